@@ -1,0 +1,106 @@
+/* kernels.h: the loops that do the arithmetic, as one struct of pointers.
+ *
+ * ofs_kernels_fill_ref() fills it with plain C; ofs_kernels_fill() overwrites what has a fast version,
+ * written once with vector extensions (simd.h). Kernels know shapes and pointers, nothing of models. They
+ * allocate nothing, keep no state, and read and write only what their contract names (never past an end).
+ *
+ * Bits: every kernel's order of additions is part of its contract, the same in the reference and the fast
+ * version, so the two agree to the last bit. Matrix products add in the order of k, one accumulator an
+ * element. Sums over a row have four logical lanes, element i in lane i % 4, added (0 + 2) + (1 + 3). */
+#ifndef OFS_KERNELS_H
+#define OFS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "offstage.h"
+
+/* A product of matrices whose `a` may be a window of an image, so that a convolution needs no im2col.
+ * The reduction runs over ry < runs_y, rx < runs_x, i < k, in this order; row r of b is the running count.
+ *     nn: c[m, n] = start + sum a[m * lda + ry * step_y + rx * step_x + i] * b[r * ldb + n]
+ *     tn: c[m, n] = start + sum a[i * lda + ry * step_y + rx * step_x + m] * b[r * ldb + n]
+ * start: c itself where `accumulate`, else bias[n] where bias is not NULL, else 0.
+ * nn: output pixels (m) of one image row; k the contiguous window row. tn: the weight gradient, i walks
+ * the pixels of one image row. A plain product has runs_y = runs_x = 1. */
+typedef struct ofs_gemm {
+  ofs_real *c;
+  const ofs_real *a, *b, *bias;
+  size_t lda, ldb, ldc;
+  size_t step_y, step_x;
+  uint32_t m, n, k;
+  uint32_t runs_y, runs_x;
+  int accumulate;
+} ofs_gemm;
+
+/* Spatial geometry of a pool, NHWC, one image. Window position may lie outside the input (padding). */
+typedef struct ofs_pool {
+  uint32_t h, w, c;       /* input */
+  uint32_t oh, ow;        /* output */
+  uint32_t ph, pw;        /* window */
+  uint32_t sh, sw;        /* strides */
+  int32_t top, left;      /* padding before */
+} ofs_pool;
+
+/* One update's numbers, with those of this step resolved. */
+typedef struct ofs_update {
+  ofs_real rate;            /* learning rate */
+  ofs_real momentum;        /* sgd */
+  int nesterov;             /* sgd */
+  ofs_real beta1, beta2;    /* adam, adamw */
+  ofs_real epsilon;         /* adam, adamw */
+  ofs_real correction1, correction2; /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+  ofs_real decay;           /* adamw: rate * weightDecay */
+} ofs_update;
+
+typedef struct ofs_kernels {
+  void (*gemm_nn)(const ofs_gemm *g);
+  void (*gemm_tn)(const ofs_gemm *g);
+  /* dst (cols, rows) = src (rows, cols) transposed, both dense */
+  void (*transpose)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
+  /* dst[n] += sum over rows of src (rows, cols), in the order of rows */
+  void (*add_rows)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
+  /* dst[i] = (((src[i] + src[stride + i]) + src[2 * stride + i]) + ...), `count` terms; dst may be src */
+  void (*sum_partials)(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n);
+
+  /* y[i] = x[i] * scale + offset */
+  void (*scale_u8)(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real offset, size_t n);
+
+  /* Activations (schema.h's ids, softmax excepted). y may be x; in backward dx may be dy, and `x` (the
+   * activation's input) is read for gelu and swish only, `y` for all others.
+   *     relu max(x, 0)   leakyRelu x or 0.3 x   elu x or e^x - 1   selu s * (x or a (e^x - 1))
+   *     gelu x (1 + erf(x / sqrt 2)) / 2   sigmoid 1 / (1 + e^-x)   softplus log(1 + e^x)   swish x sigmoid(x) */
+  void (*act_forward)(uint32_t act, ofs_real *y, const ofs_real *x, size_t n);
+  void (*act_backward)(uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy, size_t n);
+  /* y (rows, cols) = softmax over cols; y may be x. dx = y * (dy - sum(dy * y)); dx may be dy */
+  void (*softmax_forward)(ofs_real *y, const ofs_real *x, uint32_t rows, uint32_t cols);
+  void (*softmax_backward)(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows, uint32_t cols);
+
+  /* Pooling of one image, output rows [row0, row1), channels all. Forward: y. Backward adds into dx, which
+   * the caller has zeroed, every output row: max gives dy to the first largest in scan order; average
+   * divides by the window's cells that lie inside the input, as Keras does. */
+  void (*max_pool_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1);
+  void (*max_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy);
+  void (*avg_pool_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1);
+  void (*avg_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *dy);
+
+  /* Elements [first, first + n) of a dropout over a whole batch, first and (but for the batch's end) n
+   * multiples of 4. Element e is kept where word e % 4 of philox(key; e / 4, e / 4 >> 32, layer, step)
+   * is at least `threshold`; kept values are scaled by `scale`. Pointers are to element `first`. Backward
+   * is the same call on dy. y may be x. */
+  void (*dropout)(ofs_real *y, const ofs_real *x, uint64_t first, size_t n, uint32_t threshold, ofs_real scale,
+                  const uint32_t key[2], uint32_t layer, uint32_t step);
+
+  /* w, v, m: parameters, moments; g: gradient.
+   * sgd: w -= rate * g; with momentum v = momentum * v - rate * g, w += v (nesterov: w += momentum * v - rate * g)
+   *   (Sutskever et al. 2013, as Keras writes it); v is NULL where momentum is 0.
+   * adam (Kingma & Ba 2015): m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g;
+   *   w -= rate * (m * correction1) / (sqrt(v * correction2) + epsilon).
+   * adamw (Loshchilov & Hutter 2019): w -= decay * w first, then adam: adam with decay > 0. */
+  void (*sgd)(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n);
+  void (*adam)(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n);
+} ofs_kernels;
+
+void ofs_kernels_fill_ref(ofs_kernels *k);
+void ofs_kernels_fill(ofs_kernels *k);
+
+#endif

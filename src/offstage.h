@@ -1,0 +1,214 @@
+/* offstage.h: the only public header of the core.
+ *
+ * The core trains a neural network in memory that the caller hands in. It is freestanding: no malloc, no
+ * files, no clock, no globals that change. Two models never share state; one model is used by one thread
+ * at a time.
+ *
+ * The whole call sequence:
+ *
+ *     ofs_model_bytes(spec, n, &bytes, &err);              how much the model block takes
+ *     ofs_model_init(block, bytes, spec, n, &model, &err); lays the model out in it
+ *     while (ofs_model_randomize(model, work) == OFS_MORE) ;   initial weights, in slices
+ *
+ *     ofs_plan_bytes(model, OFS_TRAIN, batch, &bytes, &err);
+ *     ofs_plan_init(block2, bytes, model, OFS_TRAIN, batch, &plan, &err);
+ *     ofs_plan_set_data(plan, &data, &err);
+ *     for each step:
+ *         ofs_step_begin(plan, &batch, &err);
+ *         while (ofs_step_run(plan, work, NULL) == OFS_MORE) ;
+ *         ofs_step_totals(plan, &totals);
+ *
+ * Everything that returns ofs_status returns OFS_OK (0), OFS_MORE (1), or a negative status; results come
+ * through out-parameters, which are written on success only. `err` may be NULL. Spec bytes, numbers and
+ * data are hostile until checked: any content gets a status. Pointers are not checked.
+ *
+ * Alignment: every block handed in must be aligned to OFS_ALIGN bytes. Blocks stay the caller's; a model
+ * is forgotten by reusing its block, after its plans. */
+#ifndef OFFSTAGE_H
+#define OFFSTAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OFS_VERSION "0.1.0"
+#define OFS_ALIGN 64
+#define OFS_MAX_RANK 6
+#define OFS_MAX_LAYERS 1024
+
+/* The element type of weights and activations: float. The gradient proofs build the same sources with
+ * double (OFS_REAL_DOUBLE), reference kernels and the C library's maths. */
+#ifdef OFS_REAL_DOUBLE
+typedef double ofs_real;
+#else
+typedef float ofs_real;
+#endif
+
+typedef enum ofs_status {
+  OFS_OK = 0,
+  OFS_MORE = 1,           /* the work asked for is done, more remains */
+  OFS_INVALID_SPEC = -1,
+  OFS_INVALID_DATA = -2,
+  OFS_INVALID_ARGUMENT = -3,
+  OFS_OUT_OF_MEMORY = -4, /* the block is smaller than asked for: got, limit are bytes */
+  OFS_INVALID_STATE = -5  /* a call out of sequence */
+} ofs_status;
+
+/* Why a value was refused. `got` is the value; `low` and `high` bound what is allowed. */
+typedef enum ofs_reason {
+  OFS_WHY_NONE = 0,
+  OFS_WHY_RANGE,       /* outside [low, high] */
+  OFS_WHY_NOT_INTEGER,
+  OFS_WHY_NOT_FINITE,
+  OFS_WHY_MISSING,     /* a required field is absent */
+  OFS_WHY_TWICE,       /* a field stands twice */
+  OFS_WHY_UNKNOWN,     /* an id that is not in the schema */
+  OFS_WHY_COUNT,       /* a list of got values; low to high are allowed */
+  OFS_WHY_RANK,        /* the layer's input has rank got; low to high are allowed */
+  OFS_WHY_WINDOW,      /* a kernel or pool of got does not fit in an input of high */
+  OFS_WHY_PRODUCT,     /* a shape's product got exceeds high, or (reshape) differs from it */
+  OFS_WHY_TRUNCATED,   /* the bytes end, or go on, where they must not; got bytes */
+  OFS_WHY_CONFLICT,    /* two fields exclude each other */
+  OFS_WHY_OUTPUT,      /* the loss does not go with the last layer's activation or shape */
+  OFS_WHY_BYTES        /* got bytes where high (of the block) are there */
+} ofs_reason;
+
+enum { OFS_IN_MODEL = -1, OFS_IN_OPTIMIZER = -2, OFS_IN_BYTES = -3 };
+
+typedef struct ofs_error {
+  int32_t status; /* the ofs_status that was returned */
+  int32_t layer;  /* index from 0, or OFS_IN_MODEL, OFS_IN_OPTIMIZER, OFS_IN_BYTES */
+  int32_t field;  /* the field's id within its record of the schema, or -1 */
+  int32_t reason; /* ofs_reason */
+  double got, low, high;
+} ofs_error;
+
+/* A sentence for a status; never NULL, static storage. */
+const char *ofs_strerror(int status);
+const char *ofs_version(void);
+
+/* The schema (layer types, fields, ranges, defaults, enumerations) as JSON text, static storage. The
+ * encoder, the checks and the documentation all come from the one table behind it (schema.h). */
+const char *ofs_schema(void);
+
+/* ---- model -------------------------------------------------------------------------------------- */
+
+typedef struct ofs_model ofs_model;
+
+/* A spec is the bytes that schema.h describes: a model record, an optimizer record, a record per layer. */
+ofs_status ofs_model_bytes(const void *spec, size_t n, uint64_t *bytes, ofs_error *err);
+ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n, ofs_model **model,
+                          ofs_error *err);
+
+/* Writes the initial weights, about `work` units a call; OFS_OK when all are written. Moments and the
+ * step count are zero from ofs_model_init on. */
+ofs_status ofs_model_randomize(ofs_model *model, uint64_t work);
+
+typedef struct ofs_layer_info {
+  uint32_t type; /* the schema's layer id */
+  uint32_t rank; /* of one sample's output */
+  uint32_t dims[OFS_MAX_RANK];
+  uint64_t parameters;
+} ofs_layer_info;
+
+typedef enum ofs_role { OFS_KERNEL = 0, OFS_BIAS = 1 } ofs_role;
+
+typedef struct ofs_tensor {
+  uint32_t layer, role; /* role: ofs_role */
+  uint32_t rank;
+  uint32_t dims[OFS_MAX_RANK];
+  uint64_t size;  /* elements */
+  ofs_real *data; /* borrowed: valid as long as the model's block is */
+} ofs_tensor;
+
+uint32_t ofs_model_layers(const ofs_model *model);
+ofs_status ofs_model_layer(const ofs_model *model, uint32_t i, ofs_layer_info *info);
+uint32_t ofs_model_tensors(const ofs_model *model);
+ofs_status ofs_model_tensor(const ofs_model *model, uint32_t i, ofs_tensor *tensor);
+
+typedef struct ofs_model_facts {
+  uint64_t parameters; /* trainable */
+  uint64_t inputs;     /* elements of one sample */
+  uint64_t outputs;    /* elements of one prediction */
+  uint32_t classes;    /* last axis of a classifier's output, 2 for one sigmoid unit; 0: not a classifier */
+  uint32_t targets;    /* class indices a sample where y is integer: outputs / last axis; 0: y has no integer form */
+  uint32_t loss;       /* the schema's loss id, the default resolved */
+  uint64_t step;       /* updates since creation */
+} ofs_model_facts;
+
+void ofs_model_get_facts(const ofs_model *model, ofs_model_facts *facts);
+
+/* ---- plan --------------------------------------------------------------------------------------- */
+
+/* What a plan does with a batch: update the weights, measure loss and accuracy, or only predict. */
+typedef enum ofs_kind { OFS_TRAIN = 0, OFS_EVALUATE = 1, OFS_PREDICT = 2 } ofs_kind;
+
+typedef struct ofs_plan ofs_plan;
+
+/* `batch`: the most samples of one step, 1 .. 2^24. Measuring uses scratch inside the model. */
+ofs_status ofs_plan_bytes(ofs_model *model, int kind, uint32_t batch, uint64_t *bytes, ofs_error *err);
+ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *model, int kind, uint32_t batch,
+                         ofs_plan **plan, ofs_error *err);
+
+typedef enum ofs_type { OFS_NONE = 0, OFS_F32 = 1, OFS_U8 = 2, OFS_I32 = 3 } ofs_type;
+
+/* A data set, borrowed while the plan uses it. x: (n, inputs) OFS_F32, or OFS_U8 that becomes
+ * x * inputScale + inputOffset. y: OFS_I32 class indices (n, targets), or OFS_F32 rows (n, outputs);
+ * OFS_NONE for OFS_PREDICT. */
+typedef struct ofs_data {
+  const void *x, *y;
+  uint32_t x_type, y_type;
+  uint64_t n;
+} ofs_data;
+
+ofs_status ofs_plan_set_data(ofs_plan *plan, const ofs_data *data, ofs_error *err);
+
+/* Counts samples of [first, first + count) whose x, or y, the plan could not use. x: NaN or infinity.
+ * y: an index outside [0, classes), or a NaN or infinity. *where is the first bad element's index. */
+ofs_status ofs_check_x(const void *x, uint32_t type, uint64_t n, uint64_t *where);
+ofs_status ofs_check_y(const ofs_model *model, const void *y, uint32_t type, uint64_t n, uint64_t *where);
+
+/* One batch: positions [first, first + count) of an epoch over samples [0, n). With shuffle, position p
+ * stands for sample permutation(p) of [0, n), keyed by (seed, epoch). */
+typedef struct ofs_batch {
+  uint64_t first, n;
+  uint32_t count, shuffle;
+  uint64_t epoch;
+} ofs_batch;
+
+/* Begins a step, discarding one that is under way (never within its update: OFS_INVALID_STATE). */
+ofs_status ofs_step_begin(ofs_plan *plan, const ofs_batch *batch, ofs_error *err);
+
+/* Does at least one part and at most about `work` units (one unit: about one floating point operation);
+ * *done, where not NULL, receives the units done. OFS_OK: the step is complete and, for OFS_TRAIN,
+ * committed to the model. OFS_MORE: parts remain. */
+ofs_status ofs_step_run(ofs_plan *plan, uint64_t work, uint64_t *done);
+
+/* 1 while an update is under way: the weights are then between two steps and must not be read. */
+int ofs_step_updating(const ofs_plan *plan);
+
+/* Drops what is not committed. OFS_INVALID_STATE within an update. */
+ofs_status ofs_step_discard(ofs_plan *plan);
+
+typedef struct ofs_totals {
+  double loss;     /* sum over the batch's samples, taken with the weights the step started from */
+  double correct;  /* correct predictions, in samples (a sample with several targets counts a fraction) */
+  uint32_t count;  /* samples */
+} ofs_totals;
+
+/* Of the last complete step. */
+void ofs_step_totals(const ofs_plan *plan, ofs_totals *totals);
+
+/* The last complete step's output, (count, outputs); borrowed until the next step. OFS_PREDICT only. */
+const ofs_real *ofs_plan_output(const ofs_plan *plan);
+
+/* The gradient of the last OFS_TRAIN step, flat in tensor order; borrowed. For tests. */
+const ofs_real *ofs_plan_gradient(const ofs_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
