@@ -55,8 +55,8 @@ typedef struct ofs_update {
 typedef struct ofs_kernels {
   void (*gemm_nn)(const ofs_gemm *g);
   void (*gemm_tn)(const ofs_gemm *g);
-  /* dst (cols, rows) = src (rows, cols) transposed, both dense */
-  void (*transpose)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
+  /* dst[j * ldd + i] = src[i * lds + j] for i < rows, j < cols */
+  void (*transpose)(ofs_real *dst, size_t ldd, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
   /* dst[n] += sum over rows of src (rows, cols), in the order of rows */
   void (*add_rows)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
   /* dst[i] = (((src[i] + src[stride + i]) + src[2 * stride + i]) + ...), `count` terms; dst may be src */
@@ -75,13 +75,15 @@ typedef struct ofs_kernels {
   void (*softmax_forward)(ofs_real *y, const ofs_real *x, uint32_t rows, uint32_t cols);
   void (*softmax_backward)(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows, uint32_t cols);
 
-  /* Pooling of one image, output rows [row0, row1), channels all. Forward: y. Backward adds into dx, which
-   * the caller has zeroed, every output row: max gives dy to the first largest in scan order; average
-   * divides by the window's cells that lie inside the input, as Keras does. */
+  /* Pooling of one image, all channels. Forward writes output rows [row0, row1) of y. Backward writes input
+   * rows [row0, row1) of dx (zero first, then what every window that touches them gives, in scan order of
+   * the windows): max gives dy to the first largest of the whole window in scan order; average divides by
+   * the window's cells that lie inside the input, as Keras does. */
   void (*max_pool_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1);
-  void (*max_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy);
+  void (*max_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy,
+                            uint32_t row0, uint32_t row1);
   void (*avg_pool_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1);
-  void (*avg_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *dy);
+  void (*avg_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *dy, uint32_t row0, uint32_t row1);
 
   /* Elements [first, first + n) of a dropout over a whole batch, first and (but for the batch's end) n
    * multiples of 4. Element e is kept where word e % 4 of philox(key; e / 4, e / 4 >> 32, layer, step)
