@@ -57,24 +57,36 @@ typedef enum ofs_status {
   OFS_INVALID_STATE = -5  /* a call out of sequence */
 } ofs_status;
 
-/* Why a value was refused. `got` is the value; `low` and `high` bound what is allowed. */
-typedef enum ofs_reason {
-  OFS_WHY_NONE = 0,
-  OFS_WHY_RANGE,       /* outside [low, high] */
-  OFS_WHY_NOT_INTEGER,
-  OFS_WHY_NOT_FINITE,
-  OFS_WHY_MISSING,     /* a required field is absent */
-  OFS_WHY_TWICE,       /* a field stands twice */
-  OFS_WHY_UNKNOWN,     /* an id that is not in the schema */
-  OFS_WHY_COUNT,       /* a list of got values; low to high are allowed */
-  OFS_WHY_RANK,        /* the layer's input has rank got; low to high are allowed */
-  OFS_WHY_WINDOW,      /* a kernel or pool of got does not fit in an input of high */
-  OFS_WHY_PRODUCT,     /* a shape's product got exceeds high, or (reshape) differs from it */
-  OFS_WHY_TRUNCATED,   /* the bytes end, or go on, where they must not; got bytes */
-  OFS_WHY_CONFLICT,    /* two fields exclude each other */
-  OFS_WHY_OUTPUT,      /* the loss does not go with the last layer's activation or shape */
-  OFS_WHY_BYTES        /* got bytes where high (of the block) are there */
-} ofs_reason;
+/* Why a value was refused. `got` is the value; `low` and `high` bound what is allowed.
+ *     range      outside [low, high]                   notInteger, notFinite
+ *     missing    a required field is absent            twice      a field stands twice
+ *     unknown    an id that is not in the schema       count      got values in a list of low to high
+ *     rank       the layer's input has rank got where low to high is allowed
+ *     window     a kernel or pool that reaches over got cells, in an input of high
+ *     product    a shape's product got exceeds high, or (reshape) differs from it
+ *     truncated  the bytes end, or go on, where they must not: got bytes
+ *     conflict   two fields exclude each other         output     the loss does not go with the last layer
+ *     bytes      a block of got bytes where high are needed */
+#define OFS_REASONS(R)                    \
+  R(OFS_WHY_NONE, 0, "none")              \
+  R(OFS_WHY_RANGE, 1, "range")            \
+  R(OFS_WHY_NOT_INTEGER, 2, "notInteger") \
+  R(OFS_WHY_NOT_FINITE, 3, "notFinite")   \
+  R(OFS_WHY_MISSING, 4, "missing")        \
+  R(OFS_WHY_TWICE, 5, "twice")            \
+  R(OFS_WHY_UNKNOWN, 6, "unknown")        \
+  R(OFS_WHY_COUNT, 7, "count")            \
+  R(OFS_WHY_RANK, 8, "rank")              \
+  R(OFS_WHY_WINDOW, 9, "window")          \
+  R(OFS_WHY_PRODUCT, 10, "product")       \
+  R(OFS_WHY_TRUNCATED, 11, "truncated")   \
+  R(OFS_WHY_CONFLICT, 12, "conflict")     \
+  R(OFS_WHY_OUTPUT, 13, "output")         \
+  R(OFS_WHY_BYTES, 14, "bytes")
+
+#define OFS_REASON_ENUM(symbol, id, name) symbol = id,
+typedef enum ofs_reason { OFS_REASONS(OFS_REASON_ENUM) } ofs_reason;
+#undef OFS_REASON_ENUM
 
 enum { OFS_IN_MODEL = -1, OFS_IN_OPTIMIZER = -2, OFS_IN_BYTES = -3 };
 

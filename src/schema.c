@@ -1,0 +1,86 @@
+/* schema.c: the table of schema.h as an array for the checks, and as JSON text for everybody else. Both are
+ * expansions of the same macros; there is no third place that knows a range or a default. The JSON is one
+ * flat array whose entries say what they are, so that it needs no assembly at run time. */
+#include "schema.h"
+
+#include "offstage.h"
+
+const ofs_field ofs_fields[] = {
+#define FIELD_ROW(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+  {OFS_##record, id, OFS_KIND_##kind, least, most, spread, OFS_IS_##presence, low, high, dflt},
+    OFS_FIELDS(FIELD_ROW)
+#undef FIELD_ROW
+};
+const uint32_t ofs_field_count = sizeof ofs_fields / sizeof ofs_fields[0];
+
+int ofs_record_group(uint32_t record) {
+  switch (record) {
+#define RECORD_GROUP(symbol, id, group, name) \
+  case id:                                    \
+    return (group)[0];
+    OFS_RECORDS(RECORD_GROUP)
+#undef RECORD_GROUP
+    default:
+      return 0;
+  }
+}
+
+const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
+  for (uint32_t i = 0; i < ofs_field_count; i++)
+    if (ofs_fields[i].record == record && ofs_fields[i].id == id) return &ofs_fields[i];
+  return NULL;
+}
+
+/* The table is checked once, by the compiler. */
+#define FIELD_ASSERT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+  _Static_assert((least) >= 1 && (most) <= OFS_MAX_RANK && (low) <= (high), "bounds of " name);
+OFS_FIELDS(FIELD_ASSERT)
+#undef FIELD_ASSERT
+
+#define CONSTANTS(C)                                                                                           \
+  C(OFS_TRAIN, "TRAIN", 0)                                                                                     \
+  C(OFS_EVALUATE, "EVALUATE", 1)                                                                               \
+  C(OFS_PREDICT, "PREDICT", 2)                                                                                 \
+  C(OFS_NONE, "NONE", 0)                                                                                       \
+  C(OFS_F32, "F32", 1)                                                                                         \
+  C(OFS_U8, "U8", 2)                                                                                           \
+  C(OFS_I32, "I32", 3)                                                                                         \
+  C(OFS_KERNEL, "KERNEL", 0)                                                                                   \
+  C(OFS_BIAS, "BIAS", 1)                                                                                       \
+  C(OFS_MAX_RANK, "MAX_RANK", 6)                                                                               \
+  C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)                                                                        \
+  C(OFS_ALIGN, "ALIGN", 64)                                                                                    \
+  C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)                                                                   \
+  C(OFS_IN_MODEL, "IN_MODEL", -1)                                                                              \
+  C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)                                                                      \
+  C(OFS_IN_BYTES, "IN_BYTES", -3)
+#define CONSTANT_ASSERT(symbol, name, value) _Static_assert((int64_t)(symbol) == (value), "constant " name);
+CONSTANTS(CONSTANT_ASSERT)
+#undef CONSTANT_ASSERT
+
+static const char schema_json[] =
+    "[{\"is\":\"version\",\"version\":\"" OFS_VERSION "\"}"
+#define CONSTANT_JSON(symbol, name, value) ",{\"is\":\"constant\",\"name\":\"" name "\",\"value\":" #value "}"
+    CONSTANTS(CONSTANT_JSON)
+#undef CONSTANT_JSON
+#define REASON_JSON(symbol, id, name) ",{\"is\":\"reason\",\"id\":" #id ",\"name\":\"" name "\"}"
+    OFS_REASONS(REASON_JSON)
+#undef REASON_JSON
+#define RECORD_JSON(symbol, id, group, name) \
+  ",{\"is\":\"record\",\"symbol\":\"" #symbol "\",\"id\":" #id ",\"group\":\"" group "\",\"type\":\"" name "\"}"
+    OFS_RECORDS(RECORD_JSON)
+#undef RECORD_JSON
+#define VALUE_JSON(enumeration, symbol, id, name) \
+  ",{\"is\":\"value\",\"enumeration\":\"" enumeration "\",\"id\":" #id ",\"name\":\"" name "\"}"
+    OFS_VALUES(VALUE_JSON)
+#undef VALUE_JSON
+#define FIELD_JSON(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt)   \
+  ",{\"is\":\"field\",\"record\":\"" #record "\",\"id\":" #id ",\"name\":\"" name "\",\"kind\":\"" #kind           \
+  "\",\"enumeration\":\"" enumeration "\",\"least\":" #least ",\"most\":" #most ",\"spread\":" #spread            \
+  ",\"low\":" #low ",\"high\":" #high ",\"presence\":\"" #presence "\",\"default\":" #dflt "}"
+    OFS_FIELDS(FIELD_JSON)
+#undef FIELD_JSON
+    "]";
+
+const char *ofs_schema(void) { return schema_json; }
+const char *ofs_version(void) { return OFS_VERSION; }
