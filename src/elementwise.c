@@ -1,0 +1,264 @@
+/* elementwise.c: the kernels that go over vectors: activations, softmax, dropout, scaling, sums of rows and of
+ * partial results, transposition; and ofs_kernels_fill.
+ *
+ * Four elements at a time, the last one to three in a vector filled up with zeros; no element sees another
+ * but in the sums, whose four lanes kernels.h fixes. */
+#include "kernels.h"
+#include "kernels_fast.h"
+#include "maths.h"
+#include "random.h"
+#include "schema.h"
+
+#ifndef OFS_REAL_DOUBLE
+
+/* ---- activations ---- */
+
+#define SELU_SCALE 1.0507009873554804934f       /* Klambauer et al. 2017 */
+#define SELU_SCALE_ALPHA 1.7580993408473768599f /* scale * alpha */
+#define LEAK 0.3f                               /* Keras's default slope */
+#define SQRT_HALF 0.70710678118654752440f
+#define INV_SQRT_2PI 0.39894228040143267794f
+
+/* `act` is a constant in every call, so only its own branch is compiled. NaN fails the comparisons and so
+ * goes through. */
+OFS_INLINE ofs_f4 activate(uint32_t act, ofs_f4 x) {
+  const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
+  switch (act) {
+    case OFS_ACT_RELU: return ofs_select4(x <= zero, zero, x);
+    case OFS_ACT_LEAKY_RELU: return ofs_select4(x <= zero, ofs_splat4(LEAK) * x, x);
+    case OFS_ACT_ELU: return ofs_select4(x <= zero, ofs_expm14(x), x);
+    case OFS_ACT_SELU:
+      return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x), ofs_splat4(SELU_SCALE) * x);
+    case OFS_ACT_GELU: return (ofs_splat4(0.5f) * x) * (one + ofs_erf4(x * ofs_splat4(SQRT_HALF)));
+    case OFS_ACT_SIGMOID: return ofs_sigmoid4(x);
+    case OFS_ACT_TANH: return ofs_tanh4(x);
+    case OFS_ACT_SOFTPLUS: return ofs_softplus4(x);
+    case OFS_ACT_SWISH: return x * ofs_sigmoid4(x);
+    default: return x;
+  }
+}
+
+/* `at` is x for gelu and swish, y for the others. */
+OFS_INLINE ofs_f4 differentiate(uint32_t act, ofs_f4 at, ofs_f4 dy) {
+  const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
+  ofs_f4 s;
+  switch (act) {
+    case OFS_ACT_RELU: return ofs_select4(at <= zero, zero, dy);
+    case OFS_ACT_LEAKY_RELU: return ofs_select4(at <= zero, ofs_splat4(LEAK) * dy, dy);
+    case OFS_ACT_ELU: return ofs_select4(at <= zero, (at + one) * dy, dy);
+    case OFS_ACT_SELU:
+      return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy, ofs_splat4(SELU_SCALE) * dy);
+    case OFS_ACT_GELU:
+      s = ofs_splat4(0.5f) * (one + ofs_erf4(at * ofs_splat4(SQRT_HALF)));
+      return (s + at * (ofs_splat4(INV_SQRT_2PI) * ofs_exp4(ofs_splat4(-0.5f) * (at * at)))) * dy;
+    case OFS_ACT_SIGMOID: return (at * (one - at)) * dy;
+    case OFS_ACT_TANH: return (one - at * at) * dy;
+    case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
+    case OFS_ACT_SWISH:
+      s = ofs_sigmoid4(at);
+      return (s + (at * s) * (one - s)) * dy;
+    default: return dy;
+  }
+}
+
+OFS_INLINE void forward(uint32_t act, float *y, const float *x, size_t n) {
+  for (; n >= 4; n -= 4, y += 4, x += 4) ofs_store4(y, activate(act, ofs_load4(x)));
+  if (n > 0) ofs_store_part(y, activate(act, ofs_load_part(x, n)), n);
+}
+
+OFS_INLINE void backward(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
+  for (; n >= 4; n -= 4, dx += 4, at += 4, dy += 4)
+    ofs_store4(dx, differentiate(act, ofs_load4(at), ofs_load4(dy)));
+  if (n > 0) ofs_store_part(dx, differentiate(act, ofs_load_part(at, n), ofs_load_part(dy, n)), n);
+}
+
+static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
+  switch (act) {
+    case OFS_ACT_RELU: forward(OFS_ACT_RELU, y, x, n); break;
+    case OFS_ACT_LEAKY_RELU: forward(OFS_ACT_LEAKY_RELU, y, x, n); break;
+    case OFS_ACT_ELU: forward(OFS_ACT_ELU, y, x, n); break;
+    case OFS_ACT_SELU: forward(OFS_ACT_SELU, y, x, n); break;
+    case OFS_ACT_GELU: forward(OFS_ACT_GELU, y, x, n); break;
+    case OFS_ACT_SIGMOID: forward(OFS_ACT_SIGMOID, y, x, n); break;
+    case OFS_ACT_TANH: forward(OFS_ACT_TANH, y, x, n); break;
+    case OFS_ACT_SOFTPLUS: forward(OFS_ACT_SOFTPLUS, y, x, n); break;
+    case OFS_ACT_SWISH: forward(OFS_ACT_SWISH, y, x, n); break;
+    default: forward(OFS_ACT_LINEAR, y, x, n); break;
+  }
+}
+
+static void act_backward_f32(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
+  switch (act) {
+    case OFS_ACT_RELU: backward(OFS_ACT_RELU, dx, y, dy, n); break;
+    case OFS_ACT_LEAKY_RELU: backward(OFS_ACT_LEAKY_RELU, dx, y, dy, n); break;
+    case OFS_ACT_ELU: backward(OFS_ACT_ELU, dx, y, dy, n); break;
+    case OFS_ACT_SELU: backward(OFS_ACT_SELU, dx, y, dy, n); break;
+    case OFS_ACT_GELU: backward(OFS_ACT_GELU, dx, x, dy, n); break;
+    case OFS_ACT_SIGMOID: backward(OFS_ACT_SIGMOID, dx, y, dy, n); break;
+    case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, y, dy, n); break;
+    case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, y, dy, n); break;
+    case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, x, dy, n); break;
+    default: forward(OFS_ACT_LINEAR, dx, dy, n); break;
+  }
+}
+
+/* ---- softmax ---- */
+
+/* The order of comparisons does not matter: where NaN is about, the whole row becomes NaN, and the two zeros
+ * give the same exponentials. */
+static float greatest_of(const float *x, uint32_t n) {
+  float greatest = x[0];
+  uint32_t i = 0;
+  if (n >= 4) {
+    ofs_f4 best = ofs_load4(x);
+    for (i = 4; i + 4 <= n; i += 4) {
+      ofs_f4 v = ofs_load4(x + i);
+      best = ofs_select4(v > best, v, best);
+    }
+    for (int l = 0; l < 4; l++) greatest = best[l] > greatest ? best[l] : greatest;
+  }
+  for (; i < n; i++) greatest = x[i] > greatest ? x[i] : greatest;
+  return greatest;
+}
+
+/* The lanes beyond n, so that they add nothing to a sum: -0 is what x + it leaves alone. */
+OFS_INLINE ofs_f4 first_lanes(ofs_f4 v, uint32_t n) {
+  const ofs_u4 lane = {0, 1, 2, 3};
+  return ofs_select4((ofs_i4)(lane < ofs_usplat4(n)), v, ofs_splat4(-0.0f));
+}
+
+static void softmax_forward_f32(float *y, const float *x, uint32_t rows, uint32_t cols) {
+  uint32_t whole = cols / 4 * 4, rest = cols - whole;
+  for (; rows > 0; rows--, x += cols, y += cols) {
+    ofs_f4 greatest = ofs_splat4(greatest_of(x, cols)), lanes = ofs_splat4(0);
+    for (uint32_t i = 0; i < whole; i += 4) {
+      ofs_f4 e = ofs_exp4(ofs_load4(x + i) - greatest);
+      ofs_store4(y + i, e);
+      lanes += e;
+    }
+    if (rest) {
+      ofs_f4 e = ofs_exp4(ofs_load_part(x + whole, rest) - greatest);
+      ofs_store_part(y + whole, e, rest);
+      lanes += first_lanes(e, rest);
+    }
+    ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
+    for (uint32_t i = 0; i < whole; i += 4) ofs_store4(y + i, ofs_load4(y + i) / sum);
+    if (rest) ofs_store_part(y + whole, ofs_load_part(y + whole, rest) / sum, rest);
+  }
+}
+
+static void softmax_backward_f32(float *dx, const float *y, const float *dy, uint32_t rows, uint32_t cols) {
+  uint32_t whole = cols / 4 * 4, rest = cols - whole;
+  for (; rows > 0; rows--, dx += cols, y += cols, dy += cols) {
+    ofs_f4 lanes = ofs_splat4(0);
+    for (uint32_t i = 0; i < whole; i += 4) lanes += ofs_load4(dy + i) * ofs_load4(y + i);
+    if (rest) lanes += first_lanes(ofs_load_part(dy + whole, rest) * ofs_load_part(y + whole, rest), rest);
+    ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
+    for (uint32_t i = 0; i < whole; i += 4)
+      ofs_store4(dx + i, ofs_load4(y + i) * (ofs_load4(dy + i) - sum));
+    if (rest) {
+      ofs_f4 d = ofs_load_part(y + whole, rest) * (ofs_load_part(dy + whole, rest) - sum);
+      ofs_store_part(dx + whole, d, rest);
+    }
+  }
+}
+
+/* ---- sums, scaling, transposition ---- */
+
+static void add_rows_f32(float *dst, const float *src, uint32_t rows, uint32_t cols) {
+  uint32_t i = 0;
+  for (; i + 8 <= cols; i += 8) {
+    ofs_f4 a = ofs_load4(dst + i), b = ofs_load4(dst + i + 4);
+    const float *s = src + i;
+    for (uint32_t r = 0; r < rows; r++, s += cols) a += ofs_load4(s), b += ofs_load4(s + 4);
+    ofs_store4(dst + i, a);
+    ofs_store4(dst + i + 4, b);
+  }
+  for (; i < cols; i += 4) {
+    uint32_t n = cols - i < 4 ? cols - i : 4;
+    ofs_f4 a = n == 4 ? ofs_load4(dst + i) : ofs_load_part(dst + i, n);
+    const float *s = src + i;
+    for (uint32_t r = 0; r < rows; r++, s += cols) a += n == 4 ? ofs_load4(s) : ofs_load_part(s, n);
+    if (n == 4)
+      ofs_store4(dst + i, a);
+    else
+      ofs_store_part(dst + i, a, n);
+  }
+}
+
+static void sum_partials_f32(float *dst, const float *src, size_t stride, uint32_t count, uint32_t n) {
+  uint32_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    ofs_f4 sum = ofs_load4(src + i);
+    for (size_t p = 1; p < count; p++) sum += ofs_load4(src + p * stride + i);
+    ofs_store4(dst + i, sum);
+  }
+  for (; i < n; i++) {
+    float sum = src[i];
+    for (size_t p = 1; p < count; p++) sum += src[p * stride + i];
+    dst[i] = sum;
+  }
+}
+
+static void scale_u8_f32(float *y, const uint8_t *x, float scale, float offset, size_t n) {
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    ofs_f4 v = {(float)x[i], (float)x[i + 1], (float)x[i + 2], (float)x[i + 3]};
+    ofs_store4(y + i, v * ofs_splat4(scale) + ofs_splat4(offset));
+  }
+  for (; i < n; i++) y[i] = (float)x[i] * scale + offset;
+}
+
+/* Squares of four by four, so that both sides are read and written by vectors. */
+static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
+  uint32_t i = 0, whole = cols / 4 * 4;
+  for (; i + 4 <= rows; i += 4) {
+    const float *s = src + i * lds;
+    for (uint32_t j = 0; j < whole; j += 4) {
+      ofs_f4 a = ofs_load4(s + j), b = ofs_load4(s + lds + j);
+      ofs_f4 c = ofs_load4(s + 2 * lds + j), d = ofs_load4(s + 3 * lds + j);
+      for (int l = 0; l < 4; l++) ofs_store4(dst + (j + l) * ldd + i, (ofs_f4){a[l], b[l], c[l], d[l]});
+    }
+    for (uint32_t j = whole; j < cols; j++)
+      for (uint32_t l = 0; l < 4; l++) dst[j * ldd + i + l] = s[l * lds + j];
+  }
+  for (; i < rows; i++)
+    for (uint32_t j = 0; j < cols; j++) dst[j * ldd + i] = src[i * lds + j];
+}
+
+/* ---- dropout ---- */
+
+static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint32_t threshold, float scale,
+                        const uint32_t key[2], uint32_t layer, uint32_t step) {
+  const ofs_f4 factor = ofs_splat4(scale), zero = ofs_splat4(0);
+  for (uint64_t quad = first / 4; n > 0; quad++) {
+    uint32_t counter[4] = {(uint32_t)quad, (uint32_t)(quad >> 32), layer, step}, word[4];
+    size_t now = n < 4 ? n : 4;
+    ofs_philox(word, counter, key);
+    ofs_i4 keep = (ofs_i4)((ofs_u4){word[0], word[1], word[2], word[3]} >= ofs_usplat4(threshold));
+    if (now == 4)
+      ofs_store4(y, ofs_select4(keep, ofs_load4(x) * factor, zero));
+    else
+      ofs_store_part(y, ofs_select4(keep, ofs_load_part(x, now) * factor, zero), now);
+    y += now, x += now, n -= now;
+  }
+}
+
+/* ---- all of them ---- */
+
+void ofs_kernels_fill(ofs_kernels *k) {
+  ofs_gemm_fill(k);
+  ofs_pooling_fill(k);
+  ofs_optimize_fill(k);
+  k->transpose = transpose_f32;
+  k->add_rows = add_rows_f32;
+  k->sum_partials = sum_partials_f32;
+  k->scale_u8 = scale_u8_f32;
+  k->act_forward = act_forward_f32;
+  k->act_backward = act_backward_f32;
+  k->softmax_forward = softmax_forward_f32;
+  k->softmax_backward = softmax_backward_f32;
+  k->dropout = dropout_f32;
+}
+
+#endif

@@ -1,0 +1,12 @@
+/* kernels_fast.h: how the files of fast kernels hand them to ofs_kernels_fill. Together they set every pointer,
+ * so that a program which never asks for the reference kernels does not carry them. */
+#ifndef OFS_KERNELS_FAST_H
+#define OFS_KERNELS_FAST_H
+
+#include "kernels.h"
+
+void ofs_gemm_fill(ofs_kernels *k);
+void ofs_pooling_fill(ofs_kernels *k);
+void ofs_optimize_fill(ofs_kernels *k);
+
+#endif

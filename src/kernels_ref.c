@@ -1,0 +1,285 @@
+/* kernels_ref.c: every kernel in plain C: complete without the fast ones, and what they are tested against.
+ *
+ * Order of additions as kernels.h fixes it. Here clearness comes before speed; nothing is blocked and no
+ * vector type is used, so the same file serves the double build of the gradient proofs. */
+#include "kernels.h"
+#include "maths.h"
+#include "random.h"
+#include "schema.h"
+
+/* ---- products ---- */
+
+static ofs_real gemm_start(const ofs_gemm *g, size_t m, size_t n) {
+  if (g->accumulate) return g->c[m * g->ldc + n];
+  return g->bias ? g->bias[n] : 0;
+}
+
+/* step_m, step_k: how far apart two elements of a lie along m and along k */
+static void gemm_ref(const ofs_gemm *g, size_t step_m, size_t step_k) {
+  for (size_t m = 0; m < g->m; m++) {
+    for (size_t n = 0; n < g->n; n++) {
+      ofs_real sum = gemm_start(g, m, n);
+      const ofs_real *b = g->b + n;
+      for (size_t ry = 0; ry < g->runs_y; ry++)
+        for (size_t rx = 0; rx < g->runs_x; rx++) {
+          const ofs_real *a = g->a + m * step_m + ry * g->step_y + rx * g->step_x;
+          for (size_t k = 0; k < g->k; k++, b += g->ldb) sum += a[k * step_k] * *b;
+        }
+      g->c[m * g->ldc + n] = sum;
+    }
+  }
+}
+
+static void gemm_nn_ref(const ofs_gemm *g) { gemm_ref(g, g->lda, 1); }
+static void gemm_tn_ref(const ofs_gemm *g) { gemm_ref(g, 1, g->lda); }
+
+static void transpose_ref(ofs_real *dst, size_t ldd, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < cols; j++) dst[j * ldd + i] = src[i * lds + j];
+}
+
+static void add_rows_ref(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < cols; i++) dst[i] += src[r * cols + i];
+}
+
+static void sum_partials_ref(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n) {
+  for (size_t i = 0; i < n; i++) {
+    ofs_real sum = src[i];
+    for (size_t p = 1; p < count; p++) sum += src[p * stride + i];
+    dst[i] = sum;
+  }
+}
+
+static void scale_u8_ref(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real offset, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = (ofs_real)x[i] * scale + offset;
+}
+
+/* ---- activations ---- */
+
+#define SELU_SCALE ((ofs_real)1.0507009873554804934)       /* Klambauer et al. 2017 */
+#define SELU_SCALE_ALPHA ((ofs_real)1.7580993408473768599) /* scale * alpha */
+#define LEAK ((ofs_real)0.3)                               /* Keras's default slope */
+#define SQRT_HALF ((ofs_real)0.70710678118654752440)
+#define INV_SQRT_2PI ((ofs_real)0.39894228040143267794)
+
+/* NaN fails the comparison and so goes through. */
+static ofs_real activate(uint32_t act, ofs_real x) {
+  switch (act) {
+    case OFS_ACT_RELU: return x <= 0 ? 0 : x;
+    case OFS_ACT_LEAKY_RELU: return x <= 0 ? LEAK * x : x;
+    case OFS_ACT_ELU: return x <= 0 ? ofs_expm1(x) : x;
+    case OFS_ACT_SELU: return x <= 0 ? SELU_SCALE_ALPHA * ofs_expm1(x) : SELU_SCALE * x;
+    case OFS_ACT_GELU: return ((ofs_real)0.5 * x) * (1 + ofs_erf(x * SQRT_HALF));
+    case OFS_ACT_SIGMOID: return ofs_sigmoid(x);
+    case OFS_ACT_TANH: return ofs_tanh(x);
+    case OFS_ACT_SOFTPLUS: return ofs_softplus(x);
+    case OFS_ACT_SWISH: return x * ofs_sigmoid(x);
+    default: return x;
+  }
+}
+
+/* The derivative times dy. softplus: sigmoid(x) = 1 - e^-y. gelu: Phi(x) + x phi(x). */
+static ofs_real differentiate(uint32_t act, ofs_real x, ofs_real y, ofs_real dy) {
+  ofs_real s;
+  switch (act) {
+    case OFS_ACT_RELU: return y <= 0 ? 0 : dy;
+    case OFS_ACT_LEAKY_RELU: return y <= 0 ? LEAK * dy : dy;
+    case OFS_ACT_ELU: return y <= 0 ? (y + 1) * dy : dy;
+    case OFS_ACT_SELU: return y <= 0 ? (y + SELU_SCALE_ALPHA) * dy : SELU_SCALE * dy;
+    case OFS_ACT_GELU:
+      s = (ofs_real)0.5 * (1 + ofs_erf(x * SQRT_HALF));
+      return (s + x * (INV_SQRT_2PI * ofs_exp((ofs_real)-0.5 * (x * x)))) * dy;
+    case OFS_ACT_SIGMOID: return (y * (1 - y)) * dy;
+    case OFS_ACT_TANH: return (1 - y * y) * dy;
+    case OFS_ACT_SOFTPLUS: return -ofs_expm1(-y) * dy;
+    case OFS_ACT_SWISH:
+      s = ofs_sigmoid(x);
+      return (s + (x * s) * (1 - s)) * dy;
+    default: return dy;
+  }
+}
+
+static void act_forward_ref(uint32_t act, ofs_real *y, const ofs_real *x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = activate(act, x[i]);
+}
+
+static void act_backward_ref(uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy,
+                             size_t n) {
+  int needs_x = act == OFS_ACT_GELU || act == OFS_ACT_SWISH;
+  for (size_t i = 0; i < n; i++) dx[i] = differentiate(act, needs_x ? x[i] : 0, needs_x ? 0 : y[i], dy[i]);
+}
+
+/* ---- softmax ---- */
+
+/* The greatest element is subtracted, so no exponential overflows and their sum is at least 1. */
+static void softmax_forward_ref(ofs_real *y, const ofs_real *x, uint32_t rows, uint32_t cols) {
+  for (; rows > 0; rows--, x += cols, y += cols) {
+    ofs_real greatest = x[0], lane[4] = {0, 0, 0, 0};
+    for (size_t i = 1; i < cols; i++) greatest = x[i] > greatest ? x[i] : greatest;
+    for (size_t i = 0; i < cols; i++) {
+      y[i] = ofs_exp(x[i] - greatest);
+      lane[i % 4] += y[i];
+    }
+    ofs_real sum = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    for (size_t i = 0; i < cols; i++) y[i] = y[i] / sum;
+  }
+}
+
+static void softmax_backward_ref(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows, uint32_t cols) {
+  for (; rows > 0; rows--, dx += cols, y += cols, dy += cols) {
+    ofs_real lane[4] = {0, 0, 0, 0};
+    for (size_t i = 0; i < cols; i++) lane[i % 4] += dy[i] * y[i];
+    ofs_real sum = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    for (size_t i = 0; i < cols; i++) dx[i] = y[i] * (dy[i] - sum);
+  }
+}
+
+/* ---- pooling ---- */
+
+/* The part of a window, along one axis, that lies inside the input: [from, to), and its start unclipped. */
+typedef struct span {
+  uint32_t from, to;
+} span;
+
+static span window_span(uint32_t out, uint32_t stride, int32_t before, uint32_t window, uint32_t size) {
+  int64_t start = (int64_t)out * stride - before, end = start + window;
+  if (start < 0) start = 0;
+  if (end > size) end = size;
+  if (end < start) end = start;
+  return (span){(uint32_t)start, (uint32_t)end};
+}
+
+/* NaN wins, so that it is not lost. A window with no cell inside gives 0. */
+static void max_pool_forward_ref(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1) {
+  for (uint32_t oy = row0; oy < row1; oy++)
+    for (uint32_t ox = 0; ox < p->ow; ox++) {
+      span v = window_span(oy, p->sh, p->top, p->ph, p->h), u = window_span(ox, p->sw, p->left, p->pw, p->w);
+      for (uint32_t c = 0; c < p->c; c++) {
+        ofs_real best = 0;
+        for (uint32_t iy = v.from; iy < v.to; iy++)
+          for (uint32_t ix = u.from; ix < u.to; ix++) {
+            ofs_real cell = x[((size_t)iy * p->w + ix) * p->c + c];
+            int first = iy == v.from && ix == u.from;
+            if (first || cell > best || cell != cell) best = cell;
+          }
+        y[((size_t)oy * p->ow + ox) * p->c + c] = best;
+      }
+    }
+}
+
+/* The cell that gave y: the first equal to it in scan order. None where y is NaN. */
+static void max_pool_cell(const ofs_pool *p, ofs_real *dx, const ofs_real *x, ofs_real y, ofs_real dy, span v, span u,
+                          uint32_t row0, uint32_t row1) {
+  for (uint32_t iy = v.from; iy < v.to; iy++)
+    for (uint32_t ix = u.from; ix < u.to; ix++) {
+      size_t at = ((size_t)iy * p->w + ix) * p->c;
+      if (x[at] != y) continue;
+      if (iy >= row0 && iy < row1) dx[at] += dy;
+      return;
+    }
+}
+
+static void max_pool_backward_ref(const ofs_pool *p, ofs_real *dx, const ofs_real *x, const ofs_real *y,
+                                  const ofs_real *dy, uint32_t row0, uint32_t row1) {
+  size_t row = (size_t)p->w * p->c;
+  for (size_t i = row0 * row; i < row1 * row; i++) dx[i] = 0;
+  for (uint32_t oy = 0; oy < p->oh; oy++)
+    for (uint32_t ox = 0; ox < p->ow; ox++) {
+      span v = window_span(oy, p->sh, p->top, p->ph, p->h), u = window_span(ox, p->sw, p->left, p->pw, p->w);
+      for (uint32_t c = 0; c < p->c; c++) {
+        size_t o = ((size_t)oy * p->ow + ox) * p->c + c;
+        max_pool_cell(p, dx + c, x + c, y[o], dy[o], v, u, row0, row1);
+      }
+    }
+}
+
+static void avg_pool_forward_ref(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1) {
+  for (uint32_t oy = row0; oy < row1; oy++)
+    for (uint32_t ox = 0; ox < p->ow; ox++) {
+      span v = window_span(oy, p->sh, p->top, p->ph, p->h), u = window_span(ox, p->sw, p->left, p->pw, p->w);
+      ofs_real cells = (ofs_real)(v.to - v.from) * (ofs_real)(u.to - u.from);
+      for (uint32_t c = 0; c < p->c; c++) {
+        ofs_real sum = 0;
+        for (uint32_t iy = v.from; iy < v.to; iy++)
+          for (uint32_t ix = u.from; ix < u.to; ix++) sum += x[((size_t)iy * p->w + ix) * p->c + c];
+        y[((size_t)oy * p->ow + ox) * p->c + c] = cells > 0 ? sum / cells : 0;
+      }
+    }
+}
+
+static void avg_pool_backward_ref(const ofs_pool *p, ofs_real *dx, const ofs_real *dy, uint32_t row0, uint32_t row1) {
+  size_t row = (size_t)p->w * p->c;
+  for (size_t i = row0 * row; i < row1 * row; i++) dx[i] = 0;
+  for (uint32_t oy = 0; oy < p->oh; oy++)
+    for (uint32_t ox = 0; ox < p->ow; ox++) {
+      span v = window_span(oy, p->sh, p->top, p->ph, p->h), u = window_span(ox, p->sw, p->left, p->pw, p->w);
+      ofs_real cells = (ofs_real)(v.to - v.from) * (ofs_real)(u.to - u.from);
+      for (uint32_t iy = v.from; iy < v.to; iy++) {
+        if (iy < row0 || iy >= row1) continue;
+        for (uint32_t ix = u.from; ix < u.to; ix++)
+          for (uint32_t c = 0; c < p->c; c++)
+            dx[((size_t)iy * p->w + ix) * p->c + c] += dy[((size_t)oy * p->ow + ox) * p->c + c] / cells;
+      }
+    }
+}
+
+/* ---- dropout and updates ---- */
+
+static void dropout_ref(ofs_real *y, const ofs_real *x, uint64_t first, size_t n, uint32_t threshold, ofs_real scale,
+                        const uint32_t key[2], uint32_t layer, uint32_t step) {
+  for (size_t i = 0; i < n; i++) {
+    uint64_t e = first + i;
+    uint32_t counter[4] = {(uint32_t)(e / 4), (uint32_t)(e / 4 >> 32), layer, step}, word[4];
+    ofs_philox(word, counter, key);
+    y[i] = word[e % 4] >= threshold ? x[i] * scale : 0;
+  }
+}
+
+static void sgd_ref(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    ofs_real down = u->rate * g[i];
+    if (v == NULL) {
+      w[i] = w[i] - down;
+      continue;
+    }
+    v[i] = u->momentum * v[i] - down;
+    w[i] = w[i] + (u->nesterov ? u->momentum * v[i] - down : v[i]);
+  }
+}
+
+static void adam_ref(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n) {
+  ofs_real rest1 = 1 - u->beta1, rest2 = 1 - u->beta2;
+  for (size_t i = 0; i < n; i++) {
+    m[i] = u->beta1 * m[i] + rest1 * g[i];
+    v[i] = u->beta2 * v[i] + (rest2 * g[i]) * g[i];
+    ofs_real start = u->decay > 0 ? w[i] - u->decay * w[i] : w[i];
+    w[i] = start - (u->rate * (m[i] * u->correction1)) / (ofs_sqrt(v[i] * u->correction2) + u->epsilon);
+  }
+}
+
+void ofs_kernels_fill_ref(ofs_kernels *k) {
+  *k = (ofs_kernels){
+      .gemm_nn = gemm_nn_ref,
+      .gemm_tn = gemm_tn_ref,
+      .transpose = transpose_ref,
+      .add_rows = add_rows_ref,
+      .sum_partials = sum_partials_ref,
+      .scale_u8 = scale_u8_ref,
+      .act_forward = act_forward_ref,
+      .act_backward = act_backward_ref,
+      .softmax_forward = softmax_forward_ref,
+      .softmax_backward = softmax_backward_ref,
+      .max_pool_forward = max_pool_forward_ref,
+      .max_pool_backward = max_pool_backward_ref,
+      .avg_pool_forward = avg_pool_forward_ref,
+      .avg_pool_backward = avg_pool_backward_ref,
+      .dropout = dropout_ref,
+      .sgd = sgd_ref,
+      .adam = adam_ref,
+  };
+}
+
+#ifdef OFS_REAL_DOUBLE
+void ofs_kernels_fill(ofs_kernels *k) { ofs_kernels_fill_ref(k); }
+#endif
