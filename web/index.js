@@ -1,0 +1,33 @@
+/* index.js: what an app imports, and nothing else. */
+import { OffstageError } from '../worker/errors.js';
+
+export { OffstageError };
+export { createTrainer } from './trainer.js';
+
+/**
+ * A trainer from the bytes of save(). Checkpoints are not there in this version: rejects with UNSUPPORTED.
+ * @param {Uint8Array} bytes
+ * @param {import('./trainer.js').TrainerOptions} [options]
+ * @returns {Promise<import('./trainer.js').Trainer>}
+ */
+export async function loadTrainer(bytes, options) {
+  void bytes, options;
+  throw new OffstageError('UNSUPPORTED', 'loadTrainer is not there in this version');
+}
+
+/** @typedef {import('../worker/errors.js').ErrorCode} ErrorCode */
+/** @typedef {import('./run.js').Epoch} Epoch */
+/** @typedef {import('./run.js').Progress} Progress */
+/** @typedef {import('./run.js').Result} Result */
+/** @typedef {import('./run.js').Run} Run */
+/** @typedef {import('./trainer.js').Evaluation} Evaluation */
+/** @typedef {import('./trainer.js').FitOptions} FitOptions */
+/** @typedef {import('./trainer.js').Info} Info */
+/** @typedef {import('./trainer.js').InputData} InputData */
+/** @typedef {import('./trainer.js').Prediction} Prediction */
+/** @typedef {import('./trainer.js').Spec} Spec */
+/** @typedef {import('./trainer.js').Status} Status */
+/** @typedef {import('./trainer.js').TargetData} TargetData */
+/** @typedef {import('./trainer.js').Trainer} Trainer */
+/** @typedef {import('./trainer.js').TrainerOptions} TrainerOptions */
+/** @typedef {import('./trainer.js').Weight} Weight */
