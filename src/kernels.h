@@ -47,6 +47,7 @@ typedef struct ofs_update {
   ofs_real momentum;        /* sgd */
   int nesterov;             /* sgd */
   ofs_real beta1, beta2;    /* adam, adamw */
+  ofs_real rest1, rest2;    /* 1 - beta1, 1 - beta2, rounded once: 1 - (float)0.999 is off by 1e-5 */
   ofs_real epsilon;         /* adam, adamw */
   ofs_real correction1, correction2; /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
   ofs_real decay;           /* adamw: rate * weightDecay */
@@ -95,7 +96,7 @@ typedef struct ofs_kernels {
   /* w, v, m: parameters, moments; g: gradient.
    * sgd: w -= rate * g; with momentum v = momentum * v - rate * g, w += v (nesterov: w += momentum * v - rate * g)
    *   (Sutskever et al. 2013, as Keras writes it); v is NULL where momentum is 0.
-   * adam (Kingma & Ba 2015): m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g;
+   * adam (Kingma & Ba 2015): m = b1 m + rest1 g; v = b2 v + rest2 g g;
    *   w -= rate * (m * correction1) / (sqrt(v * correction2) + epsilon).
    * adamw (Loshchilov & Hutter 2019): w -= decay * w first, then adam: adam with decay > 0. */
   void (*sgd)(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n);

@@ -115,8 +115,8 @@ ofs_status ofs_model_bytes(const void *spec, size_t n, uint64_t *bytes, ofs_erro
 ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n, ofs_model **model,
                           ofs_error *err);
 
-/* Writes the initial weights, about `work` units a call; OFS_OK when all are written. Moments and the
- * step count are zero from ofs_model_init on. */
+/* Writes the initial weights and zeroes the optimizer's moments, about `work` units a call; OFS_OK when all
+ * are written. Nothing else may be done with the model before that. */
 ofs_status ofs_model_randomize(ofs_model *model, uint64_t work);
 
 typedef struct ofs_layer_info {

@@ -33,7 +33,7 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
 
 /* The table is checked once, by the compiler. */
 #define FIELD_ASSERT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  _Static_assert((least) >= 1 && (most) <= OFS_MAX_RANK && (low) <= (high), "bounds of " name);
+  _Static_assert((least) >= 1 && (most) <= OFS_MAX_RANK, "bounds of " name);
 OFS_FIELDS(FIELD_ASSERT)
 #undef FIELD_ASSERT
 

@@ -1,0 +1,86 @@
+/* activation.c: the activation layer, and the activations that dense and conv2d carry.
+ *
+ * Most derivatives follow from the output alone, so the activation overwrites its input; gelu and swish need
+ * the input again and keep it. The last activation is left out where the loss takes logits. */
+#include "layers.h"
+
+static int needs_input(uint32_t act) { return act == OFS_ACT_GELU || act == OFS_ACT_SWISH; }
+
+int ofs_act_fuses(uint32_t act) { return !needs_input(act) && act != OFS_ACT_SOFTMAX; }
+
+int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l) {
+  return b->model->fused && b->kind != OFS_PREDICT && l->index + 1 == b->model->layer_count;
+}
+
+static void act_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  p->model->kernels.act_forward(op->layer->act, op->at[0] + from, op->at[1] + from, to - from);
+}
+
+static void act_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  const real *x = op->at[1] ? op->at[1] + from : NULL, *y = op->at[2] ? op->at[2] + from : NULL;
+  real *dy = op->at[0] + from;
+  p->model->kernels.act_backward(op->layer->act, dy, x, y, dy, to - from);
+}
+
+static void softmax_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile, n = op->n[0];
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  p->model->kernels.softmax_forward(op->at[0] + from * n, op->at[1] + from * n, (uint32_t)(to - from), n);
+}
+
+static void softmax_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile, n = op->n[0];
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  real *dy = op->at[0] + from * n;
+  p->model->kernels.softmax_backward(dy, op->at[1] + from * n, dy, (uint32_t)(to - from), n);
+}
+
+static void cut_softmax(ofs_op *op, const ofs_layer *l, double work) {
+  op->n[0] = l->out.dims[l->out.rank - 1];
+  ofs_cut(op, l->out.size / op->n[0], 0, work * op->n[0], 1);
+}
+
+uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
+  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
+  /* an activation layer may not overwrite what another layer's backward reads */
+  int apart = b->kind == OFS_TRAIN && (needs_input(l->act) || l->type == OFS_ACTIVATION);
+  uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
+  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 16);
+  else ofs_cut(ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, 16, 16);
+  b->aux[l->index] = x;
+  return y;
+}
+
+uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
+  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
+  uint32_t y = b->y[l->index];
+  if (l->act == OFS_ACT_SOFTMAX) {
+    cut_softmax(ofs_build_op(b, l, softmax_backward_part, dy, y, 0, 0), l, 8);
+    return dy;
+  }
+  int input = needs_input(l->act);
+  ofs_cut(ofs_build_op(b, l, act_backward_part, dy, input ? b->aux[l->index] : 0, input ? 0 : y, 0), l->out.size, 0,
+          input ? 24 : 4, 16);
+  return dy;
+}
+
+static ofs_status activation_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  (void)err;
+  l->out = l->in;
+  l->act = (uint32_t)r->v[OFS_ACTIVATION_ACTIVATION][0];
+  return OFS_OK;
+}
+
+static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  return wanted ? ofs_build_act_backward(b, l, dy) : 0;
+}
+
+const ofs_layer_kind ofs_activation_kind = {activation_shape, ofs_build_act, activation_backward};

@@ -1,0 +1,146 @@
+/* dense.c: y = act(x W + b) over the last axis; x (B, P, K), W (K, N), y (B, P, N).
+ *
+ *     dW = x^T dy     db = sum of dy over B, P     dx = dy W^T
+ *
+ * Forward and dx are cut into tiles of output rows and columns, dW into tiles of W. A reduction longer than
+ * one part allows becomes several operations (forward, dx: in the order of k, so the sums are those of one)
+ * or chunks of samples whose partial sums are added in order (dW). */
+#include "layers.h"
+
+/* The longest stretch of k in one operation: a tile of 4 x 8 is then a quarter of a part. */
+#define LONGEST_K 4096u
+/* Rows of x in one chunk of dW. */
+#define CHUNK_ROWS 4096u
+
+static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  (void)err;
+  uint32_t k = l->in.dims[l->in.rank - 1], n = (uint32_t)r->v[OFS_DENSE_UNITS][0];
+  l->act = (uint32_t)r->v[OFS_DENSE_ACTIVATION][0];
+  l->kernel_init = (uint32_t)r->v[OFS_DENSE_KERNEL_INIT][0];
+  l->bias_init = (uint32_t)r->v[OFS_DENSE_BIAS_INIT][0];
+  l->out = l->in;
+  l->out.dims[l->out.rank - 1] = n;
+  l->kernel_rank = 2;
+  l->kernel_dims[0] = k;
+  l->kernel_dims[1] = n;
+  l->bias_size = r->v[OFS_DENSE_USE_BIAS][0] != 0 ? n : 0;
+  l->fan_in = k;
+  l->fan_out = n;
+  return OFS_OK;
+}
+
+/* What a product operation is told, in op->n. */
+enum { K0, K1, K_ALL, N_ALL, N_TILE, FUSE };
+
+/* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation. */
+static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *b, const real *bias) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t n0 = tile * op->n[N_TILE], n = ofs_min(op->n[N_TILE], op->n[N_ALL] - n0), ldc = op->n[N_ALL];
+  ofs_gemm g = {.c = op->at[0] + from * ldc + n0, .ldc = ldc,
+                .a = op->at[1] + from * op->n[K_ALL] + op->n[K0], .lda = op->n[K_ALL],
+                .b = b + (size_t)op->n[K0] * ldc + n0, .ldb = ldc,
+                .bias = bias ? bias + n0 : NULL,
+                .m = (uint32_t)(to - from), .n = n, .k = op->n[K1] - op->n[K0],
+                .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0};
+  p->model->kernels.gemm_nn(&g);
+  if (!op->n[FUSE] || op->n[K1] != op->n[K_ALL]) return;
+  for (uint32_t i = 0; i < g.m; i++)
+    p->model->kernels.act_forward(op->layer->act, g.c + (size_t)i * ldc, g.c + (size_t)i * ldc, n);
+}
+
+static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  const real *w = p->model->params + l->kernel_at;
+  product_tile(p, op, part, w, l->bias_size ? w + l->kernel_size : NULL);
+}
+
+static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  product_tile(p, op, part, op->at[2], NULL);
+}
+
+/* Emits c = a b over rows of `positions` a sample, as many operations as k is long. */
+static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t c, uint32_t a, uint32_t matrix,
+                         uint32_t k, uint32_t n, int fuse) {
+  uint64_t positions = l->in.size / l->in.dims[l->in.rank - 1];
+  uint32_t stretch = (k - 1) / OFS_LONG_OPS + 1;
+  if (stretch < LONGEST_K) stretch = LONGEST_K;
+  for (uint32_t k0 = 0; k0 < k; k0 += stretch) {
+    ofs_op *op = ofs_build_op(b, l, run, c, a, matrix, 0);
+    uint32_t k1 = k - k0 < stretch ? k : k0 + stretch, rows, columns;
+    ofs_tile(32, n, 2.0 * (k1 - k0), &rows, &columns);
+    op->n[K0] = k0, op->n[K1] = k1, op->n[K_ALL] = k, op->n[N_ALL] = n, op->n[N_TILE] = columns, op->n[FUSE] = (uint32_t)fuse;
+    ofs_cut(op, positions, 0, 2.0 * (k1 - k0) * columns, 4);
+    op->tiles = (n + columns - 1) / columns;
+    if (k - k0 <= stretch) break;
+  }
+}
+
+uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
+  uint32_t y = ofs_build_buffer(b, l->out.size, 0);
+  int fuse = ofs_act_fuses(l->act) && l->act != OFS_ACT_LINEAR && !ofs_act_left_to_loss(b, l);
+  emit_product(b, l, forward_part, y, x, 0, l->kernel_dims[l->kernel_rank - 2], l->kernel_dims[l->kernel_rank - 1], fuse);
+  return fuse ? y : ofs_build_act(b, l, y);
+}
+
+/* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
+static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  uint32_t k = op->n[0], n = op->n[1], kb = op->n[2], nb = op->n[3], positions = op->n[4], tile;
+  uint64_t from, to, size = l->kernel_size + l->bias_size;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t across = (n + nb - 1) / nb, k0 = tile / across * kb, n0 = tile % across * nb;
+  uint32_t rows = (uint32_t)((to - from) * positions);
+  real *d = op->at[2] ? op->at[2] + from / op->block * size : p->gradient + l->kernel_at;
+  const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
+  ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
+                .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
+  p->model->kernels.gemm_tn(&g);
+  if (tile || !l->bias_size) return;
+  ofs_zero(d + l->kernel_size, l->bias_size);
+  p->model->kernels.add_rows(d + l->kernel_size, dy, rows, n);
+}
+
+static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
+  uint32_t k = l->kernel_dims[l->kernel_rank - 2], n = l->kernel_dims[l->kernel_rank - 1];
+  uint32_t positions = (uint32_t)(l->in.size / l->in.dims[l->in.rank - 1]), kb, nb;
+  uint32_t samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
+  if (samples > b->batch) samples = b->batch;
+  uint32_t chunks = (b->batch + samples - 1) / samples;
+  uint64_t size = l->kernel_size + l->bias_size;
+  uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(size, chunks), 1) : 0;
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->x[l->index], dy, partial, b->gradient);
+  double rows = (double)samples * positions;
+  ofs_tile(k, n, 2 * rows, &kb, &nb);
+  op->n[0] = k, op->n[1] = n, op->n[2] = kb, op->n[3] = nb, op->n[4] = positions;
+  op->units = 1;
+  op->block = samples;
+  op->tiles = ((k + kb - 1) / kb) * ((n + nb - 1) / nb);
+  op->part_work = (uint64_t)(2 * rows * kb * nb) + 1;
+  if (partial) ofs_build_sum(b, l, partial, 1, samples);
+}
+
+/* W^T, rows [from, to) of W */
+static void transpose_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile, k = op->n[0], n = op->n[1];
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  p->model->kernels.transpose(op->at[0] + from, k, p->model->params + op->layer->kernel_at + from * n, n,
+                              (uint32_t)(to - from), n);
+}
+
+uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  uint32_t k = l->kernel_dims[l->kernel_rank - 2], n = l->kernel_dims[l->kernel_rank - 1];
+  dy = ofs_build_act_backward(b, l, dy);
+  emit_weight_gradient(b, l, dy);
+  if (!wanted) return 0;
+  uint32_t turned = ofs_build_buffer(b, l->kernel_size, 1), dx = ofs_build_buffer(b, l->in.size, 0);
+  ofs_op *op = ofs_build_op(b, l, transpose_part, turned, 0, 0, 0);
+  op->n[0] = k, op->n[1] = n;
+  ofs_cut(op, k, 1, 4.0 * n, 8);
+  emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
+  return dx;
+}
+
+const ofs_layer_kind ofs_dense_kind = {dense_shape, ofs_build_dense, ofs_build_dense_backward};

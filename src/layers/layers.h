@@ -1,0 +1,37 @@
+/* layers.h: the layer types, one ofs_layer_kind each, and what several of them share. */
+#ifndef OFS_LAYERS_H
+#define OFS_LAYERS_H
+
+#include "../internal.h"
+
+extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
+    ofs_dropout_kind, ofs_activation_kind;
+
+/* Emits y = act(x), in place where the backward allows; softmax included. */
+uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x);
+/* Emits dx = dy * act', in place over dy. b->aux of the layer is the activation's input where it needs it. */
+uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy);
+/* 1 where the activation can be applied to a tile as it is produced: elementwise, and undone from y alone. */
+int ofs_act_fuses(uint32_t act);
+
+/* dense over the last axis; a convolution of 1 x 1 with stride 1 is one too. */
+uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x);
+uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
+
+/* Which fields of a record hold a window; dilation -1: none. Strides that are absent are the window's size. */
+typedef struct ofs_window_fields {
+  int size, strides, padding, dilation;
+} ofs_window_fields;
+
+/* Fills l->window and l->out (with the input's channels) for an input (H, W, C). */
+ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, const ofs_window_fields *f, ofs_error *err);
+/* One axis: the output's size and the padding; 0 where the window does not fit. */
+int ofs_window_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pad, uint32_t *out, uint32_t *before,
+                    uint32_t *after);
+
+/* Emits the sum of the layer's partial gradients (kernel and bias), `block` units of op's cut a chunk. */
+void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block);
+/* 1 where the loss takes this layer's logits, so that its activation is left out. */
+int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l);
+
+#endif

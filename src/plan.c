@@ -1,0 +1,182 @@
+/* plan.c: compiles a model into a program for one batch size, and lays its buffers out.
+ *
+ * Layers emit operations over numbered buffers; which operations use a buffer gives its lifetime; buffers
+ * whose lifetimes do not meet share memory. Everything is collected in the model's scratch, measured, and
+ * copied into the plan's block, so measuring and building cannot disagree. */
+#include "internal.h"
+
+uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed) {
+  uint64_t n = fixed ? elements : ofs_mul_sat(elements, b->batch);
+  uint64_t bytes = ofs_add_sat(ofs_mul_sat(n, sizeof(real)), OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
+  b->buffers[++b->buffer_count] = (ofs_buffer){.bytes = bytes, .first = UINT32_MAX};
+  return b->buffer_count;
+}
+
+static void use(ofs_builder *b, uint32_t buffer, uint32_t op) {
+  ofs_buffer *u = &b->buffers[buffer];
+  if (!buffer) return;
+  if (u->first == UINT32_MAX) u->first = op;
+  u->last = op;
+}
+
+ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
+                     uint32_t b3) {
+  ofs_op *op = &b->ops[b->op_count];
+  *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .block = 1, .tiles = 1, .buffer = {b0, b1, b2, b3}};
+  for (int i = 0; i < OFS_OP_BUFFERS; i++) use(b, op->buffer[i], b->op_count);
+  b->op_count++;
+  return op;
+}
+
+void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple) {
+  double block = OFS_PART_WORK / (work < 1 ? 1 : work);
+  op->units = units;
+  op->fixed = (uint32_t)fixed;
+  op->block = block < multiple ? multiple : (uint64_t)block / multiple * multiple;
+  op->part_work = (uint64_t)((double)op->block * work) + 1;
+}
+
+void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to,
+                    uint32_t *tile) {
+  uint64_t units = op->fixed ? op->units : op->units * p->count;
+  *tile = part % op->tiles;
+  *from = part / op->tiles * op->block;
+  *to = *from + op->block < units ? *from + op->block : units;
+}
+
+void ofs_tile(uint32_t m, uint32_t n, double work, uint32_t *mb, uint32_t *nb) {
+  *mb = m;
+  *nb = n;
+  while ((double)*mb * *nb * work > OFS_PART_WORK && (*nb > 16 || *mb > 4)) {
+    if (*nb > 16 && (*nb >= *mb || *mb <= 4)) *nb = (*nb / 2 + 7) / 8 * 8;
+    else *mb = (*mb / 2 + 3) / 4 * 4;
+  }
+}
+
+/* The program: gather, forward, loss, backward, update. */
+static uint32_t build_forward(ofs_builder *b) {
+  const ofs_model *m = b->model;
+  uint32_t x = ofs_build_gather(b);
+  for (uint32_t i = 0; i < m->layer_count; i++) {
+    b->x[i] = x;
+    x = ofs_layer_kind_of(m->layers[i].type)->forward(b, &m->layers[i], x);
+    b->y[i] = x;
+  }
+  return x;
+}
+
+static void build_backward(ofs_builder *b, uint32_t dy) {
+  const ofs_model *m = b->model;
+  uint32_t first = 0; /* the first layer that learns: nothing before it needs a gradient */
+  while (first < m->layer_count && !m->layers[first].kernel_size) first++;
+  for (uint32_t i = m->layer_count; i-- > first;)
+    dy = ofs_layer_kind_of(m->layers[i].type)->backward(b, &m->layers[i], dy, i > first);
+}
+
+static uint32_t build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
+  *b = (ofs_builder){.model = m, .kind = kind, .batch = batch, .ops = m->ops, .buffers = m->buffers};
+  b->x = m->links;
+  b->y = b->x + m->layer_count;
+  b->aux = b->y + m->layer_count;
+  b->held = b->aux + m->layer_count;
+  b->buffers[0] = (ofs_buffer){0};
+  uint64_t words = (2 * sizeof(double) + sizeof(real) - 1) / sizeof(real);
+  b->rows = ofs_build_buffer(b, words, 0);
+  b->indices = ofs_build_buffer(b, words, 0);
+  b->gradient = kind == OFS_TRAIN ? ofs_build_buffer(b, m->parameters, 1) : 0;
+  uint32_t y = build_forward(b);
+  if (kind != OFS_PREDICT) {
+    uint32_t dy = ofs_build_loss(b, y);
+    if (kind == OFS_TRAIN) {
+      build_backward(b, dy);
+      b->phase = OFS_PHASE_UPDATE;
+      ofs_build_update(b);
+    }
+  }
+  /* these live as long as the plan: they are read between steps */
+  const uint32_t lasting[] = {b->rows, b->indices, b->gradient, kind == OFS_PREDICT ? y : 0};
+  for (uint32_t i = 0; i < 4; i++)
+    if (lasting[i]) b->buffers[lasting[i]].first = 0, b->buffers[lasting[i]].last = UINT32_MAX;
+  return y;
+}
+
+/* The lowest place for buffer i beside those already placed whose lifetimes meet its own. */
+static uint64_t lowest_place(const ofs_buffer *all, uint32_t count, uint32_t i) {
+  const ofs_buffer *b = &all[i];
+  uint64_t at = 0;
+  for (int moved = 1; moved;) {
+    moved = 0;
+    for (uint32_t k = 1; k <= count; k++) {
+      const ofs_buffer *o = &all[k];
+      if (o->offset == UINT64_MAX || o->last < b->first || o->first > b->last) continue;
+      if (at < o->offset + o->bytes && o->offset < ofs_add_sat(at, b->bytes)) at = o->offset + o->bytes, moved = 1;
+    }
+  }
+  return at;
+}
+
+/* Places the biggest first (Pisarchyk & Lee 2020, "greedy by size"). Returns the end. */
+static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
+  uint64_t end = 0;
+  for (uint32_t i = 1; i <= count; i++) all[i].offset = UINT64_MAX;
+  for (uint32_t placed = 0; placed < count; placed++) {
+    uint32_t big = 0;
+    for (uint32_t i = 1; i <= count; i++)
+      if (all[i].offset == UINT64_MAX && (!big || all[i].bytes > all[big].bytes)) big = i;
+    uint64_t at = all[big].first == UINT32_MAX ? 0 : lowest_place(all, count, big);
+    if (all[big].first == UINT32_MAX) all[big].bytes = 0; /* nobody uses it */
+    all[big].offset = at;
+    uint64_t stop = ofs_add_sat(at, all[big].bytes);
+    if (stop >= OFS_BYTES_MAX) return OFS_BYTES_MAX;
+    if (stop > end) end = stop;
+  }
+  return end;
+}
+
+static uint64_t head_bytes(const ofs_builder *b) {
+  uint64_t n = (sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
+  return n + ((b->op_count * sizeof(ofs_op) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1));
+}
+
+static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch, uint32_t *y, uint64_t *bytes,
+                          ofs_error *err) {
+  if (kind < OFS_TRAIN || kind > OFS_PREDICT)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, kind, OFS_TRAIN, OFS_PREDICT);
+  if (batch < 1 || batch > 1u << 24)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1, 1u << 24);
+  *y = build(b, m, kind, batch);
+  *bytes = ofs_add_sat(head_bytes(b), place_buffers(b->buffers, b->buffer_count));
+  return OFS_OK;
+}
+
+ofs_status ofs_plan_bytes(ofs_model *m, int kind, uint32_t batch, uint64_t *bytes, ofs_error *err) {
+  ofs_builder b;
+  uint32_t y;
+  return measure(&b, m, kind, batch, &y, bytes, err);
+}
+
+ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint32_t batch, ofs_plan **plan,
+                         ofs_error *err) {
+  ofs_builder b;
+  uint32_t y;
+  uint64_t needed;
+  ofs_status s = measure(&b, m, kind, batch, &y, &needed, err);
+  if (s < 0) return s;
+  if (bytes < needed)
+    return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0, (double)needed);
+  char *block = mem, *data = block + head_bytes(&b);
+  ofs_plan *p = mem;
+  *p = (ofs_plan){.model = m, .kind = kind, .batch = batch, .op_count = b.op_count};
+  p->ops = (ofs_op *)(block + ((sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(size_t)(OFS_ALIGN - 1)));
+  for (uint32_t i = 0; i < b.op_count; i++) {
+    p->ops[i] = b.ops[i];
+    for (int k = 0; k < OFS_OP_BUFFERS; k++)
+      if (b.ops[i].buffer[k]) p->ops[i].at[k] = (real *)(data + b.buffers[b.ops[i].buffer[k]].offset);
+  }
+  p->rows = (double *)(data + b.buffers[b.rows].offset);
+  p->indices = (uint64_t *)(data + b.buffers[b.indices].offset);
+  p->gradient = b.gradient ? (real *)(data + b.buffers[b.gradient].offset) : NULL;
+  p->output = kind == OFS_PREDICT ? (real *)(data + b.buffers[y].offset) : NULL;
+  *plan = p;
+  return OFS_OK;
+}

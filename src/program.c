@@ -1,0 +1,98 @@
+/* program.c: runs a plan's program by parts.
+ *
+ * The program counter is (operation, part). What a step writes stays in the plan until the update phase; the
+ * model changes only there, and the step counts once its last part is done. */
+#include "internal.h"
+
+ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
+  const ofs_model *m = p->model;
+  if (p->running) return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
+  int x = d->x_type == OFS_F32 || d->x_type == OFS_U8;
+  int y = d->y_type == OFS_F32 || (d->y_type == OFS_I32 && m->targets) || p->kind == OFS_PREDICT;
+  if (!x || !y)
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, x ? d->y_type : d->x_type, OFS_F32,
+                      OFS_I32);
+  if (d->n < 1 || d->n > 1ull << 48)
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)d->n, 1, (double)(1ull << 48));
+  p->data = *d;
+  p->complete = 0;
+  return OFS_OK;
+}
+
+static void set_count(ofs_plan *p, uint32_t count) {
+  if (p->count == count) return;
+  p->count = count;
+  for (uint32_t i = 0; i < p->op_count; i++) {
+    ofs_op *op = &p->ops[i];
+    uint64_t units = op->fixed ? op->units : op->units * count;
+    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles;
+  }
+}
+
+ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
+  if (ofs_step_updating(p) || !p->data.x)
+    return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
+  if (at->count < 1 || at->count > p->batch)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, at->count, 1, p->batch);
+  uint64_t n = at->shuffle ? at->n : p->data.n;
+  if (at->n > p->data.n || at->first > n || at->count > n - at->first)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
+                      (double)n);
+  p->at = *at;
+  set_count(p, at->count);
+  p->op = p->part = 0;
+  p->running = 1;
+  p->complete = 0;
+  if (p->kind == OFS_TRAIN) ofs_update_begin(p);
+  return OFS_OK;
+}
+
+/* The sums run in the order of samples, whatever the parts were. */
+static void complete(ofs_plan *p) {
+  p->running = 0;
+  p->complete = 1;
+  p->totals = (ofs_totals){0, 0, p->count};
+  if (p->kind != OFS_PREDICT)
+    for (uint32_t i = 0; i < p->count; i++) {
+      p->totals.loss += p->rows[2 * i];
+      p->totals.correct += p->rows[2 * i + 1];
+    }
+  if (p->kind == OFS_TRAIN) p->model->step++;
+}
+
+ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
+  if (!p->running) return OFS_INVALID_STATE;
+  uint64_t spent = 0;
+  for (; p->op < p->op_count; p->op++, p->part = 0) {
+    const ofs_op *op = &p->ops[p->op];
+    for (; p->part < op->parts; p->part++) {
+      if (spent && spent + op->part_work > work) {
+        if (done) *done = spent;
+        return OFS_MORE;
+      }
+      op->run(p, op, p->part);
+      spent += op->part_work;
+    }
+  }
+  if (done) *done = spent;
+  complete(p);
+  return OFS_OK;
+}
+
+int ofs_step_updating(const ofs_plan *p) {
+  if (!p->running || p->kind != OFS_TRAIN || p->op >= p->op_count) return 0;
+  const ofs_op *op = &p->ops[p->op];
+  /* standing before the first part of the first update, nothing has been changed */
+  int first = !p->op || p->ops[p->op - 1].phase != OFS_PHASE_UPDATE;
+  return op->phase == OFS_PHASE_UPDATE && !(first && p->part == 0);
+}
+
+ofs_status ofs_step_discard(ofs_plan *p) {
+  if (ofs_step_updating(p)) return OFS_INVALID_STATE;
+  p->running = 0;
+  return OFS_OK;
+}
+
+void ofs_step_totals(const ofs_plan *p, ofs_totals *t) { *t = p->totals; }
+const ofs_real *ofs_plan_output(const ofs_plan *p) { return p->complete ? p->output : NULL; }
+const ofs_real *ofs_plan_gradient(const ofs_plan *p) { return p->gradient; }
