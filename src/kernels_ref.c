@@ -249,10 +249,9 @@ static void sgd_ref(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_rea
 }
 
 static void adam_ref(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n) {
-  ofs_real rest1 = 1 - u->beta1, rest2 = 1 - u->beta2;
   for (size_t i = 0; i < n; i++) {
-    m[i] = u->beta1 * m[i] + rest1 * g[i];
-    v[i] = u->beta2 * v[i] + (rest2 * g[i]) * g[i];
+    m[i] = u->beta1 * m[i] + u->rest1 * g[i];
+    v[i] = u->beta2 * v[i] + (u->rest2 * g[i]) * g[i];
     ofs_real start = u->decay > 0 ? w[i] - u->decay * w[i] : w[i];
     w[i] = start - (u->rate * (m[i] * u->correction1)) / (ofs_sqrt(v[i] * u->correction2) + u->epsilon);
   }

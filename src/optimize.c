@@ -37,7 +37,7 @@ static void sgd_f32(const ofs_update *u, float *w, float *v, const float *g, siz
 
 OFS_INLINE void adam_step(const ofs_update *u, float *w, float *m, float *v, const float *g, size_t n) {
   ofs_f4 beta1 = ofs_splat4(u->beta1), beta2 = ofs_splat4(u->beta2);
-  ofs_f4 rest1 = ofs_splat4(1 - u->beta1), rest2 = ofs_splat4(1 - u->beta2);
+  ofs_f4 rest1 = ofs_splat4(u->rest1), rest2 = ofs_splat4(u->rest2);
   ofs_f4 slope = load(g, n), at = load(w, n);
   ofs_f4 mean = beta1 * load(m, n) + rest1 * slope;
   ofs_f4 square = beta2 * load(v, n) + (rest2 * slope) * slope;

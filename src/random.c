@@ -27,8 +27,11 @@ static uint32_t mix(uint32_t half, uint32_t round, uint64_t epoch, const uint32_
   return out[0];
 }
 
+/* Below 64 the network is too small to be even: a chi-square test over positions sees it at n = 5. */
+enum { LEAST_BITS = 6 };
+
 uint64_t ofs_permute(uint64_t p, uint64_t n, uint64_t epoch, const uint32_t key[2]) {
-  unsigned bits = 0;
+  unsigned bits = LEAST_BITS;
   while (bits < 48 && (n - 1) >> bits) bits++;
   unsigned low_bits = bits / 2, high_bits = bits - low_bits;
   uint32_t low_mask = (1u << low_bits) - 1, high_mask = (1u << high_bits) - 1;

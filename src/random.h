@@ -16,7 +16,8 @@ void ofs_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2
 float ofs_uniform(uint32_t word);
 
 /* The p-th element of a seeded permutation of [0, n), p < n, n <= 2^48: a Feistel network of six rounds over
- * the next power of two, walked until it falls inside (Black & Rogaway 2002). No state, about two walks. */
+ * the next power of two, at least 64, walked until it falls inside (Black & Rogaway 2002). No state; on
+ * average at most two walks, for n below 32 up to 64 / n. */
 uint64_t ofs_permute(uint64_t p, uint64_t n, uint64_t epoch, const uint32_t key[2]);
 
 #endif
