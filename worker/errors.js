@@ -1,20 +1,24 @@
-/* errors.js: the one error type of Offstage, for both sides of the message channel.
- * Invariant: every error has a code of CODES and a message that says what was got and what was expected.
- * Messages are sentences for people; programs look at the code. */
+/* errors.js: the one error that Offstage throws, and how it crosses the wire.
+ *
+ * Every refusal has a code from the list below and a message that says what was got, what was expected and
+ * where. Nothing here knows what went wrong: whoever refuses writes the message. */
 
-/** Every code an OffstageError can carry. */
-export const CODES = Object.freeze(/** @type {const} */ ([
+/** @typedef {'INVALID_SPEC' | 'INVALID_DATA' | 'INVALID_OPTION' | 'BUSY' | 'DISPOSED' | 'ABORTED' | 'TIMEOUT' |
+ *   'WORKER_LOST' | 'DATA_LOST' | 'OUT_OF_MEMORY' | 'BAD_CHECKPOINT' | 'BAD_MESSAGE' | 'NON_FINITE' |
+ *   'UNSUPPORTED'} ErrorCode */
+
+/** @typedef {{ error: string, code: ErrorCode, stack?: string, request?: string }} WireError */
+
+/** @type {readonly ErrorCode[]} */
+export const ERROR_CODES = Object.freeze([
   'INVALID_SPEC', 'INVALID_DATA', 'INVALID_OPTION', 'BUSY', 'DISPOSED', 'ABORTED', 'TIMEOUT', 'WORKER_LOST',
   'DATA_LOST', 'OUT_OF_MEMORY', 'BAD_CHECKPOINT', 'BAD_MESSAGE', 'NON_FINITE', 'UNSUPPORTED',
-]));
+]);
 
-/** @typedef {typeof CODES[number]} ErrorCode */
-
-/** What every refusal and failure is. */
 export class OffstageError extends Error {
   /**
    * @param {ErrorCode} code
-   * @param {string} message
+   * @param {string} message  what was got, what was expected, where
    * @param {{ cause?: unknown }} [options]
    */
   constructor(code, message, options) {
@@ -23,4 +27,76 @@ export class OffstageError extends Error {
     /** @type {ErrorCode} */
     this.code = code;
   }
+}
+
+/**
+ * @param {OffstageError} error
+ * @returns {WireError}
+ */
+export function errorToWire(error) {
+  return { error: error.message, code: error.code, stack: error.stack };
+}
+
+/**
+ * The error that a reply carries. A code that this version does not know stays readable in the message.
+ * @param {Partial<WireError> | undefined | null} payload
+ * @returns {OffstageError}
+ */
+export function errorFromWire(payload) {
+  const message = payload?.error || 'the worker answered with an error that says nothing';
+  const known = payload?.code !== undefined && ERROR_CODES.includes(payload.code);
+  const error = known
+    ? new OffstageError(/** @type {ErrorCode} */ (payload.code), message)
+    : new OffstageError('BAD_MESSAGE', `${message} (unknown code ${show(payload?.code)})`);
+  if (payload?.stack) error.cause = payload.stack;
+  return error;
+}
+
+/**
+ * A value as an error message shows it: short, never throwing.
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function show(value) {
+  if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}...'` : `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'symbol') return 'a symbol';
+  if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value);
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, 6).map((item) => (Array.isArray(item) ? '[...]' : show(item)));
+    return `[${shown.join(', ')}${value.length > 6 ? `, ... ${value.length} in all` : ''}]`;
+  }
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag !== 'Object') return ArrayBuffer.isView(value) ? `${tag} of ${value.byteLength} bytes` : `a ${tag}`;
+  const keys = Object.keys(value);
+  return `{ ${keys.slice(0, 6).join(', ')}${keys.length > 6 ? ', ...' : ''} }`;
+}
+
+/**
+ * Names in a sentence, for "expected one of ...".
+ * @param {readonly string[]} names
+ */
+export function oneOf(names) {
+  return names.length === 0 ? 'none' : names.map((name) => `'${name}'`).join(', ');
+}
+
+/**
+ * Refuses what is no plain object, and every field that is not allowed: a misspelt option is an error.
+ * @param {unknown} object
+ * @param {readonly string[]} allowed
+ * @param {string} what
+ * @param {ErrorCode} code
+ * @returns {Record<string, any>}
+ */
+export function checkFields(object, allowed, what, code) {
+  if (object === null || typeof object !== 'object' || Array.isArray(object) || ArrayBuffer.isView(object)) {
+    throw new OffstageError(code, `${what} is ${show(object)}, expected an object`);
+  }
+  for (const key of Object.keys(object)) {
+    if (!allowed.includes(key)) {
+      throw new OffstageError(code, `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`);
+    }
+  }
+  return /** @type {Record<string, any>} */ (object);
 }

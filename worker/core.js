@@ -1,0 +1,211 @@
+/* core.js: one instance of the wasm, its exports with types, its memory, and the mailbox between the two.
+ *
+ * The first bytes above the core's own hold the mailbox: an ofs_error as doubles and an out area. The
+ * blocks of memory.js come after it. Views of the mailbox are cached and fetched anew when memory has grown
+ * (a stale one has length 0); views of anything else live no longer than the call that makes them. A
+ * negative status becomes an OffstageError here and nowhere else. */
+
+import { OffstageError } from './errors.js';
+import { createMemory } from './memory.js';
+import { explain } from './refusal.js';
+import { readSchema } from './spec.js';
+
+/** @typedef {import('./spec.js').Schema} Schema */
+/** @typedef {{ layer: number, role: string, shape: number[], size: number, data: number }} TensorInfo */
+
+const ERR_DOUBLES = 7;
+const OUT_DOUBLES = 16;
+const MAILBOX_BYTES = 1024;
+const ALIGN = 64;
+/** Names of ofs_role's values, which the schema has as constants. */
+const ROLES = ['KERNEL', 'BIAS'];
+
+/** @type {WeakMap<WebAssembly.Module, Schema>} */
+const schemas = new WeakMap();
+
+export class Core {
+  /** @type {Schema} */ schema;
+  /** @type {import('./memory.js').Memory} */ memory;
+  /** The spec that refusals are about. @type {import('./spec.js').EncodedSpec | null} */ spec = null;
+  /** Units that the last stepRun() did. */ units = 0;
+
+  #wasm;
+  #err;
+  #out;
+  /** @type {Float64Array} */ #outView = new Float64Array(0);
+
+  /** @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module */
+  constructor(instance, module) {
+    this.#wasm = /** @type {any} */ (instance.exports);
+    const heap = Math.ceil(this.#wasm.__heap_base.value / ALIGN) * ALIGN;
+    this.#err = heap;
+    this.#out = heap + 8 * ERR_DOUBLES;
+    this.memory = createMemory(this.#wasm.memory, heap, ALIGN);
+    this.memory.alloc(MAILBOX_BYTES, 'the mailbox'); // the first block: it lies at `heap`
+    const known = schemas.get(module) ?? readSchema(this.#text(this.#wasm.schema()));
+    schemas.set(module, known);
+    this.schema = known;
+  }
+
+  /** @param {WebAssembly.Module} module @returns {Promise<Core>} */
+  static async create(module) {
+    try {
+      return new Core(await WebAssembly.instantiate(module, {}), module);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new OffstageError('OUT_OF_MEMORY', 'the core needs memory to start with, and none can be had', { cause });
+    }
+  }
+
+  /** @param {number} at */
+  #text(at) {
+    const bytes = new Uint8Array(this.memory.buffer(), at >>> 0);
+    return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
+  }
+
+  /** The out area: [0, 16). */
+  #mail() {
+    if (this.#outView.length === 0) this.#outView = new Float64Array(this.memory.buffer(), this.#out, OUT_DOUBLES);
+    return this.#outView;
+  }
+
+  /** What the core refused, as an error with a sentence. */
+  #refusal() {
+    const [status, layer, field, reason, got, low, high] = new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES);
+    return explain(this.schema, this.spec, { status, layer, field, reason, got, low, high });
+  }
+
+  /** @param {number} status */
+  #check(status) {
+    if (status < 0) throw this.#refusal();
+    return status;
+  }
+
+  version() {
+    return this.#text(this.#wasm.version());
+  }
+
+  /** @param {number} address @param {Uint8Array} bytes */
+  write(address, bytes) {
+    new Uint8Array(this.memory.buffer(), address, bytes.length).set(bytes);
+  }
+
+  /** @param {number} spec @param {number} size @returns {number} */
+  modelBytes(spec, size) {
+    return this.#check(this.#wasm.model_bytes(spec, size, this.#err));
+  }
+
+  /** @param {number} block @param {number} bytes @param {number} spec @param {number} size @returns {number} */
+  modelInit(block, bytes, spec, size) {
+    const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
+    if (model === 0) throw this.#refusal();
+    return model;
+  }
+
+  /** @param {number} model @param {number} work @returns {boolean} more remains */
+  modelRandomize(model, work) {
+    return this.#wasm.model_randomize(model, work) === 1;
+  }
+
+  /** @param {number} model */
+  modelFacts(model) {
+    this.#wasm.model_facts(model, this.#out);
+    const [parameters, inputs, outputs, classes, targets, loss, step] = this.#mail();
+    return { parameters, inputs, outputs, classes, targets, loss, step };
+  }
+
+  /** @param {number} model @returns {{ outputShape: number[], parameters: number }[]} */
+  modelLayers(model) {
+    return Array.from({ length: this.#wasm.model_layers(model) }, (_, i) => {
+      this.#wasm.model_layer(model, i, this.#out);
+      const [, rank, parameters, ...dims] = this.#mail();
+      return { outputShape: dims.slice(0, rank), parameters };
+    });
+  }
+
+  /** @param {number} model @returns {TensorInfo[]} */
+  modelTensors(model) {
+    const { constants } = this.schema;
+    return Array.from({ length: this.#wasm.model_tensors(model) }, (_, i) => {
+      this.#wasm.model_tensor(model, i, this.#out);
+      const [layer, id, rank, size, data, ...dims] = this.#mail();
+      const role = ROLES.find((name) => constants[name] === id)?.toLowerCase() ?? `tensor${id}`;
+      return { layer, role, shape: dims.slice(0, rank), size, data };
+    });
+  }
+
+  /** @param {number} model @param {number} kind @param {number} batch @returns {number} */
+  planBytes(model, kind, batch) {
+    return this.#check(this.#wasm.plan_bytes(model, kind, batch, this.#err));
+  }
+
+  /** @param {number} block @param {number} bytes @param {number} model @param {number} kind @param {number} batch */
+  planInit(block, bytes, model, kind, batch) {
+    const plan = this.#wasm.plan_init(block, bytes, model, kind, batch, this.#err) >>> 0;
+    if (plan === 0) throw this.#refusal();
+    return plan;
+  }
+
+  /** @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType @param {number} n */
+  planSetData(plan, x, xType, y, yType, n) {
+    this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, n, this.#err));
+  }
+
+  /** @param {number} address @param {number} type @param {number} n @returns {number} first bad element, -1: none */
+  checkX(address, type, n) {
+    return this.#wasm.check_x(address, type, n);
+  }
+
+  /** @param {number} model @param {number} address @param {number} type @param {number} n @returns {number} */
+  checkY(model, address, type, n) {
+    return this.#wasm.check_y(model, address, type, n);
+  }
+
+  /**
+   * @param {number} plan @param {number} first @param {number} count @param {number} n
+   * @param {0 | 1} shuffle @param {number} epoch
+   */
+  stepBegin(plan, first, count, n, shuffle, epoch) {
+    this.#check(this.#wasm.step_begin(plan, first, count, n, shuffle, epoch, this.#err));
+  }
+
+  /** @param {number} plan @param {number} work @returns {boolean} parts remain */
+  stepRun(plan, work) {
+    const status = this.#wasm.step_run(plan, work, this.#out);
+    if (status < 0) this.#check(this.#noted(status));
+    this.units = this.#mail()[0];
+    return status === 1;
+  }
+
+  /** A status that comes without an ofs_error, written as if with one. @param {number} status */
+  #noted(status) {
+    new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES).set([status, 0, -1, 0, 0, 0, 0]);
+    return status;
+  }
+
+  /** @param {number} plan @returns {boolean} */
+  stepUpdating(plan) {
+    return this.#wasm.step_updating(plan) === 1;
+  }
+
+  /** @param {number} plan */
+  stepDiscard(plan) {
+    this.#check(this.#noted(this.#wasm.step_discard(plan)));
+  }
+
+  /** The last step's totals: [0] loss, [1] correct, [2] count; valid until the next call. @param {number} plan */
+  stepTotals(plan) {
+    this.#wasm.step_totals(plan, this.#out);
+    return this.#mail();
+  }
+
+  /** @param {number} plan @returns {number} */
+  planOutput(plan) {
+    return this.#wasm.plan_output(plan) >>> 0;
+  }
+
+  /** A copy of `n` floats. @param {number} address @param {number} n */
+  floats(address, n) {
+    return new Float32Array(this.memory.buffer(), address, n).slice();
+  }
+}

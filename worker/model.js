@@ -1,0 +1,275 @@
+/* model.js: one model in its own wasm instance: built, asked, read and written.
+ *
+ * It owns the core, the model block, the plan for one prediction (made at once, so that a prediction never
+ * fails for want of memory) and the data store. What takes long is a generator for the pump. Weights are
+ * read and written between steps only: the pump sees to that. Dropping the object frees everything. */
+
+import { OffstageError, checkFields, show } from './errors.js';
+import { checkLabels, encodeSpec, enumName, fillDefaults } from './spec.js';
+import { Store } from './store.js';
+
+/** @typedef {import('./pump.js').Pump} Pump */
+/** @typedef {import('./store.js').Stored} Stored */
+/** @typedef {{ plan: number, block: number }} Plan */
+
+const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels, little memory
+const COPIED_PER_UNIT = 4; // floats copied in about the time of one unit of work
+
+export class Model {
+  /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
+
+  /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
+  constructor(core, plainSpec) {
+    const spec = encodeSpec(core.schema, plainSpec);
+    core.spec = spec;
+    this.core = core;
+    const { memory } = core;
+    const bytes = memory.alloc(spec.bytes.length, 'the spec');
+    core.write(bytes, spec.bytes);
+    const size = core.modelBytes(bytes, spec.bytes.length);
+    const block = memory.alloc(size, 'the model');
+    this.address = core.modelInit(block, size, bytes, spec.bytes.length);
+    memory.free(bytes);
+    const facts = core.modelFacts(this.address);
+    checkLabels(spec.labels, facts.classes);
+    this.metrics = spec.metrics ?? (facts.classes > 0 ? ['accuracy'] : []);
+    this.layers = spec.layers.map((layer) => fillDefaults(core.schema, layer));
+    core.modelLayers(this.address).forEach((built, i) => Object.assign(this.layers[i], built));
+    const outputShape = /** @type {number[]} */ (this.layers[this.layers.length - 1].outputShape);
+    const own = fillDefaults(core.schema, spec.model);
+    this.facts = { ...facts, inputShape: /** @type {number[]} */ (own.inputShape), outputShape, labels: spec.labels };
+    this.about = {
+      inputScale: own.inputScale, inputOffset: own.inputOffset, seed: own.seed,
+      loss: enumName(core.schema, 'loss', facts.loss),
+      optimizer: fillDefaults(core.schema, spec.optimizer),
+    };
+    this.store = new Store(core, this.facts);
+    this.one = this.openPlan('PREDICT', 1);
+    this.stage = memory.alloc(4 * facts.inputs, 'one sample');
+  }
+
+  /** Writes the initial weights. @param {Pump} pump */
+  *randomize(pump) {
+    while (this.core.modelRandomize(this.address, pump.chunk)) if (pump.spend(pump.chunk)) yield;
+  }
+
+  get step() {
+    return this.core.modelFacts(this.address).step;
+  }
+
+  get hasAccuracy() {
+    return this.metrics.includes('accuracy');
+  }
+
+  /** What MODEL_READY says of the model itself. */
+  describe() {
+    const { inputShape, outputShape, parameters, inputs, outputs, classes, targets, labels, step } = this.facts;
+    return {
+      layers: this.layers, inputShape, outputShape, parameters, inputs, outputs, classes, targets,
+      ...this.about, metrics: this.metrics, labels, step,
+      memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
+    };
+  }
+
+  /** @param {'TRAIN' | 'EVALUATE' | 'PREDICT'} kind @param {number} batch @returns {Plan} */
+  openPlan(kind, batch) {
+    const id = this.core.schema.constants[kind];
+    const bytes = this.core.planBytes(this.address, id, batch);
+    const what = `${kind === 'TRAIN' ? 'training' : kind === 'EVALUATE' ? 'evaluating' : 'predicting'} with batches of ${batch}`;
+    const block = this.core.memory.alloc(bytes, what);
+    try {
+      return { block, plan: this.core.planInit(block, bytes, this.address, id, batch) };
+    } catch (error) {
+      this.core.memory.free(block);
+      throw error;
+    }
+  }
+
+  /** @param {Plan | null} plan */
+  closePlan(plan) {
+    if (plan) this.core.memory.free(plan.block);
+  }
+
+  /**
+   * Predicts one sample that came inline.
+   * @param {Pump} pump @param {import('./data.js').Column} column
+   */
+  *predictOne(pump, column) {
+    const { core, one: { plan }, stage, facts } = this;
+    const type = this.store.place(column, stage);
+    yield* this.store.checkX(pump, { address: stage, type, length: facts.inputs });
+    core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
+    core.stepBegin(plan, 0, 1, 1, 0, 0);
+    while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+    return this.#prediction(core.floats(core.planOutput(plan), facts.outputs), 1, column.single);
+  }
+
+  /** Predicts what lies in the store, and frees it. @param {Pump} pump @param {Stored} x */
+  *predictMany(pump, x) {
+    const { core, facts: { outputs } } = this;
+    /** @type {(Plan & { batch: number }) | null} */
+    let opened = null;
+    try {
+      yield* this.store.checkX(pump, x);
+      const output = floatArray(x.samples * outputs);
+      const batch = Math.min(x.samples, MANY);
+      opened = this.#openSmaller(batch);
+      const { plan, batch: fits } = opened;
+      core.planSetData(plan, x.address, x.type, 0, core.schema.constants.NONE, x.samples);
+      for (let first = 0; first < x.samples; first += fits) {
+        const count = Math.min(fits, x.samples - first);
+        core.stepBegin(plan, first, count, x.samples, 0, 0);
+        while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+        output.set(new Float32Array(core.memory.buffer(), core.planOutput(plan), count * outputs), first * outputs);
+        if (pump.spend(core.units)) yield;
+      }
+      return this.#prediction(output, x.samples, x.single);
+    } finally {
+      this.closePlan(opened);
+      this.store.free(x);
+    }
+  }
+
+  /** A plan for `batch` samples or, where memory is short, for fewer: the outputs are the same. @param {number} batch */
+  #openSmaller(batch) {
+    for (;;) {
+      try {
+        return { ...this.openPlan('PREDICT', batch), batch };
+      } catch (error) {
+        if (batch === 1 || !(error instanceof OffstageError) || error.code !== 'OUT_OF_MEMORY') throw error;
+        batch = Math.ceil(batch / 2);
+      }
+    }
+  }
+
+  /** @param {Float32Array} output @param {number} samples @param {boolean} single @returns {import('./protocol.js').Prediction} */
+  #prediction(output, samples, single) {
+    const { classes, outputs, outputShape, labels } = this.facts;
+    if (classes === 0) return { output, single };
+    const axis = outputShape[outputShape.length - 1];
+    const count = (samples * outputs) / axis;
+    const index = new Int32Array(count);
+    const confidence = new Float32Array(count);
+    for (let i = 0; i < count; i++) {
+      const at = i * axis;
+      let best = 0;
+      if (axis === 1) best = output[at] > 0.5 ? 1 : 0;
+      else for (let k = 1; k < axis; k++) if (output[at + k] > output[at + best]) best = k;
+      index[i] = best;
+      confidence[i] = axis > 1 ? output[at + best] : best === 1 ? output[at] : 1 - output[at];
+    }
+    const label = Array.from(index, (k) => labels?.[k] ?? String(k));
+    if (single && count === 1) return { output, index: index[0], label: label[0], confidence: confidence[0], single };
+    return { output, index, label, confidence, single };
+  }
+
+  /**
+   * Loss and accuracy over data in the store, which is freed.
+   * @param {Pump} pump @param {Stored} x @param {Stored} y @param {number} batchSize
+   */
+  *evaluate(pump, x, y, batchSize) {
+    const { core } = this;
+    /** @type {Plan | null} */
+    let opened = null;
+    try {
+      yield* this.store.checkX(pump, x);
+      yield* this.store.checkY(pump, this.address, y);
+      const batch = Math.min(batchSize, x.samples);
+      opened = this.openPlan('EVALUATE', batch);
+      const { plan } = opened;
+      core.planSetData(plan, x.address, x.type, y.address, y.type, x.samples);
+      let [loss, correct] = [0, 0];
+      for (let first = 0; first < x.samples; first += batch) {
+        core.stepBegin(plan, first, Math.min(batch, x.samples - first), x.samples, 0, 0);
+        while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+        const { units } = core;
+        const totals = core.stepTotals(plan);
+        loss += totals[0];
+        correct += totals[1];
+        if (pump.spend(units)) yield;
+      }
+      return { loss: loss / x.samples, ...this.accuracy(correct, x.samples), samples: x.samples };
+    } finally {
+      this.closePlan(opened);
+      this.store.free(x, y);
+    }
+  }
+
+  /** @param {number} correct @param {number} samples @returns {{ accuracy?: number }} */
+  accuracy(correct, samples) {
+    return this.hasAccuracy ? { accuracy: correct / samples } : {};
+  }
+
+  /** The tensors with their names: 'conv2d/kernel', 'conv2d_1/kernel', ... */
+  #tensors() {
+    /** @type {Map<string, number>} */
+    const seen = new Map();
+    const names = this.layers.map(({ type }) => {
+      const before = seen.get(type) ?? 0;
+      seen.set(type, before + 1);
+      return before ? `${type}_${before}` : type;
+    });
+    return this.core.modelTensors(this.address).map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
+  }
+
+  /** @returns {import('./protocol.js').Weight[]} */
+  copyWeights() {
+    return this.#tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));
+  }
+
+  /** @param {Pump} pump @returns {Generator<void, import('./protocol.js').Weights, void>} */
+  *getWeights(pump) {
+    pump.spend(this.facts.parameters / COPIED_PER_UNIT);
+    return { weights: this.copyWeights(), step: this.step };
+  }
+
+  /**
+   * Checks all weights, then writes them: none is written where one is refused.
+   * @param {Pump} pump @param {any} weights
+   */
+  *setWeights(pump, weights) {
+    const tensors = this.#tensors();
+    if (!Array.isArray(weights) || weights.length !== tensors.length) {
+      const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
+      throw new OffstageError('INVALID_DATA', `weights ${got}, expected ${tensors.length}: ${tensors.map((t) => t.name).join(', ')}`);
+    }
+    for (const [i, tensor] of tensors.entries()) {
+      const data = checkWeight(weights[i], tensor, `weights[${i}] (${tensor.name})`);
+      for (let at = 0; at < data.length; at++) {
+        if (!Number.isFinite(Math.fround(data[at]))) {
+          throw new OffstageError('INVALID_DATA', `weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
+        }
+        if (at % 4096 === 4095 && pump.spend(4096)) yield;
+      }
+    }
+    tensors.forEach(({ data, size }, i) => new Float32Array(this.core.memory.buffer(), data, size).set(weights[i].data));
+    return {};
+  }
+}
+
+/**
+ * @param {any} weight @param {{ shape: number[], size: number }} tensor @param {string} what
+ * @returns {ArrayLike<number>}
+ */
+function checkWeight(weight, { shape, size }, what) {
+  const given = checkFields(weight, ['name', 'shape', 'data'], what, 'INVALID_DATA');
+  const same = Array.isArray(given.shape) && given.shape.length === shape.length && shape.every((n, i) => n === given.shape[i]);
+  if (!same) throw new OffstageError('INVALID_DATA', `${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
+  const typed = ArrayBuffer.isView(given.data) && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number' &&
+    !(given.data instanceof DataView);
+  if (!typed && !(Array.isArray(given.data) && given.data.every((value) => typeof value === 'number'))) {
+    throw new OffstageError('INVALID_DATA', `${what} has data ${show(given.data)}, expected a Float32Array`);
+  }
+  const data = /** @type {ArrayLike<number>} */ (/** @type {unknown} */ (given.data));
+  if (data.length !== size) throw new OffstageError('INVALID_DATA', `${what} has ${data.length} elements, expected ${size}`);
+  return data;
+}
+
+/** @param {number} length */
+function floatArray(length) {
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    throw new OffstageError('OUT_OF_MEMORY', `the predictions need ${4 * length} bytes: more than can be had`, { cause });
+  }
+}

@@ -1,0 +1,226 @@
+/* protocol.js: what goes over the wire between an app and a session, version 1.
+ *
+ * A message is { v: 1, id, type, payload }; id is the client's, a string or a number, and every reply carries
+ * the id of its request. Each request gets exactly one reply of the type below or one ERROR { error, code,
+ * request }, in any order; only a run has more to say:
+ *
+ *     INIT_TRAINING   spec, runtime?           MODEL_READY         the old model stays where it is refused
+ *     UPLOAD_DATA     a slice                  DATA_STORED         slices in order; the first one allocates
+ *     DISCARD_DATA    { upload }               DATA_DISCARDED
+ *     START_TRAINING  { x, y, numEpochs .. }   TRAINING_PROGRESS .., then TRAINING_COMPLETE, or TRAINING_ERROR
+ *                                              for a run that began; ERROR for one that was refused
+ *     STOP_TRAINING   PAUSE_TRAINING           TRAINING_STOPPED (after the run's TRAINING_COMPLETE), _PAUSED,
+ *     RESUME_TRAINING                          _RESUMED; without a run the same, without effect
+ *     PREDICT         { x }                    PREDICTION_RESULT
+ *     EVALUATE_MODEL  { x, y, batchSize? }     EVALUATION_RESULT
+ *     GET_WEIGHTS     SET_WEIGHTS              WEIGHTS, WEIGHTS_SET
+ *     GET_STATUS      PING                     STATUS, PONG, at once whatever is going on
+ *     DISPOSE                                  DISPOSED; a run ends as stopped, all else pending with DISPOSED
+ *     SAVE_CHECKPOINT LOAD_CHECKPOINT          ERROR UNSUPPORTED
+ *
+ * INIT_TRAINING, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a model there
+ * is only INIT_TRAINING, GET_STATUS, PING and DISPOSE. A message that is none of these is answered by ERROR
+ * BAD_MESSAGE, with its id where it has one, else null. dialect.js adds the bare form. */
+
+import { OffstageError, oneOf, show } from './errors.js';
+
+export const VERSION = 1;
+
+/** The requests, and the type of what answers each. */
+export const REPLIES = Object.freeze({
+  INIT_TRAINING: 'MODEL_READY',
+  UPLOAD_DATA: 'DATA_STORED',
+  DISCARD_DATA: 'DATA_DISCARDED',
+  START_TRAINING: 'TRAINING_COMPLETE',
+  STOP_TRAINING: 'TRAINING_STOPPED',
+  PAUSE_TRAINING: 'TRAINING_PAUSED',
+  RESUME_TRAINING: 'TRAINING_RESUMED',
+  PREDICT: 'PREDICTION_RESULT',
+  EVALUATE_MODEL: 'EVALUATION_RESULT',
+  GET_WEIGHTS: 'WEIGHTS',
+  SET_WEIGHTS: 'WEIGHTS_SET',
+  SAVE_CHECKPOINT: 'CHECKPOINT',
+  LOAD_CHECKPOINT: 'CHECKPOINT_LOADED',
+  GET_STATUS: 'STATUS',
+  PING: 'PONG',
+  DISPOSE: 'DISPOSED',
+});
+
+/** @typedef {keyof typeof REPLIES} RequestType */
+/** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_ERROR' | 'ERROR'} ReplyType */
+/** @typedef {string | number} Id */
+/** @typedef {{ v: 1, id: Id, type: RequestType, payload?: any }} RequestMessage */
+/** @typedef {{ v: 1, id: Id | null, type: ReplyType, payload: any }} ReplyMessage */
+
+/**
+ * One end of a channel: a Worker, a worker's own scope, Node's parentPort, a MessagePort.
+ * @typedef {object} Endpoint
+ * @property {(message: any, transfer: Transferable[]) => void} postMessage
+ * @property {((event: { data: any }) => void) | null} onmessage
+ */
+
+/**
+ * How the session is to run; beside the spec in INIT_TRAINING's payload, as `runtime`.
+ * @typedef {object} Runtime
+ * @property {import('./module.js').Variant} [variant]  default: the fastest that the engine has
+ * @property {number | 'auto'} [threads]
+ * @property {boolean} [deterministic]
+ * @property {string} [assets]        base URL of worker/ and wasm-build/
+ * @property {'worker' | 'main'} [place]  slices of 4 ms, or of 8 ms on a page's own thread
+ * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
+ */
+/**
+ * INIT_TRAINING.
+ * @typedef {object} Spec
+ * @property {number[]} inputShape
+ * @property {{ type: string, [field: string]: any }[]} layers
+ * @property {string} [loss]
+ * @property {string | { type: string, [field: string]: any }} [optimizer]
+ * @property {number} [learningRate]
+ * @property {string[]} [metrics]
+ * @property {string[]} [labels]
+ * @property {number} [inputScale]
+ * @property {number} [inputOffset]
+ * @property {number} [seed]
+ */
+/** @typedef {Spec & { runtime?: Runtime }} InitPayload */
+/** @typedef {{ type: string, outputShape: number[], parameters: number, [field: string]: any }} BuiltLayer */
+/**
+ * MODEL_READY.
+ * @typedef {object} ModelReady
+ * @property {BuiltLayer[]} layers       every field, defaults filled in
+ * @property {number[]} inputShape
+ * @property {number[]} outputShape
+ * @property {number} parameters
+ * @property {number} inputs             elements of one sample
+ * @property {number} outputs            elements of one prediction
+ * @property {number} classes            0: no classifier; 2 for one sigmoid unit
+ * @property {number} targets            class indices a sample where y is integer; 0: y is rows only
+ * @property {string} loss
+ * @property {{ type: string, [field: string]: any }} optimizer
+ * @property {string[]} metrics
+ * @property {string[] | null} labels
+ * @property {number} inputScale
+ * @property {number} inputOffset
+ * @property {number} seed
+ * @property {import('./module.js').Variant} variant
+ * @property {number} threads
+ * @property {number} memoryBytes
+ * @property {number} step
+ * @property {string} coreVersion
+ * @property {string | null} reason      why something wished for is not so
+ */
+/** UPLOAD_DATA. The bytes are transferred. @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }} UploadPayload */
+/** DATA_STORED. @typedef {{ upload: number, received: number }} DataStored */
+/** x and y of a request: data as data.js reads it, or an upload, which is freed with the request. @typedef {any | { upload: number }} DataPayload */
+/**
+ * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y.
+ * @typedef {object} StartPayload
+ * @property {DataPayload} x
+ * @property {DataPayload} y
+ * @property {number} [numEpochs]        1
+ * @property {number} [batchSize]        32
+ * @property {boolean} [shuffle]         true
+ * @property {number} [validationSplit]  0; from the end of the data, before any shuffling
+ * @property {number} [progressHz]       10
+ * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
+ */
+/**
+ * @typedef {object} ProgressRecord
+ * @property {'epoch' | 'batch'} kind
+ * @property {number} epoch             from 1
+ * @property {number} totalEpochs
+ * @property {number} batch             from 1
+ * @property {number} totalBatches      of an epoch
+ * @property {number} step              updates since the model was made
+ * @property {number} loss              mean over the epoch's samples so far, each with the weights its step began with
+ * @property {number} [accuracy]        with metrics ['accuracy']; likewise
+ * @property {number} [valLoss]         of epoch records, with a validationSplit
+ * @property {number} [valAccuracy]
+ * @property {number} percent           batches done of all batches of all epochs; 100 in the last epoch's record only
+ * @property {number} etaSeconds        at the mean speed so far
+ * @property {number} elapsedSeconds    since the run began, pauses left out
+ * @property {number} samplesPerSecond  trained samples over elapsedSeconds; 0 while the clock has not moved
+ * @property {number} timestamp         ms since 1970
+ * @property {number} threadId          of the thread that trains; 0: the main thread
+ */
+/**
+ * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then at most one
+ * batch record.
+ * @typedef {ProgressRecord & { records: ProgressRecord[] }} Progress
+ */
+/** @typedef {{ epoch: number, loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} EpochResult */
+/**
+ * TRAINING_COMPLETE.
+ * @typedef {object} TrainingComplete
+ * @property {'finished' | 'stopped' | 'earlyStopping'} reason
+ * @property {EpochResult[]} history    complete epochs
+ * @property {number} epochs            complete epochs of this run
+ * @property {number} steps             updates of this run
+ * @property {number} step              updates since the model was made
+ * @property {number} durationSeconds   pauses left out
+ * @property {Weight[]} [weights]       with returnWeights
+ */
+/** @typedef {{ name: string, shape: number[], data: Float32Array }} Weight */
+/** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
+/** SET_WEIGHTS: in the order of WEIGHTS, names not looked at. @typedef {{ weights: { shape: number[], data: ArrayLike<number> }[] }} SetWeightsPayload */
+/**
+ * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and output is flat.
+ * A model with several targets a sample has arrays in both cases.
+ * @typedef {object} Prediction
+ * @property {Float32Array} output
+ * @property {number | Int32Array} [index]         classifiers only, as all below
+ * @property {string | string[]} [label]
+ * @property {number | Float32Array} [confidence]
+ * @property {boolean} single
+ */
+/** EVALUATION_RESULT. @typedef {{ loss: number, accuracy?: number, samples: number }} Evaluation */
+/**
+ * STATUS.
+ * @typedef {object} Status
+ * @property {'empty' | 'ready' | 'training' | 'paused'} state
+ * @property {number} epoch         of the run, 0 without one
+ * @property {number} totalEpochs
+ * @property {number} batch         complete ones of the epoch
+ * @property {number} totalBatches
+ * @property {number} step
+ * @property {number} memoryBytes   of wasm memory, which never shrinks
+ * @property {number} usedBytes     of it
+ * @property {number} slices        looks at the message queue since the session began
+ * @property {number} unitsPerMs    measured
+ * @property {number} thread
+ */
+
+/**
+ * Takes an envelope apart.
+ * @param {any} message
+ * @returns {{ id: Id, type: RequestType, payload: Record<string, any> }}
+ */
+export function openEnvelope(message) {
+  if (message === null || typeof message !== 'object' || Array.isArray(message)) {
+    bad(`got ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`);
+  }
+  const { v, id, type, payload = {} } = message;
+  if (v !== VERSION) bad(`v is ${show(v)}, expected ${VERSION}`);
+  if (!isId(id)) bad(`id is ${show(id)}, expected a string or a finite number`);
+  if (typeof type !== 'string' || !Object.hasOwn(REPLIES, type)) {
+    bad(`type is ${show(type)}, expected one of ${oneOf(Object.keys(REPLIES))}`);
+  }
+  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
+    bad(`the payload of ${type} is ${show(payload)}, expected an object`);
+  }
+  return { id, type: /** @type {RequestType} */ (type), payload };
+}
+
+/**
+ * @param {unknown} id
+ * @returns {id is Id}
+ */
+export function isId(id) {
+  return typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id));
+}
+
+/** @param {string} message @returns {never} */
+function bad(message) {
+  throw new OffstageError('BAD_MESSAGE', message);
+}

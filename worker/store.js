@@ -1,0 +1,177 @@
+/* store.js: the data sets that lie in one core's memory.
+ *
+ * Data arrives inline, as one column, or as an upload in slices of about 1 MB. A request takes what it names;
+ * from then on it owns the block and frees it. What lies here has the right length for the model; whether
+ * its numbers are finite and its indices in range is checked in pieces, so that nobody waits for it. */
+
+import { ELEMENT_BYTES, badIndex, badNumber, readX, readY } from './data.js';
+import { OffstageError, checkFields, oneOf, show } from './errors.js';
+
+/** @typedef {import('./data.js').DType} DType */
+/** @typedef {import('./data.js').DataFacts} DataFacts */
+/** @typedef {{ address: number, dtype: DType, type: number, length: number, samples: number, single: boolean }} Stored */
+
+const UPLOAD_FIELDS = ['upload', 'dtype', 'total', 'offset', 'bytes'];
+const CHECKED_AT_ONCE = 65536; // elements: some 20 microseconds
+
+export class Store {
+  #core;
+  #facts;
+  /** @type {Map<number, { address: number, dtype: DType, total: number, received: number }>} */
+  #uploads = new Map();
+
+  /** @param {import('./core.js').Core} core @param {DataFacts} facts */
+  constructor(core, facts) {
+    this.#core = core;
+    this.#facts = facts;
+  }
+
+  /** @param {any} payload @returns {import('./protocol.js').DataStored} */
+  receive(payload) {
+    const { upload, dtype, total, offset, bytes } = checkFields(payload, UPLOAD_FIELDS, 'UPLOAD_DATA', 'INVALID_DATA');
+    if (!Number.isSafeInteger(upload)) refuse(`upload is ${show(upload)}, expected an integer`);
+    if (!Object.hasOwn(ELEMENT_BYTES, dtype)) {
+      refuse(`upload ${upload}: dtype is ${show(dtype)}, expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`);
+    }
+    const size = ELEMENT_BYTES[/** @type {DType} */ (dtype)];
+    if (!Number.isSafeInteger(total) || total <= 0 || total % size !== 0) {
+      refuse(`upload ${upload}: total is ${show(total)}, expected a positive number of bytes that ${size} divides`);
+    }
+    if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
+      refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
+    }
+    const known = this.#uploads.get(upload) ?? { address: 0, dtype, total, received: 0 };
+    if (known.dtype !== dtype || known.total !== total) {
+      refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, got a slice of ${total} bytes of ${dtype}`);
+    }
+    if (offset !== known.received || offset + bytes.byteLength > total) {
+      refuse(`upload ${upload}: got bytes ${offset} to ${offset + bytes.byteLength}, expected them from ` +
+        `${known.received} on, up to ${total}`);
+    }
+    if (!this.#uploads.has(upload)) {
+      known.address = this.#core.memory.alloc(total, 'the data');
+      this.#uploads.set(upload, known);
+    }
+    this.#core.write(known.address + offset, new Uint8Array(bytes));
+    known.received += bytes.byteLength;
+    return { upload, received: known.received };
+  }
+
+  /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
+  discard(upload) {
+    const known = this.#uploads.get(upload);
+    if (known) this.#core.memory.free(known.address);
+    this.#uploads.delete(upload);
+  }
+
+  /** @param {any} x @returns {Stored} */
+  takeX(x) {
+    if (!isUpload(x)) return this.#put(readX(x, this.#facts));
+    const { inputs } = this.#facts;
+    const known = this.#complete(x, ['float32', 'uint8'], 'x');
+    const length = known.total / ELEMENT_BYTES[known.dtype];
+    if (length % inputs !== 0) refuse(`x has ${length} elements, expected a multiple of ${inputs}`);
+    return this.#take(x.upload, { length, samples: length / inputs, single: length === inputs });
+  }
+
+  /** @param {any} y @param {number} samples @returns {Stored} */
+  takeY(y, samples) {
+    if (!isUpload(y)) return this.#put(readY(y, this.#facts, samples));
+    const { targets, outputs } = this.#facts;
+    const known = this.#complete(y, targets > 0 ? ['int32', 'float32'] : ['float32'], 'y');
+    const length = known.total / ELEMENT_BYTES[known.dtype];
+    const width = known.dtype === 'int32' ? targets : outputs;
+    if (length !== samples * width) {
+      refuse(`y has ${length} elements of ${known.dtype} for ${samples} samples, expected ${samples * width}`);
+    }
+    return this.#take(y.upload, { length, samples, single: false });
+  }
+
+  /** @param {any} payload @param {string[]} dtypes @param {string} name */
+  #complete(payload, dtypes, name) {
+    const { upload } = checkFields(payload, ['upload'], name, 'INVALID_DATA');
+    const known = this.#uploads.get(upload);
+    if (!known) refuse(`${name} names upload ${show(upload)}, which is not here`);
+    if (known.received !== known.total) refuse(`${name}: of upload ${upload} only ${known.received} of ${known.total} bytes are here`);
+    if (!dtypes.includes(known.dtype)) refuse(`${name} is an upload of ${known.dtype}, expected ${oneOf(dtypes)}`);
+    return known;
+  }
+
+  /** @param {number} upload @param {{ length: number, samples: number, single: boolean }} as @returns {Stored} */
+  #take(upload, as) {
+    const { address, dtype } = /** @type {{ address: number, dtype: DType }} */ (this.#uploads.get(upload));
+    this.#uploads.delete(upload);
+    return { address, dtype, type: this.#typeOf(dtype), ...as };
+  }
+
+  /** @param {import('./data.js').Column} column @returns {Stored} */
+  #put(column) {
+    const { dtype, length, samples, single } = column;
+    const address = this.#core.memory.alloc(length * ELEMENT_BYTES[dtype], 'the data');
+    this.place(column, address);
+    return { address, dtype, type: this.#typeOf(dtype), length, samples, single };
+  }
+
+  /** Writes a column to where there is room for it. @param {import('./data.js').Column} column @param {number} address */
+  place({ dtype, source, length }, address) {
+    const Type = dtype === 'float32' ? Float32Array : dtype === 'uint8' ? Uint8Array : Int32Array;
+    new Type(this.#core.memory.buffer(), address, length).set(source);
+    return this.#typeOf(dtype);
+  }
+
+  /** @param {DType} dtype */
+  #typeOf(dtype) {
+    const { F32, U8, I32 } = this.#core.schema.constants;
+    return dtype === 'float32' ? F32 : dtype === 'uint8' ? U8 : I32;
+  }
+
+  /** @param {...(Stored | null | undefined)} data */
+  free(...data) {
+    for (const stored of data) if (stored) this.#core.memory.free(stored.address);
+  }
+
+  /**
+   * Refuses non-finite numbers in x.
+   * @param {import('./pump.js').Pump} pump @param {{ address: number, type: number, length: number }} x
+   */
+  *checkX(pump, { address, type, length }) {
+    if (type === this.#core.schema.constants.U8) return;
+    for (let at = 0; at < length; at += CHECKED_AT_ONCE) {
+      const count = Math.min(CHECKED_AT_ONCE, length - at);
+      const bad = this.#core.checkX(address + 4 * at, type, count);
+      if (bad >= 0) throw badNumber('x', at + bad, this.#core.floats(address + 4 * (at + bad), 1)[0], this.#facts.inputs);
+      if (pump.spend(count)) yield;
+    }
+  }
+
+  /**
+   * Refuses class indices out of range and non-finite numbers in y.
+   * @param {import('./pump.js').Pump} pump @param {number} model @param {Stored} y
+   */
+  *checkY(pump, model, { address, type, length }) {
+    const { outputs, classes, targets } = this.#facts;
+    for (let at = 0; at < length; at += CHECKED_AT_ONCE) {
+      const count = Math.min(CHECKED_AT_ONCE, length - at);
+      const bad = this.#core.checkY(model, address + 4 * at, type, count);
+      if (bad >= 0) {
+        const where = address + 4 * (at + bad);
+        if (type !== this.#core.schema.constants.I32) throw badNumber('y', at + bad, this.#core.floats(where, 1)[0], outputs);
+        throw badIndex(at + bad, new Int32Array(this.#core.memory.buffer(), where, 1)[0], classes, targets);
+      }
+      if (pump.spend(count)) yield;
+    }
+  }
+}
+
+/**
+ * @param {any} value  x or y of a request
+ * @returns {value is { upload: number }}
+ */
+export function isUpload(value) {
+  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && 'upload' in value;
+}
+
+/** @param {string} message @returns {never} */
+function refuse(message) {
+  throw new OffstageError('INVALID_DATA', message);
+}
