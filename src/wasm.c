@@ -1,14 +1,8 @@
-/* wasm.c: what JavaScript calls: the exports of the module, and nothing else.
+/* wasm.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them), and nothing else.
  *
  * Every parameter is an i32 or a double, so that no call needs a BigInt; results that are records go into an
  * array of doubles that the caller names, an ofs_error as its seven members in order. */
 #include "internal.h"
-
-#ifdef __wasm__
-#define EXPORT(name) __attribute__((export_name(#name)))
-#else
-#define EXPORT(name)
-#endif
 
 static void put_error(double *to, const ofs_error *e) {
   const double members[] = {e->status, e->layer, e->field, e->reason, e->got, e->low, e->high};
@@ -26,28 +20,28 @@ static void put_dims(double *to, const uint32_t *dims, uint32_t rank) {
   for (uint32_t i = 0; i < OFS_MAX_RANK; i++) to[i] = i < rank ? dims[i] : 0;
 }
 
-EXPORT(schema) const char *w_schema(void) { return ofs_schema(); }
-EXPORT(version) const char *w_version(void) { return ofs_version(); }
+const char *schema(void) { return ofs_schema(); }
+const char *version(void) { return ofs_version(); }
 
-EXPORT(model_bytes) double w_model_bytes(const void *spec, size_t n, double *err) {
+double model_bytes(const void *spec, size_t n, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
   ofs_status s = told(err, ofs_model_bytes(spec, n, &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
-EXPORT(model_init) ofs_model *w_model_init(void *mem, double bytes, const void *spec, size_t n, double *err) {
+ofs_model *model_init(void *mem, double bytes, const void *spec, size_t n, double *err) {
   ofs_model *m = NULL;
   ofs_error e = {0};
   ofs_status s = ofs_model_init(mem, (uint64_t)bytes, spec, n, &m, &e);
   return told(err, s, &e) < 0 ? NULL : m;
 }
 
-EXPORT(model_randomize) int w_model_randomize(ofs_model *m, double work) {
+int model_randomize(ofs_model *m, double work) {
   return ofs_model_randomize(m, (uint64_t)work);
 }
 
-EXPORT(model_facts) void w_model_facts(const ofs_model *m, double *out) {
+void model_facts(const ofs_model *m, double *out) {
   ofs_model_facts f;
   ofs_model_get_facts(m, &f);
   const double members[] = {(double)f.parameters, (double)f.inputs, (double)f.outputs, f.classes,
@@ -55,10 +49,10 @@ EXPORT(model_facts) void w_model_facts(const ofs_model *m, double *out) {
   for (int i = 0; i < 7; i++) out[i] = members[i];
 }
 
-EXPORT(model_layers) uint32_t w_model_layers(const ofs_model *m) { return ofs_model_layers(m); }
-EXPORT(model_tensors) uint32_t w_model_tensors(const ofs_model *m) { return ofs_model_tensors(m); }
+uint32_t model_layers(const ofs_model *m) { return ofs_model_layers(m); }
+uint32_t model_tensors(const ofs_model *m) { return ofs_model_tensors(m); }
 
-EXPORT(model_layer) int w_model_layer(const ofs_model *m, uint32_t i, double *out) {
+int model_layer(const ofs_model *m, uint32_t i, double *out) {
   ofs_layer_info l;
   ofs_status s = ofs_model_layer(m, i, &l);
   if (s < 0) return s;
@@ -69,7 +63,7 @@ EXPORT(model_layer) int w_model_layer(const ofs_model *m, uint32_t i, double *ou
   return s;
 }
 
-EXPORT(model_tensor) int w_model_tensor(const ofs_model *m, uint32_t i, double *out) {
+int model_tensor(const ofs_model *m, uint32_t i, double *out) {
   ofs_tensor t;
   ofs_status s = ofs_model_tensor(m, i, &t);
   if (s < 0) return s;
@@ -85,55 +79,53 @@ EXPORT(model_tensor) int w_model_tensor(const ofs_model *m, uint32_t i, double *
 /* A batch that no u32 holds is told to the core as one that it refuses. */
 static uint32_t batch_of(double batch) { return batch >= 0 && batch <= 4294967295.0 ? (uint32_t)batch : 0; }
 
-EXPORT(plan_bytes) double w_plan_bytes(ofs_model *m, int kind, double batch, double *err) {
+double plan_bytes(ofs_model *m, int kind, double batch, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
   ofs_status s = told(err, ofs_plan_bytes(m, kind, batch_of(batch), &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
-EXPORT(plan_init) ofs_plan *w_plan_init(void *mem, double bytes, ofs_model *m, int kind, double batch, double *err) {
+ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batch, double *err) {
   ofs_plan *p = NULL;
   ofs_error e = {0};
   ofs_status s = ofs_plan_init(mem, (uint64_t)bytes, m, kind, batch_of(batch), &p, &e);
   return told(err, s, &e) < 0 ? NULL : p;
 }
 
-EXPORT(plan_set_data)
-int w_plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, double n, double *err) {
+int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, double n, double *err) {
   const ofs_data d = {x, y, x_type, y_type, (uint64_t)n};
   ofs_error e = {0};
   return told(err, ofs_plan_set_data(p, &d, &e), &e);
 }
 
-EXPORT(check_x) double w_check_x(const void *x, uint32_t type, double n) {
+double check_x(const void *x, uint32_t type, double n) {
   uint64_t where = 0;
   return ofs_check_x(x, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
-EXPORT(check_y) double w_check_y(const ofs_model *m, const void *y, uint32_t type, double n) {
+double check_y(const ofs_model *m, const void *y, uint32_t type, double n) {
   uint64_t where = 0;
   return ofs_check_y(m, y, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
-EXPORT(step_begin)
-int w_step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {
+int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {
   const ofs_batch at = {(uint64_t)first, (uint64_t)n, batch_of(count), shuffle, (uint64_t)epoch};
   ofs_error e = {0};
   return told(err, ofs_step_begin(p, &at, &e), &e);
 }
 
-EXPORT(step_run) int w_step_run(ofs_plan *p, double work, double *out) {
+int step_run(ofs_plan *p, double work, double *out) {
   uint64_t done = 0;
   ofs_status s = ofs_step_run(p, (uint64_t)work, &done);
   out[0] = (double)done;
   return s;
 }
 
-EXPORT(step_updating) int w_step_updating(const ofs_plan *p) { return ofs_step_updating(p); }
-EXPORT(step_discard) int w_step_discard(ofs_plan *p) { return ofs_step_discard(p); }
+int step_updating(const ofs_plan *p) { return ofs_step_updating(p); }
+int step_discard(ofs_plan *p) { return ofs_step_discard(p); }
 
-EXPORT(step_totals) void w_step_totals(const ofs_plan *p, double *out) {
+void step_totals(const ofs_plan *p, double *out) {
   ofs_totals t;
   ofs_step_totals(p, &t);
   out[0] = t.loss;
@@ -141,4 +133,4 @@ EXPORT(step_totals) void w_step_totals(const ofs_plan *p, double *out) {
   out[2] = t.count;
 }
 
-EXPORT(plan_output) const ofs_real *w_plan_output(const ofs_plan *p) { return ofs_plan_output(p); }
+const ofs_real *plan_output(const ofs_plan *p) { return ofs_plan_output(p); }
