@@ -17,7 +17,7 @@ import { OffstageError, show } from '../worker/errors.js';
  * @property {number} length elements
  * @property {number} samples
  * @property {boolean} single one sample, given without an axis of samples
- * @property {number[]} [shape] to be told with the data, where their length does not say it
+ * @property {number[]} [shape] to be told with the data, where their length does not say it; they go inline then
  * @property {number} step elements of one piece
  * @property {(begin: number, end: number) => Piece} piece an array of its own
  * @property {ArrayLike<number> | undefined} held the array behind it, where it is in one piece
@@ -188,7 +188,7 @@ async function upload(client, sources, { transfer, check }) {
       const id = ++client.lastUpload;
       uploads.push(id);
       await send(client, id, source, { handOver, check });
-      values.push(source.shape ? { upload: id, shape: source.shape } : { upload: id });
+      values.push({ upload: id });
     }
     check();
     if (transfer) detach(sources);
@@ -225,7 +225,8 @@ async function send(client, id, source, { handOver, check }) {
 }
 
 /** @param {Source} source */
-const isSmall = ({ dtype, length, held }) => held !== undefined && length * ELEMENT_BYTES[dtype] <= INLINE_BYTES;
+const isSmall = ({ dtype, length, held, shape }) =>
+  held !== undefined && (shape !== undefined || length * ELEMENT_BYTES[dtype] <= INLINE_BYTES);
 
 /** @param {Source} source */
 function inline(source) {

@@ -142,20 +142,24 @@ function openNodeThread(assets, { heard, lost }) {
   };
 }
 
+async function loadSession() {
+  try {
+    const [session, host] = await Promise.all([import('../worker/session.js'), import('../worker/yield.js')]);
+    return { ...session, ...host };
+  } catch (cause) {
+    throw new OffstageError('UNSUPPORTED', `the session could not be loaded: ${/** @type {Error} */ (cause).message}`, { cause });
+  }
+}
+
 /**
  * The same session on this thread. A real channel lies between, so that messages are cloned as everywhere.
  * @param {Listener} listener
  * @returns {Promise<Endpoint>}
  */
 export async function openInProcess({ heard, lost }) {
-  let session;
-  try {
-    session = await import('../worker/session.js');
-  } catch (cause) {
-    throw new OffstageError('UNSUPPORTED', `the session could not be loaded: ${/** @type {Error} */ (cause).message}`, { cause });
-  }
+  const { createSession, createHost } = await loadSession();
   const { port1, port2 } = /** @type {{ port1: CountedPort, port2: CountedPort }} */ (new MessageChannel());
-  session.serve(port2);
+  createSession(/** @type {any} */ (port2), createHost(0));
   port1.onmessage = (event) => heard(event.data);
   port1.onmessageerror = () => lost(lostError(UNREADABLE, undefined));
   port1.unref?.();

@@ -93,6 +93,7 @@ export class Fitting {
 
   /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
   async end() {
+    if (this.state === 'ended') return;
     const ended = this.#whenEnded();
     this.#ending = true;
     this.#requestStop();
@@ -106,7 +107,7 @@ export class Fitting {
     signal?.addEventListener('abort', aborted, { once: true });
     try {
       const result = await this.#train(x, y);
-      this.step = this.#firstStep + result.steps;
+      this.step = result.step;
       if (signal?.aborted) throw abortedBy(signal);
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
@@ -179,6 +180,7 @@ export class Fitting {
    * @returns {Promise<void>}
    */
   #whenEnded() {
+    if (this.state === 'ended') return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -195,6 +197,7 @@ export class Fitting {
       history: this.#history,
       epochs: this.#history.length,
       steps: this.step - this.#firstStep,
+      step: this.step,
       durationSeconds: (performance.now() - this.#startedAt) / 1000,
     };
   }

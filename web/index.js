@@ -2,12 +2,12 @@
 import { OffstageError } from '../worker/errors.js';
 
 export { OffstageError };
-export { createTrainer } from './trainer.js';
+export { createTrainer } from './create.js';
 
 /**
  * A trainer from the bytes of save(). Checkpoints are not there in this version: rejects with UNSUPPORTED.
  * @param {Uint8Array} bytes
- * @param {import('./trainer.js').TrainerOptions} [options]
+ * @param {import('./create.js').TrainerOptions} [options]
  * @returns {Promise<import('./trainer.js').Trainer>}
  */
 export async function loadTrainer(bytes, options) {
@@ -25,9 +25,9 @@ export async function loadTrainer(bytes, options) {
 /** @typedef {import('./trainer.js').Info} Info */
 /** @typedef {import('./trainer.js').InputData} InputData */
 /** @typedef {import('./trainer.js').Prediction} Prediction */
-/** @typedef {import('./trainer.js').Spec} Spec */
+/** @typedef {import('./create.js').Spec} Spec */
 /** @typedef {import('./trainer.js').Status} Status */
 /** @typedef {import('./trainer.js').TargetData} TargetData */
 /** @typedef {import('./trainer.js').Trainer} Trainer */
-/** @typedef {import('./trainer.js').TrainerOptions} TrainerOptions */
+/** @typedef {import('./create.js').TrainerOptions} TrainerOptions */
 /** @typedef {import('./trainer.js').Weight} Weight */

@@ -41,6 +41,7 @@
  * @property {Epoch[]} history
  * @property {number} epochs complete ones
  * @property {number} steps updates of this run
+ * @property {number} step updates since the trainer was created
  * @property {number} durationSeconds
  */
 
@@ -145,6 +146,16 @@ export class Run extends EventTarget {
   addEventListener(type, listener, options) {
     this.#listened();
     super.addEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
+  }
+
+  /**
+   * @param {string} type
+   * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
+   * @param {boolean | EventListenerOptions} [options]
+   * @override
+   */
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
   }
 
   /**
