@@ -21,6 +21,7 @@ import { OffstageError, show } from '../worker/errors.js';
  * @property {number} step elements of one piece
  * @property {(begin: number, end: number) => Piece} piece an array of its own
  * @property {ArrayLike<number> | undefined} held the array behind it, where it is in one piece
+ * @property {ArrayBufferView | undefined} given the caller's own array, where it is a typed one
  */
 
 /** Up to here data go along in the request: cloning them takes less than a further round trip. */
@@ -58,7 +59,7 @@ function plain(value) {
 /** @param {unknown} x @param {DataFacts} facts @returns {Source} */
 export function inputs(x, facts) {
   return nested(x, facts.inputs, facts.inputShape.length + 1, (part) => readX(part, facts))
-    ?? whole(withShape(readX(x, facts), facts));
+    ?? whole(withShape(readX(x, facts), facts), x);
 }
 
 /**
@@ -74,16 +75,18 @@ function withShape(column, { inputShape }) {
 export function targets(y, facts, samples) {
   const large = Array.isArray(y) && y.length === samples;
   return (large && nested(y, facts.outputs, facts.outputShape.length + 1, (part) => readY(part, facts, part.length)))
-    || whole(readY(y, facts, samples));
+    || whole(readY(y, facts, samples), y);
 }
 
-/** @param {Column & { shape?: number[] }} column @returns {Source} */
-function whole(column) {
+/** @param {Column & { shape?: number[] }} column @param {any} given @returns {Source} */
+function whole(column, given) {
+  const array = given?.data ?? given;
   return {
     ...column,
     step: SLICE_BYTES / ELEMENT_BYTES[column.dtype],
     piece: (begin, end) => copyElements(column, begin, end),
     held: column.source,
+    given: ArrayBuffer.isView(array) ? array : undefined,
   };
 }
 
@@ -109,6 +112,7 @@ function nested(values, width, depth, read) {
     single: false,
     step: count * width,
     held: undefined,
+    given: undefined,
     piece(begin, end) {
       const from = begin / width;
       const column = fromSample(from, () => read(values.slice(from, end / width)));
@@ -142,25 +146,19 @@ function fromSample(sample, read) {
 }
 
 /**
- * @typedef {object} Delivered
- * @property {unknown[]} values what stands for each source in the request's payload
- * @property {Transferable[]} transferred
- */
-
-/**
  * Makes sources ready for a request: at once where all are small, else through uploads. The uploads are the
  * session's once the request is posted; where that is not reached they are discarded here.
  * @param {Client} client
  * @param {Source[]} sources
  * @param {{ transfer: boolean, check: () => void }} options check throws to end the delivery
- * @returns {Delivered | Promise<Delivered>}
+ * @returns {unknown[] | Promise<unknown[]>} what stands for each source in the request's payload
  */
 export function deliver(client, sources, { transfer, check }) {
   if (transfer) sources.forEach(checkDetachable);
   if (sources.every(isSmall)) {
-    const values = sources.map((source) => inline(source));
+    const values = sources.map((source) => inline(source, transfer));
     if (transfer) detach(sources);
-    return { values, transferred: [] };
+    return values;
   }
   return upload(client, sources, { transfer, check });
 }
@@ -169,20 +167,20 @@ export function deliver(client, sources, { transfer, check }) {
  * @param {Client} client
  * @param {Source[]} sources
  * @param {{ transfer: boolean, check: () => void }} options
- * @returns {Promise<Delivered>}
+ * @returns {Promise<unknown[]>}
  */
 async function upload(client, sources, { transfer, check }) {
   /** @type {number[]} */
   const uploads = [];
   /* Transferred in one go only where that cannot take another source's data along, and not to this thread,
    * which would then copy all of it into wasm in one go. */
-  const separate = new Set(sources.map(({ held }) => ArrayBuffer.isView(held) ? held.buffer : held)).size === sources.length;
+  const separate = new Set(sources.map(({ given }, i) => given?.buffer ?? i)).size === sources.length;
   const handOver = transfer && separate && client.mode === 'worker';
   try {
     const values = [];
     for (const source of sources) {
       if (isSmall(source)) {
-        values.push(inline(source));
+        values.push(inline(source, transfer));
         continue;
       }
       const id = ++client.lastUpload;
@@ -192,7 +190,7 @@ async function upload(client, sources, { transfer, check }) {
     }
     check();
     if (transfer) detach(sources);
-    return { values, transferred: [] };
+    return values;
   } catch (error) {
     for (const id of uploads) client.request('DISCARD_DATA', { upload: id }).catch(() => {});
     throw error;
@@ -228,9 +226,9 @@ async function send(client, id, source, { handOver, check }) {
 const isSmall = ({ dtype, length, held, shape }) =>
   held !== undefined && (shape !== undefined || length * ELEMENT_BYTES[dtype] <= INLINE_BYTES);
 
-/** @param {Source} source */
-function inline(source) {
-  const data = ownPiece(source) ?? source.piece(0, source.length);
+/** @param {Source} source @param {boolean} transfer small data are copied, and what was given is detached */
+function inline(source, transfer) {
+  const data = (transfer ? null : ownPiece(source)) ?? source.piece(0, source.length);
   return source.shape ? { data, shape: source.shape } : data;
 }
 
@@ -248,8 +246,8 @@ function ownPiece({ dtype, held }) {
 }
 
 /** @param {Source} source */
-function checkDetachable({ held }) {
-  if (!ArrayBuffer.isView(held) || held.buffer instanceof ArrayBuffer) return;
+function checkDetachable({ given }) {
+  if (!given || given.buffer instanceof ArrayBuffer) return;
   throw new OffstageError('INVALID_DATA', 'transfer: true got an array over shared memory, which cannot be handed over');
 }
 
@@ -270,13 +268,17 @@ export function weightsToSend(weights) {
 /** @param {Source[]} sources */
 function detach(sources) {
   const { port1 } = new MessageChannel();
-  for (const { held } of sources) {
-    if (!ArrayBuffer.isView(held) || held.byteLength === 0) continue;
-    try {
-      port1.postMessage(null, [/** @type {ArrayBuffer} */ (held.buffer)]);
-    } catch (cause) {
+  for (const { given } of sources) {
+    if (!given || given.byteLength === 0) continue; // detached along with the one before
+    const refuse = (/** @type {unknown} */ cause) => {
       throw new OffstageError('INVALID_DATA', 'transfer: true got an array that cannot be handed over', { cause });
+    };
+    try {
+      port1.postMessage(null, [/** @type {ArrayBuffer} */ (given.buffer)]);
+    } catch (cause) {
+      refuse(cause);
     }
+    if (given.byteLength > 0) refuse(undefined); // Node copies wasm memory instead of refusing it
   }
   port1.close();
 }

@@ -126,10 +126,10 @@ export class Fitting {
       if (this.#stopping) throw CANCELLED;
     };
     const sent = deliver(this.#client, [x, y], { transfer, check });
-    const { values, transferred } = sent instanceof Promise ? await sent : sent;
+    const values = sent instanceof Promise ? await sent : sent;
     const completed = this.#client.request('START_TRAINING', {
       x: values[0], y: values[1], numEpochs: epochs, batchSize, shuffle, validationSplit, progressHz,
-    }, { transfer: transferred, progress: (payload) => this.#progress(payload) });
+    }, { progress: (payload) => this.#progress(payload) });
     this.state = 'training';
     this.#startKnown();
     return completed;

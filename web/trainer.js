@@ -157,7 +157,7 @@ export class Trainer {
     const { signal, transfer } = readOptions('predict', options, PREDICT);
     throwIfAborted(signal);
     const sent = deliver(this.#client, [inputs(x, this.#info)], { transfer, check: () => throwIfAborted(signal) });
-    const { values } = sent instanceof Promise ? await sent : sent;
+    const values = sent instanceof Promise ? await sent : sent;
     const { single, ...prediction } = await this.#client.request('PREDICT', { x: values[0] }, { signal });
     return prediction;
   }
@@ -176,7 +176,7 @@ export class Trainer {
     const samples = inputs(x, this.#info);
     const sources = [samples, targets(y, this.#info, samples.samples)];
     const sent = deliver(this.#client, sources, { transfer, check: () => throwIfAborted(signal) });
-    const { values } = sent instanceof Promise ? await sent : sent;
+    const values = sent instanceof Promise ? await sent : sent;
     return this.#client.request('EVALUATE_MODEL', { x: values[0], y: values[1], batchSize }, { signal });
   }
 
