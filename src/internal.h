@@ -15,7 +15,7 @@
 typedef ofs_real real;
 
 /* Work that one part aims at, in floating point operations: about a millisecond without SIMD. */
-#define OFS_PART_WORK (1u << 20)
+#define OFS_PART_WORK (1u << 22)
 /* The most elements of one sample's tensor, and of one parameter tensor. */
 #define OFS_MAX_SAMPLE 2147483647.0
 #define OFS_MAX_TENSOR (1ull << 44)

@@ -7,8 +7,10 @@
  * or chunks of samples whose partial sums are added in order (dW). */
 #include "layers.h"
 
-/* The longest stretch of k in one operation: a tile of 4 x 8 is then a quarter of a part. */
-#define LONGEST_K 4096u
+/* The longest stretch of k in one operation: a tile of 4 x 16 is then a part. */
+#define LONGEST_K 32768u
+/* Rows of a tile where there are as many: the panels of b that a product packs then serve a whole batch. */
+#define TILE_ROWS 128u
 /* Rows of x in one chunk of dW. */
 #define CHUNK_ROWS 4096u
 
@@ -69,7 +71,7 @@ static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t
   for (uint32_t k0 = 0; k0 < k; k0 += stretch) {
     ofs_op *op = ofs_build_op(b, l, run, c, a, matrix, 0);
     uint32_t k1 = k - k0 < stretch ? k : k0 + stretch, rows, columns;
-    ofs_tile(32, n, 2.0 * (k1 - k0), &rows, &columns);
+    ofs_tile(TILE_ROWS, n, 2.0 * (k1 - k0), &rows, &columns);
     op->n[K0] = k0, op->n[K1] = k1, op->n[K_ALL] = k, op->n[N_ALL] = n, op->n[N_TILE] = columns, op->n[FUSE] = (uint32_t)fuse;
     ofs_cut(op, positions, 0, 2.0 * (k1 - k0) * columns, 4);
     op->tiles = (n + columns - 1) / columns;
