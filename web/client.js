@@ -68,6 +68,10 @@ export class Client {
     return this.#ended !== undefined;
   }
 
+  throwIfEnded() {
+    if (this.#ended) throw this.#ended();
+  }
+
   /**
    * @param {string} type
    * @param {object} [payload]

@@ -131,7 +131,7 @@ function openNodeThread(assets, { heard, lost }) {
   });
   thread.on('messageerror', (error) => fail(UNREADABLE, error));
   thread.on('error', (error) => fail(`the worker failed: ${error?.message ?? error}`, error));
-  thread.on('exit', (code) => fail(`the worker ended by itself (exit code ${code})`));
+  thread.on('exit', (code) => fail(`the worker ended without being asked (exit code ${code})`));
   thread.unref();
   return {
     mode: 'worker',

@@ -253,6 +253,7 @@ export class Trainer {
 
   #checkOpen() {
     if (this.#disposal) throw new OffstageError('DISPOSED', 'the trainer is disposed of');
+    this.#client.throwIfEnded();
   }
 
   /** @param {string} what */
