@@ -1,0 +1,43 @@
+/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, with and without SIMD,
+ * sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in Chromium. */
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { PROBLEMS } from './problems.js';
+import { connectMain, train } from './train.js';
+
+/** @type {import('./train.js').Connect} */
+function connectThread(heard) {
+  const thread = new Worker(new URL('../../worker/worker.js', import.meta.url));
+  thread.on('message', heard);
+  return { post: (message) => thread.postMessage(message), close: () => void thread.terminate() };
+}
+
+const PLACES = { main: connectMain, worker: connectThread };
+
+for (const problem of Object.keys(PROBLEMS)) {
+  let reference;
+  before(async () => {
+    reference = await train(connectMain, { problem, variant: 'base' });
+    assert.notEqual(reference.hash, reference.begun, 'the run changes weights');
+  });
+
+  for (const [place, connect] of Object.entries(PLACES)) {
+    for (const variant of ['base', 'simd']) {
+      for (const sliced of [false, true]) {
+        for (const disturbed of [false, true]) {
+          const name = [place, variant, sliced && 'sliced at every part', disturbed && 'disturbed'].filter(Boolean).join(', ');
+          test(`${problem}: ${name}`, async () => {
+            const got = await train(connect, { problem, variant, sliced, disturbed });
+            assert.equal(got.variant, variant);
+            assert.equal(got.begun, reference.begun, 'initial weights');
+            assert.deepEqual(got.history, reference.history);
+            assert.equal(got.hash, reference.hash, 'final weights');
+            if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
+            if (disturbed && sliced) assert.ok(got.pauses > 0, 'it was paused');
+          });
+        }
+      }
+    }
+  }
+}

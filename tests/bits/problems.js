@@ -1,0 +1,78 @@
+/* problems.js: what is trained for its bits: networks with every layer and data from a seed, the same in Node and
+ * in a page. Small, but of many parts, and with batches that do not divide the data. Pages load it: no imports of
+ * Node's. */
+import { numbers } from '../numbers.js';
+
+const PICTURES = {
+  spec: {
+    inputShape: [11, 10, 3],
+    layers: [
+      { type: 'conv2d', filters: 7, kernelSize: 3, padding: 'same', activation: 'leakyRelu' },
+      { type: 'maxPooling2d', poolSize: 2 },
+      { type: 'conv2d', filters: 9, kernelSize: [2, 3], strides: [1, 2], activation: 'gelu', kernelInitializer: 'heNormal' },
+      { type: 'averagePooling2d', poolSize: [3, 1], strides: 1, padding: 'same' },
+      { type: 'activation', activation: 'softplus' },
+      { type: 'dropout', rate: 0.3 },
+      { type: 'flatten' },
+      { type: 'reshape', targetShape: [6, 12] },
+      { type: 'dense', units: 10, activation: 'selu' },
+      { type: 'flatten' },
+      { type: 'dense', units: 17, activation: 'swish' },
+      { type: 'dense', units: 5, activation: 'softmax' },
+    ],
+    optimizer: { type: 'adamw', learningRate: 0.01, weightDecay: 0.01 },
+    inputScale: 1 / 255,
+    inputOffset: -0.5,
+    seed: 2 ** 40 + 7,
+  },
+  settings: { numEpochs: 2, batchSize: 16, shuffle: true, validationSplit: 0.2 },
+  samples: 70,
+  bytes: true,
+};
+
+const NUMBERS = {
+  spec: {
+    inputShape: [23],
+    layers: [
+      { type: 'dense', units: 33, activation: 'tanh' },
+      { type: 'dense', units: 70, activation: 'elu', useBias: false },
+      { type: 'dropout', rate: 0.1 },
+      { type: 'dense', units: 18, activation: 'sigmoid', kernelInitializer: 'leCunUniform' },
+      { type: 'dense', units: 3 },
+    ],
+    loss: 'huber',
+    optimizer: { type: 'sgd', learningRate: 0.05, momentum: 0.9, nesterov: true },
+    seed: 5,
+  },
+  settings: { numEpochs: 3, batchSize: 32, shuffle: true },
+  samples: 75,
+};
+
+const YES_OR_NO = {
+  spec: {
+    inputShape: [9, 9, 1],
+    layers: [
+      { type: 'conv2d', filters: 4, kernelSize: 3, dilationRate: 2, activation: 'relu', useBias: false },
+      { type: 'flatten' },
+      { type: 'dense', units: 1, activation: 'sigmoid' },
+    ],
+    optimizer: 'adam',
+    learningRate: 0.02,
+  },
+  settings: { numEpochs: 2, batchSize: 7, shuffle: false },
+  samples: 30,
+};
+
+/** @type {Record<string, any>} */
+export const PROBLEMS = { pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO };
+
+/** @param {{ spec: any, samples: number, bytes?: boolean }} problem */
+export function dataOf({ spec, samples, bytes }) {
+  const next = numbers(samples);
+  const inputs = spec.inputShape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
+  const x = bytes ? new Uint8Array(samples * inputs) : new Float32Array(samples * inputs);
+  for (let i = 0; i < x.length; i++) x[i] = bytes ? Math.floor(256 * next()) : 4 * next() - 2;
+  const { units, activation } = spec.layers.at(-1);
+  if (activation === undefined) return { x, y: Float32Array.from({ length: samples * units }, () => 6 * next() - 3) };
+  return { x, y: Int32Array.from({ length: samples }, () => Math.floor(Math.max(units, 2) * next())) };
+}

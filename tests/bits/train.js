@@ -1,0 +1,98 @@
+/* train.js: trains a problem over the wire, at any place, and tells the hash of every bit of the weights.
+ *
+ * The same file in Node and in a page. `sliced` looks at the message queue after every part; `disturbed` pauses
+ * and resumes all the way, and predicts, evaluates and reads the weights in between. Neither may change a bit. */
+import { PROBLEMS, dataOf } from './problems.js';
+
+/** @typedef {{ post: (message: any) => void, close: () => void }} Channel */
+/** @typedef {(heard: (message: any) => void) => Channel | Promise<Channel>} Connect */
+
+/** A session on this very thread. @type {Connect} */
+export async function connectMain(heard) {
+  const [{ createSession }, { createHost }] = await Promise.all([
+    import('../../worker/session.js'), import('../../worker/yield.js')]);
+  const { port1, port2 } = new MessageChannel();
+  createSession(/** @type {any} */ (port2), createHost(0));
+  port1.onmessage = (event) => heard(event.data);
+  return { post: (message) => port1.postMessage(message), close: () => port1.close() };
+}
+
+/** A session in a module worker. @type {Connect} */
+export function connectWebWorker(heard) {
+  const worker = new Worker(new URL('../../worker/worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = (event) => heard(event.data);
+  return { post: (message) => worker.postMessage(message), close: () => worker.terminate() };
+}
+
+/** @param {Connect} connect */
+async function open(connect) {
+  const waiting = new Map();
+  let lastId = 0;
+  const channel = await connect(({ id, type, payload }) => {
+    if (type === 'TRAINING_PROGRESS') return;
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (/ERROR$/.test(type)) reject(new Error(`${payload.code}: ${payload.error}`));
+    else resolve(payload);
+  });
+  const ask = (/** @type {string} */ type, payload = {}) => new Promise((resolve, reject) => {
+    waiting.set(++lastId, { resolve, reject });
+    channel.post({ v: 1, id: lastId, type, payload });
+  });
+  return { ask, close: () => channel.close() };
+}
+
+/**
+ * Pauses, looks, and resumes until the run has ended.
+ * @param {(type: string, payload?: any) => Promise<any>} ask
+ * @param {{ x: any, y: any }} data
+ * @param {number[]} inputShape
+ */
+async function disturb(ask, { x, y }, inputShape) {
+  const inputs = inputShape.reduce((a, b) => a * b, 1);
+  for (let pauses = 0; ; pauses++) {
+    await ask('PAUSE_TRAINING');
+    const before = await ask('GET_STATUS');
+    if (before.state !== 'paused') return { pauses, state: before.state };
+    await ask('PREDICT', { x: x.slice(0, inputs) });
+    if (pauses % 4 === 1) await ask('EVALUATE_MODEL', { x, y });
+    if (pauses % 4 === 3) await ask('GET_WEIGHTS');
+    const after = await ask('GET_STATUS');
+    if (after.step !== before.step) throw new Error(`paused at step ${before.step}, then at ${after.step}`);
+    await ask('RESUME_TRAINING');
+  }
+}
+
+/** @param {{ data: Float32Array }[]} weights  SHA-256 over their bytes, in order */
+export async function hashOf(weights) {
+  const bytes = new Uint8Array(weights.reduce((sum, { data }) => sum + data.byteLength, 0));
+  let at = 0;
+  for (const { data } of weights) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * @param {Connect} connect
+ * @param {{ problem: string, variant: string, sliced?: boolean, disturbed?: boolean }} way
+ */
+export async function train(connect, { problem, variant, sliced = false, disturbed = false }) {
+  const { spec, settings } = PROBLEMS[problem];
+  const data = dataOf(PROBLEMS[problem]);
+  const { ask, close } = await open(connect);
+  try {
+    const ready = await ask('INIT_TRAINING', { ...spec, runtime: { variant, ...(sliced && { sliceWork: 1 }) } });
+    const begun = await hashOf((await ask('GET_WEIGHTS')).weights);
+    const run = ask('START_TRAINING', { ...data, ...settings });
+    const { pauses } = disturbed ? await disturb(ask, data, spec.inputShape) : { pauses: 0 };
+    const { history, steps } = await run;
+    const { slices } = await ask('GET_STATUS');
+    const hash = await hashOf((await ask('GET_WEIGHTS')).weights);
+    return { variant: ready.variant, begun, hash, history, steps, slices, pauses };
+  } finally {
+    close();
+  }
+}
