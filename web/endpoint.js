@@ -169,7 +169,10 @@ export async function openInProcess({ heard, lost }) {
     post: (message, transfer) => port1.postMessage(message, transfer ?? []),
     ref: () => port1.ref?.(),
     unref: () => port1.unref?.(),
-    close: () => port1.close(),
+    close() {
+      port1.postMessage({ v: 1, id: 'close', type: 'DISPOSE' }); // a session on this thread cannot be terminated
+      port1.close();
+    },
   };
 }
 

@@ -44,6 +44,8 @@ export class Fitting {
   latest;
   /** Updates since the trainer was created, as far as is known. */
   step;
+  /** Of wasm memory, as last told. @type {number | undefined} */
+  memoryBytes;
 
   #client;
   #settings;
@@ -135,9 +137,10 @@ export class Fitting {
     return completed;
   }
 
-  /** @param {Progress & { records?: Progress[] }} payload */
-  #progress({ records, ...latest }) {
-    for (const record of records ?? [latest]) {
+  /** @param {import('../worker/protocol.js').Progress} payload */
+  #progress({ records, memoryBytes }) {
+    this.memoryBytes = memoryBytes;
+    for (const record of records) {
       this.latest = record;
       this.step = record.step;
       if (record.kind === 'epoch') this.#history.push(epochOf(record));

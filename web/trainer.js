@@ -220,7 +220,7 @@ export class Trainer {
       step: this.#fitting?.step ?? this.#step,
       thread: latest?.threadId ?? 0,
       lastBeat: this.#client.lastBeat,
-      memory: this.#info.memoryBytes,
+      memory: this.#fitting?.memoryBytes ?? this.#info.memoryBytes,
     };
   }
 

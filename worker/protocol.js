@@ -146,8 +146,8 @@ export const REPLIES = Object.freeze({
  */
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then at most one
- * batch record.
- * @typedef {ProgressRecord & { records: ProgressRecord[] }} Progress
+ * batch record. memoryBytes: as in STATUS.
+ * @typedef {ProgressRecord & { records: ProgressRecord[], memoryBytes: number }} Progress
  */
 /** @typedef {{ epoch: number, loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} EpochResult */
 /**

@@ -231,7 +231,8 @@ export class Run {
     const records = this.#records;
     this.#records = [];
     this.#due = this.host.now() + 1000 / this.settings.progressHz;
-    this.report({ ...records[records.length - 1], records });
+    const memoryBytes = this.model.core.memory.buffer().byteLength;
+    this.report({ ...records[records.length - 1], records, memoryBytes });
   }
 
   /**

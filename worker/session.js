@@ -200,7 +200,7 @@ class Session {
   /** @param {import('./pump.js').Work} work @returns {Promise<any>} */
   #finished(work) {
     return new Promise((done, fail) => {
-      this.#pump.add(LANES.CONTROL, { work, done, fail });
+      this.#pump.add(LANES.LONG, { work, done, fail }); // DISPOSE goes ahead of it
       this.#pump.runJobs();
     });
   }

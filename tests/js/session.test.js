@@ -299,7 +299,8 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   const all = messages.flatMap((message) => message.records);
   const [result] = client.of('TRAINING_COMPLETE');
   assert.deepEqual(all.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch), Array.from({ length: 30 }, (_, i) => i + 1));
-  for (const { records, ...latest } of messages) {
+  for (const { records, memoryBytes, ...latest } of messages) {
+    assert.ok(memoryBytes > 0);
     assert.deepEqual(latest, records.at(-1));
     const kinds = records.map((/** @type {any} */ record) => record.kind);
     assert.ok(kinds.slice(0, -1).every((/** @type {string} */ kind) => kind === 'epoch'), 'a batch record comes last');
