@@ -1,0 +1,86 @@
+/* run.mjs: `npm run bench [-- name ...] [--quick]`: asks the questions, prints tables, writes one JSON file.
+ *
+ * A question is a file beside this one that exports `title` and `measure(setting)`, which returns figures
+ * (table.mjs). Without names all are asked, --quick with fewer samples. A goal that is missed is a finding, not a
+ * failure: the exit status tells only whether everything could be measured. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { build } from '../../wasm-build/build.mjs';
+import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
+
+const QUESTIONS = ['size', 'startup', 'longtask', 'stop', 'roundtrip', 'step', 'train'];
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** @param {string[]} args */
+function readArguments(args) {
+  const names = args.filter((arg) => !arg.startsWith('--'));
+  const unknown = [...args.filter((arg) => arg.startsWith('--') && arg !== '--quick'), ...names.filter((name) => !QUESTIONS.includes(name))];
+  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${QUESTIONS.join(' ')} --quick`);
+  return { names: names.length ? names : QUESTIONS, quick: args.includes('--quick') };
+}
+
+/** @param {string} browserVersion */
+function describeMachine(browserVersion) {
+  const [cpu] = cpus();
+  return {
+    cpu: cpu?.model.trim() ?? 'unknown', cores: cpus().length, memoryBytes: totalmem(), platform: `${process.platform} ${process.arch}`,
+    node: process.versions.node, chromium: browserVersion, load: loadavg()[0],
+  };
+}
+
+function commit() {
+  try {
+    const git = (/** @type {string[]} */ ...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--', 'src', 'web', 'worker', 'wasm-build') ? ', changed' : '');
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** One line that is written over, on a terminal; nothing in a log. @param {string} text */
+function say(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+await asCommand(async () => {
+  const { names, quick } = readArguments(process.argv.slice(2));
+  ensurePackages();
+  ensureTools(['build']);
+  await build();
+  const { openBrowser } = await import('./browser.mjs');
+  const { isMet, ratioOf, table } = await import('./table.mjs');
+  const browser = openBrowser();
+  const load = loadavg()[0];
+  if (load > 0.5) process.stdout.write(`The machine has other work (load ${load.toFixed(1)}): times below are too high.\n`);
+  /** @type {Record<string, any>} */
+  const results = {};
+  try {
+    for (const name of names) {
+      const { title, measure } = await import(`./${name}.mjs`);
+      try {
+        const figures = await measure({ quick, browser, say: (/** @type {string} */ text) => say(`${name}: ${text}`) });
+        say('');
+        process.stdout.write(table(`${name}: ${title}`, figures));
+        results[name] = { title, figures: figures.map((/** @type {any} */ figure) => ({ ...figure, ratio: ratioOf(figure), met: isMet(figure) })) };
+      } catch (error) {
+        say('');
+        process.stderr.write(`\n${name} could not be measured: ${/** @type {Error} */ (error).stack}\n`);
+        results[name] = { title, error: /** @type {Error} */ (error).message };
+        process.exitCode = 1;
+      }
+    }
+    const date = new Date().toISOString();
+    const command = `npm run bench -- ${[...names, ...(quick ? ['--quick'] : [])].join(' ')}`;
+    const machine = describeMachine(browser.version());
+    mkdirSync(RESULTS, { recursive: true });
+    const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
+    writeFileSync(file, `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`);
+    process.stdout.write(`\n${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; Chromium ${machine.chromium || 'not used'}\n${file}\n`);
+  } finally {
+    await browser.close();
+  }
+});

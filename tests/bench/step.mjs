@@ -1,0 +1,86 @@
+/* step.mjs: how long is one training step of each workload, and what share of the machine's GEMM peak is that?
+ *
+ * One thread, the `simd` wasm called directly: forward, backward and update of one batch, gathered from eight
+ * batches of data in shuffled order. Rounds go through all workloads and the peak, so that a clock that drifts or a
+ * neighbour that computes hits all of them. */
+
+import { Core } from '../../worker/core.js';
+import { Model } from '../../worker/model.js';
+import { loadModule } from '../../worker/module.js';
+import { createPeak } from './peak.mjs';
+import { median } from './statistics.mjs';
+import { BATCHES, WORKLOADS, randomData, stepFlop } from './workloads.mjs';
+
+export const title = 'ms of one training step (one thread, simd, Node), and share of the GEMM peak';
+
+const ALL = 1e15; // units: more than any step has
+const WARM_MS = 300;
+
+/** A pump that never says stop. */
+const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
+
+/** @param {import('./workloads.mjs').Workload} workload */
+async function open({ spec, batch }) {
+  const core = await Core.create(await loadModule('simd'));
+  const model = new Model(core, spec);
+  for (const _ of model.randomize(straight)); // yields never
+  const { inputs, classes } = model.facts;
+  const samples = BATCHES * batch;
+  const data = randomData(samples, inputs, classes);
+  const x = model.store.takeX(data.x);
+  const y = model.store.takeY(data.y, samples);
+  const { plan } = model.openPlan('TRAIN', batch);
+  core.planSetData(plan, x.address, x.type, y.address, y.type, samples);
+  let steps = 0;
+  const step = () => {
+    core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, 1, Math.floor(steps / BATCHES));
+    while (core.stepRun(plan, ALL));
+    steps++;
+  };
+  const loss = () => core.stepTotals(plan)[0] / batch;
+  return { step, loss, flop: stepFlop(model.describe().layers, batch), usedBytes: core.memory.used() };
+}
+
+/** @param {() => void} step @param {number} ms @returns {number} mean ms of a step, over about `ms` */
+function time(step, ms) {
+  const start = performance.now();
+  let steps = 0;
+  let now = start;
+  while (now - start < ms) {
+    const some = Math.max(1, Math.min(64, steps)); // the clock costs as much as a small step
+    for (let i = 0; i < some; i++) step();
+    steps += some;
+    now = performance.now();
+  }
+  return (now - start) / steps;
+}
+
+/** @param {{ quick: boolean, say: (text: string) => void }} setting @returns {Promise<import('./table.mjs').Figure[]>} */
+export async function measure({ quick, say }) {
+  const rounds = quick ? 5 : 15;
+  const roundMs = quick ? 60 : 200;
+  const peak = await createPeak();
+  const opened = [];
+  for (const workload of WORKLOADS) opened.push({ ...workload, ...(await open(workload)), times: /** @type {number[]} */ ([]), shares: /** @type {number[]} */ ([]) });
+  for (const { step } of opened) time(step, WARM_MS);
+  const peaks = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`round ${round + 1} of ${rounds}`);
+    for (const workload of opened) {
+      const before = peak(20);
+      const ms = time(workload.step, roundMs);
+      workload.times.push(ms);
+      workload.shares.push((100 * workload.flop) / (ms * 1e6) / before);
+      peaks.push(before);
+    }
+  }
+  for (const { id, loss } of opened) if (!Number.isFinite(loss())) throw new Error(`${id}: the loss became ${loss()}`);
+  return [
+    { what: 'peak: 4 x 8 micro-kernel in cache', unit: 'GFLOP/s', ...median(peaks) },
+    ...opened.map(({ id, name, times }) => ({ what: `${id} ${name}`, unit: 'ms', ...median(times) })),
+    ...opened.map(({ id, flop, times, shares, share }) => ({
+      what: `${id} ${(flop / 1e6).toFixed(1)} MFLOP at ${(flop / 1e6 / median(times).value).toFixed(1)} GFLOP/s`,
+      unit: '% of peak', ...median(shares), goal: { least: share },
+    })),
+  ];
+}

@@ -1,0 +1,64 @@
+/* table.mjs: how figures look on a terminal.
+ *
+ * A figure: what was measured, its value with spread and unit, the peer that was measured in the same run with
+ * the ratio to it, and the goal where there is one. Nothing is computed here but the ratio. */
+
+/**
+ * @typedef {object} Figure
+ * @property {string} what
+ * @property {string} unit
+ * @property {number} value
+ * @property {number} [low]
+ * @property {number} [high]
+ * @property {number} [samples]
+ * @property {{ what: string, value: number, low?: number, high?: number }} [peer]
+ * @property {{ most?: number, least?: number }} [goal]
+ */
+
+/** @param {number} value three digits that count, whole numbers from 100 on */
+function digits(value) {
+  if (!Number.isFinite(value)) return String(value);
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
+  return value === 0 ? '0' : String(Number(value.toPrecision(3)));
+}
+
+/** @param {{ low?: number, high?: number }} summary */
+const spread = ({ low, high }) => (low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`);
+
+/** @param {Figure} figure @returns {boolean | undefined} */
+export function isMet({ value, goal }) {
+  if (!goal) return undefined;
+  return !(value > (goal.most ?? Infinity)) && !(value < (goal.least ?? -Infinity));
+}
+
+/** @param {Figure} figure @returns {number | undefined} value over the peer's */
+export function ratioOf({ value, peer }) {
+  return peer && peer.value !== 0 ? value / peer.value : undefined;
+}
+
+/** @param {Figure} figure */
+function row(figure) {
+  const { what, unit, value, peer, goal } = figure;
+  const ratio = ratioOf(figure);
+  const wanted = goal && (goal.most === undefined ? `>= ${digits(/** @type {number} */ (goal.least))}` : `<= ${digits(goal.most)}`);
+  return [
+    what,
+    `${digits(value)} ${unit}`,
+    spread(figure),
+    peer ? `${digits(peer.value)}  ${peer.what}` : '',
+    ratio === undefined ? '' : `${digits(ratio)} x`,
+    goal ? `${wanted} ${isMet(figure) ? 'met' : 'MISSED'}` : '',
+  ];
+}
+
+/** @param {string} title @param {Figure[]} figures @returns {string} */
+export function table(title, figures) {
+  const rows = [['figure', 'value', 'spread', 'peer', 'ratio', 'goal'], ...figures.map(row)];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
+  const right = [false, true, true, false, true, false];
+  const lines = rows.map((cells) => cells
+    .map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+    .join('  ').trimEnd());
+  lines.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
+  return `\n${title}\n\n${lines.join('\n')}\n`;
+}
