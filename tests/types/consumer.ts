@@ -1,0 +1,99 @@
+/* consumer.ts: an app in strict TypeScript that uses all of the contract. It is compiled, never run: what must not
+ * compile is marked, and the compiler complains where it does. */
+import { createTrainer, loadTrainer, OffstageError } from 'offstage';
+import type { ErrorCode, Evaluation, FitOptions, Info, Progress, Result, Run, Spec, Status, Trainer, TrainerOptions, Weight } from 'offstage';
+
+const spec: Spec = {
+  inputShape: [28, 28, 1],
+  layers: [
+    { type: 'conv2d', filters: 8, kernelSize: 3, activation: 'relu' },
+    { type: 'maxPooling2d', poolSize: 2 },
+    { type: 'flatten' },
+    { type: 'dense', units: 10, activation: 'softmax' },
+  ],
+  loss: 'sparseCategoricalCrossentropy',
+  optimizer: { type: 'adam', beta1: 0.9 },
+  learningRate: 0.001,
+  metrics: ['accuracy'],
+  labels: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+  inputScale: 1 / 255,
+  inputOffset: 0,
+  seed: 42,
+};
+
+const options: TrainerOptions = {
+  mode: 'auto', threads: 'auto', deterministic: true, variant: 'simd', assets: new URL('https://example.org/'),
+  timeout: 30_000, restart: { retries: 3, delay: 250 }, signal: new AbortController().signal,
+};
+
+export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, loss: number) => void): Promise<Result> {
+  const trainer: Trainer = await createTrainer(spec, options);
+  const fitting: FitOptions = { epochs: 10, batchSize: 32, shuffle: true, validationSplit: 0.1, progressHz: 5, transfer: true };
+  const run: Run = trainer.fit(x, y, { ...fitting, signal: AbortSignal.timeout(1000) });
+  const listener = (event: CustomEvent<Progress>) => draw(event.detail.epoch, event.detail.valLoss ?? event.detail.loss);
+  run.addEventListener('progress', listener, { once: true });
+  run.removeEventListener('progress', listener);
+  for await (const progress of run) {
+    if (progress.kind === 'epoch') draw(progress.epoch, progress.loss);
+    const seconds: number = progress.etaSeconds + progress.elapsedSeconds;
+    if (seconds > 100) break;
+  }
+  await run.pause();
+  await run.resume();
+  await run.stop();
+  const told: void = await run.then(() => {}).finally(() => {});
+  void told;
+
+  const { output, label, index, confidence } = await trainer.predict(x, { signal: AbortSignal.timeout(10) });
+  const first: number | undefined = output[0];
+  const words: string = `${label} ${index} ${confidence} ${first}`;
+  const { loss, accuracy }: Evaluation = await trainer.evaluate(x, y, { batchSize: 64 });
+  const weights: Weight[] = await trainer.getWeights();
+  await trainer.setWeights(weights);
+  await trainer.setWeights(weights.map(({ shape, data }) => ({ shape, data: [...data] })));
+  const info: Info = trainer.info;
+  const status: Status = trainer.status();
+  const place: 'worker' | 'main' = info.mode;
+  console.log(words, loss, accuracy, info.layers.length, info.reason?.length, status.state === 'training', status.lastBeat, place);
+  const bytes: Uint8Array = await trainer.save();
+  const again: Trainer = await loadTrainer(bytes, { mode: 'main' });
+  await again.load(bytes);
+  await Promise.all([trainer.dispose(), again.dispose()]);
+  const result: Result = await run;
+  const reason: 'finished' | 'stopped' | 'earlyStopping' = result.reason;
+  console.log(reason, result.history.map((epoch) => epoch.accuracy ?? epoch.loss), result.epochs, result.durationSeconds);
+  return run.result;
+}
+
+export async function forms(trainer: Trainer): Promise<void> {
+  await trainer.fit([[0, 1], [1, 0]], ['yes', 'no']);
+  await trainer.fit([new Float32Array(2), new Float32Array(2)], [[0, 1], [1, 0]]);
+  await trainer.fit({ data: new Float64Array(4), shape: [2, 2] }, [0, 1]);
+  await trainer.predict([[[[0], [1]]]]);
+  await trainer.fit(new Int16Array(4), Int32Array.of(0, 1)).catch((error: unknown) => {
+    if (!(error instanceof OffstageError)) throw error;
+    const code: ErrorCode = error.code;
+    switch (code) {
+      case 'INVALID_DATA': return console.log(error.message, error.cause);
+      // @ts-expect-error there is no such code
+      case 'INVALID': return;
+    }
+  });
+}
+
+export async function mistakes(trainer: Trainer): Promise<void> {
+  // @ts-expect-error a spec has layers
+  await createTrainer({ inputShape: [1] });
+  // @ts-expect-error no such mode
+  await createTrainer(spec, { mode: 'thread' });
+  // @ts-expect-error no such option
+  await createTrainer(spec, { workers: 3 });
+  // @ts-expect-error no such option
+  trainer.fit([[1]], [1], { epoch: 3 });
+  // @ts-expect-error an x is no text
+  await trainer.predict('picture');
+  // @ts-expect-error info is read only
+  trainer.info = {};
+  // @ts-expect-error private to the implementation
+  trainer.client;
+}
