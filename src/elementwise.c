@@ -61,18 +61,17 @@ OFS_INLINE ofs_f4 differentiate(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   }
 }
 
+/* Lengths are multiples of 4 from here to the two kernels, which put the last one to three elements into a
+ * vector of their own: so every activation is compiled once. */
 OFS_INLINE void forward(uint32_t act, float *y, const float *x, size_t n) {
-  for (; n >= 4; n -= 4, y += 4, x += 4) ofs_store4(y, activate(act, ofs_load4(x)));
-  if (n > 0) ofs_store_part(y, activate(act, ofs_load_part(x, n)), n);
+  for (size_t i = 0; i < n; i += 4) ofs_store4(y + i, activate(act, ofs_load4(x + i)));
 }
 
 OFS_INLINE void backward(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
-  for (; n >= 4; n -= 4, dx += 4, at += 4, dy += 4)
-    ofs_store4(dx, differentiate(act, ofs_load4(at), ofs_load4(dy)));
-  if (n > 0) ofs_store_part(dx, differentiate(act, ofs_load_part(at, n), ofs_load_part(dy, n)), n);
+  for (size_t i = 0; i < n; i += 4) ofs_store4(dx + i, differentiate(act, ofs_load4(at + i), ofs_load4(dy + i)));
 }
 
-static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
+static void forward_of(uint32_t act, float *y, const float *x, size_t n) {
   switch (act) {
     case OFS_ACT_RELU: forward(OFS_ACT_RELU, y, x, n); break;
     case OFS_ACT_LEAKY_RELU: forward(OFS_ACT_LEAKY_RELU, y, x, n); break;
@@ -87,19 +86,41 @@ static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
   }
 }
 
-static void act_backward_f32(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
+static void backward_of(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
   switch (act) {
-    case OFS_ACT_RELU: backward(OFS_ACT_RELU, dx, y, dy, n); break;
-    case OFS_ACT_LEAKY_RELU: backward(OFS_ACT_LEAKY_RELU, dx, y, dy, n); break;
-    case OFS_ACT_ELU: backward(OFS_ACT_ELU, dx, y, dy, n); break;
-    case OFS_ACT_SELU: backward(OFS_ACT_SELU, dx, y, dy, n); break;
-    case OFS_ACT_GELU: backward(OFS_ACT_GELU, dx, x, dy, n); break;
-    case OFS_ACT_SIGMOID: backward(OFS_ACT_SIGMOID, dx, y, dy, n); break;
-    case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, y, dy, n); break;
-    case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, y, dy, n); break;
-    case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, x, dy, n); break;
+    case OFS_ACT_RELU: backward(OFS_ACT_RELU, dx, at, dy, n); break;
+    case OFS_ACT_LEAKY_RELU: backward(OFS_ACT_LEAKY_RELU, dx, at, dy, n); break;
+    case OFS_ACT_ELU: backward(OFS_ACT_ELU, dx, at, dy, n); break;
+    case OFS_ACT_SELU: backward(OFS_ACT_SELU, dx, at, dy, n); break;
+    case OFS_ACT_GELU: backward(OFS_ACT_GELU, dx, at, dy, n); break;
+    case OFS_ACT_SIGMOID: backward(OFS_ACT_SIGMOID, dx, at, dy, n); break;
+    case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, at, dy, n); break;
+    case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, at, dy, n); break;
+    case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, at, dy, n); break;
     default: forward(OFS_ACT_LINEAR, dx, dy, n); break;
   }
+}
+
+static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
+  size_t rest = n % 4, whole = n - rest;
+  float last[4];
+  forward_of(act, y, x, whole);
+  if (rest == 0) return;
+  ofs_store4(last, ofs_load_part(x + whole, rest));
+  forward_of(act, last, last, 4);
+  ofs_store_part(y + whole, ofs_load4(last), rest);
+}
+
+static void act_backward_f32(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
+  const float *at = act == OFS_ACT_GELU || act == OFS_ACT_SWISH ? x : y;
+  size_t rest = n % 4, whole = n - rest;
+  float last[4], last_at[4];
+  backward_of(act, dx, at, dy, whole);
+  if (rest == 0) return;
+  ofs_store4(last, ofs_load_part(dy + whole, rest));
+  ofs_store4(last_at, ofs_load_part(at + whole, rest));
+  backward_of(act, last, last_at, last, 4);
+  ofs_store_part(dx + whole, ofs_load4(last), rest);
 }
 
 /* ---- softmax ---- */

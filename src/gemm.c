@@ -79,11 +79,19 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
   if (rows > 3 && wide > 1) ofs_store4(c + 3 * ldc + 4, v3);
 }
 
-OFS_INLINE void tiles(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
+OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
   for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += TILE_M * p->step_m) tile(p, c, a, TILE_M, wide);
   if (TILE_M > 3 && m == 3) tile(p, c, a, 3, wide);
   if (TILE_M > 2 && m == 2) tile(p, c, a, 2, wide);
   if (m == 1) tile(p, c, a, 1, wide);
+}
+
+/* m rows of a panel of PANEL columns, or of 4. Never inlined: one copy of the tiles is enough. */
+__attribute__((noinline)) static void tiles(const panel *p, float *c, const float *a, uint32_t m, uint32_t width) {
+  if (PANEL > 4 && width > 4)
+    column(p, c, a, m, 2);
+  else
+    column(p, c, a, m, 1);
 }
 
 /* A block's rows of `width` columns of b, side by side, zeros up to `padded`. */
@@ -112,10 +120,7 @@ static void panel_edge(panel *p, float *c, const float *a, uint32_t m, uint32_t 
     if (p->accumulate)
       for (uint32_t r = 0; r < rows; r++)
         for (uint32_t i = 0; i < width; i++) edge[r * padded + i] = at[r * ldc + i];
-    if (padded > 4)
-      tiles(p, edge, a + done * p->step_m, rows, 2);
-    else
-      tiles(p, edge, a + done * p->step_m, rows, 1);
+    tiles(p, edge, a + done * p->step_m, rows, padded);
     for (uint32_t r = 0; r < rows; r++)
       for (uint32_t i = 0; i < width; i++) at[r * ldc + i] = edge[r * padded + i];
   }
@@ -137,10 +142,8 @@ static void block(const ofs_gemm *g, size_t step_m, size_t step_k) {
     }
     if (width < padded)
       panel_edge(&p, g->c + n, g->a, g->m, width, padded);
-    else if (width > 4)
-      tiles(&p, g->c + n, g->a, g->m, 2);
     else
-      tiles(&p, g->c + n, g->a, g->m, 1);
+      tiles(&p, g->c + n, g->a, g->m, width);
   }
 }
 

@@ -85,8 +85,9 @@ struct ofs_op {
   /* The cut: `units` things (a sample, or the whole where `fixed`), `block` of them a part, times `tiles`. */
   uint64_t units, block;
   uint32_t fixed, tiles;
+  double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
-  uint64_t part_work; /* units of work a full part takes */
+  uint64_t part_work; /* what a full part takes, likewise */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
   real *at[OFS_OP_BUFFERS];        /* the same, resolved */
   uint32_t n[6];                   /* the operation's own sizes */
@@ -171,7 +172,7 @@ uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed);
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3);
 /* Sets the cut: `units` (a sample, or fixed) of `work` each, in blocks that make parts of OFS_PART_WORK;
- * blocks are multiples of `multiple`. */
+ * blocks are multiples of `multiple`. Work counts a part of one tile; op->tiles is the caller's. */
 void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple);
 /* The units [*from, *to) of a part and its tile. */
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile);

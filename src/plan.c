@@ -33,7 +33,7 @@ void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multip
   op->units = units;
   op->fixed = (uint32_t)fixed;
   op->block = block < multiple ? multiple : (uint64_t)block / multiple * multiple;
-  op->part_work = (uint64_t)((double)op->block * work) + 1;
+  op->unit_work = work;
 }
 
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to,

@@ -177,7 +177,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   op->block = block;
   op->tiles = w.kh * (w.kw * w.c / op->n[RUN]) * ((op->n[RUN] + op->n[M_TILE] - 1) / op->n[M_TILE]) *
               ((w.f + op->n[N_TILE] - 1) / op->n[N_TILE]);
-  op->part_work = (uint64_t)(pixels * op->n[M_TILE] * op->n[N_TILE]) + 1;
+  op->unit_work = 2.0 * w.ow * op->n[M_TILE] * op->n[N_TILE];
   if (partial) ofs_build_sum(b, l, partial, w.oh, block);
 }
 

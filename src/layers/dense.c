@@ -119,7 +119,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   op->units = 1;
   op->block = samples;
   op->tiles = ((k + kb - 1) / kb) * ((n + nb - 1) / nb);
-  op->part_work = (uint64_t)(2 * rows * kb * nb) + 1;
+  op->unit_work = 2.0 * positions * kb * nb;
   if (partial) ofs_build_sum(b, l, partial, 1, samples);
 }
 
