@@ -53,6 +53,17 @@ export function errorFromWire(payload) {
 }
 
 /**
+ * What was thrown without being a refusal: a trap of the core, or a defect of ours.
+ * @param {unknown} error
+ * @returns {OffstageError}
+ */
+export function trapError(error) {
+  const what = error instanceof WebAssembly.RuntimeError ? 'the core trapped' : 'the session failed';
+  const text = error instanceof Error ? error.message : String(error);
+  return new OffstageError('WORKER_LOST', `${what}: ${text}`, { cause: error });
+}
+
+/**
  * A value as an error message shows it: short, never throwing.
  * @param {unknown} value
  * @returns {string}

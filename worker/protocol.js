@@ -220,6 +220,17 @@ export function isId(id) {
   return typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id));
 }
 
+/**
+ * The buffers of a reply that are handed over instead of copied.
+ * @param {any} payload
+ * @returns {Transferable[]}
+ */
+export function buffersOf(payload) {
+  const weights = (payload?.weights ?? []).map((/** @type {Weight} */ weight) => weight.data);
+  const arrays = [payload?.output, payload?.index, payload?.confidence, ...weights];
+  return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
+}
+
 /** @param {string} message @returns {never} */
 function bad(message) {
   throw new OffstageError('BAD_MESSAGE', message);

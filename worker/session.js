@@ -6,16 +6,17 @@
  * file runs in a Web Worker, in a Node worker thread and beside the app on its own thread. */
 
 import { Core } from './core.js';
+import { readX } from './data.js';
 import { fromBare, isBare, toBare, unfold } from './dialect.js';
-import { OffstageError, checkFields, errorToWire } from './errors.js';
+import { OffstageError, checkFields, errorToWire, trapError } from './errors.js';
 import { Model } from './model.js';
 import { bestVariant, loadModule } from './module.js';
-import { REPLIES, VERSION, isId, openEnvelope } from './protocol.js';
+import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
 import { LANES, Pump } from './pump.js';
 import { Run, readBatchSize, readSettings } from './run.js';
 import { readRuntime } from './runtime.js';
+import { statusOf } from './status.js';
 import { isUpload } from './store.js';
-import { readX } from './data.js';
 
 /** A bare request has a symbol for an id, which never leaves this file. */
 /** @typedef {{ id: import('./protocol.js').Id | symbol, type: import('./protocol.js').RequestType, payload: Record<string, any> }} Request */
@@ -94,6 +95,7 @@ class Session {
     this.#pending.set(request.id, request);
     if (this.#gate && !ALWAYS.includes(request.type)) this.#gate.push(request);
     else this.#handle(request);
+    this.#pump.breathe();
   }
 
   /** @param {Request} request */
@@ -337,23 +339,8 @@ class Session {
     this.#post(request.id, 'DISPOSED', {});
   }
 
-  /** @returns {import('./protocol.js').Status} */
   #status() {
-    const run = this.#current?.run;
-    const { memory } = this.#model?.core ?? {};
-    return {
-      state: run ? (run.paused ? 'paused' : 'training') : this.#model ? 'ready' : 'empty',
-      epoch: run?.epoch ?? 0,
-      totalEpochs: run?.settings.epochs ?? 0,
-      batch: run?.batch ?? 0,
-      totalBatches: run?.totalBatches ?? 0,
-      step: this.#model?.step ?? 0,
-      memoryBytes: memory?.buffer().byteLength ?? 0,
-      usedBytes: memory?.used() ?? 0,
-      slices: this.#pump.slices,
-      unitsPerMs: this.#pump.rate,
-      thread: this.#host.threadId ?? 0,
-    };
+    return statusOf({ model: this.#model, run: this.#current?.run ?? null, pump: this.#pump, host: this.#host });
   }
 }
 
@@ -369,21 +356,4 @@ function unsupported(what) {
 
 function disposed() {
   return new OffstageError('DISPOSED', 'the session was disposed: INIT_TRAINING makes a new model');
-}
-
-/** @param {unknown} error */
-function trapError(error) {
-  const trapped = error instanceof WebAssembly.RuntimeError;
-  const text = error instanceof Error ? error.message : String(error);
-  return new OffstageError('WORKER_LOST', `${trapped ? 'the core trapped' : 'the session failed'}: ${text}`, { cause: error });
-}
-
-/**
- * The buffers of a reply that can be handed over instead of copied.
- * @param {any} value
- * @returns {Transferable[]}
- */
-function buffersOf(value) {
-  const arrays = [value?.output, value?.index, value?.confidence, ...(value?.weights ?? []).map((/** @type {any} */ w) => w.data)];
-  return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
 }

@@ -3,6 +3,7 @@
  * from the implementation's own figures; between places only equal bits will do. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { createTrainer, OffstageError } from '../../web/index.js';
 import { BOTH, PLACES, barSpec, bars, bitsOf, cloudSpec, clouds, everywhere, until } from './api-setting.js';
 
@@ -94,7 +95,8 @@ everywhere('predictions, evaluations and weights are served while training', BOT
   assert.ok(Math.abs(output[0] + output[1] + output[2] - 1) < 1e-5);
   const { accuracy } = await trainer.evaluate(x, y);
   assert.ok(accuracy >= 0 && accuracy <= 1);
-  assert.notDeepEqual(bitsOf(await trainer.getWeights()), bitsOf(before), 'training went on');
+  const same = bitsOf(before); // training goes on: the weights change sooner or later
+  while (isDeepStrictEqual(bitsOf(await trainer.getWeights()), same));
   assert.equal(trainer.status().state, 'training');
   await run.stop();
   assert.equal((await run).reason, 'stopped');

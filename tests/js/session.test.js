@@ -340,6 +340,20 @@ test('the clock decides how long a slice is, and slower work shortens the next p
   assert.equal(client.of('TRAINING_COMPLETE')[0].reason, 'finished');
 });
 
+test('a client that asks without end does not keep training from its turn', async () => {
+  const time = createManualHost();
+  const client = await startManual(time, QUADRANTS);
+  const { x, y } = quadrants(4000);
+  time.perReading = 1;
+  client.ask('START_TRAINING', { x, y, numEpochs: 3 });
+  for (let i = 0; i < 100; i++) {
+    client.ask(...(i % 2 ? ['PING'] : ['PREDICT', { x: [1, 1] }])); // and no turn of the queue between them
+  }
+  client.ask('GET_STATUS');
+  assert.ok(client.of('STATUS')[0].step > 10);
+  assert.equal(client.of('PREDICTION_RESULT').length, 50);
+});
+
 test('weights go out and come back; what does not fit is refused and changes nothing', async () => {
   const client = await start(IMAGES);
   const { weights, step } = await client.ask('GET_WEIGHTS');
