@@ -1,0 +1,151 @@
+/* main.js: joins the page's parts: buttons to the training, what the training says to figures, curves and words.
+ * Invariant: what the buttons say is what they do in the state that training.js is in. Every error is shown in
+ * words and logged. */
+import { createCurves } from './chart.js';
+import { createGuess } from './guess.js';
+import { createMeter } from './meter.js';
+import { loadDigits } from './network.js';
+import { createPad, paint } from './pad.js';
+import { createTraining } from './training.js';
+import * as words from './words.js';
+
+/** @param {string} id @returns {any} */
+const element = (id) => document.getElementById(id);
+/** @param {string} id @param {string} text */
+const write = (id, text) => { element(id).textContent = text; };
+
+const say = words.createSpeaker(element('spoken'));
+const meter = createMeter({ canvas: element('frames'), rate: element('fps'), gap: element('gap'), gapOfRun: element('gap-run') });
+const curves = createCurves({
+  loss: element('loss-plot'), accuracy: element('accuracy-plot'),
+  lossRead: element('loss-read'), accuracyRead: element('accuracy-read'), rows: element('epoch-rows'),
+});
+const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, failed });
+const guess = createGuess({
+  bars: element('bars'), digit: element('verdict-digit'), text: element('verdict-text'),
+  predict: training.predict, say, failed,
+});
+
+/** What the digit on the pad is, where that is known. @type {number | null} */
+let truth = null;
+const pad = createPad(element('pad'), {
+  change(pixels) {
+    element('pad-hint').hidden = pixels !== null;
+    paint(element('seen'), pixels);
+    guess.about(pixels, truth);
+    truth = null;
+  },
+});
+
+/** @param {any} error @param {string} doing what failed */
+function failed(error, doing) {
+  console.error(error);
+  write('alert-text', `${doing} failed: ${words.errorText(error)}`);
+  element('alert').hidden = false;
+}
+
+const BUTTON = { idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping' };
+const STATE = { starting: 'Loading the digits, making the network', paused: 'Paused', stopping: 'Stopping' };
+
+let trained = false;
+
+/** @param {import('./training.js').State} state */
+function onState(state) {
+  write('go', state === 'idle' && trained ? 'Train again' : BUTTON[state]);
+  const waiting = state === 'starting' || state === 'stopping';
+  // aria-disabled, not disabled: a button that has the focus keeps it.
+  element('go').setAttribute('aria-disabled', String(waiting));
+  element('stop').setAttribute('aria-disabled', String(state === 'idle' || state === 'stopping'));
+  element('epochs').disabled = state !== 'idle';
+  document.body.dataset.state = state;
+  meter.run(state === 'training');
+  if (STATE[state]) write('state', STATE[state]);
+  if (state === 'paused') say('Paused', true);
+}
+
+/** @param {import('../../web/index.js').Info} info */
+function onReady(info) {
+  const asked = element('main-thread').checked;
+  const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';
+  write('badge', place);
+  element('badge').dataset.mode = info.mode;
+  const why = info.reason ?? (info.mode === 'worker' ? 'this browser has workers, so the page stays free' : asked ? 'the switch asks for it' : 'no worker was asked for');
+  write('where-why', `It trains ${place}: ${why}.`);
+  write('where-mode', info.mode === 'worker' ? 'Web Worker' : 'main thread');
+  const threads = info.threads === 1 ? '1 thread' : `${info.threads} threads`;
+  write('where-variant', `variant ${info.variant}, ${threads}`);
+  write('where-parameters', words.count(info.parameters));
+  write('where-memory', words.mebibytes(info.memoryBytes));
+  write('where-startup', `${Math.round(info.startupMs)} ms`);
+  curves.clear(epochs());
+  for (const id of ['held', 'loss', 'accuracy', 'speed', 'elapsed', 'left']) write(id, '–');
+  element('progress').value = 0;
+  say(`Training ${place}`, true);
+}
+
+/** @param {import('../../web/index.js').Progress} record */
+function onProgress(record) {
+  trained = true;
+  curves.add(record);
+  write('loss', words.loss(record.loss));
+  write('accuracy', words.percent(record.accuracy ?? NaN, 1));
+  write('speed', words.count(record.samplesPerSecond));
+  write('elapsed', words.duration(record.elapsedSeconds));
+  write('left', words.duration(record.etaSeconds));
+  element('progress').value = record.percent;
+  if (training.state === 'training') write('state', `Epoch ${record.epoch} of ${record.totalEpochs}, ${Math.floor(record.percent)} % done`);
+  if (record.kind === 'epoch') {
+    write('held', words.percent(record.valAccuracy ?? NaN, 2));
+    say(`Epoch ${record.epoch} of ${record.totalEpochs}: ${words.percent(record.valAccuracy ?? NaN, 1)} of the held-out digits read right`);
+  }
+  guess.again();
+}
+
+/** @param {import('../../web/index.js').Result | null} result */
+function onEnded(result) {
+  const measured = result?.history.at(-1)?.valAccuracy;
+  const how = result?.reason === 'finished' ? 'Finished' : 'Stopped';
+  const time = result ? ` after ${words.duration(result.durationSeconds)}` : ' before it began';
+  const reached = measured === undefined ? '' : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
+  write('state', `${how}${time}${reached}.`);
+  say(`${how}${time}${reached}`, true);
+  if (result) write('left', '–');
+  guess.again();
+}
+
+const epochs = () => Number(element('epochs').value);
+const start = () => training.start({ mode: element('main-thread').checked ? 'main' : 'auto', epochs: epochs() });
+
+async function showExample() {
+  try {
+    const { test } = await loadDigits();
+    const at = Math.floor(Math.random() * test.y.length);
+    truth = test.y[at];
+    pad.show(test.x.subarray(at * 784, (at + 1) * 784), truth);
+  } catch (error) {
+    failed(error, 'Showing a test digit');
+  }
+}
+
+element('go').addEventListener('click', () => {
+  if (training.state === 'training') training.pause();
+  else if (training.state === 'paused') training.resume();
+  else if (training.state === 'idle') start();
+});
+element('stop').addEventListener('click', training.stop);
+element('clear').addEventListener('click', pad.clear);
+element('example').addEventListener('click', showExample);
+element('main-thread').addEventListener('change', () => {
+  if (training.state !== 'idle') start();
+});
+element('alert-close').addEventListener('click', () => {
+  element('alert').hidden = true;
+  element('go').focus();
+});
+addEventListener('error', (event) => failed(event.error ?? event, 'The page'));
+addEventListener('unhandledrejection', (event) => failed(event.reason, 'The page'));
+
+onState('idle');
+write('state', 'Ready when you are.');
+guess.about(null);
+loadDigits().catch((error) => failed(error, 'Loading the digits'));
