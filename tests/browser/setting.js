@@ -129,9 +129,9 @@ async function openPipe() {
       child.stdio[3].write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
     }),
     async close() {
-      child.kill('SIGKILL');
+      child.stdio[3].write(`${JSON.stringify({ id: ++lastId, method: 'Browser.close' })}\0`);
       await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 }); // its children may still be writing
     },
   };
 }
@@ -146,13 +146,17 @@ export async function openTabs(url) {
     const open = async (address) => (await pipe.send('Target.createTarget', { url: address })).targetId;
     const first = await open(url);
     const { sessionId } = await pipe.send('Target.attachToTarget', { targetId: first, flatten: true });
+    const evaluate = async (expression) => {
+      const { result, exceptionDetails } = await pipe.send('Runtime.evaluate',
+        { expression, awaitPromise: true, returnByValue: true }, sessionId);
+      if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+      return result.value;
+    };
+    // The tab begins as an empty page, whose world ends when the address is there.
+    const loaded = () => evaluate(`location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`);
+    while (!(await loaded().catch(() => false))) await new Promise(setImmediate);
     return {
-      async evaluate(expression) {
-        const { result, exceptionDetails } = await pipe.send('Runtime.evaluate',
-          { expression, awaitPromise: true, returnByValue: true }, sessionId);
-        if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-        return result.value;
-      },
+      evaluate,
       /** Puts another tab in front of the first. */
       async hide() {
         await pipe.send('Target.activateTarget', { targetId: await open('about:blank') });

@@ -1,0 +1,40 @@
+/* bits.test.js: the hashes of tests/bits in Chromium: in a module worker and on the page's thread, with and without
+ * SIMD, sliced at every part or not, disturbed or not, against what Node's main thread computes. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { PROBLEMS } from '../bits/problems.js';
+import { connectMain, train } from '../bits/train.js';
+import { GUARD, complaints, openBrowser, withPage } from './setting.js';
+
+let browser;
+before(async () => {
+  browser = await openBrowser();
+});
+after(() => browser?.close());
+
+const trainInPage = (page, connect, way) => page.evaluate(async ([name, given]) => {
+  const all = await import('/tests/bits/train.js');
+  return all.train(all[name], given);
+}, [connect, way]);
+
+for (const problem of Object.keys(PROBLEMS)) {
+  for (const connect of ['connectMain', 'connectWebWorker']) {
+    for (const variant of ['base', 'simd']) {
+      test(`${problem}: ${connect}, ${variant}`, GUARD, () => withPage(browser, {}, async ({ page, said }) => {
+        const reference = await train(connectMain, { problem, variant: 'base' });
+        for (const sliced of [false, true]) {
+          for (const disturbed of [false, true]) {
+            const got = await trainInPage(page, connect, { problem, variant, sliced, disturbed });
+            const way = JSON.stringify({ sliced, disturbed });
+            assert.equal(got.variant, variant);
+            assert.deepEqual(got.history, reference.history, way);
+            assert.equal(got.hash, reference.hash, `final weights, ${way}`);
+            if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
+            if (disturbed && sliced) assert.ok(got.pauses > 0, 'it was paused');
+          }
+        }
+        assert.deepEqual(complaints(said), []);
+      }));
+    }
+  }
+}
