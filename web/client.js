@@ -104,6 +104,8 @@ export class Client {
     this.lastBeat = Date.now();
     const { id, type, payload } = message;
     const pending = this.#pending.get(id);
+    /* The session could not read a request, nor say which: whoever waits would wait forever. */
+    if (id === null && type === 'ERROR') return this.close(errorFromWire(payload));
     if (!pending) return;
     if (type === 'TRAINING_PROGRESS') return pending.progress?.(payload);
     this.#settled(id, pending);

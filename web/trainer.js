@@ -62,6 +62,8 @@ import { readOptions, throwIfAborted } from './options.js';
  * @property {{ type: string, [field: string]: unknown }} optimizer
  * @property {string[]} metrics
  * @property {string[] | null} labels
+ * @property {number} inputScale
+ * @property {number} inputOffset
  * @property {number} seed
  * @property {string} coreVersion
  */

@@ -150,6 +150,17 @@ test('a worker that fails says why', async () => {
   }, failingThread);
 });
 
+test('a request that the worker cannot read is no request that waits forever', async () => {
+  await withThreads(async (threads) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker' });
+    const run = trainer.fit(x, y, FOREVER);
+    threads[0].emit('message', { v: 1, id: null, type: 'ERROR', payload: { error: 'a message could not be read', code: 'BAD_MESSAGE' } });
+    await refused(run, 'BAD_MESSAGE', /could not be read/);
+    await refused(trainer.predict(x), 'BAD_MESSAGE');
+    await trainer.dispose();
+  });
+});
+
 test('dispose after or during a loss', async () => {
   await withThreads(async (threads) => {
     const trainer = await createTrainer(cloudSpec(), { mode: 'worker' });

@@ -35,16 +35,16 @@ test("'auto' takes a worker where there is one, and says nothing", async () => {
   assert.deepEqual(said, []);
 });
 
-for (const [what, instead, reason, code] of [
+for (const [what, instead, reason, code, timeout] of [
   ['cannot be loaded', missing, /nowhere/, 'WORKER_LOST'],
   ['fails at once', throwing, /no such luck/, 'WORKER_LOST'],
   ['leaves at once', leaving, /exit code 3/, 'WORKER_LOST'],
-  ['says nothing', silentThread, /150 ms/, 'TIMEOUT'],
+  ['says nothing', silentThread, /150 ms/, 'TIMEOUT', 150],
 ]) {
   test(`a worker that ${what} makes 'auto' fall back, and 'worker' fail`, async () => {
     await withThreads(async () => {
-      await fallsBack(reason, { timeout: 150 });
-      const said = await warnings(() => refused(createTrainer(cloudSpec(), { mode: 'worker', timeout: 150 }), code, reason));
+      await fallsBack(reason, { timeout });
+      const said = await warnings(() => refused(createTrainer(cloudSpec(), { mode: 'worker', timeout }), code, reason));
       assert.deepEqual(said, []);
     }, instead);
   });
