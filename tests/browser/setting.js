@@ -70,11 +70,12 @@ export async function serve({ isolated = false, policy, answers = {} } = {}) {
  * A page of a server made for it, with what it said. `body` gets { page, said, url }; `prepare` runs in the page
  * before anything else.
  * @param {import('playwright-core').Browser} browser
- * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void }} options
+ * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void, server?: Awaited<ReturnType<typeof serve>> }} options
+ *   server: another one, which ends with the page
  * @param {(setting: { page: import('playwright-core').Page, said: { type: string, text: string }[], url: string }) => Promise<void>} body
  */
-export async function withPage(browser, { path = '/blank', prepare, ...options }, body) {
-  const server = await serve(options);
+export async function withPage(browser, { path = '/blank', prepare, server: given, ...options }, body) {
+  const server = given ?? (await serve(options));
   const context = await browser.newContext();
   try {
     if (prepare) await context.addInitScript(prepare);
