@@ -24,17 +24,17 @@
 OFS_INLINE ofs_f4 activate(uint32_t act, ofs_f4 x) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
   switch (act) {
-    case OFS_ACT_RELU: return ofs_select4(x <= zero, zero, x);
-    case OFS_ACT_LEAKY_RELU: return ofs_select4(x <= zero, ofs_splat4(LEAK) * x, x);
-    case OFS_ACT_ELU: return ofs_select4(x <= zero, ofs_expm14(x), x);
-    case OFS_ACT_SELU:
-      return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x), ofs_splat4(SELU_SCALE) * x);
-    case OFS_ACT_GELU: return (ofs_splat4(0.5f) * x) * (one + ofs_erf4(x * ofs_splat4(SQRT_HALF)));
-    case OFS_ACT_SIGMOID: return ofs_sigmoid4(x);
-    case OFS_ACT_TANH: return ofs_tanh4(x);
-    case OFS_ACT_SOFTPLUS: return ofs_softplus4(x);
-    case OFS_ACT_SWISH: return x * ofs_sigmoid4(x);
-    default: return x;
+  case OFS_ACT_RELU: return ofs_select4(x <= zero, zero, x);
+  case OFS_ACT_LEAKY_RELU: return ofs_select4(x <= zero, ofs_splat4(LEAK) * x, x);
+  case OFS_ACT_ELU: return ofs_select4(x <= zero, ofs_expm14(x), x);
+  case OFS_ACT_SELU:
+    return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x), ofs_splat4(SELU_SCALE) * x);
+  case OFS_ACT_GELU: return (ofs_splat4(0.5f) * x) * (one + ofs_erf4(x * ofs_splat4(SQRT_HALF)));
+  case OFS_ACT_SIGMOID: return ofs_sigmoid4(x);
+  case OFS_ACT_TANH: return ofs_tanh4(x);
+  case OFS_ACT_SOFTPLUS: return ofs_softplus4(x);
+  case OFS_ACT_SWISH: return x * ofs_sigmoid4(x);
+  default: return x;
   }
 }
 
@@ -43,21 +43,19 @@ OFS_INLINE ofs_f4 differentiate(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
   ofs_f4 s;
   switch (act) {
-    case OFS_ACT_RELU: return ofs_select4(at <= zero, zero, dy);
-    case OFS_ACT_LEAKY_RELU: return ofs_select4(at <= zero, ofs_splat4(LEAK) * dy, dy);
-    case OFS_ACT_ELU: return ofs_select4(at <= zero, (at + one) * dy, dy);
-    case OFS_ACT_SELU:
-      return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy, ofs_splat4(SELU_SCALE) * dy);
-    case OFS_ACT_GELU:
-      s = ofs_splat4(0.5f) * (one + ofs_erf4(at * ofs_splat4(SQRT_HALF)));
-      return (s + at * (ofs_splat4(INV_SQRT_2PI) * ofs_exp4(ofs_splat4(-0.5f) * (at * at)))) * dy;
-    case OFS_ACT_SIGMOID: return (at * (one - at)) * dy;
-    case OFS_ACT_TANH: return (one - at * at) * dy;
-    case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
-    case OFS_ACT_SWISH:
-      s = ofs_sigmoid4(at);
-      return (s + (at * s) * (one - s)) * dy;
-    default: return dy;
+  case OFS_ACT_RELU: return ofs_select4(at <= zero, zero, dy);
+  case OFS_ACT_LEAKY_RELU: return ofs_select4(at <= zero, ofs_splat4(LEAK) * dy, dy);
+  case OFS_ACT_ELU: return ofs_select4(at <= zero, (at + one) * dy, dy);
+  case OFS_ACT_SELU:
+    return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy, ofs_splat4(SELU_SCALE) * dy);
+  case OFS_ACT_GELU:
+    s = ofs_splat4(0.5f) * (one + ofs_erf4(at * ofs_splat4(SQRT_HALF)));
+    return (s + at * (ofs_splat4(INV_SQRT_2PI) * ofs_exp4(ofs_splat4(-0.5f) * (at * at)))) * dy;
+  case OFS_ACT_SIGMOID: return (at * (one - at)) * dy;
+  case OFS_ACT_TANH: return (one - at * at) * dy;
+  case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
+  case OFS_ACT_SWISH: s = ofs_sigmoid4(at); return (s + (at * s) * (one - s)) * dy;
+  default: return dy;
   }
 }
 
@@ -73,31 +71,31 @@ OFS_INLINE void backward(uint32_t act, float *dx, const float *at, const float *
 
 static void forward_of(uint32_t act, float *y, const float *x, size_t n) {
   switch (act) {
-    case OFS_ACT_RELU: forward(OFS_ACT_RELU, y, x, n); break;
-    case OFS_ACT_LEAKY_RELU: forward(OFS_ACT_LEAKY_RELU, y, x, n); break;
-    case OFS_ACT_ELU: forward(OFS_ACT_ELU, y, x, n); break;
-    case OFS_ACT_SELU: forward(OFS_ACT_SELU, y, x, n); break;
-    case OFS_ACT_GELU: forward(OFS_ACT_GELU, y, x, n); break;
-    case OFS_ACT_SIGMOID: forward(OFS_ACT_SIGMOID, y, x, n); break;
-    case OFS_ACT_TANH: forward(OFS_ACT_TANH, y, x, n); break;
-    case OFS_ACT_SOFTPLUS: forward(OFS_ACT_SOFTPLUS, y, x, n); break;
-    case OFS_ACT_SWISH: forward(OFS_ACT_SWISH, y, x, n); break;
-    default: forward(OFS_ACT_LINEAR, y, x, n); break;
+  case OFS_ACT_RELU: forward(OFS_ACT_RELU, y, x, n); break;
+  case OFS_ACT_LEAKY_RELU: forward(OFS_ACT_LEAKY_RELU, y, x, n); break;
+  case OFS_ACT_ELU: forward(OFS_ACT_ELU, y, x, n); break;
+  case OFS_ACT_SELU: forward(OFS_ACT_SELU, y, x, n); break;
+  case OFS_ACT_GELU: forward(OFS_ACT_GELU, y, x, n); break;
+  case OFS_ACT_SIGMOID: forward(OFS_ACT_SIGMOID, y, x, n); break;
+  case OFS_ACT_TANH: forward(OFS_ACT_TANH, y, x, n); break;
+  case OFS_ACT_SOFTPLUS: forward(OFS_ACT_SOFTPLUS, y, x, n); break;
+  case OFS_ACT_SWISH: forward(OFS_ACT_SWISH, y, x, n); break;
+  default: forward(OFS_ACT_LINEAR, y, x, n); break;
   }
 }
 
 static void backward_of(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
   switch (act) {
-    case OFS_ACT_RELU: backward(OFS_ACT_RELU, dx, at, dy, n); break;
-    case OFS_ACT_LEAKY_RELU: backward(OFS_ACT_LEAKY_RELU, dx, at, dy, n); break;
-    case OFS_ACT_ELU: backward(OFS_ACT_ELU, dx, at, dy, n); break;
-    case OFS_ACT_SELU: backward(OFS_ACT_SELU, dx, at, dy, n); break;
-    case OFS_ACT_GELU: backward(OFS_ACT_GELU, dx, at, dy, n); break;
-    case OFS_ACT_SIGMOID: backward(OFS_ACT_SIGMOID, dx, at, dy, n); break;
-    case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, at, dy, n); break;
-    case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, at, dy, n); break;
-    case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, at, dy, n); break;
-    default: forward(OFS_ACT_LINEAR, dx, dy, n); break;
+  case OFS_ACT_RELU: backward(OFS_ACT_RELU, dx, at, dy, n); break;
+  case OFS_ACT_LEAKY_RELU: backward(OFS_ACT_LEAKY_RELU, dx, at, dy, n); break;
+  case OFS_ACT_ELU: backward(OFS_ACT_ELU, dx, at, dy, n); break;
+  case OFS_ACT_SELU: backward(OFS_ACT_SELU, dx, at, dy, n); break;
+  case OFS_ACT_GELU: backward(OFS_ACT_GELU, dx, at, dy, n); break;
+  case OFS_ACT_SIGMOID: backward(OFS_ACT_SIGMOID, dx, at, dy, n); break;
+  case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, at, dy, n); break;
+  case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, at, dy, n); break;
+  case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, at, dy, n); break;
+  default: forward(OFS_ACT_LINEAR, dx, dy, n); break;
   }
 }
 
@@ -175,8 +173,7 @@ static void softmax_backward_f32(float *dx, const float *y, const float *dy, uin
     for (uint32_t i = 0; i < whole; i += 4) lanes += ofs_load4(dy + i) * ofs_load4(y + i);
     if (rest) lanes += first_lanes(ofs_load_part(dy + whole, rest) * ofs_load_part(y + whole, rest), rest);
     ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
-    for (uint32_t i = 0; i < whole; i += 4)
-      ofs_store4(dx + i, ofs_load4(y + i) * (ofs_load4(dy + i) - sum));
+    for (uint32_t i = 0; i < whole; i += 4) ofs_store4(dx + i, ofs_load4(y + i) * (ofs_load4(dy + i) - sum));
     if (rest) {
       ofs_f4 d = ofs_load_part(y + whole, rest) * (ofs_load_part(dy + whole, rest) - sum);
       ofs_store_part(dx + whole, d, rest);
@@ -250,7 +247,7 @@ static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, 
 /* ---- dropout ---- */
 
 static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint32_t threshold, float scale,
-                        const uint32_t key[2], uint32_t layer, uint32_t step) {
+    const uint32_t key[2], uint32_t layer, uint32_t step) {
   const ofs_f4 factor = ofs_splat4(scale), zero = ofs_splat4(0);
   for (uint64_t quad = first / 4; n > 0; quad++) {
     uint32_t counter[4] = {(uint32_t)quad, (uint32_t)(quad >> 32), layer, step}, word[4];

@@ -132,9 +132,18 @@ static void block(const ofs_gemm *g, size_t step_m, size_t step_k) {
   float packed[BLOCK_K * PANEL];
   for (uint32_t n = 0; n < g->n; n += PANEL) {
     uint32_t width = g->n - n < PANEL ? g->n - n : PANEL, padded = width > 4 ? PANEL : 4;
-    panel p = {.b = g->b + n, .bias = g->bias ? g->bias + n : NULL, .ldb = g->ldb, .ldc = g->ldc,
-               .step_m = step_m, .step_k = step_k, .step_y = g->step_y, .step_x = g->step_x,
-               .k = g->k, .runs_y = g->runs_y, .runs_x = g->runs_x, .accumulate = g->accumulate};
+    panel p = {.b = g->b + n,
+        .bias = g->bias ? g->bias + n : NULL,
+        .ldb = g->ldb,
+        .ldc = g->ldc,
+        .step_m = step_m,
+        .step_k = step_k,
+        .step_y = g->step_y,
+        .step_x = g->step_x,
+        .k = g->k,
+        .runs_y = g->runs_y,
+        .runs_x = g->runs_x,
+        .accumulate = g->accumulate};
     if (width < padded || (g->m >= 4 * TILE_M && g->ldb > 64)) {
       pack(packed, g, p.b, width, padded);
       p.b = packed;

@@ -66,16 +66,16 @@ static void scale_u8_ref(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real
 /* NaN fails the comparison and so goes through. */
 static ofs_real activate(uint32_t act, ofs_real x) {
   switch (act) {
-    case OFS_ACT_RELU: return x <= 0 ? 0 : x;
-    case OFS_ACT_LEAKY_RELU: return x <= 0 ? LEAK * x : x;
-    case OFS_ACT_ELU: return x <= 0 ? ofs_expm1(x) : x;
-    case OFS_ACT_SELU: return x <= 0 ? SELU_SCALE_ALPHA * ofs_expm1(x) : SELU_SCALE * x;
-    case OFS_ACT_GELU: return ((ofs_real)0.5 * x) * (1 + ofs_erf(x * SQRT_HALF));
-    case OFS_ACT_SIGMOID: return ofs_sigmoid(x);
-    case OFS_ACT_TANH: return ofs_tanh(x);
-    case OFS_ACT_SOFTPLUS: return ofs_softplus(x);
-    case OFS_ACT_SWISH: return x * ofs_sigmoid(x);
-    default: return x;
+  case OFS_ACT_RELU: return x <= 0 ? 0 : x;
+  case OFS_ACT_LEAKY_RELU: return x <= 0 ? LEAK * x : x;
+  case OFS_ACT_ELU: return x <= 0 ? ofs_expm1(x) : x;
+  case OFS_ACT_SELU: return x <= 0 ? SELU_SCALE_ALPHA * ofs_expm1(x) : SELU_SCALE * x;
+  case OFS_ACT_GELU: return ((ofs_real)0.5 * x) * (1 + ofs_erf(x * SQRT_HALF));
+  case OFS_ACT_SIGMOID: return ofs_sigmoid(x);
+  case OFS_ACT_TANH: return ofs_tanh(x);
+  case OFS_ACT_SOFTPLUS: return ofs_softplus(x);
+  case OFS_ACT_SWISH: return x * ofs_sigmoid(x);
+  default: return x;
   }
 }
 
@@ -83,20 +83,18 @@ static ofs_real activate(uint32_t act, ofs_real x) {
 static ofs_real differentiate(uint32_t act, ofs_real x, ofs_real y, ofs_real dy) {
   ofs_real s;
   switch (act) {
-    case OFS_ACT_RELU: return y <= 0 ? 0 : dy;
-    case OFS_ACT_LEAKY_RELU: return y <= 0 ? LEAK * dy : dy;
-    case OFS_ACT_ELU: return y <= 0 ? (y + 1) * dy : dy;
-    case OFS_ACT_SELU: return y <= 0 ? (y + SELU_SCALE_ALPHA) * dy : SELU_SCALE * dy;
-    case OFS_ACT_GELU:
-      s = (ofs_real)0.5 * (1 + ofs_erf(x * SQRT_HALF));
-      return (s + x * (INV_SQRT_2PI * ofs_exp((ofs_real)-0.5 * (x * x)))) * dy;
-    case OFS_ACT_SIGMOID: return (y * (1 - y)) * dy;
-    case OFS_ACT_TANH: return (1 - y * y) * dy;
-    case OFS_ACT_SOFTPLUS: return -ofs_expm1(-y) * dy;
-    case OFS_ACT_SWISH:
-      s = ofs_sigmoid(x);
-      return (s + (x * s) * (1 - s)) * dy;
-    default: return dy;
+  case OFS_ACT_RELU: return y <= 0 ? 0 : dy;
+  case OFS_ACT_LEAKY_RELU: return y <= 0 ? LEAK * dy : dy;
+  case OFS_ACT_ELU: return y <= 0 ? (y + 1) * dy : dy;
+  case OFS_ACT_SELU: return y <= 0 ? (y + SELU_SCALE_ALPHA) * dy : SELU_SCALE * dy;
+  case OFS_ACT_GELU:
+    s = (ofs_real)0.5 * (1 + ofs_erf(x * SQRT_HALF));
+    return (s + x * (INV_SQRT_2PI * ofs_exp((ofs_real)-0.5 * (x * x)))) * dy;
+  case OFS_ACT_SIGMOID: return (y * (1 - y)) * dy;
+  case OFS_ACT_TANH: return (1 - y * y) * dy;
+  case OFS_ACT_SOFTPLUS: return -ofs_expm1(-y) * dy;
+  case OFS_ACT_SWISH: s = ofs_sigmoid(x); return (s + (x * s) * (1 - s)) * dy;
+  default: return dy;
   }
 }
 
@@ -104,8 +102,8 @@ static void act_forward_ref(uint32_t act, ofs_real *y, const ofs_real *x, size_t
   for (size_t i = 0; i < n; i++) y[i] = activate(act, x[i]);
 }
 
-static void act_backward_ref(uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy,
-                             size_t n) {
+static void act_backward_ref(
+    uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy, size_t n) {
   int needs_x = act == OFS_ACT_GELU || act == OFS_ACT_SWISH;
   for (size_t i = 0; i < n; i++) dx[i] = differentiate(act, needs_x ? x[i] : 0, needs_x ? 0 : y[i], dy[i]);
 }
@@ -170,7 +168,7 @@ static void max_pool_forward_ref(const ofs_pool *p, ofs_real *y, const ofs_real 
 
 /* The cell that gave y: the first equal to it in scan order. None where y is NaN. */
 static void max_pool_cell(const ofs_pool *p, ofs_real *dx, const ofs_real *x, ofs_real y, ofs_real dy, span v, span u,
-                          uint32_t row0, uint32_t row1) {
+    uint32_t row0, uint32_t row1) {
   for (uint32_t iy = v.from; iy < v.to; iy++)
     for (uint32_t ix = u.from; ix < u.to; ix++) {
       size_t at = ((size_t)iy * p->w + ix) * p->c;
@@ -181,7 +179,7 @@ static void max_pool_cell(const ofs_pool *p, ofs_real *dx, const ofs_real *x, of
 }
 
 static void max_pool_backward_ref(const ofs_pool *p, ofs_real *dx, const ofs_real *x, const ofs_real *y,
-                                  const ofs_real *dy, uint32_t row0, uint32_t row1) {
+    const ofs_real *dy, uint32_t row0, uint32_t row1) {
   size_t row = (size_t)p->w * p->c;
   for (size_t i = row0 * row; i < row1 * row; i++) dx[i] = 0;
   for (uint32_t oy = 0; oy < p->oh; oy++)
@@ -227,7 +225,7 @@ static void avg_pool_backward_ref(const ofs_pool *p, ofs_real *dx, const ofs_rea
 /* ---- dropout and updates ---- */
 
 static void dropout_ref(ofs_real *y, const ofs_real *x, uint64_t first, size_t n, uint32_t threshold, ofs_real scale,
-                        const uint32_t key[2], uint32_t layer, uint32_t step) {
+    const uint32_t key[2], uint32_t layer, uint32_t step) {
   for (size_t i = 0; i < n; i++) {
     uint64_t e = first + i;
     uint32_t counter[4] = {(uint32_t)(e / 4), (uint32_t)(e / 4 >> 32), layer, step}, word[4];

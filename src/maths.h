@@ -37,8 +37,8 @@ static inline double ofs_sqrt(double x) { return sqrt(x); }
 
 #include "simd.h"
 
-#define OFS_LN2_HIGH 0x1.62e4p-1f      /* 15 bits: times an exponent it is exact */
-#define OFS_LN2_LOW 0x1.7f7d1cp-20f    /* ln 2 - OFS_LN2_HIGH */
+#define OFS_LN2_HIGH 0x1.62e4p-1f   /* 15 bits: times an exponent it is exact */
+#define OFS_LN2_LOW 0x1.7f7d1cp-20f /* ln 2 - OFS_LN2_HIGH */
 
 /* 2^n, n in [-126, 127] */
 OFS_INLINE ofs_f4 ofs_exp2i4(ofs_i4 n) { return (ofs_f4)(((ofs_u4)n + ofs_usplat4(127)) << 23); }

@@ -20,8 +20,8 @@ typedef struct window {
   uint32_t y0, y1, x0, x1;
 } window;
 
-static void clip(uint32_t *from, uint32_t *to, uint32_t out, uint32_t stride, int32_t before, uint32_t size,
-                 uint32_t limit) {
+static void clip(
+    uint32_t *from, uint32_t *to, uint32_t out, uint32_t stride, int32_t before, uint32_t size, uint32_t limit) {
   int64_t start = (int64_t)out * stride - before, end = start + size;
   if (start < 0) start = 0;
   if (end > limit) end = limit;
@@ -81,8 +81,8 @@ static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, ui
 
 /* `open` are the channels whose largest has not been met. Nobody else gets anything: adding +0 changes no
  * sum, since none here is -0. */
-OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy,
-                         const window *w, uint32_t row0, uint32_t row1, uint32_t n) {
+OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, const window *w,
+    uint32_t row0, uint32_t row1, uint32_t n) {
   ofs_f4 best = load(y, n), give = load(dy, n);
   ofs_i4 open = (ofs_i4)ofs_usplat4(0xffffffffu);
   uint32_t end = w->y1 < row1 ? w->y1 : row1;
@@ -95,8 +95,8 @@ OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const flo
     }
 }
 
-static void max_pool_backward_f32(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy,
-                                  uint32_t row0, uint32_t row1) {
+static void max_pool_backward_f32(
+    const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, uint32_t row0, uint32_t row1) {
   uint32_t from, to, whole = p->c / 4 * 4;
   touching(p, row0, row1, &from, &to);
   zero(dx + cell(p, row0, 0), cell(p, row1, 0) - cell(p, row0, 0));
@@ -104,10 +104,8 @@ static void max_pool_backward_f32(const ofs_pool *p, float *dx, const float *x, 
     for (uint32_t ox = 0; ox < p->ow; ox++) {
       window w = window_at(p, oy, ox);
       size_t o = ((size_t)oy * p->ow + ox) * p->c;
-      for (uint32_t c = 0; c < whole; c += 4)
-        max_give(p, dx + c, x + c, y + o + c, dy + o + c, &w, row0, row1, 4);
-      if (whole < p->c)
-        max_give(p, dx + whole, x + whole, y + o + whole, dy + o + whole, &w, row0, row1, p->c - whole);
+      for (uint32_t c = 0; c < whole; c += 4) max_give(p, dx + c, x + c, y + o + c, dy + o + c, &w, row0, row1, 4);
+      if (whole < p->c) max_give(p, dx + whole, x + whole, y + o + whole, dy + o + whole, &w, row0, row1, p->c - whole);
     }
 }
 

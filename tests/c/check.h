@@ -54,15 +54,16 @@ CHECK_UNUSED static int check_int(long long got, long long want, const char *wha
 }
 
 /* |got - want| <= tolerance; a NaN fails. */
-CHECK_UNUSED static int check_near(double got, double want, double tolerance, const char *what, const char *file,
-                                   int line) {
+CHECK_UNUSED static int check_near(
+    double got, double want, double tolerance, const char *what, const char *file, int line) {
   int ok = got == want || fabs(got - want) <= tolerance;
   return check_that(ok, file, line, "%s is %.17g, expected %.17g +- %.3g", what, got, want, tolerance);
 }
 
 CHECK_UNUSED static int check_str(const char *got, const char *want, const char *what, const char *file, int line) {
   int ok = got != NULL && want != NULL && strcmp(got, want) == 0;
-  return check_that(ok, file, line, "%s is \"%s\", expected \"%s\"", what, got ? got : "(null)", want ? want : "(null)");
+  return check_that(
+      ok, file, line, "%s is \"%s\", expected \"%s\"", what, got ? got : "(null)", want ? want : "(null)");
 }
 
 /* malloc that ends the test program, failed, where there is no memory. */

@@ -13,7 +13,7 @@ enum { START_ZERO, START_BIAS, START_C, STARTS };
 
 typedef struct shape {
   uint32_t m, n, k, runs_y, runs_x;
-  size_t pad_a, pad_b, pad_c;  /* how much wider than needed a row is */
+  size_t pad_a, pad_b, pad_c; /* how much wider than needed a row is */
   size_t step_y, step_x;
 } shape;
 
@@ -44,7 +44,7 @@ static void check_double(const ofs_gemm *g, const shape *s, int kind, const floa
       right &= fabs(g->c[m * g->ldc + n] - sum) <= ((double)b_rows(s) + 2) * 0x1p-24 * size;
     }
   CHECK_MSG(right, "%s reference %u x %u x %u, runs %u x %u, is not the product", kind ? "tn" : "nn", g->m, g->n, g->k,
-            g->runs_y, g->runs_x);
+      g->runs_y, g->runs_x);
 }
 
 static void check_shape(const shape *s, int kind, int start, int placement, size_t offset, int in_double) {
@@ -62,16 +62,28 @@ static void check_shape(const shape *s, int kind, int start, int placement, size
   memcpy(got.data, before.data, c_size * 4);
   memcpy(want.data, before.data, c_size * 4);
 
-  ofs_gemm g = {.c = want.data, .a = a.data, .b = b.data, .bias = start == START_BIAS ? bias.data : NULL,
-                .lda = lda, .ldb = ldb, .ldc = ldc, .step_y = s->step_y, .step_x = s->step_x, .m = s->m, .n = s->n,
-                .k = s->k, .runs_y = s->runs_y, .runs_x = s->runs_x, .accumulate = start == START_C};
+  ofs_gemm g = {.c = want.data,
+      .a = a.data,
+      .b = b.data,
+      .bias = start == START_BIAS ? bias.data : NULL,
+      .lda = lda,
+      .ldb = ldb,
+      .ldc = ldc,
+      .step_y = s->step_y,
+      .step_x = s->step_x,
+      .m = s->m,
+      .n = s->n,
+      .k = s->k,
+      .runs_y = s->runs_y,
+      .runs_x = s->runs_x,
+      .accumulate = start == START_C};
   (kind == NN ? ref.gemm_nn : ref.gemm_tn)(&g);
   if (in_double) check_double(&g, s, kind, before.data);
   g.c = got.data;
   (kind == NN ? fast.gemm_nn : fast.gemm_tn)(&g);
   char what[128];
-  snprintf(what, sizeof what, "%s %u x %u x %u, runs %u x %u, start %d", kind ? "tn" : "nn", s->m, s->n, s->k, s->runs_y,
-           s->runs_x, start);
+  snprintf(what, sizeof what, "%s %u x %u x %u, runs %u x %u, start %d", kind ? "tn" : "nn", s->m, s->n, s->k,
+      s->runs_y, s->runs_x, start);
   check_same(got.data, want.data, c_size, what);
   guard_free(&a, what), guard_free(&b, what), guard_free(&bias, what);
   guard_free(&before, what), guard_free(&got, what), guard_free(&want, what);
@@ -135,8 +147,8 @@ static void test_non_finite(void) {
     random_fill(b, 27, 1);
     a[2 * 3 + 1] = INFINITY;
     b[1 * n + n - 1] = NAN;
-    ofs_gemm g = {.c = want, .a = a, .b = b, .lda = 3, .ldb = n, .ldc = n, .m = 5, .n = n, .k = 3, .runs_y = 1,
-                  .runs_x = 1};
+    ofs_gemm g = {
+        .c = want, .a = a, .b = b, .lda = 3, .ldb = n, .ldc = n, .m = 5, .n = n, .k = 3, .runs_y = 1, .runs_x = 1};
     ref.gemm_nn(&g);
     g.c = got;
     fast.gemm_nn(&g);

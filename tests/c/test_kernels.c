@@ -45,7 +45,7 @@ static void at_all_sizes(void (*body)(size_t, int, size_t)) {
 /* ---- activations ---- */
 
 static const uint32_t acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU, OFS_ACT_SELU,
-                                OFS_ACT_GELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_SWISH};
+    OFS_ACT_GELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_SWISH};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -55,16 +55,16 @@ static void exact_act(uint32_t act, double x, double *y, double *slope) {
   const double scale = 1.0507009873554804934193349852946, alpha = 1.6732632423543772848170429916717;
   const double phi = exp(-x * x / 2) / sqrt(2 * acos(-1)), big_phi = (1 + erf(x / sqrt(2))) / 2, s = sigmoid(x);
   switch (act) {
-    case OFS_ACT_RELU: *y = x > 0 ? x : 0, *slope = x > 0; break;
-    case OFS_ACT_LEAKY_RELU: *y = x > 0 ? x : 0.3 * x, *slope = x > 0 ? 1 : 0.3; break;
-    case OFS_ACT_ELU: *y = x > 0 ? x : expm1(x), *slope = x > 0 ? 1 : exp(x); break;
-    case OFS_ACT_SELU: *y = scale * (x > 0 ? x : alpha * expm1(x)), *slope = scale * (x > 0 ? 1 : alpha * exp(x)); break;
-    case OFS_ACT_GELU: *y = x * big_phi, *slope = big_phi + x * phi; break;
-    case OFS_ACT_SIGMOID: *y = s, *slope = s * (1 - s); break;
-    case OFS_ACT_TANH: *y = tanh(x), *slope = 1 - *y * *y; break;
-    case OFS_ACT_SOFTPLUS: *y = log1p(exp(x)), *slope = s; break;
-    case OFS_ACT_SWISH: *y = x * s, *slope = s + x * s * (1 - s); break;
-    default: *y = x, *slope = 1; break;
+  case OFS_ACT_RELU: *y = x > 0 ? x : 0, *slope = x > 0; break;
+  case OFS_ACT_LEAKY_RELU: *y = x > 0 ? x : 0.3 * x, *slope = x > 0 ? 1 : 0.3; break;
+  case OFS_ACT_ELU: *y = x > 0 ? x : expm1(x), *slope = x > 0 ? 1 : exp(x); break;
+  case OFS_ACT_SELU: *y = scale * (x > 0 ? x : alpha * expm1(x)), *slope = scale * (x > 0 ? 1 : alpha * exp(x)); break;
+  case OFS_ACT_GELU: *y = x * big_phi, *slope = big_phi + x * phi; break;
+  case OFS_ACT_SIGMOID: *y = s, *slope = s * (1 - s); break;
+  case OFS_ACT_TANH: *y = tanh(x), *slope = 1 - *y * *y; break;
+  case OFS_ACT_SOFTPLUS: *y = log1p(exp(x)), *slope = s; break;
+  case OFS_ACT_SWISH: *y = x * s, *slope = s + x * s * (1 - s); break;
+  default: *y = x, *slope = 1; break;
   }
 }
 
@@ -81,7 +81,8 @@ static void check_act_exact(uint32_t act) {
     ref.act_backward(act, &dx, &x, &y, &dy, 1);
     if (x != 0) right &= fabs(dx - slope * dy) <= 16 * U * (1 + fabs(x)) * fabs(dy);
     if (!right) {
-      CHECK_MSG(0, "activation %u at %g: %.9g, expected %.9g; slope %.9g, expected %.9g", act, x, y, want, dx / dy, slope);
+      CHECK_MSG(
+          0, "activation %u at %g: %.9g, expected %.9g; slope %.9g, expected %.9g", act, x, y, want, dx / dy, slope);
       return;
     }
   }
@@ -117,7 +118,8 @@ static void act_body(size_t n, int placement, size_t offset) {
       int kept = 1;
       for (size_t i = 0; i < n; i++) kept &= x.data[i] == x.data[i] || y.fast.data[i] != y.fast.data[i];
       CHECK_MSG(kept, "activation %u loses a NaN", acts[a]);
-      pair_check(&y, "activation"), pair_check(&in, "activation"), pair_check(&dx, "backward"), pair_check(&over, "backward");
+      pair_check(&y, "activation"), pair_check(&in, "activation"), pair_check(&dx, "backward"),
+          pair_check(&over, "backward");
       guard_free(&x, "activation x"), guard_free(&dy, "activation dy");
     }
 }
@@ -148,7 +150,8 @@ static void test_softmax(void) {
         if (special) sprinkle(x.data, n);
         pair y = pair_new(NULL, n, placement, 2), in = pair_new(x.data, n, placement, 0);
         fast.softmax_forward(y.fast.data, x.data, rows, cols), ref.softmax_forward(y.ref.data, x.data, rows, cols);
-        fast.softmax_forward(in.fast.data, in.fast.data, rows, cols), ref.softmax_forward(in.ref.data, in.ref.data, rows, cols);
+        fast.softmax_forward(in.fast.data, in.fast.data, rows, cols),
+            ref.softmax_forward(in.ref.data, in.ref.data, rows, cols);
         check_same(in.fast.data, y.fast.data, n, "softmax in place");
         if (!special)
           for (uint32_t r = 0; r < rows; r++) check_softmax_exact(x.data + r * cols, y.ref.data + r * cols, cols);
@@ -281,6 +284,14 @@ static void test_dropout_rate(void) {
   CHECK_MSG(abs(kept - 30000) <= 433, "%d of 40000 kept at rate 1/4", kept);
   fast.dropout(y, x, 0, N, 0, 1, key, 0, 1);
   CHECK(memcmp(x, y, N * sizeof *x) == 0);
+  /* a word that equals the threshold is kept, the least that does not is dropped */
+  const uint32_t counter[4] = {0, 0, 0, 1};
+  uint32_t word[4];
+  ofs_philox(word, counter, key);
+  fast.dropout(y, x, 0, 4, word[0], 1, key, 0, 1);
+  CHECK(y[0] == 1);
+  fast.dropout(y, x, 0, 4, word[0] + 1, 1, key, 0, 1);
+  CHECK(y[0] == 0);
   free(x), free(y);
 }
 
@@ -291,10 +302,23 @@ static void update_body(size_t n, int placement, size_t offset) {
       {.rate = 0.1f},
       {.rate = 0.1f, .momentum = 0.9f},
       {.rate = 0.1f, .momentum = 0.9f, .nesterov = 1},
-      {.rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .rest1 = 0.1f, .rest2 = 0.001f, .epsilon = 1e-7f,
-       .correction1 = 1.5f, .correction2 = 30},
-      {.rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .rest1 = 0.1f, .rest2 = 0.001f, .epsilon = 1e-7f,
-       .correction1 = 1, .correction2 = 1, .decay = 4e-5f},
+      {.rate = 0.01f,
+          .beta1 = 0.9f,
+          .beta2 = 0.999f,
+          .rest1 = 0.1f,
+          .rest2 = 0.001f,
+          .epsilon = 1e-7f,
+          .correction1 = 1.5f,
+          .correction2 = 30},
+      {.rate = 0.01f,
+          .beta1 = 0.9f,
+          .beta2 = 0.999f,
+          .rest1 = 0.1f,
+          .rest2 = 0.001f,
+          .epsilon = 1e-7f,
+          .correction1 = 1,
+          .correction2 = 1,
+          .decay = 4e-5f},
   };
   for (int i = 0; i < 5; i++) {
     const ofs_update *u = &updates[i];

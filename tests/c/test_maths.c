@@ -15,7 +15,7 @@ typedef struct function {
   float (*scalar)(float);
   ofs_f4 (*vector)(ofs_f4);
   double (*exact)(double);
-  double bound;        /* ulp */
+  double bound;         /* ulp */
   uint32_t fingerprint; /* FNV-1a of the results' bits */
 } function;
 
@@ -96,13 +96,65 @@ static void test_accuracy(const function *f) {
 
 /* Edges of the reductions and of the results' range, and what lies beside them. */
 static const float edges[] = {
-    0.0f,      -0.0f,     0x1p-149f,  -0x1p-149f, 0x1p-126f, -0x1p-126f,  0x1.fffffcp-127f, 0x1p-30f,  -0x1p-30f,
-    0x1p-12f,  -0x1p-12f, 0.34657f,   -0.34657f,  0.5f,      -0.5f,       0.70710677f,      0.7071068f, 0.875f,
-    -0.875f,   0.99999994f, 1.0f,     1.0000001f, -1.0f,     -0.99999994f, 1.4142135f,      1.4142137f, 2.0f,
-    4.0f,      -4.0f,     9.999999f,  10.0f,      -10.0f,    10.000001f,  20.0f,            -20.0f,    87.33654f,
-    -87.33654f, -87.4f,   88.0f,      88.72283f,  88.72284f, 89.0f,       -88.72284f,       -89.0f,    -103.97208f,
-    -103.97209f, -104.0f, -104.5f,    105.0f,     1e4f,      -1e4f,       1e10f,            -1e10f,    16777216.0f,
-    -16777216.0f, 0x1.fffffep127f, -0x1.fffffep127f, INFINITY, -INFINITY,
+    0.0f,
+    -0.0f,
+    0x1p-149f,
+    -0x1p-149f,
+    0x1p-126f,
+    -0x1p-126f,
+    0x1.fffffcp-127f,
+    0x1p-30f,
+    -0x1p-30f,
+    0x1p-12f,
+    -0x1p-12f,
+    0.34657f,
+    -0.34657f,
+    0.5f,
+    -0.5f,
+    0.70710677f,
+    0.7071068f,
+    0.875f,
+    -0.875f,
+    0.99999994f,
+    1.0f,
+    1.0000001f,
+    -1.0f,
+    -0.99999994f,
+    1.4142135f,
+    1.4142137f,
+    2.0f,
+    4.0f,
+    -4.0f,
+    9.999999f,
+    10.0f,
+    -10.0f,
+    10.000001f,
+    20.0f,
+    -20.0f,
+    87.33654f,
+    -87.33654f,
+    -87.4f,
+    88.0f,
+    88.72283f,
+    88.72284f,
+    89.0f,
+    -88.72284f,
+    -89.0f,
+    -103.97208f,
+    -103.97209f,
+    -104.0f,
+    -104.5f,
+    105.0f,
+    1e4f,
+    -1e4f,
+    1e10f,
+    -1e10f,
+    16777216.0f,
+    -16777216.0f,
+    0x1.fffffep127f,
+    -0x1.fffffep127f,
+    INFINITY,
+    -INFINITY,
 };
 
 static void test_edges(const function *f) {

@@ -38,7 +38,7 @@ static void check_meaning(const ofs_pool *p, const images *i, int max) {
         right &= max ? got == best : fabs(got - sum / cells) <= (cells + 1) * 0x1p-24 * size / cells;
       }
   CHECK_MSG(right, "%s pool %ux%ux%u by %ux%u stride %ux%u is wrong", max ? "max" : "average", p->h, p->w, p->c, p->ph,
-            p->pw, p->sh, p->sw);
+      p->pw, p->sh, p->sw);
 }
 
 /* Each gradient is a sum of at most ph pw terms below 1, so it is off by less than (ph pw)^2 2^-24, an average's
@@ -65,11 +65,12 @@ static void backward(const ofs_kernels *k, int max, const ofs_pool *p, const ima
 static images images_new(const ofs_pool *p, int placement, size_t offset) {
   size_t in = (size_t)p->h * p->w * p->c, out = (size_t)p->oh * p->ow * p->c;
   return (images){guard_new(in, placement, offset), guard_new(out, placement, offset + 1),
-                  guard_new(out, placement, offset + 2), guard_new(in, placement, offset + 3)};
+      guard_new(out, placement, offset + 2), guard_new(in, placement, offset + 3)};
 }
 
 static void images_free(images *i) {
-  guard_free(&i->x, "pool x"), guard_free(&i->y, "pool y"), guard_free(&i->dy, "pool dy"), guard_free(&i->dx, "pool dx");
+  guard_free(&i->x, "pool x"), guard_free(&i->y, "pool y"), guard_free(&i->dy, "pool dy"),
+      guard_free(&i->dx, "pool dx");
 }
 
 /* The fast one in cuts, the reference in one go. Few distinct values, so that windows have ties. */
@@ -80,7 +81,8 @@ static void check_pool(const ofs_pool *p, int max, int placement, int finite) {
   random_fill(r.dy.data, r.dy.n, 1);
   memcpy(f.x.data, r.x.data, r.x.n * 4);
   memcpy(f.dy.data, r.dy.data, r.dy.n * 4);
-  uint32_t cut = random_word() % (p->oh + 1), from = random_word() % (p->h + 1), to = from + random_word() % (p->h + 1 - from);
+  uint32_t cut = random_word() % (p->oh + 1), from = random_word() % (p->h + 1),
+           to = from + random_word() % (p->h + 1 - from);
   forward(&ref, max, p, &r, 0, p->oh);
   forward(&fast, max, p, &f, cut, p->oh), forward(&fast, max, p, &f, 0, cut);
   check_same(f.y.data, r.y.data, r.y.n, max ? "max pool" : "average pool");

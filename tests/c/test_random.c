@@ -22,13 +22,14 @@ static void test_known_answers(void) {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u},
       {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu},
       {0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u, 0xa4093822u, 0x299f31d0u, 0xd16cfe09u, 0x94fdccebu,
-       0x5001e420u, 0x24126ea1u},
+          0x5001e420u, 0x24126ea1u},
   };
   for (int i = 0; i < 3; i++) {
     uint32_t out[4];
     ofs_philox(out, vectors[i], vectors[i] + 4);
     for (int j = 0; j < 4; j++)
-      CHECK_MSG(out[j] == vectors[i][6 + j], "vector %d word %d is %08x, expected %08x", i, j, out[j], vectors[i][6 + j]);
+      CHECK_MSG(
+          out[j] == vectors[i][6 + j], "vector %d word %d is %08x, expected %08x", i, j, out[j], vectors[i][6 + j]);
   }
   uint32_t same[4] = {1, 2, 3, 4}, apart[4];
   ofs_philox(apart, same, key);
@@ -66,8 +67,8 @@ static void test_bijection(uint64_t n, uint64_t epoch) {
     if (q >= n || seen[q]) break;
     seen[q] = 1;
   }
-  CHECK_MSG(p == n, "permutation of %lu, epoch %lu: wrong at %lu", (unsigned long)n, (unsigned long)epoch,
-            (unsigned long)p);
+  CHECK_MSG(
+      p == n, "permutation of %lu, epoch %lu: wrong at %lu", (unsigned long)n, (unsigned long)epoch, (unsigned long)p);
   free(seen);
 }
 
