@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { buildNative, compilers, trainNatively } from './native.js';
 import { PROBLEMS } from './problems.js';
 import { connectMain, train } from './train.js';
 
@@ -13,6 +14,7 @@ function connectThread(heard) {
   return { post: (message) => thread.postMessage(message), close: () => void thread.terminate() };
 }
 
+const UNSLICED = 1e15;
 const PLACES = { main: connectMain, worker: connectThread };
 
 for (const problem of Object.keys(PROBLEMS)) {
@@ -26,8 +28,8 @@ for (const problem of Object.keys(PROBLEMS)) {
     for (const variant of ['base', 'simd']) {
       for (const sliced of [false, true]) {
         for (const disturbed of [false, true]) {
-          const name = [place, variant, sliced && 'sliced at every part', disturbed && 'disturbed'].filter(Boolean).join(', ');
-          test(`${problem}: ${name}`, async () => {
+          const name = [problem, place, variant, ...(sliced ? ['sliced'] : []), ...(disturbed ? ['disturbed'] : [])];
+          test(name.join(', '), async () => {
             const got = await train(connect, { problem, variant, sliced, disturbed });
             assert.equal(got.variant, variant);
             assert.equal(got.begun, reference.begun, 'initial weights');
@@ -40,4 +42,17 @@ for (const problem of Object.keys(PROBLEMS)) {
       }
     }
   }
+
+  for (const [name, compiler] of Object.entries(compilers())) {
+    test(`${problem}, native by ${name}`, async () => {
+      const program = buildNative(name, compiler);
+      for (const work of [UNSLICED, 1]) {
+        const got = await trainNatively(program, problem, work);
+        assert.deepEqual(got.losses, reference.history.map(({ loss }) => loss));
+        assert.equal(got.hash, reference.hash, `final weights, ${work} units a call`);
+      }
+    });
+  }
 }
+
+test('a native compiler is there', () => assert.ok(Object.keys(compilers()).length > 0));
