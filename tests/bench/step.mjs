@@ -20,10 +20,10 @@ const WARM_MS = 300;
 const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
 
 /** @param {import('./workloads.mjs').Workload} workload */
-async function open({ spec, batch }) {
+export async function openWorkload({ spec, batch }) {
   const core = await Core.create(await loadModule('simd'));
   const model = new Model(core, spec);
-  for (const _ of model.randomize(straight)); // yields never
+  model.randomize(straight).next(); // to the end: it never has to yield
   const { inputs, classes } = model.facts;
   const samples = BATCHES * batch;
   const data = randomData(samples, inputs, classes);
@@ -32,13 +32,27 @@ async function open({ spec, batch }) {
   const { plan } = model.openPlan('TRAIN', batch);
   core.planSetData(plan, x.address, x.type, y.address, y.type, samples);
   let steps = 0;
-  const step = () => {
+  const begin = () => {
     core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, 1, Math.floor(steps / BATCHES));
-    while (core.stepRun(plan, ALL));
     steps++;
   };
+  const step = () => {
+    begin();
+    while (core.stepRun(plan, ALL));
+  };
+  /** One step part by part. @returns {number[]} ms of each part */
+  const parts = () => {
+    begin();
+    const taken = [];
+    for (let more = true; more; ) {
+      const start = performance.now();
+      more = core.stepRun(plan, 1);
+      taken.push(performance.now() - start);
+    }
+    return taken;
+  };
   const loss = () => core.stepTotals(plan)[0] / batch;
-  return { step, loss, flop: stepFlop(model.describe().layers, batch), usedBytes: core.memory.used() };
+  return { step, parts, loss, flop: stepFlop(model.describe().layers, batch), usedBytes: core.memory.used() };
 }
 
 /** @param {() => void} step @param {number} ms @returns {number} mean ms of a step, over about `ms` */
@@ -61,7 +75,7 @@ export async function measure({ quick, say }) {
   const roundMs = quick ? 60 : 200;
   const peak = await createPeak();
   const opened = [];
-  for (const workload of WORKLOADS) opened.push({ ...workload, ...(await open(workload)), times: /** @type {number[]} */ ([]), shares: /** @type {number[]} */ ([]) });
+  for (const workload of WORKLOADS) opened.push({ ...workload, ...(await openWorkload(workload)), times: /** @type {number[]} */ ([]), shares: /** @type {number[]} */ ([]) });
   for (const { step } of opened) time(step, WARM_MS);
   const peaks = [];
   for (let round = 0; round < rounds; round++) {

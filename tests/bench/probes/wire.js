@@ -5,19 +5,17 @@
 
 const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads');
 
-/** Where this runs, for the names of figures. */
-export const PLACE = threads ? 'Node' : 'Chromium';
-
 /**
- * @param {URL} url of a module worker
+ * @param {URL} url of the worker's script
+ * @param {object} [options] module or classic in a page; how to treat its console in Node
  * @returns {{ ask: (message: any) => Promise<any>, first: Promise<any>, close: () => void }} first: what it says unasked
  */
-export function openWire(url) {
+export function openWire(url, options = { type: 'module' }) {
   /** @type {(message: any) => void} */
   let heard = () => {};
   const next = () => new Promise((resolve) => (heard = resolve));
   const first = next();
-  const worker = threads ? new threads.Worker(url) : new Worker(url, { type: 'module' });
+  const worker = threads ? new threads.Worker(url, options) : new Worker(url, options);
   if (threads) worker.on('message', (/** @type {any} */ message) => heard(message));
   else worker.onmessage = (/** @type {MessageEvent} */ event) => heard(event.data);
   return {
@@ -33,3 +31,9 @@ export function openWire(url) {
 
 /** @param {number} ms */
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** TensorFlow.js with the digit network: says 'ready', then answers { x, y, epochs } with { seconds }. */
+export function openTensorflow() {
+  if (!threads) return openWire(new URL('../peers/tfjs-web.js', import.meta.url), {});
+  return openWire(new URL('../peers/tfjs-node.mjs', import.meta.url), { stdout: true, stderr: true }); // it greets at length
+}
