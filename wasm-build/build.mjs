@@ -14,7 +14,7 @@ import { gzipSync } from 'node:zlib';
 import { ROOT, readList } from './lists.mjs';
 import { SetupError, asCommand, ensureTools } from './setup.mjs';
 import { findEmscripten } from './toolchain.mjs';
-import { COMPILE, LINK, OPTIMIZE, VARIANTS } from './variants.mjs';
+import { COMPILE, LINK, OPTIMIZE, OPTIMIZED, VARIANTS } from './variants.mjs';
 
 const run = promisify(execFile);
 const DIST = `${ROOT}wasm-build/dist/`;
@@ -79,7 +79,7 @@ async function inParallel(jobs) {
 export async function build() {
   const { emcc, version, wasmLd, wasmOpt } = findEmscripten();
   if (!emcc || !wasmLd) throw new SetupError('emcc or wasm-ld is missing: node wasm-build/setup.mjs build');
-  const sources = readList('wasm-build/sources.txt').map(({ name }) => name);
+  const sources = readList('wasm-build/sources.txt');
   const exported = readList('wasm-build/exports.txt').map(({ name }) => name);
   mkdirSync(CACHE, { recursive: true });
   mkdirSync(DIST, { recursive: true });
@@ -88,10 +88,11 @@ export async function build() {
   /** @type {(() => Promise<unknown>)[]} */
   const jobs = [];
   const links = Object.entries(VARIANTS).map(([variant, flags]) => {
-    const objects = sources.map((source) => {
-      const args = [...COMPILE, ...flags, '-Isrc', '-c', source];
-      const input = hash(version, emcc, headers, readFileSync(ROOT + source), ...args);
-      const file = `${CACHE}${variant}.${source.replaceAll('/', '.')}.o`;
+    const objects = sources.map(({ name, tags }) => {
+      const level = OPTIMIZED[tags.includes('fast') ? 'kernel' : 'other'];
+      const args = [...COMPILE, ...level, ...flags, '-Isrc', '-c', name];
+      const input = hash(version, emcc, headers, readFileSync(ROOT + name), ...args);
+      const file = `${CACHE}${variant}.${name.replaceAll('/', '.')}.o`;
       jobs.push(() => once(file, input, (out) => tool(emcc, [...args, '-o', out])));
       return { file, input };
     });

@@ -6,7 +6,6 @@
 /** Flags of every variant's compiler. */
 export const COMPILE = [
   '-std=c11', // what the core is written in; no GNU dialect, so that any C11 compiler reads the same language
-  '-O3', // speed before size: the kernels are inlined loops
   '-ffreestanding', // no C library: nothing but what src/ defines may be called, nothing is assumed of main()
   '-fno-builtin', // and a loop that looks like memset or strlen stays the loop that it is
   '-ffp-contract=off', // a * b + c is rounded twice on every target, else bits differ between machines
@@ -18,6 +17,15 @@ export const COMPILE = [
   '-Wextra',
   '-Werror', // a warning in code that runs on a stranger's machine is a defect
 ];
+
+/**
+ * How hard each source is optimised, by its tag in sources.txt: the kernels take nearly all of the time, the rest
+ * nearly all of the code.
+ */
+export const OPTIMIZED = {
+  kernel: ['-O3', '-fno-unroll-loops'], // the kernels unroll by hand where it pays; doing it again only adds bytes
+  other: ['-Os'],
+};
 
 /** What a variant adds. The name is the file's: offstage.NAME.wasm. */
 export const VARIANTS = {
