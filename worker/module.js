@@ -1,10 +1,10 @@
-/* module.js: the compiled wasm of a variant, once per URL.
+/* module.js: which wasm runs, and how: the `runtime` that is asked for, and the compiled module, once per URL.
  *
  * It finds the file, compiles it and tells which variant an engine can run. No instance is made here and
  * nothing is evaluated from text, so a page with a strict policy needs 'wasm-unsafe-eval' only. The URLs are
  * literals because bundlers recognise only those. */
 
-import { OffstageError, show } from './errors.js';
+import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
 /** @typedef {'base' | 'simd'} Variant */
 
@@ -92,4 +92,35 @@ async function compile(url) {
  */
 export function nodeBuiltin(name) {
   return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(name);
+}
+
+const FIELDS = ['variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork'];
+const PLACES = ['worker', 'main'];
+
+/**
+ * @param {any} [given]
+ * @returns {{ variant: Variant, assets?: string, place: 'worker' | 'main', sliceWork?: number,
+ *   threads: number, reason: string | null }}
+ */
+export function readRuntime(given = {}) {
+  const { variant = bestVariant(), threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork } =
+    checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
+  if (!VARIANTS.includes(variant)) refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
+  if (threads !== 'auto' && !(Number.isSafeInteger(threads) && threads >= 0)) {
+    refuse(`threads is ${show(threads)}, expected 'auto' or a number from 0`);
+  }
+  if (typeof deterministic !== 'boolean') refuse(`deterministic is ${show(deterministic)}, expected true or false`);
+  if (assets !== undefined && typeof assets !== 'string') refuse(`assets is ${show(assets)}, expected a URL`);
+  if (!PLACES.includes(place)) refuse(`place is ${show(place)}, expected one of ${oneOf(PLACES)}`);
+  if (sliceWork !== undefined && !(Number.isFinite(sliceWork) && sliceWork >= 1)) {
+    refuse(`sliceWork is ${show(sliceWork)}, expected a number from 1`);
+  }
+  const many = threads !== 'auto' && threads > 1;
+  const reason = many ? `one thread computes, not ${threads}: this version has no threaded variant` : null;
+  return { variant, assets, place, sliceWork, threads: 1, reason };
+}
+
+/** @param {string} message @returns {never} */
+function refuse(message) {
+  throw new OffstageError('INVALID_OPTION', message);
 }

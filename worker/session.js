@@ -10,12 +10,10 @@ import { readX } from './data.js';
 import { fromBare, isBare, toBare, unfold } from './dialect.js';
 import { OffstageError, checkFields, errorToWire, trapError } from './errors.js';
 import { Model } from './model.js';
-import { bestVariant, loadModule } from './module.js';
+import { loadModule, readRuntime } from './module.js';
 import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
 import { LANES, Pump } from './pump.js';
-import { Run, readBatchSize, readSettings } from './run.js';
-import { readRuntime } from './runtime.js';
-import { statusOf } from './status.js';
+import { Run, readBatchSize, readSettings, statusOf } from './run.js';
 import { isUpload } from './store.js';
 
 /** A bare request has a symbol for an id, which never leaves this file. */
@@ -165,8 +163,7 @@ class Session {
       this.#gate = gate;
       const { runtime: given, ...spec } = request.payload;
       const runtime = readRuntime(given);
-      const variant = runtime.variant ?? bestVariant();
-      const core = await Core.create(await loadModule(variant, runtime.assets));
+      const core = await Core.create(await loadModule(runtime.variant, runtime.assets));
       this.#refuseOutdated(generation);
       const sliceMs = SLICE_MS[runtime.place];
       this.#pump.configure({ sliceMs, sliceWork: runtime.sliceWork });
@@ -175,7 +172,7 @@ class Session {
       this.#refuseOutdated(generation);
       this.#model = model;
       this.#gone = null;
-      const { threads, reason } = runtime;
+      const { variant, threads, reason } = runtime;
       this.#reply(request, { ...model.describe(), variant, threads, reason });
     } catch (error) {
       this.#fail(request, error instanceof OffstageError ? error : trapError(error));

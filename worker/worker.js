@@ -1,16 +1,27 @@
 /* worker.js: the entry of a Web Worker and of a Node worker thread.
  *
  * The message handler is there when the module has been evaluated, without any await: messages that come
- * earlier wait in the port's queue, and none is lost. The wasm is on its way before the first message asks
- * for it. Everything else is session.js's. */
+ * earlier wait in the port's queue, and none is lost. Everything else is session.js's. All files of the
+ * session are named here, so that a browser asks for them at once and not level by level. */
 
-import { bestVariant, loadModule, nodeBuiltin } from './module.js';
+import './core.js';
+import './data.js';
+import './dialect.js';
+import './errors.js';
+import './memory.js';
+import './model.js';
+import { nodeBuiltin } from './module.js';
 import { VERSION } from './protocol.js';
+import './pump.js';
+import './refusal.js';
+import './run.js';
 import { createSession } from './session.js';
+import './spec.js';
+import './store.js';
 import { createHost } from './yield.js';
 
 const threads = nodeBuiltin('node:worker_threads');
-const scope = threads?.parentPort ?? (typeof threads === 'object' ? null : /** @type {any} */ (globalThis));
+const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);
 
 if (scope) {
   createSession(scope, createHost(threads?.threadId ?? 1));
@@ -20,6 +31,4 @@ if (scope) {
   };
   if (threads) scope.on('messageerror', unreadable);
   else scope.onmessageerror = unreadable;
-  // Asked again, with its error told, by INIT_TRAINING.
-  if (typeof WebAssembly === 'object') loadModule(bestVariant()).catch(() => {});
 }

@@ -1,5 +1,6 @@
 /* protocol.test.js: envelopes, states, the bare form, uploads and data in every form, over the wire. */
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { REPLIES } from '../../worker/protocol.js';
@@ -385,6 +386,13 @@ test('a trap of the core fails what is pending, and INIT makes a new one', async
     await client.ask('INIT_TRAINING', QUADRANTS);
     assert.equal((await client.ask('START_TRAINING', { x, y })).reason, 'finished');
   }
+});
+
+test('worker.js names every file of the session, so that no browser finds them level by level', () => {
+  const folder = new URL('../../worker/', import.meta.url);
+  const text = readFileSync(new URL('worker.js', folder), 'utf8');
+  const named = [...text.matchAll(/'\.\/(.+?\.js)'/g)].map(([, name]) => name);
+  assert.deepEqual([...named, 'worker.js'].sort(), readdirSync(folder).filter((name) => name.endsWith('.js')).sort());
 });
 
 test('no reply is a view of wasm memory, and what is large is transferred', async () => {
