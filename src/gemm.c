@@ -23,11 +23,16 @@ enum { TILE_M = 2, PANEL = 4 };
 enum { BLOCK_K = 256 };
 /* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b pass. */
 enum { BLOCK_M = 128 };
+/* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows are longer than
+ * LONG_ROW, its columns than LONG_COLUMN, and several panels of b use it: a column of long rows shares a set of
+ * the first-level cache. */
+enum { TURNED_M = 64, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
 
 /* One panel of a block: an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m and k. */
 typedef struct panel {
   const float *b, *bias;
   size_t ldb, ldc, step_m, step_k, step_y, step_x;
+  size_t step_tile; /* in a, from one tile's rows to the next's */
   uint32_t k, runs_y, runs_x;
   int accumulate;
 } panel;
@@ -80,7 +85,7 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
 }
 
 OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
-  for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += TILE_M * p->step_m) tile(p, c, a, TILE_M, wide);
+  for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide);
   if (TILE_M > 3 && m == 3) tile(p, c, a, 3, wide);
   if (TILE_M > 2 && m == 2) tile(p, c, a, 2, wide);
   if (m == 1) tile(p, c, a, 1, wide);
@@ -120,7 +125,7 @@ static void panel_edge(panel *p, float *c, const float *a, uint32_t m, uint32_t 
     if (p->accumulate)
       for (uint32_t r = 0; r < rows; r++)
         for (uint32_t i = 0; i < width; i++) edge[r * padded + i] = at[r * ldc + i];
-    tiles(p, edge, a + done * p->step_m, rows, padded);
+    tiles(p, edge, a + done / TILE_M * p->step_tile, rows, padded);
     for (uint32_t r = 0; r < rows; r++)
       for (uint32_t i = 0; i < width; i++) at[r * ldc + i] = edge[r * padded + i];
   }
@@ -128,7 +133,7 @@ static void panel_edge(panel *p, float *c, const float *a, uint32_t m, uint32_t 
 
 /* A product whose runs have at most BLOCK_K rows of b in all. Packing a whole panel pays where its rows lie
  * on many pages and are used by several tiles. */
-static void block(const ofs_gemm *g, size_t step_m, size_t step_k) {
+static void block(const ofs_gemm *g, size_t step_m, size_t step_k, size_t step_tile) {
   float packed[BLOCK_K * PANEL];
   for (uint32_t n = 0; n < g->n; n += PANEL) {
     uint32_t width = g->n - n < PANEL ? g->n - n : PANEL, padded = width > 4 ? PANEL : 4;
@@ -138,6 +143,7 @@ static void block(const ofs_gemm *g, size_t step_m, size_t step_k) {
         .ldc = g->ldc,
         .step_m = step_m,
         .step_k = step_k,
+        .step_tile = step_tile,
         .step_y = g->step_y,
         .step_x = g->step_x,
         .k = g->k,
@@ -162,7 +168,7 @@ static uint32_t least(size_t a, size_t b) { return (uint32_t)(a < b ? a : b); }
 static void blocks_of_k(const ofs_gemm *g, size_t step_m, size_t step_k) {
   size_t row = (size_t)g->runs_x * g->k;
   if (row * g->runs_y <= BLOCK_K) {
-    block(g, step_m, step_k);
+    block(g, step_m, step_k, TILE_M * step_m);
     return;
   }
   uint32_t ys = row <= BLOCK_K ? (uint32_t)(BLOCK_K / row) : 1;
@@ -176,10 +182,34 @@ static void blocks_of_k(const ofs_gemm *g, size_t step_m, size_t step_k) {
         part.runs_y = least(g->runs_y - y, ys);
         part.runs_x = least(g->runs_x - x, xs);
         part.k = least(g->k - k, ks);
-        block(&part, step_m, step_k);
+        block(&part, step_m, step_k, TILE_M * step_m);
         part.b += (size_t)part.runs_y * part.runs_x * part.k * g->ldb;
         part.accumulate = 1;
       }
+}
+
+/* Rows [0, m) of a transposed a (k, m), TILE_M side by side, tile after tile. */
+static void turn(float *turned, const float *a, size_t lda, uint32_t m, uint32_t k) {
+  for (uint32_t i = 0; i < m; i += TILE_M)
+    for (uint32_t row = 0; row < k; row++, turned += TILE_M)
+      for (uint32_t r = 0; r < TILE_M && r < m - i; r++) turned[r] = a[row * lda + i + r];
+}
+
+/* A plain product of a transposed a with long rows. */
+static void turned_gemm(const ofs_gemm *g) {
+  float turned[TURNED_M * TURNED_K];
+  ofs_gemm part = *g;
+  part.a = turned;
+  for (uint32_t k = 0; k < g->k; k += TURNED_K)
+    for (uint32_t m = 0; m < g->m; m += TURNED_M) {
+      part.m = least(g->m - m, TURNED_M);
+      part.k = least(g->k - k, TURNED_K);
+      part.b = g->b + k * g->ldb;
+      part.c = g->c + m * g->ldc;
+      part.accumulate = g->accumulate || k > 0;
+      turn(turned, g->a + k * g->lda + m, g->lda, part.m, part.k);
+      block(&part, 1, TILE_M, (size_t)TILE_M * part.k);
+    }
 }
 
 static void gemm(const ofs_gemm *g, size_t step_m, size_t step_k) {
@@ -193,7 +223,12 @@ static void gemm(const ofs_gemm *g, size_t step_m, size_t step_k) {
 }
 
 static void gemm_nn_f32(const ofs_gemm *g) { gemm(g, g->lda, 1); }
-static void gemm_tn_f32(const ofs_gemm *g) { gemm(g, 1, g->lda); }
+static void gemm_tn_f32(const ofs_gemm *g) {
+  if (g->runs_y == 1 && g->runs_x == 1 && g->lda > LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
+    turned_gemm(g);
+  else
+    gemm(g, 1, g->lda);
+}
 
 void ofs_gemm_fill(ofs_kernels *k) {
   k->gemm_nn = gemm_nn_f32;

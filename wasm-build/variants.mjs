@@ -44,7 +44,7 @@ export const LINK = [
   '-O2', // the linker's own: tail-merged strings
   '--stack-first', // an overflow of the stack runs off the bottom of memory and traps, instead of over data
   '-z',
-  'stack-size=65536', // buffers are never on the stack, so this is ample
+  'stack-size=131072', // a product packs up to 44 KB of panels on it, nothing else is large
   '--max-memory=4294967296', // all that wasm32 can address: data sets and activations live in this memory
   // no --initial-memory: as many pages as stack and constants need, JavaScript grows it
   // no --allow-undefined: an import of any kind is an error here, not in the page

@@ -113,7 +113,7 @@ static void test_tiles(void) {
 }
 
 /* About the block of k (256 rows of b), the block of m (128) and the packing of panels (m from 16, ldb from
- * 65): one run cut in pieces, several runs a block, several rows of runs a block. */
+ * 65), and of a turned a: one run cut in pieces, several runs a block, several rows of runs a block. */
 static void test_blocks(void) {
   static const shape shapes[] = {
       {.m = 5, .n = 11, .k = 255, .runs_y = 1, .runs_x = 1},
@@ -129,6 +129,9 @@ static void test_blocks(void) {
       {.m = 128, .n = 8, .k = 3, .runs_y = 1, .runs_x = 1, .pad_b = 60},
       {.m = 129, .n = 3, .k = 3, .runs_y = 2, .runs_x = 1, .step_y = 4},
       {.m = 261, .n = 12, .k = 260, .runs_y = 1, .runs_x = 1, .pad_b = 60, .pad_a = 4},
+      {.m = 67, .n = 33, .k = 64, .runs_y = 1, .runs_x = 1, .pad_a = 62}, /* a turned: rows from 129, columns from 64 */
+      {.m = 130, .n = 45, .k = 129, .runs_y = 1, .runs_x = 1, .pad_c = 1},
+      {.m = 63, .n = 32, .k = 257, .runs_y = 1, .runs_x = 1, .pad_a = 70, .pad_b = 33},
       {.m = 1, .n = 70, .k = 300, .runs_y = 1, .runs_x = 1},
       {.m = 70, .n = 1, .k = 300, .runs_y = 1, .runs_x = 1},
   };
