@@ -15,7 +15,7 @@ export const LANES = Object.freeze({ CONTROL: 0, SHORT: 1, LONG: 2 });
 
 const FIRST_RATE = 1e5; // units per ms: ten times less than the slowest machine that was measured
 const CHUNKS = 4; // clock readings a slice
-const MOST_RATE = 1e8; // units per ms: twice what one thread can do; small steps count generously, and seem faster
+const MOST_RATE = 1e8; // units per ms: twice what one thread can do; whatever seems faster was measured badly
 const STARVED = 2; // slices' time without a turn of its own, after which training takes one
 const RISE = 0.3; // weight of a reading that is faster than the mean
 

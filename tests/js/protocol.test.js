@@ -243,6 +243,37 @@ test('every form of the same data trains to the same bits', async () => {
   for (const [form, other] of Object.entries(ys)) assert.equal(await bits({ x, y: other }), expected, `y ${form}`);
 });
 
+test('several targets a sample: indices and rows by shape, and an index for each', async () => {
+  const client = await ready({ inputShape: [3, 2], layers: [{ type: 'dense', units: 4, activation: 'softmax' }], labels: ['a', 'b', 'c', 'd'] });
+  const x = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i));
+  const indices = [[0, 1, 2], [3, 2, 1]];
+  const loss = async (/** @type {any} */ y) => (await client.ask('EVALUATE_MODEL', { x, y })).loss;
+  const expected = await loss(indices);
+  const rows = indices.map((row) => row.map((k) => [0, 1, 2, 3].map((i) => (i === k ? 1 : 0))));
+  for (const y of [indices.flat(), Int32Array.from(indices.flat()), rows, Float32Array.from(rows.flat(2)),
+    indices.map((row) => row.map((k) => 'abcd'[k])), { data: Uint8Array.from(indices.flat()), shape: [2, 3] }]) {
+    assert.ok(Math.abs((await loss(y)) - expected) < 1e-6);
+  }
+  await assert.rejects(client.ask('EVALUATE_MODEL', { x, y: [0, 1] }), { message: /y has 2 elements for 2 samples, expected 6 class indices/ });
+  await assert.rejects(client.ask('EVALUATE_MODEL', { x, y: [[0, 1, 2], [3, 2, 4]] }), { message: /sample 1, position 2 is 4/ });
+  const { output, index, label, confidence, single } = await client.ask('PREDICT', { x: x.slice(0, 6) });
+  assert.deepEqual([output.length, index.length, label.length, confidence.length, single], [12, 3, 3, 3, true]);
+  for (let t = 0; t < 3; t++) {
+    const part = Array.from(output.slice(4 * t, 4 * t + 4));
+    assert.deepEqual([index[t], label[t], confidence[t]], [part.indexOf(Math.max(...part)), 'abcd'[index[t]], Math.max(...part)]);
+  }
+  const nested = await client.ask('PREDICT', { x: [[x[0], x[1]], [x[2], x[3]], [x[4], x[5]]] });
+  assert.deepEqual([nested.single, nested.output], [true, output]);
+});
+
+test('several sigmoid units answer for themselves: y is rows only', async () => {
+  const client = await ready({ inputShape: [2], layers: [{ type: 'dense', units: 3, activation: 'sigmoid' }] });
+  const x = [[1, 2], [3, 4]];
+  const { loss, accuracy } = await client.ask('EVALUATE_MODEL', { x, y: [[1, 1, 0], [0, 1, 0]] });
+  assert.ok(loss > 0 && accuracy >= 0 && accuracy <= 1);
+  await assert.rejects(client.ask('EVALUATE_MODEL', { x, y: [0, 1] }), { code: 'INVALID_DATA', message: /y has 2 elements for 2 samples, expected 6/ });
+});
+
 test('uint8 stays uint8 and is scaled; any other kind is not', async () => {
   const client = await ready({ inputShape: [2], layers: [{ type: 'dense', units: 1 }], inputScale: 0.5, inputOffset: -1 });
   await client.ask('SET_WEIGHTS', { weights: [{ shape: [2, 1], data: [1, 10] }, { shape: [1], data: [0] }] });
