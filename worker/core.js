@@ -71,7 +71,8 @@ export class Core {
 
   /** What the core refused, as an error with a sentence. */
   #refusal() {
-    const [status, layer, field, reason, got, low, high] = new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES);
+    const members = new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES);
+    const [status, layer, field, reason, got, low, high] = members;
     return explain(this.schema, this.spec, { status, layer, field, reason, got, low, high });
   }
 
@@ -146,7 +147,10 @@ export class Core {
     return plan;
   }
 
-  /** @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType @param {number} n */
+  /**
+   * @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType
+   * @param {number} n
+   */
   planSetData(plan, x, xType, y, yType, n) {
     this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, n, this.#err));
   }

@@ -101,13 +101,15 @@ function formOfY({ kind, source, shape }, facts, samples) {
   if (targets > 0 && kind !== 'real' && of(outputShape.slice(0, -1))) return 'indices';
   if (kind !== 'strings' && (of(outputShape) || of([outputs]))) return 'rows';
   const wanted = targets === 0 ? '' : `, or class indices [${[samples, ...outputShape.slice(0, -1)].join(', ')}]`;
-  refuse(`y has shape [${shape.join(', ')}] for ${samples} samples, expected [${[samples, ...outputShape].join(', ')}]${wanted}`);
+  refuse(`y has shape [${shape.join(', ')}] for ${samples} samples, ` +
+    `expected [${[samples, ...outputShape].join(', ')}]${wanted}`);
 }
 
 /** @param {string[]} names @param {DataFacts} facts */
 function namesToIndices(names, { labels, targets }) {
   if (!labels || targets === 0) {
-    refuse(`y holds class names (${show(names[0])}), but ${labels ? 'the model takes rows of numbers' : 'the model has no labels'}`);
+    const why = labels ? 'takes rows of numbers' : 'has no labels';
+    refuse(`y holds class names (${show(names[0])}), but the model ${why}`);
   }
   const index = new Map(labels.map((label, i) => [label, i]));
   return Int32Array.from(names, (name, i) => index.get(name) ??
@@ -133,8 +135,9 @@ function toIndices(source, { classes, targets }) {
  * @param {number} targets
  */
 export function badIndex(element, value, classes, targets) {
-  const where = targets > 1 ? `sample ${Math.floor(element / targets)}, position ${element % targets}` : `sample ${element}`;
-  return new OffstageError('INVALID_DATA', `y: the class index of ${where} is ${value}, ` +
+  const sample = Math.floor(element / targets);
+  const where = targets > 1 ? `${sample}, position ${element % targets}` : `${sample}`;
+  return new OffstageError('INVALID_DATA', `y: the class index of sample ${where} is ${value}, ` +
     `expected an integer from 0 to ${classes - 1}`);
 }
 
@@ -236,9 +239,12 @@ function fillNested(target, { value, shape, leaf, strings, name }) {
   function fill(node, depth) {
     const kind = depth === last && leaf ? typedKind(node) : Array.isArray(node) ? null : 'none';
     if (kind !== (depth === last ? leaf : null)) {
-      refuse(`${path(depth)} is ${show(node)}, expected ${depth === last && leaf ? 'a typed array like the first' : 'an array'} of ${shape[depth]}`);
+      const array = depth === last && leaf ? 'a typed array like the first' : 'an array';
+      refuse(`${path(depth)} is ${show(node)}, expected ${array} of ${shape[depth]}`);
     }
-    if (node.length !== shape[depth]) refuse(`${path(depth)} has length ${node.length}, expected ${shape[depth]} as the first has`);
+    if (node.length !== shape[depth]) {
+      refuse(`${path(depth)} has length ${node.length}, expected ${shape[depth]} as the first has`);
+    }
     for (let i = 0; i < shape[depth]; i++) {
       at[depth] = i;
       if (depth < last) fill(node[i], depth + 1);

@@ -27,8 +27,9 @@ export function isBare(message) {
 }
 
 /**
+ * The canonical request, without its envelope.
  * @param {any} message  a bare one
- * @returns {{ type: import('./protocol.js').RequestType, payload: Record<string, any> }}  canonical, without its envelope
+ * @returns {{ type: import('./protocol.js').RequestType, payload: Record<string, any> }}
  */
 export function fromBare(message) {
   const { type, payload = {} } = message;
@@ -55,7 +56,8 @@ export function unfold(type, payload) {
     const { trainingData, ...rest } = payload;
     refuseBoth(rest, ['x', 'y'], 'trainingData');
     if (!Array.isArray(trainingData)) {
-      throw new OffstageError('INVALID_DATA', `trainingData is ${show(trainingData)}, expected an array of { grid, label }`);
+      throw new OffstageError('INVALID_DATA', `trainingData is ${show(trainingData)}, ` +
+        'expected an array of { grid, label }');
     }
     const items = Array.from(trainingData, (item, i) =>
       checkFields(item, ['id', 'grid', 'label'], `trainingData[${i}]`, 'INVALID_DATA'));
@@ -120,8 +122,8 @@ function expandLayer(layer, i) {
   if (rest.type === 'pool') {
     const { poolingType } = rest;
     if (poolingType !== undefined && !Object.hasOwn(POOLING, poolingType)) {
-      throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): poolingType is ${show(poolingType)}, expected one of ` +
-        oneOf(Object.keys(POOLING)));
+      throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): poolingType is ${show(poolingType)}, ` +
+        `expected one of ${oneOf(Object.keys(POOLING))}`);
     }
     delete rest.poolingType;
     rest.type = POOLING[poolingType ?? 'max'];

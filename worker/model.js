@@ -5,6 +5,7 @@
  * read and written between steps only: the pump sees to that. Dropping the object frees everything. */
 
 import { OffstageError, checkFields, show } from './errors.js';
+import { showBytes } from './memory.js';
 import { checkLabels, encodeSpec, enumName, fillDefaults } from './spec.js';
 import { Store } from './store.js';
 
@@ -13,6 +14,7 @@ import { Store } from './store.js';
 /** @typedef {{ plan: number, block: number }} Plan */
 
 const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels, little memory
+const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
 const COPIED_PER_UNIT = 4; // floats copied in about the time of one unit of work
 
 export class Model {
@@ -75,8 +77,7 @@ export class Model {
   openPlan(kind, batch) {
     const id = this.core.schema.constants[kind];
     const bytes = this.core.planBytes(this.address, id, batch);
-    const what = `${kind === 'TRAIN' ? 'training' : kind === 'EVALUATE' ? 'evaluating' : 'predicting'} with batches of ${batch}`;
-    const block = this.core.memory.alloc(bytes, what);
+    const block = this.core.memory.alloc(bytes, `${DOING[kind]} with batches of ${batch}`);
     try {
       return { block, plan: this.core.planInit(block, bytes, this.address, id, batch) };
     } catch (error) {
@@ -130,7 +131,10 @@ export class Model {
     }
   }
 
-  /** A plan for `batch` samples or, where memory is short, for fewer: the outputs are the same. @param {number} batch */
+  /**
+   * A plan for `batch` samples or, where memory is short, for fewer: the outputs are the same.
+   * @param {number} batch
+   */
   #openSmaller(batch) {
     for (;;) {
       try {
@@ -142,7 +146,10 @@ export class Model {
     }
   }
 
-  /** @param {Float32Array} output @param {number} samples @param {boolean} single @returns {import('./protocol.js').Prediction} */
+  /**
+   * @param {Float32Array} output @param {number} samples @param {boolean} single
+   * @returns {import('./protocol.js').Prediction}
+   */
   #prediction(output, samples, single) {
     const { classes, outputs, outputShape, labels } = this.facts;
     if (classes === 0) return { output, single };
@@ -209,7 +216,8 @@ export class Model {
       seen.set(type, before + 1);
       return before ? `${type}_${before}` : type;
     });
-    return this.core.modelTensors(this.address).map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
+    return this.core.modelTensors(this.address)
+      .map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
   }
 
   /** @returns {import('./protocol.js').Weight[]} */
@@ -231,18 +239,19 @@ export class Model {
     const tensors = this.#tensors();
     if (!Array.isArray(weights) || weights.length !== tensors.length) {
       const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
-      throw new OffstageError('INVALID_DATA', `weights ${got}, expected ${tensors.length}: ${tensors.map((t) => t.name).join(', ')}`);
+      refuse(`weights ${got}, expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
     }
     for (const [i, tensor] of tensors.entries()) {
       const data = checkWeight(weights[i], tensor, `weights[${i}] (${tensor.name})`);
       for (let at = 0; at < data.length; at++) {
         if (!Number.isFinite(Math.fround(data[at]))) {
-          throw new OffstageError('INVALID_DATA', `weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
+          refuse(`weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
         }
         if (at % 4096 === 4095 && pump.spend(4096)) yield;
       }
     }
-    tensors.forEach(({ data, size }, i) => new Float32Array(this.core.memory.buffer(), data, size).set(weights[i].data));
+    const buffer = this.core.memory.buffer();
+    tensors.forEach(({ data, size }, i) => new Float32Array(buffer, data, size).set(weights[i].data));
     return {};
   }
 }
@@ -253,15 +262,17 @@ export class Model {
  */
 function checkWeight(weight, { shape, size }, what) {
   const given = checkFields(weight, ['name', 'shape', 'data'], what, 'INVALID_DATA');
-  const same = Array.isArray(given.shape) && given.shape.length === shape.length && shape.every((n, i) => n === given.shape[i]);
-  if (!same) throw new OffstageError('INVALID_DATA', `${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
+  const ranked = Array.isArray(given.shape) && given.shape.length === shape.length;
+  if (!ranked || shape.some((n, i) => n !== given.shape[i])) {
+    refuse(`${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
+  }
   const typed = ArrayBuffer.isView(given.data) && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number' &&
     !(given.data instanceof DataView);
   if (!typed && !(Array.isArray(given.data) && given.data.every((value) => typeof value === 'number'))) {
-    throw new OffstageError('INVALID_DATA', `${what} has data ${show(given.data)}, expected a Float32Array`);
+    refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
   }
   const data = /** @type {ArrayLike<number>} */ (/** @type {unknown} */ (given.data));
-  if (data.length !== size) throw new OffstageError('INVALID_DATA', `${what} has ${data.length} elements, expected ${size}`);
+  if (data.length !== size) refuse(`${what} has ${data.length} elements, expected ${size}`);
   return data;
 }
 
@@ -270,6 +281,12 @@ function floatArray(length) {
   try {
     return new Float32Array(length);
   } catch (cause) {
-    throw new OffstageError('OUT_OF_MEMORY', `the predictions need ${4 * length} bytes: more than can be had`, { cause });
+    const message = `the predictions need ${showBytes(4 * length)}: more than can be had`;
+    throw new OffstageError('OUT_OF_MEMORY', message, { cause });
   }
+}
+
+/** @param {string} message @returns {never} */
+function refuse(message) {
+  throw new OffstageError('INVALID_DATA', message);
 }

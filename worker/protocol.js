@@ -110,9 +110,16 @@ export const REPLIES = Object.freeze({
  * @property {string} coreVersion
  * @property {string | null} reason      why something wished for is not so
  */
-/** UPLOAD_DATA. The bytes are transferred. @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }} UploadPayload */
+/**
+ * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred.
+ * @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
+ *   UploadPayload
+ */
 /** DATA_STORED. @typedef {{ upload: number, received: number }} DataStored */
-/** x and y of a request: data as data.js reads it, or an upload, which is freed with the request. @typedef {any | { upload: number }} DataPayload */
+/**
+ * x and y of a request: data as data.js reads it, or an upload, which is freed with the request.
+ * @typedef {any | { upload: number }} DataPayload
+ */
 /**
  * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y.
  * @typedef {object} StartPayload
@@ -163,7 +170,10 @@ export const REPLIES = Object.freeze({
  */
 /** @typedef {{ name: string, shape: number[], data: Float32Array }} Weight */
 /** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
-/** SET_WEIGHTS: in the order of WEIGHTS, names not looked at. @typedef {{ weights: { shape: number[], data: ArrayLike<number> }[] }} SetWeightsPayload */
+/**
+ * SET_WEIGHTS: in the order of WEIGHTS, names not looked at.
+ * @typedef {{ weights: { name?: string, shape: number[], data: ArrayLike<number> }[] }} SetWeightsPayload
+ */
 /**
  * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and output is flat.
  * A model with several targets a sample has arrays in both cases.

@@ -38,14 +38,15 @@ export function explain(schema, spec, refusal) {
   const value = field && Array.isArray(part?.values[field.name]) ? `[${part.values[field.name].join(', ')}]` : '';
   const holds = value && value !== `[${got}]` ? ` in ${value}` : '';
   const between = low === high ? `${high}` : `${low} to ${high}`;
+  const kind = field?.kind === 'integer' ? 'an integer' : 'a number';
   return new OffstageError(code, where + sentence());
 
   function sentence() {
     switch (reason) {
       case 'range':
-        return `${name || 'a value '}is ${number}${holds}, expected ${field?.kind === 'integer' ? 'an integer' : 'a number'} from ${low} to ${high}`;
+        return `${name || 'a value '}is ${number}${holds}, expected ${kind} from ${low} to ${high}`;
       case 'notInteger':
-        return `${name || 'a value '}is ${got}${holds}, expected an integer${high > low ? ` from ${low} to ${high}` : ''}`;
+        return `${name || 'a value '}is ${got}${holds}, expected an integer from ${low} to ${high}`;
       case 'notFinite':
         return `${name || 'a value '}is ${got}${holds}, expected a finite number`;
       case 'missing':
@@ -55,13 +56,13 @@ export function explain(schema, spec, refusal) {
       case 'unknown':
         return `${name}${got} is unknown`;
       case 'count':
-        return `${name || (layer === schema.constants.IN_MODEL ? 'layers ' : '')}holds ${got} values, expected ${between}`;
+        return `${name || 'layers '}holds ${got} values, expected ${between}`;
       case 'rank':
         return `its input has ${got} dimensions, expected ${between}`;
       case 'window':
         return `${name}reaches over ${got} cells, but its input has ${high}: expected at most ${high}`;
       case 'product':
-        return `${name || 'its shape '}makes ${got} elements${holds}, expected ${low === high ? high : `at most ${high}`}`;
+        return `${name || 'its shape '}makes ${got} elements${holds}, expected ${low < high ? 'at most ' : ''}${high}`;
       case 'truncated':
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':
@@ -103,7 +104,9 @@ function fieldNumber(schema, field, got) {
  * @param {Refusal} refusal
  */
 function outputSentence(schema, spec, field, { got, low }) {
-  if (!field) return `has ${got} output${got === 1 ? '' : 's'} on its last axis, expected at least ${low} for its activation`;
+  if (!field) {
+    return `has ${got} output${got === 1 ? '' : 's'} on its last axis, expected at least ${low} for its activation`;
+  }
   const activation = (/** @type {number} */ id) => `'${enumName(schema, 'activation', id)}'`;
   return `loss is '${spec?.model.values.loss}', expected a last layer with activation ${activation(low)}, ` +
     `got ${activation(got)}`;

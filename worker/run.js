@@ -11,7 +11,10 @@ import { OffstageError, checkFields, show } from './errors.js';
 /** @typedef {import('./model.js').Plan} Plan */
 /** @typedef {import('./store.js').Stored} Stored */
 /** @typedef {{ plan: Plan, x: Stored, y: Stored }} Held */
-/** @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number, progressHz: number, returnWeights: boolean }} Settings */
+/**
+ * @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number, progressHz: number,
+ *   returnWeights: boolean }} Settings
+ */
 
 const START_FIELDS = ['x', 'y', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights'];
 const MOST_HZ = 1000;
@@ -89,12 +92,13 @@ export class Run {
     this.settings = settings;
     this.report = report;
     this.samples = x.samples;
+    const { validationSplit: split } = settings;
     // Keras's rounding: the training part is what is rounded down.
-    this.trainSamples = settings.validationSplit > 0 ? Math.floor(x.samples * (1 - settings.validationSplit)) : x.samples;
+    this.trainSamples = split > 0 ? Math.floor(x.samples * (1 - split)) : x.samples;
     const held = x.samples - this.trainSamples;
-    if (this.trainSamples < 1 || (settings.validationSplit > 0 && held < 1)) {
-      refuse(`validationSplit ${settings.validationSplit} leaves ${this.trainSamples} samples to train and ${held} to ` +
-        `validate of ${x.samples}, expected at least one of each`);
+    if (this.trainSamples < 1 || (split > 0 && held < 1)) {
+      refuse(`validationSplit ${split} leaves ${this.trainSamples} samples to train and ${held} to validate of ` +
+        `${x.samples}, expected at least one of each`);
     }
     this.totalBatches = Math.ceil(this.trainSamples / settings.batchSize);
     const plan = model.openPlan('TRAIN', Math.min(settings.batchSize, this.trainSamples));

@@ -16,8 +16,11 @@ import { LANES, Pump } from './pump.js';
 import { Run, readBatchSize, readSettings, statusOf } from './run.js';
 import { isUpload } from './store.js';
 
-/** A bare request has a symbol for an id, which never leaves this file. */
-/** @typedef {{ id: import('./protocol.js').Id | symbol, type: import('./protocol.js').RequestType, payload: Record<string, any> }} Request */
+/** @typedef {import('./protocol.js').RequestType} RequestType */
+/**
+ * A bare request has a symbol for an id, which never leaves this file.
+ * @typedef {{ id: import('./protocol.js').Id | symbol, type: RequestType, payload: Record<string, any> }} Request
+ */
 
 /** @typedef {{ run: Run, request: Request }} Current */
 
@@ -45,7 +48,7 @@ class Session {
   /** Counts what makes a model under construction unwanted. */ #generation = 0;
   /** Jobs of the long lane that nothing may overtake. */ #ordered = 0;
 
-  /** @type {Record<import('./protocol.js').RequestType, (request: Request) => void>} */
+  /** @type {Record<RequestType, (request: Request) => void>} */
   #handlers = {
     INIT_TRAINING: (request) => void this.#init(request),
     UPLOAD_DATA: (request) => this.#reply(request, this.#need().store.receive(request.payload)),
@@ -117,7 +120,10 @@ class Session {
     this.#post(request.id, REPLIES[request.type], payload, transfer);
   }
 
-  /** Refuses a request; anything but an OffstageError means that the core, or this code, is broken. @param {Request} request @param {unknown} error */
+  /**
+   * Refuses a request; anything but an OffstageError means that the core, or this code, is broken.
+   * @param {Request} request @param {unknown} error
+   */
   #fail(request, error) {
     if (!(error instanceof OffstageError)) return this.#lose(trapError(error));
     if (!this.#pending.delete(request.id)) return;
@@ -204,7 +210,10 @@ class Session {
     });
   }
 
-  /** Runs a job and answers with what it returns. @param {Request} request @param {number} lane @param {import('./pump.js').Work} work */
+  /**
+   * Runs a job and answers with what it returns.
+   * @param {Request} request @param {number} lane @param {import('./pump.js').Work} work
+   */
   #job(request, lane, work) {
     // What changes weights is not overtaken by what was asked for after it.
     const ordered = this.#ordered > 0 || request.type === 'SET_WEIGHTS';
@@ -297,13 +306,15 @@ class Session {
 
   /** @param {Request} request */
   #evaluate(request) {
-    const { store } = this.#need();
-    const { x, y, batchSize } = checkFields(request.payload, ['x', 'y', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION');
+    const model = this.#need();
+    const { store } = model;
+    const fields = ['x', 'y', 'batchSize'];
+    const { x, y, batchSize } = checkFields(request.payload, fields, 'EVALUATE_MODEL', 'INVALID_OPTION');
     const size = readBatchSize(batchSize);
     const inputs = store.takeX(x);
     try {
       const wanted = store.takeY(y, inputs.samples);
-      this.#job(request, LANES.LONG, this.#need().evaluate(this.#pump, inputs, wanted, size));
+      this.#job(request, LANES.LONG, model.evaluate(this.#pump, inputs, wanted, size));
     } catch (error) {
       store.free(inputs);
       throw error;

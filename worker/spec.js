@@ -39,7 +39,11 @@ import { OffstageError, oneOf, show } from './errors.js';
  * @property {string[] | undefined} metrics  undefined: by the kind of model
  * @property {string[] | null} labels
  */
-/** @typedef {{ status: number, layer: number, field: number, reason: number, got: number, low: number, high: number }} Refusal */
+/**
+ * An ofs_error.
+ * @typedef {{ status: number, layer: number, field: number, reason: number, got: number, low: number, high: number }}
+ *   Refusal
+ */
 
 /**
  * @param {string} json  what the core's schema() returns
@@ -169,7 +173,8 @@ function readFields(schema, record, given, where) {
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
   if (field.most > 1) {
-    const list = ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(/** @type {any} */ (value)) : value;
+    const typed = ArrayBuffer.isView(value) && !(value instanceof DataView);
+    const list = typed ? Array.from(/** @type {any} */ (value)) : value;
     const ok = Array.isArray(list) ? list.every(isNumber) : field.spread === 1 && isNumber(list);
     if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
     if (Array.isArray(list) && (list.length < field.least || list.length > field.most)) {
@@ -201,7 +206,7 @@ function allowed(schema, field) {
   const one = field.kind === 'integer' ? 'an integer' : 'a number';
   const range = `from ${field.low} to ${field.high}`;
   if (field.most === 1) return `${one} ${range}`;
-  const many = field.least === field.most ? `${field.most}` : `${field.spread ? field.most : `${field.least} to ${field.most}`}`;
+  const many = field.spread || field.least === field.most ? `${field.most}` : `${field.least} to ${field.most}`;
   return `${field.spread ? `${one} or ` : ''}an array of ${many} ${field.kind}s ${range}`;
 }
 

@@ -9,7 +9,10 @@ import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
 /** @typedef {import('./data.js').DType} DType */
 /** @typedef {import('./data.js').DataFacts} DataFacts */
-/** @typedef {{ address: number, dtype: DType, type: number, length: number, samples: number, single: boolean }} Stored */
+/**
+ * @typedef {{ address: number, dtype: DType, type: number, length: number, samples: number, single: boolean }}
+ *   Stored
+ */
 
 const UPLOAD_FIELDS = ['upload', 'dtype', 'total', 'offset', 'bytes'];
 const CHECKED_AT_ONCE = 65536; // elements: some 20 microseconds
@@ -42,7 +45,8 @@ export class Store {
     }
     const known = this.#uploads.get(upload) ?? { address: 0, dtype, total, received: 0 };
     if (known.dtype !== dtype || known.total !== total) {
-      refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, got a slice of ${total} bytes of ${dtype}`);
+      refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, ` +
+        `got a slice of ${total} bytes of ${dtype}`);
     }
     if (offset !== known.received || offset + bytes.byteLength > total) {
       refuse(`upload ${upload}: got bytes ${offset} to ${offset + bytes.byteLength}, expected them from ` +
@@ -92,7 +96,9 @@ export class Store {
     const { upload } = checkFields(payload, ['upload'], name, 'INVALID_DATA');
     const known = this.#uploads.get(upload);
     if (!known) refuse(`${name} names upload ${show(upload)}, which is not here`);
-    if (known.received !== known.total) refuse(`${name}: of upload ${upload} only ${known.received} of ${known.total} bytes are here`);
+    if (known.received !== known.total) {
+      refuse(`${name}: of upload ${upload} only ${known.received} of ${known.total} bytes are here`);
+    }
     if (!dtypes.includes(known.dtype)) refuse(`${name} is an upload of ${known.dtype}, expected ${oneOf(dtypes)}`);
     return known;
   }
@@ -112,7 +118,10 @@ export class Store {
     return { address, dtype, type: this.#typeOf(dtype), length, samples, single };
   }
 
-  /** Writes a column to where there is room for it. @param {import('./data.js').Column} column @param {number} address */
+  /**
+   * Writes a column to where there is room for it, and tells its type.
+   * @param {import('./data.js').Column} column @param {number} address
+   */
   place({ dtype, source, length }, address) {
     const Type = dtype === 'float32' ? Float32Array : dtype === 'uint8' ? Uint8Array : Int32Array;
     new Type(this.#core.memory.buffer(), address, length).set(source);
@@ -139,7 +148,10 @@ export class Store {
     for (let at = 0; at < length; at += CHECKED_AT_ONCE) {
       const count = Math.min(CHECKED_AT_ONCE, length - at);
       const bad = this.#core.checkX(address + 4 * at, type, count);
-      if (bad >= 0) throw badNumber('x', at + bad, this.#core.floats(address + 4 * (at + bad), 1)[0], this.#facts.inputs);
+      if (bad >= 0) {
+        const value = this.#core.floats(address + 4 * (at + bad), 1)[0];
+        throw badNumber('x', at + bad, value, this.#facts.inputs);
+      }
       if (pump.spend(count)) yield;
     }
   }
@@ -155,7 +167,8 @@ export class Store {
       const bad = this.#core.checkY(model, address + 4 * at, type, count);
       if (bad >= 0) {
         const where = address + 4 * (at + bad);
-        if (type !== this.#core.schema.constants.I32) throw badNumber('y', at + bad, this.#core.floats(where, 1)[0], outputs);
+        const indices = type === this.#core.schema.constants.I32;
+        if (!indices) throw badNumber('y', at + bad, this.#core.floats(where, 1)[0], outputs);
         throw badIndex(at + bad, new Int32Array(this.#core.memory.buffer(), where, 1)[0], classes, targets);
       }
       if (pump.spend(count)) yield;
