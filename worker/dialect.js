@@ -121,7 +121,7 @@ function expandLayer(layer, i) {
   if (rest.type === 'conv') rest.type = 'conv2d';
   if (rest.type === 'pool') {
     const { poolingType } = rest;
-    if (poolingType !== undefined && !Object.hasOwn(POOLING, poolingType)) {
+    if (poolingType !== undefined && !Object.keys(POOLING).includes(poolingType)) {
       throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): poolingType is ${show(poolingType)}, ` +
         `expected one of ${oneOf(Object.keys(POOLING))}`);
     }

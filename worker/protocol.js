@@ -46,6 +46,8 @@ export const REPLIES = Object.freeze({
   DISPOSE: 'DISPOSED',
 });
 
+const TYPES = Object.keys(REPLIES);
+
 /** @typedef {keyof typeof REPLIES} RequestType */
 /** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_ERROR' | 'ERROR'} ReplyType */
 /** @typedef {string | number} Id */
@@ -213,8 +215,8 @@ export function openEnvelope(message) {
   const { v, id, type, payload = {} } = message;
   if (v !== VERSION) bad(`v is ${show(v)}, expected ${VERSION}`);
   if (!isId(id)) bad(`id is ${show(id)}, expected a string or a finite number`);
-  if (typeof type !== 'string' || !Object.hasOwn(REPLIES, type)) {
-    bad(`type is ${show(type)}, expected one of ${oneOf(Object.keys(REPLIES))}`);
+  if (!TYPES.includes(type)) {
+    bad(`type is ${show(type)}, expected one of ${oneOf(TYPES)}`);
   }
   if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
     bad(`the payload of ${type} is ${show(payload)}, expected an object`);

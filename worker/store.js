@@ -33,7 +33,7 @@ export class Store {
   receive(payload) {
     const { upload, dtype, total, offset, bytes } = checkFields(payload, UPLOAD_FIELDS, 'UPLOAD_DATA', 'INVALID_DATA');
     if (!Number.isSafeInteger(upload)) refuse(`upload is ${show(upload)}, expected an integer`);
-    if (!Object.hasOwn(ELEMENT_BYTES, dtype)) {
+    if (!Object.keys(ELEMENT_BYTES).includes(dtype)) {
       refuse(`upload ${upload}: dtype is ${show(dtype)}, expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`);
     }
     const size = ELEMENT_BYTES[/** @type {DType} */ (dtype)];
