@@ -89,6 +89,8 @@ export async function measure({ quick, say }) {
     }
   }
   for (const { id, loss } of opened) if (!Number.isFinite(loss())) throw new Error(`${id}: the loss became ${loss()}`);
+  const most = Math.max(...opened.map(({ shares }) => median(shares).value));
+  if (most > 110) throw new Error(`a step ran at ${most.toFixed(0)} % of the peak: the micro-kernel of peak.c was not compiled as it should be`);
   return [
     { what: 'peak: 4 x 8 micro-kernel in cache', unit: 'GFLOP/s', ...median(peaks) },
     ...opened.map(({ id, name, times }) => ({ what: `${id} ${name}`, unit: 'ms', ...median(times) })),
