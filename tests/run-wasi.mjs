@@ -9,7 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ROOT, readList } from '../wasm-build/lists.mjs';
 import { findClang } from '../wasm-build/toolchain.mjs';
-import { COMPILE, VARIANTS } from '../wasm-build/variants.mjs';
+import { COMPILE, OPTIMIZED, VARIANTS } from '../wasm-build/variants.mjs';
 
 const run = promisify(execFile);
 const BUILD = `${ROOT}build-wasi/`;
@@ -20,7 +20,7 @@ const TARGET = [
   '-DOFS_HOSTED', // the C library has memcpy and its kin
 ];
 /* The core's flags but those that say there is no C library, which the double build and the tests lean on. */
-const HOSTED = COMPILE.filter((flag) => !['-ffreestanding', '-fno-builtin'].includes(flag));
+const HOSTED = [...COMPILE, ...OPTIMIZED.kernel].filter((flag) => !['-ffreestanding', '-fno-builtin'].includes(flag));
 const LINK = [
   '-lm',
   '-Wl,-z,stack-size=1048576', // tests keep buffers on the stack
