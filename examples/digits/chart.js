@@ -1,5 +1,5 @@
 /* chart.js: the two curves, drawn by uPlot, and the table of epochs, which says the same in figures.
- * Invariant: a point of "as it goes" is the mean over the samples since the point before it, taken out of the
+ * Invariant: a point of "as it goes" is the mean over the batches since the point before it, taken out of the
  * running means that the records carry: those drag the start of an epoch along and would draw steps. Drawn once
  * a frame at most. Colours are the page's custom properties, read anew at each drawing. */
 import uPlot from '../../node_modules/uplot/dist/uPlot.esm.js';
@@ -7,6 +7,10 @@ import { loss as lossText, percent } from './words.js';
 
 /** @typedef {import('../../web/index.js').Progress} Progress */
 
+/** Batches that a point stands for at least: fewer would draw the luck of single batches. */
+const POINT = 25;
+/** Epochs up to which each has a dot of its own. */
+const DOTS = 30;
 const LOSS_TICKS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 
 /** @param {string} name of a custom property */
@@ -62,9 +66,11 @@ export function createCurves({ loss, accuracy, lossRead, accuracyRead, rows }) {
 }
 
 function createCurve(kind, host, read) {
+  /** Where, as it goes, held out; null where one of them has no point. @type {Array<Array<number | null>>} */
   let data = [[0], [null], [null]];
   let epochs = 10;
-  let before = { epoch: 0, batch: 0, sum: 0 };
+  let past = { sum: 0, batches: 0 }; // in the epochs before this one
+  let last = { sum: 0, batches: 0 }; // up to the latest point
   let due = 0;
   const plot = new uPlot(options(kind, () => epochs, read), data, host);
   new ResizeObserver(() => {
@@ -83,20 +89,23 @@ function createCurve(kind, host, read) {
     clear(total) {
       epochs = total;
       data = [[0], [null], [null]]; // one empty point: without any, uPlot draws no axes
-      before = { epoch: 0, batch: 0, sum: 0 };
+      past = last = { sum: 0, batches: 0 };
       host.setAttribute('aria-label', `${kind.name} by epoch, no data yet`);
       due ||= requestAnimationFrame(show);
     },
 
     add(record) {
       const { epoch, batch, totalBatches } = record;
-      const from = before.epoch === epoch ? before : { batch: 0, sum: 0 };
-      const sum = record[kind.going] * batch;
       const held = record[kind.held];
-      before = { epoch, batch, sum };
-      data[0].push(epoch - 1 + batch / totalBatches);
-      data[1].push(kind.value((sum - from.sum) / (batch - from.batch)));
-      data[2].push(held === undefined ? null : kind.value(held));
+      const here = { sum: past.sum + record[kind.going] * batch, batches: past.batches + batch };
+      const enough = here.batches - last.batches >= POINT;
+      if (enough || held !== undefined) {
+        data[0].push(epoch - 1 + batch / totalBatches);
+        data[1].push(enough ? kind.value((here.sum - last.sum) / (here.batches - last.batches)) : null);
+        data[2].push(held === undefined ? null : kind.value(held));
+      }
+      if (enough) last = here;
+      if (record.kind === 'epoch') past = here;
       if (held !== undefined) {
         host.setAttribute('aria-label', `${kind.name} by epoch. After epoch ${epoch}: ` +
           `training ${kind.text(kind.value(record[kind.going]))}, held out ${kind.text(kind.value(held))}`);
@@ -129,7 +138,7 @@ function options(kind, epochs, read) {
     series: [
       {},
       { ...series, stroke: colour('--going'), width: 1.5, points: { show: false } },
-      { ...series, stroke: colour('--held'), width: 2.5, points: { show: true, size: 8, width: 2, stroke: colour('--held'), fill: colour('--card') } },
+      { ...series, stroke: colour('--held'), width: 2.5, points: { show: () => epochs() <= DOTS, size: 8, width: 2, stroke: colour('--held'), fill: colour('--card') } },
     ],
     hooks: {
       setCursor: [(plot) => {
@@ -142,9 +151,8 @@ function options(kind, epochs, read) {
 
 /** What is under the pointer, in words. */
 function describe([x, going, held], at, text) {
-  if (going[at] === null) return '';
-  const measured = held[at] === null ? '' : `, held out ${text(held[at])}`;
-  return `epoch ${x[at].toFixed(1)}: ${text(going[at])}${measured}`;
+  const figures = [going[at] === null ? '' : text(going[at]), held[at] === null ? '' : `held out ${text(held[at])}`].filter(Boolean);
+  return figures.length === 0 ? '' : `epoch ${x[at].toFixed(1)}: ${figures.join(', ')}`;
 }
 
 /** @param {Progress} record */

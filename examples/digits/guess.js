@@ -83,17 +83,19 @@ function createBar(parent, digit) {
   const bar = document.createElement('div');
   const fill = document.createElement('span');
   const name = document.createElement('span');
+  const value = document.createElement('span');
   const track = document.createElement('span');
   bar.className = 'bar';
   track.className = 'track';
   fill.className = 'fill';
   name.className = 'name';
+  value.className = 'value';
   name.textContent = String(digit);
   for (const [key, value] of Object.entries({ role: 'meter', 'aria-label': `Digit ${digit}`, 'aria-valuemin': '0', 'aria-valuemax': '100' })) {
     bar.setAttribute(key, value);
   }
   track.append(fill);
-  bar.append(track, name);
+  bar.append(track, name, value);
   parent.append(bar);
   let shown = '';
   return (probability, best) => {
@@ -103,6 +105,7 @@ function createBar(parent, digit) {
     shown = percent(probability);
     bar.setAttribute('aria-valuenow', String(Math.round(100 * probability)));
     bar.setAttribute('aria-valuetext', shown);
+    value.textContent = probability < 0.005 ? '' : shown.replace(/\s/g, '');
     bar.title = `${digit}: ${shown}`;
   };
 }

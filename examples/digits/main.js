@@ -20,7 +20,7 @@ const curves = createCurves({
   loss: element('loss-plot'), accuracy: element('accuracy-plot'),
   lossRead: element('loss-read'), accuracyRead: element('accuracy-read'), rows: element('epoch-rows'),
 });
-const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, failed });
+const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed });
 const guess = createGuess({
   bars: element('bars'), digit: element('verdict-digit'), text: element('verdict-text'),
   predict: training.predict, say, failed,
@@ -42,6 +42,18 @@ function failed(error, doing) {
   console.error(error);
   write('alert-text', `${doing} failed: ${words.errorText(error)}`);
   element('alert').hidden = false;
+}
+
+function onLost() {
+  showPlace('none', 'not running');
+  write('state', 'Ended by an error: see the top of the page.');
+  guess.again();
+}
+
+/** @param {'none' | 'worker' | 'main'} mode @param {string} text */
+function showPlace(mode, text) {
+  write('badge', text);
+  element('badge').dataset.mode = mode;
 }
 
 const BUTTON = { idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping' };
@@ -67,8 +79,8 @@ function onState(state) {
 function onReady(info) {
   const asked = element('main-thread').checked;
   const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';
-  write('badge', place);
-  element('badge').dataset.mode = info.mode;
+  showPlace(info.mode, place);
+  element('alert').hidden = true; // what it says is of before
   const why = info.reason ?? (info.mode === 'worker' ? 'this browser has workers, so the page stays free' : asked ? 'the switch asks for it' : 'no worker was asked for');
   write('where-why', `It trains ${place}: ${why}.`);
   write('where-mode', info.mode === 'worker' ? 'Web Worker' : 'main thread');
@@ -110,6 +122,7 @@ function onEnded(result) {
   write('state', `${how}${time}${reached}.`);
   say(`${how}${time}${reached}`, true);
   if (result) write('left', '–');
+  else showPlace('none', 'not running');
   guess.again();
 }
 

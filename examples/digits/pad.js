@@ -17,6 +17,8 @@ export function createPad(canvas, on) {
   Object.assign(brush, { strokeStyle: INK, fillStyle: INK, lineWidth: PEN * side, lineCap: 'round', lineJoin: 'round' });
   /** @type {{ x: number, y: number } | null} where the pen was last */
   let last = null;
+  /** @type {{ x: number, y: number } | null} how far the line goes: half way to where the pen was last */
+  let drawn = null;
   /** @type {number | null} the one pointer that draws: a second finger does not */
   let pointer = null;
   let given = false;
@@ -28,15 +30,33 @@ export function createPad(canvas, on) {
     return { x: ((event.clientX - box.left) * side) / box.width, y: ((event.clientY - box.top) * side) / box.height };
   }
 
-  /** @param {PointerEvent} event */
+  /** Curves through the middles between the places of the pen, so that a quick line is round too. @param {PointerEvent} event */
   function draw(event) {
     const to = place(event);
-    const from = last ?? to;
+    last ??= to;
+    drawn ??= to;
+    const middle = { x: (last.x + to.x) / 2, y: (last.y + to.y) / 2 };
+    stroke(drawn, last, middle);
+    drawn = middle;
+    last = to;
+    changed();
+  }
+
+  function lift() {
+    if (drawn && last) stroke(drawn, last, last);
+    pointer = last = drawn = null;
+    changed();
+  }
+
+  /** @param {{ x: number, y: number }} from @param {{ x: number, y: number }} by @param {{ x: number, y: number }} to */
+  function stroke(from, by, to) {
     brush.beginPath();
     brush.moveTo(from.x, from.y);
-    brush.lineTo(to.x, to.y);
+    brush.quadraticCurveTo(by.x, by.y, to.x, to.y);
     brush.stroke();
-    last = to;
+  }
+
+  function changed() {
     canvas.setAttribute('aria-label', 'Drawing pad, with your drawing');
     due ||= requestAnimationFrame(tell); // the pad is read once a frame, however fast the pen is
   }
@@ -70,7 +90,7 @@ export function createPad(canvas, on) {
   });
   for (const type of ['pointerup', 'pointercancel']) {
     canvas.addEventListener(type, (event) => {
-      if (/** @type {PointerEvent} */ (event).pointerId === pointer) pointer = last = null;
+      if (/** @type {PointerEvent} */ (event).pointerId === pointer) lift();
     });
   }
 

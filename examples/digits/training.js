@@ -13,7 +13,8 @@ import { BATCH_SIZE, NETWORK, loadDigits } from './network.js';
  * @property {(info: import('../../web/index.js').Info) => void} ready
  * @property {(record: import('../../web/index.js').Progress) => void} progress
  * @property {(result: import('../../web/index.js').Result | null) => void} ended null: stopped before it began
- * @property {(error: any, doing: string) => void} failed
+ * @property {() => void} lost the run, or its start, failed, and the trainer went with it
+ * @property {(error: any, doing: string) => void} failed what, and why
  */
 
 /** @param {Listener} on */
@@ -61,11 +62,13 @@ export function createTraining(on) {
       turn('idle');
       on.ended(result);
     } catch (error) {
-      if (signal.aborted && error.code === 'ABORTED') return;
+      if (signal.aborted && /** @type {any} */ (error).code === 'ABORTED') return;
       on.failed(error, 'Training');
       if (signal.aborted) return;
+      const dropped = drop(); // at once out of reach of questions, then disposed of
       turn('idle');
-      await drop().catch((failure) => on.failed(failure, 'Clearing up'));
+      on.lost();
+      await dropped.catch((failure) => on.failed(failure, 'Clearing up'));
     }
   }
 
