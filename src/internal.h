@@ -14,7 +14,8 @@
 
 typedef ofs_real real;
 
-/* Work that one part aims at, in floating point operations: about a millisecond without SIMD. */
+/* Work that one part aims at: about half a millisecond without SIMD. The unit is a floating point operation of a
+ * matrix product; what else there is counts as the products that take its time. */
 #define OFS_PART_WORK (1u << 22)
 /* The most elements of one sample's tensor, and of one parameter tensor. */
 #define OFS_MAX_SAMPLE 2147483647.0

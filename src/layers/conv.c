@@ -103,7 +103,7 @@ static uint32_t emit_pad(ofs_builder *b, const ofs_layer *l, uint32_t x) {
   uint32_t padded = ofs_build_buffer(b, rows * row, 0);
   ofs_op *op = ofs_build_op(b, l, pad_part, padded, x, 0, 0);
   op->window = *w;
-  ofs_cut(op, rows, 0, 2.0 * (double)row, 1);
+  ofs_cut(op, rows, 0, 10.0 * (double)row, 1);
   return padded;
 }
 
@@ -197,7 +197,7 @@ void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_
   op->n[0] = (uint32_t)units;
   op->n[1] = (uint32_t)block;
   double chunks = (double)((units * b->batch + block - 1) / block);
-  ofs_cut(op, l->kernel_size + l->bias_size, 1, 2 * chunks, 16);
+  ofs_cut(op, l->kernel_size + l->bias_size, 1, 8 * chunks, 16);
 }
 
 /* ---- input gradient ---- */
@@ -243,10 +243,10 @@ static uint32_t emit_input_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, spread_part, spread, dy, 0, 0);
   op->window = *w;
-  ofs_cut(op, rows, 0, 2.0 * (double)row, 1);
+  ofs_cut(op, rows, 0, 10.0 * (double)row, 1);
   op = ofs_build_op(b, l, flip_part, flipped, 0, 0, 0);
   op->window = *w;
-  ofs_cut(op, (uint64_t)w->kh * w->kw, 1, 4.0 * w->c * w->f, 1);
+  ofs_cut(op, (uint64_t)w->kh * w->kw, 1, 16.0 * w->c * w->f, 1);
   op = ofs_build_op(b, l, input_gradient_part, dx, spread, flipped, 0);
   op->window = (ofs_window){.h = (uint32_t)rows, .w = (uint32_t)(row / w->f), .c = w->f, .oh = w->h, .ow = w->w,
                             .f = w->c, .kh = w->kh, .kw = w->kw, .sh = 1, .sw = 1, .dh = w->dh, .dw = w->dw};

@@ -140,7 +140,7 @@ uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int
   uint32_t turned = ofs_build_buffer(b, l->kernel_size, 1), dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, transpose_part, turned, 0, 0, 0);
   op->n[0] = k, op->n[1] = n;
-  ofs_cut(op, k, 1, 4.0 * n, 8);
+  ofs_cut(op, k, 1, 16.0 * n, 8);
   emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
   return dx;
 }
