@@ -30,7 +30,7 @@ function build() {
 
 /** @returns {Promise<(ms: number) => number>} measures for about that long: FLOP per nanosecond, that is GFLOP/s */
 export async function createPeak() {
-  const { instance } = await WebAssembly.instantiate(build(), {});
+  const instance = await WebAssembly.instantiate(await WebAssembly.compile(/** @type {BufferSource} */ (build())), {});
   const { peak, fill } = /** @type {any} */ (instance.exports);
   fill();
   const flop = (/** @type {number} */ times) => KERNEL_FLOP * peak(times) * times;

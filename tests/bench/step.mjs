@@ -55,7 +55,7 @@ export async function openWorkload({ spec, batch }) {
     return taken;
   };
   const loss = () => core.stepTotals(plan)[0] / batch;
-  return { step, restart, parts, loss, flop: stepFlop(model.describe().layers, batch), usedBytes: core.memory.used() };
+  return { step, restart, parts, loss, flop: stepFlop(/** @type {any[]} */ (model.describe().layers), batch), usedBytes: core.memory.used() };
 }
 
 /** @param {() => void} step @param {number} ms @returns {number} mean ms of a step, over about `ms` */
