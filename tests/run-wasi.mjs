@@ -5,22 +5,21 @@
  * is tested is also what ships. `node tests/run-wasi.mjs [part of a name]`. */
 
 import { execFile } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ROOT, readList } from '../wasm-build/lists.mjs';
+import { hash, hashHeaders, inParallel, once } from '../wasm-build/once.mjs';
 import { findClang } from '../wasm-build/toolchain.mjs';
-import { COMPILE, OPTIMIZED, VARIANTS } from '../wasm-build/variants.mjs';
+import { VARIANTS, flagsFor } from '../wasm-build/variants.mjs';
 
 const run = promisify(execFile);
 const BUILD = `${ROOT}build-wasi/`;
-const JOBS = 2; // each takes a whole core, and the smallest machine that this is for has two
-
 const TARGET = [
   '--target=wasm32-wasi', // WASI preview 1: a main(), standard output and an exit status
   '-DOFS_HOSTED', // the C library has memcpy and its kin
 ];
-/* The core's flags but those that say there is no C library, which the double build and the tests lean on. */
-const HOSTED = [...COMPILE, ...OPTIMIZED.kernel].filter((flag) => !['-ffreestanding', '-fno-builtin'].includes(flag));
+/* What says that there is no C library, which the double build and the tests lean on. */
+const FREESTANDING = ['-ffreestanding', '-fno-builtin'];
 const LINK = [
   '-lm',
   '-Wl,-z,stack-size=1048576', // tests keep buffers on the stack
@@ -38,77 +37,79 @@ const RUNNER = `
   const imports = { wasi_snapshot_preview1: Object.fromEntries(calls) };
   process.exitCode = wasi.start(await WebAssembly.instantiate(module, imports));`;
 
+const HEADERS = [hashHeaders('src'), hashHeaders('tests/c')];
+
+/** Whatever makes an object or a program of sources: once, and told with what the compiler said.
+ * @param {string} file @param {string[]} args @param {string[]} inputs hashes of what is in `args` by name */
+async function compile(file, args, inputs) {
+  const input = hash(clang, ...args, ...HEADERS, ...inputs);
+  await once(file, input, (out) => run(clang, [...args, '-o', out], { cwd: ROOT }));
+  return { file, input };
+}
+
 /**
- * @param {string} clang @param {string} variant @param {boolean} double
- * @returns {Promise<string[]>} the core's objects
+ * @param {keyof typeof VARIANTS} variant @param {boolean} double
+ * @returns {(() => Promise<{ file: string, input: string }>)[]} what makes the core's objects
  */
-async function compileCore(clang, variant, double) {
+function coreJobs(variant, double) {
   const folder = `${BUILD}${variant}${double ? '-double' : ''}/`;
   mkdirSync(folder, { recursive: true });
-  const entries = readList('wasm-build/sources.txt').filter(({ tags }) => !(double && tags.includes('fast')));
-  const flags = double ? [...HOSTED, '-DOFS_REAL_DOUBLE'] : COMPILE;
-  return Promise.all(
-    entries.map(async ({ name }) => {
-      const object = `${folder}${name.replaceAll('/', '.')}.o`;
-      const args = [...TARGET, ...flags, ...VARIANTS[variant], '-I', `${ROOT}src`, '-c', ROOT + name, '-o', object];
-      await limited(() => run(clang, args));
-      return object;
-    }),
-  );
+  const sources = readList('wasm-build/sources.txt').filter(({ tags }) => !(double && tags.includes('fast')));
+  return sources.map((source) => () => {
+    const flags = double ? [...hosted(source, variant), '-DOFS_REAL_DOUBLE'] : flagsFor(source, variant);
+    const args = [...TARGET, ...flags, '-Isrc', '-c', source.name];
+    return compile(`${folder}${source.name.replaceAll('/', '.')}.o`, args, [readText(source.name)]);
+  });
 }
 
-/** Lets at most JOBS of the given tasks run at a time. */
-const limited = (() => {
-  let free = JOBS;
-  /** @type {(() => void)[]} */
-  const waiting = [];
-  return async (/** @type {() => Promise<any>} */ task) => {
-    if (free === 0) await new Promise((resolve) => waiting.push(/** @type {any} */ (resolve)));
-    else free--;
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
-    }
-  };
-})();
+/** @param {string} path */
+const readText = (path) => readFileSync(ROOT + path, 'utf8');
+
+/** @param {{ tags: string[] }} source @param {keyof typeof VARIANTS} variant */
+const hosted = (source, variant) => flagsFor(source, variant).filter((flag) => !FREESTANDING.includes(flag));
 
 /**
- * @param {string} clang @param {string} variant @param {{ name: string, tags: string[] }} program @param {string[]} core
+ * Compiles and runs a program; throws where either fails.
+ * @param {keyof typeof VARIANTS} variant @param {{ name: string, tags: string[] }} program
+ * @param {{ file: string, input: string }[]} core
  */
-async function test(clang, variant, { name, tags }, core) {
-  const file = `${BUILD}${variant}/${name.replace(/\.c$/, '.wasm')}`;
+async function test(variant, { name, tags }, core) {
+  const source = `tests/c/${name}`;
   const real = tags.includes('double') ? ['-DOFS_REAL_DOUBLE'] : [];
-  const sources = ['-I', `${ROOT}src`, `${ROOT}tests/c/${name}`, ...core];
-  await run(clang, [...TARGET, ...HOSTED, ...VARIANTS[variant], ...real, ...sources, ...LINK, '-o', file]);
-  const start = process.hrtime.bigint();
-  const args = ['--no-warnings', '--input-type=module', '-e', RUNNER, file];
-  await run(process.execPath, args, { maxBuffer: 1 << 26 });
-  return Number((process.hrtime.bigint() - start) / 1_000_000n);
+  const args = [...TARGET, ...hosted({ tags }, variant), ...real, '-Isrc', source, ...core.map(({ file }) => file), ...LINK];
+  const program = `${BUILD}${variant}/${name.replace(/\.c$/, '.wasm')}`;
+  await compile(program, args, [readText(source), ...core.map(({ input }) => input)]);
+  await run(process.execPath, ['--no-warnings', '--input-type=module', '-e', RUNNER, program], { maxBuffer: 1 << 26 });
 }
 
-const { clang } = findClang();
+const { clang = 'clang' } = findClang();
 const wanted = process.argv[2] ?? '';
 const programs = readList('tests/c/programs.txt').filter(({ name, tags }) => !tags.includes('tool') && name.includes(wanted));
 let passed = 0;
 let failed = 0;
-for (const variant of Object.keys(VARIANTS)) {
-  const float = await compileCore(clang, variant, false);
-  const double = await compileCore(clang, variant, true);
-  const jobs = programs.map(async (program) => {
+
+/** @param {keyof typeof VARIANTS} variant */
+async function testVariant(variant) {
+  /** @type {Record<string, { file: string, input: string }[]>} */
+  const cores = { float: [], double: [] };
+  const jobs = Object.keys(cores).flatMap((real) =>
+    coreJobs(variant, real === 'double').map((make, i) => async () => (cores[real][i] = await make())),
+  );
+  await inParallel(jobs);
+  const tests = programs.map((program) => async () => {
     const label = `wasi ${variant} ${program.name}`;
     try {
-      const ms = await limited(() => test(clang, variant, program, program.tags.includes('double') ? double : float));
+      await test(variant, program, cores[program.tags.includes('double') ? 'double' : 'float']);
       passed++;
-      console.log(`ok     ${label} (${ms} ms)`);
+      console.log(`ok     ${label}`);
     } catch (error) {
       failed++;
       console.log(`FAILED ${label}\n${error.stdout ?? ''}${error.stderr || error.message}`);
     }
   });
-  await Promise.all(jobs);
+  await inParallel(tests);
 }
+
+for (const variant of /** @type {(keyof typeof VARIANTS)[]} */ (Object.keys(VARIANTS))) await testVariant(variant);
 console.log(`wasi: ${passed} passed, ${failed} failed`);
 if (failed || !passed) process.exitCode = 1;
