@@ -1,0 +1,61 @@
+/* app.js: the app that is built in every way: it trains a small network in a worker and on the main thread, and
+ * tells where that was and a hash of the weights' bits. It knows the package by its name only. */
+
+import { createTrainer } from 'offstage';
+
+const SAMPLES = 96;
+const SIDE = 8;
+
+/** Squares of ink in one of four corners; which corner is the class. */
+function data() {
+  const x = new Uint8Array(SAMPLES * SIDE * SIDE);
+  const y = new Uint8Array(SAMPLES);
+  for (let i = 0; i < SAMPLES; i++) {
+    y[i] = i % 4;
+    for (let p = 0; p < (SIDE * SIDE) / 4; p++) {
+      const row = (y[i] >> 1) * 4 + (p >> 2);
+      const column = (y[i] & 1) * 4 + (p & 3);
+      x[(i * SIDE + row) * SIDE + column] = (i * 37 + p * 11) % 256;
+    }
+  }
+  return { x, y };
+}
+
+/** FNV-1a over the bytes of all weights. */
+function hash(weights) {
+  let sum = 0x811c9dc5;
+  for (const { data } of weights) {
+    for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) sum = Math.imul(sum ^ byte, 0x01000193);
+  }
+  return (sum >>> 0).toString(16);
+}
+
+async function trainOnce(options) {
+  const trainer = await createTrainer(
+    {
+      inputShape: [SIDE, SIDE, 1],
+      layers: [
+        { type: 'conv2d', filters: 4, kernelSize: 3, activation: 'relu' },
+        { type: 'maxPooling2d', poolSize: 2 },
+        { type: 'flatten' },
+        { type: 'dense', units: 4, activation: 'softmax' },
+      ],
+      learningRate: 0.01,
+      inputScale: 1 / 255,
+      seed: 7,
+    },
+    options,
+  );
+  const { x, y } = data();
+  const { history, reason } = await trainer.fit(x, y, { epochs: 12, batchSize: 16 });
+  const { accuracy } = await trainer.evaluate(x, y);
+  const weights = hash(await trainer.getWeights());
+  const { mode, reason: whyHere } = trainer.info;
+  await trainer.dispose();
+  return { mode, whyHere, reason, epochs: history.length, accuracy, weights };
+}
+
+/** @param {object} [options]  of createTrainer, such as `assets` */
+export async function train(options) {
+  return [await trainOnce({ ...options, mode: 'worker' }), await trainOnce({ ...options, mode: 'main' })];
+}

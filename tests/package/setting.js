@@ -1,0 +1,89 @@
+/* setting.js: what the package tests share: the tarball, an empty folder that has it installed, and a page of such a
+ * folder in Chromium. Nothing reaches a registry: the tarball needs no other package. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import { serve } from '../../examples/serve/server.js';
+import { ROOT } from '../../wasm-build/lists.mjs';
+import { complaints, withPage } from '../browser/setting.js';
+
+const APP = `${ROOT}tests/package/app.js`;
+const WINDOWS = process.platform === 'win32';
+
+/** Runs a program; throws with all that it said where it fails. */
+export function run(file, args, cwd) {
+  try {
+    return execFileSync(file, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], shell: WINDOWS && file === 'npm' });
+  } catch (error) {
+    throw new Error(`${file} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`);
+  }
+}
+
+/** A folder that goes with the process. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(`${tmpdir()}/offstage-package-`);
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+let tarball = '';
+
+/** What `npm pack` makes, once a process. @returns {string} its path */
+export function pack() {
+  if (tarball) return tarball;
+  const folder = temporaryFolder();
+  run('npm', ['pack', '--pack-destination', folder], ROOT);
+  tarball = `${folder}/${readdirSync(folder).find((name) => name.endsWith('.tgz'))}`;
+  return tarball;
+}
+
+/**
+ * A folder with the tarball installed, the app of app.js in src/, and the files given.
+ * @param {Record<string, string>} files text by path
+ */
+export function installedFolder(files) {
+  const folder = temporaryFolder();
+  const all = { 'package.json': '{ "private": true, "type": "module" }', ...files };
+  mkdirSync(`${folder}/src`);
+  for (const [name, text] of Object.entries(all)) {
+    mkdirSync(dirname(`${folder}/${name}`), { recursive: true });
+    writeFileSync(`${folder}/${name}`, text);
+  }
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', pack()], folder);
+  copyFileSync(APP, `${folder}/src/app.js`);
+  return folder;
+}
+
+/** A page that runs a script and shows nothing. @param {string} script  its tag or tags */
+export const page = (script) =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,">${script}`;
+
+/**
+ * Opens the folder's index.html and waits for what the script leaves in `result`.
+ * @param {import('playwright-core').Browser} browser @param {string} root
+ */
+export async function resultOfPage(browser, root) {
+  const server = await serve({ root, isolated: false });
+  let result;
+  await withPage(browser, { server, path: '/index.html' }, async ({ page, said }) => {
+    await page.waitForFunction('globalThis.result').catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
+    result = await page.evaluate('globalThis.result');
+    assert.deepEqual(complaints(said), []);
+  });
+  return result;
+}
+
+/** Every way of building gives the same app: it trains in both places, with the same bits as everywhere. */
+export function assertTrained(result, expected) {
+  assert.deepEqual(result.map(({ mode }) => mode), ['worker', 'main']);
+  assert.equal(result[0].whyHere, null);
+  for (const { reason, epochs, accuracy, weights } of result) {
+    assert.equal(reason, 'finished');
+    assert.equal(epochs, 12);
+    assert.ok(accuracy > 0.9, `accuracy ${accuracy}`);
+    assert.equal(weights, expected);
+  }
+}
