@@ -35,8 +35,10 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
     return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
   if (at->count < 1 || at->count > p->batch)
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, at->count, 1, p->batch);
+  if (at->n > p->data.n)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->n, 1, (double)p->data.n);
   uint64_t n = at->shuffle ? at->n : p->data.n;
-  if (at->n > p->data.n || at->first > n || at->count > n - at->first)
+  if (at->first > n || at->count > n - at->first)
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
                       (double)n);
   p->at = *at;

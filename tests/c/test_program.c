@@ -136,7 +136,8 @@ static trace train_epoch(ofs_plan *p, uint64_t epoch, slicing work) {
   trace t = {0};
   for (uint64_t first = 0; first < SAMPLES; first += BATCH) {
     uint32_t left = (uint32_t)(SAMPLES - first);
-    const ofs_batch at = {.first = first, .n = SAMPLES, .count = left < BATCH ? left : BATCH, .shuffle = 1, .epoch = epoch};
+    const uint32_t count = left < BATCH ? left : BATCH;
+    const ofs_batch at = {.first = first, .n = SAMPLES, .count = count, .shuffle = 1, .epoch = epoch};
     CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
     ofs_status s = OFS_MORE;
     for (uint32_t call = 0; s == OFS_MORE; call++) {
@@ -286,10 +287,228 @@ static void test_predict_between(void) {
   free(y), free(before), free(want), free(p), free(q), free(v), free(only), free(m), free(alone);
 }
 
+/* ---- batches ---- */
+
+/* A last batch that is smaller than the plan's takes only its own samples: the plan's totals and outputs are those of
+ * a plan made for that size, whatever the samples before it left behind. */
+static void test_partial(void) {
+  static writer w;
+  every_layer(&w, OFS_SGD);
+  ofs_model *m = open_model(&w, NULL);
+  ofs_plan *big = open_plan(m, OFS_EVALUATE, BATCH), *predict_big = open_plan(m, OFS_PREDICT, BATCH);
+  CHECK_INT(ofs_plan_set_data(big, &data, NULL), OFS_OK);
+  CHECK_INT(ofs_plan_set_data(predict_big, &data, NULL), OFS_OK);
+  CHECK(run_step(big, 0, BATCH, ALL) == OFS_OK && run_step(predict_big, 0, BATCH, ALL) == OFS_OK);
+  for (uint32_t count = 1; count <= BATCH; count += 3) {
+    ofs_plan *small = open_plan(m, OFS_EVALUATE, count), *predict_small = open_plan(m, OFS_PREDICT, count);
+    CHECK_INT(ofs_plan_set_data(small, &data, NULL), OFS_OK);
+    CHECK_INT(ofs_plan_set_data(predict_small, &data, NULL), OFS_OK);
+    CHECK(run_step(big, SAMPLES - count, count, 1) == OFS_OK && run_step(small, SAMPLES - count, count, ALL) == OFS_OK);
+    ofs_totals a, b;
+    ofs_step_totals(big, &a), ofs_step_totals(small, &b);
+    CHECK(a.count == count && b.count == count && a.loss == b.loss && a.correct == b.correct);
+    CHECK_INT(run_step(predict_big, SAMPLES - count, count, 1), OFS_OK);
+    CHECK_INT(run_step(predict_small, SAMPLES - count, count, ALL), OFS_OK);
+    CHECK(memcmp(ofs_plan_output(predict_big), ofs_plan_output(predict_small), count * 5 * sizeof(float)) == 0);
+    free(small), free(predict_small);
+  }
+  free(big), free(predict_big), free(m);
+}
+
+/* A net that hands its one input on: what is predicted tells which samples were taken. */
+static ofs_plan *identity(writer *w, ofs_model **m, uint32_t batch, double seed) {
+  w->n = 0;
+  writer_record(w, OFS_MODEL);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 1);
+  FIELD(w, OFS_MODEL_SEED, seed);
+  writer_record(w, OFS_SGD);
+  writer_record(w, OFS_FLATTEN);
+  *m = open_model(w, NULL);
+  return open_plan(*m, OFS_PREDICT, batch);
+}
+
+static void order(double seed, uint64_t epoch, uint32_t n, uint32_t shuffle, uint32_t *to) {
+  static writer w;
+  static float x[2000];
+  const uint32_t batch = 7;
+  ofs_model *m;
+  ofs_plan *p = identity(&w, &m, batch, seed);
+  for (uint32_t i = 0; i < 2000; i++) x[i] = (float)i;
+  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000}; /* beyond n: the part held out for validation */
+  CHECK_INT(ofs_plan_set_data(p, &numbers, NULL), OFS_OK);
+  for (uint32_t first = 0; first < n; first += batch) {
+    const uint32_t count = n - first < batch ? n - first : batch;
+    const ofs_batch at = {.first = first, .n = n, .count = count, .shuffle = shuffle, .epoch = epoch};
+    CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
+    CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
+    for (uint32_t i = 0; i < at.count; i++) to[first + i] = (uint32_t)ofs_plan_output(p)[i];
+  }
+  free(p), free(m);
+}
+
+static void test_shuffle(void) {
+  static const uint32_t sizes[] = {1, 2, 3, 6, 7, 8, 63, 64, 65, 1000, 1024, 1900};
+  static uint32_t a[2000], b[2000], seen[2000];
+  for (int s = 0; s < 12; s++) {
+    uint32_t n = sizes[s];
+    order(5, 0, n, 0, a);
+    for (uint32_t i = 0; i < n; i++) CHECK(a[i] == i);
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+      order(5, epoch, n, 1, a);
+      memset(seen, 0, sizeof seen);
+      for (uint32_t i = 0; i < n; i++)
+        if (CHECK(a[i] < n)) seen[a[i]]++;
+      for (uint32_t i = 0; i < n; i++) CHECK(seen[i] == 1);
+      order(5, epoch, n, 1, b);
+      CHECK(memcmp(a, b, n * sizeof *a) == 0);
+      if (n < 60) continue; /* two orders of few samples may well be the same */
+      order(6, epoch, n, 1, b);
+      CHECK(memcmp(a, b, n * sizeof *a) != 0);
+      order(5, epoch + 1, n, 1, b);
+      CHECK(memcmp(a, b, n * sizeof *a) != 0);
+      order(5 + 4294967296.0, epoch, n, 1, b); /* the seed's high word counts */
+      CHECK(memcmp(a, b, n * sizeof *a) != 0);
+    }
+  }
+}
+
+/* ---- calls out of sequence, arguments out of range ---- */
+
+static void refused_data(ofs_plan *p, ofs_data d, int line, double got, double low, double high) {
+  ofs_error e = {0};
+  ofs_status s = ofs_plan_set_data(p, &d, &e);
+  check_that(s == OFS_INVALID_DATA && e.status == s && e.reason == OFS_WHY_RANGE && e.got == got && e.low == low &&
+                 e.high == high && e.layer == OFS_IN_MODEL && e.field == -1,
+             __FILE__, line, "status %d reason %d got %g low %g high %g", s, e.reason, e.got, e.low, e.high);
+}
+
+static void refused_batch(ofs_plan *p, ofs_batch at, int line, double got, double high) {
+  ofs_error e = {0};
+  ofs_status s = ofs_step_begin(p, &at, &e);
+  check_that(s == OFS_INVALID_ARGUMENT && e.status == s && e.reason == OFS_WHY_RANGE && e.got == got && e.low == 1 &&
+                 e.high == high,
+             __FILE__, line, "status %d reason %d got %g high %g", s, e.reason, e.got, e.high);
+  CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
+}
+
+static void test_data(void) {
+  static writer w;
+  every_layer(&w, OFS_SGD);
+  ofs_model *m = open_model(&w, NULL);
+  ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *q = open_plan(m, OFS_PREDICT, BATCH);
+  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES};
+  ofs_data d = data;
+  const uint32_t strange[] = {OFS_NONE, OFS_I32, 4, 0xffffffffu};
+  for (int i = 0; i < 4; i++) {
+    d.x_type = strange[i];
+    refused_data(p, d, __LINE__, strange[i], OFS_F32, OFS_I32);
+    d = data;
+    if (strange[i] != OFS_I32) d.y_type = strange[i], refused_data(p, d, __LINE__, strange[i], OFS_F32, OFS_I32);
+    d = data;
+  }
+  d.y_type = OFS_U8, refused_data(p, d, __LINE__, OFS_U8, OFS_F32, OFS_I32);
+  d = data, d.n = 0, refused_data(p, d, __LINE__, 0, 1, 0x1p48);
+  d = data, d.n = (1ull << 48) + 1, refused_data(p, d, __LINE__, 0x1p48 + 1, 1, 0x1p48);
+  d = data, d.n = UINT64_MAX, refused_data(p, d, __LINE__, 0x1p64, 1, 0x1p48);
+  ofs_error e;
+  const ofs_batch at = {.count = 1};
+  CHECK_INT(ofs_step_begin(p, &at, &e), OFS_INVALID_STATE); /* none of them was kept */
+  CHECK_INT(e.status, OFS_INVALID_STATE);
+  CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
+  CHECK(!ofs_step_updating(p) && ofs_plan_output(q) == NULL && ofs_plan_output(p) == NULL);
+  CHECK_INT(ofs_plan_set_data(q, &unlabelled, NULL), OFS_OK);
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  CHECK_INT(run_step(p, 0, 1, ALL), OFS_OK);
+  free(p), free(q), free(m);
+
+  w.n = 0; /* a model without classes has no integer targets */
+  writer_record(&w, OFS_MODEL);
+  FIELD(&w, OFS_MODEL_INPUT_SHAPE, 4);
+  writer_record(&w, OFS_SGD);
+  dense(&w, 3, OFS_ACT_LINEAR);
+  m = open_model(&w, NULL);
+  p = open_plan(m, OFS_EVALUATE, 1);
+  refused_data(p, data, __LINE__, OFS_I32, OFS_F32, OFS_I32);
+  free(p), free(m);
+}
+
+static void test_batches(void) {
+  static writer w;
+  every_layer(&w, OFS_SGD);
+  ofs_model *m = open_model(&w, NULL);
+  ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  float *before = weights_of(m);
+  refused_batch(p, (ofs_batch){.count = 0}, __LINE__, 0, BATCH);
+  refused_batch(p, (ofs_batch){.count = BATCH + 1}, __LINE__, BATCH + 1, BATCH);
+  refused_batch(p, (ofs_batch){.count = 0xffffffffu}, __LINE__, 4294967295.0, BATCH);
+  refused_batch(p, (ofs_batch){.count = 2, .first = SAMPLES - 1}, __LINE__, SAMPLES + 1, SAMPLES);
+  refused_batch(p, (ofs_batch){.count = 1, .first = SAMPLES}, __LINE__, SAMPLES + 1, SAMPLES);
+  refused_batch(p, (ofs_batch){.count = 1, .first = UINT64_MAX}, __LINE__, 0x1p64, SAMPLES);
+  refused_batch(p, (ofs_batch){.count = 1, .n = SAMPLES + 1}, __LINE__, SAMPLES + 1, SAMPLES);
+  for (uint32_t shuffle = 1; shuffle < 3; shuffle++) {
+    refused_batch(p, (ofs_batch){.count = 1, .n = SAMPLES + 1, .shuffle = shuffle}, __LINE__, SAMPLES + 1, SAMPLES);
+    refused_batch(p, (ofs_batch){.count = 1, .n = 0, .shuffle = shuffle}, __LINE__, 1, 0);
+    refused_batch(p, (ofs_batch){.count = 5, .first = 6, .n = 10, .shuffle = shuffle}, __LINE__, 11, 10);
+  }
+  CHECK(same_weights(m, before) && step_of(m) == 0);
+  CHECK_INT(ofs_step_begin(p, &(ofs_batch){.count = 2}, NULL), OFS_OK);
+  CHECK_INT(ofs_step_run(p, 1, NULL), OFS_MORE);
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_INVALID_STATE);
+  CHECK_INT(ofs_step_begin(p, &(ofs_batch){.count = 0}, NULL), OFS_INVALID_ARGUMENT);
+  CHECK_INT(ofs_step_discard(p), OFS_OK);
+  CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  CHECK_INT(run_step(p, 0, BATCH, ALL), OFS_OK);
+  CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
+  CHECK(!same_weights(m, before) && step_of(m) == 1);
+  ofs_tensor t;
+  ofs_layer_info l;
+  CHECK_INT(ofs_model_tensor(m, ofs_model_tensors(m), &t), OFS_INVALID_ARGUMENT);
+  CHECK_INT(ofs_model_tensor(m, 0xffffffffu, &t), OFS_INVALID_ARGUMENT);
+  CHECK_INT(ofs_model_layer(m, ofs_model_layers(m), &l), OFS_INVALID_ARGUMENT);
+  for (int s = -8; s <= 8; s++) CHECK(ofs_strerror(s) != NULL && strlen(ofs_strerror(s)) > 3);
+  free(before), free(p), free(m);
+}
+
+static void test_checks(void) {
+  static writer w;
+  every_layer(&w, OFS_SGD);
+  ofs_model *m = open_model(&w, NULL);
+  float x[9] = {0, -0.0f, 1e38f, -1e-45f, 3, 4, 5, 6, 7};
+  int32_t y[5] = {0, 1, 2, 3, 4};
+  uint64_t where = 99;
+  CHECK(ofs_check_x(x, OFS_F32, 9, &where) == OFS_OK && ofs_check_y(m, y, OFS_I32, 5, &where) == OFS_OK && where == 99);
+  const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+  for (uint64_t i = 0; i < 9; i++)
+    for (int k = 0; k < 4; k++) {
+      float was = x[i];
+      x[i] = bad[k];
+      CHECK(ofs_check_x(x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
+      CHECK(ofs_check_y(m, x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
+      if (i > 0) CHECK(ofs_check_x(x, OFS_F32, i, &where) == OFS_OK);
+      CHECK(ofs_check_x(x, OFS_U8, 9 * sizeof *x, &where) == OFS_OK); /* any byte will do */
+      x[i] = was;
+    }
+  const int32_t out[] = {5, -1, INT32_MAX, INT32_MIN};
+  for (uint64_t i = 0; i < 5; i++)
+    for (int k = 0; k < 4; k++) {
+      y[i] = out[k];
+      CHECK(ofs_check_y(m, y, OFS_I32, 5, &where) == OFS_INVALID_DATA && where == i);
+      y[i] = 0;
+    }
+  free(m);
+}
+
 int main(void) {
   make_data();
   test_slices();
   test_discard();
   test_predict_between();
+  test_partial();
+  test_shuffle();
+  test_data();
+  test_batches();
+  test_checks();
   return check_report("program");
 }
