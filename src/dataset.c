@@ -27,7 +27,7 @@ uint32_t ofs_build_gather(ofs_builder *b) {
   uint64_t n = b->model->input.size;
   uint32_t x = ofs_build_buffer(b, n, 0);
   ofs_op *op = ofs_build_op(b, NULL, gather_part, x, b->indices, 0, 0);
-  ofs_cut(op, 1, 0, 12.0 * (double)n + 100, 1);
+  ofs_cut(b, op, 1, 0, 12.0 * (double)n + 100, 1);
   return x;
 }
 

@@ -2,8 +2,8 @@
  *
  * Three layers of data: a MODEL owns parameters, moments and the step count; a PLAN owns the program (a flat
  * list of OPERATIONS) and its buffers for one batch size; both live in blocks of the caller. An operation is
- * cut into PARTS by shapes alone; parts of one operation are independent of each other, so that they may be
- * run in any order, in slices, or on several threads, to the same bits. */
+ * cut into PARTS by shapes alone; parts of one operation (of one of its waves) are independent of each other, so
+ * that they may be run in any order, in slices, or on several threads, to the same bits. */
 #ifndef OFS_INTERNAL_H
 #define OFS_INTERNAL_H
 
@@ -17,6 +17,10 @@ typedef ofs_real real;
 /* Work that one part aims at: about half a millisecond without SIMD. The unit is a floating point operation of a
  * matrix product; what else there is counts as the products that take its time. */
 #define OFS_PART_WORK (1u << 22)
+/* An operation is cut into this many parts, so that threads have something to share, but not into parts of less
+ * work than LEAST. */
+#define OFS_PARTS_WANTED 8
+#define OFS_PART_LEAST (1u << 19)
 /* The most elements of one sample's tensor, and of one parameter tensor. */
 #define OFS_MAX_SAMPLE 2147483647.0
 #define OFS_MAX_TENSOR (1ull << 44)
@@ -83,9 +87,10 @@ struct ofs_op {
   ofs_part_fn run;
   const ofs_layer *layer;
   uint32_t phase;
-  /* The cut: `units` things (a sample, or the whole where `fixed`), `block` of them a part, times `tiles`. */
+  /* The cut: `units` things (a sample, or the whole where `fixed`), `block` of them a part, times `tiles`.
+   * Parts of one wave are independent of each other; each wave needs the one before it. */
   uint64_t units, block;
-  uint32_t fixed, tiles;
+  uint32_t fixed, tiles, waves;
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
@@ -172,10 +177,10 @@ uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed);
 /* Appends an operation; `buffers` are read or written by it. Its cut and sizes are the caller's to set. */
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3);
-/* Sets the cut: `units` (a sample, or fixed) of `work` each, in blocks that make parts of OFS_PART_WORK;
- * blocks are multiples of `multiple`. Work counts a part of one tile; op->tiles is the caller's. */
-void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple);
-/* The units [*from, *to) of a part and its tile. */
+/* Sets the cut: `units` (a sample, or fixed) of `work` each, in blocks that make parts of at most OFS_PART_WORK;
+ * blocks are multiples of `multiple`. Work counts a part of one tile; op->tiles is the caller's, set before. */
+void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple);
+/* The units [*from, *to) of a part and its tile; waves count from the first part on, op->parts / op->waves each. */
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile);
 
 /* ---- loss.c ---- */
@@ -185,8 +190,9 @@ uint32_t ofs_build_gather(ofs_builder *b);
 /* ---- optimizer.c ---- */
 void ofs_build_update(ofs_builder *b);
 void ofs_update_begin(ofs_plan *p);
-/* Cuts a weight gradient's tile of (m, n) so that `work` (for one element) times its area is a part. */
-void ofs_tile(uint32_t m, uint32_t n, double work, uint32_t *mb, uint32_t *nb);
+/* Cuts (m, n), of which there are `times`, into tiles, so that `work` (for one element) times a tile's area is a
+ * part. */
+void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb);
 
 static inline void ofs_zero(real *dst, size_t n) {
   for (size_t i = 0; i < n; i++) dst[i] = 0;

@@ -135,6 +135,6 @@ uint32_t ofs_build_loss(ofs_builder *b, uint32_t prediction) {
   uint32_t dy = b->kind == OFS_TRAIN ? ofs_build_buffer(b, outputs, 0) : 0;
   ofs_op *op = ofs_build_op(b, NULL, loss_part, prediction, dy, b->rows, b->indices);
   op->n[0] = (uint32_t)(outputs / m->axis);
-  ofs_cut(op, 1, 0, 150.0 * (double)outputs, 1);
+  ofs_cut(b, op, 1, 0, 150.0 * (double)outputs, 1);
   return dy;
 }

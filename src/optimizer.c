@@ -22,7 +22,7 @@ static void adam_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 void ofs_build_update(ofs_builder *b) {
   int sgd = b->model->optimizer == OFS_SGD;
   ofs_op *op = ofs_build_op(b, NULL, sgd ? sgd_part : adam_part, b->gradient, 0, 0, 0);
-  ofs_cut(op, b->model->parameters, 1, sgd ? 40 : 120, 16);
+  ofs_cut(b, op, b->model->parameters, 1, sgd ? 40 : 120, 16);
 }
 
 void ofs_update_begin(ofs_plan *p) {

@@ -22,14 +22,20 @@ static void use(ofs_builder *b, uint32_t buffer, uint32_t op) {
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3) {
   ofs_op *op = &b->ops[b->op_count];
-  *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .block = 1, .tiles = 1, .buffer = {b0, b1, b2, b3}};
+  *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .block = 1, .tiles = 1, .waves = 1, .buffer = {b0, b1, b2, b3}};
   for (int i = 0; i < OFS_OP_BUFFERS; i++) use(b, op->buffer[i], b->op_count);
   b->op_count++;
   return op;
 }
 
-void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple) {
-  double block = OFS_PART_WORK / (work < 1 ? 1 : work);
+/* The work of a part, of an operation that has `all`. */
+static double part_share(double all) {
+  double share = all / OFS_PARTS_WANTED;
+  return share > OFS_PART_WORK ? OFS_PART_WORK : share < OFS_PART_LEAST ? OFS_PART_LEAST : share;
+}
+
+void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple) {
+  double block = part_share((double)units * (fixed ? 1 : b->batch) * op->tiles * work) / (work < 1 ? 1 : work);
   op->units = units;
   op->fixed = (uint32_t)fixed;
   op->block = block < multiple ? multiple : (uint64_t)block / multiple * multiple;
@@ -39,15 +45,17 @@ void ofs_cut(ofs_op *op, uint64_t units, int fixed, double work, uint32_t multip
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to,
                     uint32_t *tile) {
   uint64_t units = op->fixed ? op->units : op->units * p->count;
+  part %= op->parts / op->waves;
   *tile = part % op->tiles;
   *from = part / op->tiles * op->block;
   *to = *from + op->block < units ? *from + op->block : units;
 }
 
-void ofs_tile(uint32_t m, uint32_t n, double work, uint32_t *mb, uint32_t *nb) {
+void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb) {
+  double most = part_share((double)m * n * work * times);
   *mb = m;
   *nb = n;
-  while ((double)*mb * *nb * work > OFS_PART_WORK && (*nb > 16 || *mb > 4)) {
+  while ((double)*mb * *nb * work > most && (*nb > 16 || *mb > 4)) {
     if (*nb > 16 && (*nb >= *mb || *mb <= 4)) *nb = (*nb / 2 + 7) / 8 * 8;
     else *mb = (*mb / 2 + 3) / 4 * 4;
   }

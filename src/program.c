@@ -25,7 +25,7 @@ static void set_count(ofs_plan *p, uint32_t count) {
   for (uint32_t i = 0; i < p->op_count; i++) {
     ofs_op *op = &p->ops[i];
     uint64_t units = op->fixed ? op->units : op->units * count;
-    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles;
+    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
     op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
   }
 }

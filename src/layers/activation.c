@@ -46,9 +46,9 @@ static void softmax_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t 
   p->model->kernels.softmax_backward(dy, op->at[1] + from * n, dy, (uint32_t)(to - from), n);
 }
 
-static void cut_softmax(ofs_op *op, const ofs_layer *l, double work) {
+static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {
   op->n[0] = l->out.dims[l->out.rank - 1];
-  ofs_cut(op, l->out.size / op->n[0], 0, work * op->n[0], 1);
+  ofs_cut(b, op, l->out.size / op->n[0], 0, work * op->n[0], 1);
 }
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -56,8 +56,8 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   /* an activation layer may not overwrite what another layer's backward reads */
   int apart = b->kind == OFS_TRAIN && (needs_input(l->act) || l->type == OFS_ACTIVATION);
   uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
-  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
-  else ofs_cut(ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
+  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
+  else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
   b->aux[l->index] = x;
   return y;
 }
@@ -66,11 +66,11 @@ uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
   uint32_t y = b->y[l->index];
   if (l->act == OFS_ACT_SOFTMAX) {
-    cut_softmax(ofs_build_op(b, l, softmax_backward_part, dy, y, 0, 0), l, 20);
+    cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dy, y, 0, 0), l, 20);
     return dy;
   }
   int input = needs_input(l->act);
-  ofs_cut(ofs_build_op(b, l, act_backward_part, dy, input ? b->aux[l->index] : 0, input ? 0 : y, 0), l->out.size, 0,
+  ofs_cut(b, ofs_build_op(b, l, act_backward_part, dy, input ? b->aux[l->index] : 0, input ? 0 : y, 0), l->out.size, 0,
           input ? 140 : 10, 16);
   return dy;
 }

@@ -67,13 +67,13 @@ static void slide(const ofs_plan *p, const ofs_op *op, uint32_t part, const real
   }
 }
 
-static void cut_slide(ofs_op *op) {
+static void cut_slide(const ofs_builder *b, ofs_op *op) {
   const ofs_window *w = &op->window;
   double k = 2.0 * w->kh * w->kw * w->c;
-  ofs_tile(w->ow, w->f, k, &op->n[SEGMENT], &op->n[COLUMNS]);
+  ofs_tile(w->ow, w->f, k, (double)b->batch * w->oh, &op->n[SEGMENT], &op->n[COLUMNS]);
   uint32_t segs = (w->ow + op->n[SEGMENT] - 1) / op->n[SEGMENT];
-  ofs_cut(op, (uint64_t)w->oh * segs, 0, k * op->n[SEGMENT] * op->n[COLUMNS], 1);
   op->tiles = (w->f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
+  ofs_cut(b, op, (uint64_t)w->oh * segs, 0, k * op->n[SEGMENT] * op->n[COLUMNS], 1);
 }
 
 /* ---- forward ---- */
@@ -103,7 +103,7 @@ static uint32_t emit_pad(ofs_builder *b, const ofs_layer *l, uint32_t x) {
   uint32_t padded = ofs_build_buffer(b, rows * row, 0);
   ofs_op *op = ofs_build_op(b, l, pad_part, padded, x, 0, 0);
   op->window = *w;
-  ofs_cut(op, rows, 0, 10.0 * (double)row, 1);
+  ofs_cut(b, op, rows, 0, 10.0 * (double)row, 1);
   return padded;
 }
 
@@ -127,7 +127,7 @@ static uint32_t conv_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   b->held[l->index] = padded;
   ofs_op *op = ofs_build_op(b, l, forward_part, y, padded, 0, 0);
   op->window = padded_window(&l->window);
-  cut_slide(op);
+  cut_slide(b, op);
   int fuse = ofs_act_fuses(l->act) && !ofs_act_left_to_loss(b, l);
   op->n[2] = fuse ? l->act : OFS_ACT_LINEAR;
   return fuse ? y : ofs_build_act(b, l, y);
@@ -172,7 +172,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   double pixels = 2.0 * (double)block * w.ow;
   op->window = w;
   op->n[RUN] = w.dw == 1 ? w.kw * w.c : w.c;
-  ofs_tile(op->n[RUN], w.f, pixels, &op->n[M_TILE], &op->n[N_TILE]);
+  ofs_tile(op->n[RUN], w.f, pixels, (double)chunks * w.kh * (w.kw * w.c / op->n[RUN]), &op->n[M_TILE], &op->n[N_TILE]);
   op->units = w.oh;
   op->block = block;
   op->tiles = w.kh * (w.kw * w.c / op->n[RUN]) * ((op->n[RUN] + op->n[M_TILE] - 1) / op->n[M_TILE]) *
@@ -197,7 +197,7 @@ void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_
   op->n[0] = (uint32_t)units;
   op->n[1] = (uint32_t)block;
   double chunks = (double)((units * b->batch + block - 1) / block);
-  ofs_cut(op, l->kernel_size + l->bias_size, 1, 8 * chunks, 16);
+  ofs_cut(b, op, l->kernel_size + l->bias_size, 1, 8 * chunks, 16);
 }
 
 /* ---- input gradient ---- */
@@ -243,14 +243,14 @@ static uint32_t emit_input_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, spread_part, spread, dy, 0, 0);
   op->window = *w;
-  ofs_cut(op, rows, 0, 10.0 * (double)row, 1);
+  ofs_cut(b, op, rows, 0, 10.0 * (double)row, 1);
   op = ofs_build_op(b, l, flip_part, flipped, 0, 0, 0);
   op->window = *w;
-  ofs_cut(op, (uint64_t)w->kh * w->kw, 1, 16.0 * w->c * w->f, 1);
+  ofs_cut(b, op, (uint64_t)w->kh * w->kw, 1, 16.0 * w->c * w->f, 1);
   op = ofs_build_op(b, l, input_gradient_part, dx, spread, flipped, 0);
   op->window = (ofs_window){.h = (uint32_t)rows, .w = (uint32_t)(row / w->f), .c = w->f, .oh = w->h, .ow = w->w,
                             .f = w->c, .kh = w->kh, .kw = w->kw, .sh = 1, .sw = 1, .dh = w->dh, .dw = w->dw};
-  cut_slide(op);
+  cut_slide(b, op);
   return dx;
 }
 

@@ -66,15 +66,17 @@ static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t pa
 static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t c, uint32_t a, uint32_t matrix,
                          uint32_t k, uint32_t n, int fuse) {
   uint64_t positions = l->in.size / l->in.dims[l->in.rank - 1];
+  uint64_t all_rows = positions * b->batch;
+  uint32_t m = all_rows < TILE_ROWS ? (uint32_t)all_rows : TILE_ROWS;
   uint32_t stretch = (k - 1) / OFS_LONG_OPS + 1;
   if (stretch < LONGEST_K) stretch = LONGEST_K;
   for (uint32_t k0 = 0; k0 < k; k0 += stretch) {
     ofs_op *op = ofs_build_op(b, l, run, c, a, matrix, 0);
     uint32_t k1 = k - k0 < stretch ? k : k0 + stretch, rows, columns;
-    ofs_tile(TILE_ROWS, n, 2.0 * (k1 - k0), &rows, &columns);
+    ofs_tile(m, n, 2.0 * (k1 - k0), (double)all_rows / m, &rows, &columns);
     op->n[K0] = k0, op->n[K1] = k1, op->n[K_ALL] = k, op->n[N_ALL] = n, op->n[N_TILE] = columns, op->n[FUSE] = (uint32_t)fuse;
-    ofs_cut(op, positions, 0, 2.0 * (k1 - k0) * columns, 4);
     op->tiles = (n + columns - 1) / columns;
+    ofs_cut(b, op, positions, 0, 2.0 * (k1 - k0) * columns, 4);
     if (k - k0 <= stretch) break;
   }
 }
@@ -114,7 +116,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(size, chunks), 1) : 0;
   ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->x[l->index], dy, partial, b->gradient);
   double rows = (double)samples * positions;
-  ofs_tile(k, n, 2 * rows, &kb, &nb);
+  ofs_tile(k, n, 2 * rows, chunks, &kb, &nb);
   op->n[0] = k, op->n[1] = n, op->n[2] = kb, op->n[3] = nb, op->n[4] = positions;
   op->units = 1;
   op->block = samples;
@@ -140,7 +142,7 @@ uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int
   uint32_t turned = ofs_build_buffer(b, l->kernel_size, 1), dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, transpose_part, turned, 0, 0, 0);
   op->n[0] = k, op->n[1] = n;
-  ofs_cut(op, k, 1, 16.0 * n, 8);
+  ofs_cut(b, op, k, 1, 16.0 * n, 8);
   emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
   return dx;
 }

@@ -23,13 +23,13 @@ static void dropout_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static uint32_t dropout_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (b->kind != OFS_TRAIN || l->rate == 0) return x;
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
-  ofs_cut(ofs_build_op(b, l, dropout_part, y, x, 0, 0), l->out.size, 0, 100, 16);
+  ofs_cut(b, ofs_build_op(b, l, dropout_part, y, x, 0, 0), l->out.size, 0, 100, 16);
   return y;
 }
 
 static uint32_t dropout_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!wanted) return 0;
-  if (l->rate > 0) ofs_cut(ofs_build_op(b, l, dropout_part, dy, dy, 0, 0), l->out.size, 0, 100, 16);
+  if (l->rate > 0) ofs_cut(b, ofs_build_op(b, l, dropout_part, dy, dy, 0, 0), l->out.size, 0, 100, 16);
   return dy;
 }
 

@@ -51,7 +51,7 @@ static void backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static uint32_t pool_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   const ofs_window *w = &l->window;
-  ofs_cut(ofs_build_op(b, l, forward_part, y, x, 0, 0), w->oh, 0, 25.0 * w->ow * w->kh * w->kw * w->c, 1);
+  ofs_cut(b, ofs_build_op(b, l, forward_part, y, x, 0, 0), w->oh, 0, 25.0 * w->ow * w->kh * w->kw * w->c, 1);
   return y;
 }
 
@@ -62,7 +62,7 @@ static uint32_t pool_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   int largest = l->type == OFS_MAX_POOLING2D;
   ofs_op *op = ofs_build_op(b, l, backward_part, dx, dy, largest ? b->x[l->index] : 0, largest ? b->y[l->index] : 0);
   double windows = (double)w->kh / w->sh + 1;
-  ofs_cut(op, w->h, 0, 16.0 * windows * w->ow * w->kw * w->c, 1);
+  ofs_cut(b, op, w->h, 0, 16.0 * windows * w->ow * w->kw * w->c, 1);
   return dx;
 }
 
