@@ -53,6 +53,16 @@ OFS_INLINE ofs_f4 ofs_sqrt4(ofs_f4 x) {
 #endif
 }
 
+/* acc + a * b: the product is rounded, then the sum. In a relaxed variant an engine may round once (a fused
+ * multiply-add) or twice, as its processor likes: the only operation whose bits differ between machines. */
+OFS_INLINE ofs_f4 ofs_madd4(ofs_f4 acc, ofs_f4 a, ofs_f4 b) {
+#if defined(OFS_RELAXED)
+  return (ofs_f4)__builtin_wasm_relaxed_madd_f32x4(a, b, acc);
+#else
+  return acc + a * b;
+#endif
+}
+
 /* The sum of the four lanes, in the order that kernels.h fixes. */
 OFS_INLINE float ofs_sum4(ofs_f4 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 

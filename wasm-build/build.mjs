@@ -1,27 +1,32 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.{base,simd}.wasm. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm. `npm run build`.
  *
- * Emscripten's compiler, then the linker itself: no generated JavaScript, and not one import. Nothing is made twice
- * from the same input. Node's own modules only. */
+ * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
+ * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
+ * the build says so. Node's own modules only. */
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { gzipSync } from 'node:zlib';
-import { ROOT, readList } from './lists.mjs';
+import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
 import { SetupError, asCommand, ensureTools } from './setup.mjs';
-import { findEmscripten } from './toolchain.mjs';
-import { LINK, OPTIMIZE, VARIANTS, flagsFor } from './variants.mjs';
+import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
+import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
+
+/** @typedef {import('./variants.mjs').VariantName} VariantName */
 
 const run = promisify(execFile);
 const DIST = `${ROOT}wasm-build/dist/`;
 const CACHE = `${ROOT}wasm-build/cache/`;
 
-/** @param {string} file @param {string[]} args */
-async function tool(file, args) {
+/** @param {string} file @param {string[]} args @param {Record<string, string>} [env] */
+async function tool(file, args, env) {
   try {
-    const { stderr } = await run(file, args, { cwd: ROOT });
+    const { stderr } = await run(file, args, { cwd: ROOT, env: { ...process.env, ...env } });
     if (stderr.trim()) process.stderr.write(stderr);
   } catch (error) {
     const { stderr, message } = /** @type {Error & { stderr?: string }} */ (error);
@@ -29,43 +34,74 @@ async function tool(file, args) {
   }
 }
 
+/**
+ * What compiles and links a variant, or why nothing does.
+ * @param {VariantName} variant @param {ReturnType<typeof findEmscripten>} emscripten
+ */
+function toolsFor(variant, { emcc, version, wasmLd, wasmOpt }) {
+  if (!emcc || !wasmLd) throw new SetupError('emcc or wasm-ld is missing: node wasm-build/setup.mjs build');
+  if (!VARIANTS[variant].relaxed) return { emcc, wasmLd, wasmOpt, env: {}, id: hash(version, emcc) };
+  const llvm = findRelaxedLlvm();
+  if (!llvm) return null;
+  const { env } = llvm;
+  return { emcc, wasmLd: llvm.wasmLd ?? wasmLd, wasmOpt, env, id: hash(version, emcc, JSON.stringify(env), llvm.version) };
+}
+
+/** A variant needs nothing of JavaScript but, where it is shared, its memory. @param {VariantName} variant @param {string} file */
+function checkImports(variant, file) {
+  const bytes = readFileSync(file);
+  // Node 20 has relaxed SIMD behind a flag, which may be set late.
+  if (VARIANTS[variant].relaxed && !WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes)).map(({ module, name }) => `${module}.${name}`);
+  const expected = VARIANTS[variant].shared ? 'env.memory' : '';
+  if (imports.join() !== expected) {
+    throw new SetupError(`${variant} imports ${imports.join(', ') || 'nothing'}; expected ${expected || 'nothing'}`);
+  }
+}
+
+/**
+ * @param {VariantName} variant @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
+ * @returns what makes the variant's objects, and what makes its file of them
+ */
+function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
+  const objects = sourcesFor(variant).map((source) => {
+    const args = [...flagsFor(source, variant), '-Isrc', '-c', source.name];
+    const input = hash(id, headers, readFileSync(ROOT + source.name), ...args);
+    const file = `${CACHE}${variant}.${source.name.replaceAll('/', '.')}.o`;
+    return { file, input, make: () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env)) };
+  });
+  const file = `${DIST}offstage.${variant}.wasm`;
+  const args = [...linkFlagsFor(variant), ...objects.map((object) => object.file)];
+  const flags = optimizeFlagsFor(variant);
+  const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
+  const input = hash(id, ...args, ...optimize, ...objects.map((object) => object.input));
+  const link = () => once(file, input, async (out) => {
+    await tool(wasmLd, [...args, '-o', out]);
+    if (wasmOpt && flags) await tool(wasmOpt, [...flags, out, '-o', out]);
+    checkImports(variant, out);
+  });
+  return { file, objects, link };
+}
+
 /** Compiles and links every variant; prints the sizes of what it made. */
 export async function build() {
-  const { emcc, version, wasmLd, wasmOpt } = findEmscripten();
-  if (!emcc || !wasmLd) throw new SetupError('emcc or wasm-ld is missing: node wasm-build/setup.mjs build');
-  const sources = readList('wasm-build/sources.txt');
-  const exported = readList('wasm-build/exports.txt').map(({ name }) => name);
+  const emscripten = findEmscripten();
   mkdirSync(CACHE, { recursive: true });
   mkdirSync(DIST, { recursive: true });
   const headers = hashHeaders('src');
-
-  /** @type {(() => Promise<unknown>)[]} */
-  const jobs = [];
-  const links = Object.keys(VARIANTS).map((variant) => {
-    const objects = sources.map((source) => {
-      const { name } = source;
-      const args = [...flagsFor(source, variant), '-Isrc', '-c', name];
-      const input = hash(version, emcc, headers, readFileSync(ROOT + name), ...args);
-      const file = `${CACHE}${variant}.${name.replaceAll('/', '.')}.o`;
-      jobs.push(() => once(file, input, (out) => tool(emcc, [...args, '-o', out])));
-      return { file, input };
-    });
-    return { variant, objects };
+  const plans = VARIANT_NAMES.flatMap((variant) => {
+    const tools = toolsFor(variant, emscripten);
+    if (tools) return [plan(variant, tools, headers)];
+    for (const end of ['', '.stamp']) rmSync(`${DIST}offstage.${variant}.wasm${end}`, { force: true }); // of an older input
+    process.stdout.write(`wasm-build/dist/offstage.${variant}.wasm: not built: ${WITHOUT_RELAXED}\n`);
+    return [];
   });
-  await inParallel(jobs);
-
-  for (const { variant, objects } of links) {
-    const file = `${DIST}offstage.${variant}.wasm`;
-    const args = [...LINK, ...exported.map((name) => `--export=${name}`), ...objects.map((object) => object.file)];
-    const optimize = wasmOpt ? [wasmOpt, ...OPTIMIZE] : [];
-    const made = await once(file, hash(version, ...args, ...optimize, ...objects.map((object) => object.input)), async (out) => {
-      await tool(wasmLd, [...args, '-o', out]);
-      if (wasmOpt) await tool(wasmOpt, [...OPTIMIZE, ...(variant === 'base' ? [] : ['--enable-simd']), out, '-o', out]);
-      const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(out)));
-      if (imports.length) throw new SetupError(`${variant} imports ${imports.map((entry) => entry.name).join(', ')}; expected none`);
-    });
-    if (!made) continue;
-    process.stdout.write(`wasm-build/dist/offstage.${variant}.wasm: ${statSync(file).size} bytes, ${gzipSync(readFileSync(file)).length} gzipped\n`);
+  await inParallel(plans.flatMap(({ objects }) => objects.map(({ make }) => make)));
+  for (const { file, link } of plans) {
+    const made = await link();
+    const note = made ? '' : ' (as it was)';
+    const bytes = readFileSync(file);
+    process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
 }
 

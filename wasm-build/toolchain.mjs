@@ -61,11 +61,33 @@ export function findEmscripten() {
   };
 }
 
+/** @param {string} version of three numbers @param {number[]} than @returns {number} below, at or above 0; NaN */
+function compareVersions(version, than) {
+  const got = version.split('.').map(Number);
+  return got.length === 3 ? got[0] - than[0] || got[1] - than[1] || got[2] - than[2] : NaN;
+}
+
 /** @param {string} version @returns {boolean} */
 export function emscriptenIsAccepted(version) {
-  const got = version.split('.').map(Number);
-  const compare = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
-  return got.length === 3 && compare(got, EMSCRIPTEN.from) >= 0 && compare(got, EMSCRIPTEN.below) < 0;
+  return compareVersions(version, EMSCRIPTEN.from) >= 0 && compareVersions(version, EMSCRIPTEN.below) < 0;
+}
+
+/** Why a build has no relaxed variants, for people. */
+export const WITHOUT_RELAXED =
+  'relaxed SIMD needs LLVM 19 (Debian: apt-get install clang-19 lld-19) or Emscripten 3.1.50 and later; nothing else does';
+
+/**
+ * An LLVM that writes relaxed SIMD under the opcodes that engines have (LLVM 14 has those of an old draft): as
+ * variables that make emcc use it, and its linker, for objects of two LLVMs do not mix. Newer Emscriptens bring one.
+ * @returns {{ env: Record<string, string>, wasmLd?: string, version: string } | undefined}
+ */
+export function findRelaxedLlvm() {
+  if (compareVersions(findEmscripten().version, [3, 1, 50]) >= 0) return { env: {}, version: 'its own' };
+  const root = '/usr/lib/llvm-19/bin';
+  if (!['clang', 'wasm-ld'].every((name) => isExecutable(join(root, name)))) return undefined;
+  // Debian's configuration adds a version to the programs' names; in LLVM's own folder they have none.
+  const env = { EM_LLVM_ROOT: root, EM_LLVM_ADD_VERSION: '', EM_CLANG_ADD_VERSION: '' };
+  return { env, wasmLd: join(root, 'wasm-ld'), version: '19' };
 }
 
 /** The C compiler of the native tests: clang, else what there is. */

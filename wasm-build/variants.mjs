@@ -1,7 +1,10 @@
 /* variants.mjs: how the sources become wasm, every flag with its reason.
  *
- * The invariant: each variant computes the same bits. So no flag here may let the compiler change a result
- * (fast-math, contraction, relaxed SIMD), and a variant differs from the next in its instructions only. */
+ * The invariant: every variant but the relaxed ones computes the same bits. So no flag here may let the compiler
+ * change a result (fast-math, contraction), and a variant differs from the next in its instructions only. What the
+ * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only. */
+
+import { readList } from './lists.mjs';
 
 /** Flags of every variant's compiler. */
 const COMPILE = [
@@ -22,17 +25,47 @@ const COMPILE = [
 const KERNEL = ['-O3', '-fno-unroll-loops']; // they unroll by hand where it pays; doing it again only adds bytes
 const OTHER = ['-Os'];
 
-/** What a variant adds. The name is the file's: offstage.NAME.wasm. */
-export const VARIANTS = {
-  base: [
-    '-Wno-psabi', // four-lane vectors passed by value have no ABI without SIMD; all of them are inlined
-  ],
-  simd: [
-    '-msimd128', // vector types become 128-bit instructions: the same operations, four at a time
-  ],
+const SIMD = [
+  '-msimd128', // vector types become 128-bit instructions: the same operations, four at a time
+];
+const THREADS = [
+  '-matomics', // compare-and-swap, wait and notify: what the pool is made of
+  '-mbulk-memory', // constants are written by the first instance alone, not by every thread's over the others' data
+  '-mmutable-globals', // __stack_pointer is exported, so that each thread gets a stack of its own
+  '-DOFS_THREADS', // what the sources call the pool's presence
+];
+const RELAXED = [
+  '-mrelaxed-simd', // fused multiply-add, where the source asks for it by name
+  '-DOFS_RELAXED', // what the sources call its presence
+];
+
+/**
+ * What a variant adds. The name is the file's: offstage.NAME.wasm.
+ * @typedef {object} Variant
+ * @property {string[]} flags   of the compiler
+ * @property {boolean} [shared]   the memory is shared with other threads, and made by JavaScript
+ * @property {boolean} [relaxed]  needs the LLVM of findRelaxedLlvm(); bits may differ between machines
+ */
+
+/** @satisfies {Record<string, Variant>} */
+const BUILT = {
+  base: {
+    flags: [
+      '-Wno-psabi', // four-lane vectors passed by value have no ABI without SIMD; all of them are inlined
+    ],
+  },
+  simd: { flags: SIMD },
+  'simd-mt': { flags: [...SIMD, ...THREADS], shared: true },
+  relaxed: { flags: [...SIMD, ...RELAXED], relaxed: true },
+  'relaxed-mt': { flags: [...SIMD, ...RELAXED, ...THREADS], shared: true, relaxed: true },
 };
 
-export const LINK = [
+/** @typedef {keyof typeof BUILT} VariantName */
+/** @type {Record<VariantName, Variant>} */
+export const VARIANTS = BUILT;
+export const VARIANT_NAMES = /** @type {VariantName[]} */ (Object.keys(BUILT));
+
+const LINK = [
   '--no-entry', // a library: no main
   '--gc-sections', // what no export reaches is not shipped
   '--strip-all', // no names or producers' notes
@@ -41,19 +74,51 @@ export const LINK = [
   '-z',
   'stack-size=131072', // a product packs up to 44 KB of panels on it, nothing else is large
   '--max-memory=4294967296', // all that wasm32 can address: data sets and activations live in this memory
+  // no --allow-undefined: an import of any other kind is an error here, not in the page
+];
+const OWN_MEMORY = [
   // no --initial-memory: as many pages as stack and constants need, JavaScript grows it
-  // no --allow-undefined: an import of any kind is an error here, not in the page
+];
+const SHARED_MEMORY = [
+  '--import-memory', // the same memory for each thread's instance; JavaScript chooses its maximum, not above ours
+  '--shared-memory',
+  '--initial-memory=524288', // JavaScript must hand over as much at least (SHARED_PAGES): stack, constants, room to grow
 ];
 
-/* wasm-opt after the linker, where it is installed: 1 KB less of 26 gzipped at the same speed; -O3 is 3 % slower
- * in V8, which optimizes again. */
-export const OPTIMIZE = ['-O2'];
+/**
+ * The linker's flags, exports included.
+ * @param {VariantName} variant
+ */
+export function linkFlagsFor(variant) {
+  const { shared } = VARIANTS[variant];
+  const names = readList('wasm-build/exports.txt').filter(({ tags }) => shared || !tags.includes('mt'));
+  return [...LINK, ...(shared ? SHARED_MEMORY : OWN_MEMORY), ...names.map(({ name }) => `--export=${name}`)];
+}
+
+/**
+ * wasm-opt's flags after the linker, where it is installed: 1 KB less of 26 gzipped at the same speed; -O3 is 3 %
+ * slower in V8, which optimizes again. None for relaxed variants: Binaryen 108 (Debian 12) has relaxed SIMD under the
+ * opcodes of an old draft and refuses the final ones.
+ * @param {VariantName} variant
+ */
+export function optimizeFlagsFor(variant) {
+  const { shared, relaxed } = VARIANTS[variant];
+  if (relaxed) return null;
+  const simd = variant === 'base' ? [] : ['--enable-simd'];
+  const threads = shared ? ['--enable-threads', '--enable-bulk-memory', '--enable-mutable-globals'] : [];
+  return ['-O2', ...simd, ...threads];
+}
+
+/** The sources of a variant: `mt` of sources.txt is for those with threads. @param {VariantName} variant */
+export function sourcesFor(variant) {
+  return readList('wasm-build/sources.txt').filter(({ tags }) => VARIANTS[variant].shared || !tags.includes('mt'));
+}
 
 /**
  * The compiler's flags for one source.
  * @param {{ tags: string[] }} source  an entry of sources.txt
- * @param {keyof typeof VARIANTS} variant
+ * @param {VariantName} variant
  */
 export function flagsFor({ tags }, variant) {
-  return [...COMPILE, ...(tags.includes('fast') ? KERNEL : OTHER), ...VARIANTS[variant]];
+  return [...COMPILE, ...(tags.includes('fast') ? KERNEL : OTHER), ...VARIANTS[variant].flags];
 }

@@ -8,7 +8,7 @@ import test, { after, before } from 'node:test';
 import { build as buildWithEsbuild } from 'esbuild';
 import webpack from 'webpack';
 import { ROOT } from '../../wasm-build/lists.mjs';
-import { VARIANTS } from '../../wasm-build/variants.mjs';
+import { VARIANT_NAMES } from '../../wasm-build/variants.mjs';
 import { GUARD, openBrowser } from '../browser/setting.js';
 import { assertTrained, installedFolder, pack, page, resultOfPage, run } from './setting.js';
 
@@ -37,7 +37,7 @@ test('the tarball has every file that an app needs, and no other', GUARD, () => 
   assert.ok(scripts.every((name) => name.endsWith('.js')), `only scripts are expected in web/ and worker/: ${scripts}`);
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
-    ...Object.keys(VARIANTS).map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
+    ...VARIANT_NAMES.map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
     ...scripts,
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
   ];
