@@ -1,15 +1,19 @@
 /* setup.mjs: installs what a command needs and this machine lacks, or says exactly what is missing.
  *
  * `node wasm-build/setup.mjs [build] [test]`. On Debian and its kin, as root or through sudo, it installs by apt;
- * anywhere else it names each missing thing, what it is for and how to get it, and ends with an error. Nothing is
- * installed when all is there, and then it takes a fraction of a second. Node's own modules only. */
+ * anywhere else it names each missing thing, what it is for and how to get it, and ends with an error; what is
+ * optional it tries once. Nothing is installed when all is there, and then it takes a fraction of a second. Node's
+ * own modules only. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './lists.mjs';
-import { EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findCompiler, findEmscripten, findProgram } from './toolchain.mjs';
+import {
+  EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findCompiler, findEmscripten, findProgram, findRelaxedLlvm,
+} from './toolchain.mjs';
 
 /**
  * @typedef {object} Need
@@ -19,6 +23,7 @@ import { EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findCompiler
  * @property {() => unknown} have
  * @property {string} apt  Debian's packages
  * @property {string} else how to get it elsewhere
+ * @property {boolean} [optional]  the command does with less where it cannot be had
  */
 
 const MORE_LLVM = 'an LLVM with all its parts: `brew install llvm`, or releases of the LLVM project';
@@ -40,6 +45,15 @@ const NEEDS = [
     have: () => findEmscripten().wasmLd,
     apt: 'lld',
     else: 'emsdk and brew bring it with Emscripten; else `brew install lld`',
+  },
+  {
+    group: 'build',
+    name: 'LLVM 19',
+    why: 'compiles the variants with relaxed SIMD',
+    have: findRelaxedLlvm,
+    apt: 'clang-19 lld-19',
+    else: 'Emscripten 3.1.50 and later bring it',
+    optional: true,
   },
   {
     group: 'test',
@@ -134,9 +148,30 @@ function refuse(missing, why) {
   throw new SetupError(`Missing here, and not installed because ${why}:\n${lines.join('\n')}\nThen run the same command again.`);
 }
 
+/**
+ * Tries to install what a command can do without, once on a machine: the build itself tells what it leaves out.
+ * @param {Need[]} missing
+ */
+function tryOptional(missing) {
+  const tried = `${ROOT}wasm-build/cache/optional-tried`;
+  const { prefix } = aptRights();
+  if (!missing.length || !prefix || existsSync(tried)) return;
+  try {
+    aptInstall(missing, prefix);
+    if (missing.some((need) => !need.have())) throw new SetupError('apt\'s packages did not bring it');
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    const names = missing.map((need) => `${need.name} (it ${need.why})`).join(', ');
+    say(`Going on without ${names}: ${error.message}\nRemove ${tried} to have it tried again.`);
+    mkdirSync(dirname(tried), { recursive: true });
+    writeFileSync(tried, '');
+  }
+}
+
 /** @param {('build' | 'test')[]} groups */
 export function ensureTools(groups) {
-  const lacks = () => NEEDS.filter((need) => groups.includes(need.group) && !need.have());
+  const wanted = NEEDS.filter((need) => groups.includes(need.group));
+  const lacks = () => wanted.filter((need) => !need.optional && !need.have());
   const missing = lacks();
   if (missing.length) {
     const { prefix, why } = aptRights();
@@ -145,6 +180,7 @@ export function ensureTools(groups) {
     const still = lacks();
     if (still.length) refuse(still, 'apt\'s packages did not bring it');
   }
+  tryOptional(wanted.filter((need) => need.optional && !need.have()));
   const { version, emcc } = findEmscripten();
   if (!emscriptenIsAccepted(version)) {
     const range = `${EMSCRIPTEN.from.join('.')} or later, below ${EMSCRIPTEN.below.join('.')}`;

@@ -28,22 +28,29 @@ import { Trainer } from './trainer.js';
 /**
  * @typedef {object} TrainerOptions
  * @property {'auto' | 'worker' | 'main'} [mode]
- * @property {'auto' | number} [threads] computing threads
- * @property {boolean} [deterministic]
- * @property {'base' | 'simd' | 'simd-mt' | 'relaxed' | 'relaxed-mt'} [variant] forces one of the wasm variants; for tests
+ * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1: one, in the wasm
+ *   without threads. 'auto': the cores less one for the page, at least 1, at most 8. Others up to 64 are honoured, above
+ *   the number of cores too. One where threads cannot be had (a page that is not cross-origin isolated, mode 'main'),
+ *   and info.reason says why. The same bits for any number
+ * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed SIMD, which rounds as
+ *   the processor likes and is faster; info.reason says where the engine has none
+ * @property {import('../worker/module.js').Variant} [variant] forces one of the wasm variants, for tests: UNSUPPORTED
+ *   where the engine cannot run it. Relaxed ones take deterministic: false; ones without -mt have one thread
  * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside the module
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker is given up
  * @property {{ retries?: number, delay?: number }} [restart] of a lost worker
  * @property {AbortSignal} [signal]
  */
 
-const VARIANTS = /** @type {const} */ (['base', 'simd', 'simd-mt', 'relaxed', 'relaxed-mt']);
+/* Not module.js's own list: what loads wasm is for the worker to load. */
+/** @type {readonly import('../worker/module.js').Variant[]} */
+const VARIANTS = ['base', 'simd', 'simd-mt', 'relaxed', 'relaxed-mt'];
 
 const TRAINER = {
   mode: rule.oneOf(['auto', 'worker', 'main'], 'auto'),
   threads: rule.integer(0, /** @type {'auto'} */ ('auto'), 'auto'),
   deterministic: rule.flag(true),
-  variant: { ...rule.oneOf(VARIANTS, 'simd'), otherwise: undefined },
+  variant: rule.optional(rule.oneOf(VARIANTS, 'simd')),
   assets: rule.address,
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
   restart: { otherwise: undefined, allowed: 'an object', accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null },
@@ -71,7 +78,6 @@ export async function createTrainer(spec, options) {
   const { client, ready, reasons } = await connect(plainSpec(spec), settings);
   const { reason, step, ...built } = ready;
   if (reason) reasons.push(reason);
-  if (!settings.deterministic) reasons.push('this version has no relaxed SIMD variant: bits are the same everywhere');
   const info = {
     ...built,
     mode: client.mode,

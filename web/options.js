@@ -30,6 +30,13 @@ export const oneOf = (values, otherwise) => ({
 
 /**
  * @template T
+ * @param {Rule<T>} rule
+ * @returns {Rule<T | undefined>} the same, undefined where none is given
+ */
+export const optional = (rule) => ({ ...rule, otherwise: undefined });
+
+/**
+ * @template T
  * @param {number} low
  * @param {T} otherwise
  * @param {string} [also] one more value that is allowed

@@ -45,8 +45,8 @@ import { readOptions, throwIfAborted } from './options.js';
 /**
  * @typedef {object} Info
  * @property {'worker' | 'main'} mode
- * @property {string} variant
- * @property {number} threads
+ * @property {import('../worker/module.js').Variant} variant the wasm that runs
+ * @property {number} threads that may compute, spawned yet or not
  * @property {string | null} reason why it runs otherwise than asked or best, where it does
  * @property {number} parameters
  * @property {number} memoryBytes

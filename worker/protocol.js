@@ -64,9 +64,9 @@ const TYPES = Object.keys(REPLIES);
 /**
  * How the session is to run; beside the spec in INIT_TRAINING's payload, as `runtime`.
  * @typedef {object} Runtime
- * @property {import('./module.js').Variant} [variant]  default: the fastest that the engine has
- * @property {number | 'auto'} [threads]
- * @property {boolean} [deterministic]
+ * @property {import('./module.js').Variant} [variant]  default: the fastest that the engine has; else forced
+ * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
+ * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
  * @property {string} [assets]        base URL of worker/ and wasm-build/
  * @property {'worker' | 'main'} [place]  slices of 4 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests

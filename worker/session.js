@@ -10,7 +10,7 @@ import { readX } from './data.js';
 import { fromBare, isBare, toBare, unfold } from './dialect.js';
 import { OffstageError, checkFields, errorToWire, trapError } from './errors.js';
 import { Model } from './model.js';
-import { loadModule, readRuntime } from './module.js';
+import { openModule, readRuntime } from './module.js';
 import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
 import { LANES, Pump } from './pump.js';
 import { Run, readBatchSize, readSettings, statusOf } from './run.js';
@@ -168,8 +168,7 @@ class Session {
       this.#refuseWhileRunning('INIT_TRAINING');
       this.#gate = gate;
       const { runtime: given, ...spec } = request.payload;
-      const runtime = readRuntime(given);
-      const core = await Core.create(await loadModule(runtime.variant, runtime.assets));
+      const { made: core, runtime } = await openModule(readRuntime(given), (module) => Core.create(module));
       this.#refuseOutdated(generation);
       const sliceMs = SLICE_MS[runtime.place];
       this.#pump.configure({ sliceMs, sliceWork: runtime.sliceWork });

@@ -7,10 +7,11 @@
 import './core.js';
 import './data.js';
 import './dialect.js';
+import { nodeBuiltin } from './engine.js';
 import './errors.js';
 import './memory.js';
 import './model.js';
-import { nodeBuiltin } from './module.js';
+import './module.js';
 import { VERSION } from './protocol.js';
 import './pump.js';
 import './refusal.js';
