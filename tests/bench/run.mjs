@@ -10,8 +10,11 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
+import { ensurePeers } from './install.mjs';
 
-const QUESTIONS = ['size', 'startup', 'longtask', 'stop', 'roundtrip', 'step', 'train'];
+const QUESTIONS = ['size', 'startup', 'longtask', 'stop', 'roundtrip', 'step', 'peers', 'train'];
+/** Questions that need the bench's own packages. */
+const PEERED = ['size', 'startup', 'longtask', 'peers', 'train'];
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -49,6 +52,7 @@ function say(text) {
 await asCommand(async () => {
   const { names, quick } = readArguments(process.argv.slice(2));
   ensurePackages();
+  if (names.some((name) => PEERED.includes(name))) ensurePeers();
   ensureTools(['build']);
   await build();
   const { openBrowser } = await import('./browser.mjs');

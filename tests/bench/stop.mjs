@@ -6,8 +6,8 @@
 
 import { callIn } from './browser.mjs';
 import { measureStops } from './probes/stop.js';
-import { openWorkload } from './step.mjs';
 import { ofRounds } from './statistics.mjs';
+import { openSteps } from './steps.js';
 import { DIGITS, WORKLOADS } from './workloads.mjs';
 
 export const title = 'ms from stop() to a stopped run (spread: of rounds)';
@@ -21,7 +21,7 @@ const BIG = WORKLOADS[3];
  * @param {import('./workloads.mjs').Workload} workload @param {number} steps @returns {Promise<number>} ms
  */
 async function longestPart(workload, steps) {
-  const { parts } = await openWorkload(workload);
+  const { parts } = await openSteps(workload);
   let quickest = parts();
   for (let i = 1; i < steps; i++) {
     const again = parts();

@@ -1,7 +1,8 @@
 /* table.mjs: how figures look on a terminal.
  *
  * A figure: what was measured, its value with spread and unit, the peer that was measured in the same run with
- * the ratio to it, and the goal where there is one. Nothing is computed here but the ratio. */
+ * the ratio to it, and the goal where there is one. What could not be measured says why in place of a value. Nothing
+ * is computed here but the ratio, where a question has not taken it round by round. */
 
 /**
  * @typedef {object} Figure
@@ -11,7 +12,9 @@
  * @property {number} [low]
  * @property {number} [high]
  * @property {number} [samples]
- * @property {{ what: string, value: number, low?: number, high?: number }} [peer]
+ * @property {string} [cannot] why there is no value, which is NaN then
+ * @property {{ what: string, value: number, low?: number, high?: number, cannot?: string }} [peer]
+ * @property {{ value: number, low: number, high: number }} [paired] ratio to the peer, of rounds
  * @property {{ most?: number, least?: number }} [goal]
  */
 
@@ -26,27 +29,29 @@ function digits(value) {
 const spread = ({ low, high }) => (low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`);
 
 /** @param {Figure} figure @returns {boolean | undefined} */
-export function isMet({ value, goal }) {
-  if (!goal) return undefined;
+export function isMet({ value, goal, cannot }) {
+  if (!goal || cannot) return undefined;
   return !(value > (goal.most ?? Infinity)) && !(value < (goal.least ?? -Infinity));
 }
 
 /** @param {Figure} figure @returns {number | undefined} value over the peer's */
-export function ratioOf({ value, peer }) {
-  return peer && peer.value !== 0 ? value / peer.value : undefined;
+export function ratioOf({ value, peer, paired }) {
+  if (paired) return paired.value;
+  return peer && !peer.cannot && peer.value !== 0 ? value / peer.value : undefined;
 }
 
 /** @param {Figure} figure */
 function row(figure) {
   const { what, unit, value, peer, goal } = figure;
+  if (figure.cannot) return [what, 'not measured', '', '', '', ''];
   const ratio = ratioOf(figure);
   const wanted = goal && (goal.most === undefined ? `>= ${digits(/** @type {number} */ (goal.least))}` : `<= ${digits(goal.most)}`);
   return [
     what,
     `${digits(value)} ${unit}`,
     spread(figure),
-    peer ? `${digits(peer.value)}  ${peer.what}` : '',
-    ratio === undefined ? '' : `${digits(ratio)} x`,
+    peer ? `${peer.cannot ? 'cannot' : digits(peer.value)}  ${peer.what}` : '',
+    ratio === undefined ? '' : `${digits(ratio)} x${figure.paired ? ` (${spread(figure.paired)})` : ''}`,
     goal ? `${wanted} ${isMet(figure) ? 'met' : 'MISSED'}` : '',
   ];
 }
@@ -60,5 +65,9 @@ export function table(title, figures) {
     .map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
     .join('  ').trimEnd());
   lines.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
-  return `\n${title}\n\n${lines.join('\n')}\n`;
+  const reasons = new Set(figures.flatMap(({ what, cannot, peer }) => [
+    ...(cannot ? [`  ${what} was not measured: ${cannot}`] : []),
+    ...(peer?.cannot ? [`  ${peer.what} cannot: ${peer.cannot}`] : []),
+  ]));
+  return `\n${title}\n\n${lines.join('\n')}\n${reasons.size ? `\n${[...reasons].join('\n')}\n` : ''}`;
 }

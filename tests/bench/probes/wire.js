@@ -13,11 +13,20 @@ const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('nod
 export function openWire(url, options = { type: 'module' }) {
   /** @type {(message: any) => void} */
   let heard = () => {};
-  const next = () => new Promise((resolve) => (heard = resolve));
+  /** @type {(error: Error) => void} */
+  let failed = () => {};
+  const next = () => new Promise((resolve, reject) => ([heard, failed] = [resolve, reject]));
   const first = next();
+  first.catch(() => {}); // not everybody waits for it
   const worker = threads ? new threads.Worker(url, options) : new Worker(url, options);
-  if (threads) worker.on('message', (/** @type {any} */ message) => heard(message));
-  else worker.onmessage = (/** @type {MessageEvent} */ event) => heard(event.data);
+  if (threads) {
+    worker.on('message', (/** @type {any} */ message) => heard(message));
+    worker.on('error', (/** @type {Error} */ error) => failed(error));
+    worker.on('exit', () => failed(new Error('the worker has ended')));
+  } else {
+    worker.onmessage = (/** @type {MessageEvent} */ event) => heard(event.data);
+    worker.onerror = (/** @type {ErrorEvent} */ event) => failed(new Error(event.message || 'the worker could not be loaded'));
+  }
   return {
     first,
     ask(message) {

@@ -1,0 +1,53 @@
+/* peers.mjs: a training step of each workload beside the same step of others, in workers, in Node and in Chromium.
+ *
+ * Who they are and how each is driven: peers/contenders.js. What one cannot train is a row that says why. */
+
+import { callIn } from './browser.mjs';
+import { CONTENDERS } from './peers/contenders.js';
+import { measurePairs } from './probes/pairs.js';
+import { median } from './statistics.mjs';
+import { WORKLOADS } from './workloads.mjs';
+
+export const title = 'ms of one training step in a worker, beside others (ratio: of rounds, Offstage to the other)';
+
+/** @typedef {import('./probes/pairs.js').Timed} Timed */
+
+/** @param {string} what @param {Timed} own @param {Timed} other @returns {import('./table.mjs').Figure} */
+function pair(what, own, other) {
+  if (own.cannot) return { what, unit: 'ms', value: NaN, cannot: own.cannot };
+  const base = { what, unit: 'ms', ...median(own.times) };
+  const name = other.about ? `${other.name} (${other.about})` : other.name;
+  if (other.cannot) return { ...base, peer: { what: name, value: NaN, cannot: other.cannot } };
+  return { ...base, peer: { what: name, ...median(other.times) }, paired: median(other.times.map((ms, round) => own.times[round] / ms)) };
+}
+
+/** What --quick leaves out of a place. @param {string} place @param {string} id */
+function leftOut(place, id) {
+  if (place === 'Node' && !['W1', 'W3'].includes(id)) return 'left out of --quick, which asks Node about W1 and W3 only';
+  return undefined;
+}
+
+/** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
+export async function measure({ quick, browser, say }) {
+  const amount = quick ? { rounds: 3, roundMs: 60 } : { rounds: 9, roundMs: 250 };
+  /** @type {import('./table.mjs').Figure[]} */
+  const figures = [];
+  for (const place of /** @type {const} */ (['Chromium', 'Node'])) {
+    for (const workload of WORKLOADS) {
+      const { id } = workload;
+      const reason = quick && leftOut(place, id);
+      if (reason) {
+        figures.push({ what: `${place} ${id}`, unit: 'ms', value: NaN, cannot: reason });
+        continue;
+      }
+      say(`${place}, ${id}`);
+      const there = CONTENDERS.filter(({ places }) => places.includes(place));
+      const asked = there.filter(({ slow }) => !(quick && slow?.[id]));
+      const options = { workload, contenders: asked, ...amount };
+      const [own, ...others] = place === 'Node' ? await measurePairs(options) : await browser.withPage((page) => callIn(page, 'pairs.js', 'measurePairs', options));
+      const slow = there.filter((each) => !asked.includes(each)).map(({ id: who, name, slow: cells }) => ({ id: who, name, times: [], cannot: `left out of --quick: ${cells?.[id]} a step` }));
+      figures.push(...[...others, ...slow].map((other) => pair(`${place} ${id} ${workload.name}`, own, other)));
+    }
+  }
+  return figures;
+}

@@ -1,0 +1,38 @@
+/* worker.js: a contender in a worker of its own, in a page or in Node.
+ *
+ * { open: { file, options, workload } } -> { opened } or { cannot: why }; { steps, every } -> { ms, loss }: that many
+ * steps in a row, the loss read after every so many and after the last. One request at a time. */
+
+/** @typedef {{ step: () => void, read: () => number | Promise<number>, about?: string }} Opened */
+
+/** @type {Opened} */
+let opened;
+
+/** @param {{ steps: number, every: number }} group */
+async function run({ steps, every }) {
+  let loss = NaN;
+  const start = performance.now();
+  for (let i = 1; i <= steps; i++) {
+    opened.step();
+    if (i % every !== 0 && i !== steps) continue;
+    const got = opened.read();
+    loss = typeof got === 'number' ? got : await got;
+  }
+  return { ms: (performance.now() - start) / steps, loss };
+}
+
+/** @param {any} message @returns {Promise<any>} */
+async function answer(message) {
+  try {
+    if (!message.open) return await run(message);
+    const { file, options, workload } = message.open;
+    opened = await (await import(`./${file}`)).open(workload, options);
+    return { opened: true, about: opened.about };
+  } catch (error) {
+    return { cannot: /** @type {Error} */ (error)?.message ?? String(error) };
+  }
+}
+
+const port = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads').parentPort;
+if (port) port.on('message', async (/** @type {any} */ message) => port.postMessage(await answer(message)));
+else globalThis.onmessage = async (event) => globalThis.postMessage(await answer(event.data));

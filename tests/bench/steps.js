@@ -1,0 +1,75 @@
+/* steps.js: training steps of a workload on the core itself: forward, backward and update, and nothing else.
+ *
+ * What a session does per step without the session: no messages, no slices, no progress. In Node, in a page or in a
+ * worker. Batches of the data are gathered in turn; shuffled only where asked, so that a contender who is compared
+ * step by step sees the same batches. */
+
+import { Core } from '../../worker/core.js';
+import { Model } from '../../worker/model.js';
+import { loadModule } from '../../worker/module.js';
+import { BATCHES, initialWeights, randomData, stepFlop } from './workloads.mjs';
+
+export const ALL = 1e15; // units: more than any step has
+
+/** A pump that never says stop. */
+const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
+
+/** @param {import('./workloads.mjs').Workload} workload @param {{ variant?: any, threads?: number, shuffle?: boolean }} [options] */
+export async function openSteps(workload, { variant = 'simd', shuffle = true } = {}) {
+  const { spec, batch } = workload;
+  const core = await Core.create(await loadModule(variant));
+  const model = new Model(core, spec);
+  const { inputs, classes } = model.facts;
+  const initial = initialWeights(spec);
+  const samples = BATCHES * batch;
+  const data = randomData(samples, inputs, classes);
+  const x = model.store.takeX(data.x);
+  const y = model.store.takeY(data.y, samples);
+  const before = core.memory.used();
+  const { plan } = model.openPlan('TRAIN', batch);
+  const planBytes = core.memory.used() - before;
+  core.planSetData(plan, x.address, x.type, y.address, y.type, samples);
+  let steps = 0;
+  /** From the first weights on: trained for long on little data a network is another one. */
+  const restart = () => void model.setWeights(straight, initial).next();
+  restart();
+  const begin = () => {
+    core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, shuffle ? 1 : 0, Math.floor(steps / BATCHES));
+    steps++;
+  };
+  return {
+    core, model, plan, planBytes, restart,
+    flop: stepFlop(workload),
+    step() {
+      begin();
+      while (core.stepRun(plan, ALL));
+    },
+    /** One step part by part. @returns {number[]} ms of each part, in the same order every time */
+    parts() {
+      begin();
+      const taken = [];
+      for (let more = true; more; ) {
+        const start = performance.now();
+        more = core.stepRun(plan, 1);
+        taken.push(performance.now() - start);
+      }
+      return taken;
+    },
+    /** The mean loss of the last step's batch. */
+    loss: () => core.stepTotals(plan)[0] / batch,
+  };
+}
+
+/** @param {() => void} step @param {number} ms @returns {number} mean ms of a step, over about `ms` */
+export function time(step, ms) {
+  const start = performance.now();
+  let steps = 0;
+  let now = start;
+  while (now - start < ms) {
+    const some = Math.max(1, Math.min(64, steps)); // the clock costs as much as a small step
+    for (let i = 0; i < some; i++) step();
+    steps += some;
+    now = performance.now();
+  }
+  return (now - start) / steps;
+}
