@@ -143,6 +143,7 @@ struct ofs_model {
   uint64_t step;
   uint32_t fill_tensor; /* where ofs_model_randomize goes on */
   uint64_t fill_at;
+  ofs_team *team; /* who shares its steps; NULL: nobody */
   ofs_op *ops; /* the builder's scratch */
   ofs_buffer *buffers;
   uint32_t *links;
@@ -154,6 +155,7 @@ struct ofs_plan {
   uint32_t batch, count;
   ofs_op *ops;
   uint32_t op_count, op, part;
+  uint64_t saves; /* work that two threads save of a step */
   int running, complete;
   ofs_data data;
   ofs_batch at;
@@ -182,6 +184,10 @@ ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32
 void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple);
 /* The units [*from, *to) of a part and its tile; waves count from the first part on, op->parts / op->waves each. */
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile);
+
+/* ---- program.c ---- */
+/* Sets every operation's parts for a batch of `count` samples. */
+void ofs_plan_cut(ofs_plan *p, uint32_t count);
 
 /* ---- loss.c ---- */
 uint32_t ofs_build_loss(ofs_builder *b, uint32_t prediction);

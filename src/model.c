@@ -188,6 +188,7 @@ const char *ofs_strerror(int status) {
     case OFS_INVALID_ARGUMENT: return "an argument is out of range";
     case OFS_OUT_OF_MEMORY: return "the block is too small";
     case OFS_INVALID_STATE: return "the call is out of sequence";
+    case OFS_THREAD_LOST: return "a helper thread was lost";
     default: return "unknown status";
   }
 }

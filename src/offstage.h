@@ -54,7 +54,8 @@ typedef enum ofs_status {
   OFS_INVALID_DATA = -2,
   OFS_INVALID_ARGUMENT = -3,
   OFS_OUT_OF_MEMORY = -4, /* the block is smaller than asked for: got, limit are bytes */
-  OFS_INVALID_STATE = -5  /* a call out of sequence */
+  OFS_INVALID_STATE = -5, /* a call out of sequence */
+  OFS_THREAD_LOST = -6    /* a helper ended with a part in hand: model and plans are lost */
 } ofs_status;
 
 /* Why a value was refused. `got` is the value; `low` and `high` bound what is allowed.
@@ -194,9 +195,9 @@ typedef struct ofs_batch {
 /* Begins a step, discarding one that is under way (never within its update: OFS_INVALID_STATE). */
 ofs_status ofs_step_begin(ofs_plan *plan, const ofs_batch *batch, ofs_error *err);
 
-/* Does at least one part and at most about `work` units (one unit: about one floating point operation);
- * *done, where not NULL, receives the units done. OFS_OK: the step is complete and, for OFS_TRAIN,
- * committed to the model. OFS_MORE: parts remain. */
+/* Does at least one part and at most about `work` units (one unit: the time of about one floating point operation,
+ * so that what threads do side by side counts once); *done, where not NULL, receives the units done. OFS_OK: the
+ * step is complete and, for OFS_TRAIN, committed to the model. OFS_MORE: parts remain. */
 ofs_status ofs_step_run(ofs_plan *plan, uint64_t work, uint64_t *done);
 
 /* 1 while an update is under way: the weights are then between two steps and must not be read. */
@@ -219,6 +220,38 @@ const ofs_real *ofs_plan_output(const ofs_plan *plan);
 
 /* The gradient of the last OFS_TRAIN step, flat in tensor order; borrowed. For tests. */
 const ofs_real *ofs_plan_gradient(const ofs_plan *plan);
+
+/* ---- threads: builds with OFS_THREADS only ------------------------------------------------------- */
+
+/* A team shares the steps of one model between the thread that calls ofs_step_run and helpers: threads of the
+ * caller's making, each of which spends its life in ofs_team_help. They may come at any time, and a step uses those
+ * that are there; results do not depend on how many.
+ *
+ *     ofs_team *team = ofs_team_init(block of ofs_team_bytes());
+ *     ofs_model_set_team(model, team);
+ *     in each helper: ofs_team_help(team);
+ *     ofs_team_end(team), then wait for the helpers, before the block is reused */
+typedef struct ofs_team ofs_team;
+
+size_t ofs_team_bytes(void);
+ofs_team *ofs_team_init(void *mem);
+
+/* Between two calls of ofs_step_run; NULL: the model's steps are one thread's again. */
+void ofs_model_set_team(ofs_model *model, ofs_team *team);
+
+/* Work units that a second thread would save of a step with the last step's samples, before any with all that the
+ * plan takes; 0 where no operation is worth sharing. */
+uint64_t ofs_plan_saves(ofs_plan *plan);
+
+/* A helper: reports in, computes when there is something to share, sleeps when there is not, returns after
+ * ofs_team_end. Takes about as much stack as ofs_step_run. */
+void ofs_team_help(ofs_team *team);
+uint32_t ofs_team_helpers(const ofs_team *team); /* that have reported in */
+
+/* Of a helper that ended otherwise: every step of the model is OFS_THREAD_LOST from here on. A helper that ends
+ * without a word is noticed, with the same result, when a part that it had taken is 10 seconds late. */
+void ofs_team_lose(ofs_team *team);
+void ofs_team_end(ofs_team *team);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,25 @@
 /* program.c: runs a plan's program by parts.
  *
  * The program counter is (operation, part). What a step writes stays in the plan until the update phase; the
- * model changes only there, and the step counts once its last part is done. */
-#include "internal.h"
+ * model changes only there, and the step counts once its last part is done. Where threads save time by sharing parts
+ * of one operation they do (pool.h); in what order parts are run never tells in a result. */
+#include "pool.h"
+
+/* What a region saves, 0 where that is not worth opening it. */
+static uint64_t worth(uint64_t saves) { return saves < OFS_REGION_LEAST ? 0 : saves; }
+
+void ofs_plan_cut(ofs_plan *p, uint32_t count) {
+  if (p->count == count) return;
+  p->count = count;
+  p->saves = 0;
+  for (uint32_t i = 0; i < p->op_count; i++) {
+    ofs_op *op = &p->ops[i];
+    uint64_t units = op->fixed ? op->units : op->units * count;
+    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
+    op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
+    p->saves += op->waves * worth(ofs_region_saves(op->parts / op->waves, op->part_work, 2));
+  }
+}
 
 ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
   const ofs_model *m = p->model;
@@ -19,17 +36,6 @@ ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
   return OFS_OK;
 }
 
-static void set_count(ofs_plan *p, uint32_t count) {
-  if (p->count == count) return;
-  p->count = count;
-  for (uint32_t i = 0; i < p->op_count; i++) {
-    ofs_op *op = &p->ops[i];
-    uint64_t units = op->fixed ? op->units : op->units * count;
-    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
-    op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
-  }
-}
-
 ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
   if (ofs_step_updating(p) || !p->data.x)
     return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
@@ -42,7 +48,7 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
                       (double)n);
   p->at = *at;
-  set_count(p, at->count);
+  ofs_plan_cut(p, at->count);
   p->op = p->part = 0;
   p->running = 1;
   p->complete = 0;
@@ -63,18 +69,34 @@ static void complete(ofs_plan *p) {
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 
+/* How many parts of the operation to run next, `threads` of them at a time: as many of this wave as `work` units
+ * allow, where that pays, else 1. The end of a budget never leaves a thread without a part. */
+static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work, uint32_t threads) {
+  uint32_t wave = op->parts / op->waves, left = wave - p->part % wave;
+  uint64_t rounds = work < op->part_work ? 1 : work / op->part_work;
+  uint32_t parts = rounds < left && rounds * threads < left ? (uint32_t)rounds * threads : left;
+  if (parts > OFS_REGION_PARTS) parts = OFS_REGION_PARTS;
+  return worth(ofs_region_saves(parts, op->part_work, threads)) ? parts : 1;
+}
+
 ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
   if (!p->running) return OFS_INVALID_STATE;
   uint64_t spent = 0;
+  ofs_status s = OFS_OK;
+  uint32_t threads = ofs_team_threads(p->model->team);
+  if (threads > 1 && p->saves >= OFS_WAKE_STEP && work >= OFS_WAKE_STEP) ofs_team_wake(p->model->team);
   for (; p->op < p->op_count; p->op++, p->part = 0) {
     const ofs_op *op = &p->ops[p->op];
-    for (; p->part < op->parts; p->part++) {
+    for (uint32_t parts = 1; p->part < op->parts; p->part += parts) {
       if (spent && spent + op->part_work > work) {
         if (done) *done = spent;
         return OFS_MORE;
       }
-      op->run(p, op, p->part);
-      spent += op->part_work;
+      if (threads > 1) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
+      if (parts == 1) op->run(p, op, p->part);
+      else s = ofs_team_run(p->model->team, p, op, p->part, p->part + parts);
+      if (s < 0) return s;
+      spent += (parts + threads - 1) / threads * op->part_work;
     }
   }
   if (done) *done = spent;

@@ -1,0 +1,203 @@
+/* pool.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory. Threads are the
+ * caller's to make; here they report in, share regions, sleep, and leave.
+ *
+ * A REGION is parts of one wave of one operation. Its parts are claimed by adding one to the ticket, whose two halves
+ * are the next part and the end; the caller claims too, and goes on once as many parts are done as there were. So
+ * nobody ever waits for a helper that is late: it finds nothing left. What describes a region is written while none
+ * of its parts can be claimed, and read by those only who have claimed one.
+ *
+ * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A caller's sleep has an
+ * end, so that a helper that died with a part in hand gives a status and not a deadlock. */
+#ifndef __wasm__
+#define _POSIX_C_SOURCE 200809L /* pthread_cond_timedwait, clock_gettime */
+#include <pthread.h>
+#include <time.h>
+#endif
+
+#include "pool.h"
+
+/* Looks at a word that nobody else writes: 50 microseconds where one takes a nanosecond, as measured in V8 and
+ * natively (3 cycles at 3 GHz; there is no clock here, and wasm has no pause). */
+#define SPINS 50000
+/* The caller's naps while parts are missing, and how many in a row bring nothing until the helper is given up: 10 s. A
+ * part takes a millisecond. Counted naps, because a machine that was suspended has slept through one, not through all. */
+#define NAP_NS 100000000ll
+#define MOST_NAPS 100
+#define FOREVER -1ll
+
+/* Words that different threads write at the same time lie in cache lines of their own. */
+struct ofs_team {
+  _Alignas(64) uint64_t ticket; /* low half: the next part, from 0 on; high half: how many there are */
+  const ofs_plan *plan;
+  const ofs_op *op;
+  uint32_t first;
+  _Alignas(64) uint32_t done; /* parts of the region */
+  uint32_t waiting;           /* the caller sleeps on `done` */
+  _Alignas(64) uint32_t bell; /* what helpers sleep on: rung by changing it */
+  uint32_t sleepers, helpers, ended, lost;
+#ifndef __wasm__
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+#endif
+};
+
+/* Everything here is sequentially consistent: who announces a sleep and then looks, and who writes and then looks for
+ * sleepers, must not miss each other. */
+#define LOAD(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
+#define STORE(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
+#define ADD(word, value) __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST)
+
+/* ---- sleeping while *word is `seen`, and waking who does ---- */
+
+#ifdef __wasm__
+
+static void prepare(ofs_team *t) { (void)t; }
+static void await(ofs_team *t, uint32_t *word, uint32_t seen, int64_t ns) {
+  (void)t;
+  __builtin_wasm_memory_atomic_wait32((int *)word, (int)seen, ns);
+}
+static void rouse(ofs_team *t, uint32_t *word) {
+  (void)t;
+  __builtin_wasm_memory_atomic_notify((int *)word, UINT32_MAX);
+}
+
+#else
+
+static void prepare(ofs_team *t) {
+  pthread_mutex_init(&t->lock, NULL);
+  pthread_cond_init(&t->changed, NULL);
+}
+
+static void await(ofs_team *t, uint32_t *word, uint32_t seen, int64_t ns) {
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_nsec += ns > 0 ? (long)ns : 0;
+  end.tv_sec += end.tv_nsec / 1000000000, end.tv_nsec %= 1000000000;
+  pthread_mutex_lock(&t->lock);
+  for (int late = 0; !late && LOAD(word) == seen;)
+    late = ns == FOREVER ? pthread_cond_wait(&t->changed, &t->lock)
+                         : pthread_cond_timedwait(&t->changed, &t->lock, &end);
+  pthread_mutex_unlock(&t->lock);
+}
+
+static void rouse(ofs_team *t, uint32_t *word) {
+  (void)word;
+  pthread_mutex_lock(&t->lock);
+  pthread_cond_broadcast(&t->changed);
+  pthread_mutex_unlock(&t->lock);
+}
+
+#endif
+
+/* ---- a region ---- */
+
+static int is_open(const ofs_team *t) {
+  uint64_t ticket = LOAD(&t->ticket);
+  return (uint32_t)ticket < (uint32_t)(ticket >> 32);
+}
+
+/* Runs parts until none is left to claim; tells how many. */
+static uint32_t share(ofs_team *t) {
+  for (uint32_t count = 0;; count++) {
+    uint64_t ticket = ADD(&t->ticket, 1);
+    if ((uint32_t)ticket >= (uint32_t)(ticket >> 32)) return count;
+    t->op->run(t->plan, t->op, t->first + (uint32_t)ticket);
+  }
+}
+
+/* Waits until `count` parts are done. */
+static ofs_status join(ofs_team *t, uint32_t count) {
+  for (int i = 0; i < SPINS; i++)
+    if (LOAD(&t->done) == count) return OFS_OK;
+  STORE(&t->waiting, 1);
+  uint32_t seen = LOAD(&t->done);
+  for (int naps = 0; seen != count && naps < MOST_NAPS && !LOAD(&t->lost);) {
+    await(t, &t->done, seen, NAP_NS);
+    uint32_t now = LOAD(&t->done);
+    naps = now == seen ? naps + 1 : 0;
+    seen = now;
+  }
+  STORE(&t->waiting, 0);
+  if (seen == count) return OFS_OK;
+  STORE(&t->lost, 1);
+  return OFS_THREAD_LOST;
+}
+
+ofs_status ofs_team_run(ofs_team *t, const ofs_plan *p, const ofs_op *op, uint32_t first, uint32_t last) {
+  uint32_t count = last - first;
+  if (LOAD(&t->lost)) return OFS_THREAD_LOST;
+  t->plan = p;
+  t->op = op;
+  t->first = first;
+  STORE(&t->done, 0);
+  STORE(&t->ticket, (uint64_t)count << 32);
+  if (ofs_region_saves(count, op->part_work, LOAD(&t->helpers) + 1) >= OFS_WAKE_REGION) ofs_team_wake(t);
+  uint32_t own = share(t);
+  if (ADD(&t->done, own) + own == count) return OFS_OK;
+  return join(t, count);
+}
+
+uint32_t ofs_team_threads(const ofs_team *t) { return t ? LOAD(&t->helpers) + 1 : 1; }
+
+void ofs_team_wake(ofs_team *t) {
+  if (!LOAD(&t->sleepers)) return;
+  ADD(&t->bell, 1);
+  rouse(t, &t->bell);
+}
+
+/* ---- helpers ---- */
+
+/* 0 where the team has ended. */
+static int doze(ofs_team *t) {
+  ADD(&t->sleepers, 1);
+  uint32_t bell = LOAD(&t->bell);
+  if (!is_open(t) && !LOAD(&t->ended)) await(t, &t->bell, bell, FOREVER);
+  ADD(&t->sleepers, -1u);
+  return !LOAD(&t->ended);
+}
+
+void ofs_team_help(ofs_team *t) {
+  ADD(&t->helpers, 1);
+  do {
+    for (int i = 0; i < SPINS; i++) {
+      if (!is_open(t)) continue;
+      uint32_t count = share(t);
+      if (!count) continue;
+      ADD(&t->done, count);
+      if (LOAD(&t->waiting)) rouse(t, &t->done);
+      i = 0;
+    }
+  } while (doze(t));
+  ADD(&t->helpers, -1u);
+}
+
+/* ---- a team's life ---- */
+
+size_t ofs_team_bytes(void) { return sizeof(ofs_team); }
+
+ofs_team *ofs_team_init(void *mem) {
+  ofs_team *t = mem;
+  *t = (ofs_team){.ticket = 0};
+  prepare(t);
+  return t;
+}
+
+uint32_t ofs_team_helpers(const ofs_team *t) { return LOAD(&t->helpers); }
+
+void ofs_team_lose(ofs_team *t) {
+  STORE(&t->lost, 1);
+  rouse(t, &t->done);
+}
+
+void ofs_team_end(ofs_team *t) {
+  STORE(&t->ended, 1);
+  ADD(&t->bell, 1);
+  rouse(t, &t->bell);
+}
+
+void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
+
+uint64_t ofs_plan_saves(ofs_plan *p) {
+  if (!p->count) ofs_plan_cut(p, p->batch);
+  return p->saves;
+}
