@@ -14,7 +14,7 @@ import { findChromium } from '../../wasm-build/toolchain.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 /** Folders that a page of a bench may ask for. */
-const SERVED = ['/web/', '/worker/', '/wasm-build/dist/', '/tests/bench/', '/node_modules/@tensorflow/tfjs/dist/'];
+const SERVED = ['/web/', '/worker/', '/wasm-build/dist/', '/tests/bench/'];
 const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html; charset=utf-8', '.wasm': 'application/wasm' };
 const BLANK = '/tests/bench/pages/blank.html';
 
@@ -128,6 +128,16 @@ export function openBrowser() {
  */
 export function callIn(page, probe, name, argument) {
   return page.evaluate(async ([file, exported, given]) => (await import(file))[exported](given), [`/tests/bench/probes/${probe}`, name, argument]);
+}
+
+/**
+ * Calls a function of a probe in Node, or in a page of its own.
+ * @param {'Node' | 'Chromium'} place @param {Browser} browser @param {string} probe @param {string} name @param {any} [argument]
+ * @returns {Promise<any>}
+ */
+export async function callAt(place, browser, probe, name, argument) {
+  if (place === 'Node') return (await import(`./probes/${probe}`))[name](argument);
+  return browser.withPage((page) => callIn(page, probe, name, argument));
 }
 
 /** @param {string} path @returns {string} of a file of the checkout */

@@ -12,9 +12,6 @@ import { SetupError } from '../../wasm-build/setup.mjs';
 const FOLDER = fileURLToPath(new URL('./', import.meta.url));
 const STAMP = `${FOLDER}node_modules/.offstage-lock`;
 
-/** Where a peer's files are, for workers of Node and of a page alike. @param {string} path */
-export const peerFile = (path) => `${FOLDER}node_modules/${path}`;
-
 /** @returns {Record<string, string>} version of each package that package.json names */
 export function peerVersions() {
   return JSON.parse(readFileSync(`${FOLDER}package.json`, 'utf8')).devDependencies;

@@ -2,9 +2,8 @@
  *
  * Who they are and how each is driven: peers/contenders.js. What one cannot train is a row that says why. */
 
-import { callIn } from './browser.mjs';
+import { callAt } from './browser.mjs';
 import { CONTENDERS } from './peers/contenders.js';
-import { measurePairs } from './probes/pairs.js';
 import { median } from './statistics.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
@@ -21,31 +20,27 @@ function pair(what, own, other) {
   return { ...base, peer: { what: name, ...median(other.times) }, paired: median(other.times.map((ms, round) => own.times[round] / ms)) };
 }
 
-/** What --quick leaves out of a place. @param {string} place @param {string} id */
-function leftOut(place, id) {
-  if (place === 'Node' && !['W1', 'W3'].includes(id)) return 'left out of --quick, which asks Node about W1 and W3 only';
-  return undefined;
-}
+/** What --quick asks of Node, whose engine is a browser's. */
+const QUICK_NODE = ['W1', 'W2'];
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = quick ? { rounds: 3, roundMs: 60 } : { rounds: 9, roundMs: 250 };
+  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 100 } : { rounds: 9, roundMs: 250, warmMs: 400 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const place of /** @type {const} */ (['Chromium', 'Node'])) {
     for (const workload of WORKLOADS) {
       const { id } = workload;
-      const reason = quick && leftOut(place, id);
-      if (reason) {
-        figures.push({ what: `${place} ${id}`, unit: 'ms', value: NaN, cannot: reason });
+      if (quick && place === 'Node' && !QUICK_NODE.includes(id)) {
+        figures.push({ what: `${place} ${id}`, unit: 'ms', value: NaN, cannot: 'left out of --quick, as Chromium has it' });
         continue;
       }
       say(`${place}, ${id}`);
       const there = CONTENDERS.filter(({ places }) => places.includes(place));
       const asked = there.filter(({ slow }) => !(quick && slow?.[id]));
       const options = { workload, contenders: asked, ...amount };
-      const [own, ...others] = place === 'Node' ? await measurePairs(options) : await browser.withPage((page) => callIn(page, 'pairs.js', 'measurePairs', options));
-      const slow = there.filter((each) => !asked.includes(each)).map(({ id: who, name, slow: cells }) => ({ id: who, name, times: [], cannot: `left out of --quick: ${cells?.[id]} a step` }));
+      const [own, ...others] = await callAt(place, browser, 'pairs.js', 'measurePairs', options);
+      const slow = there.filter((each) => !asked.includes(each)).map(({ id: who, name, slow: cells }) => ({ id: who, name, times: [], cannot: `${id} was left out of --quick: ${cells?.[id]} a step` }));
       figures.push(...[...others, ...slow].map((other) => pair(`${place} ${id} ${workload.name}`, own, other)));
     }
   }

@@ -12,7 +12,7 @@ import { fileOf } from './browser.mjs';
 export const title = 'KB that an app ships for one variant (KB of 1000 bytes)';
 
 const GOAL_KB = 40;
-const PEER = 'node_modules/@tensorflow/tfjs/dist/tf.min.js';
+const PEER = 'tests/bench/node_modules/@tensorflow/tfjs/dist/tf.min.js';
 
 /** @typedef {Uint8Array} Bytes */
 

@@ -6,7 +6,8 @@
  * percent are the same for any machine. */
 
 import { OffstageError } from '../../worker/errors.js';
-import { createPeak } from './peak.mjs';
+import { buildPeak } from './peak.mjs';
+import { openPeak, ratePeak } from './probes/peak.js';
 import { median } from './statistics.mjs';
 import { openSteps, time } from './steps.js';
 import { WORKLOADS } from './workloads.mjs';
@@ -54,14 +55,15 @@ async function openAll() {
 export async function measure({ quick, say }) {
   const rounds = quick ? 5 : 15;
   const roundMs = quick ? 60 : 200;
-  const peak = await createPeak();
+  await buildPeak('simd');
+  const peak = await openPeak('simd');
   const { opened, refused } = await openAll();
   for (const { step } of opened) time(step, quick ? 100 : WARM_MS);
   const peaks = [];
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`);
     for (const workload of opened) {
-      const before = peak(20);
+      const before = ratePeak(peak, 20);
       workload.restart();
       const ms = time(workload.step, roundMs);
       workload.times.push(ms);

@@ -14,10 +14,16 @@ export const ALL = 1e15; // units: more than any step has
 /** A pump that never says stop. */
 const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
 
+/** @param {any} variant @param {number} threads */
+async function openCore(variant, threads) {
+  if (threads > 1) throw new Error('this version has no threads');
+  return Core.create(await loadModule(variant));
+}
+
 /** @param {import('./workloads.mjs').Workload} workload @param {{ variant?: any, threads?: number, shuffle?: boolean }} [options] */
-export async function openSteps(workload, { variant = 'simd', shuffle = true } = {}) {
+export async function openSteps(workload, { variant = 'simd', threads = 1, shuffle = true } = {}) {
   const { spec, batch } = workload;
-  const core = await Core.create(await loadModule(variant));
+  const core = await openCore(variant, threads);
   const model = new Model(core, spec);
   const { inputs, classes } = model.facts;
   const initial = initialWeights(spec);
@@ -40,6 +46,7 @@ export async function openSteps(workload, { variant = 'simd', shuffle = true } =
   return {
     core, model, plan, planBytes, restart,
     flop: stepFlop(workload),
+    about: /** @type {string | undefined} */ (undefined),
     step() {
       begin();
       while (core.stepRun(plan, ALL));

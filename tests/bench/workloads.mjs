@@ -126,6 +126,7 @@ const product = (/** @type {number[]} */ numbers) => numbers.reduce((all, n) => 
 function measureLayer({ type, units, filters, kernelSize, padding, poolSize }, input) {
   const channels = input[input.length - 1];
   if (type === 'dense') return { shape: [units], kernels: [{ shape: [channels, units], times: 1 }], bias: units };
+  if (type === 'activation') return { shape: input, kernels: [], bias: 0 };
   if (type === 'flatten') return { shape: [product(input)], kernels: [], bias: 0 };
   if (type === 'maxPooling2d') return { shape: [...input.slice(0, 2).map((n) => Math.floor(n / poolSize)), channels], kernels: [], bias: 0 };
   if (type === 'conv2d') {

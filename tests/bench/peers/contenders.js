@@ -1,7 +1,7 @@
 /* contenders.js: who is measured side by side, and how each is driven.
  *
  * All train the same network from the same weights on the same batches with the same optimizer, in a worker of their
- * own; the loss of the second step proves it. `slow` names cells that would take minutes, with what one step takes. */
+ * own; the loss of the second step proves it. `slow` names cells that --quick leaves out, with what a step takes. */
 
 /**
  * @typedef {object} Contender
@@ -21,11 +21,11 @@ export const CONTENDERS = [
     how: 'the `simd` wasm, one thread, called step by step below the session; each step gathers its batch from the data set',
   },
   {
-    id: 'tfjs-wasm', name: 'TF.js wasm', file: 'tfjs.js', options: { backend: 'wasm' }, places: ['Node', 'Chromium'],
+    id: 'tfjs-wasm', name: 'TF.js wasm', file: 'tfjs.js', options: { backend: 'wasm' }, places: ['Node', 'Chromium'], slow: { W7: '1.5 s' },
     how: 'a layers model, `optimizer.minimize()` with `tf.losses.softmaxCrossEntropy`, its batches tensors made beforehand; the wasm backend with SIMD and the number of threads it chooses itself (half of the cores)',
   },
   {
-    id: 'tfjs-cpu', name: 'TF.js cpu', file: 'tfjs.js', options: { backend: 'cpu' }, places: ['Node', 'Chromium'], slow: { W4: '26 s' },
+    id: 'tfjs-cpu', name: 'TF.js cpu', file: 'tfjs.js', options: { backend: 'cpu' }, places: ['Node', 'Chromium'], slow: { W3: '0.3 s', W4: '26 s', W6: '0.5 s', W7: '1.6 s' },
     how: 'the same program on the cpu backend, which alone trains convolutions without a GPU',
   },
   {

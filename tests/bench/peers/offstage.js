@@ -4,6 +4,6 @@ import { openSteps } from '../steps.js';
 
 /** @param {import('../workloads.mjs').Workload} workload @param {{ variant: string, threads?: number }} options */
 export async function open(workload, options) {
-  const { step, loss } = await openSteps(workload, { ...options, shuffle: false });
-  return { step, read: loss };
+  const { step, loss, flop, about } = await openSteps(workload, { ...options, shuffle: false });
+  return { step, read: loss, flop, about };
 }

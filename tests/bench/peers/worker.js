@@ -1,22 +1,23 @@
 /* worker.js: a contender in a worker of its own, in a page or in Node.
  *
- * { open: { file, options, workload } } -> { opened } or { cannot: why }; { steps, every } -> { ms, loss }: that many
+ * { open: { file, options, workload } } -> { about, flop } or { cannot: why }; { steps, every } -> { ms, loss }: that many
  * steps in a row, the loss read after every so many and after the last. One request at a time. */
 
-/** @typedef {{ step: () => void, read: () => number | Promise<number>, about?: string }} Opened */
+/** @typedef {{ step: () => void, read: () => number | undefined | Promise<number>, about?: string, flop?: number }} Opened */
 
 /** @type {Opened} */
 let opened;
 
 /** @param {{ steps: number, every: number }} group */
 async function run({ steps, every }) {
-  let loss = NaN;
+  /** @type {number | undefined} */
+  let loss;
   const start = performance.now();
   for (let i = 1; i <= steps; i++) {
     opened.step();
     if (i % every !== 0 && i !== steps) continue;
     const got = opened.read();
-    loss = typeof got === 'number' ? got : await got;
+    loss = got instanceof Promise ? await got : got;
   }
   return { ms: (performance.now() - start) / steps, loss };
 }
@@ -27,7 +28,7 @@ async function answer(message) {
     if (!message.open) return await run(message);
     const { file, options, workload } = message.open;
     opened = await (await import(`./${file}`)).open(workload, options);
-    return { opened: true, about: opened.about };
+    return { about: opened.about, flop: opened.flop };
   } catch (error) {
     return { cannot: /** @type {Error} */ (error)?.message ?? String(error) };
   }

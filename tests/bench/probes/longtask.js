@@ -79,7 +79,7 @@ export async function watchHandOver({ mode }) {
 export async function watchTensorflow({ samples }) {
   await new Promise((resolve, reject) => {
     const script = document.createElement('script');
-    script.src = '/node_modules/@tensorflow/tfjs/dist/tf.min.js';
+    script.src = '/tests/bench/node_modules/@tensorflow/tfjs/dist/tf.min.js';
     script.onload = resolve;
     script.onerror = () => reject(new Error('tf.min.js did not load'));
     document.head.append(script);

@@ -5,31 +5,31 @@
 
 import { openWire } from './wire.js';
 
-const WARM_MS = 400;
+/** @typedef {Pick<import('../peers/contenders.js').Contender, 'id' | 'name' | 'file' | 'options'>} Runner */
 const LONG_MS = 3000; // a step beyond which two rounds are all that there are
 const CLOSE = 0.001; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 3e-5 was seen
 
-/** @typedef {{ id: string, name: string, times: number[], cannot?: string, loss?: number, about?: string, every?: number }} Timed */
+/** @typedef {{ id: string, name: string, times: number[], cannot?: string, loss?: number, about?: string, flop?: number, every?: number }} Timed */
 
-/** @param {any} reply */
+/** @param {any} reply what a contender answered */
 function checked(reply) {
   if (reply.cannot) throw new Error(reply.cannot);
   return reply;
 }
 
 /**
- * @param {ReturnType<typeof openWire>} wire @param {number} ms that its second step took
+ * @param {ReturnType<typeof openWire>} wire @param {number} ms that its second step took @param {number} warmMs
  * @returns {Promise<{ ms: number, every: number }>} after how many steps reading is cheapest, and what a step takes then
  */
-async function warmUp(wire, ms) {
+async function warmUp(wire, ms, warmMs) {
   let best = { ms: Infinity, every: 1 };
-  for (let spent = 0; spent < WARM_MS; ) {
-    const steps = Math.max(1, Math.ceil((WARM_MS - spent) / ms / 4));
+  for (let spent = 0; spent < warmMs; ) {
+    const steps = Math.max(1, Math.ceil((warmMs - spent) / ms / 4));
     ({ ms } = checked(await wire.ask({ steps, every: 1 })));
     spent += steps * ms;
     if (spent >= LONG_MS) return { ms, every: 1 };
   }
-  for (const every of [1, 4, 16]) {
+  for (const every of [1, 4, 16]) { // more pays nobody
     const steps = Math.max(every, Math.min(64, Math.round(100 / ms)));
     if (every > 1 && steps * ms > LONG_MS) continue;
     const taken = checked(await wire.ask({ steps, every })).ms;
@@ -39,10 +39,10 @@ async function warmUp(wire, ms) {
 }
 
 /**
- * @param {{ workload: any, contenders: import('../peers/contenders.js').Contender[], rounds: number, roundMs: number }} options
+ * @param {{ workload: any, contenders: Runner[], rounds: number, roundMs: number, warmMs: number }} options
  * @returns {Promise<Timed[]>}
  */
-export async function measurePairs({ workload, contenders, rounds, roundMs }) {
+export async function measurePairs({ workload, contenders, rounds, roundMs, warmMs }) {
   /** @type {(Timed & { wire: ReturnType<typeof openWire>, ms: number })[]} */
   const all = [];
   for (const { id, name, file, options } of contenders) {
@@ -51,16 +51,16 @@ export async function measurePairs({ workload, contenders, rounds, roundMs }) {
     const one = { id, name, wire, ms: 1, times: [] };
     all.push(one);
     try {
-      one.about = checked(await wire.ask({ open: { file, options, workload } })).about;
+      Object.assign(one, checked(await wire.ask({ open: { file, options, workload } })));
       checked(await wire.ask({ steps: 1, every: 1 }));
       const second = checked(await wire.ask({ steps: 1, every: 1 }));
       one.loss = second.loss;
-      Object.assign(one, await warmUp(wire, second.ms));
+      Object.assign(one, await warmUp(wire, second.ms, warmMs));
     } catch (error) {
       one.cannot = /** @type {Error} */ (error).message;
     }
   }
-  const losses = all.flatMap(({ loss }) => loss ?? []);
+  const losses = all.flatMap(({ loss }) => loss ?? []); // what trains nothing has none
   for (const one of all) {
     if (one.loss !== undefined && !(Math.abs(one.loss / losses[0] - 1) < CLOSE)) one.cannot = `its second loss is ${one.loss}, not ${losses[0]}: it trains something else`;
   }
