@@ -110,6 +110,40 @@ export function openBrowser() {
         rmSync(folder, { recursive: true, force: true });
       }
     },
+    /**
+     * Watches the workers that a page will make. read(): bytes of their heaps after a collection, by how their
+     * scripts' addresses end.
+     * @param {import('playwright-core').Page} page
+     */
+    async watchWorkerHeaps(page) {
+      const session = await page.context().newCDPSession(page);
+      /** @type {{ url: string, ask: (method: string) => Promise<any> }[]} */
+      const workers = [];
+      /** @type {Map<number, (result: any) => void>} */
+      const waiting = new Map();
+      let id = 0;
+      session.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
+        const ask = (/** @type {string} */ method) => new Promise((resolve) => {
+          waiting.set(++id, resolve);
+          void session.send('Target.sendMessageToTarget', { sessionId, message: JSON.stringify({ id, method }) });
+        });
+        workers.push({ url: targetInfo.url, ask });
+      });
+      session.on('Target.receivedMessageFromTarget', ({ message }) => {
+        const reply = JSON.parse(message);
+        waiting.get(reply.id)?.(reply.result);
+      });
+      await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+      return {
+        /** @param {string[]} ends @returns {Promise<number[]>} */
+        read: (ends) => Promise.all(ends.map(async (end) => {
+          const worker = workers.find(({ url }) => url.endsWith(end));
+          if (!worker) throw new Error(`the page has no worker ${end}`);
+          await worker.ask('HeapProfiler.collectGarbage');
+          return (await worker.ask('Runtime.getHeapUsage')).usedSize;
+        })),
+      };
+    },
     async close() {
       for (const close of closers.reverse()) await close();
     },

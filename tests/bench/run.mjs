@@ -12,7 +12,7 @@ import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
 import { ensurePeers } from './install.mjs';
 
-const QUESTIONS = ['size', 'startup', 'longtask', 'stop', 'roundtrip', 'step', 'interpreter', 'threads', 'relaxed', 'peers', 'train'];
+const QUESTIONS = ['size', 'startup', 'longtask', 'progress', 'stop', 'roundtrip', 'memory', 'step', 'interpreter', 'threads', 'relaxed', 'peers', 'train'];
 /** Questions that need the bench's own packages. */
 const PEERED = ['size', 'startup', 'longtask', 'peers', 'train'];
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));

@@ -14,26 +14,28 @@ export const ALL = 1e15; // units: more than any step has
 /** A pump that never says stop. */
 const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
 
-/** @param {any} variant @param {number} threads */
-async function openCore(variant, threads) {
-  if (threads > 1) throw new Error('this version has no threads');
-  return Core.create(await loadModule(variant));
+const HELPERS_MS = 1000;
+
+/** Waits until the helpers compute; a plan without work to share never asks for them. @param {Core} core @param {number} count */
+async function helpersCompute(core, count) {
+  for (const end = performance.now() + HELPERS_MS; core.helpers < count && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+  return `${core.helpers + 1} threads`;
 }
 
 /** @param {import('./workloads.mjs').Workload} workload @param {{ variant?: any, threads?: number, shuffle?: boolean }} [options] */
 export async function openSteps(workload, { variant = 'simd', threads = 1, shuffle = true } = {}) {
   const { spec, batch } = workload;
-  const core = await openCore(variant, threads);
+  const core = await Core.create(await loadModule(variant), { threads });
   const model = new Model(core, spec);
   const { inputs, classes } = model.facts;
   const initial = initialWeights(spec);
   const samples = BATCHES * batch;
   const data = randomData(samples, inputs, classes);
+  const before = core.memory.used();
   const x = model.store.takeX(data.x);
   const y = model.store.takeY(data.y, samples);
-  const before = core.memory.used();
+  const storedBytes = core.memory.used() - before;
   const { plan } = model.openPlan('TRAIN', batch);
-  const planBytes = core.memory.used() - before;
   core.planSetData(plan, x.address, x.type, y.address, y.type, samples);
   let steps = 0;
   /** From the first weights on: trained for long on little data a network is another one. */
@@ -44,21 +46,22 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
     steps++;
   };
   return {
-    core, model, plan, planBytes, restart,
+    core, model, plan, storedBytes, restart,
     flop: stepFlop(workload),
-    about: /** @type {string | undefined} */ (undefined),
+    about: threads > 1 ? await helpersCompute(core, threads - 1) : undefined,
     step() {
       begin();
       while (core.stepRun(plan, ALL));
     },
-    /** One step part by part. @returns {number[]} ms of each part, in the same order every time */
+    /** One step part by part. @returns {{ ms: number, updating: boolean }[]} in the same order every time */
     parts() {
       begin();
       const taken = [];
       for (let more = true; more; ) {
+        const updating = core.stepUpdating(plan);
         const start = performance.now();
         more = core.stepRun(plan, 1);
-        taken.push(performance.now() - start);
+        taken.push({ ms: performance.now() - start, updating });
       }
       return taken;
     },

@@ -17,25 +17,29 @@ const OVER_A_PART_MS = 5;
 const BIG = WORKLOADS[3];
 
 /**
- * Each part's quickest of several steps, so that no neighbour's work is in it; of these the longest.
- * @param {import('./workloads.mjs').Workload} workload @param {number} steps @returns {Promise<number>} ms
+ * Each part's quickest of several steps, so that no neighbour's work is in it: of these the longest, and all that
+ * belong to the update.
+ * @param {import('./workloads.mjs').Workload} workload @param {number} steps
  */
-async function longestPart(workload, steps) {
+export async function timeParts(workload, steps) {
   const { parts } = await openSteps(workload);
   let quickest = parts();
   for (let i = 1; i < steps; i++) {
     const again = parts();
-    quickest = quickest.map((ms, part) => Math.min(ms, again[part]));
+    quickest = quickest.map(({ ms, updating }, part) => ({ ms: Math.min(ms, again[part].ms), updating }));
   }
-  return Math.max(...quickest);
+  return {
+    longest: Math.max(...quickest.map(({ ms }) => ms)),
+    update: quickest.reduce((all, { ms, updating }) => all + (updating ? ms : 0), 0),
+  };
 }
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
   const amount = { rounds: quick ? 2 : 5, times: quick ? 20 : 40 };
   const nets = [
-    { name: 'digits', longest: await longestPart(WORKLOADS[2], 30), options: { spec: DIGITS, samples: 256, batch: 32 } },
-    { name: 'W4', longest: await longestPart(BIG, 5), options: { spec: { ...BIG.spec, inputScale: 1 / 255 }, samples: 64, batch: BIG.batch } },
+    { name: 'digits', ...(await timeParts(WORKLOADS[2], 30)), options: { spec: DIGITS, samples: 256, batch: 32 } },
+    { name: 'W4', ...(await timeParts(BIG, 5)), options: { spec: { ...BIG.spec, inputScale: 1 / 255 }, samples: 64, batch: BIG.batch } },
   ];
   /** @type {import('./table.mjs').Figure[]} */
   const figures = nets.map(({ name, longest }) => ({ what: `${name}: longest part, simd`, unit: 'ms', value: longest }));
