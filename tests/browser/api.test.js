@@ -1,5 +1,5 @@
 /* api.test.js: the public API in Chromium: isolated and not, under the strict policy, from a server that does not
- * know wasm; in a worker and on the page's own thread; with and without SIMD; and with the bits that Node has. */
+ * know wasm; in a worker and on the page's own thread; in each variant; and with the bits that Node has. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connectMain, train } from '../bits/train.js';
@@ -23,7 +23,7 @@ after(() => browser?.close());
 
 for (const [setting, server] of Object.entries(SETTINGS)) {
   for (const mode of ['worker', 'main']) {
-    for (const variant of ['base', 'simd']) {
+    for (const variant of server.isolated ? ['base', 'simd', 'simd-mt'] : ['base', 'simd']) {
       test(`${setting}, ${mode}, ${variant}`, GUARD, () => withPage(browser, server, async ({ page, said }) => {
         const options = { mode, variant };
         const got = await page.evaluate(async ([problem, given]) => {
@@ -46,7 +46,7 @@ test('mode auto takes the worker and the fastest variant, and has nothing to exp
   withPage(browser, {}, async ({ page, said }) => {
     const info = await page.evaluate(async () => {
       const { createTrainer } = await import('/web/index.js');
-      return (await createTrainer({ inputShape: [2], layers: [{ type: 'dense', units: 1 }] })).info;
+      return (await createTrainer({ inputShape: [2], layers: [{ type: 'dense', units: 1 }] }, { threads: 1 })).info;
     });
     assert.equal(info.mode, 'worker');
     assert.equal(info.variant, 'simd');
