@@ -1,5 +1,5 @@
-/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, with and without SIMD,
- * sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in Chromium. */
+/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each
+ * deterministic variant, sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in Chromium. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -25,7 +25,7 @@ for (const problem of Object.keys(PROBLEMS)) {
   });
 
   for (const [place, connect] of Object.entries(PLACES)) {
-    for (const variant of ['base', 'simd']) {
+    for (const variant of ['base', 'simd', 'simd-mt']) {
       for (const sliced of [false, true]) {
         for (const disturbed of [false, true]) {
           const name = [problem, place, variant, ...(sliced ? ['sliced'] : []), ...(disturbed ? ['disturbed'] : [])];

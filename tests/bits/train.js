@@ -84,7 +84,9 @@ export async function train(connect, { problem, variant, sliced = false, disturb
   const data = dataOf(PROBLEMS[problem]);
   const { ask, close } = await open(connect);
   try {
-    const ready = await ask('INIT_TRAINING', { ...spec, runtime: { variant, ...(sliced && { sliceWork: 1 }) } });
+    const place = connect === connectMain ? 'main' : 'worker';
+    const runtime = { variant, place, ...(sliced && { sliceWork: 1 }) };
+    const ready = await ask('INIT_TRAINING', { ...spec, runtime });
     const begun = await hashOf((await ask('GET_WEIGHTS')).weights);
     const run = ask('START_TRAINING', { ...data, ...settings });
     const { pauses } = disturbed ? await disturb(ask, data, spec.inputShape) : { pauses: 0 };

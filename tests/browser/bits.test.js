@@ -1,5 +1,5 @@
-/* bits.test.js: the hashes of tests/bits in Chromium: in a module worker and on the page's thread, with and without
- * SIMD, sliced at every part or not, disturbed or not, against what Node's main thread computes. */
+/* bits.test.js: the hashes of tests/bits in Chromium: in a module worker and on the page's thread, in each
+ * deterministic variant, sliced at every part or not, disturbed or not, against what Node's main thread computes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PROBLEMS } from '../bits/problems.js';
@@ -19,8 +19,8 @@ const trainInPage = (page, connect, way) => page.evaluate(async ([name, given]) 
 
 for (const problem of Object.keys(PROBLEMS)) {
   for (const connect of ['connectMain', 'connectWebWorker']) {
-    for (const variant of ['base', 'simd']) {
-      test(`${problem}: ${connect}, ${variant}`, GUARD, () => withPage(browser, {}, async ({ page, said }) => {
+    for (const [variant, isolated] of [['base', false], ['simd', false], ['simd-mt', true]]) {
+      test(`${problem}: ${connect}, ${variant}`, GUARD, () => withPage(browser, { isolated }, async ({ page, said }) => {
         const reference = await train(connectMain, { problem, variant: 'base' });
         for (const sliced of [false, true]) {
           for (const disturbed of [false, true]) {
