@@ -11,13 +11,15 @@ export const title = 'ms of one training step in a worker, beside others (ratio:
 
 /** @typedef {import('./probes/pairs.js').Timed} Timed */
 
-/** @param {string} what @param {Timed} own @param {Timed} other @returns {import('./table.mjs').Figure} */
-function pair(what, own, other) {
-  if (own.cannot) return { what, unit: 'ms', value: NaN, cannot: own.cannot };
-  const base = { what, unit: 'ms', ...median(own.times) };
+/** @param {string} place @param {import('./workloads.mjs').Workload} workload @param {Timed} own @param {Timed} other @returns {import('./table.mjs').Figure} */
+function pair(place, { id, name: net }, own, other) {
+  const what = `${place} ${id} ${net}`;
+  const of = { place, workload: id, peer: other.id };
+  const base = { what, of, unit: 'ms', ...(own.cannot ? { value: NaN, cannot: own.cannot } : median(own.times)) };
   const name = other.about ? `${other.name} (${other.about})` : other.name;
   if (other.cannot) return { ...base, peer: { what: name, value: NaN, cannot: other.cannot } };
-  return { ...base, peer: { what: name, ...median(other.times) }, paired: median(other.times.map((ms, round) => own.times[round] / ms)) };
+  const peer = { what: name, ...median(other.times) };
+  return own.cannot ? { ...base, peer } : { ...base, peer, paired: median(other.times.map((ms, round) => own.times[round] / ms)) };
 }
 
 /** What --quick asks of Node, whose engine is a browser's. */
@@ -32,7 +34,7 @@ export async function measure({ quick, browser, say }) {
     for (const workload of WORKLOADS) {
       const { id } = workload;
       if (quick && place === 'Node' && !QUICK_NODE.includes(id)) {
-        figures.push({ what: `${place} ${id}`, unit: 'ms', value: NaN, cannot: 'left out of --quick, as Chromium has it' });
+        figures.push({ what: `${place} ${id}`, of: { place, workload: id, peer: '' }, unit: 'ms', value: NaN, cannot: 'left out of --quick, as Chromium has it' });
         continue;
       }
       say(`${place}, ${id}`);
@@ -41,7 +43,7 @@ export async function measure({ quick, browser, say }) {
       const options = { workload, contenders: asked, ...amount };
       const [own, ...others] = await callAt(place, browser, 'pairs.js', 'measurePairs', options);
       const slow = there.filter((each) => !asked.includes(each)).map(({ id: who, name, slow: cells }) => ({ id: who, name, times: [], cannot: `${id} was left out of --quick: ${cells?.[id]} a step` }));
-      figures.push(...[...others, ...slow].map((other) => pair(`${place} ${id} ${workload.name}`, own, other)));
+      figures.push(...[...others, ...slow].map((other) => pair(place, workload, own, other)));
     }
   }
   return figures;

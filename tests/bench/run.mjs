@@ -1,8 +1,9 @@
-/* run.mjs: `npm run bench [-- name ...] [--quick]`: asks the questions, prints tables, writes one JSON file.
+/* run.mjs: `npm run bench [-- name ...] [--quick] [--publish]`: asks the questions, prints tables, writes one JSON file.
  *
  * A question is a file beside this one that exports `title` and `measure(setting)`, which returns figures
- * (table.mjs). Without names all are asked, --quick with fewer samples. A goal that is missed is a finding, not a
- * failure: the exit status tells only whether everything could be measured. */
+ * (table.mjs). Without names all are asked, --quick with fewer samples. --publish makes docs/bench.md of the results, or of
+ * a file of earlier ones that is named instead of questions. A goal that is missed is a finding, not a failure: the
+ * exit status tells only whether everything could be measured. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -12,18 +13,22 @@ import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
 import { ensurePeers } from './install.mjs';
 
-const QUESTIONS = ['size', 'startup', 'longtask', 'progress', 'stop', 'roundtrip', 'memory', 'step', 'interpreter', 'threads', 'relaxed', 'peers', 'train'];
+const QUESTIONS = ['peers', 'step', 'interpreter', 'threads', 'relaxed', 'memory', 'startup', 'size', 'longtask', 'progress', 'stop', 'roundtrip', 'train'];
 /** Questions that need the bench's own packages. */
-const PEERED = ['size', 'startup', 'longtask', 'peers', 'train'];
+const PEERED = ['peers', 'startup', 'size', 'longtask', 'train'];
+const OPTIONS = ['--quick', '--publish'];
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** @param {string[]} args */
 function readArguments(args) {
-  const names = args.filter((arg) => !arg.startsWith('--'));
-  const unknown = [...args.filter((arg) => arg.startsWith('--') && arg !== '--quick'), ...names.filter((name) => !QUESTIONS.includes(name))];
-  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${QUESTIONS.join(' ')} --quick`);
-  return { names: names.length ? names : QUESTIONS, quick: args.includes('--quick') };
+  const publish = args.includes('--publish');
+  const files = publish ? args.filter((arg) => arg.endsWith('.json')) : [];
+  const names = args.filter((arg) => !arg.startsWith('--') && !files.includes(arg));
+  const unknown = args.filter((arg) => ![...OPTIONS, ...QUESTIONS, ...files].includes(arg));
+  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${[...QUESTIONS, ...OPTIONS].join(' ')}, or --publish and a .json file`);
+  if (files.length > 1 || (files.length && names.length)) throw new SetupError('--publish takes one file of results, or questions to ask');
+  return { names: names.length ? names : QUESTIONS, quick: args.includes('--quick'), publish, file: files[0] };
 }
 
 /** @param {string} browserVersion */
@@ -49,12 +54,11 @@ function say(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-await asCommand(async () => {
-  const { names, quick } = readArguments(process.argv.slice(2));
-  ensurePackages();
-  if (names.some((name) => PEERED.includes(name))) ensurePeers();
-  ensureTools(['build']);
-  await build();
+/**
+ * @param {string[]} names @param {boolean} quick
+ * @returns {Promise<string>} the file of the results
+ */
+async function ask(names, quick) {
   const { openBrowser } = await import('./browser.mjs');
   const { isMet, ratioOf, table } = await import('./table.mjs');
   const browser = openBrowser();
@@ -65,6 +69,7 @@ await asCommand(async () => {
   try {
     for (const name of names) {
       const { title, measure } = await import(`./${name}.mjs`);
+      const start = performance.now();
       try {
         const figures = await measure({ quick, browser, say: (/** @type {string} */ text) => say(`${name}: ${text}`) });
         say('');
@@ -76,15 +81,29 @@ await asCommand(async () => {
         results[name] = { title, error: /** @type {Error} */ (error).message };
         process.exitCode = 1;
       }
+      results[name].seconds = Math.round((performance.now() - start) / 1000);
     }
     const date = new Date().toISOString();
-    const command = `npm run bench -- ${[...names, ...(quick ? ['--quick'] : [])].join(' ')}`;
+    const command = `npm run bench${[...(names === QUESTIONS ? [] : names), ...(quick ? ['--quick'] : [])].map((arg, i) => (i ? ` ${arg}` : ` -- ${arg}`)).join('')}`;
     const machine = describeMachine(browser.version());
     mkdirSync(RESULTS, { recursive: true });
     const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
     writeFileSync(file, `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`);
     process.stdout.write(`\n${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; Chromium ${machine.chromium || 'not used'}\n${file}\n`);
+    return file;
   } finally {
     await browser.close();
   }
+}
+
+await asCommand(async () => {
+  const { names, quick, publish, file } = readArguments(process.argv.slice(2));
+  ensurePackages();
+  if (publish || names.some((name) => PEERED.includes(name))) ensurePeers();
+  if (!file) {
+    ensureTools(['build']);
+    await build();
+  }
+  const results = file ?? (await ask(names, quick));
+  if (publish) await (await import('./publish.mjs')).publish(results);
 });

@@ -5,7 +5,7 @@
  * itself, as a web host sends it. */
 
 import { build, transform } from 'esbuild';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { constants, brotliCompressSync, gzipSync } from 'node:zlib';
 import { fileOf } from './browser.mjs';
 
@@ -43,12 +43,17 @@ export async function measure() {
   const [bridge, worker] = [modulesOf('web/'), modulesOf('worker/')];
   const modules = [...bridge, ...worker];
   const minified = await Promise.all(modules.map(minify));
-  const bundled = await bundle(['web/index.js', 'worker/worker.js']);
+  const bundled = await bundle(['web/index.js', 'worker/worker.js', 'worker/helper.js'].filter((path) => existsSync(fileOf(path))));
   const peer = { what: 'tf.min.js', value: gzip(readFileSync(fileOf(PEER))) };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
-  for (const variant of ['simd', 'base']) {
-    const wasm = readFileSync(fileOf(`wasm-build/dist/offstage.${variant}.wasm`));
+  for (const variant of ['simd', 'base', 'simd-mt', 'relaxed', 'relaxed-mt']) {
+    const path = fileOf(`wasm-build/dist/offstage.${variant}.wasm`);
+    if (!existsSync(path)) {
+      figures.push({ what: variant, unit: 'KB', value: NaN, cannot: 'this machine cannot build it' });
+      continue;
+    }
+    const wasm = readFileSync(path);
     const all = (/** @type {string} */ how, /** @type {Bytes[]} */ files, /** @type {(bytes: Bytes) => number} */ size = gzip) =>
       ({ what: `${variant}, ${how}`, unit: 'KB', value: sum([...files, wasm], size) });
     figures.push(

@@ -82,7 +82,7 @@ export async function measure({ quick, say }) {
     ...(head ? [{ what: 'W5 after 2,000 steps', unit: 'ms', ...late(head, quick ? 3 : 7) }] : []),
     ...opened.map(({ id, flop, times, shares, share }) => ({
       what: `${id} ${(flop / 1e6).toFixed(1)} MFLOP at ${(flop / 1e6 / median(times).value).toFixed(1)} GFLOP/s`,
-      unit: '% of peak', ...median(shares), goal: { least: share },
+      of: { workload: id }, unit: '% of peak', ...median(shares), goal: { least: share },
     })),
   ];
 }

@@ -16,17 +16,18 @@
  * @property {{ what: string, value: number, low?: number, high?: number, cannot?: string }} [peer]
  * @property {{ value: number, low: number, high: number }} [paired] ratio to the peer, of rounds
  * @property {{ most?: number, least?: number }} [goal]
+ * @property {Record<string, string>} [of] where it belongs in a table of several columns
  */
 
 /** @param {number} value three digits that count, whole numbers from 100 on */
-function digits(value) {
+export function digits(value) {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return value === 0 ? '0' : String(Number(value.toPrecision(3)));
 }
 
 /** @param {{ low?: number, high?: number }} summary */
-const spread = ({ low, high }) => (low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`);
+export const spread = ({ low, high }) => (low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`);
 
 /** @param {Figure} figure @returns {boolean | undefined} */
 export function isMet({ value, goal, cannot }) {
@@ -35,24 +36,25 @@ export function isMet({ value, goal, cannot }) {
 }
 
 /** @param {Figure} figure @returns {number | undefined} value over the peer's */
-export function ratioOf({ value, peer, paired }) {
+export function ratioOf({ value, cannot, peer, paired }) {
   if (paired) return paired.value;
-  return peer && !peer.cannot && peer.value !== 0 ? value / peer.value : undefined;
+  return peer && !cannot && !peer.cannot && peer.value !== 0 ? value / peer.value : undefined;
 }
+
+/** @param {NonNullable<Figure['goal']>} goal */
+export const wantedOf = ({ most, least }) => (most === undefined ? `>= ${digits(/** @type {number} */ (least))}` : `<= ${digits(most)}`);
 
 /** @param {Figure} figure */
 function row(figure) {
   const { what, unit, value, peer, goal } = figure;
-  if (figure.cannot) return [what, 'not measured', '', '', '', ''];
   const ratio = ratioOf(figure);
-  const wanted = goal && (goal.most === undefined ? `>= ${digits(/** @type {number} */ (goal.least))}` : `<= ${digits(goal.most)}`);
   return [
     what,
-    `${digits(value)} ${unit}`,
+    figure.cannot ? 'cannot' : `${digits(value)} ${unit}`,
     spread(figure),
     peer ? `${peer.cannot ? 'cannot' : digits(peer.value)}  ${peer.what}` : '',
     ratio === undefined ? '' : `${digits(ratio)} x${figure.paired ? ` (${spread(figure.paired)})` : ''}`,
-    goal ? `${wanted} ${isMet(figure) ? 'met' : 'MISSED'}` : '',
+    goal && !figure.cannot ? `${wantedOf(goal)} ${isMet(figure) ? 'met' : 'MISSED'}` : '',
   ];
 }
 
@@ -66,7 +68,7 @@ export function table(title, figures) {
     .join('  ').trimEnd());
   lines.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
   const reasons = new Set(figures.flatMap(({ what, cannot, peer }) => [
-    ...(cannot ? [`  ${what} was not measured: ${cannot}`] : []),
+    ...(cannot ? [`  ${what} cannot be told: ${cannot}`] : []),
     ...(peer?.cannot ? [`  ${peer.what} cannot: ${peer.cannot}`] : []),
   ]));
   return `\n${title}\n\n${lines.join('\n')}\n${reasons.size ? `\n${[...reasons].join('\n')}\n` : ''}`;

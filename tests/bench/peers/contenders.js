@@ -21,6 +21,10 @@ export const CONTENDERS = [
     how: 'the `simd` wasm, one thread, called step by step below the session; each step gathers its batch from the data set',
   },
   {
+    id: 'offstage-threads', name: 'Offstage, 2 threads', file: 'offstage.js', options: { variant: 'simd-mt', threads: 2 }, places: ['Node', 'Chromium'],
+    how: 'the `simd-mt` wasm in the same way, with one helper',
+  },
+  {
     id: 'tfjs-wasm', name: 'TF.js wasm', file: 'tfjs.js', options: { backend: 'wasm' }, places: ['Node', 'Chromium'], slow: { W7: '1.5 s' },
     how: 'a layers model, `optimizer.minimize()` with `tf.losses.softmaxCrossEntropy`, its batches tensors made beforehand; the wasm backend with SIMD and the number of threads it chooses itself (half of the cores)',
   },

@@ -7,14 +7,17 @@ import { openTensorflow, openWire } from './wire.js';
 /** What an app has loaded before it asks: this file's imports. */
 export function load() {}
 
-/** @returns {Promise<number>} ms from createTrainer() to its model */
-export async function timeTrainer() {
+/** @param {string} [assets] of a bundled worker @returns {Promise<number>} ms from createTrainer() to its model */
+export async function timeTrainer(assets) {
   const start = performance.now();
-  const trainer = await createTrainer(DIGITS, { mode: 'worker' });
+  const trainer = await createTrainer(DIGITS, { mode: 'worker', ...(assets && { assets }) });
   const taken = performance.now() - start;
   await trainer.dispose();
   return taken;
 }
+
+/** The worker in one file, as an app ships it. @param {string} assets */
+export const timeBundled = (assets) => timeTrainer(assets);
 
 /** @param {() => ReturnType<typeof openWire>} open @returns {Promise<number>} ms to the first message */
 async function timeFirst(open) {
