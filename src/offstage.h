@@ -239,9 +239,9 @@ ofs_team *ofs_team_init(void *mem);
 /* Between two calls of ofs_step_run; NULL: the model's steps are one thread's again. */
 void ofs_model_set_team(ofs_model *model, ofs_team *team);
 
-/* Work units that a second thread would save of a step with the last step's samples, before any with all that the
- * plan takes; 0 where no operation is worth sharing. */
-uint64_t ofs_plan_saves(ofs_plan *plan);
+/* 1 where a second thread would make a step of this plan faster (told from the shapes), so that helpers are worth
+ * making. */
+int ofs_plan_shares(ofs_plan *plan);
 
 /* A helper: reports in, computes when there is something to share, sleeps when there is not, returns after
  * ofs_team_end. Takes about as much stack as ofs_step_run. */

@@ -139,7 +139,7 @@ const ofs_real *plan_output(const ofs_plan *p) { return ofs_plan_output(p); }
 size_t team_bytes(void) { return ofs_team_bytes(); }
 ofs_team *team_init(void *mem) { return ofs_team_init(mem); }
 void model_set_team(ofs_model *m, ofs_team *t) { ofs_model_set_team(m, t); }
-double plan_saves(ofs_plan *p) { return (double)ofs_plan_saves(p); }
+int plan_shares(ofs_plan *p) { return ofs_plan_shares(p); }
 void team_help(ofs_team *t) { ofs_team_help(t); }
 uint32_t team_helpers(const ofs_team *t) { return ofs_team_helpers(t); }
 void team_lose(ofs_team *t) { ofs_team_lose(t); }

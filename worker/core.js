@@ -2,21 +2,31 @@
  *
  * The first bytes above the core's own hold the mailbox: an ofs_error as doubles and an out area. The
  * blocks of memory.js come after it. Views of the mailbox are cached and fetched anew when memory has grown
- * (a stale one has length 0); views of anything else live no longer than the call that makes them. A
- * negative status becomes an OffstageError here and nowhere else. */
+ * (a stale one has length 0; one of shared memory never is); views of anything else live no longer than the call
+ * that makes them, and none leaves the session: what is handed out is a copy in a buffer of its own. A negative
+ * status becomes an OffstageError here and nowhere else. */
 
 import { OffstageError } from './errors.js';
-import { createMemory } from './memory.js';
+import { createMemory, openSharedMemory } from './memory.js';
 import { explain } from './refusal.js';
 import { readSchema } from './spec.js';
+import { Threads } from './threads.js';
 
 /** @typedef {import('./spec.js').Schema} Schema */
+/**
+ * @typedef {object} CoreOptions
+ * @property {number} [threads]  that compute, this one included: more than one in a module with threads only
+ * @property {string} [assets]   where helpers come from
+ * @property {(error: OffstageError) => void} [lost]  a helper has ended: the core is of no use any more
+ */
 /** @typedef {{ layer: number, role: string, shape: number[], size: number, data: number }} TensorInfo */
 
 const ERR_DOUBLES = 7;
 const OUT_DOUBLES = 16;
 const MAILBOX_BYTES = 1024;
 const ALIGN = 64;
+/** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
+const THREAD_LOST = -6;
 /** Names of ofs_role's values, which the schema has as constants. */
 const ROLES = ['KERNEL', 'BIAS'];
 
@@ -33,28 +43,64 @@ export class Core {
   #err;
   #out;
   /** @type {Float64Array} */ #outView = new Float64Array(0);
+  #team = 0;
+  /** @type {Threads | null} */ #threads = null;
 
-  /** @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module */
-  constructor(instance, module) {
+  /**
+   * @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module
+   * @param {{ shared?: WebAssembly.Memory, mostPages?: number }} [memory]  that was imported
+   */
+  constructor(instance, module, { shared, mostPages } = {}) {
     this.#wasm = /** @type {any} */ (instance.exports);
     const heap = Math.ceil(this.#wasm.__heap_base.value / ALIGN) * ALIGN;
     this.#err = heap;
     this.#out = heap + 8 * ERR_DOUBLES;
-    this.memory = createMemory(this.#wasm.memory, heap, ALIGN);
+    this.memory = createMemory(shared ?? this.#wasm.memory, heap, ALIGN, mostPages);
     this.memory.alloc(MAILBOX_BYTES, 'the mailbox'); // the first block: it lies at `heap`
     const known = schemas.get(module) ?? readSchema(this.#text(this.#wasm.schema()));
     schemas.set(module, known);
     this.schema = known;
   }
 
-  /** @param {WebAssembly.Module} module @returns {Promise<Core>} */
-  static async create(module) {
+  /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
+  static async create(module, { threads = 1, assets, lost } = {}) {
     try {
-      return new Core(await WebAssembly.instantiate(module, {}), module);
+      if (WebAssembly.Module.imports(module).length === 0) {
+        return new Core(await WebAssembly.instantiate(module, {}), module);
+      }
+      const memory = openSharedMemory();
+      const core = new Core(await WebAssembly.instantiate(module, { env: { memory: memory.shared } }), module, memory);
+      if (threads > 1) core.#share({ module, memory: memory.shared, count: threads - 1, assets, lost });
+      return core;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new OffstageError('OUT_OF_MEMORY', 'the core needs memory to start with, and none can be had', { cause });
     }
+  }
+
+  /**
+   * @param {{ module: WebAssembly.Module, memory: WebAssembly.Memory, count: number, assets?: string,
+   *   lost?: (error: OffstageError) => void }} setting
+   */
+  #share({ lost = () => {}, ...setting }) {
+    const wasm = this.#wasm;
+    const stackBytes = wasm.__stack_pointer.value; // this instance's own begins at 0 and is empty
+    this.#team = wasm.team_init(this.memory.alloc(wasm.team_bytes(), 'the team'));
+    this.#threads = new Threads({
+      ...setting, lost, team: this.#team,
+      stack: () => this.memory.alloc(stackBytes, 'a stack') + stackBytes,
+      end: () => wasm.team_end(this.#team),
+    });
+  }
+
+  /** Helpers that compute. */
+  get helpers() {
+    return this.#threads ? this.#wasm.team_helpers(this.#team) : 0;
+  }
+
+  /** Ends the helpers; no step is run after it. */
+  close() {
+    this.#threads?.end();
   }
 
   /** @param {number} at */
@@ -100,6 +146,7 @@ export class Core {
   modelInit(block, bytes, spec, size) {
     const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
     if (model === 0) throw this.#refusal();
+    if (this.#threads) this.#wasm.model_set_team(model, this.#team);
     return model;
   }
 
@@ -148,11 +195,13 @@ export class Core {
   }
 
   /**
+   * The plan's first data are also when helpers are made, if it has work for them.
    * @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType
    * @param {number} n
    */
   planSetData(plan, x, xType, y, yType, n) {
     this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, n, this.#err));
+    if (this.#threads && this.#wasm.plan_shares(plan) === 1) this.#threads.begin();
   }
 
   /** @param {number} address @param {number} type @param {number} n @returns {number} first bad element, -1: none */
@@ -176,6 +225,7 @@ export class Core {
   /** @param {number} plan @param {number} work @returns {boolean} parts remain */
   stepRun(plan, work) {
     const status = this.#wasm.step_run(plan, work, this.#out);
+    if (status === THREAD_LOST) throw new Error('a computing thread was lost with a part of a step in its hands');
     if (status < 0) this.#check(this.#noted(status));
     this.units = this.#mail()[0];
     return status === 1;

@@ -2,12 +2,18 @@
  *
  * Free blocks are a list sorted by address, never adjacent, first fit; a freed block joins its neighbours.
  * Memory grows when nothing fits and never shrinks: dropping the instance gives it back. Only this file
- * grows it, so a view is stale exactly when alloc() has been called since it was made. */
+ * grows it, so a view is stale exactly when alloc() has been called since it was made (of a shared memory: too short,
+ * not detached). */
 
 import { OffstageError } from './errors.js';
 
 const PAGE = 65536;
 const MOST_PAGES = 65536; // 4 GiB: what a 32-bit pointer reaches
+/* What the linker gave a threaded module to begin with (--initial-memory): not less may be handed over. */
+const SHARED_PAGES = 8;
+/* Maxima of a shared memory, in pages: 4 GiB, and down to 256 MiB. The address space of a maximum is taken at once, and
+ * iOS has none of 2 GB. */
+const SHARED_MAXIMA = [65536, 32768, 16384, 8192, 4096];
 
 /**
  * @typedef {object} Memory
@@ -28,12 +34,30 @@ export function showBytes(bytes) {
 }
 
 /**
+ * The biggest shared memory that can be had.
+ * @returns {{ shared: WebAssembly.Memory, mostPages: number }}
+ */
+export function openSharedMemory() {
+  /** @type {unknown} */
+  let cause;
+  for (const maximum of SHARED_MAXIMA) {
+    try {
+      return { shared: new WebAssembly.Memory({ initial: SHARED_PAGES, maximum, shared: true }), mostPages: maximum };
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new OffstageError('OUT_OF_MEMORY', 'memory that threads share cannot be had here', { cause });
+}
+
+/**
  * @param {WebAssembly.Memory} memory
  * @param {number} base   the first byte to hand out
  * @param {number} align  a power of two; of every address and size
+ * @param {number} [mostPages]  that it was made to grow to
  * @returns {Memory}
  */
-export function createMemory(memory, base, align) {
+export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
   const up = (/** @type {number} */ bytes) => Math.ceil(bytes / align) * align;
   let end = memory.buffer.byteLength;
   let used = 0;
@@ -51,7 +75,10 @@ export function createMemory(memory, base, align) {
       if (end / PAGE + pages > MOST_PAGES) throw new RangeError('more than 32-bit addresses reach');
       memory.grow(pages);
     } catch (cause) {
-      const message = `${what} needs ${showBytes(size)}, ${showBytes(used)} are in use: more memory cannot be had`;
+      const most = mostPages < MOST_PAGES && end / PAGE + pages > mostPages
+        ? `memory that threads share ends at ${showBytes(mostPages * PAGE)} here, with threads: 1 there may be more`
+        : 'more memory cannot be had';
+      const message = `${what} needs ${showBytes(size)}, ${showBytes(used)} are in use: ${most}`;
       throw new OffstageError('OUT_OF_MEMORY', message, { cause });
     }
     const grown = memory.buffer.byteLength - end;

@@ -201,6 +201,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} slices        looks at the message queue since the session began
  * @property {number} unitsPerMs    measured
  * @property {number} thread
+ * @property {number} helpers       threads that compute beside it: 0 until there is work to share
  */
 
 /**

@@ -288,5 +288,6 @@ export function statusOf({ model, run, pump, host }) {
     slices: pump.slices,
     unitsPerMs: pump.rate,
     thread: host.threadId ?? 0,
+    helpers: model?.core.helpers ?? 0,
   };
 }

@@ -136,6 +136,7 @@ class Session {
   #lose(reason) {
     const { request } = this.#current ?? {};
     this.#current = null;
+    this.#model?.core.close();
     this.#model = null;
     this.#gone = reason;
     if (request && this.#pending.delete(request.id)) this.#post(request.id, 'TRAINING_ERROR', errorToWire(reason));
@@ -168,13 +169,16 @@ class Session {
       this.#refuseWhileRunning('INIT_TRAINING');
       this.#gate = gate;
       const { runtime: given, ...spec } = request.payload;
-      const { made: core, runtime } = await openModule(readRuntime(given), (module) => Core.create(module));
+      const lost = (/** @type {OffstageError} */ reason) => this.#lose(reason);
+      const { made: core, runtime } = await openModule(readRuntime(given),
+        (module, { threads, assets }) => Core.create(module, { threads, assets, lost }));
       this.#refuseOutdated(generation);
       const sliceMs = SLICE_MS[runtime.place];
       this.#pump.configure({ sliceMs, sliceWork: runtime.sliceWork });
       const model = new Model(core, spec);
       await this.#finished(model.randomize(this.#pump));
       this.#refuseOutdated(generation);
+      this.#model?.core.close();
       this.#model = model;
       this.#gone = null;
       const { variant, threads, reason } = runtime;

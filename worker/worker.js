@@ -19,6 +19,7 @@ import './run.js';
 import { createSession } from './session.js';
 import './spec.js';
 import './store.js';
+import './threads.js';
 import { createHost } from './yield.js';
 
 const threads = nodeBuiltin('node:worker_threads');

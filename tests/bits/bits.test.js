@@ -1,10 +1,11 @@
-/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each
- * deterministic variant, sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in Chromium. */
+/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each deterministic variant,
+ * on any number of threads, sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in
+ * Chromium. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { buildNative, compilers, trainNatively } from './native.js';
-import { PROBLEMS } from './problems.js';
+import { PROBLEMS, enginesOf, isShared } from './problems.js';
 import { connectMain, train } from './train.js';
 
 /** @type {import('./train.js').Connect} */
@@ -25,13 +26,16 @@ for (const problem of Object.keys(PROBLEMS)) {
   });
 
   for (const [place, connect] of Object.entries(PLACES)) {
-    for (const variant of ['base', 'simd', 'simd-mt']) {
+    for (const engine of enginesOf(problem, place === 'main')) {
+      const { variant, threads } = engine;
       for (const sliced of [false, true]) {
         for (const disturbed of [false, true]) {
-          const name = [problem, place, variant, ...(sliced ? ['sliced'] : []), ...(disturbed ? ['disturbed'] : [])];
+          const name = [problem, place, variant, `${threads} threads`, ...(sliced ? ['sliced'] : []), ...(disturbed ? ['disturbed'] : [])];
           test(name.join(', '), async () => {
-            const got = await train(connect, { problem, variant, sliced, disturbed });
+            const got = await train(connect, { problem, ...engine, sliced, disturbed });
             assert.equal(got.variant, variant);
+            assert.equal(got.threads, threads);
+            assert.equal(got.helpers, isShared(problem) ? threads - 1 : 0);
             assert.equal(got.begun, reference.begun, 'initial weights');
             assert.deepEqual(got.history, reference.history);
             assert.equal(got.hash, reference.hash, 'final weights');

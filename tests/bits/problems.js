@@ -63,8 +63,42 @@ const YES_OR_NO = {
   samples: 30,
 };
 
+/* Big enough that threads have parts to share in every kind of operation; the others are not. */
+const SHARED = {
+  spec: {
+    inputShape: [21, 22, 3],
+    layers: [
+      { type: 'conv2d', filters: 24, kernelSize: 3, padding: 'same', activation: 'relu' },
+      { type: 'maxPooling2d', poolSize: 2 },
+      { type: 'conv2d', filters: 33, kernelSize: 3, activation: 'gelu' },
+      { type: 'conv2d', filters: 20, kernelSize: [2, 3], strides: 2, padding: 'same' },
+      { type: 'dropout', rate: 0.25 },
+      { type: 'flatten' },
+      { type: 'dense', units: 260, activation: 'tanh' },
+      { type: 'dense', units: 7, activation: 'softmax' },
+    ],
+    optimizer: 'adam',
+    seed: 11,
+  },
+  settings: { numEpochs: 2, batchSize: 16, shuffle: true },
+  samples: 40,
+};
+
 /** @type {Record<string, any>} */
-export const PROBLEMS = { pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO };
+export const PROBLEMS = { pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO, shared: SHARED };
+/** Of which threads have something to do. */
+export const isShared = (/** @type {string} */ problem) => problem === 'shared';
+
+/**
+ * What a problem is trained with: each deterministic variant, and those with threads on as many as may tell.
+ * @param {string} problem @param {boolean} alone  on a page's thread, which has no helpers
+ * @returns {{ variant: string, threads: number }[]}
+ */
+export function enginesOf(problem, alone) {
+  const counts = alone ? [1] : isShared(problem) ? [1, 2, 3, 4] : [2];
+  return [{ variant: 'base', threads: 1 }, { variant: 'simd', threads: 1 },
+    ...counts.map((threads) => ({ variant: 'simd-mt', threads }))];
+}
 
 /** @param {{ spec: any, samples: number, bytes?: boolean }} problem */
 export function dataOf({ spec, samples, bytes }) {

@@ -2,7 +2,7 @@
  *
  * The same file in Node and in a page. `sliced` looks at the message queue after every part; `disturbed` pauses
  * and resumes all the way, and predicts, evaluates and reads the weights in between. Neither may change a bit. */
-import { PROBLEMS, dataOf } from './problems.js';
+import { PROBLEMS, dataOf, isShared } from './problems.js';
 
 /** @typedef {{ post: (message: any) => void, close: () => void }} Channel */
 /** @typedef {(heard: (message: any) => void) => Channel | Promise<Channel>} Connect */
@@ -76,24 +76,36 @@ export async function hashOf(weights) {
 }
 
 /**
- * @param {Connect} connect
- * @param {{ problem: string, variant: string, sliced?: boolean, disturbed?: boolean }} way
+ * Until as many threads compute as there will be: the first plan with work to share brings them.
+ * @param {(type: string, payload?: any) => Promise<any>} ask
+ * @param {{ x: any, y: any, batchSize: number }} evaluation  changes nothing
+ * @param {number} helpers
  */
-export async function train(connect, { problem, variant, sliced = false, disturbed = false }) {
+async function gather(ask, evaluation, helpers) {
+  await ask('EVALUATE_MODEL', evaluation);
+  while ((await ask('GET_STATUS')).helpers < helpers) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/**
+ * @param {Connect} connect
+ * @param {{ problem: string, variant: string, threads?: number, sliced?: boolean, disturbed?: boolean }} way
+ */
+export async function train(connect, { problem, variant, threads = 1, sliced = false, disturbed = false }) {
   const { spec, settings } = PROBLEMS[problem];
   const data = dataOf(PROBLEMS[problem]);
   const { ask, close } = await open(connect);
   try {
     const place = connect === connectMain ? 'main' : 'worker';
-    const runtime = { variant, place, ...(sliced && { sliceWork: 1 }) };
+    const runtime = { variant, threads, place, ...(sliced && { sliceWork: 1 }) };
     const ready = await ask('INIT_TRAINING', { ...spec, runtime });
+    if (isShared(problem)) await gather(ask, { ...data, batchSize: settings.batchSize }, threads - 1);
     const begun = await hashOf((await ask('GET_WEIGHTS')).weights);
     const run = ask('START_TRAINING', { ...data, ...settings });
     const { pauses } = disturbed ? await disturb(ask, data, spec.inputShape) : { pauses: 0 };
     const { history, steps } = await run;
-    const { slices } = await ask('GET_STATUS');
+    const { slices, helpers } = await ask('GET_STATUS');
     const hash = await hashOf((await ask('GET_WEIGHTS')).weights);
-    return { variant: ready.variant, begun, hash, history, steps, slices, pauses };
+    return { variant: ready.variant, threads: ready.threads, helpers, begun, hash, history, steps, slices, pauses };
   } finally {
     close();
   }

@@ -1,8 +1,9 @@
-/* bits.test.js: the hashes of tests/bits in Chromium: in a module worker and on the page's thread, in each
- * deterministic variant, sliced at every part or not, disturbed or not, against what Node's main thread computes. */
+/* bits.test.js: the hashes of tests/bits in Chromium: in a module worker and on the page's thread, in each deterministic
+ * variant, on any number of threads, sliced at every part or not, disturbed or not, against what Node's main thread
+ * computes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { PROBLEMS } from '../bits/problems.js';
+import { PROBLEMS, enginesOf, isShared } from '../bits/problems.js';
 import { connectMain, train } from '../bits/train.js';
 import { GUARD, complaints, openBrowser, withPage } from './setting.js';
 
@@ -19,14 +20,17 @@ const trainInPage = (page, connect, way) => page.evaluate(async ([name, given]) 
 
 for (const problem of Object.keys(PROBLEMS)) {
   for (const connect of ['connectMain', 'connectWebWorker']) {
-    for (const [variant, isolated] of [['base', false], ['simd', false], ['simd-mt', true]]) {
-      test(`${problem}: ${connect}, ${variant}`, GUARD, () => withPage(browser, { isolated }, async ({ page, said }) => {
+    for (const engine of enginesOf(problem, connect === 'connectMain')) {
+      const { variant, threads } = engine;
+      const isolated = variant === 'simd-mt';
+      test(`${problem}: ${connect}, ${variant}, ${threads} threads`, GUARD, () => withPage(browser, { isolated }, async ({ page, said }) => {
         const reference = await train(connectMain, { problem, variant: 'base' });
         for (const sliced of [false, true]) {
           for (const disturbed of [false, true]) {
-            const got = await trainInPage(page, connect, { problem, variant, sliced, disturbed });
+            const got = await trainInPage(page, connect, { problem, ...engine, sliced, disturbed });
             const way = JSON.stringify({ sliced, disturbed });
             assert.equal(got.variant, variant);
+            assert.equal(got.helpers, isShared(problem) ? threads - 1 : 0);
             assert.deepEqual(got.history, reference.history, way);
             assert.equal(got.hash, reference.hash, `final weights, ${way}`);
             if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
