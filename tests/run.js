@@ -29,7 +29,8 @@ const nodeTests = (jobs, ...folders) =>
 
 /* One browser, one bundler at a time: they take both cores. */
 const STEPS = {
-  types: () => [[process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']],
+  types: () => ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project) =>
+    [process.execPath, 'node_modules/typescript/bin/tsc', '-p', project]),
   native: () => [
     ['cmake', '-S', '.', '-B', 'build-native'],
     ['cmake', '--build', 'build-native', '--parallel', '2'],
@@ -39,7 +40,7 @@ const STEPS = {
     ['ctest', '--test-dir', 'build-tsan', '--output-on-failure', '--no-tests=error'],
   ],
   wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
-  js: () => [nodeTests(2, 'js', 'bits', 'golden')],
+  js: () => [nodeTests(2, 'js', 'bits', 'golden', 'bench')],
   browser: () => [nodeTests(1, 'browser')],
   package: () => [nodeTests(1, 'package')],
 };

@@ -76,6 +76,7 @@ const LINK = [
   '--max-memory=4294967296', // all that wasm32 can address: data sets and activations live in this memory
   // no --allow-undefined: an import of any other kind is an error here, not in the page
 ];
+/** @type {string[]} */
 const OWN_MEMORY = [
   // no --initial-memory: as many pages as stack and constants need, JavaScript grows it
 ];

@@ -10,6 +10,7 @@ import { WORKLOADS } from './workloads.mjs';
 export const title = 'times that two threads are faster than one, for a training step in a worker';
 
 const THREADS = 2;
+const PLACES = /** @type {const} */ (['Chromium', 'Node']);
 /** Gains wanted of two idle cores; anything else may lose 3 % at most. */
 const GAINS = /** @type {Record<string, number>} */ ({ W3: 1.4, W4: 1.7, W7: 1.7 });
 const NO_LOSS = 1 / 1.03;
@@ -36,7 +37,7 @@ export async function measure({ quick, browser, say }) {
   const amount = quick ? { rounds: 5, roundMs: 40, warmMs: 100 } : { rounds: 15, roundMs: 200, warmMs: 400 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
-  for (const place of /** @type {const} */ (quick ? ['Chromium'] : ['Chromium', 'Node'])) {
+  for (const place of PLACES.slice(0, quick ? 1 : 2)) {
     for (const workload of WORKLOADS) {
       say(`${place}, ${workload.id}`);
       const timed = await callAt(place, browser, 'pairs.js', 'measurePairs', { workload, contenders: RUNNERS, ...amount });

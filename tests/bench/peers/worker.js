@@ -34,6 +34,6 @@ async function answer(message) {
   }
 }
 
-const port = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads').parentPort;
-if (port) port.on('message', async (/** @type {any} */ message) => port.postMessage(await answer(message)));
+const session = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads').parentPort;
+if (session) session.on('message', async (/** @type {any} */ message) => session.postMessage(await answer(message)));
 else globalThis.onmessage = async (event) => globalThis.postMessage(await answer(event.data));
