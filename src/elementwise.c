@@ -244,6 +244,38 @@ static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, 
     for (uint32_t j = 0; j < cols; j++) dst[j * ldd + i] = src[i * lds + j];
 }
 
+/* Row by row, so that src is read as it lies. */
+static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
+  uint32_t whole = cols / OFS_PANEL * OFS_PANEL;
+  for (; rows > 0; rows--, src += lds, dst += OFS_PANEL) {
+    float *to = dst;
+    for (uint32_t i = 0; i < whole; i += OFS_PANEL, to += panel) {
+      ofs_store4(to, ofs_load4(src + i));
+      ofs_store4(to + 4, ofs_load4(src + i + 4));
+    }
+    for (uint32_t i = whole; whole < cols && i < whole + OFS_PANEL; i++) to[i - whole] = i < cols ? src[i] : 0;
+  }
+}
+
+/* One panel of eight whole columns. */
+static void turned_panel(float *dst, const float *src, size_t lds, uint32_t cols) {
+  uint32_t j = 0;
+  for (; j + 4 <= cols; j += 4)
+    for (int half = 0; half < 2; half++) {
+      const float *s = src + 4 * half * lds + j;
+      ofs_f4 a = ofs_load4(s), b = ofs_load4(s + lds), c = ofs_load4(s + 2 * lds), d = ofs_load4(s + 3 * lds);
+      for (int l = 0; l < 4; l++) ofs_store4(dst + (j + l) * OFS_PANEL + 4 * half, (ofs_f4){a[l], b[l], c[l], d[l]});
+    }
+  for (; j < cols; j++)
+    for (size_t i = 0; i < OFS_PANEL; i++) dst[j * OFS_PANEL + i] = src[i * lds + j];
+}
+
+static void turned_panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
+  for (; rows >= OFS_PANEL; rows -= OFS_PANEL, src += OFS_PANEL * lds, dst += panel) turned_panel(dst, src, lds, cols);
+  for (size_t j = 0; rows > 0 && j < cols; j++)
+    for (size_t i = 0; i < OFS_PANEL; i++) *dst++ = i < rows ? src[i * lds + j] : 0;
+}
+
 /* ---- dropout ---- */
 
 static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint32_t threshold, float scale,
@@ -266,9 +298,12 @@ static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint
 
 void ofs_kernels_fill(ofs_kernels *k) {
   ofs_gemm_fill(k);
+  ofs_winograd_fill(k);
   ofs_pooling_fill(k);
   ofs_optimize_fill(k);
   k->transpose = transpose_f32;
+  k->panels = panels_f32;
+  k->turned_panels = turned_panels_f32;
   k->add_rows = add_rows_f32;
   k->sum_partials = sum_partials_f32;
   k->scale_u8 = scale_u8_f32;

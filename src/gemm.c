@@ -112,7 +112,8 @@ static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t widt
 }
 
 /* The columns beyond the last whole panel: a row of tiles at a time goes through `edge`. */
-static void panel_edge(panel *p, float *c, const float *a, uint32_t m, uint32_t width, uint32_t padded) {
+static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m, uint32_t width, uint32_t padded) {
+  panel own = *whole, *p = &own;
   float edge[TILE_M * PANEL], bias[PANEL];
   size_t ldc = p->ldc;
   for (uint32_t i = 0; i < padded; i++) bias[i] = p->bias && i < width ? p->bias[i] : 0;
@@ -137,9 +138,9 @@ static void block(const ofs_gemm *g, size_t step_m, size_t step_k, size_t step_t
   float packed[BLOCK_K * PANEL];
   for (uint32_t n = 0; n < g->n; n += PANEL) {
     uint32_t width = g->n - n < PANEL ? g->n - n : PANEL, padded = width > 4 ? PANEL : 4;
-    panel p = {.b = g->b + n,
+    panel p = {.b = g->panel ? g->b + n / OFS_PANEL * g->panel + n % OFS_PANEL : g->b + n,
         .bias = g->bias ? g->bias + n : NULL,
-        .ldb = g->ldb,
+        .ldb = g->panel ? OFS_PANEL : g->ldb,
         .ldc = g->ldc,
         .step_m = step_m,
         .step_k = step_k,
@@ -150,15 +151,16 @@ static void block(const ofs_gemm *g, size_t step_m, size_t step_k, size_t step_t
         .runs_y = g->runs_y,
         .runs_x = g->runs_x,
         .accumulate = g->accumulate};
-    if (width < padded || (g->m >= 4 * TILE_M && g->ldb > 64)) {
+    if (!g->panel && (width < padded || (g->m * (g->more + 1) >= 4 * TILE_M && g->ldb > 64))) {
       pack(packed, g, p.b, width, padded);
       p.b = packed;
       p.ldb = padded;
     }
-    if (width < padded)
-      panel_edge(&p, g->c + n, g->a, g->m, width, padded);
-    else
-      tiles(&p, g->c + n, g->a, g->m, width);
+    for (size_t i = 0; i <= g->more; i++)
+      if (width < padded)
+        panel_edge(&p, g->c + i * g->next_c + n, g->a + i * g->next_a, g->m, width, padded);
+      else
+        tiles(&p, g->c + i * g->next_c + n, g->a + i * g->next_a, g->m, width);
   }
 }
 
@@ -183,7 +185,7 @@ static void blocks_of_k(const ofs_gemm *g, size_t step_m, size_t step_k) {
         part.runs_x = least(g->runs_x - x, xs);
         part.k = least(g->k - k, ks);
         block(&part, step_m, step_k, TILE_M * step_m);
-        part.b += (size_t)part.runs_y * part.runs_x * part.k * g->ldb;
+        part.b += (size_t)part.runs_y * part.runs_x * part.k * (g->panel ? OFS_PANEL : g->ldb);
         part.accumulate = 1;
       }
 }
@@ -204,7 +206,7 @@ static void turned_gemm(const ofs_gemm *g) {
     for (uint32_t m = 0; m < g->m; m += TURNED_M) {
       part.m = least(g->m - m, TURNED_M);
       part.k = least(g->k - k, TURNED_K);
-      part.b = g->b + k * g->ldb;
+      part.b = g->b + k * (g->panel ? OFS_PANEL : g->ldb);
       part.c = g->c + m * g->ldc;
       part.accumulate = g->accumulate || k > 0;
       turn(turned, g->a + k * g->lda + m, g->lda, part.m, part.k);
@@ -224,7 +226,7 @@ static void gemm(const ofs_gemm *g, size_t step_m, size_t step_k) {
 
 static void gemm_nn_f32(const ofs_gemm *g) { gemm(g, g->lda, 1); }
 static void gemm_tn_f32(const ofs_gemm *g) {
-  if (g->runs_y == 1 && g->runs_x == 1 && g->lda > LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
+  if (g->runs_y == 1 && g->runs_x == 1 && g->more == 0 && g->lda > LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
     turned_gemm(g);
   else
     gemm(g, 1, g->lda);

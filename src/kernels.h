@@ -20,16 +20,21 @@
  *     nn: c[m, n] = start + sum a[m * lda + ry * step_y + rx * step_x + i] * b[r * ldb + n]
  *     tn: c[m, n] = start + sum a[i * lda + ry * step_y + rx * step_x + m] * b[r * ldb + n]
  * start: c itself where `accumulate`, else bias[n] where bias is not NULL, else 0.
+ * Where `panel` is not 0, b lies in panels of OFS_PANEL columns: column n of row r is
+ * b[n / OFS_PANEL * panel + r * OFS_PANEL + n % OFS_PANEL], zeros beyond the last column; ldb is not used.
  * nn: output pixels (m) of one image row; k the contiguous window row. tn: the weight gradient, i walks
  * the pixels of one image row. A plain product has runs_y = runs_x = 1. */
+#define OFS_PANEL 8
 typedef struct ofs_gemm {
   ofs_real *c;
   const ofs_real *a, *b, *bias;
-  size_t lda, ldb, ldc;
+  size_t lda, ldb, ldc, panel;
   size_t step_y, step_x;
   uint32_t m, n, k;
   uint32_t runs_y, runs_x;
   int accumulate;
+  uint32_t more; /* as many further products with the same b, each with its a and c next_a and next_c further on */
+  size_t next_a, next_c;
 } ofs_gemm;
 
 /* Spatial geometry of a pool, NHWC, one image. Window position may lie outside the input (padding). */
@@ -53,11 +58,39 @@ typedef struct ofs_update {
   ofs_real decay;           /* adamw: rate * weightDecay */
 } ofs_update;
 
+/* Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin & Gray 2016): of an image (h, w, c) in NHWC, tile (ty, tx) is
+ * the 4 x 4 input d that starts at row 2 ty - top, column 2 tx - left (zeros outside the image), or the 2 x 2 output.
+ *     B' = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]   G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1]   A' = [1 1 1 0; 0 1 -1 -1]
+ *     y = A' ((G g G') o (B' d B)) A       dg = G' ((B' d B) o (A dy A')) G
+ * A transformed tile is 16 numbers a channel, one in each of 16 planes. Sums come in the order of the matrices'
+ * columns, down the rows of a tile first, then across. */
+typedef struct ofs_wino {
+  uint32_t h, w, c;
+  int32_t top, left;
+  uint32_t n;   /* channels at hand, a multiple of 4, at most 64; pointers to images are to the first of them */
+  size_t plane; /* between two planes of transformed tiles; a tile's n numbers follow the last one's */
+} ofs_wino;
+
 typedef struct ofs_kernels {
   void (*gemm_nn)(const ofs_gemm *g);
   void (*gemm_tn)(const ofs_gemm *g);
+  /* Rows [row0, row1) of u = G w G', w (3, 3, c, f): 16 planes of panels (see ofs_gemm), c * OFS_PANEL apart. */
+  void (*wino_filter)(ofs_real *u, const ofs_real *w, uint32_t c, uint32_t f, uint32_t row0, uint32_t row1);
+  /* Tiles (ty, tx .. tx + count - 1). input: v = B' d B. gradient: v = A dy A'. output: y = A' m A + bias (NULL: 0),
+   * what of it lies inside the image. */
+  void (*wino_input)(const ofs_wino *g, ofs_real *v, const ofs_real *x, uint32_t ty, uint32_t tx, uint32_t count);
+  void (*wino_gradient)(const ofs_wino *g, ofs_real *v, const ofs_real *dy, uint32_t ty, uint32_t tx, uint32_t count);
+  void (*wino_output)(const ofs_wino *g, ofs_real *y, const ofs_real *m, const ofs_real *bias, uint32_t ty, uint32_t tx,
+                      uint32_t count);
+  /* dw[9][stride_dw] = G' (du[16][stride_du]) G, n numbers of each, n a multiple of 4. */
+  void (*wino_weights)(ofs_real *dw, size_t stride_dw, const ofs_real *du, size_t stride_du, size_t n);
+
   /* dst[j * ldd + i] = src[i * lds + j] for i < rows, j < cols */
   void (*transpose)(ofs_real *dst, size_t ldd, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
+  /* Panels (see ofs_gemm) of src, `panel` apart, whose columns beyond the last are zero. panels: of src (rows, cols) as it
+   * is. turned_panels: of the transposed src, so that column i of row j is src[i * lds + j]. */
+  void (*panels)(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
+  void (*turned_panels)(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
   /* dst[n] += sum over rows of src (rows, cols), in the order of rows */
   void (*add_rows)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
   /* dst[i] = (((src[i] + src[stride + i]) + src[2 * stride + i]) + ...), `count` terms; dst may be src */

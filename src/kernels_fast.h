@@ -6,6 +6,7 @@
 #include "kernels.h"
 
 void ofs_gemm_fill(ofs_kernels *k);
+void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pooling_fill(ofs_kernels *k);
 void ofs_optimize_fill(ofs_kernels *k);
 

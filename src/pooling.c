@@ -56,27 +56,46 @@ static void zero(float *p, size_t n) {
 
 /* ---- max ---- */
 
+OFS_INLINE ofs_f4 greater(ofs_f4 best, ofs_f4 v) { return ofs_select4((v > best) | (v != v), v, best); }
+
 OFS_INLINE void max_cells(const ofs_pool *p, float *y, const float *x, const window *w, uint32_t n) {
   ofs_f4 best = ofs_splat4(0);
   int first = 1;
   for (uint32_t iy = w->y0; iy < w->y1; iy++)
     for (uint32_t ix = w->x0; ix < w->x1; ix++) {
       ofs_f4 v = load(x + cell(p, iy, ix), n);
-      best = first ? v : ofs_select4((v > best) | (v != v), v, best);
+      best = first ? v : greater(best, v);
       first = 0;
     }
   store(y, best, n);
 }
 
+/* The commonest pool, 2 x 2 by 2 without padding, of channels in fours. Output columns [0, across) of output row oy
+ * have whole windows: what is left over takes the general path. */
+static uint32_t whole_pairs(const ofs_pool *p, uint32_t oy) {
+  int pairs = p->ph == 2 && p->pw == 2 && p->sh == 2 && p->sw == 2 && p->top == 0 && p->left == 0 && p->c % 4 == 0;
+  return pairs && 2 * (uint64_t)oy + 2 <= p->h ? p->w / 2 : 0;
+}
+
+static void max_pairs(const ofs_pool *p, float *y, const float *x, uint32_t across) {
+  size_t row = (size_t)p->w * p->c, c = p->c;
+  for (; across > 0; across--, x += c)
+    for (size_t end = c; end > 0; end -= 4, x += 4, y += 4)
+      ofs_store4(y, greater(greater(greater(ofs_load4(x), ofs_load4(x + c)), ofs_load4(x + row)), ofs_load4(x + row + c)));
+}
+
 static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, uint32_t row0, uint32_t row1) {
   uint32_t whole = p->c / 4 * 4;
-  for (uint32_t oy = row0; oy < row1; oy++)
-    for (uint32_t ox = 0; ox < p->ow; ox++) {
+  for (uint32_t oy = row0; oy < row1; oy++) {
+    uint32_t pairs = whole_pairs(p, oy);
+    if (pairs) max_pairs(p, y + (size_t)oy * p->ow * p->c, x + cell(p, 2 * oy, 0), pairs);
+    for (uint32_t ox = pairs; ox < p->ow; ox++) {
       window w = window_at(p, oy, ox);
       float *out = y + ((size_t)oy * p->ow + ox) * p->c;
       for (uint32_t c = 0; c < whole; c += 4) max_cells(p, out + c, x + c, &w, 4);
       if (whole < p->c) max_cells(p, out + whole, x + whole, &w, p->c - whole);
     }
+  }
 }
 
 /* `open` are the channels whose largest has not been met. Nobody else gets anything: adding +0 changes no
@@ -95,18 +114,41 @@ OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const flo
     }
 }
 
+/* Adds to zero, like max_give, and so never leaves -0. */
+OFS_INLINE ofs_i4 give_pair(float *dx, const float *x, ofs_f4 best, ofs_f4 give, ofs_i4 open) {
+  ofs_i4 hit = (ofs_load4(x) == best) & open;
+  ofs_store4(dx, ofs_splat4(0) + (ofs_f4)(hit & (ofs_i4)give));
+  return open & ~hit;
+}
+
+static void max_pairs_back(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, uint32_t across) {
+  size_t row = (size_t)p->w * p->c, c = p->c;
+  for (; across > 0; across--, x += c, dx += c)
+    for (size_t end = c; end > 0; end -= 4, x += 4, dx += 4, y += 4, dy += 4) {
+      ofs_f4 best = ofs_load4(y), give = ofs_load4(dy);
+      ofs_i4 open = give_pair(dx, x, best, give, (ofs_i4)ofs_usplat4(0xffffffffu));
+      open = give_pair(dx + c, x + c, best, give, open);
+      open = give_pair(dx + row, x + row, best, give, open);
+      give_pair(dx + row + c, x + row + c, best, give, open);
+    }
+}
+
 static void max_pool_backward_f32(
     const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, uint32_t row0, uint32_t row1) {
   uint32_t from, to, whole = p->c / 4 * 4;
   touching(p, row0, row1, &from, &to);
   zero(dx + cell(p, row0, 0), cell(p, row1, 0) - cell(p, row0, 0));
-  for (uint32_t oy = from; oy < to; oy++)
-    for (uint32_t ox = 0; ox < p->ow; ox++) {
+  for (uint32_t oy = from; oy < to; oy++) {
+    uint32_t pairs = 2 * (uint64_t)oy >= row0 && 2 * (uint64_t)oy + 2 <= row1 ? whole_pairs(p, oy) : 0;
+    size_t line = (size_t)oy * p->ow * p->c, in = cell(p, 2 * oy, 0);
+    if (pairs) max_pairs_back(p, dx + in, x + in, y + line, dy + line, pairs);
+    for (uint32_t ox = pairs; ox < p->ow; ox++) {
       window w = window_at(p, oy, ox);
-      size_t o = ((size_t)oy * p->ow + ox) * p->c;
+      size_t o = line + (size_t)ox * p->c;
       for (uint32_t c = 0; c < whole; c += 4) max_give(p, dx + c, x + c, y + o + c, dy + o + c, &w, row0, row1, 4);
       if (whole < p->c) max_give(p, dx + whole, x + whole, y + o + whole, dy + o + whole, &w, row0, row1, p->c - whole);
     }
+  }
 }
 
 /* ---- average ---- */

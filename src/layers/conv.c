@@ -41,6 +41,8 @@ static int is_dense(const ofs_window *w) {
 /* ---- the sliding product: (h, w, c) -> (oh, ow, f), no padding ---- */
 
 enum { COLUMNS, SEGMENT }; /* op->n: filters of a tile, pixels of a unit */
+/* Output pixels of one call of the kernel, where the rows are shorter: what a call costs is then little. */
+#define CALL_PIXELS 128u
 
 static void slide(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *matrix, const real *bias,
                   uint32_t act) {
@@ -52,18 +54,23 @@ static void slide(const ofs_plan *p, const ofs_op *op, uint32_t part, const real
   ofs_gemm g = {.ldc = w->f, .lda = (size_t)w->sw * w->c, .b = matrix + n0, .ldb = w->f, .bias = bias ? bias + n0 : NULL,
                 .n = ofs_min(op->n[COLUMNS], w->f - n0), .k = together ? w->kw * w->c : w->c, .runs_y = w->kh,
                 .runs_x = together ? 1 : w->kw, .step_y = (size_t)w->dh * w->w * w->c, .step_x = (size_t)w->dw * w->c};
-  for (uint64_t u = from; u < to; u++) {
+  g.next_a = (size_t)w->sh * w->w * w->c;
+  g.next_c = (size_t)w->ow * w->f;
+  for (uint64_t u = from; u < to; u += g.more + 1) {
     uint64_t row = u / segs, sample = row / w->oh, oy = row % w->oh;
-    uint32_t x0 = (uint32_t)(u % segs) * seg;
+    uint32_t x0 = (uint32_t)(u % segs) * seg, rows = segs > 1 ? 1 : CALL_PIXELS / w->ow;
+    if (rows > w->oh - oy) rows = (uint32_t)(w->oh - oy);
+    if (rows > to - u) rows = (uint32_t)(to - u);
+    g.more = rows > 1 ? rows - 1 : 0;
     g.m = ofs_min(seg, w->ow - x0);
     g.c = op->at[0] + (row * w->ow + x0) * w->f + n0;
     g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c;
     p->model->kernels.gemm_nn(&g);
     if (act == OFS_ACT_LINEAR) continue;
-    if (g.n == w->f) p->model->kernels.act_forward(act, g.c, g.c, (size_t)g.m * g.n);
+    size_t pixels = (size_t)g.m * (g.more + 1); /* one after the other: with several rows, each is whole */
+    if (g.n == w->f) p->model->kernels.act_forward(act, g.c, g.c, pixels * g.n);
     else
-      for (uint32_t i = 0; i < g.m; i++)
-        p->model->kernels.act_forward(act, g.c + (size_t)i * w->f, g.c + (size_t)i * w->f, g.n);
+      for (size_t i = 0; i < pixels; i++) p->model->kernels.act_forward(act, g.c + i * w->f, g.c + i * w->f, g.n);
   }
 }
 
@@ -123,13 +130,19 @@ static ofs_window padded_window(const ofs_window *w) {
 
 static uint32_t conv_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (is_dense(&l->window)) return ofs_build_dense(b, l, x);
+  int fuse = ofs_act_fuses(l->act) && !ofs_act_left_to_loss(b, l);
+  uint32_t act = fuse ? l->act : OFS_ACT_LINEAR;
+  if (ofs_winograd_fits(&l->window)) {
+    uint32_t y = ofs_build_buffer(b, l->out.size, 0);
+    ofs_build_winograd(b, l, &l->window, y, x, 0, act);
+    return fuse ? y : ofs_build_act(b, l, y);
+  }
   uint32_t padded = emit_pad(b, l, x), y = ofs_build_buffer(b, l->out.size, 0);
   b->held[l->index] = padded;
   ofs_op *op = ofs_build_op(b, l, forward_part, y, padded, 0, 0);
   op->window = padded_window(&l->window);
   cut_slide(b, op);
-  int fuse = ofs_act_fuses(l->act) && !ofs_act_left_to_loss(b, l);
-  op->n[2] = fuse ? l->act : OFS_ACT_LINEAR;
+  op->n[2] = act;
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
@@ -235,18 +248,33 @@ static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t pa
   slide(p, op, part, op->at[2], NULL, OFS_ACT_LINEAR);
 }
 
+static uint32_t emit_flip(ofs_builder *b, const ofs_layer *l) {
+  const ofs_window *w = &l->window;
+  uint32_t flipped = ofs_build_buffer(b, l->kernel_size, 1);
+  ofs_op *op = ofs_build_op(b, l, flip_part, flipped, 0, 0, 0);
+  op->window = *w;
+  ofs_cut(b, op, (uint64_t)w->kh * w->kw, 1, 16.0 * w->c * w->f, 1);
+  return flipped;
+}
+
+static uint32_t emit_winograd_input_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
+  const ofs_window *w = &l->window;
+  ofs_window back = {.h = w->oh, .w = w->ow, .c = w->f, .oh = w->h, .ow = w->w, .f = w->c, .top = 2 - w->top,
+                     .left = 2 - w->left};
+  uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
+  ofs_build_winograd(b, l, &back, dx, dy, emit_flip(b, l), OFS_ACT_LINEAR);
+  return dx;
+}
+
 static uint32_t emit_input_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   const ofs_window *w = &l->window;
   uint64_t rows = (uint64_t)w->h + (uint64_t)(w->kh - 1) * w->dh;
   uint64_t row = ((uint64_t)w->w + (uint64_t)(w->kw - 1) * w->dw) * w->f;
-  uint32_t spread = ofs_build_buffer(b, rows * row, 0), flipped = ofs_build_buffer(b, l->kernel_size, 1);
+  uint32_t spread = ofs_build_buffer(b, rows * row, 0), flipped = emit_flip(b, l);
   uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, spread_part, spread, dy, 0, 0);
   op->window = *w;
   ofs_cut(b, op, rows, 0, 10.0 * (double)row, 1);
-  op = ofs_build_op(b, l, flip_part, flipped, 0, 0, 0);
-  op->window = *w;
-  ofs_cut(b, op, (uint64_t)w->kh * w->kw, 1, 16.0 * w->c * w->f, 1);
   op = ofs_build_op(b, l, input_gradient_part, dx, spread, flipped, 0);
   op->window = (ofs_window){.h = (uint32_t)rows, .w = (uint32_t)(row / w->f), .c = w->f, .oh = w->h, .ow = w->w,
                             .f = w->c, .kh = w->kh, .kw = w->kw, .sh = 1, .sw = 1, .dh = w->dh, .dw = w->dw};
@@ -257,6 +285,10 @@ static uint32_t emit_input_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
 static uint32_t conv_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (is_dense(&l->window)) return ofs_build_dense_backward(b, l, dy, wanted);
   dy = ofs_build_act_backward(b, l, dy);
+  if (ofs_winograd_fits(&l->window)) {
+    ofs_build_winograd_gradient(b, l, b->x[l->index], dy);
+    return wanted ? emit_winograd_input_gradient(b, l, dy) : 0;
+  }
   emit_weight_gradient(b, l, dy);
   return wanted ? emit_input_gradient(b, l, dy) : 0;
 }

@@ -13,6 +13,9 @@
 #define TILE_ROWS 128u
 /* Rows of x in one chunk of dW. */
 #define CHUNK_ROWS 4096u
+/* Rows of a tile of dW: as many as a product turns at a time. Longer rows of dy than PACK_FROM are packed for all tiles. */
+#define TILE_K 64u
+#define PACK_FROM 64u
 
 static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   (void)err;
@@ -34,8 +37,9 @@ static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
 /* What a product operation is told, in op->n. */
 enum { K0, K1, K_ALL, N_ALL, N_TILE, FUSE };
 
-/* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation. */
-static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *b, const real *bias) {
+/* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b as it is, or in panels. */
+static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *b, int panels,
+                         const real *bias) {
   uint64_t from, to;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
@@ -46,6 +50,10 @@ static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, con
                 .bias = bias ? bias + n0 : NULL,
                 .m = (uint32_t)(to - from), .n = n, .k = op->n[K1] - op->n[K0],
                 .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0};
+  if (panels) {
+    g.panel = (size_t)op->n[K_ALL] * OFS_PANEL;
+    g.b = b + n0 / OFS_PANEL * g.panel + (size_t)op->n[K0] * OFS_PANEL;
+  }
   p->model->kernels.gemm_nn(&g);
   if (!op->n[FUSE] || op->n[K1] != op->n[K_ALL]) return;
   for (uint32_t i = 0; i < g.m; i++)
@@ -55,11 +63,11 @@ static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, con
 static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const real *w = p->model->params + l->kernel_at;
-  product_tile(p, op, part, w, l->bias_size ? w + l->kernel_size : NULL);
+  product_tile(p, op, part, w, 0, l->bias_size ? w + l->kernel_size : NULL);
 }
 
 static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  product_tile(p, op, part, op->at[2], NULL);
+  product_tile(p, op, part, op->at[2], 1, NULL);
 }
 
 /* Emits c = a b over rows of `positions` a sample, as many operations as k is long. */
@@ -88,6 +96,25 @@ uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
+/* dy in panels, of which each tile of dW uses some again; rows of samples [from, to). */
+static void panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile, n = op->n[0], positions = op->n[1];
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  size_t first = (size_t)from * positions, panel = (size_t)p->batch * positions * OFS_PANEL;
+  p->model->kernels.panels(op->at[0] + first * OFS_PANEL, panel, op->at[1] + first * n, n,
+                           (uint32_t)((to - from) * positions), n);
+}
+
+static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t n, uint32_t positions) {
+  uint64_t columns = ((uint64_t)n + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL;
+  uint32_t panels = ofs_build_buffer(b, columns * positions, 0);
+  ofs_op *op = ofs_build_op(b, l, panels_part, panels, dy, 0, 0);
+  op->n[0] = n, op->n[1] = positions;
+  ofs_cut(b, op, 1, 0, 8.0 * n * positions, 1);
+  return panels;
+}
+
 /* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
 static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
@@ -98,8 +125,10 @@ static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t p
   uint32_t rows = (uint32_t)((to - from) * positions);
   real *d = op->at[2] ? op->at[2] + from / op->block * size : p->gradient + l->kernel_at;
   const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
+  size_t panel = (size_t)p->batch * positions * OFS_PANEL;
   ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
                 .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
+  if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
   p->model->kernels.gemm_tn(&g);
   if (tile || !l->bias_size) return;
   ofs_zero(d + l->kernel_size, l->bias_size);
@@ -114,9 +143,10 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   uint32_t chunks = (b->batch + samples - 1) / samples;
   uint64_t size = l->kernel_size + l->bias_size;
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(size, chunks), 1) : 0;
-  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->x[l->index], dy, partial, b->gradient);
   double rows = (double)samples * positions;
-  ofs_tile(k, n, 2 * rows, chunks, &kb, &nb);
+  ofs_tile(ofs_min(k, TILE_K), n, 2 * rows, (double)chunks * k / ofs_min(k, TILE_K), &kb, &nb);
+  uint32_t panels = n > PACK_FROM && kb < k ? emit_panels(b, l, dy, n, positions) : 0;
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->x[l->index], dy, partial, panels);
   op->n[0] = k, op->n[1] = n, op->n[2] = kb, op->n[3] = nb, op->n[4] = positions;
   op->units = 1;
   op->block = samples;
@@ -125,13 +155,15 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (partial) ofs_build_sum(b, l, partial, 1, samples);
 }
 
-/* W^T, rows [from, to) of W */
-static void transpose_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* W^T in panels; [from, to) of them */
+static void turned_panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile, k = op->n[0], n = op->n[1];
   ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.transpose(op->at[0] + from, k, p->model->params + op->layer->kernel_at + from * n, n,
-                              (uint32_t)(to - from), n);
+  uint64_t last = to * OFS_PANEL < k ? to * OFS_PANEL : k;
+  size_t panel = (size_t)n * OFS_PANEL;
+  p->model->kernels.turned_panels(op->at[0] + from * panel, panel, p->model->params + op->layer->kernel_at + from * panel,
+                                  n, (uint32_t)(last - from * OFS_PANEL), n);
 }
 
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
@@ -139,10 +171,11 @@ uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int
   dy = ofs_build_act_backward(b, l, dy);
   emit_weight_gradient(b, l, dy);
   if (!wanted) return 0;
-  uint32_t turned = ofs_build_buffer(b, l->kernel_size, 1), dx = ofs_build_buffer(b, l->in.size, 0);
-  ofs_op *op = ofs_build_op(b, l, transpose_part, turned, 0, 0, 0);
+  uint64_t panels = ((uint64_t)k + OFS_PANEL - 1) / OFS_PANEL;
+  uint32_t turned = ofs_build_buffer(b, panels * OFS_PANEL * n, 1), dx = ofs_build_buffer(b, l->in.size, 0);
+  ofs_op *op = ofs_build_op(b, l, turned_panels_part, turned, 0, 0, 0);
   op->n[0] = k, op->n[1] = n;
-  ofs_cut(b, op, k, 1, 16.0 * n, 8);
+  ofs_cut(b, op, panels, 1, 8.0 * OFS_PANEL * n, 1);
   emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
   return dx;
 }

@@ -19,6 +19,20 @@ typedef struct shape {
 
 static size_t b_rows(const shape *s) { return (size_t)s->runs_y * s->runs_x * s->k; }
 
+/* Where `packed`, b (rows, n) with rows ldb apart becomes panels of OFS_PANEL columns with `gap` floats between them. */
+static guarded pack(const float *b, const shape *s, size_t ldb, size_t gap, size_t *panel) {
+  size_t rows = b_rows(s), panels = ((size_t)s->n + OFS_PANEL - 1) / OFS_PANEL;
+  *panel = rows * OFS_PANEL + gap;
+  guarded packed = guard_new(panels && rows ? panels * *panel - gap : 0, GUARD_FLUSH, 1);
+  for (size_t p = 0; rows && p < panels; p++)
+    for (size_t r = 0; r < rows; r++)
+      for (size_t i = 0; i < OFS_PANEL; i++) {
+        size_t n = p * OFS_PANEL + i;
+        packed.data[p * *panel + r * OFS_PANEL + i] = n < s->n ? b[r * ldb + n] : 0;
+      }
+  return packed;
+}
+
 /* How many floats of a are within reach. */
 static size_t a_size(const shape *s, int kind, size_t lda) {
   if (b_rows(s) == 0 || s->m == 0) return 0;
@@ -45,6 +59,20 @@ static void check_double(const ofs_gemm *g, const shape *s, int kind, const floa
     }
   CHECK_MSG(right, "%s reference %u x %u x %u, runs %u x %u, is not the product", kind ? "tn" : "nn", g->m, g->n, g->k,
       g->runs_y, g->runs_x);
+}
+
+/* The same with b in panels, fast and reference. */
+static void check_packed(const ofs_gemm *plain, const shape *s, int kind, const guarded *before, const guarded *want) {
+  ofs_gemm g = *plain;
+  guarded got = guard_new(want->n, GUARD_BOTH, 2), packed = pack(plain->b, s, plain->ldb, 5, &g.panel);
+  memcpy(got.data, before->data, want->n * 4);
+  g.b = packed.data, g.c = got.data, g.ldb = 0;
+  (kind == NN ? fast.gemm_nn : fast.gemm_tn)(&g);
+  check_same(got.data, want->data, want->n, "product with packed b");
+  memcpy(got.data, before->data, want->n * 4);
+  (kind == NN ? ref.gemm_nn : ref.gemm_tn)(&g);
+  check_same(got.data, want->data, want->n, "reference product with packed b");
+  guard_free(&got, "packed"), guard_free(&packed, "packed");
 }
 
 static void check_shape(const shape *s, int kind, int start, int placement, size_t offset, int in_double) {
@@ -85,6 +113,7 @@ static void check_shape(const shape *s, int kind, int start, int placement, size
   snprintf(what, sizeof what, "%s %u x %u x %u, runs %u x %u, start %d", kind ? "tn" : "nn", s->m, s->n, s->k,
       s->runs_y, s->runs_x, start);
   check_same(got.data, want.data, c_size, what);
+  check_packed(&g, s, kind, &before, &want);
   guard_free(&a, what), guard_free(&b, what), guard_free(&bias, what);
   guard_free(&before, what), guard_free(&got, what), guard_free(&want, what);
 }
@@ -142,6 +171,36 @@ static void test_blocks(void) {
           check_shape(&shapes[i], kind, start, placement, (size_t)start, 1);
 }
 
+/* Several products of one b, by the fast kernel, the reference, and one call each. */
+static void test_more(void) {
+  for (uint32_t n = 1; n <= 17; n++)
+    for (int kind = NN; kind <= TN; kind++)
+      for (int packed = 0; packed < 2; packed++) {
+        enum { M = 7, K = 5, MORE = 3, NEXT_A = 40 };
+        const size_t ldc = n + 1, next_c = M * ldc + 2, size = MORE * next_c + M * ldc;
+        const shape s = {.m = M, .n = n, .k = K, .runs_y = 1, .runs_x = 1};
+        float a[MORE * NEXT_A + M * K], b[K * 90], bias[17];
+        random_fill(a, sizeof a / 4, 1), random_fill(b, sizeof b / 4, 1), random_fill(bias, 17, 1);
+        guarded all = guard_new(size, GUARD_BOTH, 1), one = guard_new(size, GUARD_BOTH, 1), want = guard_new(size, GUARD_BOTH, 1);
+        ofs_gemm g = {.a = a, .b = b, .bias = bias, .lda = kind == NN ? K : M, .ldb = 90, .ldc = ldc, .m = M, .n = n,
+                      .k = K, .runs_y = 1, .runs_x = 1, .more = MORE, .next_a = NEXT_A, .next_c = next_c, .c = all.data};
+        guarded panels = pack(b, &s, 90, 0, &g.panel);
+        if (packed) g.b = panels.data;
+        else g.panel = 0;
+        (kind == NN ? fast.gemm_nn : fast.gemm_tn)(&g);
+        g.c = want.data;
+        (kind == NN ? ref.gemm_nn : ref.gemm_tn)(&g);
+        g.more = 0;
+        for (size_t i = 0; i <= MORE; i++) {
+          g.a = a + i * NEXT_A, g.c = one.data + i * next_c;
+          (kind == NN ? ref.gemm_nn : ref.gemm_tn)(&g);
+        }
+        check_same(all.data, one.data, size, "products of one b");
+        check_same(want.data, one.data, size, "reference products of one b");
+        guard_free(&all, "more"), guard_free(&one, "more"), guard_free(&want, "more"), guard_free(&panels, "more");
+      }
+}
+
 /* A NaN or an infinity stays in its own row and column: padding by zeros must not spread it (0 x inf). */
 static void test_non_finite(void) {
   for (uint32_t n = 1; n <= 9; n++) {
@@ -169,6 +228,7 @@ int main(void) {
   CHECK(fast.gemm_nn != ref.gemm_nn && fast.gemm_tn != ref.gemm_tn);
   test_tiles();
   test_blocks();
+  test_more();
   test_non_finite();
   return check_report("gemm");
 }

@@ -182,6 +182,25 @@ static void test_losses(void) {
   }
 }
 
+/* 3 x 3 over channels in fours goes by Winograd's products: odd sizes, one tile and many, several groups of tiles,
+ * more channels than are at hand at a time (a part of the parameters then), first layer and second. */
+static void test_winograd(void) {
+  static const struct { int h, w, c, f1, f2; uint32_t n; } cases[] = {
+      {4, 4, 8, 8, 8, 3}, {7, 6, 8, 12, 8, 2}, {6, 9, 12, 8, 16, 3}, {13, 14, 8, 8, 8, 9}, {5, 4, 8, 68, 72, 2}};
+  writer w;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int pad = 0; pad < 2; pad++) {
+      sliding s = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .pad = 1, .act = OFS_ACT_TANH, .bias = 1};
+      net(&w, cases[i].h, cases[i].w, cases[i].c, OFS_LOSS_MSE);
+      conv(&w, cases[i].f1, &s);
+      s.pad = pad, s.bias = pad, s.act = OFS_ACT_GELU;
+      conv(&w, cases[i].f2, &s);
+      s.kh = s.kw = 1, s.act = OFS_ACT_LINEAR;
+      conv(&w, 2, &s);
+      check_net(&w, cases[i].n, 1, 0, LABEL("winograd %d x %d x %d, padding %d", cases[i].h, cases[i].w, cases[i].c, pad));
+    }
+}
+
 /* A convolution between two others, so that all three gradients are proved. */
 static void test_convolutions(void) {
   static const int kernels[][2] = {{1, 1}, {2, 2}, {3, 3}, {3, 2}, {1, 4}}, strides[][2] = {{1, 1}, {2, 2}, {1, 3}, {3, 1}},
@@ -243,6 +262,7 @@ static void test_rest(void) {
 int main(void) {
   test_activations();
   test_losses();
+  test_winograd();
   test_convolutions();
   test_pools();
   test_rest();

@@ -229,6 +229,27 @@ static void scale_body(size_t n, int placement, size_t offset) {
   free(x);
 }
 
+static void test_panels(void) {
+  for (uint32_t rows = 0; rows <= 19; rows++)
+    for (uint32_t cols = 0; cols <= 19; cols++)
+      for (int turned = 0; turned < 2; turned++) {
+        uint32_t long_side = turned ? cols : rows, wide = turned ? rows : cols, panels = (wide + OFS_PANEL - 1) / OFS_PANEL;
+        size_t lds = cols + rows % 3, panel = (size_t)long_side * OFS_PANEL + rows % 2, size = panels * panel;
+        guarded src = guard_new(rows ? (rows - 1) * lds + cols : 0, GUARD_FLUSH, 1);
+        guarded got = guard_new(size, GUARD_BOTH, 1), want = guard_new(size, GUARD_BOTH, 1);
+        for (size_t r = 0; r < rows; r++) random_fill(src.data + r * lds, cols, 1);
+        (turned ? fast.turned_panels : fast.panels)(got.data, panel, src.data, lds, rows, cols);
+        (turned ? ref.turned_panels : ref.panels)(want.data, panel, src.data, lds, rows, cols);
+        check_same(got.data, want.data, size, "panels");
+        int right = 1;
+        for (size_t i = 0; i < wide; i++)
+          for (size_t j = 0; j < long_side; j++)
+            right &= got.data[i / OFS_PANEL * panel + j * OFS_PANEL + i % OFS_PANEL] == src.data[turned ? i * lds + j : j * lds + i];
+        CHECK_MSG(right, "panels of %u x %u, turned %d", rows, cols, turned);
+        guard_free(&src, "panels"), guard_free(&got, "panels"), guard_free(&want, "panels");
+      }
+}
+
 static void test_transpose(void) {
   for (uint32_t rows = 0; rows <= 10; rows++)
     for (uint32_t cols = 0; cols <= 10; cols++)
@@ -377,6 +398,7 @@ int main(void) {
   test_sum_partials();
   at_all_sizes(scale_body);
   test_transpose();
+  test_panels();
   at_all_sizes(dropout_body);
   test_dropout_rate();
   at_all_sizes(update_body);

@@ -71,6 +71,11 @@ const shapes = [
   net('one sigmoid unit with class indices', [6], [dense(8, 'relu'), dense(1, 'sigmoid')], { learningRate: 0.02 }),
   net('reshape, then softmax at every position', [12],
     [dense(12, 'tanh'), { type: 'reshape', targetShape: [3, 4] }, dense(5, 'softmax')], { learningRate: 0.02 }),
+  // 3 x 3 over channels in fours: Winograd's products
+  net('conv2d of 3 x 3 over many channels', [11, 9, 8],
+    [conv(12, 3, { activation: 'relu', padding: 'same' }), conv(16, 3, { activation: 'tanh' }), flatten, dense(3, 'softmax')], { ...FAR, learningRate: 0.01 }),
+  net('conv2d of 3 x 3 over more channels than 64', [4, 5, 68],
+    [conv(72, 3, { activation: 'relu', padding: 'same' }), conv(8, 3, { activation: 'relu' }), flatten, dense(4, 'softmax')], FAR),
   net('rows of a map as targets', [5, 4, 2], [conv(3, 3, { padding: 'same' })],
     { y: 'rows', loss: 'meanSquaredError', learningRate: 0.01 }),
   net('reshape to a picture', [24],

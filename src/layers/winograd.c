@@ -1,0 +1,207 @@
+/* winograd.c: convolutions of 3 x 3 with stride 1 by Winograd's F(2 x 2, 3 x 3): 16 products of small matrices in
+ * place of a sliding one, with 4 / 9 of its multiplications (formulas: kernels.h).
+ *
+ * A part takes groups of tiles: their transforms stay on the stack, in the second-level cache, and are used up
+ * before the next group's are made. The image is read as it is: no padded copy. Whether a layer comes here
+ * depends on its shapes alone (ofs_winograd_fits).
+ *
+ * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output differs from the exact
+ * one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the plain sum; derived in tests/c/test_winograd.c,
+ * which checks it. */
+#include "layers.h"
+
+/* Channels of the input and of the output that are at hand at a time; numbers of a plane of a group, and the space
+ * between two planes, which would otherwise share a set of the first-level cache. */
+#define CHANNELS 64u
+#define GROUP 1024u
+#define GAP 16u
+#define PLANES 16u
+#define CHUNKS 8u
+
+int ofs_winograd_fits(const ofs_window *w) {
+  int plain = w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1;
+  return plain && w->c % 4 == 0 && w->f % 4 == 0 && w->c >= 8 && w->f >= 8 && w->oh > 1 && w->ow > 1;
+}
+
+typedef struct grid {
+  uint32_t down, across; /* tiles of an image */
+} grid;
+
+static grid grid_of(const ofs_window *w) { return (grid){(w->oh + 1) / 2, (w->ow + 1) / 2}; }
+
+static uint32_t group_of(const ofs_window *w) {
+  uint32_t c = ofs_min(w->c, CHANNELS), f = ofs_min(w->f, CHANNELS);
+  return GROUP / (c > f ? c : f);
+}
+
+/* ---- filters: U = G W G' ---- */
+
+static void filter_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const real *w = op->at[1] ? op->at[1] : p->model->params + op->layer->kernel_at;
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  p->model->kernels.wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)from, (uint32_t)to);
+}
+
+/* ---- products ---- */
+
+typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx, uint32_t count);
+
+/* Tiles [first, first + count) of a batch of images, in runs of one row of tiles. */
+static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *v, const real *x, uint64_t first,
+                            uint32_t count) {
+  for (uint32_t done = 0, now; done < count; done += now) {
+    uint64_t row = (first + done) / tiles.across;
+    uint32_t tx = (uint32_t)((first + done) % tiles.across);
+    now = ofs_min(count - done, tiles.across - tx);
+    run(g, v + (size_t)done * g->n, x + row / tiles.down * g->h * g->w * g->c, (uint32_t)(row % tiles.down), tx, now);
+  }
+}
+
+static void output_tiles(const ofs_plan *p, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
+                         const real *bias, uint64_t first, uint32_t count) {
+  const ofs_kernels *k = &p->model->kernels;
+  for (uint32_t done = 0, now; done < count; done += now) {
+    uint64_t row = (first + done) / tiles.across;
+    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[0];
+    now = ofs_min(count - done, tiles.across - tx);
+    real *image = y + row / tiles.down * g->h * g->w * g->c;
+    k->wino_output(g, image, m + (size_t)done * g->n, bias, ty, tx, now);
+    if (act == OFS_ACT_LINEAR) continue;
+    uint32_t pixels = ofs_min(2 * now, g->w - 2 * tx);
+    for (uint32_t i = 2 * ty; i < 2 * ty + 2 && i < g->h; i++) {
+      real *at = image + ((size_t)i * g->w + 2 * tx) * g->c;
+      if (g->n == g->c) k->act_forward(act, at, at, (size_t)pixels * g->c);
+      else
+        for (uint32_t j = 0; j < pixels; j++) k->act_forward(act, at + (size_t)j * g->c, at + (size_t)j * g->c, g->n);
+    }
+  }
+}
+
+/* A part: some groups of tiles, CHANNELS of the output. */
+static void product_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->window;
+  const ofs_kernels *k = &p->model->kernels;
+  const ofs_layer *l = op->layer;
+  real v[PLANES * (GROUP + GAP)], m[PLANES * (GROUP + GAP)];
+  uint64_t from, to;
+  uint32_t tile, group = group_of(w);
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t f0 = tile * CHANNELS;
+  ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
+  ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
+  size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
+  const real *bias = op->n[1] ? p->model->params + l->kernel_at + l->kernel_size + f0 : NULL;
+  for (uint64_t t = from; t < to; t += group) {
+    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
+    for (uint32_t c0 = 0; c0 < w->c; c0 += CHANNELS) {
+      in.n = ofs_min(w->c - c0, CHANNELS);
+      transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[1] + c0, t, count);
+      for (size_t i = 0; i < PLANES; i++) {
+        ofs_gemm g = {.c = m + i * out.plane, .ldc = out.n, .a = v + i * in.plane, .lda = in.n, .panel = panel,
+                      .b = op->at[2] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
+                      .n = out.n, .k = in.n, .runs_y = 1, .runs_x = 1, .accumulate = c0 > 0};
+        k->gemm_nn(&g);
+      }
+    }
+    output_tiles(p, op, &out, grid_of(w), op->at[0] + f0, m, bias, t, count);
+  }
+}
+
+/* What the transforms of a tile's numbers take, as the products that take their time. */
+#define TRANSFORM_WORK 60.0
+
+void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y, uint32_t x, uint32_t matrix,
+                        uint32_t act) {
+  uint64_t columns = ((uint64_t)w->f + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL;
+  uint32_t filter = ofs_build_buffer(b, PLANES * columns * w->c, 1);
+  ofs_op *op = ofs_build_op(b, l, filter_part, filter, matrix, 0, 0);
+  op->window = *w;
+  ofs_cut(b, op, w->c, 1, 64.0 * w->f, 1);
+  op = ofs_build_op(b, l, product_part, y, x, filter, 0);
+  op->window = *w;
+  op->n[0] = act;
+  op->n[1] = !matrix && l->bias_size;
+  op->tiles = (w->f + CHANNELS - 1) / CHANNELS;
+  grid tiles = grid_of(w);
+  double f = ofs_min(w->f, CHANNELS);
+  ofs_cut(b, op, (uint64_t)tiles.down * tiles.across, 0, 2.0 * PLANES * w->c * f + TRANSFORM_WORK * (w->c + f), group_of(w));
+}
+
+/* ---- weight gradients ---- */
+
+enum { F_TILES, REACH };
+
+/* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a transformed dy is the sum
+ * of its four pixels: what it adds to the bias's gradient. */
+static void weight_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->window;
+  const ofs_kernels *k = &p->model->kernels;
+  real v[PLANES * (GROUP + GAP)], d[PLANES * (GROUP + GAP)];
+  grid tiles = grid_of(w);
+  uint64_t from, to, size = (uint64_t)w->c * w->f;
+  uint32_t tile, group = group_of(w), wave = part / (op->parts / op->waves);
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  real *sums = op->at[2] + from / op->block * (PLANES * size + w->f);
+  from += (uint64_t)wave * op->n[REACH];
+  if (from + op->n[REACH] < to) to = from + op->n[REACH];
+  uint32_t c0 = tile / op->n[F_TILES] * CHANNELS, f0 = tile % op->n[F_TILES] * CHANNELS;
+  ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left,
+                 .n = ofs_min(w->c - c0, CHANNELS), .plane = GROUP + GAP};
+  ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
+  int begun = wave > 0;
+  if (!c0 && !begun) ofs_zero(sums + PLANES * size + f0, out.n);
+  for (uint64_t t = from; t < to; t += group, begun = 1) {
+    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
+    transform_tiles(&in, tiles, k->wino_input, v, op->at[0] + c0, t, count);
+    transform_tiles(&out, tiles, k->wino_gradient, d, op->at[1] + f0, t, count);
+    for (size_t i = 0; i < PLANES; i++) {
+      ofs_gemm g = {.c = sums + i * size + (size_t)c0 * w->f + f0, .ldc = w->f, .a = v + i * in.plane, .lda = in.n,
+                    .b = d + i * out.plane, .ldb = out.n, .m = in.n, .n = out.n, .k = count, .runs_y = 1, .runs_x = 1,
+                    .accumulate = begun};
+      k->gemm_tn(&g);
+    }
+    if (!c0) k->add_rows(sums + PLANES * size + f0, d + 5 * out.plane, count, out.n);
+  }
+}
+
+/* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as well. */
+static void finish_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  const ofs_kernels *k = &p->model->kernels;
+  uint64_t from, to, plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * p->count + op->n[1] - 1) / op->n[1]);
+  real *sums = op->at[0], *d = p->gradient + l->kernel_at;
+  for (size_t i = 0; i < PLANES; i++)
+    k->sum_partials(sums + i * plane + from, sums + i * plane + from, stride, chunks, (uint32_t)(to - from));
+  k->wino_weights(d + from, plane, sums + from, plane, to - from);
+  if (!from && l->bias_size)
+    k->sum_partials(d + l->kernel_size, sums + PLANES * plane, stride, chunks, op->window.f);
+}
+
+void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy) {
+  const ofs_window *w = &l->window;
+  grid tiles = grid_of(w);
+  uint64_t all = (uint64_t)tiles.down * tiles.across * b->batch, block = (all + CHUNKS - 1) / CHUNKS;
+  uint64_t chunks = (all + block - 1) / block, size = (uint64_t)w->c * w->f;
+  double c = ofs_min(w->c, CHANNELS), f = ofs_min(w->f, CHANNELS);
+  double work = 2.0 * PLANES * c * f + TRANSFORM_WORK * (c + f);
+  uint32_t sums = ofs_build_buffer(b, ofs_mul_sat(ofs_add_sat(PLANES * size, w->f), chunks), 1);
+  ofs_op *op = ofs_build_op(b, l, weight_part, x, dy, sums, 0);
+  op->window = *w;
+  op->n[F_TILES] = (w->f + CHANNELS - 1) / CHANNELS;
+  op->n[REACH] = (uint32_t)(OFS_PART_WORK / work / group_of(w) + 1) * group_of(w);
+  op->units = (uint64_t)tiles.down * tiles.across;
+  op->block = block;
+  op->tiles = op->n[F_TILES] * ((w->c + CHANNELS - 1) / CHANNELS);
+  op->waves = (uint32_t)((block + op->n[REACH] - 1) / op->n[REACH]);
+  op->unit_work = work / op->waves;
+  op = ofs_build_op(b, l, finish_part, sums, b->gradient, 0, 0);
+  op->window = *w;
+  op->n[0] = tiles.down * tiles.across;
+  op->n[1] = (uint32_t)block;
+  ofs_cut(b, op, size, 1, PLANES * 8.0 * (double)chunks, 16);
+}
