@@ -68,13 +68,14 @@ export async function serve({ isolated = false, policy, answers = {} } = {}) {
 
 /**
  * A page of a server made for it, with what it said. `body` gets { page, said, url }; `prepare` runs in the page
- * before anything else.
+ * before anything else, `watch` gets it before it goes anywhere.
  * @param {import('playwright-core').Browser} browser
- * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void, server?: Awaited<ReturnType<typeof serve>> }} options
+ * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void,
+ *   watch?: (page: import('playwright-core').Page) => void, server?: Awaited<ReturnType<typeof serve>> }} options
  *   server: another one, which ends with the page
  * @param {(setting: { page: import('playwright-core').Page, said: { type: string, text: string }[], url: string }) => Promise<void>} body
  */
-export async function withPage(browser, { path = '/blank', prepare, server: given, ...options }, body) {
+export async function withPage(browser, { path = '/blank', prepare, watch, server: given, ...options }, body) {
   const server = given ?? (await serve(options));
   const context = await browser.newContext();
   try {
@@ -84,6 +85,7 @@ export async function withPage(browser, { path = '/blank', prepare, server: give
     const said = [];
     page.on('console', (message) => said.push({ type: message.type(), text: message.text() }));
     page.on('pageerror', (error) => said.push({ type: 'uncaught', text: String(error) }));
+    watch?.(page);
     await page.goto(server.url + path);
     await body({ page, said, url: server.url });
   } finally {

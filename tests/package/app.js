@@ -1,5 +1,5 @@
-/* app.js: the app that is built in every way: it trains a small network in a worker and on the main thread, and
- * tells where that was and a hash of the weights' bits. It knows the package by its name only. */
+/* app.js: the app that is built in every way: it trains a small network in a worker, on two threads and on the main
+ * thread, and tells where that was and a hash of the weights' bits. It knows the package by its name only. */
 
 import { createTrainer } from 'offstage';
 
@@ -38,6 +38,7 @@ async function trainOnce(options) {
         { type: 'conv2d', filters: 4, kernelSize: 3, activation: 'relu' },
         { type: 'maxPooling2d', poolSize: 2 },
         { type: 'flatten' },
+        { type: 'dense', units: 512, activation: 'relu' }, // enough for two to have something to share
         { type: 'dense', units: 4, activation: 'softmax' },
       ],
       learningRate: 0.01,
@@ -47,15 +48,18 @@ async function trainOnce(options) {
     options,
   );
   const { x, y } = data();
-  const { history, reason } = await trainer.fit(x, y, { epochs: 12, batchSize: 16 });
+  const { history, reason } = await trainer.fit(x, y, { epochs: 12, batchSize: 48 });
   const { accuracy } = await trainer.evaluate(x, y);
   const weights = hash(await trainer.getWeights());
-  const { mode, reason: whyHere } = trainer.info;
+  const { mode, threads, reason: whyHere } = trainer.info;
   await trainer.dispose();
-  return { mode, whyHere, reason, epochs: history.length, accuracy, weights };
+  return { mode, threads, whyHere, reason, epochs: history.length, accuracy, weights };
 }
 
 /** @param {object} [options]  of createTrainer, such as `assets` */
 export async function train(options) {
-  return [await trainOnce({ ...options, mode: 'worker' }), await trainOnce({ ...options, mode: 'main' })];
+  const ways = [{ mode: 'worker', threads: 1 }, { mode: 'worker', threads: 2 }, { mode: 'main' }];
+  const results = [];
+  for (const way of ways) results.push(await trainOnce({ ...options, ...way }));
+  return results;
 }

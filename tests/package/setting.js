@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { serve } from '../../examples/serve/server.js';
 import { ROOT } from '../../wasm-build/lists.mjs';
-import { complaints, withPage } from '../browser/setting.js';
+import { GUARD, complaints, withPage } from '../browser/setting.js';
 
 const APP = `${ROOT}tests/package/app.js`;
 const WINDOWS = process.platform === 'win32';
@@ -61,26 +61,40 @@ export function installedFolder(files) {
 export const page = (script) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,">${script}`;
 
+/** Whether it is for the script of a computing thread, whatever a bundler calls it: no other names this export. */
+async function isForHelper(/** @type {import('playwright-core').Request} */ request) {
+  if (!/\.js$/.test(request.url())) return false;
+  const response = await fetch(request.url()); // a worker's own is not Playwright's to read
+  return response.ok && /\bteam_lose\b/.test(await response.text());
+}
+
 /**
- * Opens the folder's index.html and waits for what the script leaves in `result`.
+ * Opens the folder's index.html and waits for what the script leaves in `result`, and for a second thread's
+ * script.
  * @param {import('playwright-core').Browser} browser @param {string} root
  */
 export async function resultOfPage(browser, root) {
-  const server = await serve({ root, isolated: false });
+  const server = await serve({ root, isolated: true });
   let result;
-  await withPage(browser, { server, path: '/index.html' }, async ({ page, said }) => {
+  let helper;
+  const watch = (page) => {
+    helper = page.context().waitForEvent('request', { predicate: isForHelper, ...GUARD });
+    helper.catch(() => {}); // where the page fails before
+  };
+  await withPage(browser, { server, path: '/index.html', watch }, async ({ page, said }) => {
     await page.waitForFunction('globalThis.result').catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
     result = await page.evaluate('globalThis.result');
+    await helper;
     assert.deepEqual(complaints(said), []);
   });
   return result;
 }
 
-/** Every way of building gives the same app: it trains in both places, with the same bits as everywhere. */
+/** Every way of building gives the same app: it trains in every way, with the same bits as everywhere. */
 export function assertTrained(result, expected) {
-  assert.deepEqual(result.map(({ mode }) => mode), ['worker', 'main']);
-  assert.equal(result[0].whyHere, null);
-  for (const { reason, epochs, accuracy, weights } of result) {
+  assert.deepEqual(result.map(({ mode, threads }) => [mode, threads]), [['worker', 1], ['worker', 2], ['main', 1]]);
+  for (const { whyHere, reason, epochs, accuracy, weights } of result) {
+    assert.equal(whyHere, null);
     assert.equal(reason, 'finished');
     assert.equal(epochs, 12);
     assert.ok(accuracy > 0.9, `accuracy ${accuracy}`);
