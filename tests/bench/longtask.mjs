@@ -26,7 +26,7 @@ function figures(what, watched, idle, most) {
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
   const rounds = quick ? 2 : 7;
-  const ms = quick ? 2000 : 4000;
+  const ms = quick ? 1500 : 4000;
   const kinds = [
     { what: 'idle page', call: 'watchIdle', options: { ms } },
     { what: 'worker', call: 'watchTraining', options: { mode: 'worker', ms }, most: GOAL_MS },

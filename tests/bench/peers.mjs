@@ -23,11 +23,11 @@ function pair(place, { id, name: net }, own, other) {
 }
 
 /** What --quick asks of Node, whose engine is a browser's. */
-const QUICK_NODE = ['W1', 'W2'];
+const QUICK_NODE = ['W2'];
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 100 } : { rounds: 9, roundMs: 250, warmMs: 400 };
+  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 80 } : { rounds: 9, roundMs: 250, warmMs: 400 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const place of /** @type {const} */ (['Chromium', 'Node'])) {

@@ -32,7 +32,7 @@ async function watch(session, ms) {
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting @returns {Promise<import('./table.mjs').Figure[]>} */
 export async function measure({ quick, browser, say }) {
-  const rounds = quick ? 3 : 9;
+  const rounds = quick ? 2 : 9;
   const ms = quick ? 1000 : 3000;
   const kinds = [['idle', 'still'], ['ticker', 'tick'], ['training', 'train']];
   /** @type {Record<string, Spent[]>} */

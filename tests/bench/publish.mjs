@@ -78,7 +78,7 @@ function page({ date, command, commit, machine, results }, json) {
   const goals = Object.values(results).flatMap(({ figures = [] }) => figures).map(isMet).filter((met) => met !== undefined);
   return `# What Offstage measures
 
-${machine.cpu}, ${machine.cores} cores, ${machine.platform}; Chromium ${machine.chromium}, Node ${machine.node}; ${date.slice(0, 10)}, commit ${commit}, load ${digits(machine.load)} at the end.
+${machine.cpu}, ${machine.cores} cores, ${machine.platform}; Chromium ${machine.chromium}, Node ${machine.node}; ${date.slice(0, 10)}, commit ${commit}, load ${digits(machine.load)} before it began.
 Made by \`${command}\`: all of it in one run on one machine, in interleaved rounds; a figure is a median, its spread
 the quartiles (for latencies: the least and the most that a round had). Peers: ${versions}. The figures themselves:
 [${json}](${json}). ${goals.filter(Boolean).length} of ${goals.length} goals are met. What was tried and did not pay: [tried.md](tried.md).

@@ -31,12 +31,12 @@ function readArguments(args) {
   return { names: names.length ? names : QUESTIONS, quick: args.includes('--quick'), publish, file: files[0] };
 }
 
-/** @param {string} browserVersion */
-function describeMachine(browserVersion) {
+/** @param {string} browserVersion @param {number} load before the bench began */
+function describeMachine(browserVersion, load) {
   const [cpu] = cpus();
   return {
     cpu: cpu?.model.trim() ?? 'unknown', cores: cpus().length, memoryBytes: totalmem(), platform: `${process.platform} ${process.arch}`,
-    node: process.versions.node, chromium: browserVersion, load: loadavg()[0],
+    node: process.versions.node, chromium: browserVersion, load,
   };
 }
 
@@ -85,7 +85,7 @@ async function ask(names, quick) {
     }
     const date = new Date().toISOString();
     const command = `npm run bench${[...(names === QUESTIONS ? [] : names), ...(quick ? ['--quick'] : [])].map((arg, i) => (i ? ` ${arg}` : ` -- ${arg}`)).join('')}`;
-    const machine = describeMachine(browser.version());
+    const machine = describeMachine(browser.version(), load);
     mkdirSync(RESULTS, { recursive: true });
     const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
     writeFileSync(file, `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`);

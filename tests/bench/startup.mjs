@@ -47,7 +47,7 @@ async function timeIn(page, kind, assets) {
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const rounds = quick ? 7 : 25;
+  const rounds = quick ? 5 : 25;
   const assets = await bundleWorker();
   const [cold, warm, again, node] = [noTimes(), noTimes(), noTimes(), noTimes()];
   await browser.withPage((page) => callIn(page, 'startup.js', 'load')); // the first context of a browser is slow

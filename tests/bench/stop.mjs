@@ -36,7 +36,7 @@ export async function timeParts(workload, steps) {
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = { rounds: quick ? 2 : 5, times: quick ? 20 : 40 };
+  const amount = { rounds: quick ? 2 : 5, times: quick ? 12 : 40 };
   const nets = [
     { name: 'digits', ...(await timeParts(WORKLOADS[2], 30)), options: { spec: DIGITS, samples: 256, batch: 32 } },
     { name: 'W4', ...(await timeParts(BIG, 5)), options: { spec: { ...BIG.spec, inputScale: 1 / 255 }, samples: 64, batch: BIG.batch } },

@@ -1,7 +1,10 @@
 /* threads.mjs: a training step of each workload on two threads beside one, in interleaved rounds.
  *
  * `simd-mt` with two threads against `simd`: the same bits, so only the time differs. The gain is one thread's time
- * over two threads', round by round; a workload that threads make slower is a goal missed. */
+ * over two threads', round by round; a workload that threads make slower is a goal missed. What a parallel region
+ * costs is told by dense layers of which each operation is worth one: the time of 8 more layers on two threads, less
+ * half of their time on one, shared out to their regions. What two cores lose for other reasons (memory, parts that
+ * do not come out even) is in it. */
 
 import { callAt } from './browser.mjs';
 import { median } from './statistics.mjs';
@@ -28,8 +31,32 @@ const RUNNERS = [
 export function gain(what, [before, after], goal) {
   const cannot = before.cannot ?? after.cannot;
   if (cannot) return { what, unit: 'x', value: NaN, cannot };
-  const times = `${median(before.times).value.toPrecision(3)} ms to ${median(after.times).value.toPrecision(3)} ms`;
+  const times = `${median(before.times).value.toPrecision(3)} ms to ${median(after.times).value.toPrecision(3)} ms${after.about ? ` (${after.about})` : ''}`;
   return { what: `${what}: ${times}`, unit: 'x', ...median(before.times.map((ms, round) => ms / after.times[round])), goal };
+}
+
+const LAYERS = 8;
+const REGIONS = 3; // of a dense layer: forward, and the gradients of input and weights
+const REGION_US = 5;
+
+/** @param {number} layers of 256 units, 32 samples: 4.2 MFLOP an operation, in eight equal parts @returns {any} a workload */
+const stack = (layers) => ({
+  id: `${layers} layers`, name: 'dense 256', batch: 32, share: 0, ms: 0,
+  spec: {
+    inputShape: [256], optimizer: { type: 'sgd', learningRate: 0.01 }, seed: 1,
+    layers: [...Array.from({ length: layers }, () => ({ type: 'dense', units: 256, activation: 'relu' })), { type: 'dense', units: 2, activation: 'softmax' }],
+  },
+});
+
+/** @param {(options: object) => Promise<import('./probes/pairs.js').Timed[]>} pairs @param {string} what @returns {Promise<import('./table.mjs').Figure>} */
+async function regionCost(pairs, what) {
+  const contenders = [LAYERS, 2 * LAYERS].flatMap((layers) => RUNNERS.map((runner) => ({ ...runner, workload: stack(layers) })));
+  const timed = await pairs({ contenders, rounds: 15, roundMs: 20, warmMs: 200 });
+  const cannot = timed.find((each) => each.cannot)?.cannot;
+  if (cannot) return { what, unit: 'us', value: NaN, cannot };
+  const [short, shortShared, long, longShared] = timed.map(({ times }) => times);
+  const costs = short.map((_, i) => (1000 * (longShared[i] - shortShared[i] - (long[i] - short[i]) / THREADS)) / (LAYERS * REGIONS));
+  return { what, unit: 'us', ...median(costs), goal: { most: REGION_US } };
 }
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
@@ -38,9 +65,12 @@ export async function measure({ quick, browser, say }) {
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const place of PLACES.slice(0, quick ? 1 : 2)) {
+    say(`${place}, regions`);
+    const pairs = (/** @type {object} */ options) => callAt(place, browser, 'pairs.js', 'measurePairs', options);
+    figures.push(await regionCost(pairs, `${place}: a parallel region, p50`));
     for (const workload of WORKLOADS) {
       say(`${place}, ${workload.id}`);
-      const timed = await callAt(place, browser, 'pairs.js', 'measurePairs', { workload, contenders: RUNNERS, ...amount });
+      const timed = await pairs({ workload, contenders: RUNNERS, ...amount });
       figures.push(gain(`${place} ${workload.id}`, timed, { least: GAINS[workload.id] ?? NO_LOSS }));
     }
   }

@@ -12,7 +12,7 @@ export const title = 'samples a second that the digit network trains on, in a wo
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const options = { rounds: quick ? 3 : 7, samples: 2048, epochs: quick ? 5 : 10, peerSamples: quick ? 160 : 320 };
+  const options = { rounds: quick ? 2 : 7, samples: 2048, epochs: quick ? 5 : 10, peerSamples: quick ? 64 : 320 };
   say('Node');
   const node = await measureTraining(options);
   say('Chromium');

@@ -5,7 +5,10 @@
 
 import { openWire } from './wire.js';
 
-/** @typedef {Pick<import('../peers/contenders.js').Contender, 'id' | 'name' | 'file' | 'options'>} Runner */
+/**
+ * A contender, with a workload of its own where it has one.
+ * @typedef {Pick<import('../peers/contenders.js').Contender, 'id' | 'name' | 'file' | 'options'> & { workload?: any }} Runner
+ */
 const LONG_MS = 3000; // a step beyond which two rounds are all that there are
 const CLOSE = 0.001; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 3e-5 was seen
 
@@ -29,9 +32,9 @@ async function warmUp(wire, ms, warmMs) {
     spent += steps * ms;
     if (spent >= LONG_MS) return { ms, every: 1 };
   }
-  for (const every of [1, 4, 16]) { // more pays nobody
+  for (const every of [1, 4, 16]) {
     const steps = Math.max(every, Math.min(64, Math.round(100 / ms)));
-    if (every > 1 && steps * ms > LONG_MS) continue;
+    if (every > 1 && steps * ms > 5 * warmMs) continue;
     const taken = checked(await wire.ask({ steps, every })).ms;
     if (taken < best.ms) best = { ms: taken, every };
   }
@@ -43,15 +46,15 @@ async function warmUp(wire, ms, warmMs) {
  * @returns {Promise<Timed[]>}
  */
 export async function measurePairs({ workload, contenders, rounds, roundMs, warmMs }) {
-  /** @type {(Timed & { wire: ReturnType<typeof openWire>, ms: number })[]} */
+  /** @type {(Timed & { wire: ReturnType<typeof openWire>, net: string, ms: number })[]} */
   const all = [];
-  for (const { id, name, file, options } of contenders) {
+  for (const { id, name, file, options, workload: own = workload } of contenders) {
     const wire = openWire(new URL('../peers/worker.js', import.meta.url), { type: 'module', stdout: true, stderr: true });
     /** @type {typeof all[number]} */
-    const one = { id, name, wire, ms: 1, times: [] };
+    const one = { id, name, wire, net: own.id, ms: 1, times: [] };
     all.push(one);
     try {
-      Object.assign(one, checked(await wire.ask({ open: { file, options, workload } })));
+      Object.assign(one, checked(await wire.ask({ open: { file, options, workload: own } })));
       checked(await wire.ask({ steps: 1, every: 1 }));
       const second = checked(await wire.ask({ steps: 1, every: 1 }));
       one.loss = second.loss;
@@ -60,9 +63,10 @@ export async function measurePairs({ workload, contenders, rounds, roundMs, warm
       one.cannot = /** @type {Error} */ (error).message;
     }
   }
-  const losses = all.flatMap(({ loss }) => loss ?? []); // what trains nothing has none
   for (const one of all) {
-    if (one.loss !== undefined && !(Math.abs(one.loss / losses[0] - 1) < CLOSE)) one.cannot = `its second loss is ${one.loss}, not ${losses[0]}: it trains something else`;
+    const first = all.find(({ net, loss }) => net === one.net && loss !== undefined)?.loss; // what trains nothing has none
+    if (one.loss === undefined || first === undefined || Math.abs(one.loss / first - 1) < CLOSE) continue;
+    one.cannot = `its second loss is ${one.loss}, not ${first}: it trains something else`;
   }
   for (let round = 0; round < rounds; round++) {
     for (const one of all) {
@@ -72,5 +76,5 @@ export async function measurePairs({ workload, contenders, rounds, roundMs, warm
     }
   }
   for (const { wire } of all) wire.close();
-  return all.map(({ wire, ms, ...timed }) => timed);
+  return all.map(({ wire, net, ms, ...timed }) => timed);
 }

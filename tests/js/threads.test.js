@@ -1,0 +1,203 @@
+/* threads.test.js: the threads that compute beside a session's own: when they come, how they end, and what is said where
+ * one is lost or memory that they share is short. That they change no bit is told by tests/bits. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import test from 'node:test';
+import { PROBLEMS, dataOf } from '../bits/problems.js';
+import { inOwnProcess, until, withThreads } from './api-setting.js';
+import { QUADRANTS, bitsOf, connectLocal, connectWorker, quadrants } from './session-client.js';
+
+const { spec } = PROBLEMS.shared;
+const data = dataOf(PROBLEMS.shared);
+const EVALUATION = { ...data, batchSize: 16 };
+const LONG = { ...data, numEpochs: 1e6, batchSize: 16 };
+/** @param {number} threads */
+const init = (threads, net = spec) => ({ ...net, runtime: { variant: 'simd-mt', threads } });
+
+/** @param {any} client @param {number} helpers */
+async function gather(client, helpers) {
+  await client.ask('EVALUATE_MODEL', EVALUATION);
+  while ((await client.ask('GET_STATUS')).helpers < helpers) await new Promise(setImmediate);
+}
+
+/** Resolves when a thread has ended. @param {import('node:worker_threads').Worker} thread */
+const exit = (thread) => until(() => thread.threadId === -1);
+
+async function weightsOfOne() {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(1));
+  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+  return bitsOf(await client.ask('GET_WEIGHTS'));
+}
+
+test('helpers come with the first work to share, not before, and end with the model', () => withThreads(async (made) => {
+  const client = connectLocal();
+  assert.equal((await client.ask('INIT_TRAINING', init(3))).threads, 3);
+  await client.ask('PREDICT', { x: data.x.slice(0, 21 * 22 * 3) });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(made.length, 0);
+  await gather(client, 2);
+  assert.equal(made.length, 2);
+  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+  assert.equal(made.length, 2, 'the same ones go on');
+  const ended = Promise.all(made.map(exit));
+  await client.ask('INIT_TRAINING', init(2));
+  await ended;
+  assert.equal((await client.ask('GET_STATUS')).helpers, 0);
+  await gather(client, 1);
+  const last = exit(made[2]);
+  await client.ask('DISPOSE');
+  await last;
+}));
+
+test('a refused INIT leaves the helpers with their model', () => withThreads(async (made) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(2));
+  await gather(client, 1);
+  await assert.rejects(client.ask('INIT_TRAINING', init(2, { ...spec, layers: [] })), { code: 'INVALID_SPEC' });
+  assert.equal((await client.ask('GET_STATUS')).helpers, 1);
+  assert.equal(made.length, 1);
+  await client.ask('DISPOSE');
+}));
+
+test('a net without work to share never has helpers', () => withThreads(async (made) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(4, QUADRANTS));
+  await client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 5 });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(made.length, 0);
+  await client.ask('DISPOSE');
+}));
+
+test('helpers that do not come are done without', async () => {
+  const missing = () => [new URL('nowhere.js', import.meta.url), {}];
+  const throwing = () => ['throw new Error("no such luck")', { eval: true }];
+  const silent = () => ['setInterval(() => {}, 1e9)', { eval: true }];
+  const refusing = () => {
+    throw new Error('no more threads');
+  };
+  const want = await weightsOfOne();
+  for (const instead of [missing, throwing, silent, refusing]) {
+    await withThreads(async (made) => {
+      const client = connectLocal();
+      await client.ask('INIT_TRAINING', init(3));
+      const result = await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+      assert.equal(result.reason, 'finished');
+      if (instead !== silent) await Promise.all(made.map(exit));
+      assert.equal(bitsOf(await client.ask('GET_WEIGHTS')), want);
+      assert.equal((await client.ask('GET_STATUS')).helpers, 0);
+      await client.ask('DISPOSE');
+    }, instead);
+  }
+});
+
+test('a helper that ends unasked takes the session down, which can begin anew', () => withThreads(async (made) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(3));
+  await gather(client, 2);
+  const run = client.ask('START_TRAINING', LONG);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const other = exit(made[1]);
+  await made[0].terminate();
+  await assert.rejects(run, (/** @type {any} */ error) => error.code === 'WORKER_LOST' &&
+    error.reply.type === 'TRAINING_ERROR' && /a computing thread was lost: it ended without being asked/.test(error.message));
+  await other;
+  assert.equal((await client.ask('GET_STATUS')).state, 'empty');
+  await assert.rejects(client.ask('GET_WEIGHTS'), { code: 'WORKER_LOST' });
+  await client.ask('INIT_TRAINING', init(2));
+  await gather(client, 1);
+  await client.ask('DISPOSE');
+}));
+
+/** A helper whose stack is too small for a part: it traps with the part in its hands. */
+const shortOfStack = (/** @type {URL} */ address, /** @type {object} */ options) => [`
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { emit } = parentPort;
+  parentPort.emit = function (name, task) {
+    return emit.call(this, name, name === 'message' ? { ...task, stack: 2048 } : task);
+  };
+  import(workerData);`, { ...options, eval: true, workerData: address.href }];
+
+test('a helper that traps with a part in its hands is told at once', () => withThreads(async (made) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(2));
+  const run = client.ask('START_TRAINING', LONG);
+  await assert.rejects(run, (/** @type {any} */ error) => error.code === 'WORKER_LOST' && /a computing thread was lost/.test(error.message));
+  assert.equal(made.length, 1);
+  await client.ask('DISPOSE');
+}, shortOfStack));
+
+test('no reply is a view of shared memory', async () => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(2));
+  const replies = [
+    await client.ask('PREDICT', { x: data.x }),
+    await client.ask('PREDICT', { x: data.x.slice(0, 21 * 22 * 3) }),
+    await client.ask('START_TRAINING', { ...data, batchSize: 16, returnWeights: true }),
+    await client.ask('GET_WEIGHTS'),
+  ];
+  const arrays = replies.flatMap(({ output, index, confidence, weights = [] }) =>
+    [output, index, confidence, ...weights.map((/** @type {any} */ weight) => weight.data)].filter(ArrayBuffer.isView));
+  assert.ok(arrays.length > 6);
+  for (const { buffer, byteLength } of arrays) assert.ok(buffer instanceof ArrayBuffer && buffer.byteLength === byteLength);
+  await client.ask('DISPOSE');
+});
+
+/** An engine whose memories, where shared, may not have so many pages. */
+function withMaximum(t, pages) {
+  const { Memory } = WebAssembly;
+  t.mock.property(WebAssembly, 'Memory', class extends Memory {
+    constructor(type) {
+      if (type.shared && type.maximum > pages) throw new RangeError('could not allocate memory');
+      super(type);
+    }
+  });
+}
+
+test('a shared memory is as big as can be had, and says so where data exceed it', async (t) => {
+  withMaximum(t, 5000);
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(2));
+  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+  const slice = { upload: 1, dtype: 'uint8', total: 2 ** 28, offset: 0, bytes: new ArrayBuffer(1024) };
+  await assert.rejects(client.ask('UPLOAD_DATA', slice), {
+    code: 'OUT_OF_MEMORY', message: /memory that threads share ends at 256\.0 MiB .* with threads: 1 there may be more/,
+  });
+  await client.ask('UPLOAD_DATA', { ...slice, total: 2 ** 27 });
+  await client.ask('DISPOSE');
+});
+
+test('a trainer with helpers keeps no process alive, disposed or not', () => {
+  const text = (end) => `
+    import { PROBLEMS, dataOf } from ${JSON.stringify(new URL('../bits/problems.js', import.meta.url).href)};
+    const { x, y } = dataOf(PROBLEMS.shared);
+    const trainer = await offstage.createTrainer(PROBLEMS.shared.spec, { threads: 3, mode: 'worker' });
+    for (let i = 0; i < 3; i++) await trainer.fit(x, y, { epochs: 5 });
+    console.log(trainer.info.variant, trainer.info.threads);
+    ${end}`;
+  for (const end of ['', 'await trainer.dispose();', 'trainer.fit(x, y, { epochs: 1e9 }); process.exit(0);']) {
+    const { status, stdout, stderr } = inOwnProcess(text(end));
+    assert.deepEqual([status, stdout.trim(), stderr], [0, 'simd-mt 3', '']);
+  }
+});
+
+const TASKS = '/proc/self/task';
+const skip = existsSync(TASKS) ? false : `this system does not tell a process's threads in ${TASKS}`;
+const tasks = () => readdirSync(TASKS).length;
+
+test('threads do not pile up: neither of disposed sessions nor of terminated workers', { skip }, async () => {
+  const cycle = async (/** @type {any} */ connect) => {
+    const client = connect();
+    await client.ask('INIT_TRAINING', init(4));
+    await gather(client, 3);
+    if (connect === connectLocal) await client.ask('DISPOSE');
+    else client.ask('START_TRAINING', LONG); // terminated with a run on
+    await client.close();
+  };
+  for (const connect of [connectLocal, connectWorker]) {
+    await cycle(connect);
+    const before = tasks();
+    for (let i = 0; i < 12; i++) await cycle(connect);
+    await until(() => tasks() <= before);
+  }
+});
