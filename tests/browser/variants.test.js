@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connectMain, train } from '../bits/train.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
-import { GUARD, complaints, openBrowser, withPage } from './setting.js';
+import { GUARD, STRICT, complaints, openBrowser, withPage } from './setting.js';
 
 const skip = withoutRelaxedFiles();
 const ISOLATION = /^one thread computes, not \d+: the page is not cross-origin isolated, .*Cross-Origin-Opener-Policy/;
@@ -73,15 +73,19 @@ for (const isolated of [true, false]) {
     }));
 }
 
-test('two threads compute the bits that Node has', GUARD, () =>
-  withPage(browser, { isolated: true }, async ({ page, said }) => {
-    const wanted = await train(connectMain, { problem: 'pictures', variant: 'base' });
-    const got = await trainInPage(page, 'pictures', { threads: 2 });
+test('two threads compute the bits that Node has, under the strict policy', GUARD, () => {
+  const asked = [];
+  const watch = (page) => void page.context().on('request', (request) => asked.push(request.url()));
+  return withPage(browser, { isolated: true, policy: STRICT, watch }, async ({ page, said }) => {
+    const wanted = await train(connectMain, { problem: 'shared', variant: 'base' });
+    const got = await trainInPage(page, 'shared', { threads: 2 });
     assert.deepEqual([got.info.variant, got.info.threads], ['simd-mt', 2]);
     assert.deepEqual(got.history, wanted.history);
     assert.equal(got.hash, wanted.hash);
+    assert.ok(asked.some((url) => url.endsWith('/worker/helper.js')), 'the second thread was asked for');
     assert.deepEqual(complaints(said), []);
-  }));
+  });
+});
 
 test('deterministic: false takes relaxed SIMD, and learns what simd learns', { ...GUARD, skip }, () =>
   withPage(browser, { isolated: true }, async ({ page, said }) => {
