@@ -1,35 +1,31 @@
-/* data.js: brings specs and data from the page into a session.
+/* data.js: brings specs, data and weights from the page into a session.
  * Invariant: what crosses is typed, and the page is never busy for long: large data go in transferred slices of
- * about a megabyte with a few under way, nested arrays are converted slice by slice on the way. Nothing of the
- * caller's is detached unless asked (`transfer`). What data must look like is known in worker/data.js only. */
-import { ELEMENT_BYTES, copyElements, readX, readY } from '../worker/data.js';
+ * about a megabyte with a few under way, each made when an earlier one has arrived, in the buffer that came back;
+ * lists are converted slice by slice on the way. Nothing of the caller's is detached unless asked (`transfer`).
+ * What data must look like is known in worker/data.js only. */
+import { ELEMENT_BYTES, copyElements, readFlat, readX, readY } from '../worker/data.js';
 import { OffstageError, show } from '../worker/errors.js';
+import { createYield } from '../worker/yield.js';
 
 /** @typedef {import('./client.js').Client} Client */
 /** @typedef {import('../worker/data.js').Column} Column */
 /** @typedef {import('../worker/data.js').DataFacts} DataFacts */
-/** @typedef {Float32Array | Uint8Array | Int32Array} Piece */
+/** @typedef {import('../worker/data.js').Piece} Piece */
 
 /**
- * Data on their way: what they become, and how to get a piece of them.
- * @typedef {object} Source
- * @property {'float32' | 'uint8' | 'int32'} dtype
- * @property {number} length elements
- * @property {number} samples
- * @property {boolean} single one sample, given without an axis of samples
+ * Data on their way.
+ * @typedef {Column & Extras} Source
+ * @typedef {object} Extras
  * @property {number[]} [shape] to be told with the data, where their length does not say it; they go inline then
- * @property {number} step elements of one piece
- * @property {(begin: number, end: number) => Piece} piece an array of its own
- * @property {ArrayLike<number> | undefined} held the array behind it, where it is in one piece
- * @property {ArrayBufferView | undefined} given the caller's own array, where it is a typed one
+ * @property {ArrayBufferView} [given] the caller's own array, where it is a typed one
  */
 
 /** Up to here data go along in the request: cloning them takes less than a further round trip. */
 const INLINE_BYTES = 256 * 1024;
 const SLICE_BYTES = 1024 * 1024;
 const SLICES_UNDER_WAY = 3;
-/** Elements of nested arrays that are converted at a time: a millisecond or two. */
-const NESTED_ELEMENTS = 64 * 1024;
+/** Elements of lists that are converted at a time: half a millisecond to two. */
+const LIST_ELEMENTS = 32 * 1024;
 
 /**
  * A copy of the spec that can be cloned: frameworks hand in proxies, which cannot.
@@ -58,91 +54,26 @@ function plain(value) {
 
 /** @param {unknown} x @param {DataFacts} facts @returns {Source} */
 export function inputs(x, facts) {
-  return nested(x, facts.inputs, facts.inputShape.length + 1, (part) => readX(part, facts))
-    ?? whole(withShape(readX(x, facts), facts), x);
-}
-
-/**
- * One sample with an axis of samples looks like one without once it is flat, so its shape goes along.
- * @param {Column} column
- * @param {DataFacts} facts
- */
-function withShape(column, { inputShape }) {
-  return column.samples === 1 && !column.single ? { ...column, shape: [1, ...inputShape] } : column;
+  const column = readX(x, facts);
+  /* One sample with an axis of samples looks like one without once it is flat, so its shape goes along. */
+  const shape = column.samples === 1 && !column.single ? [1, ...facts.inputShape] : undefined;
+  return { ...column, shape, given: givenArray(x) };
 }
 
 /** @param {unknown} y @param {DataFacts} facts @param {number} samples @returns {Source} */
 export function targets(y, facts, samples) {
-  const large = Array.isArray(y) && y.length === samples;
-  return (large && nested(y, facts.outputs, facts.outputShape.length + 1, (part) => readY(part, facts, part.length)))
-    || whole(readY(y, facts, samples), y);
+  return { ...readY(y, facts, samples), given: givenArray(y) };
 }
 
-/** @param {Column & { shape?: number[] }} column @param {any} given @returns {Source} */
-function whole(column, given) {
-  const array = given?.data ?? given;
-  return {
-    ...column,
-    step: SLICE_BYTES / ELEMENT_BYTES[column.dtype],
-    piece: (begin, end) => copyElements(column, begin, end),
-    held: column.source,
-    given: ArrayBuffer.isView(array) ? array : undefined,
-  };
+/** @param {any} value @returns {ArrayBufferView | undefined} */
+function givenArray(value) {
+  const array = value?.data ?? value;
+  return ArrayBuffer.isView(array) ? array : undefined;
 }
 
-/**
- * Large nested arrays with an axis of samples, read piece by piece.
- * @param {unknown} values
- * @param {number} width elements of one sample
- * @param {number} depth axes
- * @param {(part: unknown[]) => Column} read
- * @returns {Source | null} null where it is better read at once
- */
-function nested(values, width, depth, read) {
-  if (!Array.isArray(values) || values.length < 2 || values.length * width <= NESTED_ELEMENTS) return null;
-  const axes = axesOf(values);
-  if (axes !== depth && axes !== 2) return null;
-  const first = read(values.slice(0, 1));
-  if (first.length !== width) return null;
-  const count = Math.max(1, Math.floor(NESTED_ELEMENTS / width));
-  return {
-    dtype: first.dtype,
-    length: values.length * width,
-    samples: values.length,
-    single: false,
-    step: count * width,
-    held: undefined,
-    given: undefined,
-    piece(begin, end) {
-      const from = begin / width;
-      const column = fromSample(from, () => read(values.slice(from, end / width)));
-      if (column.dtype === first.dtype && column.length === end - begin) return copyElements(column);
-      throw new OffstageError('INVALID_DATA', `from sample ${from} on the data are of another form than the first sample`);
-    },
-  };
-}
-
-/** @param {any} values @returns {number} how deep arrays lie in the first elements */
-function axesOf(values) {
-  let axes = 0;
-  for (let node = values; typeof node === 'object' && node !== null && node.length > 0; node = node[0]) axes++;
-  return axes;
-}
-
-/**
- * Messages count from the piece's first sample, so they say which that is.
- * @template T
- * @param {number} sample
- * @param {() => T} read
- * @returns {T}
- */
-function fromSample(sample, read) {
-  try {
-    return read();
-  } catch (error) {
-    if (sample === 0 || !(error instanceof OffstageError)) throw error;
-    throw new OffstageError(error.code, `counted from sample ${sample}: ${error.message}`, { cause: error.cause });
-  }
+/** Elements of one slice. @param {Source} source */
+function stepOf({ typed, dtype, unit }) {
+  return typed ? SLICE_BYTES / ELEMENT_BYTES[dtype] : unit * Math.max(1, Math.floor(LIST_ELEMENTS / unit));
 }
 
 /**
@@ -206,29 +137,33 @@ async function upload(client, sources, { transfer, check }) {
 async function send(client, id, source, { handOver, check }) {
   const { dtype, length } = source;
   const size = ELEMENT_BYTES[dtype];
-  const given = handOver ? ownPiece(source) : null;
-  const step = given ? length : source.step;
-  /** @type {Promise<unknown>[]} */
+  const own = handOver ? ownPiece(source) : null;
+  const step = own ? length : stepOf(source);
+  /** @type {ArrayBuffer | undefined} that the session is done with */
+  let spare;
+  /** @type {Promise<{ bytes?: ArrayBuffer }>[]} */
   const underWay = [];
   for (let begin = 0; begin < length; begin += step) {
     check();
-    const bytes = (given ?? source.piece(begin, Math.min(begin + step, length))).buffer;
+    const count = Math.min(step, length - begin);
+    const place = spare?.byteLength === count * size ? { buffer: spare, at: 0 } : undefined;
+    const bytes = /** @type {ArrayBuffer} */ ((own ?? copyElements(source, begin, count, place)).buffer);
     const stored = client.request('UPLOAD_DATA',
-      { upload: id, dtype, total: length * size, offset: begin * size, bytes }, { transfer: [/** @type {ArrayBuffer} */ (bytes)] });
+      { upload: id, dtype, total: length * size, offset: begin * size, bytes }, { transfer: [bytes] });
     stored.catch(() => {}); // awaited below, unless an earlier one fails
     underWay.push(stored);
-    if (underWay.length >= SLICES_UNDER_WAY) await underWay.shift();
+    if (underWay.length >= SLICES_UNDER_WAY) spare = (await underWay.shift())?.bytes;
   }
   await Promise.all(underWay);
 }
 
 /** @param {Source} source */
-const isSmall = ({ dtype, length, held, shape }) =>
-  held !== undefined && (shape !== undefined || length * ELEMENT_BYTES[dtype] <= INLINE_BYTES);
+const isSmall = ({ dtype, length, typed, shape }) =>
+  shape !== undefined || (length * ELEMENT_BYTES[dtype] <= INLINE_BYTES && (typed || length <= LIST_ELEMENTS));
 
 /** @param {Source} source @param {boolean} transfer small data are copied, and what was given is detached */
 function inline(source, transfer) {
-  const data = (transfer ? null : ownPiece(source)) ?? source.piece(0, source.length);
+  const data = (transfer ? null : ownPiece(source)) ?? copyElements(source, 0, source.length);
   return source.shape ? { data, shape: source.shape } : data;
 }
 
@@ -237,12 +172,10 @@ function inline(source, transfer) {
  * @param {Source} source
  * @returns {Piece | null}
  */
-function ownPiece({ dtype, held }) {
-  const right = dtype === 'uint8' ? held instanceof Uint8Array
-    : dtype === 'float32' ? held instanceof Float32Array : held instanceof Int32Array;
-  if (!right) return null;
-  const array = /** @type {Piece} */ (held);
-  return array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength ? array : null;
+function ownPiece({ dtype, typed }) {
+  const right = dtype === 'uint8' ? typed instanceof Uint8Array
+    : dtype === 'float32' ? typed instanceof Float32Array : typed instanceof Int32Array;
+  return right && typed.buffer instanceof ArrayBuffer && typed.byteLength === typed.buffer.byteLength ? typed : null;
 }
 
 /** @param {Source} source */
@@ -251,19 +184,45 @@ function checkDetachable({ given }) {
   throw new OffstageError('INVALID_DATA', 'transfer: true got an array over shared memory, which cannot be handed over');
 }
 
+/** @typedef {{ weights: unknown, transfer: Transferable[] }} WeightsToSend */
+
 /**
- * A view takes its whole buffer along when it is cloned, so partial ones are copied first.
- * @param {unknown} weights
- * @returns {unknown}
+ * Weights as they cross: large ones are copied in slices between which the page has its turn.
+ * @param {any} weights
+ * @returns {WeightsToSend | Promise<WeightsToSend>}
  */
 export function weightsToSend(weights) {
-  if (!Array.isArray(weights)) return weights;
-  return weights.map((weight) => {
-    const data = weight?.data;
-    const partial = data instanceof Float32Array && data.byteLength < data.buffer.byteLength;
-    return partial ? { ...weight, data: data.slice() } : weight;
-  });
+  if (!Array.isArray(weights)) return { weights, transfer: [] };
+  const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
+  const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
+  if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
+  /* A view takes its whole buffer along when it is cloned. */
+  const partial = (/** @type {any} */ data) => ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
+  return { weights: weights.map((weight) => (partial(weight?.data) ? { ...weight, data: weight.data.slice() } : weight)), transfer: [] };
 }
+
+/** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
+async function copyWeights(weights, columns) {
+  /** @type {Float32Array<ArrayBuffer>[]} */
+  const copies = [];
+  for (const column of columns) {
+    if (!column) continue;
+    const copy = new Float32Array(column.length);
+    const step = stepOf(column);
+    for (let begin = 0; begin < column.length; begin += step) {
+      column.read(copy.subarray(begin, begin + step), begin);
+      await turn();
+    }
+    copies.push(copy);
+  }
+  const transfer = copies.map((copy) => copy.buffer);
+  return { weights: weights.map((weight, i) => (columns[i] ? { ...weight, data: copies.shift() } : weight)), transfer };
+}
+
+/** @type {ReturnType<typeof createYield> | undefined} */
+let later;
+/** The page's turn. @returns {Promise<void>} */
+const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));
 
 /** @param {Source[]} sources */
 function detach(sources) {

@@ -1,6 +1,6 @@
 /* trainer.js: the trainer an app holds.
- * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls; nothing
- * throws synchronously. Arguments are checked here as far as the page can know, the rest is the session's to
+ * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
+ * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can know, the rest is the session's to
  * refuse. How a session is made and reached is not known here. No maths. */
 import { OffstageError, show } from '../worker/errors.js';
 import { deliver, inputs, targets, weightsToSend } from './data.js';
@@ -196,7 +196,9 @@ export class Trainer {
   async setWeights(weights) {
     this.#checkOpen();
     this.#checkNotTraining('setWeights');
-    await this.#client.request('SET_WEIGHTS', { weights: weightsToSend(weights) });
+    const sent = weightsToSend(weights);
+    const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
+    await this.#client.request('SET_WEIGHTS', { weights: given }, { transfer });
   }
 
   /** @returns {Promise<Uint8Array>} */

@@ -1,19 +1,24 @@
 /* data.js: x and y in every form that the contract allows, checked and described as one column of numbers.
  *
- * A column keeps the caller's array where it can and says what it becomes (float32, uint8 or int32); bytes
- * are made piece by piece with copyElements(). Forms, shapes and lengths are judged here; finiteness and the
- * range of class indices are C's to check, once the numbers are where it sees them. */
+ * A column tells type, length and samples at once, from the first elements alone, and reads the others piece by
+ * piece, into any place: what is huge is never converted in one go, nor copied twice. Forms, shapes and lengths
+ * are judged here; finiteness and the range of class indices are C's to check, once the numbers are where it
+ * sees them. */
 
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
 /** @typedef {'float32' | 'uint8' | 'int32'} DType */
+/** @typedef {Float32Array | Uint8Array | Int32Array} Piece  of a column: an array of its type */
 /**
  * @typedef {object} Column
  * @property {DType} dtype
- * @property {ArrayLike<number>} source  elements in order; of a wider type where it has to be converted
  * @property {number} length             elements
  * @property {number} samples
  * @property {boolean} single            x: the shape is that of one sample, without an axis of samples
+ * @property {any} typed                 the caller's array, where it is one of numbers; else undefined
+ * @property {number} unit               elements that are read together
+ * @property {(target: Piece, begin: number) => void} read  fills it with the elements from `begin` on, which `unit`
+ *   divides as it does the target's length; INVALID_DATA where they are of another form than the first
  */
 /**
  * What data is checked against; a part of MODEL_READY's payload.
@@ -26,15 +31,22 @@ import { OffstageError, checkFields, oneOf, show } from './errors.js';
  * @property {number} targets   class indices a sample; 0: y has no integer form
  * @property {string[] | null} labels
  */
+/** @typedef {Piece | Float64Array} Target */
+/** @typedef {(element: any, position: number) => number} Convert  of what is no number */
 /**
  * @typedef {object} Read
  * @property {'uint8' | 'integer' | 'real' | 'numbers' | 'strings'} kind
- * @property {any} source
+ * @property {number} length
  * @property {number[] | null} shape  null: a flat array, whose length alone counts
+ * @property {any} typed
+ * @property {number} unit
+ * @property {any} first  element
+ * @property {(target: Target, begin: number, convert?: Convert) => void} read
  */
 
 const DEEPEST = 8; // axes of nested arrays: six of a sample, one of samples, and one to be wrong by
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
+const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 /**
  * @param {any} x
@@ -42,17 +54,15 @@ export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
  * @returns {Column}
  */
 export function readX(x, facts) {
-  const read = readArray(x, 'x');
+  const { kind, length, shape, typed, unit, read } = readArray(x, 'x');
   const { inputs, inputShape } = facts;
-  if (read.kind === 'strings') refuse(`x holds strings, expected numbers of shape [n, ${inputShape.join(', ')}]`);
-  const { length } = read.source;
-  const dtype = read.kind === 'uint8' ? 'uint8' : 'float32';
-  const { shape } = read;
+  if (kind === 'strings') refuse(`x holds strings, expected numbers of shape [n, ${inputShape.join(', ')}]`);
+  const dtype = kind === 'uint8' ? 'uint8' : 'float32';
   if (shape === null || (shape.length === 1 && inputShape.length !== 1)) {
     if (length === 0 || length % inputs !== 0) {
       refuse(`x has ${length} elements, expected a multiple of ${inputs} (inputShape [${inputShape.join(', ')}])`);
     }
-    return { dtype, source: read.source, length, samples: length / inputs, single: length === inputs };
+    return { dtype, length, samples: length / inputs, single: length === inputs, typed, unit, read };
   }
   const single = same(shape, inputShape);
   const many = same(shape.slice(1), inputShape) || (shape.length === 2 && shape[1] === inputs);
@@ -60,7 +70,7 @@ export function readX(x, facts) {
     refuse(`x has shape [${shape.join(', ')}], expected [n, ${inputShape.join(', ')}] or, for one sample, ` +
       `[${inputShape.join(', ')}]`);
   }
-  return { dtype, source: read.source, length, samples: single ? 1 : shape[0], single };
+  return { dtype, length, samples: single ? 1 : shape[0], single, typed, unit, read };
 }
 
 /**
@@ -70,12 +80,12 @@ export function readX(x, facts) {
  * @returns {Column}
  */
 export function readY(y, facts, samples) {
-  const read = readArray(y, 'y');
-  if (read.kind === 'strings') read.source = namesToIndices(read.source, facts);
-  const form = formOfY(read, facts, samples);
-  const source = form === 'indices' ? toIndices(read.source, facts) : read.source;
-  const dtype = form === 'indices' ? 'int32' : 'float32';
-  return { dtype, source, length: source.length, samples, single: false };
+  const given = readArray(y, 'y');
+  const { kind, length, typed, unit } = given;
+  const convert = kind === 'strings' ? indexOfName(given.first, facts) : undefined;
+  const indices = formOfY(given, facts, samples) === 'indices';
+  const read = indices && !(typed instanceof Int32Array) ? readIndices(given, facts, convert) : given.read;
+  return { dtype: indices ? 'int32' : 'float32', length, samples, single: false, typed, unit, read };
 }
 
 /**
@@ -83,9 +93,8 @@ export function readY(y, facts, samples) {
  * @param {Read} read @param {DataFacts} facts @param {number} samples
  * @returns {'indices' | 'rows'}
  */
-function formOfY({ kind, source, shape }, facts, samples) {
+function formOfY({ kind, length, shape }, facts, samples) {
   const { outputs, outputShape, targets } = facts;
-  const { length } = source;
   const rows = `rows of ${outputs} number${outputs === 1 ? '' : 's'}`;
   if (shape === null || shape.length === 1) {
     const indices = targets > 0 && kind !== 'real';
@@ -105,27 +114,35 @@ function formOfY({ kind, source, shape }, facts, samples) {
     `expected [${[samples, ...outputShape].join(', ')}]${wanted}`);
 }
 
-/** @param {string[]} names @param {DataFacts} facts */
-function namesToIndices(names, { labels, targets }) {
+/**
+ * @param {string} first  name
+ * @param {DataFacts} facts
+ * @returns {Convert}
+ */
+function indexOfName(first, { labels, targets }) {
   if (!labels || targets === 0) {
     const why = labels ? 'takes rows of numbers' : 'has no labels';
-    refuse(`y holds class names (${show(names[0])}), but the model ${why}`);
+    refuse(`y holds class names (${show(first)}), but the model ${why}`);
   }
   const index = new Map(labels.map((label, i) => [label, i]));
-  return Int32Array.from(names, (name, i) => index.get(name) ??
-    refuse(`y[${i}] is ${show(name)}, expected one of the labels ${oneOf(labels)}`));
+  return (name, position) => index.get(name) ??
+    refuse(`y[${position}] is ${show(name)}, expected one of the labels ${oneOf(labels)}`);
 }
 
-/** @param {ArrayLike<number>} source @param {DataFacts} facts @returns {ArrayLike<number>} */
-function toIndices(source, { classes, targets }) {
-  if (source instanceof Int32Array) return source;
-  const indices = new Int32Array(source.length);
-  for (let i = 0; i < source.length; i++) {
-    const value = source[i];
-    indices[i] = value;
-    if (indices[i] !== value) throw badIndex(i, value, classes, targets);
-  }
-  return indices;
+/**
+ * Class indices that lie in something else than an Int32Array.
+ * @param {Read} given @param {DataFacts} facts @param {Convert} [convert]
+ * @returns {Column['read']}
+ */
+function readIndices({ read }, { classes, targets }, convert) {
+  return (target, begin) => {
+    const values = new Float64Array(target.length);
+    read(values, begin, convert);
+    for (let i = 0; i < values.length; i++) {
+      target[i] = values[i];
+      if (target[i] !== values[i]) throw badIndex(begin + i, values[i], classes, targets);
+    }
+  };
 }
 
 /**
@@ -153,26 +170,39 @@ export function badNumber(name, element, value, width) {
 }
 
 /**
- * Elements [begin, end) as their own typed array of the column's type.
+ * Elements from `begin` on as an array of the column's type.
  * @param {Column} column
- * @param {number} [begin]
- * @param {number} [end]
- * @returns {Float32Array | Uint8Array | Int32Array}
+ * @param {number} begin
+ * @param {number} count
+ * @param {{ buffer: ArrayBuffer, at: number }} [place]  where to put them; else in a buffer of their own
+ * @returns {Piece}
  */
-export function copyElements(column, begin = 0, end = column.length) {
-  const { source, dtype } = column;
-  const Type = dtype === 'float32' ? Float32Array : dtype === 'uint8' ? Uint8Array : Int32Array;
-  const part = new Type(end - begin);
-  part.set(/** @type {any} */ (source).subarray(begin, end));
-  return part;
+export function copyElements({ dtype, read }, begin, count, place) {
+  const Type = ARRAYS[dtype];
+  const piece = place ? new Type(place.buffer, place.at, count) : new Type(count);
+  read(piece, begin);
+  return piece;
 }
 
-/** @param {any} value @param {'x' | 'y'} name @returns {Read} */
+/**
+ * Numbers in one flat array.
+ * @param {any} value
+ * @param {string} name
+ * @returns {Column | null}  of float32; null where it is something else
+ */
+export function readFlat(value, name) {
+  const list = Array.isArray(value) && typeof value[0] === 'number';
+  if (!list && !(typedKind(value) && typeof (value[0] ?? 0) === 'number')) return null;
+  const { length, typed, unit, read } = readArray(value, name);
+  return { dtype: 'float32', length, samples: 1, single: true, typed, unit, read };
+}
+
+/** @param {any} value @param {string} name @returns {Read} */
 function readArray(value, name) {
   if (value === undefined || value === null) refuse(`${name} is ${value === null ? 'null' : 'missing'}, expected data`);
   const kind = typedKind(value);
-  if (kind) return { kind, source: plainTyped(value), shape: null };
-  if (Array.isArray(value)) return readNested(value, name);
+  if (kind) return readTyped(value, kind, name);
+  if (Array.isArray(value)) return readLists(value, name);
   if (typeof value === 'object' && 'inputs' in value) {
     throw new OffstageError('UNSUPPORTED', `${name} names several inputs, and models have one: expected an array`);
   }
@@ -185,8 +215,8 @@ function readArray(value, name) {
   const read = readArray(data, name);
   const product = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
   if (read.shape !== null) refuse(`${name}.data is nested, expected a flat array beside a shape`);
-  if (read.source.length !== product) {
-    refuse(`${name}.data has ${read.source.length} elements, expected ${product} for shape [${shape.join(', ')}]`);
+  if (read.length !== product) {
+    refuse(`${name}.data has ${read.length} elements, expected ${product} for shape [${shape.join(', ')}]`);
   }
   return { ...read, shape: shape.slice() };
 }
@@ -199,13 +229,22 @@ function typedKind(value) {
   return tag.startsWith('Float') ? 'real' : 'integer';
 }
 
-/** @param {any} typed  BigInt arrays become doubles, which say what is no index */
-function plainTyped(typed) {
-  return typeof typed[0] === 'bigint' ? Float64Array.from(typed, Number) : typed;
+/** @param {any} typed @param {'uint8' | 'integer' | 'real'} kind @param {string} name @returns {Read} */
+function readTyped(typed, kind, name) {
+  const { length } = typed;
+  const big = typeof typed[0] === 'bigint'; // these become doubles, which say what is no index
+  return {
+    kind, length, shape: null, typed: big ? undefined : typed, unit: 1, first: typed[0],
+    read(target, begin) {
+      if (typed.length !== length) refuse(`${name} has ${typed.length} elements, and had ${length} when it was given`);
+      const part = typed.subarray(begin, begin + target.length);
+      target.set(big ? Float64Array.from(part, Number) : part);
+    },
+  };
 }
 
-/** @param {any[]} value @param {string} name @returns {Read} */
-function readNested(value, name) {
+/** Nested arrays, or a flat one, whose shape the first elements tell. @param {any[]} value @param {string} name @returns {Read} */
+function readLists(value, name) {
   /** @type {number[]} */
   const shape = [];
   let node = /** @type {any} */ (value);
@@ -216,27 +255,32 @@ function readNested(value, name) {
     if (typedKind(node)) break;
   }
   const leaf = typedKind(node);
-  const size = shape.reduce((a, b) => a * b, 1);
-  const strings = typeof node === 'string';
-  const source = strings ? [] : leaf === 'uint8' ? new Uint8Array(size)
-    : name === 'x' ? new Float32Array(size) : new Float64Array(size);
-  fillNested(source, { value, shape, leaf, strings, name });
-  const kind = strings ? 'strings' : leaf ?? 'numbers';
-  return { kind, source, shape: shape.length === 1 ? null : shape };
+  const length = shape.reduce((a, b) => a * b, 1);
+  const unit = length / shape[0];
+  const lists = { value, shape, leaf, wanted: typeof node === 'string' ? 'string' : 'number', name };
+  return {
+    kind: typeof node === 'string' ? 'strings' : leaf ?? 'numbers',
+    length, shape: shape.length === 1 ? null : shape, typed: undefined, unit, first: node,
+    read: (target, begin, convert) => fill(target, lists, begin / unit, (begin + target.length) / unit, convert),
+  };
 }
 
 /**
- * @param {any} target
- * @param {{ value: any, shape: number[], leaf: string | null, strings: boolean, name: string }} what
+ * The elements of lists [from, to) of the first axis, in order.
+ * @param {Target} target
+ * @param {{ value: any, shape: number[], leaf: string | null, wanted: string, name: string }} lists
+ * @param {number} from
+ * @param {number} to
+ * @param {Convert} [convert]
  */
-function fillNested(target, { value, shape, leaf, strings, name }) {
+function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
   const at = shape.map(() => 0);
   const path = (/** @type {number} */ depth) => name + at.slice(0, depth).map((i) => `[${i}]`).join('');
   const last = shape.length - 1;
-  const wanted = strings ? 'string' : 'number';
+  const before = (from * shape.reduce((a, b) => a * b, 1)) / shape[0];
   let next = 0;
-  /** @param {any} node @param {number} depth */
-  function fill(node, depth) {
+  /** @param {any} node @param {number} depth @param {number} begin @param {number} end */
+  function walk(node, depth, begin, end) {
     const kind = depth === last && leaf ? typedKind(node) : Array.isArray(node) ? null : 'none';
     if (kind !== (depth === last ? leaf : null)) {
       const array = depth === last && leaf ? 'a typed array like the first' : 'an array';
@@ -245,16 +289,23 @@ function fillNested(target, { value, shape, leaf, strings, name }) {
     if (node.length !== shape[depth]) {
       refuse(`${path(depth)} has length ${node.length}, expected ${shape[depth]} as the first has`);
     }
-    for (let i = 0; i < shape[depth]; i++) {
+    if (depth === last && typeof node[0] === 'number' && leaf) {
+      target.set(node, next);
+      next += node.length;
+      return;
+    }
+    for (let i = begin; i < end; i++) {
       at[depth] = i;
-      if (depth < last) fill(node[i], depth + 1);
+      const element = node[i];
+      if (depth < last) walk(element, depth + 1, 0, shape[depth + 1]);
+      else if (typeof element !== wanted) refuse(`${path(depth + 1)} is ${show(element)}, expected a ${wanted}`);
       else {
-        if (typeof node[i] !== wanted) refuse(`${path(depth + 1)} is ${show(node[i])}, expected a ${wanted}`);
-        target[next++] = node[i];
+        target[next] = convert ? convert(element, before + next) : element;
+        next++;
       }
     }
   }
-  fill(value, 0);
+  walk(value, 0, from, to);
 }
 
 /** @param {number[]} a @param {number[]} b */

@@ -12,10 +12,15 @@ import { Store } from './store.js';
 /** @typedef {import('./pump.js').Pump} Pump */
 /** @typedef {import('./store.js').Stored} Stored */
 /** @typedef {{ plan: number, block: number }} Plan */
+/**
+ * @typedef {{ output: Float32Array, index?: Int32Array, label?: string[], confidence?: Float32Array, single: boolean }}
+ *   Answer
+ */
 
 const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels, little memory
 const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
-const COPIED_PER_UNIT = 4; // floats copied in about the time of one unit of work
+const COPIED_AT_ONCE = 65536; // floats: some 50 microseconds, a few hundred where the memory is new
+const CHECKED_AT_ONCE = 16384; // floats in JavaScript: about as long
 
 export class Model {
   /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
@@ -102,17 +107,19 @@ export class Model {
     core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
     core.stepBegin(plan, 0, 1, 1, 0, 0);
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
-    return this.#prediction(core.floats(core.planOutput(plan), facts.outputs), 1, column.single);
+    const answer = this.#answer(1, column.single);
+    this.#add(answer, plan, 0, 1);
+    return told(answer);
   }
 
   /** Predicts what lies in the store, and frees it. @param {Pump} pump @param {Stored} x */
   *predictMany(pump, x) {
-    const { core, facts: { outputs } } = this;
+    const { core } = this;
     /** @type {(Plan & { batch: number }) | null} */
     let opened = null;
     try {
       yield* this.store.checkX(pump, x);
-      const output = floatArray(x.samples * outputs);
+      const answer = this.#answer(x.samples, x.single);
       const batch = Math.min(x.samples, MANY);
       opened = this.#openSmaller(batch);
       const { plan, batch: fits } = opened;
@@ -121,10 +128,11 @@ export class Model {
         const count = Math.min(fits, x.samples - first);
         core.stepBegin(plan, first, count, x.samples, 0, 0);
         while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
-        output.set(new Float32Array(core.memory.buffer(), core.planOutput(plan), count * outputs), first * outputs);
-        if (pump.spend(core.units)) yield;
+        const { units } = core;
+        this.#add(answer, plan, first, count);
+        if (pump.spend(units)) yield;
       }
-      return this.#prediction(output, x.samples, x.single);
+      return told(answer);
     } finally {
       this.closePlan(opened);
       this.store.free(x);
@@ -146,28 +154,31 @@ export class Model {
     }
   }
 
-  /**
-   * @param {Float32Array} output @param {number} samples @param {boolean} single
-   * @returns {import('./protocol.js').Prediction}
-   */
-  #prediction(output, samples, single) {
-    const { classes, outputs, outputShape, labels } = this.facts;
+  /** Room for the predictions of so many samples. @param {number} samples @param {boolean} single @returns {Answer} */
+  #answer(samples, single) {
+    const { classes, outputs, outputShape } = this.facts;
+    const output = floatArray(samples * outputs);
     if (classes === 0) return { output, single };
+    const count = output.length / outputShape[outputShape.length - 1];
+    return { output, index: new Int32Array(count), label: [], confidence: new Float32Array(count), single };
+  }
+
+  /** Adds what a plan has predicted. @param {Answer} answer @param {number} plan @param {number} first @param {number} count samples */
+  #add({ output, index, label, confidence }, plan, first, count) {
+    const { outputs, outputShape, labels } = this.facts;
+    const begin = first * outputs;
+    const end = begin + count * outputs;
+    output.set(new Float32Array(this.core.memory.buffer(), this.core.planOutput(plan), end - begin), begin);
+    if (!index || !label || !confidence) return;
     const axis = outputShape[outputShape.length - 1];
-    const count = (samples * outputs) / axis;
-    const index = new Int32Array(count);
-    const confidence = new Float32Array(count);
-    for (let i = 0; i < count; i++) {
-      const at = i * axis;
+    for (let at = begin, i = begin / axis; at < end; at += axis, i++) {
       let best = 0;
       if (axis === 1) best = output[at] > 0.5 ? 1 : 0;
       else for (let k = 1; k < axis; k++) if (output[at + k] > output[at + best]) best = k;
       index[i] = best;
       confidence[i] = axis > 1 ? output[at + best] : best === 1 ? output[at] : 1 - output[at];
+      label.push(labels?.[best] ?? String(best));
     }
-    const label = Array.from(index, (k) => labels?.[k] ?? String(k));
-    if (single && count === 1) return { output, index: index[0], label: label[0], confidence: confidence[0], single };
-    return { output, index, label, confidence, single };
   }
 
   /**
@@ -220,19 +231,33 @@ export class Model {
       .map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
   }
 
-  /** @returns {import('./protocol.js').Weight[]} */
+  /** All weights at once, for the end of a run. @returns {import('./protocol.js').Weight[]} */
   copyWeights() {
     return this.#tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));
   }
 
   /** @param {Pump} pump @returns {Generator<void, import('./protocol.js').Weights, void>} */
   *getWeights(pump) {
-    pump.spend(this.facts.parameters / COPIED_PER_UNIT);
-    return { weights: this.copyWeights(), step: this.step };
+    const { step } = this;
+    const weights = [];
+    for (const { name, shape, data: address, size } of this.#tensors()) {
+      const data = floatArray(size);
+      for (let at = 0; at < size; at += COPIED_AT_ONCE) {
+        data.set(this.#weightsAt(address, at, size), at);
+        if (pump.look()) yield;
+      }
+      weights.push({ name, shape, data });
+    }
+    return { weights, step };
+  }
+
+  /** A view of some of a tensor's elements. @param {number} address @param {number} at @param {number} size of the tensor */
+  #weightsAt(address, at, size) {
+    return new Float32Array(this.core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
   }
 
   /**
-   * Checks all weights, then writes them: none is written where one is refused.
+   * Checks all weights, then writes them: none is written where one is refused. Nothing else looks at them meanwhile.
    * @param {Pump} pump @param {any} weights
    */
   *setWeights(pump, weights) {
@@ -247,13 +272,26 @@ export class Model {
         if (!Number.isFinite(Math.fround(data[at]))) {
           refuse(`weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
         }
-        if (at % 4096 === 4095 && pump.spend(4096)) yield;
+        if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
       }
     }
-    const buffer = this.core.memory.buffer();
-    tensors.forEach(({ data, size }, i) => new Float32Array(buffer, data, size).set(weights[i].data));
+    for (const [i, { data: address, size }] of tensors.entries()) {
+      const { data } = weights[i];
+      for (let at = 0; at < size; at += COPIED_AT_ONCE) {
+        const view = this.#weightsAt(address, at, size);
+        view.set(ArrayBuffer.isView(data) ? /** @type {any} */ (data).subarray(at, at + view.length) : data.slice(at, at + view.length));
+        if (pump.look()) yield;
+      }
+    }
     return {};
   }
+}
+
+/** One sample's prediction as scalars, where it is one. @param {Answer} answer @returns {import('./protocol.js').Prediction} */
+function told(answer) {
+  const { output, index, label, confidence, single } = answer;
+  if (!single || !index || !label || !confidence || index.length !== 1) return answer;
+  return { output, index: index[0], label: label[0], confidence: confidence[0], single };
 }
 
 /**
@@ -281,7 +319,7 @@ function floatArray(length) {
   try {
     return new Float32Array(length);
   } catch (cause) {
-    const message = `the predictions need ${showBytes(4 * length)}: more than can be had`;
+    const message = `the answer needs ${showBytes(4 * length)}: more than can be had`;
     throw new OffstageError('OUT_OF_MEMORY', message, { cause });
   }
 }

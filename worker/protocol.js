@@ -117,7 +117,10 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
  *   UploadPayload
  */
-/** DATA_STORED. @typedef {{ upload: number, received: number }} DataStored */
+/**
+ * DATA_STORED. bytes: the slice's buffer, transferred back for the next one; not with the last.
+ * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
+ */
 /**
  * x and y of a request: data as data.js reads it, or an upload, which is freed with the request.
  * @typedef {any | { upload: number }} DataPayload

@@ -123,6 +123,18 @@ export class Pump {
     return (this.#over = now >= this.#end);
   }
 
+  /**
+   * Like spend(), after copying or checking, whose time no units tell: memory decides it. A fraction of a
+   * millisecond at a time.
+   * @returns {boolean} the slice is over: yield
+   */
+  look() {
+    this.#used = 0;
+    if (this.#fixed) return (this.#over = true);
+    this.time = this.#host.now();
+    return (this.#over = this.time >= this.#end);
+  }
+
   /** @param {number} ms  since the last reading, in which `used` units were done */
   #calibrate(ms) {
     // A clock that stood still is coarser than the chunk: twice the chunk is still far below a slice.

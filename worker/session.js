@@ -51,7 +51,7 @@ class Session {
   /** @type {Record<RequestType, (request: Request) => void>} */
   #handlers = {
     INIT_TRAINING: (request) => void this.#init(request),
-    UPLOAD_DATA: (request) => this.#reply(request, this.#need().store.receive(request.payload)),
+    UPLOAD_DATA: (request) => this.#receiveData(request),
     DISCARD_DATA: (request) => this.#discard(request),
     START_TRAINING: (request) => this.#start(request),
     STOP_TRAINING: (request) => this.#control(request, () => this.#endRun()),
@@ -330,6 +330,12 @@ class Session {
     this.#refuseWhileRunning('SET_WEIGHTS');
     const { weights } = checkFields(request.payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
     this.#job(request, LANES.LONG, model.setWeights(this.#pump, weights));
+  }
+
+  /** @param {Request} request */
+  #receiveData(request) {
+    const stored = this.#need().store.receive(request.payload);
+    this.#reply(request, stored, stored.bytes && [stored.bytes]);
   }
 
   /** @param {Request} request */

@@ -4,7 +4,7 @@
  * from then on it owns the block and frees it. What lies here has the right length for the model; whether
  * its numbers are finite and its indices in range is checked in pieces, so that nobody waits for it. */
 
-import { ELEMENT_BYTES, badIndex, badNumber, readX, readY } from './data.js';
+import { ELEMENT_BYTES, badIndex, badNumber, copyElements, readX, readY } from './data.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
 /** @typedef {import('./data.js').DType} DType */
@@ -58,7 +58,7 @@ export class Store {
     }
     this.#core.write(known.address + offset, new Uint8Array(bytes));
     known.received += bytes.byteLength;
-    return { upload, received: known.received };
+    return known.received < total ? { upload, received: known.received, bytes } : { upload, received: total };
   }
 
   /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
@@ -114,18 +114,21 @@ export class Store {
   #put(column) {
     const { dtype, length, samples, single } = column;
     const address = this.#core.memory.alloc(length * ELEMENT_BYTES[dtype], 'the data');
-    this.place(column, address);
-    return { address, dtype, type: this.#typeOf(dtype), length, samples, single };
+    try {
+      return { address, dtype, type: this.place(column, address), length, samples, single };
+    } catch (error) {
+      this.#core.memory.free(address);
+      throw error;
+    }
   }
 
   /**
    * Writes a column to where there is room for it, and tells its type.
    * @param {import('./data.js').Column} column @param {number} address
    */
-  place({ dtype, source, length }, address) {
-    const Type = dtype === 'float32' ? Float32Array : dtype === 'uint8' ? Uint8Array : Int32Array;
-    new Type(this.#core.memory.buffer(), address, length).set(source);
-    return this.#typeOf(dtype);
+  place(column, address) {
+    copyElements(column, 0, column.length, { buffer: this.#core.memory.buffer(), at: address });
+    return this.#typeOf(column.dtype);
   }
 
   /** @param {DType} dtype */
@@ -152,7 +155,7 @@ export class Store {
         const value = this.#core.floats(address + 4 * (at + bad), 1)[0];
         throw badNumber('x', at + bad, value, this.#facts.inputs);
       }
-      if (pump.spend(count)) yield;
+      if (at + count < length && pump.look()) yield;
     }
   }
 
@@ -171,7 +174,7 @@ export class Store {
         if (!indices) throw badNumber('y', at + bad, this.#core.floats(where, 1)[0], outputs);
         throw badIndex(at + bad, new Int32Array(this.#core.memory.buffer(), where, 1)[0], classes, targets);
       }
-      if (pump.spend(count)) yield;
+      if (at + count < length && pump.look()) yield;
     }
   }
 }

@@ -12,7 +12,7 @@ import { BATCHES, initialWeights, randomData, stepFlop } from './workloads.mjs';
 export const ALL = 1e15; // units: more than any step has
 
 /** A pump that never says stop. */
-const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false });
+const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false, look: () => false });
 
 const HELPERS_MS = 1000;
 

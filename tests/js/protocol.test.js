@@ -296,8 +296,10 @@ test('uploads: slices in order, used by the request that names them, and freed w
     const bytes = new Uint8Array(array.buffer.slice(0));
     for (let at = 0; at < bytes.length; at += slice) {
       const part = bytes.slice(at, at + slice).buffer;
-      const { received } = await client.ask('UPLOAD_DATA', { upload: id, dtype, total: bytes.length, offset: at, bytes: part });
+      const length = part.byteLength;
+      const { received, bytes: back } = await client.ask('UPLOAD_DATA', { upload: id, dtype, total: bytes.length, offset: at, bytes: part });
       assert.equal(received, Math.min(bytes.length, at + slice));
+      assert.equal(back?.byteLength, received < bytes.length ? length : undefined, 'the buffer comes back for the next slice');
     }
   };
   const inline = await ready();

@@ -74,6 +74,8 @@ export function createManualHost() {
   const clock = {
     ms: 0,
     perReading: 0,
+    /** Turns taken. */
+    turns: 0,
     /** @type {import('../../worker/yield.js').Host} */
     host: {
       now: () => (clock.ms += clock.perReading),
@@ -86,7 +88,7 @@ export function createManualHost() {
     },
     /** Runs up to n turns. @param {number} [n] */
     turn(n = 1) {
-      for (; n > 0 && turns.length > 0; n--) /** @type {() => void} */ (turns.shift())();
+      for (; n > 0 && turns.length > 0; n--, clock.turns++) /** @type {() => void} */ (turns.shift())();
     },
   };
   return clock;

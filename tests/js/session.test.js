@@ -386,6 +386,27 @@ test('weights go out and come back; what does not fit is refused and changes not
   assert.equal((await client.ask('GET_STATUS')).state, 'ready');
 });
 
+test('large weights go out and in piece by piece, and nobody sees half of them', async () => {
+  const time = createManualHost();
+  const client = await startManual(time, { inputShape: [3000], layers: [{ type: 'dense', units: 100 }] }, { sliceWork: 1 });
+  /** @param {string} type @param {any} [payload] */
+  const ask = (type, payload) => {
+    const before = time.turns;
+    client.ask(type, payload);
+    client.ask('PREDICT', { x: new Float32Array(3000).fill(1) });
+    while (time.waiting > 0) time.turn();
+    return time.turns - before;
+  };
+  assert.ok(ask('GET_WEIGHTS') >= 4, 'a turn for every 65,536 numbers');
+  const { weights } = client.of('WEIGHTS')[0];
+  assert.equal(weights[0].data.length, 300_000);
+  weights[0].data.fill(1);
+  assert.ok(ask('SET_WEIGHTS', { weights }) >= 4 + 18, 'checked, then written');
+  assert.deepEqual([...client.of('PREDICTION_RESULT')[1].output], Array(100).fill(3000), 'the prediction waited for all of them');
+  ask('GET_WEIGHTS');
+  assert.deepEqual(client.of('WEIGHTS')[1].weights, weights);
+});
+
 test('nothing overtakes SET_WEIGHTS that was sent after it', async () => {
   const time = createManualHost();
   const client = await startManual(time, QUADRANTS, { sliceWork: 1 });

@@ -10,7 +10,7 @@ import { sleep } from './wire.js';
 /** @typedef {{ longest: number, over16: number, longTasks: number[], ms: number }} Watched */
 
 /** @param {() => Promise<any>} work @returns {Promise<Watched>} */
-async function watch(work) {
+export async function watch(work) {
   await sleep(0); // the task that made the data is not meant
   /** @type {number[]} */
   const longTasks = [];
