@@ -12,24 +12,29 @@
 #include "simd.h"
 
 /* A tile is TILE_M rows by one or two vectors. 4 x 8 takes 8 of 16 vector registers, plus 2 of b and 1-4 of
- * a. Without vectors 2 x 4 does the same for 16 scalar ones: 4 x 8 would live in memory. Fused multiply-adds are half
- * as many instructions, so that loads would be what limits 4 x 8: 6 x 8 has fewer of them for each. */
-#if defined(OFS_RELAXED)
-enum { TILE_M = 5, PANEL = 8 };
-#elif defined(__SSE__) || defined(__wasm_simd128__) || defined(__ARM_NEON)
+ * a. Without vectors 2 x 4 does the same for 16 scalar ones: 4 x 8 would live in memory. */
+#if defined(__SSE__) || defined(__wasm_simd128__) || defined(__ARM_NEON)
 enum { TILE_M = 4, PANEL = 8 };
 #else
 enum { TILE_M = 2, PANEL = 4 };
 #endif
 
+/* Fused multiply-adds are half as many instructions and wait for each other: 8 sums are too few to keep them busy.
+ * Plain products take HIGH_M rows at a time then. */
+#if defined(OFS_RELAXED)
+enum { HIGH_M = 6 };
+#else
+enum { HIGH_M = TILE_M };
+#endif
+
 /* Rows of b in a block: a packed panel of them (8 KB) stays in the first-level cache, and on the stack. */
 enum { BLOCK_K = 256 };
-/* Rows of a in a block, whole tiles: 128 x BLOCK_K floats stay in the second level while the panels of b pass. */
-enum { BLOCK_M = 128 / TILE_M * TILE_M };
+/* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b pass. */
+enum { BLOCK_M = 128 };
 /* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows are longer than
  * LONG_ROW, its columns than LONG_COLUMN, and several panels of b use it: a column of long rows shares a set of
  * the first-level cache. */
-enum { TURNED_M = 64 / TILE_M * TILE_M, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
+enum { TURNED_M = 64, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
 
 /* One panel of a block: an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m and k. */
 typedef struct panel {
@@ -40,10 +45,11 @@ typedef struct panel {
   int accumulate;
 } panel;
 
-/* c(rows, 4 * wide); rows and wide are constants, so that this becomes straight code with an inner loop. */
-OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, const int wide, const int kind) {
-  const size_t ldc = p->ldc, ldb = kind ? 8 : p->ldb, step_k = kind == 2 ? TILE_M : kind ? 1 : p->step_k;
-  const size_t a1 = kind == 2 ? 1 : p->step_m, a2 = 2 * a1, a3 = 3 * a1, a4 = 4 * a1, a5 = 5 * a1;
+/* c(rows, 4 * wide); rows, wide and plain (one run, b in a panel, a's k side by side) are constants, so that this
+ * becomes straight code with an inner loop. */
+OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, const int wide, const int plain) {
+  const size_t ldc = p->ldc, ldb = plain ? PANEL : p->ldb, step_k = plain ? 1 : p->step_k, a1 = p->step_m;
+  const size_t a2 = 2 * a1, a3 = 3 * a1, a4 = 4 * a1, a5 = 5 * a1;
   ofs_f4 u0 = ofs_splat4(0), u1 = u0, u2 = u0, u3 = u0, u4 = u0, u5 = u0, v0 = u0, v1 = u0, v2 = u0, v3 = u0, v4 = u0, v5 = u0;
   if (p->accumulate) {
     u0 = ofs_load4(c);
@@ -63,9 +69,9 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
     if (wide > 1) v0 = v1 = v2 = v3 = v4 = v5 = ofs_load4(p->bias + 4);
   }
   const float *b = p->b;
-  for (uint32_t ry = 0; ry < (kind ? 1 : p->runs_y); ry++) {
+  for (uint32_t ry = 0; ry < (plain ? 1 : p->runs_y); ry++) {
     const float *run = a + ry * p->step_y;
-    for (uint32_t rx = 0; rx < (kind ? 1 : p->runs_x); rx++, run += p->step_x) {
+    for (uint32_t rx = 0; rx < (plain ? 1 : p->runs_x); rx++, run += p->step_x) {
       const float *s = run;
       for (uint32_t k = p->k; k > 0; k--, s += step_k, b += ldb) {
         ofs_f4 b0 = ofs_load4(b), b1 = b0, x = ofs_splat4(s[0]);
@@ -100,14 +106,9 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
 }
 
 OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
-  int plain = wide > 1 && p->ldb == 8 && p->runs_y == 1 && p->runs_x == 1;
-  if (plain && p->step_m == 1 && p->step_k == TILE_M)
-    for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide, 2);
-  if (plain && p->step_k == 1)
-    for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide, 1);
+  if (HIGH_M > TILE_M && wide > 1 && p->ldb == PANEL && p->step_k == 1 && p->runs_y == 1 && p->runs_x == 1)
+    for (; m >= HIGH_M; m -= HIGH_M, c += HIGH_M * p->ldc, a += HIGH_M * p->step_m) tile(p, c, a, HIGH_M, wide, 1);
   for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide, 0);
-  if (TILE_M > 5 && m == 5) tile(p, c, a, 5, wide, 0);
-  if (TILE_M > 4 && m == 4) tile(p, c, a, 4, wide, 0);
   if (TILE_M > 3 && m == 3) tile(p, c, a, 3, wide, 0);
   if (TILE_M > 2 && m == 2) tile(p, c, a, 2, wide, 0);
   if (m == 1) tile(p, c, a, 1, wide, 0);
