@@ -44,15 +44,20 @@ function toolsFor(variant, { emcc, version, wasmLd, wasmOpt }) {
   const llvm = findRelaxedLlvm();
   if (!llvm) return null;
   const { env } = llvm;
-  return { emcc, wasmLd: llvm.wasmLd ?? wasmLd, wasmOpt, env, id: hash(version, emcc, JSON.stringify(env), llvm.version) };
+  const id = hash(version, emcc, JSON.stringify(env), llvm.version);
+  return { emcc, wasmLd: llvm.wasmLd ?? wasmLd, wasmOpt, env, id };
 }
 
-/** A variant needs nothing of JavaScript but, where it is shared, its memory. @param {VariantName} variant @param {string} file */
+/**
+ * A variant needs nothing of JavaScript but, where it is shared, its memory.
+ * @param {VariantName} variant @param {string} file
+ */
 function checkImports(variant, file) {
   const bytes = readFileSync(file);
   // Node 20 has relaxed SIMD behind a flag, which may be set late.
   if (VARIANTS[variant].relaxed && !WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes)).map(({ module, name }) => `${module}.${name}`);
+  const found = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
+  const imports = found.map(({ module, name }) => `${module}.${name}`);
   const expected = VARIANTS[variant].shared ? 'env.memory' : '';
   if (imports.join() !== expected) {
     throw new SetupError(`${variant} imports ${imports.join(', ') || 'nothing'}; expected ${expected || 'nothing'}`);
@@ -92,7 +97,8 @@ export async function build() {
   const plans = VARIANT_NAMES.flatMap((variant) => {
     const tools = toolsFor(variant, emscripten);
     if (tools) return [plan(variant, tools, headers)];
-    for (const end of ['', '.stamp']) rmSync(`${DIST}offstage.${variant}.wasm${end}`, { force: true }); // of an older input
+    // One of an older input may not stay beside the others.
+    for (const end of ['', '.stamp']) rmSync(`${DIST}offstage.${variant}.wasm${end}`, { force: true });
     process.stdout.write(`wasm-build/dist/offstage.${variant}.wasm: not built: ${WITHOUT_RELAXED}\n`);
     return [];
   });

@@ -83,7 +83,7 @@ const OWN_MEMORY = [
 const SHARED_MEMORY = [
   '--import-memory', // the same memory for each thread's instance; JavaScript chooses its maximum, not above ours
   '--shared-memory',
-  '--initial-memory=524288', // JavaScript must hand over as much at least (SHARED_PAGES): stack, constants, room to grow
+  '--initial-memory=524288', // JavaScript must hand over as much at least (SHARED_PAGES of memory.js)
 ];
 
 /**

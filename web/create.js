@@ -29,8 +29,8 @@ import { Trainer } from './trainer.js';
  * @typedef {object} TrainerOptions
  * @property {'auto' | 'worker' | 'main'} [mode]
  * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1: one, in the wasm
- *   without threads. 'auto': the cores less one for the page, at least 1, at most 8. Others up to 64 are honoured, above
- *   the number of cores too. One where threads cannot be had (a page that is not cross-origin isolated, mode 'main'),
+ *   without threads. 'auto': the cores less one for the page, at least 1, at most 8. Others up to 64 are honoured,
+ *   above the number of cores too. One where threads cannot be had (a page that is not cross-origin isolated, mode 'main'),
  *   and info.reason says why. The same bits for any number
  * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed SIMD, which rounds as
  *   the processor likes and is faster; info.reason says where the engine has none
