@@ -57,7 +57,7 @@ function times(values) {
 function shares(figures) {
   const values = figures.filter(({ of, cannot }) => of?.workload && !cannot).map(({ of, value, goal }) => ({ workload: label(/** @type {any} */ (of).workload), share: value, goal: goal?.least }));
   const y = { field: 'workload', type: 'nominal', scale: { domain: ROWS }, title: null, axis: { labels: false, ticks: false, domain: false, labelPadding: 0 } };
-  const x = { field: 'share', type: 'quantitative', scale: { domain: [0, 100] }, title: '% of the GEMM peak (line: goal)' };
+  const x = { field: 'share', type: 'quantitative', scale: { domainMin: 0 }, title: '% of the GEMM peak, FLOP as defined (line: goal)' };
   return {
     title: 'Offstage, one thread: share of the peak', width: 230, height: { step: ROW }, data: { values },
     layer: [
