@@ -33,9 +33,6 @@ export async function measure({ quick, browser, say }) {
     { what: 'main', call: 'watchTraining', options: { mode: 'main', ms }, most: GOAL_MS },
     { what: 'TensorFlow.js on the page', call: 'watchTensorflow', options: { samples: quick ? 160 : 320 } },
   ].map((kind) => ({ ...kind, watched: /** @type {Watched[]} */ ([]) }));
-  for (const mode of quick ? [] : ['worker', 'main']) {
-    kinds.push({ what: `${mode}, handing over 188 MB`, call: 'watchHandOver', options: /** @type {any} */ ({ mode }), most: GOAL_MS, watched: [] });
-  }
   for (let round = 0; round < rounds; round++) {
     for (const { what, call, options, watched } of kinds) {
       say(`round ${round + 1} of ${rounds}: ${what}`);

@@ -20,10 +20,10 @@ const ROWS = WORKLOADS.map(({ id }) => label(id));
 /** @param {Figure[]} figures @returns {{ place: string, workload: string, who: string, ms: number }[]} */
 function points(figures) {
   const all = figures.flatMap(({ of, value, cannot, peer }) => {
-    if (!of?.place || cannot) return [];
+    if (!of?.place) return [];
     const other = CONTENDERS.find(({ id }) => id === of.peer);
     const at = { place: of.place, workload: label(of.workload) };
-    return [{ ...at, who: NAMES[0], ms: value }, ...(peer && !peer.cannot && other ? [{ ...at, who: other.name, ms: peer.value }] : [])];
+    return [...(cannot ? [] : [{ ...at, who: NAMES[0], ms: value }]), ...(peer && !peer.cannot && other ? [{ ...at, who: other.name, ms: peer.value }] : [])];
   });
   return all.filter((point, i) => all.findIndex((other) => other.place === point.place && other.workload === point.workload && other.who === point.who) === i);
 }
@@ -56,10 +56,10 @@ function times(values) {
 /** @param {Figure[]} figures of step.mjs */
 function shares(figures) {
   const values = figures.filter(({ of, cannot }) => of?.workload && !cannot).map(({ of, value, goal }) => ({ workload: label(/** @type {any} */ (of).workload), share: value, goal: goal?.least }));
-  const y = { field: 'workload', type: 'nominal', scale: { domain: ROWS }, title: null, axis: { labels: false, ticks: false, domain: false, labelPadding: 0 } };
-  const x = { field: 'share', type: 'quantitative', scale: { domainMin: 0 }, title: '% of the GEMM peak, FLOP as defined (line: goal)' };
+  const y = { field: 'workload', type: 'nominal', scale: { domain: ROWS }, title: null, axis: null };
+  const x = { field: 'share', type: 'quantitative', scale: { domainMin: 0 }, title: '%, one thread (line: the goal)' };
   return {
-    title: 'Offstage, one thread: share of the peak', width: 230, height: { step: ROW }, data: { values },
+    title: 'Share of the GEMM peak', width: 270, height: { step: ROW }, data: { values },
     layer: [
       { mark: { type: 'bar', color: COLOURS[0], height: 14 }, encoding: { y, x } },
       { mark: { type: 'tick', color: '#222', thickness: 2, size: 22 }, encoding: { y, x: { ...x, field: 'goal' } } },

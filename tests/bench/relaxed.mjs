@@ -23,7 +23,7 @@ const rates = ({ times, flop = NaN }) => times.map((ms) => flop / ms / 1e6);
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = quick ? { rounds: 5, roundMs: 40, warmMs: 100 } : { rounds: 15, roundMs: 200, warmMs: 400 };
+  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 80 } : { rounds: 15, roundMs: 200, warmMs: 400 };
   for (const variant of VARIANTS) await buildPeak(variant);
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];

@@ -61,7 +61,7 @@ async function regionCost(pairs, what) {
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = quick ? { rounds: 5, roundMs: 40, warmMs: 100 } : { rounds: 15, roundMs: 200, warmMs: 400 };
+  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 80 } : { rounds: 15, roundMs: 200, warmMs: 400 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const place of PLACES.slice(0, quick ? 1 : 2)) {

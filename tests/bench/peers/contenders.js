@@ -38,7 +38,7 @@ export const CONTENDERS = [
   },
   {
     id: 'jax-threads', name: 'jax-js, threads', file: 'jax.js', options: { sync: false }, places: ['Chromium'], slow: { W4: '7 s' },
-    how: 'the same program read with `await data()`: its usual path, which spreads kernels over one worker a core where the page is isolated. In Node it has no workers, so the row above is its only path',
+    how: 'the same program read with `await data()`: its usual path, which spreads kernels over one worker a core where the page is isolated. In Node it finds no workers, so the path before is its only one',
   },
 ];
 

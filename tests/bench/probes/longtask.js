@@ -56,25 +56,6 @@ export async function watchTraining({ mode, ms }) {
   });
 }
 
-/** The hand-over of 60,000 digits as float32, 188 MB. @param {{ mode: 'worker' | 'main' }} options */
-export async function watchHandOver({ mode }) {
-  const digits = digitLike(1000);
-  const x = new Float32Array(60_000 * 784);
-  for (let i = 0; i < 60; i++) x.set(digits.x, i * digits.x.length);
-  const y = Int32Array.from({ length: 60_000 }, (_, i) => digits.y[i % 1000]);
-  const trainer = await createTrainer(DIGITS, { mode });
-  const watched = await watch(async () => {
-    const run = trainer.fit(x, y);
-    await new Promise((resolve, reject) => {
-      run.addEventListener('progress', resolve, { once: true });
-      run.result.catch(reject);
-    });
-    await run.stop();
-  });
-  await trainer.dispose();
-  return watched;
-}
-
 /** TensorFlow.js on the page, which is where its tutorials train. @param {{ samples: number }} options */
 export async function watchTensorflow({ samples }) {
   await new Promise((resolve, reject) => {
