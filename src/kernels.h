@@ -46,6 +46,8 @@ typedef struct ofs_pool {
   int32_t top, left;      /* padding before */
 } ofs_pool;
 
+#define OFS_LEAST_MOMENT 0x1p-100f /* with beta1 = 0.5, 26 steps above the first denormal */
+
 /* One update's numbers, with those of this step resolved. */
 typedef struct ofs_update {
   ofs_real rate;            /* learning rate */
@@ -56,6 +58,7 @@ typedef struct ofs_update {
   ofs_real epsilon;         /* adam, adamw */
   ofs_real correction1, correction2; /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
   ofs_real decay;           /* adamw: rate * weightDecay */
+  int clean;                /* true every few steps: it costs a pass over the moments */
 } ofs_update;
 
 /* Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin & Gray 2016): of an image (h, w, c) in NHWC, tile (ty, tx) is
@@ -131,7 +134,9 @@ typedef struct ofs_kernels {
    *   (Sutskever et al. 2013, as Keras writes it); v is NULL where momentum is 0.
    * adam (Kingma & Ba 2015): m = b1 m + rest1 g; v = b2 v + rest2 g g;
    *   w -= rate * (m * correction1) / (sqrt(v * correction2) + epsilon).
-   * adamw (Loshchilov & Hutter 2019): w -= decay * w first, then adam: adam with decay > 0. */
+   * adamw (Loshchilov & Hutter 2019): w -= decay * w first, then adam: adam with decay > 0.
+   * Where u->clean, moments smaller than OFS_LEAST_MOMENT are set to 0 first: those of a unit that learns no more
+   * would shrink to denormal numbers and stay, and on these some processors take a hundred times as long. */
   void (*sgd)(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n);
   void (*adam)(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n);
 } ofs_kernels;

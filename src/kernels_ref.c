@@ -349,7 +349,13 @@ static void dropout_ref(ofs_real *y, const ofs_real *x, uint64_t first, size_t n
   }
 }
 
+static void clean(ofs_real *moment, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (moment[i] > -OFS_LEAST_MOMENT && moment[i] < OFS_LEAST_MOMENT) moment[i] = 0;
+}
+
 static void sgd_ref(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n) {
+  if (u->clean && v != NULL) clean(v, n);
   for (size_t i = 0; i < n; i++) {
     ofs_real down = u->rate * g[i];
     if (v == NULL) {
@@ -362,6 +368,7 @@ static void sgd_ref(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_rea
 }
 
 static void adam_ref(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n) {
+  if (u->clean) clean(m, n), clean(v, n);
   for (size_t i = 0; i < n; i++) {
     m[i] = u->beta1 * m[i] + u->rest1 * g[i];
     v[i] = u->beta2 * v[i] + (u->rest2 * g[i]) * g[i];

@@ -15,6 +15,13 @@ OFS_INLINE void store(float *p, ofs_f4 v, size_t n) {
     ofs_store_part(p, v, n);
 }
 
+static void clean(float *moment, size_t n) {
+  for (size_t i = 0; i < n; i += 4) {
+    ofs_f4 x = load(moment + i, n - i);
+    store(moment + i, ofs_select4(ofs_abs4(x) < ofs_splat4(OFS_LEAST_MOMENT), ofs_splat4(0), x), n - i);
+  }
+}
+
 /* One vector, or the last 1 to 3 elements. */
 OFS_INLINE void sgd_step(const ofs_update *u, float *w, float *v, const float *g, size_t n) {
   ofs_f4 down = ofs_splat4(u->rate) * load(g, n), at = load(w, n);
@@ -31,6 +38,7 @@ OFS_INLINE void sgd_step(const ofs_update *u, float *w, float *v, const float *g
 static void sgd_f32(const ofs_update *u, float *w, float *v, const float *g, size_t n) {
   size_t whole = n / 4 * 4;
   const ofs_update own = *u;
+  if (u->clean && v != NULL) clean(v, n);
   for (size_t i = 0; i < whole; i += 4) sgd_step(&own, w + i, v ? v + i : NULL, g + i, 4);
   if (whole < n) sgd_step(&own, w + whole, v ? v + whole : NULL, g + whole, n - whole);
 }
@@ -51,6 +59,7 @@ OFS_INLINE void adam_step(const ofs_update *u, float *w, float *m, float *v, con
 static void adam_f32(const ofs_update *u, float *w, float *m, float *v, const float *g, size_t n) {
   size_t whole = n / 4 * 4;
   const ofs_update own = *u;
+  if (u->clean) clean(m, n), clean(v, n);
   for (size_t i = 0; i < whole; i += 4) adam_step(&own, w + i, m + i, v + i, g + i, 4);
   if (whole < n) adam_step(&own, w + whole, m + whole, v + whole, g + whole, n - whole);
 }

@@ -3,6 +3,10 @@
 #include "internal.h"
 #include "maths.h"
 
+/* Steps from one cleaning of the moments to the next: as many as they may shrink without becoming denormal, at a cost
+ * that does not show. */
+#define CLEAN_STEPS 16
+
 static void sgd_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   ofs_model *m = p->model;
   uint64_t from, to;
@@ -36,6 +40,7 @@ void ofs_update_begin(ofs_plan *p) {
                            .rest1 = (real)(1 - m->beta1),
                            .rest2 = (real)(1 - m->beta2),
                            .epsilon = (real)m->epsilon,
+                           .clean = t % CLEAN_STEPS == 0,
                            .decay = (real)(m->rate * m->weight_decay)};
   if (m->optimizer == OFS_SGD) return;
   p->update.correction1 = (real)(1 / (1 - ofs_powi(m->beta1, t)));

@@ -229,6 +229,33 @@ static void scale_body(size_t n, int placement, size_t offset) {
   free(x);
 }
 
+/* Without a gradient a moment shrinks by its beta; one below 2^-100 is gone at a cleaning, and only then. */
+static void test_cleaning(void) {
+  const float before[] = {0x1p-99f, -0x1p-99f, 0x1p-101f, -0x1p-101f, 0x1p-126f, 1, 0, 0x1p-140f, 0x1.8p-100f};
+  enum { N = sizeof before / sizeof *before };
+  for (int cleaning = 0; cleaning < 2; cleaning++)
+    for (int adam = 0; adam < 2; adam++)
+      for (size_t n = 1; n <= N; n++) {
+        float w[2][N] = {{0}}, m[2][N], v[2][N], g[N] = {0};
+        const ofs_update u = {.rate = 1, .momentum = 0.5f, .beta1 = 0.5f, .beta2 = 0.5f, .rest1 = 0.5f, .rest2 = 0.5f,
+                              .epsilon = 1, .correction1 = 1, .correction2 = 1, .clean = cleaning};
+        for (int k = 0; k < 2; k++) {
+          const ofs_kernels *kernels = k ? &fast : &ref;
+          memcpy(m[k], before, sizeof before), memcpy(v[k], before, sizeof before);
+          for (size_t j = 0; j < n; j++) v[k][j] = fabsf(v[k][j]);
+          if (adam) kernels->adam(&u, w[k], m[k], v[k], g, n);
+          else kernels->sgd(&u, w[k], m[k], g, n);
+          for (size_t j = 0; j < n; j++) {
+            float left = cleaning && fabsf(before[j]) < 0x1p-100f ? 0 : before[j] / 2;
+            CHECK(m[k][j] == left);
+            if (adam) CHECK(v[k][j] == fabsf(left));
+          }
+          for (size_t j = n; j < N; j++) CHECK(m[k][j] == before[j]);
+        }
+        check_same(w[0], w[1], n, "weights after a cleaning");
+      }
+}
+
 static void test_panels(void) {
   for (uint32_t rows = 0; rows <= 19; rows++)
     for (uint32_t cols = 0; cols <= 19; cols++)
@@ -399,6 +426,7 @@ int main(void) {
   at_all_sizes(scale_body);
   test_transpose();
   test_panels();
+  test_cleaning();
   at_all_sizes(dropout_body);
   test_dropout_rate();
   at_all_sizes(update_body);
