@@ -25,6 +25,8 @@ const ERR_DOUBLES = 7;
 const OUT_DOUBLES = 16;
 const MAILBOX_BYTES = 1024;
 const ALIGN = 64;
+/** Where model_facts() puts the step. */
+const MODEL_STEP = 6;
 /** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
 const THREAD_LOST = -6;
 /** Names of ofs_role's values, which the schema has as constants. */
@@ -160,6 +162,12 @@ export class Core {
     this.#wasm.model_facts(model, this.#out);
     const [parameters, inputs, outputs, classes, targets, loss, step] = this.#mail();
     return { parameters, inputs, outputs, classes, targets, loss, step };
+  }
+
+  /** Updates made so far. @param {number} model @returns {number} */
+  modelStep(model) {
+    this.#wasm.model_facts(model, this.#out);
+    return this.#mail()[MODEL_STEP];
   }
 
   /** @param {number} model @returns {{ outputShape: number[], parameters: number }[]} */

@@ -17,7 +17,8 @@ import { Store } from './store.js';
  *   Answer
  */
 
-const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels, little memory
+const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels
+const MANY_BYTES = 2 ** 25; // most that a plan for many may take; memory never shrinks
 const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
 const COPIED_AT_ONCE = 65536; // floats: some 50 microseconds, a few hundred where the memory is new
 const CHECKED_AT_ONCE = 16384; // floats in JavaScript: about as long
@@ -61,7 +62,7 @@ export class Model {
   }
 
   get step() {
-    return this.core.modelFacts(this.address).step;
+    return this.core.modelStep(this.address);
   }
 
   get hasAccuracy() {
@@ -140,10 +141,13 @@ export class Model {
   }
 
   /**
-   * A plan for `batch` samples or, where memory is short, for fewer: the outputs are the same.
+   * A plan for `batch` samples or, where it would be large or memory is short, for fewer: the outputs are the same.
    * @param {number} batch
    */
   #openSmaller(batch) {
+    const { core, address } = this;
+    const bytes = () => core.planBytes(address, core.schema.constants.PREDICT, batch);
+    while (batch > 1 && bytes() > MANY_BYTES) batch = Math.ceil(batch / 2);
     for (;;) {
       try {
         return { ...this.openPlan('PREDICT', batch), batch };

@@ -84,11 +84,14 @@ export class Pump {
   wake() {
     if (this.#scheduled || this.#running || !this.#next(false)) return;
     this.#scheduled = true;
-    this.#host.yieldToQueue(() => {
-      this.#scheduled = false;
-      this.#slice(false);
-    });
+    this.#host.yieldToQueue(this.#turn);
   }
+
+  /** One for all slices: a slice leaves no closure behind. */
+  #turn = () => {
+    this.#scheduled = false;
+    this.#slice(false);
+  };
 
   /** Does jobs in this very turn, as far as one slice reaches. */
   runJobs() {
