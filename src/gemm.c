@@ -106,7 +106,7 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
 }
 
 OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
-  if (HIGH_M > TILE_M && wide > 1 && p->ldb == PANEL && p->step_k == 1 && p->runs_y == 1 && p->runs_x == 1)
+  if ((int)HIGH_M > (int)TILE_M && wide > 1 && p->ldb == PANEL && p->step_k == 1 && p->runs_y == 1 && p->runs_x == 1)
     for (; m >= HIGH_M; m -= HIGH_M, c += HIGH_M * p->ldc, a += HIGH_M * p->step_m) tile(p, c, a, HIGH_M, wide, 1);
   for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide, 0);
   if (TILE_M > 3 && m == 3) tile(p, c, a, 3, wide, 0);
