@@ -9,8 +9,8 @@ import { openWire } from './wire.js';
  * A contender, with a workload of its own where it has one.
  * @typedef {Pick<import('../peers/contenders.js').Contender, 'id' | 'name' | 'file' | 'options'> & { workload?: any }} Runner
  */
-const LONG_MS = 3000; // a step beyond which two rounds are all that there are
-const CLOSE = 0.001; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 3e-5 was seen
+const LONG_MS = 3000; // a step beyond which the second and one more are all that there is
+const CLOSE = 0.001; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 3e-4 was seen, of W4
 
 /** @typedef {{ id: string, name: string, times: number[], cannot?: string, loss?: number, about?: string, flop?: number, every?: number }} Timed */
 
@@ -30,7 +30,6 @@ async function warmUp(wire, ms, warmMs) {
     const steps = Math.max(1, Math.ceil((warmMs - spent) / ms / 4));
     ({ ms } = checked(await wire.ask({ steps, every: 1 })));
     spent += steps * ms;
-    if (spent >= LONG_MS) return { ms, every: 1 };
   }
   for (const every of [1, 4, 16]) {
     const steps = Math.max(every, Math.min(64, Math.round(100 / ms)));
@@ -58,7 +57,8 @@ export async function measurePairs({ workload, contenders, rounds, roundMs, warm
       checked(await wire.ask({ steps: 1, every: 1 }));
       const second = checked(await wire.ask({ steps: 1, every: 1 }));
       one.loss = second.loss;
-      Object.assign(one, await warmUp(wire, second.ms, warmMs));
+      if (second.ms < LONG_MS) Object.assign(one, await warmUp(wire, second.ms, warmMs));
+      else Object.assign(one, { ms: second.ms, every: 1, times: [second.ms] });
     } catch (error) {
       one.cannot = /** @type {Error} */ (error).message;
     }
@@ -70,7 +70,7 @@ export async function measurePairs({ workload, contenders, rounds, roundMs, warm
   }
   for (let round = 0; round < rounds; round++) {
     for (const one of all) {
-      if (one.cannot || (one.ms > LONG_MS && round > 1)) continue;
+      if (one.cannot || (one.ms > LONG_MS && one.times.length > 1)) continue;
       const steps = Math.max(1, Math.round(roundMs / one.ms));
       one.times.push((await one.wire.ask({ steps, every: one.every })).ms);
     }
