@@ -7,8 +7,10 @@
  * A kernel of 1 x 1 with stride 1 is a dense layer over the pixels, and takes its path. */
 #include "layers.h"
 
-/* dW: chunks of output rows a batch, and the most pixels of one. */
+/* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose tiles are many, so that
+ * the partial sums of a chunk never take much memory; and the most pixels of one. */
 #define CHUNKS 8u
+#define BIG_KERNEL 65536u
 #define CHUNK_PIXELS 16384u
 
 static const ofs_window_fields fields = {OFS_CONV2D_KERNEL_SIZE, OFS_CONV2D_STRIDES, OFS_CONV2D_PADDING,
@@ -177,7 +179,8 @@ static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t p
 
 static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   ofs_window w = padded_window(&l->window);
-  uint64_t rows = (uint64_t)b->batch * w.oh, block = (rows + CHUNKS - 1) / CHUNKS, most = CHUNK_PIXELS / w.ow;
+  uint64_t wanted = l->kernel_size > BIG_KERNEL ? (uint64_t)CHUNKS * BIG_KERNEL / l->kernel_size + 1 : CHUNKS;
+  uint64_t rows = (uint64_t)b->batch * w.oh, block = (rows + wanted - 1) / wanted, most = CHUNK_PIXELS / w.ow;
   if (block > most) block = most ? most : 1;
   uint64_t chunks = (rows + block - 1) / block, size = l->kernel_size + l->bias_size;
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(size, chunks), 1) : 0;

@@ -16,7 +16,8 @@
 #define GROUP 1024u
 #define GAP 16u
 #define PLANES 16u
-#define CHUNKS 8u
+/* Blocks of CHANNELS x CHANNELS times chunks of tiles: what the weight gradient's sums are cut into, at least. */
+#define SHARES 8u
 
 int ofs_winograd_fits(const ofs_window *w) {
   int plain = w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1;
@@ -185,7 +186,8 @@ static void finish_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy) {
   const ofs_window *w = &l->window;
   grid tiles = grid_of(w);
-  uint64_t all = (uint64_t)tiles.down * tiles.across * b->batch, block = (all + CHUNKS - 1) / CHUNKS;
+  uint32_t blocks = ((w->f + CHANNELS - 1) / CHANNELS) * ((w->c + CHANNELS - 1) / CHANNELS), shares = (SHARES - 1) / blocks + 1;
+  uint64_t all = (uint64_t)tiles.down * tiles.across * b->batch, block = (all + shares - 1) / shares;
   uint64_t chunks = (all + block - 1) / block, size = (uint64_t)w->c * w->f;
   double c = ofs_min(w->c, CHANNELS), f = ofs_min(w->f, CHANNELS);
   double work = 2.0 * PLANES * c * f + TRANSFORM_WORK * (c + f);
@@ -196,7 +198,7 @@ void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x,
   op->n[REACH] = (uint32_t)(OFS_PART_WORK / work / group_of(w) + 1) * group_of(w);
   op->units = (uint64_t)tiles.down * tiles.across;
   op->block = block;
-  op->tiles = op->n[F_TILES] * ((w->c + CHANNELS - 1) / CHANNELS);
+  op->tiles = blocks;
   op->waves = (uint32_t)((block + op->n[REACH] - 1) / op->n[REACH]);
   op->unit_work = work / op->waves;
   op = ofs_build_op(b, l, finish_part, sums, b->gradient, 0, 0);
