@@ -92,7 +92,7 @@ Offstage's it is, the median of the rounds' own ratios.
 
 ${peers?.figures ? PLACES.map((place) => pairsTable(peers.figures ?? [], place)).join('\n') : `Not measured${peers?.error ? `: ${peers.error}` : ''}.\n`}
 How each was driven: the same weights to start from, the same batches in the same order, the same optimizer; a worker
-each, warmed up until compiled, one at a time. The loss of the second step has to agree with Offstage's to 0.1 %. Reading
+each, warmed up until compiled, one at a time. The loss of the second step has to agree with Offstage's to 0.01 %. Reading
 a loss is what ends a group of steps, and how often that is done (after 1, 4 or 16 steps) is chosen for each by what is fastest.
 
 ${CONTENDERS.map(({ name, how }) => `- ${name}: ${how}.`).join('\n')}

@@ -78,11 +78,12 @@ function optimizerOf({ numpy: np, tree }, { type, learningRate }) {
     const t = s.t.add(1);
     const m = tree.map((/** @type {any} */ a, /** @type {any} */ d) => a.mul(b1).add(d.mul(1 - b1)), s.m, tree.ref(g));
     const v = tree.map((/** @type {any} */ a, /** @type {any} */ d) => a.mul(b2).add(d.ref.mul(d).mul(1 - b2)), s.v, g);
-    const part = (/** @type {number} */ beta) => np.array(1).sub(np.power(np.array(beta), t.ref));
-    const rate = np.sqrt(part(b2)).div(part(b1)).mul(learningRate);
+    const corrected = (/** @type {number} */ beta) => np.array(1).div(np.array(1).sub(np.power(np.array(beta), t.ref)));
+    const [c1, c2] = [corrected(b1), corrected(b2)];
     const next = tree.map((/** @type {any} */ a, /** @type {any} */ mean, /** @type {any} */ square) =>
-      a.sub(mean.mul(rate.ref).div(np.sqrt(square).add(epsilon))), p, tree.ref(m), tree.ref(v));
-    rate.dispose();
+      a.sub(mean.mul(c1.ref).div(np.sqrt(square.mul(c2.ref)).add(epsilon)).mul(learningRate)), p, tree.ref(m), tree.ref(v));
+    c1.dispose();
+    c2.dispose();
     return { p: next, s: { m, v, t } };
   };
   return { init, update };

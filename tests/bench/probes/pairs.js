@@ -10,7 +10,7 @@ import { openWire } from './wire.js';
  * @typedef {Pick<import('../peers/contenders.js').Contender, 'id' | 'name' | 'file' | 'options'> & { workload?: any }} Runner
  */
 const LONG_MS = 3000; // a step beyond which the second and one more are all that there is
-const CLOSE = 0.001; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 3e-4 was seen, of W4
+const CLOSE = 1e-4; // of the loss: sums in other orders, and Adam's first step divides by tiny numbers: 1e-6 was seen
 
 /** @typedef {{ id: string, name: string, times: number[], cannot?: string, loss?: number, about?: string, flop?: number, every?: number }} Timed */
 
