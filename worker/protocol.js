@@ -68,7 +68,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
  * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
  * @property {string} [assets]        base URL of worker/ and wasm-build/
- * @property {'worker' | 'main'} [place]  slices of 4 ms, or of 8 ms on a page's own thread
+ * @property {'worker' | 'main'} [place]  slices of 2 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
  */
 /**

@@ -24,7 +24,8 @@ import { isUpload } from './store.js';
 
 /** @typedef {{ run: Run, request: Request }} Current */
 
-const SLICE_MS = { worker: 4, main: 8 };
+/* In a worker 2 ms train as fast as 4 (measured), and half as long does a prediction wait. */
+const SLICE_MS = { worker: 2, main: 8 };
 /** Requests that do not wait while a model is being built. */
 const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
 
