@@ -3,70 +3,23 @@
  *
  * Four elements at a time, the last one to three in a vector filled up with zeros; no element sees another
  * but in the sums, whose four lanes kernels.h fixes. */
+#include "activate.h"
 #include "kernels.h"
 #include "kernels_fast.h"
-#include "maths.h"
 #include "random.h"
-#include "schema.h"
 
 #ifndef OFS_REAL_DOUBLE
 
 /* ---- activations ---- */
 
-#define SELU_SCALE 1.0507009873554804934f       /* Klambauer et al. 2017 */
-#define SELU_SCALE_ALPHA 1.7580993408473768599f /* scale * alpha */
-#define LEAK 0.3f                               /* Keras's default slope */
-#define SQRT_HALF 0.70710678118654752440f
-#define INV_SQRT_2PI 0.39894228040143267794f
-
-/* `act` is a constant in every call, so only its own branch is compiled. NaN fails the comparisons and so
- * goes through. */
-OFS_INLINE ofs_f4 activate(uint32_t act, ofs_f4 x) {
-  const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
-  switch (act) {
-  case OFS_ACT_RELU: return ofs_select4(x <= zero, zero, x);
-  case OFS_ACT_LEAKY_RELU: return ofs_select4(x <= zero, ofs_splat4(LEAK) * x, x);
-  case OFS_ACT_ELU: return ofs_select4(x <= zero, ofs_expm14(x), x);
-  case OFS_ACT_SELU:
-    return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x), ofs_splat4(SELU_SCALE) * x);
-  case OFS_ACT_GELU: return (ofs_splat4(0.5f) * x) * (one + ofs_erf4(x * ofs_splat4(SQRT_HALF)));
-  case OFS_ACT_SIGMOID: return ofs_sigmoid4(x);
-  case OFS_ACT_TANH: return ofs_tanh4(x);
-  case OFS_ACT_SOFTPLUS: return ofs_softplus4(x);
-  case OFS_ACT_SWISH: return x * ofs_sigmoid4(x);
-  default: return x;
-  }
-}
-
-/* `at` is x for gelu and swish, y for the others. */
-OFS_INLINE ofs_f4 differentiate(uint32_t act, ofs_f4 at, ofs_f4 dy) {
-  const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
-  ofs_f4 s;
-  switch (act) {
-  case OFS_ACT_RELU: return ofs_select4(at <= zero, zero, dy);
-  case OFS_ACT_LEAKY_RELU: return ofs_select4(at <= zero, ofs_splat4(LEAK) * dy, dy);
-  case OFS_ACT_ELU: return ofs_select4(at <= zero, (at + one) * dy, dy);
-  case OFS_ACT_SELU:
-    return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy, ofs_splat4(SELU_SCALE) * dy);
-  case OFS_ACT_GELU:
-    s = ofs_splat4(0.5f) * (one + ofs_erf4(at * ofs_splat4(SQRT_HALF)));
-    return (s + at * (ofs_splat4(INV_SQRT_2PI) * ofs_exp4(ofs_splat4(-0.5f) * (at * at)))) * dy;
-  case OFS_ACT_SIGMOID: return (at * (one - at)) * dy;
-  case OFS_ACT_TANH: return (one - at * at) * dy;
-  case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
-  case OFS_ACT_SWISH: s = ofs_sigmoid4(at); return (s + (at * s) * (one - s)) * dy;
-  default: return dy;
-  }
-}
-
 /* Lengths are multiples of 4 from here to the two kernels, which put the last one to three elements into a
  * vector of their own: so every activation is compiled once. */
 OFS_INLINE void forward(uint32_t act, float *y, const float *x, size_t n) {
-  for (size_t i = 0; i < n; i += 4) ofs_store4(y + i, activate(act, ofs_load4(x + i)));
+  for (size_t i = 0; i < n; i += 4) ofs_store4(y + i, ofs_activate4(act, ofs_load4(x + i)));
 }
 
 OFS_INLINE void backward(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
-  for (size_t i = 0; i < n; i += 4) ofs_store4(dx + i, differentiate(act, ofs_load4(at + i), ofs_load4(dy + i)));
+  for (size_t i = 0; i < n; i += 4) ofs_store4(dx + i, ofs_differentiate4(act, ofs_load4(at + i), ofs_load4(dy + i)));
 }
 
 static void forward_of(uint32_t act, float *y, const float *x, size_t n) {
@@ -301,6 +254,7 @@ void ofs_kernels_fill(ofs_kernels *k) {
   ofs_winograd_fill(k);
   ofs_pooling_fill(k);
   ofs_optimize_fill(k);
+  ofs_gates_fill(k);
   k->transpose = transpose_f32;
   k->panels = panels_f32;
   k->turned_panels = turned_panels_f32;

@@ -43,16 +43,26 @@ typedef struct ofs_window {
   uint32_t top, left, bottom, right; /* padding */
 } ofs_window;
 
+/* One of a layer's parameter tensors. */
+typedef struct ofs_weight {
+  uint32_t role, init, rank, dims[OFS_MAX_RANK];
+  uint64_t size, at;            /* at: in the flat parameter vector */
+  uint32_t ones_from, ones_to; /* elements that begin as 1, whatever the initializer */
+} ofs_weight;
+#define OFS_LAYER_WEIGHTS 4
+
 typedef struct ofs_layer {
   uint32_t type, act, index;
   ofs_shape in, out;
-  /* kernel then bias, contiguous in the flat parameter vector; sizes 0 where there is none */
-  uint64_t kernel_at, kernel_size, bias_size;
-  uint32_t kernel_rank, kernel_dims[4];
-  uint32_t kernel_init, bias_init;
-  double fan_in, fan_out;
+  /* contiguous in the flat parameter vector, in Keras's order, which is that of getWeights() */
+  uint32_t weight_count;
+  ofs_weight weights[OFS_LAYER_WEIGHTS];
+  uint64_t weights_at, weights_size;
+  /* of these the kernel, which is the first, and the bias; sizes 0 where there is none */
+  uint64_t kernel_at, kernel_size, bias_at, bias_size;
   ofs_window window;
   double rate;
+  uint32_t units, state_act, gate_act, sequences; /* recurrent layers */
 } ofs_layer;
 
 /* A record of the spec, decoded: every field of its schema present or defaulted (count 0: optional, absent). */
@@ -79,7 +89,7 @@ typedef struct ofs_layer_kind {
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type);
 
 enum { OFS_PHASE_GRADIENT, OFS_PHASE_UPDATE };
-#define OFS_OP_BUFFERS 4
+#define OFS_OP_BUFFERS 6
 
 typedef void (*ofs_part_fn)(const ofs_plan *p, const ofs_op *op, uint32_t part);
 
@@ -96,7 +106,7 @@ struct ofs_op {
   uint64_t part_work; /* what a full part takes, likewise */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
   real *at[OFS_OP_BUFFERS];        /* the same, resolved */
-  uint32_t n[6];                   /* the operation's own sizes */
+  uint32_t n[8];                   /* the operation's own sizes */
   ofs_window window;
 };
 
@@ -121,8 +131,8 @@ struct ofs_builder {
 
 /* Bounds on what one layer emits, forward and backward; the scratch is sized by them. */
 #define OFS_LONG_OPS 8 /* the most operations that one long product is split into */
-#define OFS_OPS_A_LAYER (2 * OFS_LONG_OPS + 10)
-#define OFS_BUFFERS_A_LAYER 10
+#define OFS_OPS_A_LAYER (2 * OFS_LONG_OPS + 14)
+#define OFS_BUFFERS_A_LAYER 16
 #define OFS_OPS_MORE 8
 
 struct ofs_model {
@@ -142,7 +152,7 @@ struct ofs_model {
   real *params, *moment1, *moment2;
   uint64_t step;
   uint32_t fill_tensor; /* where ofs_model_randomize goes on */
-  uint64_t fill_at;
+  uint64_t fill_at, fill_turn;
   ofs_team *team; /* who shares its steps; NULL: nobody */
   ofs_op *ops; /* the builder's scratch */
   ofs_buffer *buffers;
@@ -172,6 +182,8 @@ ofs_status ofs_refuse(ofs_error *err, ofs_status status, int32_t layer, int32_t 
                       double low, double high);
 /* Decodes and checks a spec into `m`; `layers` may be NULL (counts only). */
 ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err);
+/* One parameter tensor more of the layer, for its shape function: the kernel first, in Keras's order. */
+void ofs_add_weight(ofs_layer *l, uint32_t role, double init, uint32_t rank, const uint32_t *dims);
 
 /* ---- plan.c: what layers call to emit ---- */
 /* A buffer of `elements` reals a sample (`fixed`: in all). */
@@ -179,6 +191,8 @@ uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed);
 /* Appends an operation; `buffers` are read or written by it. Its cut and sizes are the caller's to set. */
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3);
+/* One more buffer that the operation just appended uses. */
+void ofs_build_use(ofs_builder *b, ofs_op *op, uint32_t slot, uint32_t buffer);
 /* Sets the cut: `units` (a sample, or fixed) of `work` each, in blocks that make parts of at most OFS_PART_WORK;
  * blocks are multiples of `multiple`. Work counts a part of one tile; op->tiles is the caller's, set before. */
 void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple);

@@ -74,6 +74,22 @@ typedef struct ofs_wino {
   size_t plane; /* between two planes of transformed tiles; a tile's n numbers follow the last one's */
 } ofs_wino;
 
+/* One time step of a recurrent layer: `rows` samples, `n` of its units. Pointers are to the first of these; gates of a
+ * row lie `units` apart, one after the other, all else is (rows, units). Sums and products as written, from the left;
+ * s is `gate_act`, t is `act`, s'(y) v and t'(y) v are act_backward's, from the output. */
+typedef struct ofs_cell {
+  uint32_t act, gate_act; /* schema.h's ids, but for gelu, swish and softmax */
+  uint32_t rows, n;
+  size_t units;
+  ofs_real *gates;        /* lstm: i, f, g, o; gru: z, r, g */
+  const ofs_real *before; /* the step before: lstm its c, gru its h */
+  ofs_real *h, *c, *a;    /* c, a: lstm only; a may be NULL, c may be `before` */
+  ofs_real *q;            /* gru: h_before U + its bias, laid out as gates are */
+  ofs_real *dh, *dc;      /* dc: lstm only */
+  ofs_real *dh_before;    /* gru: dh's share that goes straight through, added where `add`, else written; may be dh */
+  int add;
+} ofs_cell;
+
 typedef struct ofs_kernels {
   void (*gemm_nn)(const ofs_gemm *g);
   void (*gemm_tn)(const ofs_gemm *g);
@@ -111,6 +127,19 @@ typedef struct ofs_kernels {
   /* y (rows, cols) = softmax over cols; y may be x. dx = y * (dy - sum(dy * y)); dx may be dy */
   void (*softmax_forward)(ofs_real *y, const ofs_real *x, uint32_t rows, uint32_t cols);
   void (*softmax_backward)(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows, uint32_t cols);
+
+  /* Cells (Hochreiter & Schmidhuber 1997, Gers et al. 2000; Cho et al. 2014, with the reset after the product).
+   * Forward takes what the products have given in `gates` and leaves the gates there; backward leaves their gradients.
+   *     lstm  c = f c_before + i g   a = t(c)   h = o a
+   *           dc' = dc + t'(a) (dh o)   do = s'(o) (dh a)   df = s'(f) (dc' c_before)   di = s'(i) (dc' g)
+   *           dg = t'(g) (dc' i)   dc = dc' f
+   *     gru   z = s(z + q_z)   r = s(r + q_r)   g = t(g + r q_g)   h = z h_before + (1 - z) g
+   *           dg = t'(g) (dh (1 - z))   dz = s'(z) (dh (h_before - g))   dr = s'(r) (dg q_g)   dh_before = dh z
+   *           q becomes the gradient of the recurrent product: dz, dr, dg r */
+  void (*lstm_forward)(const ofs_cell *cell);
+  void (*lstm_backward)(const ofs_cell *cell);
+  void (*gru_forward)(const ofs_cell *cell);
+  void (*gru_backward)(const ofs_cell *cell);
 
   /* Pooling of one image, all channels. Forward writes output rows [row0, row1) of y. Backward writes input
    * rows [row0, row1) of dx (zero first, then what every window that touches them gives, in scan order of

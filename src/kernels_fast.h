@@ -9,5 +9,6 @@ void ofs_gemm_fill(ofs_kernels *k);
 void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pooling_fill(ofs_kernels *k);
 void ofs_optimize_fill(ofs_kernels *k);
+void ofs_gates_fill(ofs_kernels *k);
 
 #endif

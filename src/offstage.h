@@ -127,7 +127,7 @@ typedef struct ofs_layer_info {
   uint64_t parameters;
 } ofs_layer_info;
 
-typedef enum ofs_role { OFS_KERNEL = 0, OFS_BIAS = 1 } ofs_role;
+typedef enum ofs_role { OFS_KERNEL = 0, OFS_BIAS = 1, OFS_RECURRENT_KERNEL = 2 } ofs_role;
 
 typedef struct ofs_tensor {
   uint32_t layer, role; /* role: ofs_role */

@@ -23,9 +23,14 @@ ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32
                      uint32_t b3) {
   ofs_op *op = &b->ops[b->op_count];
   *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .block = 1, .tiles = 1, .waves = 1, .buffer = {b0, b1, b2, b3}};
-  for (int i = 0; i < OFS_OP_BUFFERS; i++) use(b, op->buffer[i], b->op_count);
+  for (int i = 0; i < 4; i++) use(b, op->buffer[i], b->op_count);
   b->op_count++;
   return op;
+}
+
+void ofs_build_use(ofs_builder *b, ofs_op *op, uint32_t slot, uint32_t buffer) {
+  op->buffer[slot] = buffer;
+  use(b, buffer, b->op_count - 1);
 }
 
 /* The work of a part, of an operation that has `all`. */
@@ -76,7 +81,7 @@ static uint32_t build_forward(ofs_builder *b) {
 static void build_backward(ofs_builder *b, uint32_t dy) {
   const ofs_model *m = b->model;
   uint32_t first = 0; /* the first layer that learns: nothing before it needs a gradient */
-  while (first < m->layer_count && !m->layers[first].kernel_size) first++;
+  while (first < m->layer_count && !m->layers[first].weights_size) first++;
   for (uint32_t i = m->layer_count; i-- > first;)
     dy = ofs_layer_kind_of(m->layers[i].type)->backward(b, &m->layers[i], dy, i > first);
 }

@@ -47,6 +47,7 @@ OFS_FIELDS(FIELD_ASSERT)
   C(OFS_I32, "I32", 3)                                                                                         \
   C(OFS_KERNEL, "KERNEL", 0)                                                                                   \
   C(OFS_BIAS, "BIAS", 1)                                                                                       \
+  C(OFS_RECURRENT_KERNEL, "RECURRENT_KERNEL", 2)                                                               \
   C(OFS_MAX_RANK, "MAX_RANK", 6)                                                                               \
   C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)                                                                        \
   C(OFS_ALIGN, "ALIGN", 64)                                                                                    \

@@ -29,7 +29,9 @@
   R(FLATTEN, 36, "layer", "flatten")                       \
   R(RESHAPE, 37, "layer", "reshape")                       \
   R(DROPOUT, 38, "layer", "dropout")                       \
-  R(ACTIVATION, 39, "layer", "activation")
+  R(ACTIVATION, 39, "layer", "activation")                 \
+  R(LSTM, 40, "layer", "lstm")                             \
+  R(GRU, 41, "layer", "gru")
 
 /* V(enumeration, symbol, id, name): the values of an enumeration */
 #define OFS_VALUES(V)                                                              \
@@ -44,6 +46,15 @@
   V("activation", ACT_SOFTPLUS, 8, "softplus")                                     \
   V("activation", ACT_SWISH, 9, "swish")                                           \
   V("activation", ACT_SOFTMAX, 10, "softmax")                                      \
+  /* those of a recurrent layer: activations whose derivative follows from the output, under the same ids */ \
+  V("gateActivation", GATE_LINEAR, 0, "linear")                                    \
+  V("gateActivation", GATE_RELU, 1, "relu")                                        \
+  V("gateActivation", GATE_LEAKY_RELU, 2, "leakyRelu")                             \
+  V("gateActivation", GATE_ELU, 3, "elu")                                          \
+  V("gateActivation", GATE_SELU, 4, "selu")                                        \
+  V("gateActivation", GATE_SIGMOID, 6, "sigmoid")                                  \
+  V("gateActivation", GATE_TANH, 7, "tanh")                                        \
+  V("gateActivation", GATE_SOFTPLUS, 8, "softplus")                                \
   V("padding", PAD_VALID, 0, "valid")                                              \
   V("padding", PAD_SAME, 1, "same")                                                \
   V("initializer", INIT_ZEROS, 0, "zeros")                                         \
@@ -57,6 +68,7 @@
   V("initializer", INIT_RANDOM_UNIFORM, 8, "randomUniform")                        \
   V("initializer", INIT_RANDOM_NORMAL, 9, "randomNormal")                          \
   V("initializer", INIT_TRUNCATED_NORMAL, 10, "truncatedNormal")                   \
+  V("initializer", INIT_ORTHOGONAL, 11, "orthogonal")                              \
   V("loss", LOSS_SPARSE_CATEGORICAL, 0, "sparseCategoricalCrossentropy")           \
   V("loss", LOSS_CATEGORICAL, 1, "categoricalCrossentropy")                        \
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                  \
@@ -89,7 +101,7 @@
   F(DENSE, DENSE_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                           \
   F(DENSE, DENSE_ACTIVATION, 1, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                 \
   F(DENSE, DENSE_USE_BIAS, 2, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                              \
-  F(DENSE, DENSE_KERNEL_INIT, 3, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 2)        \
+  F(DENSE, DENSE_KERNEL_INIT, 3, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)        \
   F(DENSE, DENSE_BIAS_INIT, 4, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)            \
   F(CONV2D, CONV2D_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)                     \
   F(CONV2D, CONV2D_KERNEL_SIZE, 1, "kernelSize", integer, "", 1, 2, 1, 1, 65535, required, 0)                 \
@@ -98,7 +110,7 @@
   F(CONV2D, CONV2D_DILATION_RATE, 4, "dilationRate", integer, "", 1, 2, 1, 1, 65535, default, 1)              \
   F(CONV2D, CONV2D_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)               \
   F(CONV2D, CONV2D_USE_BIAS, 6, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
-  F(CONV2D, CONV2D_KERNEL_INIT, 7, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 2)      \
+  F(CONV2D, CONV2D_KERNEL_INIT, 7, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)      \
   F(CONV2D, CONV2D_BIAS_INIT, 8, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)          \
   F(MAX_POOLING2D, MAX_POOL_SIZE, 0, "poolSize", integer, "", 1, 2, 1, 1, 65535, default, 2)                  \
   F(MAX_POOLING2D, MAX_POOL_STRIDES, 1, "strides", integer, "", 1, 2, 1, 1, 65535, optional, 0)               \
@@ -108,7 +120,25 @@
   F(AVERAGE_POOLING2D, AVG_POOL_PADDING, 2, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)            \
   F(RESHAPE, RESHAPE_TARGET_SHAPE, 0, "targetShape", integer, "", 1, 6, 0, 1, 16777216, required, 0)          \
   F(DROPOUT, DROPOUT_RATE, 0, "rate", number, "", 1, 1, 0, 0, 0.999999, required, 0)                          \
-  F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, 10, required, 0)
+  F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, 10, required, 0)      \
+  F(LSTM, LSTM_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                             \
+  F(LSTM, LSTM_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                \
+  F(LSTM, LSTM_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)         \
+  F(LSTM, LSTM_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                \
+  F(LSTM, LSTM_KERNEL_INIT, 4, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)          \
+  F(LSTM, LSTM_RECURRENT_INIT, 5, "recurrentInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 11)   \
+  F(LSTM, LSTM_BIAS_INIT, 6, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)              \
+  F(LSTM, LSTM_UNIT_FORGET_BIAS, 7, "unitForgetBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                 \
+  F(LSTM, LSTM_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)                \
+  F(GRU, GRU_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                               \
+  F(GRU, GRU_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                  \
+  F(GRU, GRU_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)           \
+  F(GRU, GRU_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                  \
+  F(GRU, GRU_KERNEL_INIT, 4, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)            \
+  F(GRU, GRU_RECURRENT_INIT, 5, "recurrentInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 11)     \
+  F(GRU, GRU_BIAS_INIT, 6, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)                \
+  F(GRU, GRU_RESET_AFTER, 7, "resetAfter", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
+  F(GRU, GRU_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)
 
 #define OFS_RECORD_ENUM(symbol, id, group, name) OFS_##symbol = id,
 enum { OFS_RECORDS(OFS_RECORD_ENUM) };

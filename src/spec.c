@@ -140,7 +140,33 @@ static ofs_status read_loss(ofs_model *m, const ofs_record *r, const ofs_layer *
   return OFS_OK;
 }
 
-/* One layer: its shape function fills the rest; parameters are laid out in order. */
+void ofs_add_weight(ofs_layer *l, uint32_t role, double init, uint32_t rank, const uint32_t *dims) {
+  ofs_weight *w = &l->weights[l->weight_count++];
+  *w = (ofs_weight){.role = role, .init = (uint32_t)init, .rank = rank};
+  for (uint32_t i = 0; i < rank; i++) w->dims[i] = dims[i];
+}
+
+/* Lays the layer's tensors out behind those of the layers before it. */
+static ofs_status place_weights(ofs_model *m, ofs_layer *l, ofs_error *err) {
+  l->weights_at = l->kernel_at = m->parameters;
+  for (uint32_t i = 0; i < l->weight_count; i++) {
+    ofs_weight *w = &l->weights[i];
+    double size = 1;
+    for (uint32_t k = 0; k < w->rank; k++) size *= w->dims[k];
+    if (size > (double)OFS_MAX_TENSOR)
+      return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->index, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
+    w->size = (uint64_t)size;
+    w->at = m->parameters;
+    m->parameters += w->size;
+    if (w->role == OFS_KERNEL) l->kernel_size = w->size;
+    if (w->role == OFS_BIAS) l->bias_at = w->at, l->bias_size = w->size;
+  }
+  l->weights_size = m->parameters - l->weights_at;
+  m->tensor_count += l->weight_count;
+  return OFS_OK;
+}
+
+/* One layer: its shape function fills the rest. */
 static ofs_status read_layer(ofs_model *m, ofs_layer *l, const ofs_shape *in, const ofs_record *r, ofs_error *err) {
   *l = (ofs_layer){.type = r->id, .index = (uint32_t)r->place, .in = *in};
   ofs_status s = ofs_layer_kind_of(r->id)->shape(l, r, err);
@@ -150,15 +176,7 @@ static ofs_status read_layer(ofs_model *m, ofs_layer *l, const ofs_shape *in, co
   if (size > OFS_MAX_SAMPLE)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
   l->out.size = (uint64_t)size;
-  double kernel = l->kernel_rank ? 1 : 0;
-  for (uint32_t i = 0; i < l->kernel_rank; i++) kernel *= l->kernel_dims[i];
-  if (kernel > (double)OFS_MAX_TENSOR)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, kernel, 1, (double)OFS_MAX_TENSOR);
-  l->kernel_size = (uint64_t)kernel;
-  l->kernel_at = m->parameters;
-  m->parameters += l->kernel_size + l->bias_size;
-  m->tensor_count += (l->kernel_size > 0) + (l->bias_size > 0);
-  return OFS_OK;
+  return place_weights(m, l, err);
 }
 
 ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err) {

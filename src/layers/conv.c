@@ -23,13 +23,8 @@ static ofs_status conv_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   w->f = (uint32_t)r->v[OFS_CONV2D_FILTERS][0];
   l->out.dims[2] = w->f;
   l->act = (uint32_t)r->v[OFS_CONV2D_ACTIVATION][0];
-  l->kernel_init = (uint32_t)r->v[OFS_CONV2D_KERNEL_INIT][0];
-  l->bias_init = (uint32_t)r->v[OFS_CONV2D_BIAS_INIT][0];
-  l->kernel_rank = 4;
-  l->kernel_dims[0] = w->kh, l->kernel_dims[1] = w->kw, l->kernel_dims[2] = w->c, l->kernel_dims[3] = w->f;
-  l->bias_size = r->v[OFS_CONV2D_USE_BIAS][0] != 0 ? w->f : 0;
-  l->fan_in = (double)w->kh * w->kw * w->c;
-  l->fan_out = (double)w->kh * w->kw * w->f;
+  ofs_add_weight(l, OFS_KERNEL, r->v[OFS_CONV2D_KERNEL_INIT][0], 4, (const uint32_t[]){w->kh, w->kw, w->c, w->f});
+  if (r->v[OFS_CONV2D_USE_BIAS][0] != 0) ofs_add_weight(l, OFS_BIAS, r->v[OFS_CONV2D_BIAS_INIT][0], 1, &w->f);
   double spread = ((double)w->h + (double)(w->kh - 1) * w->dh) * ((double)w->w + (double)(w->kw - 1) * w->dw) * w->f;
   if (spread > OFS_MAX_SAMPLE)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, spread, 1, OFS_MAX_SAMPLE);
@@ -197,14 +192,14 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (partial) ofs_build_sum(b, l, partial, w.oh, block);
 }
 
-/* dW = the sum of the chunks that this batch has, in order; kernel and bias lie together. */
+/* dW = the sum of the chunks that this batch has, in order; a layer's tensors lie together. */
 static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to, size = l->kernel_size + l->bias_size;
+  uint64_t from, to, size = l->weights_size;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
   uint64_t chunks = ((uint64_t)op->n[0] * p->count + op->n[1] - 1) / op->n[1];
-  p->model->kernels.sum_partials(p->gradient + l->kernel_at + from, op->at[0] + from, size, (uint32_t)chunks,
+  p->model->kernels.sum_partials(p->gradient + l->weights_at + from, op->at[0] + from, size, (uint32_t)chunks,
                                  (uint32_t)(to - from));
 }
 
@@ -213,7 +208,7 @@ void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_
   op->n[0] = (uint32_t)units;
   op->n[1] = (uint32_t)block;
   double chunks = (double)((units * b->batch + block - 1) / block);
-  ofs_cut(b, op, l->kernel_size + l->bias_size, 1, 8 * chunks, 16);
+  ofs_cut(b, op, l->weights_size, 1, 8 * chunks, 16);
 }
 
 /* ---- input gradient ---- */

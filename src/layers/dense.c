@@ -21,18 +21,16 @@ static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
   (void)err;
   uint32_t k = l->in.dims[l->in.rank - 1], n = (uint32_t)r->v[OFS_DENSE_UNITS][0];
   l->act = (uint32_t)r->v[OFS_DENSE_ACTIVATION][0];
-  l->kernel_init = (uint32_t)r->v[OFS_DENSE_KERNEL_INIT][0];
-  l->bias_init = (uint32_t)r->v[OFS_DENSE_BIAS_INIT][0];
   l->out = l->in;
   l->out.dims[l->out.rank - 1] = n;
-  l->kernel_rank = 2;
-  l->kernel_dims[0] = k;
-  l->kernel_dims[1] = n;
-  l->bias_size = r->v[OFS_DENSE_USE_BIAS][0] != 0 ? n : 0;
-  l->fan_in = k;
-  l->fan_out = n;
+  ofs_add_weight(l, OFS_KERNEL, r->v[OFS_DENSE_KERNEL_INIT][0], 2, (const uint32_t[]){k, n});
+  if (r->v[OFS_DENSE_USE_BIAS][0] != 0) ofs_add_weight(l, OFS_BIAS, r->v[OFS_DENSE_BIAS_INIT][0], 1, &n);
   return OFS_OK;
 }
+
+/* (K, N) of a weight; K of a kernel of 1 x 1 is its channels. */
+static uint32_t rows_of(const ofs_weight *w) { return w->dims[w->rank - 2]; }
+static uint32_t columns_of(const ofs_weight *w) { return w->dims[w->rank - 1]; }
 
 /* What a product operation is told, in op->n. */
 enum { K0, K1, K_ALL, N_ALL, N_TILE, FUSE };
@@ -62,8 +60,8 @@ static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, con
 
 static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *w = p->model->params + l->kernel_at;
-  product_tile(p, op, part, w, 0, l->bias_size ? w + l->kernel_size : NULL);
+  const real *params = p->model->params;
+  product_tile(p, op, part, params + l->kernel_at, 0, l->bias_size ? params + l->bias_at : NULL);
 }
 
 static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -89,10 +87,14 @@ static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t
   }
 }
 
+void ofs_build_affine(ofs_builder *b, ofs_layer *l, uint32_t y, uint32_t x, int fuse) {
+  emit_product(b, l, forward_part, y, x, 0, rows_of(l->weights), columns_of(l->weights), fuse);
+}
+
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   int fuse = ofs_act_fuses(l->act) && l->act != OFS_ACT_LINEAR && !ofs_act_left_to_loss(b, l);
-  emit_product(b, l, forward_part, y, x, 0, l->kernel_dims[l->kernel_rank - 2], l->kernel_dims[l->kernel_rank - 1], fuse);
+  ofs_build_affine(b, l, y, x, fuse);
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
@@ -115,44 +117,58 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uin
   return panels;
 }
 
+/* What a weight gradient is told: W (K, N) in tiles, rows of a sample, which weight, which row of the bias from 1 on. */
+enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS };
+
 /* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
 static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint32_t k = op->n[0], n = op->n[1], kb = op->n[2], nb = op->n[3], positions = op->n[4], tile;
-  uint64_t from, to, size = l->kernel_size + l->bias_size;
+  uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE], tile;
+  uint64_t from, to, positions = op->n[WG_POSITIONS];
   ofs_part_range(p, op, part, &from, &to, &tile);
   uint32_t across = (n + nb - 1) / nb, k0 = tile / across * kb, n0 = tile % across * nb;
   uint32_t rows = (uint32_t)((to - from) * positions);
-  real *d = op->at[2] ? op->at[2] + from / op->block * size : p->gradient + l->kernel_at;
+  real *all = op->at[2] ? op->at[2] + from / op->block * l->weights_size : p->gradient + l->weights_at;
+  real *d = all + (l->weights[op->n[WG_WHICH]].at - l->weights_at);
   const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
   size_t panel = (size_t)p->batch * positions * OFS_PANEL;
   ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
                 .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
   if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
   p->model->kernels.gemm_tn(&g);
-  if (tile || !l->bias_size) return;
-  ofs_zero(d + l->kernel_size, l->bias_size);
-  p->model->kernels.add_rows(d + l->kernel_size, dy, rows, n);
+  if (tile || !op->n[WG_BIAS]) return;
+  real *bias = all + (l->bias_at - l->weights_at) + (size_t)(op->n[WG_BIAS] - 1) * n;
+  ofs_zero(bias, n);
+  p->model->kernels.add_rows(bias, dy, rows, n);
 }
 
-static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
-  uint32_t k = l->kernel_dims[l->kernel_rank - 2], n = l->kernel_dims[l->kernel_rank - 1];
-  uint32_t positions = (uint32_t)(l->in.size / l->in.dims[l->in.rank - 1]), kb, nb;
-  uint32_t samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
+static uint32_t positions_of(const ofs_layer *l) { return (uint32_t)(l->in.size / l->in.dims[l->in.rank - 1]); }
+
+ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l) {
+  uint32_t positions = positions_of(l), samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
   if (samples > b->batch) samples = b->batch;
   uint32_t chunks = (b->batch + samples - 1) / samples;
-  uint64_t size = l->kernel_size + l->bias_size;
-  uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(size, chunks), 1) : 0;
-  double rows = (double)samples * positions;
+  return (ofs_chunks){samples, chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0};
+}
+
+void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, uint32_t which, int row, uint32_t x,
+                               uint32_t dy) {
+  uint32_t k = rows_of(&l->weights[which]), n = columns_of(&l->weights[which]), positions = positions_of(l), kb, nb;
+  uint32_t chunks = (b->batch + c->samples - 1) / c->samples;
+  double rows = (double)c->samples * positions;
   ofs_tile(ofs_min(k, TILE_K), n, 2 * rows, (double)chunks * k / ofs_min(k, TILE_K), &kb, &nb);
   uint32_t panels = n > PACK_FROM && kb < k ? emit_panels(b, l, dy, n, positions) : 0;
-  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->x[l->index], dy, partial, panels);
-  op->n[0] = k, op->n[1] = n, op->n[2] = kb, op->n[3] = nb, op->n[4] = positions;
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, x, dy, c->partial, panels);
+  op->n[WG_K] = k, op->n[WG_N] = n, op->n[WG_K_TILE] = kb, op->n[WG_N_TILE] = nb;
+  op->n[WG_POSITIONS] = positions, op->n[WG_WHICH] = which, op->n[WG_BIAS] = l->bias_size ? (uint32_t)(row + 1) : 0;
   op->units = 1;
-  op->block = samples;
+  op->block = c->samples;
   op->tiles = ((k + kb - 1) / kb) * ((n + nb - 1) / nb);
   op->unit_work = 2.0 * positions * kb * nb;
-  if (partial) ofs_build_sum(b, l, partial, 1, samples);
+}
+
+void ofs_build_chunk_sum(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c) {
+  if (c->partial) ofs_build_sum(b, l, c->partial, 1, c->samples);
 }
 
 /* W^T in panels; [from, to) of them */
@@ -166,11 +182,8 @@ static void turned_panels_part(const ofs_plan *p, const ofs_op *op, uint32_t par
                                   n, (uint32_t)(last - from * OFS_PANEL), n);
 }
 
-uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  uint32_t k = l->kernel_dims[l->kernel_rank - 2], n = l->kernel_dims[l->kernel_rank - 1];
-  dy = ofs_build_act_backward(b, l, dy);
-  emit_weight_gradient(b, l, dy);
-  if (!wanted) return 0;
+uint32_t ofs_build_affine_back(ofs_builder *b, ofs_layer *l, uint32_t dy) {
+  uint32_t k = rows_of(l->weights), n = columns_of(l->weights);
   uint64_t panels = ((uint64_t)k + OFS_PANEL - 1) / OFS_PANEL;
   uint32_t turned = ofs_build_buffer(b, panels * OFS_PANEL * n, 1), dx = ofs_build_buffer(b, l->in.size, 0);
   ofs_op *op = ofs_build_op(b, l, turned_panels_part, turned, 0, 0, 0);
@@ -178,6 +191,14 @@ uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int
   ofs_cut(b, op, panels, 1, 8.0 * OFS_PANEL * n, 1);
   emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
   return dx;
+}
+
+uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  dy = ofs_build_act_backward(b, l, dy);
+  ofs_chunks c = ofs_build_chunks(b, l);
+  ofs_build_weight_gradient(b, l, &c, 0, 0, b->x[l->index], dy);
+  ofs_build_chunk_sum(b, l, &c);
+  return wanted ? ofs_build_affine_back(b, l, dy) : 0;
 }
 
 const ofs_layer_kind ofs_dense_kind = {dense_shape, ofs_build_dense, ofs_build_dense_backward};

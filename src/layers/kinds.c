@@ -9,6 +9,8 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_AVERAGE_POOLING2D: return &ofs_pool2d_kind;
     case OFS_FLATTEN: return &ofs_flatten_kind;
     case OFS_RESHAPE: return &ofs_reshape_kind;
+    case OFS_LSTM:
+    case OFS_GRU: return &ofs_recurrent_kind;
     case OFS_DROPOUT: return &ofs_dropout_kind;
     default: return &ofs_activation_kind;
   }

@@ -5,7 +5,7 @@
 #include "../internal.h"
 
 extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
-    ofs_dropout_kind, ofs_activation_kind;
+    ofs_dropout_kind, ofs_activation_kind, ofs_recurrent_kind;
 
 /* Emits y = act(x), in place where the backward allows; softmax included. */
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x);
@@ -17,6 +17,22 @@ int ofs_act_fuses(uint32_t act);
 /* dense over the last axis; a convolution of 1 x 1 with stride 1 is one too. */
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x);
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
+
+/* The products of a dense layer, for others that have a kernel (K, N) over the positions of their input.
+ * y = x W + b, then the layer's activation where `fuse`; dx = dy W^T. */
+void ofs_build_affine(ofs_builder *b, ofs_layer *l, uint32_t y, uint32_t x, int fuse);
+uint32_t ofs_build_affine_back(ofs_builder *b, ofs_layer *l, uint32_t dy);
+/* Gradients of a layer's weights come from chunks of samples; `partial` holds those of more than one, all tensors of
+ * the layer in each (0: there is one, which goes straight to the gradient). */
+typedef struct ofs_chunks {
+  uint32_t samples, partial;
+} ofs_chunks;
+ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l);
+/* dW = x^T dy of weight `which` (K, N), and row `row` of the bias gradient = the sum of dy (-1: none). */
+void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, uint32_t which, int row, uint32_t x,
+                               uint32_t dy);
+/* After all of them. */
+void ofs_build_chunk_sum(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c);
 
 /* A convolution of 3 x 3 by Winograd's products, where ofs_winograd_fits: an image (h, w, c), padded by top and left,
  * becomes (oh, ow, f). */
@@ -38,7 +54,7 @@ ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, const ofs_window_
 int ofs_window_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pad, uint32_t *out, uint32_t *before,
                     uint32_t *after);
 
-/* Emits the sum of the layer's partial gradients (kernel and bias), `block` units of op's cut a chunk. */
+/* Emits the sum of the layer's partial gradients (all its tensors), `block` units of op's cut a chunk. */
 void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block);
 /* 1 where the loss takes this layer's logits, so that its activation is left out. */
 int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l);

@@ -73,6 +73,21 @@ static void activation(writer *w, int act) {
   FIELD(w, OFS_ACTIVATION_ACTIVATION, act);
 }
 
+typedef struct cells {
+  int type, act, gate_act, bias, sequences;
+} cells;
+
+/* Biases of random numbers, and recurrent weights too big for the gates to be all alike. */
+static void recurrent(writer *w, int units, const cells *c) {
+  writer_record(w, (uint16_t)c->type);
+  FIELD(w, OFS_LSTM_UNITS, units);
+  FIELD(w, OFS_LSTM_ACTIVATION, c->act);
+  FIELD(w, OFS_LSTM_GATE_ACT, c->gate_act);
+  FIELD(w, OFS_LSTM_USE_BIAS, c->bias);
+  FIELD(w, OFS_LSTM_BIAS_INIT, OFS_INIT_GLOROT_UNIFORM);
+  FIELD(w, OFS_LSTM_RETURN_SEQUENCES, c->sequences);
+}
+
 /* The mean loss of the batch: by an evaluation, or, where dropout has to be the same, by the step done again. */
 static double loss_of(ofs_plan *p, ofs_model *m, uint32_t n) {
   ofs_totals t;
@@ -105,6 +120,9 @@ static void check_parameter(ofs_plan *p, ofs_model *m, const real *start, uint64
   CHECK_MSG(fabs(d - g) <= 1e-6 * fabs(d) + 1e-9, "%s: parameter %d: gradient %.12g, difference %.12g", name, (int)i, g, d);
 }
 
+/* How many parameters of a net are checked, about. */
+static uint64_t probes = 150;
+
 /* Checks every parameter (of a big net: every few) of the net for a batch of n. rows: y as rows of targets. */
 static void check_net(const writer *w, uint32_t n, int rows, int dropout, const char *name) {
   ofs_error err = {0};
@@ -127,7 +145,7 @@ static void check_net(const writer *w, uint32_t n, int rows, int dropout, const 
   loss_of(train, m, n);
   memcpy(g, ofs_plan_gradient(train), m->parameters * sizeof *g);
   double size = 0;
-  uint64_t stride = m->parameters / 150 + 1;
+  uint64_t stride = m->parameters / probes + 1;
   for (uint64_t i = 0; i < m->parameters; i += stride) {
     check_parameter(dropout ? train : evaluate, m, start, i, g[i], n, name);
     size += fabs(g[i]);
@@ -236,6 +254,62 @@ static void test_pools(void) {
         }
 }
 
+static const int gate_acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU,
+                                OFS_ACT_SELU,   OFS_ACT_SIGMOID, OFS_ACT_TANH,     OFS_ACT_SOFTPLUS};
+
+/* Cells with every activation; then one layer between two others, so that all its gradients are proved: one step, odd
+ * sizes, one sample and more than a block of them. */
+static void test_recurrent(void) {
+  static const struct { int steps, inputs, units; uint32_t n; } sizes[] = {
+      {1, 3, 2, 1}, {1, 1, 1, 3}, {2, 1, 5, 1}, {5, 3, 4, 3}, {4, 5, 9, 17}, {7, 2, 1, 9}, {3, 4, 17, 8}};
+  writer w;
+  for (int type = OFS_LSTM; type <= OFS_GRU; type++) {
+    for (int i = 0; i < 16; i++) {
+      const cells c = {type, gate_acts[i % 8], gate_acts[(i * 3 + 1) % 8], 1, i / 8};
+      net(&w, 4, 3, 0, OFS_LOSS_MSE);
+      recurrent(&w, 5, &c), dense(&w, 2, OFS_ACT_LINEAR);
+      check_net(&w, 3, 1, 0, LABEL("recurrent %d, activations %d and %d", type, c.act, c.gate_act));
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (int k = 0; k < 4; k++) {
+        const cells c = {type, OFS_ACT_TANH, OFS_ACT_SIGMOID, k / 2, k % 2};
+        net(&w, sizes[i].steps, sizes[i].inputs, 0, OFS_LOSS_MSE);
+        dense(&w, sizes[i].inputs, OFS_ACT_TANH), recurrent(&w, sizes[i].units, &c), dense(&w, 2, OFS_ACT_LINEAR);
+        check_net(&w, sizes[i].n, 1, 0, LABEL("recurrent %d, %d x %d, units %d, bias %d, sequences %d", type,
+                  sizes[i].steps, sizes[i].inputs, sizes[i].units, c.bias, c.sequences));
+      }
+    for (int other = OFS_LSTM; other <= OFS_GRU; other++) { /* stacked, and a sequence as the prediction */
+      const cells one = {type, OFS_ACT_TANH, OFS_ACT_SIGMOID, 1, 1}, two = {other, OFS_ACT_ELU, OFS_ACT_SIGMOID, 1, 0};
+      net(&w, 6, 2, 0, -1);
+      recurrent(&w, 4, &one), recurrent(&w, 3, &one), recurrent(&w, 3, &two), dense(&w, 3, OFS_ACT_SOFTMAX);
+      check_net(&w, 5, 0, 0, LABEL("recurrent %d and %d, stacked", type, other));
+      net(&w, 4, 2, 0, OFS_LOSS_HUBER);
+      recurrent(&w, 3, &two), writer_record(&w, OFS_RESHAPE);
+      FIELD(&w, OFS_RESHAPE_TARGET_SHAPE, 3, 1);
+      recurrent(&w, 2, &one);
+      check_net(&w, 4, 1, 0, LABEL("recurrent %d, a sequence as the prediction", type));
+    }
+    const cells c = {type, OFS_ACT_TANH, OFS_ACT_SIGMOID, 1, 0};
+    net(&w, 40, 2, 0, OFS_LOSS_MSE); /* more than one chunk of the reduction over steps */
+    recurrent(&w, 3, &c);
+    check_net(&w, 110, 1, 0, LABEL("recurrent %d, chunks", type));
+  }
+}
+
+/* Waves of one step with the units in tiles: a part of the parameters. */
+static void test_wide_recurrent(void) {
+  writer w;
+  probes = 12;
+  for (int type = OFS_LSTM; type <= OFS_GRU; type++)
+    for (int sequences = 0; sequences < 2; sequences++) {
+      const cells c = {type, OFS_ACT_TANH, OFS_ACT_SIGMOID, 1, sequences};
+      net(&w, 3, 2, 0, OFS_LOSS_MSE);
+      dense(&w, 2, OFS_ACT_TANH), recurrent(&w, 301, &c), dense(&w, 1, OFS_ACT_LINEAR);
+      check_net(&w, 9, 1, 0, LABEL("recurrent %d, 301 units, sequences %d", type, sequences));
+    }
+  probes = 150;
+}
+
 /* Shapes that change, dropout, and more samples than one chunk of a reduction. */
 static void test_rest(void) {
   writer w;
@@ -265,6 +339,8 @@ int main(void) {
   test_winograd();
   test_convolutions();
   test_pools();
+  test_recurrent();
+  test_wide_recurrent();
   test_rest();
   return check_report("gradients");
 }

@@ -95,6 +95,13 @@ static void whole(writer *w) {
   FIELD(w, OFS_RESHAPE_TARGET_SHAPE, 4, 6);
   writer_record(w, OFS_DROPOUT);
   FIELD(w, OFS_DROPOUT_RATE, 0.25);
+  writer_record(w, OFS_LSTM);
+  FIELD(w, OFS_LSTM_UNITS, 3);
+  FIELD(w, OFS_LSTM_ACTIVATION, OFS_GATE_SOFTPLUS);
+  FIELD(w, OFS_LSTM_RETURN_SEQUENCES, 1);
+  writer_record(w, OFS_GRU);
+  FIELD(w, OFS_GRU_UNITS, 2);
+  FIELD(w, OFS_GRU_RESET_AFTER, 1);
   writer_record(w, OFS_FLATTEN);
   dense(w, 4, OFS_ACT_SOFTMAX);
 }
@@ -188,7 +195,7 @@ static void test_random_layers(void) {
     writer_values(&w, OFS_MODEL_INPUT_SHAPE, (uint16_t)rank, shape);
     writer_record(&w, (uint16_t)(OFS_SGD + random_word() % 3));
     for (uint32_t layers = 1 + random_word() % 4; layers > 0; layers--) {
-      uint16_t type = (uint16_t)(OFS_DENSE + random_word() % 8);
+      uint16_t type = (uint16_t)(OFS_DENSE + random_word() % 10);
       writer_record(&w, type);
       for (uint32_t i = 0; i < ofs_field_count; i++) {
         const ofs_field *f = &ofs_fields[i];
@@ -215,7 +222,9 @@ static int place_of(uint32_t record) {
   return group == 'm' ? OFS_IN_MODEL : group == 'o' ? OFS_IN_OPTIMIZER : 0;
 }
 
-/* What a required field may hold, for an input of (8, 8, 2). */
+static int is_recurrent(uint32_t record) { return record == OFS_LSTM || record == OFS_GRU; }
+
+/* What a required field may hold, for an input of (8, 8, 2), or of (64, 2) where a layer wants steps. */
 static void write_required(writer *w, uint32_t record, uint32_t but) {
   for (uint32_t i = 0; i < ofs_field_count; i++) {
     const ofs_field *f = &ofs_fields[i];
@@ -239,7 +248,8 @@ static void spec_before(writer *w, const ofs_field *f) {
   const int place = place_of(f->record);
   w->n = 0;
   writer_record(w, OFS_MODEL);
-  write_required(w, OFS_MODEL, place == OFS_IN_MODEL ? f->id : NONE);
+  if (is_recurrent(f->record)) FIELD(w, OFS_MODEL_INPUT_SHAPE, 64, 2);
+  else write_required(w, OFS_MODEL, place == OFS_IN_MODEL ? f->id : NONE);
   if (place == OFS_IN_MODEL) return;
   writer_record(w, place == OFS_IN_OPTIMIZER ? f->record : OFS_SGD);
   if (place == OFS_IN_OPTIMIZER) return;
@@ -278,6 +288,7 @@ static void field_on_bound(const ofs_field *f, double v) {
   uint64_t bytes;
   field_values(&w, f, 1, &v);
   if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return;
+  if (f->record == OFS_GRU && f->id == OFS_GRU_RESET_AFTER && v == 0) return; /* test_recurrent */
   CHECK_MSG(e.reason == OFS_WHY_WINDOW || e.reason == OFS_WHY_PRODUCT || e.reason == OFS_WHY_OUTPUT,
       "record %u field %u: its bound %g is refused for %d", f->record, f->id, v, e.reason);
 }
@@ -332,7 +343,7 @@ static void test_fields(void) {
 
 static void test_unknown(void) {
   static writer w;
-  static const uint16_t layers[] = {OFS_MODEL, OFS_SGD, OFS_ADAMW, OFS_DENSE - 1, OFS_ACTIVATION + 1, 0x2000, 0xffff};
+  static const uint16_t layers[] = {OFS_MODEL, OFS_SGD, OFS_ADAMW, OFS_DENSE - 1, OFS_GRU + 1, 0x2000, 0xffff};
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     head(&w, 1, 4, 0, 0);
     dense(&w, 3, 0);
@@ -498,6 +509,73 @@ static void test_reshape(void) {
   refused(&w, 0, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_PRODUCT, 0x1p144, 128, 128, "a reshape to 2^144");
 }
 
+static void recurrent(writer *w, uint16_t type, double steps, double inputs, double units) {
+  head(w, 2, steps, inputs, 0);
+  writer_record(w, type);
+  FIELD(w, OFS_LSTM_UNITS, units);
+}
+
+static void test_recurrent(void) {
+  static writer w;
+  for (uint16_t type = OFS_LSTM; type <= OFS_GRU; type++) {
+    const double gates = type == OFS_LSTM ? 4 : 3;
+    for (int rank = 1; rank <= 3; rank += 2) {
+      head(&w, rank, 8, 8, 2);
+      writer_record(&w, type);
+      FIELD(&w, OFS_LSTM_UNITS, 3);
+      refused(&w, 0, -1, OFS_WHY_RANK, rank, 2, 2, "an input without time steps");
+    }
+    static const uint8_t fields[] = {OFS_LSTM_ACTIVATION, OFS_LSTM_GATE_ACT};
+    for (int i = 0; i < 2; i++) {
+      recurrent(&w, type, 4, 2, 3);
+      FIELD(&w, fields[i], OFS_ACT_GELU);
+      refused(&w, 0, fields[i], OFS_WHY_UNKNOWN, OFS_ACT_GELU, 0, 0, "gelu in a cell");
+      recurrent(&w, type, 4, 2, 3);
+      FIELD(&w, fields[i], OFS_ACT_SOFTMAX);
+      refused(&w, 0, fields[i], OFS_WHY_RANGE, OFS_ACT_SOFTMAX, 0, OFS_ACT_SOFTPLUS, "softmax in a cell");
+    }
+    /* the gates of a sample are limited as a sample is, each kernel as a tensor is */
+    recurrent(&w, type, 16777216, 1, 31);
+    accepted(&w, "the longest sequence");
+    recurrent(&w, type, 16777216, 1, 256);
+    refused(&w, 0, -1, OFS_WHY_PRODUCT, 0x1p32 * gates, 1, MOST_SAMPLE, "gates of 2^32 and more");
+    recurrent(&w, type, 1, 2, 16777216);
+    refused(&w, 0, -1, OFS_WHY_PRODUCT, 0x1p48 * gates, 1, 0x1p44, "a recurrent kernel of 2^48 and more");
+    recurrent(&w, type, 1, 16777216, 4194304);
+    refused(&w, 0, -1, OFS_WHY_PRODUCT, 0x1p46 * gates, 1, 0x1p44, "a kernel of 2^46 and more");
+    recurrent(&w, type, 1, 2, 1);
+    dense(&w, 3, OFS_ACT_LINEAR);
+    CHECK_INT(use_when_small(w.bytes, w.n), 3);
+  }
+  recurrent(&w, OFS_GRU, 4, 2, 3);
+  FIELD(&w, OFS_GRU_RESET_AFTER, 0);
+  refused(&w, 0, OFS_GRU_RESET_AFTER, OFS_WHY_RANGE, 0, 1, 1, "a reset before the product");
+}
+
+/* Plans of long sequences for big batches: sizes add up or saturate, and never wrap. */
+static void test_huge_sequences(void) {
+  static writer w;
+  for (uint16_t type = OFS_LSTM; type <= OFS_GRU; type++) {
+    recurrent(&w, type, 16777216, 1, 31);
+    FIELD(&w, OFS_LSTM_RETURN_SEQUENCES, 1);
+    for (int i = 0; i < 9; i++) {
+      writer_record(&w, type);
+      FIELD(&w, OFS_LSTM_UNITS, 31);
+      FIELD(&w, OFS_LSTM_RETURN_SEQUENCES, 1);
+    }
+    ofs_model *m = open_model(&w, NULL);
+    if (!CHECK(m != NULL)) return;
+    uint64_t bytes = 0, last = 0;
+    for (uint32_t batch = 1; batch <= 1u << 24; batch *= 2, last = bytes) {
+      CHECK_INT(ofs_plan_bytes(m, OFS_TRAIN, batch, &bytes, NULL), OFS_OK);
+      const double least = 10.0 * 7 * 31 * 16777216 * sizeof(ofs_real) * batch;
+      CHECK_MSG(bytes > last && ((double)bytes >= least || bytes >= 1ull << 62), "batch %u takes %g of %g", batch,
+          (double)bytes, least);
+    }
+    free(m);
+  }
+}
+
 /* ---- the loss and the last layer ---- */
 
 static void loss_spec(writer *w, int loss, double units, int act) {
@@ -629,28 +707,31 @@ static void test_huge_batches(void) {
   free(block), free(m);
 }
 
-/* As many layers as there may be. */
+/* As many layers as there may be, of a type that takes many operations, and of one that takes many buffers. */
 static void test_most_layers(void) {
   static writer w;
-  head(&w, 3, 4, 4, 1);
-  for (int i = 0; i < OFS_MAX_LAYERS; i++) {
-    writer_record(&w, OFS_CONV2D);
-    FIELD(&w, OFS_CONV2D_FILTERS, 1);
-    FIELD(&w, OFS_CONV2D_KERNEL_SIZE, 1, 2);
-    FIELD(&w, OFS_CONV2D_PADDING, OFS_PAD_SAME);
+  for (int recurrent = 0; recurrent < 2; recurrent++) {
+    head(&w, recurrent ? 2 : 3, 4, 4, 1);
+    for (int i = 0; i < OFS_MAX_LAYERS; i++) {
+      writer_record(&w, recurrent ? OFS_LSTM : OFS_CONV2D);
+      FIELD(&w, OFS_CONV2D_FILTERS, recurrent ? 4 : 1);
+      if (recurrent) FIELD(&w, OFS_LSTM_RETURN_SEQUENCES, 1);
+      else FIELD(&w, OFS_CONV2D_KERNEL_SIZE, 1, 2);
+      if (!recurrent) FIELD(&w, OFS_CONV2D_PADDING, OFS_PAD_SAME);
+    }
+    ofs_model *m = open_model(&w, NULL);
+    if (!CHECK(m != NULL)) return;
+    CHECK_INT(ofs_model_layers(m), OFS_MAX_LAYERS);
+    CHECK_INT(ofs_model_tensors(m), (recurrent ? 3 : 2) * OFS_MAX_LAYERS);
+    static float x[32], y[32];
+    const ofs_data data = {.x = x, .y = y, .x_type = OFS_F32, .y_type = OFS_F32, .n = 2};
+    ofs_plan *p = open_plan(m, OFS_TRAIN, 2);
+    if (CHECK(p != NULL)) {
+      CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+      CHECK_INT(run_step(p, 0, 2, 1u << 30), OFS_OK);
+    }
+    free(p), free(m);
   }
-  ofs_model *m = open_model(&w, NULL);
-  if (!CHECK(m != NULL)) return;
-  CHECK_INT(ofs_model_layers(m), OFS_MAX_LAYERS);
-  CHECK_INT(ofs_model_tensors(m), 2 * OFS_MAX_LAYERS);
-  static float x[16], y[16];
-  const ofs_data data = {.x = x, .y = y, .x_type = OFS_F32, .y_type = OFS_F32, .n = 1};
-  ofs_plan *p = open_plan(m, OFS_TRAIN, 1);
-  if (CHECK(p != NULL)) {
-    CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-    CHECK_INT(run_step(p, 0, 1, 1u << 30), OFS_OK);
-  }
-  free(p), free(m);
 }
 
 int main(void) {
@@ -664,6 +745,8 @@ int main(void) {
   test_windows();
   test_products();
   test_reshape();
+  test_recurrent();
+  test_huge_sequences();
   test_losses();
   test_short_blocks();
   test_batches();

@@ -1,0 +1,140 @@
+/* gates.c: the cells of recurrent layers (kernels.h has their formulas), four units at a time.
+ *
+ * tanh with sigmoid gates, which nearly everybody has, is compiled as one straight loop; other activations, and the
+ * last one to three units of a row, go through functions that know all of them. No unit sees another. */
+#include "activate.h"
+#include "kernels.h"
+#include "kernels_fast.h"
+
+#ifndef OFS_REAL_DOUBLE
+
+__attribute__((noinline)) static ofs_f4 any_act(uint32_t act, ofs_f4 x) { return ofs_activate4(act, x); }
+__attribute__((noinline)) static ofs_f4 any_back(uint32_t act, ofs_f4 y, ofs_f4 dy) {
+  return ofs_differentiate4(act, y, dy);
+}
+
+/* `usual`: a constant, 1 where a cell has tanh with sigmoid gates. */
+OFS_INLINE ofs_f4 state_act(const ofs_cell *cell, ofs_f4 x, int usual) {
+  return usual ? ofs_tanh4(x) : any_act(cell->act, x);
+}
+OFS_INLINE ofs_f4 gate_act(const ofs_cell *cell, ofs_f4 x, int usual) {
+  return usual ? ofs_sigmoid4(x) : any_act(cell->gate_act, x);
+}
+OFS_INLINE ofs_f4 state_back(const ofs_cell *cell, ofs_f4 y, ofs_f4 dy, int usual) {
+  return usual ? ofs_differentiate4(OFS_ACT_TANH, y, dy) : any_back(cell->act, y, dy);
+}
+OFS_INLINE ofs_f4 gate_back(const ofs_cell *cell, ofs_f4 y, ofs_f4 dy, int usual) {
+  return usual ? ofs_differentiate4(OFS_ACT_SIGMOID, y, dy) : any_back(cell->gate_act, y, dy);
+}
+
+/* The first `lanes` elements, 1 to 4. */
+OFS_INLINE ofs_f4 load(const float *p, size_t lanes) { return lanes == 4 ? ofs_load4(p) : ofs_load_part(p, lanes); }
+OFS_INLINE void store(float *p, ofs_f4 v, size_t lanes) {
+  if (lanes == 4)
+    ofs_store4(p, v);
+  else
+    ofs_store_part(p, v, lanes);
+}
+
+/* Units of a row: `z` their first gate, `k` where everything else has them. */
+OFS_INLINE void lstm_forward_lanes(const ofs_cell *cell, float *z, size_t k, size_t lanes, int usual) {
+  const size_t u = cell->units;
+  ofs_f4 i = gate_act(cell, load(z, lanes), usual), f = gate_act(cell, load(z + u, lanes), usual);
+  ofs_f4 g = state_act(cell, load(z + 2 * u, lanes), usual), o = gate_act(cell, load(z + 3 * u, lanes), usual);
+  ofs_f4 c = f * load(cell->before + k, lanes) + i * g, a = state_act(cell, c, usual);
+  store(z, i, lanes);
+  store(z + u, f, lanes);
+  store(z + 2 * u, g, lanes);
+  store(z + 3 * u, o, lanes);
+  store(cell->c + k, c, lanes);
+  if (cell->a) store(cell->a + k, a, lanes);
+  store(cell->h + k, o * a, lanes);
+}
+
+OFS_INLINE void lstm_backward_lanes(const ofs_cell *cell, float *z, size_t k, size_t lanes, int usual) {
+  const size_t u = cell->units;
+  ofs_f4 i = load(z, lanes), f = load(z + u, lanes), g = load(z + 2 * u, lanes), o = load(z + 3 * u, lanes);
+  ofs_f4 dh = load(cell->dh + k, lanes), a = load(cell->a + k, lanes), before = load(cell->before + k, lanes);
+  ofs_f4 dc = load(cell->dc + k, lanes) + state_back(cell, a, dh * o, usual);
+  store(z, gate_back(cell, i, dc * g, usual), lanes);
+  store(z + u, gate_back(cell, f, dc * before, usual), lanes);
+  store(z + 2 * u, state_back(cell, g, dc * i, usual), lanes);
+  store(z + 3 * u, gate_back(cell, o, dh * a, usual), lanes);
+  store(cell->dc + k, dc * f, lanes);
+}
+
+OFS_INLINE void gru_forward_lanes(const ofs_cell *cell, float *p, float *q, size_t k, size_t lanes, int usual) {
+  const size_t u = cell->units;
+  ofs_f4 z = gate_act(cell, load(p, lanes) + load(q, lanes), usual);
+  ofs_f4 r = gate_act(cell, load(p + u, lanes) + load(q + u, lanes), usual);
+  ofs_f4 g = state_act(cell, load(p + 2 * u, lanes) + r * load(q + 2 * u, lanes), usual);
+  store(p, z, lanes);
+  store(p + u, r, lanes);
+  store(p + 2 * u, g, lanes);
+  store(cell->h + k, z * load(cell->before + k, lanes) + (ofs_splat4(1) - z) * g, lanes);
+}
+
+OFS_INLINE void gru_backward_lanes(const ofs_cell *cell, float *p, float *q, size_t k, size_t lanes, int usual) {
+  const size_t u = cell->units;
+  ofs_f4 z = load(p, lanes), r = load(p + u, lanes), g = load(p + 2 * u, lanes), dh = load(cell->dh + k, lanes);
+  ofs_f4 dg = state_back(cell, g, dh * (ofs_splat4(1) - z), usual);
+  ofs_f4 dz = gate_back(cell, z, dh * (load(cell->before + k, lanes) - g), usual);
+  ofs_f4 dr = gate_back(cell, r, dg * load(q + 2 * u, lanes), usual), through = dh * z;
+  store(p, dz, lanes);
+  store(p + u, dr, lanes);
+  store(p + 2 * u, dg, lanes);
+  store(q, dz, lanes);
+  store(q + u, dr, lanes);
+  store(q + 2 * u, dg * r, lanes);
+  if (cell->add) through = load(cell->dh_before + k, lanes) + through;
+  store(cell->dh_before + k, through, lanes);
+}
+
+static int is_usual(const ofs_cell *cell) { return cell->act == OFS_ACT_TANH && cell->gate_act == OFS_ACT_SIGMOID; }
+
+static size_t lanes_left(const ofs_cell *cell, size_t k) { return cell->n - k < 4 ? cell->n - k : 4; }
+
+static void lstm_forward_f32(const ofs_cell *cell) {
+  const size_t u = cell->units, whole = is_usual(cell) ? cell->n / 4 * 4 : 0;
+  for (size_t r = 0; r < cell->rows; r++) {
+    float *z = cell->gates + r * 4 * u;
+    for (size_t k = 0; k < whole; k += 4) lstm_forward_lanes(cell, z + k, r * u + k, 4, 1);
+    for (size_t k = whole; k < cell->n; k += 4) lstm_forward_lanes(cell, z + k, r * u + k, lanes_left(cell, k), 0);
+  }
+}
+
+static void lstm_backward_f32(const ofs_cell *cell) {
+  const size_t u = cell->units, whole = is_usual(cell) ? cell->n / 4 * 4 : 0;
+  for (size_t r = 0; r < cell->rows; r++) {
+    float *z = cell->gates + r * 4 * u;
+    for (size_t k = 0; k < whole; k += 4) lstm_backward_lanes(cell, z + k, r * u + k, 4, 1);
+    for (size_t k = whole; k < cell->n; k += 4) lstm_backward_lanes(cell, z + k, r * u + k, lanes_left(cell, k), 0);
+  }
+}
+
+static void gru_forward_f32(const ofs_cell *cell) {
+  const size_t u = cell->units, whole = is_usual(cell) ? cell->n / 4 * 4 : 0;
+  for (size_t r = 0; r < cell->rows; r++) {
+    float *p = cell->gates + r * 3 * u, *q = cell->q + r * 3 * u;
+    for (size_t k = 0; k < whole; k += 4) gru_forward_lanes(cell, p + k, q + k, r * u + k, 4, 1);
+    for (size_t k = whole; k < cell->n; k += 4) gru_forward_lanes(cell, p + k, q + k, r * u + k, lanes_left(cell, k), 0);
+  }
+}
+
+static void gru_backward_f32(const ofs_cell *cell) {
+  const size_t u = cell->units, whole = is_usual(cell) ? cell->n / 4 * 4 : 0;
+  for (size_t r = 0; r < cell->rows; r++) {
+    float *p = cell->gates + r * 3 * u, *q = cell->q + r * 3 * u;
+    for (size_t k = 0; k < whole; k += 4) gru_backward_lanes(cell, p + k, q + k, r * u + k, 4, 1);
+    for (size_t k = whole; k < cell->n; k += 4) gru_backward_lanes(cell, p + k, q + k, r * u + k, lanes_left(cell, k), 0);
+  }
+}
+
+void ofs_gates_fill(ofs_kernels *k) {
+  k->lstm_forward = lstm_forward_f32;
+  k->lstm_backward = lstm_backward_f32;
+  k->gru_forward = gru_forward_f32;
+  k->gru_backward = gru_backward_f32;
+}
+
+#endif
