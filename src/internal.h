@@ -104,6 +104,8 @@ struct ofs_op {
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
+  uint64_t lasting, passing; /* bytes that it touches at most: of parameters and their kin, and of samples */
+  int shared;         /* its parts are worth sharing between threads, for the batch at hand */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
   real *at[OFS_OP_BUFFERS];        /* the same, resolved */
   uint32_t n[8];                   /* the operation's own sizes */
@@ -112,6 +114,7 @@ struct ofs_op {
 
 typedef struct ofs_buffer {
   uint64_t bytes, offset;
+  int fixed; /* the same for any number of samples */
   uint32_t first, last; /* operations that use it */
 } ofs_buffer;
 

@@ -8,7 +8,7 @@
 uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed) {
   uint64_t n = fixed ? elements : ofs_mul_sat(elements, b->batch);
   uint64_t bytes = ofs_add_sat(ofs_mul_sat(n, sizeof(real)), OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
-  b->buffers[++b->buffer_count] = (ofs_buffer){.bytes = bytes, .first = UINT32_MAX};
+  b->buffers[++b->buffer_count] = (ofs_buffer){.bytes = bytes, .fixed = fixed, .first = UINT32_MAX};
   return b->buffer_count;
 }
 
@@ -146,6 +146,19 @@ static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
   return end;
 }
 
+/* What an operation reads or writes, at most: its buffers, and the parameters of its layer or (an update) of all. */
+static void count_bytes(const ofs_builder *b, ofs_op *op) {
+  const ofs_model *m = b->model;
+  uint64_t own = (op->layer ? op->layer->kernel_size : m->parameters) * sizeof(real);
+  op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->moments) : op->layer ? own : 0;
+  op->passing = 0;
+  for (int k = 0; k < OFS_OP_BUFFERS; k++) {
+    const ofs_buffer *u = &b->buffers[op->buffer[k]];
+    if (op->buffer[k] && op->buffer[k] == b->gradient) op->lasting += own;
+    else *(u->fixed ? &op->lasting : &op->passing) += u->bytes;
+  }
+}
+
 static uint64_t head_bytes(const ofs_builder *b) {
   uint64_t n = (sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
   return n + ((b->op_count * sizeof(ofs_op) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1));
@@ -183,6 +196,7 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
   p->ops = (ofs_op *)(block + ((sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(size_t)(OFS_ALIGN - 1)));
   for (uint32_t i = 0; i < b.op_count; i++) {
     p->ops[i] = b.ops[i];
+    count_bytes(&b, &p->ops[i]);
     for (int k = 0; k < OFS_OP_BUFFERS; k++)
       if (b.ops[i].buffer[k]) p->ops[i].at[k] = (real *)(data + b.buffers[b.ops[i].buffer[k]].offset);
   }

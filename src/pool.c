@@ -1,10 +1,11 @@
 /* pool.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory. Threads are the
  * caller's to make; here they report in, share regions, sleep, and leave.
  *
- * A REGION is parts of one wave of one operation. Its parts are claimed by adding one to the ticket, whose two halves
- * are the next part and the end; the caller claims too, and goes on once as many parts are done as there were. So
- * nobody ever waits for a helper that is late: it finds nothing left. What describes a region is written while none
- * of its parts can be claimed, and read by those only who have claimed one.
+ * A REGION is parts of one wave of one operation, a share of them for each thread, always the same one, because what a
+ * core wrote in one operation lies in its cache for the next. A part is claimed by adding one to a share's ticket, whose
+ * two halves are the next part and the end; who is through with its own share goes on with the others'. The caller goes
+ * on once as many parts are done as there were, so nobody ever waits for a helper that is late: it finds nothing left.
+ * What describes a region is written while none of its parts can be claimed, and read by those only who claimed one.
  *
  * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A caller's sleep has an
  * end, so that a helper that died with a part in hand gives a status and not a deadlock. */
@@ -25,23 +26,31 @@
 #define MOST_NAPS 100
 #define FOREVER -1ll
 
+/* Shares, one for each of the first threads: others begin with those of others. */
+#define SHARES 64
+
 /* Words that different threads write at the same time lie in cache lines of their own. */
+typedef struct ofs_share {
+  _Alignas(64) uint64_t ticket; /* low half: the next part; high half: the end */
+} ofs_share;
+
 struct ofs_team {
-  _Alignas(64) uint64_t ticket; /* low half: the next part, from 0 on; high half: how many there are */
+  ofs_share shares[SHARES];
+  _Alignas(64) uint32_t round; /* changes with every region, and to wake who sleeps on it */
+  uint32_t used;               /* shares */
   const ofs_plan *plan;
   const ofs_op *op;
   uint32_t first;
   _Alignas(64) uint32_t done; /* parts of the region */
   uint32_t waiting;           /* the caller sleeps on `done` */
-  _Alignas(64) uint32_t bell; /* what helpers sleep on: rung by changing it */
-  uint32_t sleepers, helpers, ended, lost;
+  _Alignas(64) uint32_t sleepers, helpers, ended, lost;
 #ifndef __wasm__
   pthread_mutex_t lock;
   pthread_cond_t changed;
 #endif
 };
 
-/* Everything here is sequentially consistent: who announces a sleep and then looks, and who writes and then looks for
+/* These words are sequentially consistent: who announces a sleep and then looks, and who writes and then looks for
  * sleepers, must not miss each other. */
 #define LOAD(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
 #define STORE(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
@@ -91,18 +100,21 @@ static void rouse(ofs_team *t, uint32_t *word) {
 
 /* ---- a region ---- */
 
-static int is_open(const ofs_team *t) {
-  uint64_t ticket = LOAD(&t->ticket);
-  return (uint32_t)ticket < (uint32_t)(ticket >> 32);
-}
-
-/* Runs parts until none is left to claim; tells how many. */
-static uint32_t share(ofs_team *t) {
+/* Runs what is left to claim of a share; tells how many parts. */
+static uint32_t run_share(ofs_team *t, ofs_share *s) {
   for (uint32_t count = 0;; count++) {
-    uint64_t ticket = ADD(&t->ticket, 1);
-    if ((uint32_t)ticket >= (uint32_t)(ticket >> 32)) return count;
+    uint64_t ticket = LOAD(&s->ticket);
+    if ((uint32_t)ticket < ticket >> 32) ticket = ADD(&s->ticket, 1);
+    if ((uint32_t)ticket >= ticket >> 32) return count;
     t->op->run(t->plan, t->op, t->first + (uint32_t)ticket);
   }
+}
+
+/* Runs parts until none is left, those of thread `own` first; tells how many. */
+static uint32_t run_parts(ofs_team *t, uint32_t own) {
+  uint32_t count = 0, used = LOAD(&t->used);
+  for (uint32_t i = 0; i < used; i++) count += run_share(t, &t->shares[(own + i) % used]);
+  return count;
 }
 
 /* Waits until `count` parts are done. */
@@ -130,9 +142,13 @@ ofs_status ofs_team_run(ofs_team *t, const ofs_plan *p, const ofs_op *op, uint32
   t->op = op;
   t->first = first;
   STORE(&t->done, 0);
-  STORE(&t->ticket, (uint64_t)count << 32);
-  if (ofs_region_saves(count, op->part_work, LOAD(&t->helpers) + 1) >= OFS_WAKE_REGION) ofs_team_wake(t);
-  uint32_t own = share(t);
+  uint32_t threads = ofs_team_threads(t), used = ofs_min(threads, SHARES);
+  STORE(&t->used, used);
+  for (uint64_t i = 0; i < used; i++)
+    STORE(&t->shares[i].ticket, count * (i + 1) / used << 32 | count * i / used);
+  ADD(&t->round, 1);
+  if (ofs_region_saves(count, op->part_work, threads) >= OFS_WAKE_REGION) ofs_team_wake(t);
+  uint32_t own = run_parts(t, 0);
   if (ADD(&t->done, own) + own == count) return OFS_OK;
   return join(t, count);
 }
@@ -141,33 +157,30 @@ uint32_t ofs_team_threads(const ofs_team *t) { return t ? LOAD(&t->helpers) + 1 
 
 void ofs_team_wake(ofs_team *t) {
   if (!LOAD(&t->sleepers)) return;
-  ADD(&t->bell, 1);
-  rouse(t, &t->bell);
+  ADD(&t->round, 1); /* who is about to sleep does not */
+  rouse(t, &t->round);
 }
 
 /* ---- helpers ---- */
 
-/* 0 where the team has ended. */
-static int doze(ofs_team *t) {
+/* Sleeps until the round has changed, and it may be longer. */
+static void doze(ofs_team *t, uint32_t round) {
   ADD(&t->sleepers, 1);
-  uint32_t bell = LOAD(&t->bell);
-  if (!is_open(t) && !LOAD(&t->ended)) await(t, &t->bell, bell, FOREVER);
+  await(t, &t->round, round, FOREVER);
   ADD(&t->sleepers, -1u);
-  return !LOAD(&t->ended);
 }
 
 void ofs_team_help(ofs_team *t) {
-  ADD(&t->helpers, 1);
-  do {
-    for (int i = 0; i < SPINS; i++) {
-      if (!is_open(t)) continue;
-      uint32_t count = share(t);
-      if (!count) continue;
-      ADD(&t->done, count);
-      if (LOAD(&t->waiting)) rouse(t, &t->done);
-      i = 0;
-    }
-  } while (doze(t));
+  uint32_t own = ADD(&t->helpers, 1) + 1, seen = LOAD(&t->round);
+  while (!LOAD(&t->ended)) {
+    for (int i = 0; i < SPINS && LOAD(&t->round) == seen; i++) continue;
+    if (LOAD(&t->round) == seen) doze(t, seen);
+    seen = LOAD(&t->round);
+    uint32_t count = run_parts(t, own);
+    if (!count) continue;
+    ADD(&t->done, count);
+    if (LOAD(&t->waiting)) rouse(t, &t->done);
+  }
   ADD(&t->helpers, -1u);
 }
 
@@ -177,7 +190,7 @@ size_t ofs_team_bytes(void) { return sizeof(ofs_team); }
 
 ofs_team *ofs_team_init(void *mem) {
   ofs_team *t = mem;
-  *t = (ofs_team){.ticket = 0};
+  *t = (ofs_team){.round = 0};
   prepare(t);
   return t;
 }
@@ -191,8 +204,8 @@ void ofs_team_lose(ofs_team *t) {
 
 void ofs_team_end(ofs_team *t) {
   STORE(&t->ended, 1);
-  ADD(&t->bell, 1);
-  rouse(t, &t->bell);
+  ADD(&t->round, 1);
+  rouse(t, &t->round);
 }
 
 void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }

@@ -5,9 +5,6 @@
  * of one operation they do (pool.h); in what order parts are run never tells in a result. */
 #include "pool.h"
 
-/* What a region saves, 0 where that is not worth opening it. */
-static uint64_t worth(uint64_t saves) { return saves < OFS_REGION_LEAST ? 0 : saves; }
-
 void ofs_plan_cut(ofs_plan *p, uint32_t count) {
   if (p->count == count) return;
   p->count = count;
@@ -17,7 +14,8 @@ void ofs_plan_cut(ofs_plan *p, uint32_t count) {
     uint64_t units = op->fixed ? op->units : op->units * count;
     op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
     op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
-    p->saves += op->waves * worth(ofs_region_saves(op->parts / op->waves, op->part_work, 2));
+    op->shared = ofs_region_pays(op);
+    if (op->shared) p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
   }
 }
 
@@ -76,7 +74,7 @@ static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work
   uint64_t rounds = work < op->part_work ? 1 : work / op->part_work;
   uint32_t parts = rounds < left && rounds * threads < left ? (uint32_t)rounds * threads : left;
   if (parts > OFS_REGION_PARTS) parts = OFS_REGION_PARTS;
-  return worth(ofs_region_saves(parts, op->part_work, threads)) ? parts : 1;
+  return ofs_region_saves(parts, op->part_work, threads) < OFS_REGION_LEAST ? 1 : parts;
 }
 
 ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
@@ -92,7 +90,7 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
         if (done) *done = spent;
         return OFS_MORE;
       }
-      if (threads > 1) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
+      if (threads > 1 && op->shared) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
       if (parts == 1) op->run(p, op, p->part);
       else s = ofs_team_run(p->model->team, p, op, p->part, p->part + parts);
       if (s < 0) return s;
