@@ -52,7 +52,7 @@ static void backward_of(uint32_t act, float *dx, const float *at, const float *d
   }
 }
 
-static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
+void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n) {
   size_t rest = n % 4, whole = n - rest;
   float last[4];
   forward_of(act, y, x, whole);
@@ -62,7 +62,7 @@ static void act_forward_f32(uint32_t act, float *y, const float *x, size_t n) {
   ofs_store_part(y + whole, ofs_load4(last), rest);
 }
 
-static void act_backward_f32(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
+void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
   const float *at = act == OFS_ACT_GELU || act == OFS_ACT_SWISH ? x : y;
   size_t rest = n % 4, whole = n - rest;
   float last[4], last_at[4];
@@ -261,8 +261,8 @@ void ofs_kernels_fill(ofs_kernels *k) {
   k->add_rows = add_rows_f32;
   k->sum_partials = sum_partials_f32;
   k->scale_u8 = scale_u8_f32;
-  k->act_forward = act_forward_f32;
-  k->act_backward = act_backward_f32;
+  k->act_forward = ofs_act_forward;
+  k->act_backward = ofs_act_backward;
   k->softmax_forward = softmax_forward_f32;
   k->softmax_backward = softmax_backward_f32;
   k->dropout = dropout_f32;
