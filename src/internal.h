@@ -116,6 +116,7 @@ typedef struct ofs_buffer {
   uint64_t bytes, offset;
   int fixed; /* the same for any number of samples */
   uint32_t first, last; /* operations that use it */
+  uint32_t next;        /* in the list of those to place, or of those placed; 0 ends it */
 } ofs_buffer;
 
 /* What compiles a model into a program. Operations and buffers are collected in the model's scratch. */

@@ -113,33 +113,55 @@ static uint32_t build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
   return y;
 }
 
-/* The lowest place for buffer i beside those already placed whose lifetimes meet its own. */
-static uint64_t lowest_place(const ofs_buffer *all, uint32_t count, uint32_t i) {
-  const ofs_buffer *b = &all[i];
-  uint64_t at = 0;
-  for (int moved = 1; moved;) {
-    moved = 0;
-    for (uint32_t k = 1; k <= count; k++) {
-      const ofs_buffer *o = &all[k];
-      if (o->offset == UINT64_MAX || o->last < b->first || o->first > b->last) continue;
-      if (at < o->offset + o->bytes && o->offset < ofs_add_sat(at, b->bytes)) at = o->offset + o->bytes, moved = 1;
-    }
+/* Joins two lists of buffers, the biggest first; of two that are alike, that of `a`. */
+static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b) {
+  uint32_t head, *end = &head;
+  while (a && b) {
+    uint32_t *from = all[b].bytes > all[a].bytes ? &b : &a;
+    *end = *from;
+    end = &all[*from].next;
+    *from = *end;
   }
-  return at;
+  *end = a ? a : b;
+  return head;
+}
+
+/* The list of buffers [i, i + count), the biggest first. */
+static uint32_t biggest_first(ofs_buffer *all, uint32_t i, uint32_t count) {
+  all[i].next = 0;
+  if (count == 1) return i;
+  return merge(all, biggest_first(all, i, count / 2), biggest_first(all, i + count / 2, count - count / 2));
+}
+
+/* Puts buffer i into the lowest place beside those of the list whose lifetimes meet its own, and into the list, which
+ * goes by offsets. */
+static void place(ofs_buffer *all, uint32_t *lowest, uint32_t i) {
+  ofs_buffer *b = &all[i];
+  uint32_t *link = lowest;
+  b->offset = 0;
+  for (uint32_t k = *lowest; k; k = all[k].next) {
+    const ofs_buffer *o = &all[k];
+    if (o->offset >= b->offset + b->bytes) break;
+    if (o->last < b->first || o->first > b->last) continue;
+    if (o->offset + o->bytes <= b->offset) continue;
+    b->offset = o->offset + o->bytes;
+    link = &all[k].next;
+  }
+  while (*link && all[*link].offset < b->offset) link = &all[*link].next;
+  b->next = *link;
+  *link = i;
 }
 
 /* Places the biggest first (Pisarchyk & Lee 2020, "greedy by size"). Returns the end. */
 static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
   uint64_t end = 0;
-  for (uint32_t i = 1; i <= count; i++) all[i].offset = UINT64_MAX;
-  for (uint32_t placed = 0; placed < count; placed++) {
-    uint32_t big = 0;
-    for (uint32_t i = 1; i <= count; i++)
-      if (all[i].offset == UINT64_MAX && (!big || all[i].bytes > all[big].bytes)) big = i;
-    uint64_t at = all[big].first == UINT32_MAX ? 0 : lowest_place(all, count, big);
-    if (all[big].first == UINT32_MAX) all[big].bytes = 0; /* nobody uses it */
-    all[big].offset = at;
-    uint64_t stop = ofs_add_sat(at, all[big].bytes);
+  uint32_t lowest = 0;
+  for (uint32_t i = biggest_first(all, 1, count), next; i; i = next) {
+    next = all[i].next;
+    all[i].offset = 0;
+    if (all[i].first == UINT32_MAX) continue; /* nobody uses it */
+    place(all, &lowest, i);
+    uint64_t stop = ofs_add_sat(all[i].offset, all[i].bytes);
     if (stop >= OFS_BYTES_MAX) return OFS_BYTES_MAX;
     if (stop > end) end = stop;
   }
