@@ -30,7 +30,7 @@ const MODEL_STEP = 6;
 /** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
 const THREAD_LOST = -6;
 /** Names of ofs_role's values, which the schema has as constants. */
-const ROLES = ['KERNEL', 'BIAS'];
+const ROLES = ['KERNEL', 'BIAS', 'RECURRENT_KERNEL'];
 
 /** @type {WeakMap<WebAssembly.Module, Schema>} */
 const schemas = new WeakMap();

@@ -44,6 +44,7 @@ export function explain(schema, spec, refusal) {
   function sentence() {
     switch (reason) {
       case 'range':
+        if (field?.kind === 'boolean') return `${name}is ${number}, expected ${low === 1}`;
         return `${name || 'a value '}is ${number}${holds}, expected ${kind} from ${low} to ${high}`;
       case 'notInteger':
         return `${name || 'a value '}is ${got}${holds}, expected an integer from ${low} to ${high}`;
@@ -93,6 +94,7 @@ function placeOf(schema, part, layer) {
 
 /** @param {Schema} schema @param {import('./spec.js').Field | undefined} field @param {number} got */
 function fieldNumber(schema, field, got) {
+  if (field?.kind === 'boolean') return `${got === 1}`;
   return field?.kind === 'enum' ? `'${enumName(schema, field.enumeration, got)}'` : `${got}`;
 }
 

@@ -84,10 +84,45 @@ const SHARED = {
   samples: 40,
 };
 
+/* Over time, with every kind of cell; odd sizes. */
+const SEQUENCES = {
+  spec: {
+    inputShape: [13, 5],
+    layers: [
+      { type: 'lstm', units: 9, returnSequences: true },
+      { type: 'gru', units: 11, returnSequences: true, activation: 'selu', recurrentActivation: 'softplus' },
+      { type: 'lstm', units: 7, useBias: false, recurrentInitializer: 'glorotNormal' },
+      { type: 'dense', units: 4, activation: 'softmax' },
+    ],
+    optimizer: 'adam',
+    seed: 9,
+  },
+  settings: { numEpochs: 2, batchSize: 12, shuffle: true },
+  samples: 32,
+};
+
+/* Wide enough for steps to be shared, and for the units of the second layer to be cut as well. */
+const SHARED_STEPS = {
+  spec: {
+    inputShape: [3, 20],
+    layers: [
+      { type: 'gru', units: 40, returnSequences: true },
+      { type: 'lstm', units: 220 },
+      { type: 'dense', units: 3, activation: 'softmax' },
+    ],
+    optimizer: { type: 'sgd', learningRate: 0.05 },
+    seed: 13,
+  },
+  settings: { numEpochs: 2, batchSize: 20, shuffle: true },
+  samples: 30,
+};
+
 /** @type {Record<string, any>} */
-export const PROBLEMS = { pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO, shared: SHARED };
+export const PROBLEMS = {
+  pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO, shared: SHARED, sequences: SEQUENCES, 'shared steps': SHARED_STEPS,
+};
 /** Of which threads have something to do. */
-export const isShared = (/** @type {string} */ problem) => problem === 'shared';
+export const isShared = (/** @type {string} */ problem) => problem.startsWith('shared');
 
 /**
  * What a problem is trained with: each deterministic variant, and those with threads on as many as may tell.

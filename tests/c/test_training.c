@@ -2,6 +2,7 @@
  * losses and accuracy, the scaling of uint8 data, initial weights; and that a net learns.
  *
  * The gradient itself is proved in test_gradients.c; here it is taken as given. */
+#include "../../src/internal.h"
 #include "check.h"
 #include "spec_writer.h"
 
@@ -364,6 +365,77 @@ static void test_initializers(void) {
   free(m);
 }
 
+/* The shorter side's vectors of (rows, columns) are orthonormal: q[i] . q[j] is 0, or 1 where i is j. A vector is rounded
+ * with each vector before it, twice, by half an ulp of itself: some 2 * sqrt(2 * count) times 2^-24 in a scalar
+ * product of two, five times that at the most. */
+static void check_orthogonal(const float *q, size_t rows, size_t columns, const char *name) {
+  size_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows;
+  size_t next = rows < columns ? columns : 1, step = rows < columns ? 1 : columns;
+  double worst = 0, positive = 0;
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double sum = 0;
+      for (size_t k = 0; k < length; k++) sum += (double)q[i * next + k * step] * q[j * next + k * step];
+      worst = fmax(worst, fabs(sum - (i == j)));
+    }
+  CHECK_MSG(worst < 10 * sqrt(2.0 * (double)count) * 0x1p-24, "%s: off by %g", name, worst);
+  for (size_t i = 0; i < rows * columns; i++) positive += q[i] > 0;
+  double all = (double)(rows * columns); /* signs are even, but for five deviations */
+  CHECK_MSG(fabs(positive - all / 2) <= 2.5 * sqrt(all), "%s: %g of %g are positive", name, positive, all);
+}
+
+static void test_orthogonal(void) {
+  static const struct { int rows, columns; } sizes[] = {{1, 1}, {5, 1}, {1, 7}, {6, 6}, {64, 64}, {90, 31}, {31, 90}};
+  static writer w;
+  char name[60];
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    model_record(&w, 1, sizes[i].rows, 0, 0, -1);
+    writer_record(&w, OFS_ADAM);
+    writer_record(&w, OFS_DENSE);
+    FIELD(&w, OFS_DENSE_UNITS, sizes[i].columns);
+    FIELD(&w, OFS_DENSE_KERNEL_INIT, OFS_INIT_ORTHOGONAL);
+    ofs_model *m = open_model(&w, NULL);
+    snprintf(name, sizeof name, "orthogonal %d x %d", sizes[i].rows, sizes[i].columns);
+    check_orthogonal(weights(m), (size_t)sizes[i].rows, (size_t)sizes[i].columns, name);
+    free(m);
+  }
+}
+
+/* Keras's tensors, in its order: kernel, recurrent kernel (orthogonal), bias (zeros, forget gates at 1). */
+static void test_recurrent_weights(void) {
+  enum { IN = 5, STATE = 24 };
+  static writer w;
+  for (int type = OFS_LSTM; type <= OFS_GRU; type++)
+    for (int forget = 0; forget < 2; forget++) {
+      const uint32_t n = (type == OFS_LSTM ? 4 : 3) * STATE, rows = type == OFS_LSTM ? 1 : 2;
+      model_record(&w, 2, 4, IN, 0, -1);
+      writer_record(&w, OFS_ADAM);
+      writer_record(&w, (uint16_t)type);
+      FIELD(&w, OFS_LSTM_UNITS, STATE);
+      if (type == OFS_LSTM && !forget) FIELD(&w, OFS_LSTM_UNIT_FORGET_BIAS, 0);
+      ofs_model *m = open_model(&w, NULL);
+      ofs_tensor kernel, recurrent, bias;
+      CHECK_INT(ofs_model_tensors(m), 3);
+      CHECK_INT(ofs_model_tensor(m, 0, &kernel), OFS_OK);
+      CHECK_INT(ofs_model_tensor(m, 1, &recurrent), OFS_OK);
+      CHECK_INT(ofs_model_tensor(m, 2, &bias), OFS_OK);
+      CHECK_INT(ofs_model_tensor(m, 3, &bias), OFS_INVALID_ARGUMENT);
+      CHECK(kernel.role == OFS_KERNEL && kernel.rank == 2 && kernel.dims[0] == IN && kernel.dims[1] == n);
+      CHECK(recurrent.role == OFS_RECURRENT_KERNEL && recurrent.rank == 2 && recurrent.dims[0] == STATE &&
+            recurrent.dims[1] == n);
+      CHECK(bias.role == OFS_BIAS && bias.rank == rows && bias.dims[rows - 1] == n && bias.size == rows * n);
+      CHECK(recurrent.data == kernel.data + kernel.size && bias.data == recurrent.data + recurrent.size);
+      check_draws(kernel.data, kernel.size, sqrt(2.0 / (IN + n)), sqrt(6.0 / (IN + n)), "a recurrent layer's kernel");
+      check_orthogonal(recurrent.data, STATE, n, "a recurrent kernel");
+      for (uint32_t i = 0; i < bias.size; i++)
+        CHECK(bias.data[i] == (type == OFS_LSTM && forget && i / STATE == 1 ? 1 : 0));
+      ofs_layer_info info;
+      CHECK_INT(ofs_model_layer(m, 0, &info), OFS_OK);
+      CHECK_INT(info.parameters, kernel.size + recurrent.size + bias.size);
+      free(m);
+    }
+}
+
 /* Slices make no difference, seeds do, and no two tensors are alike. */
 static void test_seeds(void) {
   static writer w;
@@ -379,7 +451,7 @@ static void test_seeds(void) {
       writer_record(&w, OFS_DENSE);
       FIELD(&w, OFS_DENSE_UNITS, 20);
       FIELD(&w, OFS_DENSE_USE_BIAS, 0);
-      FIELD(&w, OFS_DENSE_KERNEL_INIT, i < 2 ? OFS_INIT_GLOROT_UNIFORM : OFS_INIT_HE_NORMAL);
+      FIELD(&w, OFS_DENSE_KERNEL_INIT, i < 2 ? OFS_INIT_GLOROT_UNIFORM : s % 2 ? OFS_INIT_HE_NORMAL : OFS_INIT_ORTHOGONAL);
     }
     first[s] = check_alloc(1200 * sizeof(float));
     for (uint64_t work = 1; work < ALL; work *= 1000) {
@@ -392,6 +464,7 @@ static void test_seeds(void) {
       int calls = 1;
       while (ofs_model_randomize(m, work) == OFS_MORE) calls++;
       CHECK(work > 1 ? calls < 1200 : calls > 1000);
+      for (int k = 0; k < 1200; k++) CHECK(m->moment1[k] == 0 && m->moment2[k] == 0);
       if (work == 1) memcpy(first[s], weights(m), 1200 * sizeof(float));
       CHECK(memcmp(first[s], weights(m), 1200 * sizeof(float)) == 0);
       free(block);
@@ -450,6 +523,8 @@ int main(void) {
   test_sure();
   test_uint8();
   test_initializers();
+  test_orthogonal();
+  test_recurrent_weights();
   test_seeds();
   check_learning(OFS_SGD, 0.1);
   check_learning(OFS_ADAM, 0.02);

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
 import { NETS, STEPS, beginWith, dataOf, netAtRandom } from './nets.js';
-import { trainWithTensorFlow } from './tensorflow.js';
+import { ownLayer, trainWithTensorFlow } from './tensorflow.js';
 import { withoutRelaxed } from '../relaxed.js';
 
 const AT_RANDOM = 25;
@@ -63,5 +63,21 @@ for (const net of [...NETS, ...Array.from({ length: AT_RANDOM }, (_, i) => netAt
       assert.equal(relaxed.info.variant, 'relaxed');
       assertClose(relaxed, wanted);
     });
+  });
+}
+
+for (const fields of [{ units: 6 }, { units: 3, returnSequences: true }, { units: 5, activation: 'relu', useBias: false }]) {
+  test(`TF.js's own lstm ${JSON.stringify(fields)} has the same weights`, async () => {
+    const trainer = await createTrainer({ inputShape: [7, 4], layers: [{ type: 'lstm', ...fields }], seed: 8 }, { mode: 'main' });
+    const weights = beginWith(await trainer.getWeights());
+    const names = ['lstm/kernel', 'lstm/recurrent_kernel', 'lstm/bias'];
+    assert.deepEqual(weights.map(({ name }) => name), fields.useBias === false ? names.slice(0, 2) : names);
+    await trainer.setWeights(weights);
+    const x = { data: Float32Array.from({ length: 5 * 28 }, (_, i) => Math.sin(i * i)), shape: [5, 7, 4] };
+    const { output } = await trainer.predict(x);
+    await trainer.dispose();
+    const wanted = ownLayer('lstm', fields, weights, x);
+    assert.equal(output.length, wanted.length);
+    assert.ok(worst(output, wanted) <= OUTPUT_TOLERANCE, `outputs differ by ${worst(output, wanted)}`);
   });
 }

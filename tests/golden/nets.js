@@ -93,8 +93,27 @@ const shapes = [
     { samples: 70 }),
 ];
 
+const RECURRENT = ['lstm', 'gru'];
+const GATE_ACTIVATIONS = ['linear', 'relu', 'leakyRelu', 'elu', 'selu', 'sigmoid', 'tanh', 'softplus'];
+
+const recurrent = RECURRENT.flatMap((type) => [
+  net(`${type} over time`, [9, 4], [{ type, units: 11 }, dense(3, 'softmax')], FAR),
+  net(`${type}, adam, more samples than a block`, [12, 5], [{ type, units: 19 }, dense(4, 'softmax')], { samples: 37 }),
+  net(`${type}, stacked`, [7, 3],
+    [{ type, units: 8, returnSequences: true }, { type, units: 5, returnSequences: true }, { type, units: 6 }, dense(3, 'softmax')], FAR),
+  net(`${type}, a class for every step`, [6, 3], [{ type, units: 7, returnSequences: true }, dense(4, 'softmax')], FAR),
+  net(`${type}, a sequence as the prediction`, [5, 3], [dense(4, 'tanh'), { type, units: 2, returnSequences: true }], { y: 'rows', ...FAR }),
+  net(`${type} without bias, one step`, [1, 6], [{ type, units: 9, useBias: false }, dense(3, 'softmax')], FAR),
+  net(`${type}, wide`, [4, 6], [{ type, units: 290 }, dense(3, 'softmax')], { samples: 9 }),
+  ...GATE_ACTIVATIONS.map((activation, i) => {
+    const recurrentActivation = GATE_ACTIVATIONS[(3 * i + 5) % GATE_ACTIVATIONS.length];
+    return net(`${type}, ${activation} with ${recurrentActivation}`, [4, 3],
+      [{ type, units: 6, activation, recurrentActivation }, dense(3, 'softmax')], FAR);
+  }),
+]);
+
 export const NETS = [
-  ...activations, ...activationLayers, ...convolutions, ...pools, ...optimizers, ...losses, ...shapes,
+  ...activations, ...activationLayers, ...convolutions, ...pools, ...optimizers, ...losses, ...shapes, ...recurrent,
 ];
 
 /* ---- at random ---- */
@@ -167,7 +186,7 @@ export function dataOf({ spec, samples, y, bytes }, { outputShape, outputs }) {
 export function beginWith(weights) {
   const next = numbers(99);
   return weights.map(({ name, shape, data }) => {
-    const biased = shape.length === 1 ? Float32Array.from(data, () => 0.4 * next() - 0.2) : data;
+    const biased = name.endsWith('/bias') ? Float32Array.from(data, () => 0.4 * next() - 0.2) : data;
     return { name, shape, data: biased };
   });
 }

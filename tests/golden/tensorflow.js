@@ -41,7 +41,43 @@ function averagePool(x, size, strides, padding) {
   return tf.div(sum, tf.depthwiseConv2d(tf.onesLike(x), ones, strides, padding));
 }
 
+/** Applies `step` to every time step of x (n, steps, k) in turn. @param {(x: any) => any} step  gives the state to put out */
+function overTime(x, sequences, step) {
+  const [n, steps, k] = x.shape;
+  const states = Array.from({ length: steps }, (_, t) => step(tf.reshape(tf.slice(x, [0, t, 0], [n, 1, k]), [n, k])));
+  return sequences ? tf.stack(states, 1) : states[steps - 1];
+}
+
+/** The recurrent layers by Keras's formulas: TF.js's own gru has no reset after the product. */
+const RECURRENT = {
+  lstm(x, { activation = 'tanh', recurrentActivation = 'sigmoid', useBias = true, returnSequences }, take) {
+    const [kernel, recurrent, bias] = [take(), take(), useBias ? take() : 0];
+    let h = tf.zeros([x.shape[0], recurrent.shape[0]]);
+    let c = h;
+    const [act, gate] = [ACTIVATION[activation], ACTIVATION[recurrentActivation]];
+    return overTime(x, returnSequences, (now) => {
+      const z = tf.add(tf.add(tf.matMul(now, kernel), tf.matMul(h, recurrent)), bias);
+      const [i, f, g, o] = tf.split(z, 4, 1);
+      c = tf.add(tf.mul(gate(f), c), tf.mul(gate(i), act(g)));
+      return (h = tf.mul(gate(o), act(c)));
+    });
+  },
+  gru(x, { activation = 'tanh', recurrentActivation = 'sigmoid', useBias = true, returnSequences }, take) {
+    const [kernel, recurrent, biases] = [take(), take(), useBias ? tf.unstack(take()) : [0, 0]];
+    let h = tf.zeros([x.shape[0], recurrent.shape[0]]);
+    const [act, gate] = [ACTIVATION[activation], ACTIVATION[recurrentActivation]];
+    return overTime(x, returnSequences, (now) => {
+      const [pz, pr, pg] = tf.split(tf.add(tf.matMul(now, kernel), biases[0]), 3, 1);
+      const [qz, qr, qg] = tf.split(tf.add(tf.matMul(h, recurrent), biases[1]), 3, 1);
+      const z = gate(tf.add(pz, qz));
+      const g = act(tf.add(pg, tf.mul(gate(tf.add(pr, qr)), qg)));
+      return (h = tf.add(tf.mul(z, h), tf.mul(tf.sub(1, z), g)));
+    });
+  },
+};
+
 const LAYER = {
+  ...RECURRENT,
   dense(x, { useBias = true }, take) {
     const kernel = take();
     const flat = tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), kernel);
@@ -67,7 +103,7 @@ function forward(spec, x, variables) {
   let y = x;
   for (const layer of spec.layers) {
     logits = LAYER[layer.type](y, layer, () => variables[at++]);
-    y = ACTIVATION[layer.activation ?? 'linear'](logits);
+    y = layer.type in RECURRENT ? logits : ACTIVATION[layer.activation ?? 'linear'](logits);
   }
   return { logits, y };
 }
@@ -130,6 +166,21 @@ function wantedRows(y, shape) {
 }
 
 /**
+ * What TF.js's own layer of that name gives for the given weights, where it has it.
+ * @param {'lstm'} type @param {any} fields @param {{ shape: number[], data: Float32Array }[]} weights
+ * @param {{ data: Float32Array, shape: number[] }} x
+ */
+export function ownLayer(type, fields, weights, x) {
+  return tf.tidy(() => {
+    const layer = tf.layers[type]({ recurrentActivation: 'sigmoid', ...fields });
+    const input = tf.tensor(x.data, x.shape);
+    layer.apply(input); // builds it
+    layer.setWeights(weights.map(({ shape, data }) => tf.tensor(data.slice(), shape)));
+    return layer.apply(input).dataSync();
+  });
+}
+
+/**
  * Full-batch steps from the given weights.
  * @param {any} spec
  * @param {{ shape: number[], data: Float32Array }[]} weights
@@ -145,7 +196,8 @@ export function trainWithTensorFlow(spec, weights, { x, y, samples }, steps) {
     const variables = weights.map(({ shape, data }) => tf.variable(tf.tensor(data.slice(), shape)));
     const predict = () => tf.tidy(() => forward(spec, inputs, variables).y.dataSync());
     const wanted = wantedRows(y, forward(spec, inputs, variables).y.shape);
-    const last = spec.layers.at(-1).activation;
+    const { type, activation } = spec.layers.at(-1);
+    const last = type in RECURRENT ? 'linear' : activation;
     const loss = LOSS[spec.loss ?? BY_DEFAULT[last] ?? 'meanSquaredError'];
     const optimizer = optimizerOf(spec);
     const before = predict();
