@@ -18,9 +18,10 @@ typedef ofs_real real;
  * matrix product; what else there is counts as the products that take its time. */
 #define OFS_PART_WORK (1u << 22)
 /* An operation is cut into this many parts, so that threads have something to share, but not into parts of less
- * work than LEAST. */
+ * work than LEAST; nor into tiles of less, since each tile of a product reads all of the other operand. */
 #define OFS_PARTS_WANTED 8
-#define OFS_PART_LEAST (1u << 19)
+#define OFS_PART_LEAST (1u << 17)
+#define OFS_TILE_LEAST (1u << 19)
 /* The most elements of one sample's tensor, and of one parameter tensor. */
 #define OFS_MAX_SAMPLE 2147483647.0
 #define OFS_MAX_TENSOR (1ull << 44)
@@ -104,7 +105,7 @@ struct ofs_op {
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
-  uint64_t lasting, passing; /* bytes that it touches at most: of parameters and their kin, and of samples */
+  uint64_t lasting; /* bytes that it touches at most, of parameters and their kin */
   int shared;         /* its parts are worth sharing between threads, for the batch at hand */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
   real *at[OFS_OP_BUFFERS];        /* the same, resolved */

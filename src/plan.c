@@ -34,13 +34,13 @@ void ofs_build_use(ofs_builder *b, ofs_op *op, uint32_t slot, uint32_t buffer) {
 }
 
 /* The work of a part, of an operation that has `all`. */
-static double part_share(double all) {
+static double part_share(double all, uint32_t least) {
   double share = all / OFS_PARTS_WANTED;
-  return share > OFS_PART_WORK ? OFS_PART_WORK : share < OFS_PART_LEAST ? OFS_PART_LEAST : share;
+  return share > OFS_PART_WORK ? OFS_PART_WORK : share < least ? least : share;
 }
 
 void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double work, uint32_t multiple) {
-  double block = part_share((double)units * (fixed ? 1 : b->batch) * op->tiles * work) / (work < 1 ? 1 : work);
+  double block = part_share((double)units * (fixed ? 1 : b->batch) * op->tiles * work, OFS_PART_LEAST) / (work < 1 ? 1 : work);
   op->units = units;
   op->fixed = (uint32_t)fixed;
   op->block = block < multiple ? multiple : (uint64_t)block / multiple * multiple;
@@ -57,7 +57,7 @@ void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t
 }
 
 void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb) {
-  double most = part_share((double)m * n * work * times);
+  double most = part_share((double)m * n * work * times, OFS_TILE_LEAST);
   *mb = m;
   *nb = n;
   while ((double)*mb * *nb * work > most && (*nb > 16 || *mb > 4)) {
@@ -168,16 +168,16 @@ static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
   return end;
 }
 
-/* What an operation reads or writes, at most: its buffers, and the parameters of its layer or (an update) of all. */
+/* What an operation reads or writes, at most, but for samples: its fixed buffers, and the parameters of its layer or (an
+ * update) of all. */
 static void count_bytes(const ofs_builder *b, ofs_op *op) {
   const ofs_model *m = b->model;
   uint64_t own = (op->layer ? op->layer->kernel_size : m->parameters) * sizeof(real);
   op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->moments) : op->layer ? own : 0;
-  op->passing = 0;
   for (int k = 0; k < OFS_OP_BUFFERS; k++) {
     const ofs_buffer *u = &b->buffers[op->buffer[k]];
     if (op->buffer[k] && op->buffer[k] == b->gradient) op->lasting += own;
-    else *(u->fixed ? &op->lasting : &op->passing) += u->bytes;
+    else if (u->fixed) op->lasting += u->bytes;
   }
 }
 

@@ -212,5 +212,5 @@ void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
 
 int ofs_plan_shares(ofs_plan *p) {
   if (!p->count) ofs_plan_cut(p, p->batch);
-  return p->saves >= OFS_WAKE_STEP;
+  return p->saves > 0;
 }

@@ -17,6 +17,9 @@ void ofs_plan_cut(ofs_plan *p, uint32_t count) {
     op->shared = ofs_region_pays(op);
     if (op->shared) p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
   }
+  if (p->saves >= OFS_PLAN_LEAST) return;
+  p->saves = 0;
+  for (uint32_t i = 0; i < p->op_count; i++) p->ops[i].shared = 0;
 }
 
 ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
@@ -82,7 +85,7 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
   uint64_t spent = 0;
   ofs_status s = OFS_OK;
   uint32_t threads = ofs_team_threads(p->model->team);
-  if (threads > 1 && p->saves >= OFS_WAKE_STEP && work >= OFS_WAKE_STEP) ofs_team_wake(p->model->team);
+  if (threads > 1 && p->saves && work >= OFS_WAKE_STEP) ofs_team_wake(p->model->team);
   for (; p->op < p->op_count; p->op++, p->part = 0) {
     const ofs_op *op = &p->ops[p->op];
     for (uint32_t parts = 1; p->part < op->parts; p->part += parts) {
