@@ -186,6 +186,12 @@ static uint64_t head_bytes(const ofs_builder *b) {
   return n + ((b->op_count * sizeof(ofs_op) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1));
 }
 
+/* Parts are counted in 32 bits. */
+static int too_many_parts(const ofs_op *op, uint32_t batch) {
+  double units = (double)op->units * (op->fixed ? 1 : batch), block = (double)op->block;
+  return (units / block + 1) * op->tiles * op->waves > INT32_MAX || block > (op->layer ? UINT32_MAX : 1e18);
+}
+
 static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch, uint32_t *y, uint64_t *bytes,
                           ofs_error *err) {
   if (kind < OFS_TRAIN || kind > OFS_PREDICT)
@@ -194,6 +200,8 @@ static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1, 1u << 24);
   *y = build(b, m, kind, batch);
   *bytes = ofs_add_sat(head_bytes(b), place_buffers(b->buffers, b->buffer_count));
+  for (uint32_t i = 0; i < b->op_count; i++)
+    if (too_many_parts(&b->ops[i], batch)) *bytes = OFS_BYTES_MAX; /* which nobody has */
   return OFS_OK;
 }
 

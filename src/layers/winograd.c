@@ -127,7 +127,10 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
   op->tiles = (w->f + CHANNELS - 1) / CHANNELS;
   grid tiles = grid_of(w);
   double f = ofs_min(w->f, CHANNELS);
-  ofs_cut(b, op, (uint64_t)tiles.down * tiles.across, 0, 2.0 * PLANES * w->c * f + TRANSFORM_WORK * (w->c + f), group_of(w));
+  double work = 2.0 * PLANES * w->c * f + TRANSFORM_WORK * (w->c + f);
+  uint32_t group = group_of(w);
+  while (group > 4 && work * group > OFS_PART_WORK) group /= 2;
+  ofs_cut(b, op, (uint64_t)tiles.down * tiles.across, 0, work, group);
 }
 
 /* ---- weight gradients ---- */

@@ -569,7 +569,7 @@ static void test_huge_sequences(void) {
     for (uint32_t batch = 1; batch <= 1u << 24; batch *= 2, last = bytes) {
       CHECK_INT(ofs_plan_bytes(m, OFS_TRAIN, batch, &bytes, NULL), OFS_OK);
       const double least = 10.0 * 7 * 31 * 16777216 * sizeof(ofs_real) * batch;
-      CHECK_MSG(bytes > last && ((double)bytes >= least || bytes >= 1ull << 62), "batch %u takes %g of %g", batch,
+      CHECK_MSG((bytes > last && (double)bytes >= least) || bytes >= 1ull << 62, "batch %u takes %g of %g", batch,
           (double)bytes, least);
     }
     free(m);
