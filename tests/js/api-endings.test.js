@@ -106,9 +106,18 @@ everywhere('dispose while data are on their way, paused, or stopping', BOTH, asy
 
   const stopping = await make(cloudSpec());
   const third = stopping.fit(x, y, FOREVER);
-  const settled = Promise.allSettled([third.stop(), stopping.dispose()]);
+  const settled = Promise.all([third.stop(), stopping.dispose()]);
   assert.equal((await third).reason, 'stopped');
   await settled;
+});
+
+everywhere('a stop is no error where the trainer ends before its answer', BOTH, async (make) => {
+  const trainer = await make(cloudSpec());
+  const run = trainer.fit(x, y, FOREVER);
+  const stopping = run.stop();
+  await Promise.resolve(); // the request is posted
+  await Promise.all([trainer.dispose(), stopping]);
+  assert.equal((await run).reason, 'stopped');
 });
 
 test('a worker that is gone rejects everything with WORKER_LOST', async () => {
