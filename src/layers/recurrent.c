@@ -12,8 +12,10 @@
  * Gates lie i, f, c, o and z, r, h, as in Keras; gru has its reset after the product. */
 #include "layers.h"
 
-/* Rows that a product of one step has at least, where there are as many samples. */
+/* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
+ * samples to share. Of a U so large that units are cut as well, each number read should serve more of them. */
 #define LEAST_ROWS 8u
+#define WIDE_ROWS 32u
 
 /* Both records have the same fields. */
 _Static_assert(OFS_LSTM_UNITS == OFS_GRU_UNITS && OFS_LSTM_ACTIVATION == OFS_GRU_ACTIVATION &&
@@ -228,18 +230,16 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l) {
 /* Cuts a recurrence whose `work` a sample takes for one step. Short steps share a wave, as many as make a part. */
 static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
   const ofs_layer *l = op->layer;
-  uint32_t steps = steps_of(l), rows = ofs_min(b->batch, LEAST_ROWS), units = l->units, wave = 1;
-  double tiles = rows * work / OFS_PART_WORK;
-  if (tiles > 1) {
-    units = (uint32_t)(units / tiles) / OFS_PANEL * OFS_PANEL;
-    if (units < OFS_PANEL) units = OFS_PANEL;
-  }
-  op->tiles = (l->units + units - 1) / units;
-  work = work / l->units * ofs_min(units, l->units);
-  ofs_cut(b, op, 1, 0, work * (op->tiles > 1 ? 1 : steps), LEAST_ROWS);
-  rows = op->block < b->batch ? (uint32_t)op->block : b->batch;
-  if (op->tiles == 1) {
-    double most = OFS_PART_WORK / (rows * work);
+  uint32_t steps = steps_of(l), units = l->units, wave = 1;
+  if (ofs_min(b->batch, LEAST_ROWS) * work > OFS_PART_WORK) {
+    uint32_t tiles = (uint32_t)(ofs_min(b->batch, WIDE_ROWS) * work / OFS_PART_WORK) + 1;
+    units = ((units - 1) / tiles / OFS_PANEL + 1) * OFS_PANEL;
+    op->tiles = (l->units - 1) / units + 1;
+    work = work / l->units * units;
+    ofs_cut(b, op, 1, 0, work, WIDE_ROWS);
+  } else {
+    ofs_cut(b, op, 1, 0, work * steps, LEAST_ROWS);
+    double most = OFS_PART_WORK / ((op->block < b->batch ? (double)op->block : b->batch) * work);
     wave = most >= steps ? steps : most < 1 ? 1 : (uint32_t)most;
   }
   op->waves = (steps - 1) / wave + 1;

@@ -173,7 +173,9 @@ export function initialWeights(spec) {
       const range = Math.sqrt(6 / (field * (shape[shape.length - 2] + shape[shape.length - 1])));
       return { name: `${layer.type}/${i ? 'recurrent_kernel' : 'kernel'}`, shape, data: Float32Array.from({ length: product(shape) }, () => range * (2 * random() - 1)) };
     });
-    return bias ? [...filled, { name: `${layer.type}/bias`, shape: [bias], data: new Float32Array(bias) }] : filled;
+    if (!bias) return filled;
+    const shape = layer.type === 'gru' ? [2, bias] : [bias]; // that of the input's product, that of the state's
+    return [...filled, { name: `${layer.type}/bias`, shape, data: new Float32Array(product(shape)) }];
   });
 }
 

@@ -106,7 +106,7 @@ const SEQUENCES = {
 /* Wide enough for steps to be shared, and for the units of the second layer to be cut as well. */
 const SHARED_STEPS = {
   spec: {
-    inputShape: [3, 20],
+    inputShape: [5, 20],
     layers: [
       { type: 'gru', units: 40, returnSequences: true },
       { type: 'lstm', units: 220 },

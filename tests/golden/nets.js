@@ -104,7 +104,7 @@ const recurrent = RECURRENT.flatMap((type) => [
   net(`${type}, a class for every step`, [6, 3], [{ type, units: 7, returnSequences: true }, dense(4, 'softmax')], FAR),
   net(`${type}, a sequence as the prediction`, [5, 3], [dense(4, 'tanh'), { type, units: 2, returnSequences: true }], { y: 'rows', ...FAR }),
   net(`${type} without bias, one step`, [1, 6], [{ type, units: 9, useBias: false }, dense(3, 'softmax')], FAR),
-  net(`${type}, wide`, [4, 6], [{ type, units: 290 }, dense(3, 'softmax')], { samples: 9 }),
+  net(`${type}, wide`, [2, 6], [{ type, units: 290 }, dense(3, 'softmax')], { samples: 37 }),
   ...GATE_ACTIVATIONS.map((activation, i) => {
     const recurrentActivation = GATE_ACTIVATIONS[(3 * i + 5) % GATE_ACTIVATIONS.length];
     return net(`${type}, ${activation} with ${recurrentActivation}`, [4, 3],
