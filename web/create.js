@@ -38,7 +38,7 @@ import { Trainer } from './trainer.js';
  *   where the engine cannot run it. Relaxed ones take deterministic: false; ones without -mt have one thread
  * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside the module
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker is given up
- * @property {{ retries?: number, delay?: number }} [restart] of a lost worker
+ * @property {{ retries?: number, delay?: number }} [restart] of a lost worker: 0 retries only, as yet
  * @property {AbortSignal} [signal]
  */
 
@@ -73,7 +73,9 @@ const RESTART = {
 export async function createTrainer(spec, options) {
   const startedAt = performance.now();
   const settings = readOptions('createTrainer', options, TRAINER);
-  if (settings.restart) readOptions('createTrainer: restart', settings.restart, RESTART);
+  if (settings.restart && readOptions('createTrainer: restart', settings.restart, RESTART).retries > 0) {
+    throw new OffstageError('UNSUPPORTED', 'createTrainer: restart is not there in this version');
+  }
   throwIfAborted(settings.signal);
   const { client, ready, reasons } = await connect(plainSpec(spec), settings);
   const { reason, step, ...built } = ready;

@@ -237,6 +237,10 @@ test('what later versions have is refused as UNSUPPORTED', async () => {
   await refused(trainer.load(new Uint8Array(8)), 'UNSUPPORTED');
   await refused(trainer.fit(x, y, { resume: true }), 'UNSUPPORTED', /resume/);
   await refused(trainer.fit(x, y, { persist: 'digits' }), 'UNSUPPORTED', /persist/);
+  for (const restart of [{}, { retries: 1 }, { delay: 100 }]) {
+    await refused(createTrainer(cloudSpec(), { restart }), 'UNSUPPORTED', /restart/);
+  }
+  await (await createTrainer(cloudSpec(), { restart: { retries: 0 } })).dispose();
   await trainer.dispose();
 });
 
