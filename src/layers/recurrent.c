@@ -13,9 +13,8 @@
 #include "layers.h"
 
 /* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
- * samples to share. Of a U so large that units are cut as well, each number read should serve more of them. */
+ * samples to share; 16 and 32 are no faster (50 steps of 64 units 6.1 ms of 6.1, of 512 units 343 ms of 339). */
 #define LEAST_ROWS 8u
-#define WIDE_ROWS 32u
 
 /* Both records have the same fields. */
 _Static_assert(OFS_LSTM_UNITS == OFS_GRU_UNITS && OFS_LSTM_ACTIVATION == OFS_GRU_ACTIVATION &&
@@ -231,12 +230,12 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l) {
 static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
   const ofs_layer *l = op->layer;
   uint32_t steps = steps_of(l), units = l->units, wave = 1;
-  if (ofs_min(b->batch, LEAST_ROWS) * work > OFS_PART_WORK) {
-    uint32_t tiles = (uint32_t)(ofs_min(b->batch, WIDE_ROWS) * work / OFS_PART_WORK) + 1;
+  uint32_t tiles = (uint32_t)(ofs_min(b->batch, LEAST_ROWS) * work / OFS_PART_WORK) + 1;
+  if (tiles > 1) {
     units = ((units - 1) / tiles / OFS_PANEL + 1) * OFS_PANEL;
     op->tiles = (l->units - 1) / units + 1;
     work = work / l->units * units;
-    ofs_cut(b, op, 1, 0, work, WIDE_ROWS);
+    ofs_cut(b, op, 1, 0, work, LEAST_ROWS);
   } else {
     ofs_cut(b, op, 1, 0, work * steps, LEAST_ROWS);
     double most = OFS_PART_WORK / ((op->block < b->batch ? (double)op->block : b->batch) * work);
