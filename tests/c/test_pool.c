@@ -192,6 +192,19 @@ static void rows(writer *w) {
   dense(w, 5, OFS_ACT_SOFTMAX);
 }
 
+/* Waves: of several steps in blocks of samples, and of one with the units cut as well. */
+static void steps(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 6, 12);
+  writer_record(w, OFS_ADAM);
+  writer_record(w, OFS_GRU);
+  FIELD(w, OFS_GRU_UNITS, 24);
+  FIELD(w, OFS_GRU_RETURN_SEQUENCES, 1);
+  writer_record(w, OFS_LSTM);
+  FIELD(w, OFS_LSTM_UNITS, 230);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
 static void tiny(writer *w) {
   begin(w);
   FIELD(w, OFS_MODEL_INPUT_SHAPE, 12);
@@ -231,7 +244,7 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-  CHECK_INT(ofs_plan_shares(p), net == images || net == rows); /* of wide, every step changes too many weights */
+  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps); /* of wide, every step changes too many weights */
   crew c = crew_open();
   if (helpers) ofs_model_set_team(m, c.team);
   for (uint64_t epoch = 0; epoch < 2; epoch++)
@@ -255,11 +268,11 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
 }
 
 static void test_trainings(void) {
-  static void (*const nets[])(writer *) = {images, wide, rows, tiny};
+  static void (*const nets[])(writer *) = {images, wide, rows, steps, tiny};
   static const int counts[] = {1, 2, 3, 7};
   for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
   for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) inputs[i] = random_float();
-  for (int net = 0; net < 4; net++) {
+  for (int net = 0; net < 5; net++) {
     const result want = train(nets[net], 0, WHOLE, 0);
     CHECK(isfinite(want.loss) && want.loss > 0);
     for (int k = 0; k < 4; k++)
