@@ -37,7 +37,10 @@ typedef struct filling {
  * off at two deviations and widened to keep the variance; fans come from the shape. */
 static filling filling_of(const ofs_weight *w) {
   double fan_in = (double)w->size, fan_out = fan_in;
-  if (w->rank > 1) fan_in = (double)(w->size / w->dims[w->rank - 1]), fan_out = (double)(w->size / w->dims[w->rank - 2]);
+  if (w->rank > 1) {
+    fan_in = (double)(w->size / w->dims[w->rank - 1]);
+    fan_out = (double)(w->size / w->dims[w->rank - 2]);
+  }
   switch (w->init) {
     case OFS_INIT_ONES: return (filling){FILL_CONSTANT, 1};
     case OFS_INIT_GLOROT_UNIFORM: return (filling){FILL_UNIFORM, __builtin_sqrt(6 / (fan_in + fan_out))};
@@ -89,7 +92,8 @@ static void add_scaled(const frame *f, real *v, double s, const real *w) {
     v[i * f->next_element] = (real)(v[i * f->next_element] + s * w[i * f->next_element]);
 }
 
-/* Vector `row` takes 2 + 2 row turns: filled with normals, freed of every vector before it, and again, scaled to length 1. */
+/* Vector `row` takes 2 + 2 row turns: filled with normals, freed of every vector before it, and again, and scaled to
+ * length 1. */
 static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f, uint64_t row, uint64_t turn) {
   real *v = f->at + row * f->next_vector;
   if (turn == 0)
@@ -139,7 +143,9 @@ static uint64_t orthogonalize_some(ofs_model *m, const ofs_weight *w) {
   return f.length * TURN_WORK;
 }
 
-static uint64_t things_of(const ofs_weight *w) { return w->init == OFS_INIT_ORTHOGONAL ? frame_of(w, NULL).count : w->size; }
+static uint64_t things_of(const ofs_weight *w) {
+  return w->init == OFS_INIT_ORTHOGONAL ? frame_of(w, NULL).count : w->size;
+}
 
 static const ofs_weight *weight_at(const ofs_model *m, uint32_t i) {
   const ofs_layer *l = m->layers;

@@ -59,15 +59,16 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
   double gates = (double)steps_of(l) * gates_of(l) * l->units;
   if (gates > OFS_MAX_SAMPLE)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, gates, 1, OFS_MAX_SAMPLE);
-  l->out = l->sequences ? (ofs_shape){.rank = 2, .dims = {steps_of(l), l->units}} : (ofs_shape){.rank = 1, .dims = {l->units}};
+  l->out = (ofs_shape){.rank = 1, .dims = {l->units}};
+  if (l->sequences) l->out = (ofs_shape){.rank = 2, .dims = {steps_of(l), l->units}};
   add_weights(l, r);
   return OFS_OK;
 }
 
 /* ---- time-major and back ---- */
 
-/* Of (outer, inner) blocks of n numbers [from, to) along inner: (inner, outer) from (outer, inner). One of the two is
- * time, the other the samples at hand. op->n: n, steps, whether time comes to be outer, what of src to skip in steps. */
+/* Steps [from, to) of blocks of n numbers, from (samples at hand, steps) to (steps, samples) or back; op->n: n, steps,
+ * whether it is to time, how many steps of src to skip. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP };
 
 static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -86,7 +87,8 @@ static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 /* One sample's two orders are the same. */
 static int needs_turn(const ofs_builder *b) { return b->batch > 1; }
 
-static void emit_turn(ofs_builder *b, const ofs_layer *l, uint32_t dst, uint32_t src, uint32_t n, int to_time, uint32_t skip) {
+static void emit_turn(ofs_builder *b, const ofs_layer *l, uint32_t dst, uint32_t src, uint32_t n, int to_time,
+                      uint32_t skip) {
   ofs_op *op = ofs_build_op(b, l, turn_part, dst, src, 0, 0);
   op->n[TURN_N] = n, op->n[TURN_STEPS] = steps_of(l), op->n[TURN_TO_TIME] = (uint32_t)to_time, op->n[TURN_SKIP] = skip;
   ofs_cut(b, op, steps_of(l), 1, (8.0 * n + 16) * b->batch, 1);
@@ -102,7 +104,7 @@ static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uin
 /* ---- the recurrence ---- */
 
 /* What a recurrence's operation is told, in op->n: units of a tile, time steps of a wave. */
-enum { TILE_UNITS, WAVE_STEPS, KEEPS };
+enum { TILE_UNITS, WAVE_STEPS, KEEPS }; /* keeps: c, a and q of all steps, for the way back */
 
 /* A part: samples [from, from + rows), units [unit, unit + n), steps [first, last) in the order of time. */
 typedef struct stretch {
@@ -156,13 +158,13 @@ static void recur_back(const ofs_plan *p, const ofs_layer *l, const stretch *s, 
                        const real *turned, int accumulate) {
   uint32_t u = l->units, n = gates_of(l) * u;
   size_t panel = (size_t)n * OFS_PANEL;
-  ofs_gemm g = {.c = dh + s->unit, .ldc = u, .a = dz, .lda = n, .b = turned + s->unit / OFS_PANEL * panel, .panel = panel,
-                .m = s->rows, .n = s->n, .k = n, .runs_y = 1, .runs_x = 1, .accumulate = accumulate};
+  ofs_gemm g = {.c = dh + s->unit, .ldc = u, .a = dz, .lda = n, .b = turned + s->unit / OFS_PANEL * panel,
+                .panel = panel, .m = s->rows, .n = s->n, .k = n, .runs_y = 1, .runs_x = 1, .accumulate = accumulate};
   p->model->kernels.gemm_nn(&g);
 }
 
-/* Buffers of the recurrence, forward: gates, h (block t: the state before step t), cells (lstm: c likewise, then the a of
- * every step; gru: q), panels of U, y (where the last state goes, unless y is made of all of h). */
+/* Buffers of the recurrence, forward: gates, h (block t: the state before step t), cells (lstm: c likewise, then the a
+ * of every step; gru: q), panels of U, y (where the last state goes, unless y is made of all of h). */
 enum { GATES, H, CELLS, PANELS, Y };
 
 static void lstm_forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -192,7 +194,8 @@ static void gru_forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part)
   uint32_t u = l->units, steps = steps_of(l);
   const real *bias = l->bias_size ? p->model->params + l->bias_at + 3 * (size_t)u : NULL;
   for (uint32_t t = s.first; t < s.last; t++) {
-    real *h = op->at[H] + block_at(p, &s, t, u), *q = op->at[CELLS] + block_at(p, &s, (uint64_t)op->n[KEEPS] * t, 3 * u);
+    real *h = op->at[H] + block_at(p, &s, t, u);
+    real *q = op->at[CELLS] + block_at(p, &s, (uint64_t)op->n[KEEPS] * t, 3 * u);
     real *next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(p, &s, t + 1, u);
     if (t == 0) zero_block(h + s.unit, &s, u);
     recur(p, l, &s, q, h, t ? u : 0, op->at[PANELS], bias, 0); /* other tiles of h_0 may not be zero yet */
@@ -286,7 +289,8 @@ static void lstm_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t par
   uint32_t u = l->units, steps = steps_of(l);
   real *dc = op->at[DC] + s.from * u + s.unit;
   for (uint32_t t = s.last; t-- > s.first;) {
-    real *gates = op->at[GATES] + block_at(p, &s, t, 4 * u), *dh = op->at[DH] + block_at(p, &s, l->sequences ? t : 0, u);
+    real *gates = op->at[GATES] + block_at(p, &s, t, 4 * u);
+    real *dh = op->at[DH] + block_at(p, &s, l->sequences ? t : 0, u);
     if (t + 1 == steps) zero_block(dc, &s, u);
     else recur_back(p, l, &s, dh, gates + (size_t)p->count * 4 * u, op->at[TURNED], (int)l->sequences);
     ofs_cell cell = cell_of(l, &s);
