@@ -27,7 +27,7 @@ const QUICK_NODE = ['W2'];
 
 /** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
 export async function measure({ quick, browser, say }) {
-  const amount = quick ? { rounds: 3, roundMs: 40, warmMs: 80 } : { rounds: 9, roundMs: 250, warmMs: 400 };
+  const amount = quick ? { rounds: 3, roundMs: 80, warmMs: 150 } : { rounds: 9, roundMs: 250, warmMs: 400 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const place of /** @type {const} */ (['Chromium', 'Node'])) {

@@ -40,6 +40,9 @@ async function warmUp(wire, ms, warmMs) {
   return best;
 }
 
+/** What the one before left running, threads that wait for more and garbage, comes to rest. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
+
 /**
  * @param {{ workload: any, contenders: Runner[], rounds: number, roundMs: number, warmMs: number }} options
  * @returns {Promise<Timed[]>}
@@ -72,6 +75,8 @@ export async function measurePairs({ workload, contenders, rounds, roundMs, warm
     for (const one of all) {
       if (one.cannot || (one.ms > LONG_MS && one.times.length > 1)) continue;
       const steps = Math.max(1, Math.round(roundMs / one.ms));
+      await settle();
+      if (one.ms < roundMs) checked(await one.wire.ask({ steps: Math.max(1, Math.ceil(steps / 4)), every: one.every })); // untimed: its caches are its own again
       one.times.push((await one.wire.ask({ steps, every: one.every })).ms);
     }
   }
