@@ -35,13 +35,13 @@ async function trainOnce(options) {
     {
       inputShape: [SIDE, SIDE, 1],
       layers: [
-        { type: 'conv2d', filters: 4, kernelSize: 3, activation: 'relu' },
+        { type: 'conv2d', filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' },
+        { type: 'conv2d', filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' }, // enough for two to have something to share
         { type: 'maxPooling2d', poolSize: 2 },
         { type: 'flatten' },
-        { type: 'dense', units: 512, activation: 'relu' }, // enough for two to have something to share
         { type: 'dense', units: 4, activation: 'softmax' },
       ],
-      learningRate: 0.01,
+      learningRate: 0.005,
       inputScale: 1 / 255,
       seed: 7,
     },
