@@ -59,6 +59,8 @@ ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n,
   return OFS_OK;
 }
 
+void ofs_model_set_step(ofs_model *m, uint64_t step) { m->step = step; }
+
 /* ---- views ---- */
 
 uint32_t ofs_model_layers(const ofs_model *m) { return m->layer_count; }
@@ -76,8 +78,10 @@ ofs_status ofs_model_tensor(const ofs_model *m, uint32_t i, ofs_tensor *t) {
   for (uint32_t k = 0; k < m->layer_count; i -= m->layers[k++].weight_count) {
     if (i >= m->layers[k].weight_count) continue;
     const ofs_weight *w = &m->layers[k].weights[i];
-    *t = (ofs_tensor){k, w->role, w->rank, {0}, w->size, m->params + w->at};
+    *t = (ofs_tensor){k, w->role, w->rank, {0}, w->size, m->params + w->at, {NULL}};
     for (uint32_t d = 0; d < w->rank; d++) t->dims[d] = w->dims[d];
+    if (m->moment1) t->moment[0] = m->moment1 + w->at;
+    if (m->moment2) t->moment[1] = m->moment2 + w->at;
     return OFS_OK;
   }
   return OFS_INVALID_ARGUMENT;

@@ -38,6 +38,7 @@ extern "C" {
 #define OFS_ALIGN 64
 #define OFS_MAX_RANK 6
 #define OFS_MAX_LAYERS 1024
+#define OFS_MOMENTS 2
 
 /* The element type of weights and activations: float. The gradient proofs build the same sources with
  * double (OFS_REAL_DOUBLE), reference kernels and the C library's maths. */
@@ -135,7 +136,14 @@ typedef struct ofs_tensor {
   uint32_t dims[OFS_MAX_RANK];
   uint64_t size;  /* elements */
   ofs_real *data; /* borrowed: valid as long as the model's block is */
+  /* what the optimizer keeps for it, `size` elements each and borrowed likewise: sgd's momentum, or adam's first and
+   * second moment; NULL where it keeps less */
+  ofs_real *moment[OFS_MOMENTS];
 } ofs_tensor;
+
+/* Says how many updates a model has had whose weights and moments the caller has written through ofs_tensor, instead of
+ * ofs_model_randomize: with these three it goes on where another model stood, to the same bits. */
+void ofs_model_set_step(ofs_model *model, uint64_t step);
 
 uint32_t ofs_model_layers(const ofs_model *model);
 ofs_status ofs_model_layer(const ofs_model *model, uint32_t i, ofs_layer_info *info);

@@ -41,6 +41,8 @@ int model_randomize(ofs_model *m, double work) {
   return ofs_model_randomize(m, (uint64_t)work);
 }
 
+void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t)step); }
+
 void model_facts(const ofs_model *m, double *out) {
   ofs_model_facts f;
   ofs_model_get_facts(m, &f);
@@ -73,6 +75,7 @@ int model_tensor(const ofs_model *m, uint32_t i, double *out) {
   out[3] = (double)t.size;
   out[4] = (double)(uintptr_t)t.data;
   put_dims(out + 5, t.dims, t.rank);
+  for (uint32_t i = 0; i < OFS_MOMENTS; i++) out[5 + OFS_MAX_RANK + i] = (double)(uintptr_t)t.moment[i];
   return s;
 }
 
