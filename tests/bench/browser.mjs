@@ -1,8 +1,9 @@
 /* browser.mjs: Chromium, and a server of the checkout for it.
  *
  * Started by the first question that needs it, ended by run.mjs. The server sends files with the headers of
- * cross-origin isolation, because clocks are finer there (5 microseconds, else 100), and lets them be cached, as a
- * web host does: a new context has an empty cache, so what is cold and what is warm is the question's choice. */
+ * cross-origin isolation, because clocks are finer there (5 microseconds, else 100), without them where an address ends
+ * in ?plain, and lets them be cached, as a web host does: a new context has an empty cache, so what is cold and what is
+ * warm is the question's choice. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -11,23 +12,20 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from '../../wasm-build/toolchain.mjs';
+import { ARGS, openPipe, openTab } from '../browser/pipe.js';
 
 const ROOT = new URL('../../', import.meta.url);
 /** Folders that a page of a bench may ask for. */
 const SERVED = ['/web/', '/worker/', '/wasm-build/dist/', '/tests/bench/'];
 const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html; charset=utf-8', '.wasm': 'application/wasm' };
 const BLANK = '/tests/bench/pages/blank.html';
-
-const FLAGS = [
-  '--no-sandbox', // containers have no user namespaces
-  '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
 async function serve() {
   /** @type {Map<string, Promise<Buffer>>} */
   const files = new Map();
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://bench');
+    const { pathname, search } = new URL(request.url ?? '/', 'http://bench');
     const type = TYPES[/** @type {keyof typeof TYPES} */ (extname(pathname))];
     try {
       if (!type || !SERVED.some((folder) => pathname.startsWith(folder))) throw new Error('not served');
@@ -36,7 +34,7 @@ async function serve() {
       const body = await file;
       response.writeHead(200, {
         'content-type': type, 'content-length': body.length, 'cache-control': 'max-age=3600',
-        'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp', 'cross-origin-resource-policy': 'same-origin',
+        'cross-origin-resource-policy': 'same-origin', ...(search !== '?plain' && ISOLATION),
       });
       response.end(body);
     } catch {
@@ -62,7 +60,7 @@ export function openBrowser() {
     const { chromium } = await import('playwright-core');
     const { server, origin } = await serve();
     closers.push(async () => void server.close());
-    const launch = { executablePath, args: FLAGS };
+    const launch = { executablePath, args: ARGS };
     const browser = await chromium.launch(launch);
     closers.push(() => browser.close());
     version = browser.version();
@@ -144,6 +142,21 @@ export function openBrowser() {
         })),
       };
     },
+    /**
+     * A browser of its own whose first tab is the blank page, and another tab to put in front of it.
+     * @template T
+     * @param {'' | '?plain'} search the page's: isolated or not
+     * @param {(tabs: Tabs) => Promise<T>} use
+     */
+    async withTabs(search, use) {
+      const { origin, launch } = await get();
+      const pipe = await openPipe(launch.executablePath);
+      try {
+        return await use({ tab: await openTab(pipe, origin + BLANK + search), other: await openTab(pipe, 'about:blank') });
+      } finally {
+        await pipe.close();
+      }
+    },
     async close() {
       for (const close of closers.reverse()) await close();
     },
@@ -151,6 +164,7 @@ export function openBrowser() {
 }
 
 /** @typedef {ReturnType<typeof openBrowser>} Browser */
+/** @typedef {{ tab: import('../browser/pipe.js').Tab, other: import('../browser/pipe.js').Tab }} Tabs */
 
 /**
  * Calls a function of a probe in a page.
@@ -162,6 +176,15 @@ export function openBrowser() {
  */
 export function callIn(page, probe, name, argument) {
   return page.evaluate(async ([file, exported, given]) => (await import(file))[exported](given), [`/tests/bench/probes/${probe}`, name, argument]);
+}
+
+/**
+ * The same in a tab of withTabs().
+ * @param {import('../browser/pipe.js').Tab} tab @param {string} probe @param {string} name @param {any} [argument] of JSON
+ * @returns {Promise<any>}
+ */
+export function callInTab(tab, probe, name, argument = null) {
+  return tab.evaluate(`import('/tests/bench/probes/${probe}').then((probe) => probe.${name}(${JSON.stringify(argument)}))`);
 }
 
 /**

@@ -1,20 +1,16 @@
 /* setting.js: what the browser tests share: Chromium, a server whose answers a test decides, pages, and a tab that
  * is really hidden. Nothing here waits for a time; a guard ends what hangs. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import sirv from 'sirv';
 import { findChromium } from '../../wasm-build/toolchain.mjs';
+import { ARGS, openPipe, openTab } from './pipe.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What hangs longer than this is broken; nothing is expected to be quicker than anything. */
 export const GUARD = { timeout: 240_000 };
 
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
 const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 /** The policy that DESIGN.md promises to work under. */
 export const STRICT = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
@@ -98,72 +94,21 @@ export async function withPage(browser, { path = '/blank', prepare, watch, serve
 export const complaints = (said) => said.filter(({ type }) => ['uncaught', 'error', 'warning'].includes(type));
 
 /**
- * Chromium spoken to directly, over a pipe, because Playwright keeps every page visible.
- * @returns {Promise<{ send: (method: string, params?: object, sessionId?: string) => Promise<any>, close: () => Promise<void> }>}
- */
-async function openPipe() {
-  const profile = mkdtempSync(`${tmpdir()}/offstage-`);
-  const args = [...ARGS, '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, 'about:blank'];
-  const child = spawn(chromiumPath(), args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-  const waiting = new Map();
-  const fail = (why) => {
-    for (const { reject } of waiting.values()) reject(new Error(why));
-    waiting.clear();
-  };
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.once('error', (error) => fail(`Chromium could not be started: ${error.message}`));
-  ended.then((code) => fail(`Chromium ended with ${code}`));
-  child.stdio[3].on('error', () => {}); // of a browser that is gone; `ended` says so
-  let rest = '';
-  child.stdio[4].setEncoding('utf8').on('data', (chunk) => {
-    const messages = (rest + chunk).split('\0');
-    rest = messages.pop();
-    for (const { id, result, error } of messages.map((text) => JSON.parse(text))) {
-      const request = waiting.get(id);
-      waiting.delete(id);
-      if (error) request?.reject(new Error(error.message));
-      else request?.resolve(result);
-    }
-  });
-  let lastId = 0;
-  return {
-    send: (method, params = {}, sessionId) => new Promise((resolve, reject) => {
-      waiting.set(++lastId, { resolve, reject });
-      child.stdio[3].write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
-    }),
-    async close() {
-      child.stdio[3].write(`${JSON.stringify({ id: ++lastId, method: 'Browser.close' })}\0`);
-      await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 20 }); // its children may still be writing
-    },
-  };
-}
-
-/**
- * A browser of two tabs. `evaluate` runs an expression in the first one, awaiting what it gives.
+ * A browser of two tabs: `first` is at the address, another one is behind it until hide() puts it in front.
  * @param {string} url  of the first tab
  */
 export async function openTabs(url) {
-  const pipe = await openPipe();
+  const pipe = await openPipe(chromiumPath());
   try {
-    const open = async (address) => (await pipe.send('Target.createTarget', { url: address })).targetId;
-    const first = await open(url);
-    const { sessionId } = await pipe.send('Target.attachToTarget', { targetId: first, flatten: true });
-    const evaluate = async (expression) => {
-      const { result, exceptionDetails } = await pipe.send('Runtime.evaluate',
-        { expression, awaitPromise: true, returnByValue: true }, sessionId);
-      if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-      return result.value;
-    };
-    // The tab begins as an empty page, whose world ends when the address is there.
-    const loaded = () => evaluate(`location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`);
-    while (!(await loaded().catch(() => false))) await new Promise(setImmediate);
+    const first = await openTab(pipe, url);
+    let other;
     return {
-      evaluate,
-      /** Puts another tab in front of the first. */
+      ...first,
       async hide() {
-        await pipe.send('Target.activateTarget', { targetId: await open('about:blank') });
+        other ??= await openTab(pipe, 'about:blank');
+        await other.show();
       },
+      open: (address) => openTab(pipe, address),
       close: pipe.close,
     };
   } catch (error) {
