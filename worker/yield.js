@@ -27,6 +27,8 @@ export function createYield() {
  * @property {(callback: () => void) => void} yieldToQueue  calls back after the messages that wait
  * @property {number} [threadId]                            of progress records; 0 is the main thread
  * @property {number} [timeOrigin]                          what `now` counts from, in ms since 1970
+ * @property {() => number} wall                            ms since 1970: goes on where a suspended machine stops `now`
+ * @property {(ms: number, callback: () => void) => void} later  calls back after ms or more; only ever for a rest
  */
 
 /**
@@ -39,5 +41,10 @@ export function createHost(threadId) {
     yieldToQueue: createYield(),
     threadId,
     timeOrigin: performance.timeOrigin,
+    wall: () => Date.now(),
+    later: (ms, callback) => {
+      const timer = /** @type {any} */ (setTimeout(callback, ms));
+      timer.unref?.();
+    },
   };
 }

@@ -9,6 +9,8 @@ import { errorFromWire } from '../../worker/errors.js';
 import { createSession } from '../../worker/session.js';
 import { createHost } from '../../worker/yield.js';
 
+export { createManualHost } from './manual-host.js';
+
 const ERRORS = ['ERROR', 'TRAINING_ERROR'];
 const MORE_TO_COME = ['TRAINING_PROGRESS'];
 
@@ -65,33 +67,6 @@ export function connectWorker() {
   const client = createClient((message, transfer) => worker.postMessage(message, transfer));
   worker.on('message', client.receive);
   return { ...client, close: async () => void (await worker.terminate()) };
-}
-
-/** A host whose time and turns are the test's. */
-export function createManualHost() {
-  /** @type {(() => void)[]} */
-  const turns = [];
-  const clock = {
-    ms: 0,
-    perReading: 0,
-    /** Turns taken. */
-    turns: 0,
-    /** @type {import('../../worker/yield.js').Host} */
-    host: {
-      now: () => (clock.ms += clock.perReading),
-      yieldToQueue: (callback) => void turns.push(callback),
-      threadId: 7,
-      timeOrigin: 1e12,
-    },
-    get waiting() {
-      return turns.length;
-    },
-    /** Runs up to n turns. @param {number} [n] */
-    turn(n = 1) {
-      for (; n > 0 && turns.length > 0; n--, clock.turns++) /** @type {() => void} */ (turns.shift())();
-    },
-  };
-  return clock;
 }
 
 /** Points in the plane, class 1 where x0 * x1 > 0: what a line cannot tell apart. @param {number} n */
