@@ -30,15 +30,21 @@ export class OffstageError extends Error {
 }
 
 /**
+ * With the stack of what caused it below its own.
  * @param {OffstageError} error
  * @returns {WireError}
  */
 export function errorToWire(error) {
-  return { error: error.message, code: error.code, stack: error.stack };
+  const { stack } = /** @type {{ stack?: unknown }} */ (error.cause ?? {});
+  return {
+    error: error.message, code: error.code,
+    stack: typeof stack === 'string' ? `${error.stack}\nCaused by: ${stack}` : error.stack,
+  };
 }
 
 /**
- * The error that a reply carries. A code that this version does not know stays readable in the message.
+ * The error that a reply carries; its cause has the stack of the thread where it was made. A code that this version
+ * does not know stays readable in the message.
  * @param {Partial<WireError> | undefined | null} payload
  * @returns {OffstageError}
  */
@@ -48,7 +54,7 @@ export function errorFromWire(payload) {
   const error = known
     ? new OffstageError(/** @type {ErrorCode} */ (payload.code), message)
     : new OffstageError('BAD_MESSAGE', `${message} (unknown code ${show(payload?.code)})`);
-  if (payload?.stack) error.cause = payload.stack;
+  if (typeof payload?.stack === 'string') error.cause = Object.assign(new Error(message), { stack: payload.stack });
   return error;
 }
 

@@ -10,7 +10,10 @@
 
 /** @typedef {Generator<void, any, void>} Work */
 /** @typedef {{ work: Work, done: (value: any) => void, fail: (error: unknown) => void }} Job */
-/** @typedef {Job & { updating: () => boolean, paused: () => boolean }} Background */
+/**
+ * urgent: somebody waits for what it does next, so it does not rest.
+ * @typedef {Job & { updating: () => boolean, paused: () => boolean, urgent?: () => boolean }} Background
+ */
 
 /** What a lane is for, in order of right of way. */
 export const LANES = Object.freeze({ CONTROL: 0, SHORT: 1, LONG: 2 });
@@ -203,7 +206,7 @@ export class Pump {
     this.#end = began + (this.#sliceMs * (CHUNKS - 1)) / CHUNKS;
     let trained = false;
     for (let job = this.#next(jobsOnly); job && !this.#over; job = this.#next(jobsOnly)) {
-      trained ||= job === this.#background;
+      trained ||= job === this.#background && !this.#background.urgent?.();
       this.#advance(job);
     }
     this.#running = false;
@@ -239,7 +242,8 @@ export class Pump {
     const background = this.#background;
     const job = this.#lanes[0][0] ?? this.#lanes[1][0] ?? this.#lanes[2][0] ?? null;
     if (job) return background?.updating() ? background : job;
-    return jobsOnly || this.#resting || !background || background.paused() ? null : background;
+    if (jobsOnly || !background || background.paused()) return null;
+    return this.#resting && !background.urgent?.() ? null : background;
   }
 
   /** @param {Job} job */

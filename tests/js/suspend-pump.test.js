@@ -13,7 +13,7 @@ function training({ piece = 2, duty } = {}) {
   const time = createManualHost();
   const pump = new Pump(time.host);
   pump.configure({ sliceMs: 2, duty });
-  const state = { trained: 0, paused: false, updating: false, ended: 0 };
+  const state = { trained: 0, paused: false, updating: false, urgent: false };
   /** @type {{ ms: number, at: number, counted: number }[]} */
   const gaps = [];
   pump.onGap = (gap) => void gaps.push(gap);
@@ -26,9 +26,10 @@ function training({ piece = 2, duty } = {}) {
       }
     })(),
     done: () => {},
-    fail: () => void state.ended++,
+    fail: assert.fail,
     updating: () => state.updating,
     paused: () => state.paused,
+    urgent: () => state.urgent,
   });
   start();
   /** A job as PREDICT makes it. @returns {() => boolean} whether it is done */
@@ -179,6 +180,17 @@ test('duty: whatever is asked while training rests is answered at once, and an u
   time.turn();
   assert.ok(done());
   assert.equal(time.waiting, 0, 'and rests again');
+});
+
+test('duty: training that somebody waits for does not rest, nor owe', () => {
+  const { time, state, start } = training({ duty: 0.1 });
+  while (time.waiting > 0) time.turn();
+  state.urgent = true;
+  start(); // as a run that is stopped goes on to take its last checkpoint
+  const { trained } = state;
+  time.turn(1000);
+  assert.equal(state.trained - trained, 2000);
+  assert.equal(time.timers.length, 1, 'the one that was there');
 });
 
 test('duty: a queue that lets no timer through cannot make a rest longer', () => {

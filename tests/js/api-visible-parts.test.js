@@ -1,0 +1,348 @@
+/* api-visible-parts.test.js: what makes a trainer visible, each part by itself with a clock and a platform of the
+ * test's own: events, the log, suspensions, locks, stages, traffic, runs, errors. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { OffstageError, errorFromWire, errorToWire, trapError } from '../../worker/errors.js';
+import { Events, TrainerTarget } from '../../web/events.js';
+import { Lifecycle } from '../../web/lifecycle.js';
+import { Runs, StageClock, binaryBytes } from '../../web/status.js';
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Events with a target, and what each listener heard. */
+function listening(types, { debug = false } = {}) {
+  const events = new Events(debug);
+  const target = new TrainerTarget(events);
+  const heard = [];
+  for (const type of types) target.addEventListener(type, ({ detail }) => heard.push([type, detail]));
+  return { events, target, heard };
+}
+
+test('what happened before anyone listened is told to the first listener, in order, and the latest of it', async () => {
+  const events = new Events(false);
+  for (let i = 0; i < 250; i++) events.log('info', `entry ${i}`, i);
+  events.emit('warning', { code: 'QUOTA_EXCEEDED', message: 'full' });
+  events.emit('suspended', { at: 1, cause: 'gap' });
+  const target = new TrainerTarget(events);
+  await settled();
+  const heard = [];
+  const tell = ({ type, detail }) => void heard.push(detail.message ?? type);
+  target.addEventListener('log', tell);
+  events.log('info', 'in between');
+  assert.deepEqual(heard, [], 'not while the listener is still being added');
+  await settled();
+  assert.equal(heard.length, 200);
+  assert.deepEqual(heard.slice(-4), ['entry 249', 'QUOTA_EXCEEDED: full', 'training is suspended (gap)', 'in between']);
+  assert.equal(heard[0], 'entry 53');
+  target.addEventListener('warning', tell);
+  target.addEventListener('suspended', tell);
+  await settled();
+  assert.deepEqual(heard.slice(200), ['full'], 'a suspension of long ago is no news');
+  events.emit('suspended', { at: 1, cause: 'gap' });
+  assert.deepEqual(heard.slice(201), ['training is suspended (gap)', 'suspended']);
+  const later = [];
+  target.addEventListener('log', ({ detail }) => later.push(detail));
+  await settled();
+  assert.deepEqual(later, [], 'the second listener hears what happens from then on');
+});
+
+test('the log tells every event, debug entries only where asked', async () => {
+  const { events, heard } = listening(['log']);
+  await settled();
+  const error = new OffstageError('WORKER_LOST', 'it crashed');
+  events.emit('workerstart', { threadId: 3, mode: 'worker', reason: null });
+  events.emit('restart', { attempt: 1, error, step: 12 });
+  events.emit('fallback', { reason: 'no more tries', error });
+  events.emit('resumed', { at: 5, ms: 2500 });
+  events.emit('persisted', { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  events.log('debug', 'a detail');
+  assert.deepEqual(heard.map(([, { level, message }]) => `${level}: ${message}`), [
+    'info: started: worker, thread 3',
+    'warn: the worker is replaced at step 12 (attempt 1): it crashed',
+    'warn: the main thread goes on: no more tries',
+    'info: training goes on after 2.500 s',
+  ]);
+  assert.ok(heard.every(([, { time }]) => Math.abs(time - Date.now()) < 60_000));
+  const all = listening(['log'], { debug: true });
+  await settled();
+  all.events.log('debug', 'a detail', 7);
+  all.events.emit('persisted', { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  assert.deepEqual(all.heard.map(([, detail]) => detail.level), ['debug', 'debug']);
+  assert.deepEqual(all.heard[0][1], { level: 'debug', message: 'a detail', time: 7 });
+});
+
+/** A page, and a platform that keeps account of what is held. */
+function page({ locks = true, wakeLock = true } = {}) {
+  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  const state = { ms: 1e12, held: 0, awake: [], refuse: false, asked: [] };
+  const navigator = {
+    locks: locks ? {
+      async request(name, options, callback) {
+        state.asked.push([name, options.mode]);
+        state.held++;
+        try {
+          return await callback({ name });
+        } finally {
+          state.held--;
+        }
+      },
+    } : undefined,
+    wakeLock: wakeLock ? {
+      async request(kind) {
+        assert.equal(kind, 'screen');
+        if (state.refuse) throw new Error('low battery');
+        const sentinel = { released: false, release: async () => void (sentinel.released = true) };
+        state.awake.push(sentinel);
+        return sentinel;
+      },
+    } : undefined,
+  };
+  const show = (visibilityState) => {
+    document.visibilityState = visibilityState;
+    if (visibilityState === 'hidden') for (const sentinel of state.awake) sentinel.released = true;
+    document.dispatchEvent(new Event('visibilitychange'));
+  };
+  const say = (type) => document.dispatchEvent(new Event(type));
+  return { place: { document, navigator }, state, show, say, wall: () => state.ms };
+}
+
+/** A lifecycle on such a page, and what it told. */
+function living({ keepAwake = false, ...offered } = {}) {
+  const there = page(offered);
+  const { events, heard } = listening(['suspended', 'resumed', 'warning']);
+  return { ...there, heard, life: new Lifecycle(events, keepAwake, there.place, there.wall) };
+}
+
+const told = (heard) => heard.map(([type, { at, ms, cause }]) => [type, at - 1e12, cause ?? ms]);
+
+test('a page that is frozen while it trains tells when, and for how long', () => {
+  const { life, state, say, heard } = living();
+  say('freeze');
+  say('resume');
+  life.set(true);
+  state.ms += 1000;
+  say('freeze');
+  assert.deepEqual(told(heard), [['suspended', 1000, 'frozen']]);
+  say('freeze');
+  state.ms += 30_000;
+  say('resume');
+  say('resume');
+  assert.deepEqual(told(heard).slice(1), [['resumed', 31_000, 30_000]]);
+  life.set(false);
+  say('freeze');
+  say('resume');
+  assert.equal(heard.length, 2, 'without a run nothing is suspended');
+});
+
+test('a gap of the session\'s clock is a suspension where the page has no word of it', () => {
+  const { life, heard } = living();
+  life.set(true);
+  life.gap({ at: 1e12 + 5000, ms: 60_000 });
+  life.gap({ at: 1e12 + 90_000, ms: 4000 });
+  assert.deepEqual(told(heard), [
+    ['suspended', 5000, 'gap'], ['resumed', 65_000, 60_000], ['suspended', 90_000, 'gap'], ['resumed', 94_000, 4000],
+  ]);
+});
+
+test('one suspension is told once, in whatever order the page and the session tell it', () => {
+  for (const first of ['session', 'page']) {
+    const { life, state, say, heard } = living();
+    life.set(true);
+    say('freeze');
+    state.ms += 20_000;
+    if (first === 'page') say('resume');
+    life.gap({ at: 1e12 + 300, ms: 19_500 });
+    if (first === 'session') say('resume');
+    assert.deepEqual(told(heard), [['suspended', 0, 'frozen'], ['resumed', 20_000, 20_000]], first);
+    // The session may see a little more than the page, before and behind.
+    life.gap({ at: 1e12 + 20_200, ms: 2100 });
+    assert.equal(heard.length, 2);
+    life.gap({ at: 1e12 + 40_000, ms: 2100 });
+    assert.equal(heard.length, 4, 'another one is another one');
+  }
+});
+
+test('a run that ends before the page says that it goes on: the suspension ends with it', () => {
+  const { life, state, say, heard } = living();
+  life.set(true);
+  say('freeze');
+  state.ms += 3000;
+  life.set(false);
+  assert.deepEqual(told(heard), [['suspended', 0, 'frozen'], ['resumed', 3000, 3000]]);
+});
+
+test('a lock is held while training is on, shared with other trainers, and only then', async () => {
+  const { life, state } = living();
+  for (let run = 0; run < 3; run++) {
+    life.set(true);
+    life.set(true);
+    await settled();
+    assert.equal(state.held, 1);
+    life.set(false);
+    life.set(false);
+    await settled();
+    assert.equal(state.held, 0);
+  }
+  life.set(true);
+  life.set(false); // before it was even given
+  await settled();
+  assert.equal(state.held, 0);
+  assert.deepEqual(state.asked[0], ['offstage training', 'shared']);
+});
+
+test('where there are no locks, or none is given, training goes on without', async () => {
+  const without = living({ locks: false });
+  without.life.set(true);
+  without.life.set(false);
+  const refused = living();
+  refused.place.navigator.locks.request = async () => {
+    throw new Error('not in this frame');
+  };
+  refused.life.set(true);
+  await settled();
+  refused.life.set(false);
+  assert.deepEqual(refused.heard, []);
+  const life = new Lifecycle(new Events(false), true, {});
+  life.set(true);
+  life.set(false);
+});
+
+test('keepAwake: the screen stays on while training is on, again when the page is visible again', async () => {
+  const { life, state, show, heard } = living({ keepAwake: true });
+  const awake = () => state.awake.filter(({ released }) => !released).length;
+  life.set(true);
+  await settled();
+  assert.equal(awake(), 1);
+  show('visible');
+  await settled();
+  assert.equal(state.awake.length, 1, 'once is enough');
+  show('hidden');
+  await settled();
+  assert.equal(awake(), 0);
+  show('visible');
+  await settled();
+  assert.equal(awake(), 1);
+  life.set(false);
+  await settled();
+  assert.equal(awake(), 0);
+  show('hidden');
+  show('visible');
+  await settled();
+  assert.equal(awake(), 0);
+  life.set(true);
+  life.set(false); // while it is asked for
+  await settled();
+  assert.equal(awake(), 0);
+  assert.deepEqual(heard, []);
+});
+
+test('keepAwake: what fails is a warning, and nothing is asked for otherwise', async () => {
+  const { life, state, heard, show } = living({ keepAwake: true });
+  state.refuse = true;
+  life.set(true);
+  await settled();
+  assert.equal(heard.length, 1);
+  assert.deepEqual(heard[0][1].code, 'KEEP_AWAKE_FAILED');
+  assert.match(heard[0][1].message, /low battery/);
+  state.refuse = false;
+  show('visible');
+  await settled();
+  assert.equal(state.awake.length, 1);
+  const lacking = living({ keepAwake: true, wakeLock: false });
+  lacking.life.set(true);
+  await settled();
+  assert.match(lacking.heard[0][1].message, /no navigator.wakeLock/);
+  const other = living();
+  other.life.set(true);
+  await settled();
+  assert.equal(other.state.awake.length, 0);
+});
+
+test('stages: what the session tells, what the page loads, and what a lost session had told', () => {
+  let ms = 0;
+  const clock = new StageClock(() => ms);
+  const zeros = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
+  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: zeros });
+  clock.load();
+  ms += 500;
+  assert.deepEqual(clock.read(false), { stage: 'loading', stageSeconds: { ...zeros, loading: 0.5 } });
+  ms += 500;
+  clock.told({ stage: 'done', stageSeconds: { ...zeros, loading: 0.2, compiling: 0.3 } });
+  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: { ...zeros, loading: 0.7, compiling: 0.3 } });
+  ms += 60_000;
+  assert.deepEqual(clock.read(true).stageSeconds, { ...zeros, loading: 0.7, compiling: 0.3 });
+  clock.told({ stage: 'training', stageSeconds: { ...zeros, loading: 0.2, compiling: 0.3, training: 4 } });
+  ms += 250;
+  const now = { ...zeros, loading: 0.7, compiling: 0.3, training: 4.25 };
+  assert.deepEqual(clock.read(true), { stage: 'training', stageSeconds: now });
+  assert.equal(clock.read(false).stageSeconds.training, 4, 'a run that stands still does not go on');
+  clock.replaced();
+  clock.load();
+  ms += 1000;
+  clock.told({ stage: 'done', stageSeconds: { ...zeros, loading: 0.25, compiling: 0.25 } });
+  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: { ...zeros, loading: 1.45, compiling: 0.55, training: 4 } });
+  clock.told({}); // a message that says nothing of it
+  assert.equal(clock.read(true).stage, 'done');
+});
+
+test('bytes: arrays and buffers in a message count, lists of numbers are not walked', () => {
+  const list = new Array(1e6);
+  Object.defineProperty(list, 1, { get: () => assert.fail('walked') });
+  list[0] = 1;
+  assert.equal(binaryBytes({ x: list, y: [[1, 2], [3]] }), 0);
+  assert.equal(binaryBytes({ x: new Float32Array(10), y: new ArrayBuffer(3), more: { data: new Uint8Array(5) } }), 48);
+  assert.equal(binaryBytes({ weights: [{ shape: [2], data: new Float32Array(2) }, { shape: [3], data: new Float32Array(3) }] }), 20);
+  assert.equal(binaryBytes(undefined) + binaryBytes(null) + binaryBytes('text') + binaryBytes({ layers: ['a'] }), 0);
+  assert.equal(binaryBytes(new Uint8Array(new ArrayBuffer(100), 10, 20)), 20);
+  const endless = {};
+  endless.self = endless;
+  assert.equal(binaryBytes(endless), 0);
+});
+
+const OPTIONS = { epochs: 2, batchSize: 8, shuffle: true, validationSplit: 0 };
+const record = (id, more) => ({ id, startedAt: 5, endedAt: 9, reason: 'finished', options: OPTIONS, metrics: { epoch: 2, loss: 0.1 }, steps: 8, ...more });
+
+test('runs: the session\'s records, with the one that is on as the page sees it', () => {
+  const runs = new Runs();
+  assert.deepEqual(runs.list(), []);
+  runs.begin({ ...OPTIONS, progressHz: 10 }, false, 5);
+  assert.deepEqual(runs.list(), [{ id: 1, startedAt: 5, endedAt: null, reason: null, options: OPTIONS, metrics: null, steps: 0 }]);
+  runs.progress({ metrics: { epoch: 1, loss: 0.5 }, steps: 4 });
+  assert.deepEqual([runs.list()[0].metrics.loss, runs.list()[0].steps], [0.5, 4]);
+  runs.end(record(1, { startedAt: 6 }));
+  assert.deepEqual(runs.list(), [record(1, { startedAt: 6 })]);
+  runs.list()[0].options.epochs = 99;
+  assert.equal(runs.list()[0].options.epochs, 2, 'an app has copies');
+  runs.begin(OPTIONS, false, 20);
+  runs.fail('NON_FINITE', 30);
+  assert.deepEqual(runs.list().map(({ id, endedAt, reason }) => [id, endedAt, reason]), [[1, 9, 'finished'], [2, 30, 'NON_FINITE']]);
+  runs.begin(OPTIONS, false, 40);
+  runs.end(null); // stopped before it began
+  assert.equal(runs.list().length, 2);
+});
+
+test('runs: one that is resumed is the same run', () => {
+  const runs = new Runs();
+  runs.reset([record(1), record(2, { endedAt: null, reason: null, steps: 3 })]);
+  runs.begin({ ...OPTIONS, epochs: 5 }, true, 50);
+  assert.deepEqual(runs.list().map(({ id, startedAt, steps, reason }) => [id, startedAt, steps, reason]), [[1, 5, 8, 'finished'], [2, 5, 3, null]]);
+  runs.end(record(2));
+  runs.begin(OPTIONS, false, 60);
+  assert.deepEqual(runs.list().map(({ id }) => id), [1, 2, 3]);
+  runs.reset(undefined);
+  assert.deepEqual(runs.list(), []);
+});
+
+test('errors bring the stack of the thread where they were made, and of what caused them', () => {
+  const trap = new WebAssembly.RuntimeError('unreachable');
+  trap.stack = 'RuntimeError: unreachable\n    at wasm-function[7]';
+  const wire = structuredClone(errorToWire(trapError(trap)));
+  const error = errorFromWire(wire);
+  assert.equal(error.code, 'WORKER_LOST');
+  assert.ok(error.cause instanceof Error);
+  assert.equal(error.cause.message, error.message);
+  assert.match(error.cause.stack, /trapError[^]*Caused by: RuntimeError: unreachable\n {4}at wasm-function\[7\]/);
+  assert.equal(errorToWire(new OffstageError('BUSY', 'a run is on', { cause: 'text' })).stack.includes('Caused by'), false);
+  for (const stack of [undefined, 5, {}]) assert.equal(errorFromWire({ error: 'no', code: 'BUSY', stack }).cause, undefined);
+});
