@@ -1,0 +1,69 @@
+/* storage-indexeddb.js: files as records of a database, where a browser has no better storage.
+ *
+ * One record a file, keyed by trainer and file; a record is there whole or not at all. The wrapper `idb` is a file of
+ * its own beside the wasm: a bundler emits it but does not follow it, and nothing of it is loaded where the database
+ * is not used. */
+
+import { assetUrl } from './module.js';
+
+const DATABASE = 'offstage';
+const STORE = 'files';
+
+/** @param {string} [assets] @returns {Promise<typeof import('idb')>} */
+function loadIdb(assets) {
+  /* The literal is what bundlers recognise; they emit the file as it is. */
+  const url = assets === undefined ? new URL('../wasm-build/dist/idb.js', import.meta.url) : assetUrl('idb.js', assets);
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
+}
+
+/** Whether the database is there, as far as the engine tells without making it. */
+async function exists() {
+  const databases = await indexedDB.databases?.();
+  return databases?.some(({ name }) => name === DATABASE) ?? true;
+}
+
+/** @type {import('./storage.js').Opener} */
+export async function openIndexedDb(make, { assets }) {
+  if (!globalThis.indexedDB || !(make || (await exists()))) return null;
+  const { openDB } = await loadIdb(assets);
+  /** @type {Promise<import('idb').IDBPDatabase> | null} */
+  let opened = null;
+  const forget = () => void (opened = null);
+  const connect = () => {
+    opened ??= openDB(DATABASE, 1, {
+      upgrade: (database) => void database.createObjectStore(STORE),
+      blocking(_, __, event) { // somebody removes the database
+        /** @type {IDBDatabase} */ (event.target).close();
+        forget();
+      },
+      terminated: forget,
+    });
+    opened.catch(forget); // the next call tries again
+    return opened;
+  };
+  const all = (/** @type {string} */ name) => IDBKeyRange.bound([name], [name, []]);
+  await connect();
+
+  /** What has been written is on the disk. @param {(store: any) => Promise<unknown>} act */
+  const change = async (act) => {
+    const transaction = (await connect()).transaction(STORE, 'readwrite', { durability: 'strict' });
+    await Promise.all([act(transaction.store), transaction.done]);
+  };
+
+  return {
+    kind: 'indexedDB',
+    readOnly: null,
+    names: async () => [...new Set((await (await connect()).getAllKeys(STORE)).map((key) => /** @type {string[]} */ (key)[0]))],
+    files: async (name) => (await (await connect()).getAllKeys(STORE, all(name)))
+      .map((key) => ({ file: /** @type {string[]} */ (key)[1] })),
+    async read(name, file) {
+      const bytes = await (await connect()).get(STORE, [name, file]);
+      if (!bytes) throw new Error(`there is no ${file}`);
+      return bytes;
+    },
+    /* A view would be stored with all of its buffer. */
+    write: (name, file, bytes) => change((store) =>
+      store.put(bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes, [name, file])),
+    remove: (name, file) => change((store) => store.delete(file === undefined ? all(name) : [name, file])),
+  };
+}
