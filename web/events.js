@@ -69,6 +69,16 @@ export class Events {
     this.#tell(type, detail);
   };
 
+  /** Set by who knows what a jump of the session's clock means. @type {(gap: { at: number, ms: number }) => void} */
+  onGap = () => {};
+
+  /** What a session tells unasked. @param {import('../worker/protocol.js').Notice} notice */
+  noticed({ kind, ...detail }) {
+    if (kind === 'gap') this.onGap(/** @type {any} */ (detail));
+    else if (kind === 'log') this.#tell(kind, detail);
+    else this.emit(kind, detail);
+  }
+
   /** @param {Level} level @param {string} message @param {number} [time] */
   log(level, message, time = Date.now()) {
     if (level !== 'debug' || this.#debug) this.#tell('log', { level, message, time });

@@ -42,6 +42,7 @@ export class Lifecycle {
     this.#keepAwake = keepAwake;
     this.#place = place;
     this.#wall = wall;
+    events.onGap = (gap) => this.#gap(gap);
   }
 
   /** Training is on, or not. @param {boolean} on */
@@ -65,7 +66,7 @@ export class Lifecycle {
   }
 
   /** The session's clock has jumped. @param {{ at: number, ms: number }} gap */
-  gap({ at, ms }) {
+  #gap({ at, ms }) {
     if (this.#frozen !== null) return; // 'resume' is still to come, and tells it
     if (at <= this.#told.to + SLACK && at + ms >= this.#told.from - SLACK) return;
     this.#events.emit('suspended', { at, cause: 'gap' });

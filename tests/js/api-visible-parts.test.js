@@ -64,11 +64,16 @@ test('the log tells every event, debug entries only where asked', async () => {
     'info: training goes on after 2.500 s',
   ]);
   assert.ok(heard.every(([, { time }]) => Math.abs(time - Date.now()) < 60_000));
-  const all = listening(['log'], { debug: true });
+  heard.length = 0;
+  events.noticed({ kind: 'log', level: 'info', message: 'a model is ready', time: 9 });
+  events.noticed({ kind: 'warning', code: 'QUOTA_EXCEEDED', message: 'full' });
+  assert.deepEqual(heard.map(([, { message }]) => message), ['a model is ready', 'QUOTA_EXCEEDED: full'], 'the session\'s too');
+  const all = listening(['log', 'persisted', 'warning'], { debug: true });
   await settled();
   all.events.log('debug', 'a detail', 7);
-  all.events.emit('persisted', { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
-  assert.deepEqual(all.heard.map(([, detail]) => detail.level), ['debug', 'debug']);
+  all.events.noticed({ kind: 'persisted', step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  assert.deepEqual(all.heard.map(([type, detail]) => [type, detail.level]), [['log', 'debug'], ['log', 'debug'], ['persisted', undefined]]);
+  assert.deepEqual(all.heard[2][1], { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
   assert.deepEqual(all.heard[0][1], { level: 'debug', message: 'a detail', time: 7 });
 });
 
@@ -111,7 +116,8 @@ function page({ locks = true, wakeLock = true } = {}) {
 function living({ keepAwake = false, ...offered } = {}) {
   const there = page(offered);
   const { events, heard } = listening(['suspended', 'resumed', 'warning']);
-  return { ...there, heard, life: new Lifecycle(events, keepAwake, there.place, there.wall) };
+  const life = new Lifecycle(events, keepAwake, there.place, there.wall);
+  return { ...there, heard, life, gap: (detail) => events.noticed({ kind: 'gap', ...detail }) };
 }
 
 const told = (heard) => heard.map(([type, { at, ms, cause }]) => [type, at - 1e12, cause ?? ms]);
@@ -136,10 +142,10 @@ test('a page that is frozen while it trains tells when, and for how long', () =>
 });
 
 test('a gap of the session\'s clock is a suspension where the page has no word of it', () => {
-  const { life, heard } = living();
+  const { life, heard, gap } = living();
   life.set(true);
-  life.gap({ at: 1e12 + 5000, ms: 60_000 });
-  life.gap({ at: 1e12 + 90_000, ms: 4000 });
+  gap({ at: 1e12 + 5000, ms: 60_000 });
+  gap({ at: 1e12 + 90_000, ms: 4000 });
   assert.deepEqual(told(heard), [
     ['suspended', 5000, 'gap'], ['resumed', 65_000, 60_000], ['suspended', 90_000, 'gap'], ['resumed', 94_000, 4000],
   ]);
@@ -147,18 +153,18 @@ test('a gap of the session\'s clock is a suspension where the page has no word o
 
 test('one suspension is told once, in whatever order the page and the session tell it', () => {
   for (const first of ['session', 'page']) {
-    const { life, state, say, heard } = living();
+    const { life, state, say, heard, gap } = living();
     life.set(true);
     say('freeze');
     state.ms += 20_000;
     if (first === 'page') say('resume');
-    life.gap({ at: 1e12 + 300, ms: 19_500 });
+    gap({ at: 1e12 + 300, ms: 19_500 });
     if (first === 'session') say('resume');
     assert.deepEqual(told(heard), [['suspended', 0, 'frozen'], ['resumed', 20_000, 20_000]], first);
     // The session may see a little more than the page, before and behind.
-    life.gap({ at: 1e12 + 20_200, ms: 2100 });
+    gap({ at: 1e12 + 20_200, ms: 2100 });
     assert.equal(heard.length, 2);
-    life.gap({ at: 1e12 + 40_000, ms: 2100 });
+    gap({ at: 1e12 + 40_000, ms: 2100 });
     assert.equal(heard.length, 4, 'another one is another one');
   }
 });
