@@ -1,11 +1,11 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and idb.js beside them. `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
  * the build says so. Node's own modules only. */
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -13,7 +13,7 @@ import { setFlagsFromString } from 'node:v8';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
-import { SetupError, asCommand, ensureTools } from './setup.mjs';
+import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
 import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
 
@@ -88,6 +88,19 @@ function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   return { file, objects, link };
 }
 
+/**
+ * The wrapper of IndexedDB, for the worker to load where it needs it. As it is, not minified: below 4 KB bundlers put
+ * a file into a data: URL, and a policy that allows scripts of the site only would refuse that.
+ */
+async function copyIdb() {
+  const from = `${ROOT}node_modules/idb/`;
+  const { version } = JSON.parse(readFileSync(`${from}package.json`, 'utf8'));
+  const text = `/*! idb ${version}\n\n${readFileSync(`${from}LICENSE`, 'utf8').trim()} */\n${readFileSync(`${from}build/index.js`, 'utf8')}`;
+  const file = `${DIST}idb.js`;
+  const made = await once(file, hash(text), async (out) => writeFileSync(out, text));
+  process.stdout.write(`${relative(ROOT, file)}: ${text.length} bytes, ${gzipSync(text).length} gzipped${made ? '' : ' (as it was)'}\n`);
+}
+
 /** Compiles and links every variant; prints the sizes of what it made. */
 export async function build() {
   const emscripten = findEmscripten();
@@ -109,11 +122,13 @@ export async function build() {
     const bytes = readFileSync(file);
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
+  await copyIdb();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await asCommand(async () => {
     ensureTools(['build']);
+    ensurePackages();
     await build();
   });
 }
