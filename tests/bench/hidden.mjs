@@ -14,8 +14,8 @@ export const title = 'training in a hidden tab beside the same tab in front, in 
 
 const LEAST = 95;
 const SETTINGS = /** @type {const} */ ([
-  { what: 'isolated, two threads', path: '', threads: 2, variant: 'simd-mt' },
-  { what: 'not isolated, one thread', path: '?plain', threads: 1, variant: 'simd' },
+  { what: 'isolated, two threads', path: '', threads: 2, variant: 'simd-mt', long: false },
+  { what: 'not isolated, one thread', path: '?plain', threads: 1, variant: 'simd', long: true },
 ]);
 /** Visibility reaches the page, and what it sets off is over. */
 const SETTLE_MS = 300;
@@ -48,7 +48,7 @@ export async function measure({ quick, browser, say }) {
   const [rounds, ms] = quick ? [4, 1000] : [12, 2000];
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
-  for (const { what, path, threads, variant } of SETTINGS) {
+  for (const { what, path, threads, variant, long } of SETTINGS) {
     await browser.withTabs(path, async (tabs) => {
       const info = await callInTab(tabs.tab, 'hidden.js', 'begin', { threads });
       if (info.variant !== variant || info.threads !== threads) throw new Error(`${what}: it is ${info.variant} with ${info.threads} threads: ${info.reason}`);
@@ -63,7 +63,7 @@ export async function measure({ quick, browser, say }) {
       figures.push(
         share(what, rates.hidden, rates.visible),
         { what: `${what}: the page's own timer of 50 ms, hidden`, unit: 'a second', ...ticks(rates.hidden), peer: { what: 'in front', ...ticks(rates.visible) } });
-      if (quick) return;
+      if (quick || !long) return;
       say(`${what}, hidden for ${LONG_MS / 60_000} minutes`);
       await tabs.other.show();
       await sleep(LONG_MS);

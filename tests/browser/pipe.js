@@ -89,6 +89,7 @@ export async function openPipe(path) {
  * @typedef {object} Worker
  * @property {string} url
  * @property {(method: string, params?: object) => Promise<any>} send
+ * @property {() => Promise<Worker[]>} workers that it has made itself
  */
 
 /** @param {Pipe} pipe @param {string} url @returns {Promise<Tab>} */
@@ -119,16 +120,26 @@ export async function openTab(pipe, url) {
       await send('Page.reload');
       await loaded('!globalThis.outdated');
     },
-    async workers() {
-      /** @type {Worker[]} */
-      const found = [];
-      const stop = pipe.listen(({ method, params, sessionId: from }) => {
-        if (method !== 'Target.attachedToTarget' || from !== sessionId || params.targetInfo.type !== 'worker') return;
-        found.push({ url: params.targetInfo.url, send: (asked, given = {}) => pipe.send(asked, given, params.sessionId) });
-      });
-      await send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
-      stop();
-      return found;
-    },
+    workers: () => workersOf(pipe, sessionId),
   };
+}
+
+/**
+ * The workers that a page or a worker has made.
+ * @param {Pipe} pipe @param {string} sessionId @returns {Promise<Worker[]>}
+ */
+async function workersOf(pipe, sessionId) {
+  /** @type {Worker[]} */
+  const found = [];
+  const stop = pipe.listen(({ method, params, sessionId: from }) => {
+    if (method !== 'Target.attachedToTarget' || from !== sessionId || params.targetInfo.type !== 'worker') return;
+    found.push({
+      url: params.targetInfo.url,
+      send: (asked, given = {}) => pipe.send(asked, given, params.sessionId),
+      workers: () => workersOf(pipe, params.sessionId),
+    });
+  });
+  await pipe.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true }, sessionId);
+  stop();
+  return found;
 }

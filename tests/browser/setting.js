@@ -28,10 +28,11 @@ export const openBrowser = () => chromium.launch({ executablePath: chromiumPath(
 
 /**
  * The checkout as it is, and an empty page at /blank.
+ * @typedef {{ status?: number, type?: string, body?: string }} Answer
  * @param {object} [options]
  * @param {boolean} [options.isolated]
  * @param {string} [options.policy]  Content-Security-Policy
- * @param {Record<string, { status?: number, type?: string, body?: string }>} [options.answers]  instead of files
+ * @param {Record<string, Answer | (() => Answer | undefined)>} [options.answers]  instead of files; undefined: the file
  */
 export async function serve({ isolated = false, policy, answers = {} } = {}) {
   const headers = {
@@ -49,7 +50,9 @@ export async function serve({ isolated = false, policy, answers = {} } = {}) {
     const missing = { status: 404, body: 'not found' };
     const answer = ({ status = 200, type = 'text/plain', body = '' }) =>
       response.writeHead(status, { ...headers, 'Content-Type': type }).end(body);
-    if (Object.hasOwn(all, pathname)) answer(all[pathname]);
+    const given = Object.hasOwn(all, pathname) ? all[pathname] : undefined;
+    const own = typeof given === 'function' ? given() : given;
+    if (own) answer(own);
     else files(request, response, () => answer(missing));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
