@@ -1,7 +1,8 @@
 /* status.js: what a trainer knows of itself without asking anybody: its stages, its traffic, its runs.
- * Invariant: everything here is told or measured on the page and read at once; a session that is replaced takes nothing
- * away from what was counted. Nothing depends on it. */
+ * Invariant: all of it is read off the messages that go by, and told at once; a session that is replaced takes nothing
+ * away from what was counted, and how runs went is what the session says. Nothing depends on it. */
 
+/** @typedef {import('./events.js').Events} Events */
 /** @typedef {import('../worker/status.js').Stage} Stage */
 /** @typedef {import('../worker/protocol.js').RunRecord} RunRecord */
 /** @typedef {Record<Stage, number>} Seconds */
@@ -22,10 +23,11 @@ const total = (/** @type {Seconds} */ seconds) => Object.values(seconds).reduce(
 export class StageClock {
   #now;
   /** Of former sessions, and of the page itself. */ #past = none();
-  /** As the session told it last. */ #told = none();
+  /** As the session told it last, and what it must have done since. */ #told = none();
   /** @type {Stage | 'done'} */ #stage = 'done';
   /** What the session had told when the page began to load; null: it does not. @type {number | null} */ #loading = null;
   #since = 0;
+  #paused = false;
 
   /** @param {() => number} [now] ms, monotonic */
   constructor(now = () => performance.now()) {
@@ -34,25 +36,9 @@ export class StageClock {
 
   /** The page begins to load. */
   load() {
-    if (this.#loading === null) this.#since = this.#now();
-    this.#loading ??= total(this.#told);
-  }
-
-  /** The session is gone; whoever replaces it counts from zero. */
-  replaced() {
-    this.loaded();
-    this.#past = sum(this.#past, this.#told);
-    this.#told = none();
-    this.#stage = 'done';
-  }
-
-  /** @param {{ stage?: Stage | 'done', stageSeconds?: Seconds }} session what a message of it says */
-  told({ stage, stageSeconds }) {
-    if (!stage || !stageSeconds) return;
-    this.#told = stageSeconds;
-    this.loaded();
-    this.#stage = stage;
-    this.#since = this.#now();
+    if (this.#loading !== null) return;
+    this.#settle();
+    this.#loading = total(this.#told);
   }
 
   /** The page has nothing more to load. What the session did meanwhile is the session's. */
@@ -64,12 +50,50 @@ export class StageClock {
     this.#since = this.#now();
   }
 
-  /** @param {boolean} runs whether the session's stage goes on: it is neither paused nor gone */
-  read(runs) {
+  /** What a message of the session says. @param {Stage | 'done'} stage @param {Seconds} seconds */
+  told(stage, seconds) {
+    this.#told = seconds;
+    this.loaded();
+    this.#since = this.#now();
+    this.#stage = stage;
+    this.#paused = false;
+  }
+
+  /** The session is in that stage, although it has not said so. @param {Stage | 'done'} stage @param {boolean} [paused] */
+  enter(stage, paused = false) {
+    this.loaded();
+    this.#settle();
+    this.#stage = stage;
+    this.#paused = paused;
+  }
+
+  /** A run stands still, or goes on. @param {boolean} paused */
+  pause(paused) {
+    this.enter(this.#stage, paused);
+  }
+
+  /** The session is gone; whoever replaces it counts from zero. */
+  replaced() {
+    this.enter('done');
+    this.#past = sum(this.#past, this.#told);
+    this.#told = none();
+  }
+
+  read() {
     const stage = this.#loading === null ? this.#stage : 'loading';
-    const stageSeconds = sum(this.#past, this.#told);
-    if (stage !== 'done' && (runs || this.#loading !== null)) stageSeconds[stage] += (this.#now() - this.#since) / 1000;
-    return { stage, stageSeconds };
+    return { stage, stageSeconds: sum(sum(this.#past, this.#told), this.#unsaid()) };
+  }
+
+  #settle() {
+    this.#told = sum(this.#told, this.#unsaid());
+    this.#since = this.#now();
+  }
+
+  /** @returns {Seconds} */
+  #unsaid() {
+    const stage = this.#loading === null ? this.#stage : 'loading';
+    if (stage === 'done' || (this.#paused && stage !== 'loading')) return none();
+    return { ...none(), [stage]: (this.#now() - this.#since) / 1000 };
   }
 }
 
@@ -96,42 +120,117 @@ export class Runs {
   /** @type {readonly RunRecord[]} */ #records = [];
   /** @type {RunRecord | null} */ #present = null;
 
+  get isOn() {
+    return this.#present !== null;
+  }
+
   /** @param {readonly RunRecord[] | undefined} records of the model that there is from here on */
   reset(records) {
     this.#records = records ?? [];
     this.#present = null;
   }
 
-  /** A run begins; one that is resumed is the latest that there is. @param {RunRecord['options']} options @param {boolean} resumes */
-  begin({ epochs, batchSize, shuffle, validationSplit }, resumes, time = Date.now()) {
+  /** A run begins; one that is resumed is the latest that there is. @param {any} start START_TRAINING's payload */
+  begin({ resume = false, numEpochs, batchSize, shuffle, validationSplit }, time = Date.now()) {
     const last = this.#records[this.#records.length - 1];
-    const resumed = resumes ? last : undefined;
+    const resumed = resume ? last : undefined;
+    const given = { epochs: numEpochs, batchSize, shuffle, validationSplit };
+    const usual = resumed?.options ?? { epochs: 1, batchSize: 32, shuffle: true, validationSplit: 0 };
+    const options = Object.fromEntries(Object.entries(usual).map(([name, value]) =>
+      [name, given[/** @type {keyof typeof given} */ (name)] ?? value]));
     this.#present = {
       id: resumed?.id ?? (last?.id ?? 0) + 1, startedAt: resumed?.startedAt ?? time, endedAt: null, reason: null,
-      options: { epochs, batchSize, shuffle, validationSplit }, metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
+      options: /** @type {RunRecord['options']} */ (options), metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
     };
   }
 
-  /** @param {{ metrics: RunRecord['metrics'], steps: number }} so far */
-  progress({ metrics, steps }) {
-    if (this.#present) this.#present = { ...this.#present, metrics, steps };
+  /** @param {import('../worker/protocol.js').ProgressRecord[]} records of one message */
+  progress(records) {
+    const present = this.#present;
+    if (!present) return;
+    for (const { kind, epoch, batch, totalBatches, loss, ...more } of records) {
+      present.steps = (epoch - 1) * totalBatches + batch;
+      if (kind !== 'epoch') continue;
+      present.metrics = { epoch, loss };
+      for (const name of /** @type {const} */ (['accuracy', 'valLoss', 'valAccuracy'])) {
+        if (more[name] !== undefined) present.metrics[name] = more[name];
+      }
+    }
   }
 
-  /** @param {RunRecord | null} record the session's own; null: there was no run after all */
+  /** @param {RunRecord | null | undefined} record the session's own; none: there was no run after all */
   end(record) {
     if (record) this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
     this.#present = null;
   }
 
-  /** The session cannot tell how it ended. @param {string} reason */
+  /** Nobody tells how it ended. @param {string} reason */
   fail(reason, time = Date.now()) {
     if (this.#present) this.end({ ...this.#present, endedAt: time, reason });
   }
 
   /** Copies: what an app does with them is its own affair. @returns {RunRecord[]} */
   list() {
-    const { id } = this.#present ?? {};
-    const records = this.#records.filter((record) => record.id !== id);
-    return structuredClone(this.#present ? [...records, this.#present] : records);
+    const present = this.#present;
+    const records = this.#records.filter(({ id }) => id !== present?.id);
+    return structuredClone(present ? [...records, present] : records);
+  }
+}
+
+/** Messages after which the page may still be loading. */
+const ASIDE = ['DATA_STORED', 'NOTICE', 'PONG'];
+
+/** Reads a trainer's messages as they go by, through one session after another. */
+export class Vitals {
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Of wasm memory, as last told. */ memory = 0;
+  stages = new StageClock();
+  runs = new Runs();
+  #events;
+
+  /** @param {Events} events whose log tells of every message, on level debug */
+  constructor(events) {
+    this.#events = events;
+  }
+
+  /** Before it is posted. @param {string} type @param {any} payload */
+  sent(type, payload) {
+    const bytes = binaryBytes(payload);
+    this.bytesOut += bytes;
+    this.#events.log('debug', `${type} is sent, ${bytes} bytes`);
+    if (type === 'START_TRAINING') {
+      this.runs.begin(payload);
+      this.stages.enter('training');
+    } else if (type === 'INIT_TRAINING' || type === 'LOAD_CHECKPOINT' || (type === 'UPLOAD_DATA' && !this.runs.isOn)) {
+      this.stages.load();
+    }
+  }
+
+  /** @param {string} type @param {any} payload */
+  received(type, payload) {
+    const bytes = binaryBytes(payload);
+    this.bytesIn += bytes;
+    if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
+    const { memoryBytes, stage, stageSeconds, records, run, runs } = payload ?? {};
+    this.memory = memoryBytes ?? this.memory;
+    if (stageSeconds) this.stages.told(stage, stageSeconds);
+    else if (!ASIDE.includes(type)) this.stages.loaded();
+    if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
+    if (type === 'TRAINING_COMPLETE') this.runs.end(run);
+    if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') this.runs.reset(runs);
+    if (type === 'TRAINING_PAUSED') this.stages.pause(true);
+    if (type === 'TRAINING_RESUMED') this.stages.pause(false);
+  }
+
+  /** The session is no more. */
+  lost() {
+    this.stages.replaced();
+  }
+
+  /** No run is on any more. @param {string} reason where no session has said how it ended */
+  ended(reason) {
+    this.runs.fail(reason);
+    this.stages.enter('done');
   }
 }

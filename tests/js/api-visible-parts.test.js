@@ -6,7 +6,7 @@ import test from 'node:test';
 import { OffstageError, errorFromWire, errorToWire, trapError } from '../../worker/errors.js';
 import { Events, TrainerTarget } from '../../web/events.js';
 import { Lifecycle } from '../../web/lifecycle.js';
-import { Runs, StageClock, binaryBytes } from '../../web/status.js';
+import { Runs, StageClock, Vitals, binaryBytes } from '../../web/status.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -265,31 +265,45 @@ test('keepAwake: what fails is a warning, and nothing is asked for otherwise', a
   assert.equal(other.state.awake.length, 0);
 });
 
+const NONE = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
+
 test('stages: what the session tells, what the page loads, and what a lost session had told', () => {
   let ms = 0;
   const clock = new StageClock(() => ms);
-  const zeros = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
-  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: zeros });
+  const reads = (stage, seconds) => assert.deepEqual(clock.read(), { stage, stageSeconds: { ...NONE, ...seconds } });
+  reads('done', {});
+  ms += 5000;
   clock.load();
   ms += 500;
-  assert.deepEqual(clock.read(false), { stage: 'loading', stageSeconds: { ...zeros, loading: 0.5 } });
+  reads('loading', { loading: 0.5 });
+  clock.load();
   ms += 500;
-  clock.told({ stage: 'done', stageSeconds: { ...zeros, loading: 0.2, compiling: 0.3 } });
-  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: { ...zeros, loading: 0.7, compiling: 0.3 } });
+  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  reads('done', { loading: 0.75, compiling: 0.25 });
   ms += 60_000;
-  assert.deepEqual(clock.read(true).stageSeconds, { ...zeros, loading: 0.7, compiling: 0.3 });
-  clock.told({ stage: 'training', stageSeconds: { ...zeros, loading: 0.2, compiling: 0.3, training: 4 } });
+  reads('done', { loading: 0.75, compiling: 0.25 });
+  clock.enter('training');
+  ms += 3000;
+  reads('training', { loading: 0.75, compiling: 0.25, training: 3 });
+  clock.told('training', { ...NONE, loading: 0.25, compiling: 0.25, training: 2.5 }); // it began a little later
   ms += 250;
-  const now = { ...zeros, loading: 0.7, compiling: 0.3, training: 4.25 };
-  assert.deepEqual(clock.read(true), { stage: 'training', stageSeconds: now });
-  assert.equal(clock.read(false).stageSeconds.training, 4, 'a run that stands still does not go on');
+  reads('training', { loading: 0.75, compiling: 0.25, training: 2.75 });
+  clock.pause(true);
+  ms += 60_000;
+  reads('training', { loading: 0.75, compiling: 0.25, training: 2.75 });
+  clock.pause(false);
+  ms += 250;
   clock.replaced();
+  ms += 60_000;
+  reads('done', { loading: 0.75, compiling: 0.25, training: 3 });
   clock.load();
   ms += 1000;
-  clock.told({ stage: 'done', stageSeconds: { ...zeros, loading: 0.25, compiling: 0.25 } });
-  assert.deepEqual(clock.read(true), { stage: 'done', stageSeconds: { ...zeros, loading: 1.45, compiling: 0.55, training: 4 } });
-  clock.told({}); // a message that says nothing of it
-  assert.equal(clock.read(true).stage, 'done');
+  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  reads('done', { loading: 1.5, compiling: 0.5, training: 3 });
+  clock.load();
+  ms += 1000;
+  clock.loaded(); // what was loaded is refused
+  reads('done', { loading: 2.5, compiling: 0.5, training: 3 });
 });
 
 test('bytes: arrays and buffers in a message count, lists of numbers are not walked', () => {
@@ -309,35 +323,81 @@ test('bytes: arrays and buffers in a message count, lists of numbers are not wal
 const OPTIONS = { epochs: 2, batchSize: 8, shuffle: true, validationSplit: 0 };
 const record = (id, more) => ({ id, startedAt: 5, endedAt: 9, reason: 'finished', options: OPTIONS, metrics: { epoch: 2, loss: 0.1 }, steps: 8, ...more });
 
+const step = (epoch, batch, loss, kind = 'batch') => ({ kind, epoch, batch, totalBatches: 4, loss, valLoss: 1, percent: 3 });
+
 test('runs: the session\'s records, with the one that is on as the page sees it', () => {
   const runs = new Runs();
   assert.deepEqual(runs.list(), []);
-  runs.begin({ ...OPTIONS, progressHz: 10 }, false, 5);
+  runs.begin({ numEpochs: 2, batchSize: 8, x: [1], progressHz: 10 }, 5);
   assert.deepEqual(runs.list(), [{ id: 1, startedAt: 5, endedAt: null, reason: null, options: OPTIONS, metrics: null, steps: 0 }]);
-  runs.progress({ metrics: { epoch: 1, loss: 0.5 }, steps: 4 });
-  assert.deepEqual([runs.list()[0].metrics.loss, runs.list()[0].steps], [0.5, 4]);
+  runs.progress([step(1, 4, 0.5, 'epoch'), step(2, 1, 0.4)]);
+  assert.deepEqual([runs.list()[0].metrics, runs.list()[0].steps], [{ epoch: 1, loss: 0.5, valLoss: 1 }, 5]);
   runs.end(record(1, { startedAt: 6 }));
   assert.deepEqual(runs.list(), [record(1, { startedAt: 6 })]);
   runs.list()[0].options.epochs = 99;
   assert.equal(runs.list()[0].options.epochs, 2, 'an app has copies');
-  runs.begin(OPTIONS, false, 20);
-  runs.fail('NON_FINITE', 30);
-  assert.deepEqual(runs.list().map(({ id, endedAt, reason }) => [id, endedAt, reason]), [[1, 9, 'finished'], [2, 30, 'NON_FINITE']]);
-  runs.begin(OPTIONS, false, 40);
+  runs.begin({}, 20);
+  assert.deepEqual(runs.list()[1].options, { epochs: 1, batchSize: 32, shuffle: true, validationSplit: 0 });
+  runs.fail('failed', 30);
+  runs.fail('stopped', 40); // it has ended
+  assert.deepEqual(runs.list().map(({ id, endedAt, reason }) => [id, endedAt, reason]), [[1, 9, 'finished'], [2, 30, 'failed']]);
+  runs.begin({}, 40);
   runs.end(null); // stopped before it began
   assert.equal(runs.list().length, 2);
 });
 
-test('runs: one that is resumed is the same run', () => {
+test('runs: one that is resumed is the same run, and its options are its own', () => {
   const runs = new Runs();
-  runs.reset([record(1), record(2, { endedAt: null, reason: null, steps: 3 })]);
-  runs.begin({ ...OPTIONS, epochs: 5 }, true, 50);
+  runs.reset([record(1), record(2, { endedAt: null, reason: null, steps: 3, options: { ...OPTIONS, shuffle: false } })]);
+  runs.begin({ resume: true, numEpochs: 5 }, 50);
   assert.deepEqual(runs.list().map(({ id, startedAt, steps, reason }) => [id, startedAt, steps, reason]), [[1, 5, 8, 'finished'], [2, 5, 3, null]]);
+  assert.deepEqual(runs.list()[1].options, { ...OPTIONS, epochs: 5, shuffle: false });
   runs.end(record(2));
-  runs.begin(OPTIONS, false, 60);
+  runs.begin({}, 60);
   assert.deepEqual(runs.list().map(({ id }) => id), [1, 2, 3]);
   runs.reset(undefined);
   assert.deepEqual(runs.list(), []);
+});
+
+test('vitals are read off the messages, through one session after another', async () => {
+  const { events, heard } = listening(['log'], { debug: true });
+  await settled();
+  const vitals = new Vitals(events);
+  const stage = () => vitals.stages.read().stage;
+  vitals.sent('INIT_TRAINING', { layers: [{ type: 'dense' }] });
+  assert.equal(stage(), 'loading');
+  vitals.received('MODEL_READY', { memoryBytes: 100, runs: [], stage: 'done', stageSeconds: NONE });
+  assert.deepEqual([stage(), vitals.memory], ['done', 100]);
+  vitals.sent('UPLOAD_DATA', { bytes: new ArrayBuffer(64) });
+  vitals.received('DATA_STORED', { bytes: new ArrayBuffer(64) });
+  assert.deepEqual([stage(), vitals.bytesOut, vitals.bytesIn], ['loading', 64, 64]);
+  vitals.sent('START_TRAINING', { x: { upload: 1 }, y: new Int32Array(4), numEpochs: 2, batchSize: 8 });
+  assert.equal(stage(), 'training');
+  vitals.sent('UPLOAD_DATA', { bytes: new ArrayBuffer(8) }); // for a prediction meanwhile
+  assert.equal(stage(), 'training');
+  const progress = { records: [step(1, 4, 0.5, 'epoch')], memoryBytes: 200, stage: 'validating', stageSeconds: NONE };
+  vitals.received('TRAINING_PROGRESS', progress);
+  assert.deepEqual([stage(), vitals.memory, vitals.runs.list()[0].steps], ['validating', 200, 4]);
+  vitals.lost();
+  assert.equal(stage(), 'done');
+  assert.equal(vitals.runs.list()[0].endedAt, null, 'the run goes on in another session');
+  vitals.sent('LOAD_CHECKPOINT', { bytes: new Uint8Array(1000) });
+  vitals.received('CHECKPOINT_LOADED', { runs: [record(1, { endedAt: null, reason: null, steps: 3 })], stage: 'done', stageSeconds: NONE });
+  vitals.sent('START_TRAINING', { resume: true });
+  assert.deepEqual(vitals.runs.list().map(({ id, steps }) => [id, steps]), [[1, 3]]);
+  vitals.received('TRAINING_COMPLETE', { run: record(1), stage: 'done', stageSeconds: NONE });
+  vitals.ended('stopped');
+  assert.deepEqual(vitals.runs.list(), [record(1)]);
+  assert.equal(vitals.bytesOut, 64 + 16 + 8 + 1000);
+  assert.deepEqual(heard.slice(-3).map(([, { message }]) => message),
+    ['CHECKPOINT_LOADED is here, 0 bytes', 'START_TRAINING is sent, 0 bytes', 'TRAINING_COMPLETE is here, 0 bytes']);
+  vitals.sent('UPLOAD_DATA', {});
+  vitals.received('ERROR', { error: 'no memory' });
+  assert.equal(stage(), 'done', 'nothing is loaded any more');
+  vitals.sent('START_TRAINING', {});
+  vitals.received('TRAINING_ERROR', { error: 'NaN' });
+  vitals.ended('failed');
+  assert.deepEqual([stage(), vitals.runs.list()[1].reason], ['done', 'failed']);
 });
 
 test('errors bring the stack of the thread where they were made, and of what caused them', () => {
