@@ -61,7 +61,7 @@ export class Keeper {
   /** Newest first. @type {(Kept & Item)[]} */ #checkpoints = [];
   /** What was refused; it goes when something newer is there. @type {Item[]} */ #torn = [];
   /** @type {DataSet | null} */ #data = null;
-  /** The last number of a checkpoint or a data set. */ #number = 0;
+  /** The last that was given. */ #number = 0;
   /** @type {Set<Promise<unknown>>} */ #underWay = new Set();
   #closed = false;
 
@@ -103,8 +103,8 @@ export class Keeper {
     const items = await this.#shelf.items();
     this.#number = Math.max(0, ...items.map(({ file }) => numberOf(file)));
     this.#checkpoints = items.flatMap((item) => ({ ...asCheckpoint(item.file), ...item }))
-      .filter(/** @returns {item is Kept & Item} */ (item) => item.number !== undefined)
-      .sort((a, b) => b.number - a.number);
+      .filter(/** @returns {item is Kept & Item} */ (item) => item.savedAt !== undefined)
+      .sort((a, b) => b.savedAt - a.savedAt);
     const rest = items.filter(({ file }) => !asCheckpoint(file));
     for (const told of rest.filter(({ file }) => asData(file))) {
       const number = numberOf(told.file);
@@ -124,7 +124,7 @@ export class Keeper {
    */
   write(bytes, { step, epoch }) {
     return this.#track(async () => {
-      const kept = { number: ++this.#number, step, epoch, savedAt: Date.now(), bytes: bytes.length };
+      const kept = { savedAt: this.#next(), step, epoch, bytes: bytes.length };
       try {
         this.#checkpoints.unshift({ ...kept, ...(await this.#shelf.write(checkpointFile(kept), bytes)) });
       } catch (error) {
@@ -149,7 +149,7 @@ export class Keeper {
     return this.#track(async () => {
       const before = this.#data;
       try {
-        this.#data = await writeColumns(this.#shelf, ++this.#number, columns, about, check);
+        this.#data = await writeColumns(this.#shelf, this.#next(), columns, about, check);
         if (before) this.#shelf.drop(...before.pieces, before.told);
         return true;
       } catch (error) {
@@ -207,6 +207,11 @@ export class Keeper {
     this.#closed = true;
     await Promise.all(this.#underWay);
     this.#release();
+  }
+
+  /** A number that no file has: the time, so that it is a later one even where a storage could not be listed. */
+  #next() {
+    return (this.#number = Math.max(this.#number + 1, Date.now()));
   }
 
   /** @param {() => Promise<boolean>} act */

@@ -44,20 +44,19 @@ export const nameOf = (folders) => folders.map((part) => part.replace(/~$/, ''))
   .replace(/%([0-9a-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 
 /**
- * A checkpoint. `number` counts a trainer's checkpoints; a later one has a larger.
- * @typedef {{ number: number, step: number, epoch: number, savedAt: number, bytes: number }} Kept
+ * A checkpoint. savedAt is its number too: of one trainer's files none has that of another, and later ones have larger.
+ * @typedef {{ savedAt: number, step: number, epoch: number, bytes: number }} Kept
  */
 
-const CHECKPOINT = /^(\d+)-(\d+)-(\d+)-(\d+)-(\d+)\.safetensors$/;
+const CHECKPOINT = /^(\d+)-(\d+)-(\d+)-(\d+)\.safetensors$/;
 
 /** @param {Kept} kept */
-export const checkpointFile = ({ number, step, epoch, savedAt, bytes }) =>
-  `${String(number).padStart(8, '0')}-${step}-${epoch}-${savedAt}-${bytes}.safetensors`;
+export const checkpointFile = ({ savedAt, step, epoch, bytes }) => `${savedAt}-${step}-${epoch}-${bytes}.safetensors`;
 
 /** @param {string} file @returns {Kept | null} */
 export function asCheckpoint(file) {
-  const [, number, step, epoch, savedAt, bytes] = (CHECKPOINT.exec(file) ?? []).map(Number);
-  return bytes === undefined ? null : { number, step, epoch, savedAt, bytes };
+  const [, savedAt, step, epoch, bytes] = (CHECKPOINT.exec(file) ?? []).map(Number);
+  return bytes === undefined ? null : { savedAt, step, epoch, bytes };
 }
 
 /* Data are pieces and, written when all are there, a file that tells of them and makes them count. */

@@ -97,10 +97,10 @@ export class Shelf {
 
   /** Removes what nobody needs; what cannot be removed is tried again later. */
   async sweep() {
-    for (let item; (item = this.#rubbish.pop()) && !this.#stuck;) {
-      const { storage, file } = item;
+    while (this.#rubbish.length > 0 && !this.#stuck) {
+      const item = /** @type {Item} */ (this.#rubbish.pop());
       try {
-        await this.#call(() => storage.remove(this.#name, file));
+        await this.#call(() => item.storage.remove(this.#name, item.file));
       } catch (error) {
         this.drop(item);
         return void this.fail('what is not needed any more could not be removed', error);

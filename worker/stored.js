@@ -2,9 +2,10 @@
  *
  * A list reads no file and takes no ownership; removing takes the name for as long as it lasts. */
 
+import { OffstageError } from './errors.js';
 import { asCheckpoint, asData, checkWhere } from './naming.js';
 import { ownOrRefuse } from './owner.js';
-import { LIMIT_MS, openStorages, within } from './storage.js';
+import { LIMIT_MS, openStorages, textOf, troubleOf, within } from './storage.js';
 
 /**
  * @typedef {object} StoredTrainer
@@ -18,35 +19,43 @@ import { LIMIT_MS, openStorages, within } from './storage.js';
  */
 /** @typedef {{ folder?: string, assets?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place */
 
-/** @param {Place} place @returns {Promise<import('./storage.js').Storage[]>} what cannot be opened has nothing to show */
-async function open({ folder, assets, limit = LIMIT_MS, openers }) {
-  return (await openStorages(false, { folder, assets, limit, openers })).storages;
+/**
+ * Does something with each storage that has something; one that does not open but hangs is no empty one.
+ * @param {Place} place @param {(storage: import('./storage.js').Storage, limit: number) => Promise<void>} act
+ */
+async function withStorages({ folder, assets, limit = LIMIT_MS, openers }, act) {
+  try {
+    const { storages, failures } = await openStorages(false, { folder, assets, limit, openers });
+    for (const error of failures) if (troubleOf(error) === 'STORAGE_TIMEOUT') throw error;
+    for (const storage of storages) await act(storage, limit);
+  } catch (cause) {
+    const code = troubleOf(cause) === 'STORAGE_TIMEOUT' ? 'TIMEOUT' : 'DATA_LOST';
+    throw new OffstageError(code, `what is stored cannot be reached: ${textOf(cause)}`, { cause });
+  }
 }
 
 /** @param {Place} [place] @returns {Promise<StoredTrainer[]>} newest first; those of which a checkpoint is there */
 export async function listStored(place = {}) {
-  const { limit = LIMIT_MS } = place;
   checkWhere('any', place.folder);
-  /** @type {Map<string, StoredTrainer & { number: number }>} */
+  /** @type {Map<string, StoredTrainer>} */
   const found = new Map();
-  for (const storage of await open(place)) {
+  await withStorages(place, async (storage, limit) => {
     for (const name of await within(limit, storage.names())) {
       const files = (await within(limit, storage.files(name))).map(({ file }) => file);
       const data = files.flatMap((file) => asData(file) ?? []);
-      const checkpoints = files.flatMap((file) => asCheckpoint(file) ?? []).sort((a, b) => b.number - a.number);
-      const [newest] = checkpoints;
-      if (!newest) continue;
+      const checkpoints = files.flatMap((file) => asCheckpoint(file) ?? []);
+      if (checkpoints.length === 0) continue;
+      const { savedAt, step, epoch } = checkpoints.reduce((a, b) => (b.savedAt > a.savedAt ? b : a));
       const other = found.get(name);
-      const { number, step, epoch, savedAt } = other && other.number > newest.number ? other : newest;
+      const newest = other && other.savedAt > savedAt ? other : { name, step, epoch, savedAt, storage: storage.kind };
       found.set(name, {
-        name, number, step, epoch, savedAt,
+        ...newest,
         bytes: [...checkpoints, ...data].reduce((sum, { bytes }) => sum + bytes, other?.bytes ?? 0),
         data: data.length > 0 || (other?.data ?? false),
-        storage: other && number === other.number ? other.storage : storage.kind,
       });
     }
-  }
-  return [...found.values()].sort((a, b) => b.savedAt - a.savedAt).map(({ number, ...rest }) => rest);
+  });
+  return [...found.values()].sort((a, b) => b.savedAt - a.savedAt);
 }
 
 /**
@@ -55,11 +64,11 @@ export async function listStored(place = {}) {
  * @returns {Promise<void>} rejects with BUSY where a session has it; nothing happens where there is none
  */
 export async function removeStored(name, place = {}) {
-  const { folder, wait, limit = LIMIT_MS } = place;
+  const { folder, wait } = place;
   checkWhere(name, folder);
   const release = await ownOrRefuse(name, { folder, wait });
   try {
-    for (const storage of await open(place)) await within(limit, storage.remove(name));
+    await withStorages(place, (storage, limit) => within(limit, storage.remove(name)));
   } finally {
     release();
   }

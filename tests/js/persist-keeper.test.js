@@ -101,7 +101,8 @@ test('data are kept in pieces of a megabyte and come back in order', async (t) =
   const { keeper } = await keeperOf(t, { folder });
   assert.equal(await keeper.readData(), null);
   assert.equal(await keeper.writeData({ x: columnOf('float32', x), y: columnOf('int32', y) }, { print: 'abc' }), true);
-  assert.ok(filesIn(folder).filter((file) => /^data-1-x-/.test(file)).length === 3);
+  assert.ok(filesIn(folder).filter((file) => /^data-\d+-x-\d$/.test(file)).length === 3);
+  const before = filesIn(folder);
   await keeper.close();
 
   const again = (await keeperOf(t, { folder })).keeper;
@@ -115,7 +116,7 @@ test('data are kept in pieces of a megabyte and come back in order', async (t) =
   const watched = { ...columnOf('uint8', x), read: (from, count) => (longest.push(count), x.subarray(from, from + count)) };
   assert.equal(await again.writeData({ x: watched, y: columnOf('int32', y) }), true);
   assert.ok(Math.max(...longest) <= 1024 * 1024, 'no more than a megabyte is copied at a time');
-  assert.ok(filesIn(folder).every((file) => !file.startsWith('data-1-')), 'the data before are gone');
+  assert.ok(filesIn(folder).every((file) => !before.includes(file)), 'the data before are gone');
   again.forgetData();
   assert.equal(again.hasData(), false);
   await again.write(sealed(1), at(1));
@@ -140,10 +141,11 @@ test('data of which a piece is missing or short are DATA_LOST; data that were cu
   const { keeper } = await keeperOf(t, { folder });
   await keeper.writeData(columns);
   const kept = await keeper.readData();
-  truncateSync(`${folder}/model/data-1-x-1`, 100);
-  await refused(bytesOf(kept.x), 'DATA_LOST', /data-1-x-1 has 100 bytes, expected 524288/);
-  rmSync(`${folder}/model/data-1-x-0`);
-  await refused(bytesOf(kept.x), 'DATA_LOST', /data-1-x-0/);
+  const [first, second] = filesIn(folder).filter((file) => file.includes('-x-'));
+  truncateSync(`${folder}/model/${second}`, 100);
+  await refused(bytesOf(kept.x), 'DATA_LOST', /-x-1 has 100 bytes, expected 524288/);
+  rmSync(`${folder}/model/${first}`);
+  await refused(bytesOf(kept.x), 'DATA_LOST', /-x-0/);
   writeFileSync(`${folder}/model/${filesIn(folder).find((file) => file.endsWith('.json'))}`, '{');
   await refused(keeper.readData(), 'DATA_LOST');
   await keeper.close();
