@@ -5,7 +5,7 @@
  * are judged here; finiteness and the range of class indices are C's to check, once the numbers are where it
  * sees them. */
 
-import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { OffstageError, checkFields, elementsOf, oneOf, show } from './errors.js';
 
 /** @typedef {'float32' | 'uint8' | 'int32'} DType */
 /** @typedef {Float32Array | Uint8Array | Int32Array} Piece  of a column: an array of its type */
@@ -200,25 +200,33 @@ export function readFlat(value, name) {
 /** @param {any} value @param {string} name @returns {Read} */
 function readArray(value, name) {
   if (value === undefined || value === null) refuse(`${name} is ${value === null ? 'null' : 'missing'}, expected data`);
-  const kind = typedKind(value);
-  if (kind) return readTyped(value, kind, name);
-  if (Array.isArray(value)) return readLists(value, name);
+  const plain = readPlain(value, name);
+  if (plain) return plain;
   if (typeof value === 'object' && 'inputs' in value) {
     throw new OffstageError('UNSUPPORTED', `${name} names several inputs, and models have one: expected an array`);
   }
   if (typeof value !== 'object' || !('data' in value || 'shape' in value)) {
     refuse(`${name} is ${show(value)}, expected a typed array, nested arrays of numbers, or { data, shape }`);
   }
-  const { data, shape } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
-  const ok = Array.isArray(shape) && shape.length > 0 && shape.every((size) => Number.isSafeInteger(size) && size > 0);
-  if (!ok) refuse(`${name}.shape is ${show(shape)}, expected an array of positive integers`);
-  const read = readArray(data, name);
-  const product = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
+  const { data, shape: given } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
+  const shape = Array.isArray(given) ? elementsOf(given) : [];
+  const ok = shape.length > 0 && shape.length === given.length && shape.every((size) => Number.isSafeInteger(size) && size > 0);
+  if (!ok) refuse(`${name}.shape is ${show(given)}, expected an array of positive integers`);
+  const read = readPlain(data, name) ??
+    refuse(`${name}.data is ${data === undefined ? 'missing' : show(data)}, expected a typed array or an array of numbers`);
+  const product = shape.reduce((a, b) => a * b, 1);
   if (read.shape !== null) refuse(`${name}.data is nested, expected a flat array beside a shape`);
   if (read.length !== product) {
     refuse(`${name}.data has ${read.length} elements, expected ${product} for shape [${shape.join(', ')}]`);
   }
-  return { ...read, shape: shape.slice() };
+  return { ...read, shape };
+}
+
+/** @param {any} value @param {string} name @returns {Read | null}  null: neither a typed array nor lists */
+function readPlain(value, name) {
+  const kind = typedKind(value);
+  if (kind) return readTyped(value, kind, name);
+  return Array.isArray(value) ? readLists(value, name) : null;
 }
 
 /** @param {any} value @returns {'uint8' | 'integer' | 'real' | null} */

@@ -5,7 +5,7 @@
  * tree knows that another one exists. Short layers are a matter of the bare form: an enveloped INIT without
  * an inputShape is an error, not a short net. Every function here is pure. */
 
-import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { OffstageError, checkFields, elementsOf, isRecord, oneOf, show } from './errors.js';
 
 const BARE_REQUESTS = ['INIT_TRAINING', 'START_TRAINING', 'STOP_TRAINING', 'PREDICT', 'DISPOSE'];
 const SHORT_INPUT = [28, 28, 3];
@@ -22,8 +22,7 @@ const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
  * @returns {boolean}
  */
 export function isBare(message) {
-  return message !== null && typeof message === 'object' && !Array.isArray(message) &&
-    message.v === undefined && message.id === undefined;
+  return isRecord(message) && message.v === undefined && message.id === undefined;
 }
 
 /**
@@ -37,7 +36,7 @@ export function fromBare(message) {
     throw new OffstageError('BAD_MESSAGE', `a message without v and id has type ${show(type)}, expected one of ` +
       oneOf(BARE_REQUESTS));
   }
-  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
+  if (!isRecord(payload)) {
     throw new OffstageError('BAD_MESSAGE', `the payload of ${type} is ${show(payload)}, expected an object`);
   }
   if (type === 'INIT_TRAINING') return { type, payload: withAccuracy(expandShort(payload)) };
@@ -90,11 +89,13 @@ function withAccuracy(spec) {
  */
 export function expandShort(spec) {
   if (!Array.isArray(spec.layers)) return spec;
-  if (spec.inputShape !== undefined && !spec.layers.some(isShort)) return spec;
+  const given = elementsOf(spec.layers);
+  if (given.length < spec.layers.length) return spec; // with a hole, which is refused
+  if (spec.inputShape !== undefined && !given.some(isShort)) return spec;
   const inputShape = spec.inputShape ?? SHORT_INPUT;
   let flat = Array.isArray(inputShape) && inputShape.length === 1;
   const layers = [];
-  for (const layer of Array.from(spec.layers, expandLayer)) {
+  for (const layer of given.map(expandLayer)) {
     if (layer?.type === 'dense' && !flat) layers.push({ type: 'flatten' });
     if (layer?.type === 'dense' || layer?.type === 'flatten') flat = true;
     if (layer?.type === 'reshape') flat = Array.isArray(layer.targetShape) && layer.targetShape.length === 1;
@@ -107,11 +108,14 @@ export function expandShort(spec) {
   return { ...spec, inputShape, layers, loss: spec.loss ?? 'binaryCrossentropy' };
 }
 
+/** @param {any} type */
+const shortFields = (type) => (typeof type === 'string' && Object.hasOwn(SHORT_FIELDS, type) ? SHORT_FIELDS[type] : {});
+
 /** @param {any} layer */
 function isShort(layer) {
   if (layer === null || typeof layer !== 'object') return false;
   if (SHORT_TYPES.includes(layer.type) || layer.id !== undefined) return true;
-  return Object.keys(SHORT_FIELDS[layer.type] ?? {}).some((name) => layer[name] !== undefined);
+  return Object.keys(shortFields(layer.type)).some((name) => layer[name] !== undefined);
 }
 
 /** @param {any} layer @param {number} i */
@@ -128,7 +132,7 @@ function expandLayer(layer, i) {
     delete rest.poolingType;
     rest.type = POOLING[poolingType ?? 'max'];
   }
-  for (const [short, long] of Object.entries(SHORT_FIELDS[rest.type] ?? {})) {
+  for (const [short, long] of Object.entries(shortFields(rest.type))) {
     if (rest[short] === undefined) continue;
     if (rest[long] !== undefined) {
       throw new OffstageError('INVALID_SPEC', `layer ${i} (${layer.type}): ${short} and ${long} are both given`);

@@ -81,7 +81,7 @@ export function show(value) {
   if (typeof value === 'symbol') return 'a symbol';
   if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value);
   if (Array.isArray(value)) {
-    const shown = value.slice(0, 6).map((item) => (Array.isArray(item) ? '[...]' : show(item)));
+    const shown = Array.from({ length: Math.min(6, value.length) }, (_, i) => (Array.isArray(value[i]) ? '[...]' : show(value[i])));
     return `[${shown.join(', ')}${value.length > 6 ? `, ... ${value.length} in all` : ''}]`;
   }
   const tag = Object.prototype.toString.call(value).slice(8, -1);
@@ -96,6 +96,27 @@ export function show(value) {
  */
 export function oneOf(names) {
   return names.length === 0 ? 'none' : names.map((name) => `'${name}'`).join(', ');
+}
+
+/**
+ * The elements of an array from outside, up to the first hole: a length is claimed for nothing, and an array's own
+ * properties may hide its methods.
+ * @param {ArrayLike<any>} list
+ * @returns {any[]}
+ */
+export function elementsOf(list) {
+  const elements = [];
+  for (let i = 0; i < list.length && i in list; i++) elements.push(list[i]);
+  return elements;
+}
+
+/**
+ * A message or its payload: an object of fields, and no array, buffer, map or the like.
+ * @param {unknown} value
+ * @returns {value is Record<string, any>}
+ */
+export function isRecord(value) {
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 /**

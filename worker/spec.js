@@ -4,7 +4,7 @@
  * here. What JavaScript alone can get wrong is refused here: unknown names, wrong types. Ranges and shapes
  * are C's to judge. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
-import { OffstageError, oneOf, show } from './errors.js';
+import { OffstageError, elementsOf, oneOf, show } from './errors.js';
 
 /**
  * @typedef {object} Field
@@ -94,6 +94,9 @@ export function encodeSpec(schema, spec) {
   }
   const model = { record, values: readFields(schema, record, own, '') };
   const optimizer = readOptimizer(schema, spec.optimizer, spec.learningRate);
+  if (spec.layers.length > schema.constants.MAX_LAYERS) {
+    refuse(`layers holds ${spec.layers.length} values, expected 1 to ${schema.constants.MAX_LAYERS}`);
+  }
   const layers = Array.from(spec.layers, (layer, i) => readLayer(schema, layer, i));
   return {
     bytes: writeBytes(schema, [model, optimizer, ...layers]),
@@ -173,14 +176,15 @@ function readFields(schema, record, given, where) {
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
   if (field.most > 1) {
-    const typed = ArrayBuffer.isView(value) && !(value instanceof DataView);
-    const list = typed ? Array.from(/** @type {any} */ (value)) : value;
-    const ok = Array.isArray(list) ? list.every(isNumber) : field.spread === 1 && isNumber(list);
+    const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+    const { length } = /** @type {any} */ (value ?? '');
+    const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
+    const ok = given ? list.every(isNumber) : field.spread === 1 && isNumber(value);
     if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
-    if (Array.isArray(list) && (list.length < field.least || list.length > field.most)) {
-      refuse(`${where}${field.name} is ${show(value)}, ${list.length} values: expected ${allowed(schema, field)}`);
+    if (given && (list.length !== length || length < field.least)) {
+      refuse(`${where}${field.name} is ${show(value)}, ${length} values: expected ${allowed(schema, field)}`);
     }
-    return Array.isArray(list) ? list.slice() : list;
+    return given ? list : value;
   }
   const enumeration = schema.enumerations.get(field.enumeration);
   const ok = field.kind === 'enum' ? typeof value === 'string' && enumeration?.has(value)
@@ -214,13 +218,15 @@ function allowed(schema, field) {
 function readMetrics(metrics) {
   if (metrics === undefined) return undefined;
   if (!Array.isArray(metrics)) refuse(`metrics is ${show(metrics)}, expected an array of ${oneOf(METRICS)}`);
-  metrics.forEach((/** @type {unknown} */ name, /** @type {number} */ i) => {
-    if (!METRICS.includes(/** @type {string} */ (name))) {
-      refuse(`metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`);
-    }
-    if (metrics.indexOf(name) !== i) refuse(`metrics[${i}] is ${show(name)} a second time`);
-  });
-  return metrics.slice();
+  /** @type {string[]} */
+  const read = [];
+  for (let i = 0; i < metrics.length; i++) {
+    const name = metrics[i];
+    if (!METRICS.includes(name)) refuse(`metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`);
+    if (read.includes(name)) refuse(`metrics[${i}] is ${show(name)} a second time`);
+    read.push(name);
+  }
+  return read;
 }
 
 /** @param {any} labels @returns {string[] | null} */
@@ -228,12 +234,13 @@ function readLabels(labels) {
   if (labels === undefined) return null;
   if (!Array.isArray(labels)) refuse(`labels is ${show(labels)}, expected an array of class names`);
   const seen = new Set();
-  Array.from(labels, (label, i) => {
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i];
     if (typeof label !== 'string') refuse(`labels[${i}] is ${show(label)}, expected a string`);
     if (seen.has(label)) refuse(`labels[${i}] is ${show(label)} a second time, expected different class names`);
     seen.add(label);
-  });
-  return labels.slice();
+  }
+  return [...seen];
 }
 
 /**
