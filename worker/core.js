@@ -19,12 +19,17 @@ import { Threads } from './threads.js';
  * @property {string} [assets]   where helpers come from
  * @property {(error: OffstageError) => void} [lost]  a helper has ended: the core is of no use any more
  */
-/** @typedef {{ layer: number, role: string, shape: number[], size: number, data: number }} TensorInfo */
+/**
+ * data, moments: addresses; of the optimizer's moments there are as many as it keeps.
+ * @typedef {{ layer: number, role: string, shape: number[], size: number, data: number, moments: number[] }} TensorInfo
+ */
 
 const ERR_DOUBLES = 7;
 const OUT_DOUBLES = 16;
 const MAILBOX_BYTES = 1024;
 const ALIGN = 64;
+/** OFS_MOMENTS: an optimizer's vectors beside the weights, at most. */
+const MOMENTS = 2;
 /** Where model_facts() puts the step. */
 const MODEL_STEP = 6;
 /** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
@@ -157,6 +162,11 @@ export class Core {
     return this.#wasm.model_randomize(model, work) === 1;
   }
 
+  /** After weights and moments have been written. @param {number} model @param {number} step updates so far */
+  modelSetStep(model, step) {
+    this.#wasm.model_set_step(model, step);
+  }
+
   /** @param {number} model */
   modelFacts(model) {
     this.#wasm.model_facts(model, this.#out);
@@ -186,7 +196,8 @@ export class Core {
       this.#wasm.model_tensor(model, i, this.#out);
       const [layer, id, rank, size, data, ...dims] = this.#mail();
       const role = ROLES.find((name) => constants[name] === id)?.toLowerCase() ?? `tensor${id}`;
-      return { layer, role, shape: dims.slice(0, rank), size, data };
+      const moments = dims.slice(constants.MAX_RANK, constants.MAX_RANK + MOMENTS).filter((address) => address > 0);
+      return { layer, role, shape: dims.slice(0, rank), size, data, moments };
     });
   }
 

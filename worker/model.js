@@ -25,6 +25,8 @@ const CHECKED_AT_ONCE = 16384; // floats in JavaScript: about as long
 
 export class Model {
   /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
+  /** How the latest run stands, for one that resumes it. @type {import('./run.js').RunState | null} */ past = null;
+  /** @type {import('./protocol.js').RunRecord[]} */ runs = [];
 
   /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
   constructor(core, plainSpec) {
@@ -42,6 +44,7 @@ export class Model {
     checkLabels(spec.labels, facts.classes);
     this.metrics = spec.metrics ?? (facts.classes > 0 ? ['accuracy'] : []);
     this.layers = spec.layers.map((layer) => fillDefaults(core.schema, layer));
+    const plain = this.layers.map((layer) => ({ ...layer }));
     core.modelLayers(this.address).forEach((built, i) => Object.assign(this.layers[i], built));
     const outputShape = /** @type {number[]} */ (this.layers[this.layers.length - 1].outputShape);
     const own = fillDefaults(core.schema, spec.model);
@@ -50,6 +53,11 @@ export class Model {
       inputScale: own.inputScale, inputOffset: own.inputOffset, seed: own.seed,
       loss: enumName(core.schema, 'loss', facts.loss),
       optimizer: fillDefaults(core.schema, spec.optimizer),
+    };
+    /** The spec with every field filled in: makes the same model again. */
+    this.spec = {
+      ...own, layers: plain, loss: this.about.loss, optimizer: this.about.optimizer, metrics: this.metrics,
+      ...(spec.labels && { labels: spec.labels }),
     };
     this.store = new Store(core, this.facts);
     this.one = this.openPlan('PREDICT', 1);
@@ -71,10 +79,11 @@ export class Model {
 
   /** What MODEL_READY says of the model itself. */
   describe() {
-    const { inputShape, outputShape, parameters, inputs, outputs, classes, targets, labels, step } = this.facts;
+    const { inputShape, outputShape, parameters, inputs, outputs, classes, targets, labels } = this.facts;
     return {
       layers: this.layers, inputShape, outputShape, parameters, inputs, outputs, classes, targets,
-      ...this.about, metrics: this.metrics, labels, step,
+      ...this.about, metrics: this.metrics, labels, step: this.step,
+      runs: this.runs, run: this.past && toldOf(this.past),
       memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
     };
   }
@@ -223,7 +232,7 @@ export class Model {
   }
 
   /** The tensors with their names: 'conv2d/kernel', 'conv2d_1/kernel', ... */
-  #tensors() {
+  tensors() {
     /** @type {Map<string, number>} */
     const seen = new Map();
     const names = this.layers.map(({ type }) => {
@@ -237,14 +246,14 @@ export class Model {
 
   /** All weights at once, for the end of a run. @returns {import('./protocol.js').Weight[]} */
   copyWeights() {
-    return this.#tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));
+    return this.tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));
   }
 
   /** @param {Pump} pump @returns {Generator<void, import('./protocol.js').Weights, void>} */
   *getWeights(pump) {
     const { step } = this;
     const weights = [];
-    for (const { name, shape, data: address, size } of this.#tensors()) {
+    for (const { name, shape, data: address, size } of this.tensors()) {
       const data = floatArray(size);
       for (let at = 0; at < size; at += COPIED_AT_ONCE) {
         data.set(this.#weightsAt(address, at, size), at);
@@ -262,16 +271,19 @@ export class Model {
 
   /**
    * Checks all weights, then writes them: none is written where one is refused. Nothing else looks at them meanwhile.
+   * No run goes on with them.
    * @param {Pump} pump @param {any} weights
    */
   *setWeights(pump, weights) {
-    const tensors = this.#tensors();
+    const tensors = this.tensors();
     if (!Array.isArray(weights) || weights.length !== tensors.length) {
       const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
       refuse(`weights ${got}, expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
     }
+    const checked = [];
     for (const [i, tensor] of tensors.entries()) {
       const data = checkWeight(weights[i], tensor, `weights[${i}] (${tensor.name})`);
+      checked.push(data);
       for (let at = 0; at < data.length; at++) {
         if (!Number.isFinite(Math.fround(data[at]))) {
           refuse(`weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
@@ -279,16 +291,23 @@ export class Model {
         if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
       }
     }
+    this.past = null;
     for (const [i, { data: address, size }] of tensors.entries()) {
-      const { data } = weights[i];
+      const data = checked[i];
       for (let at = 0; at < size; at += COPIED_AT_ONCE) {
         const view = this.#weightsAt(address, at, size);
-        view.set(ArrayBuffer.isView(data) ? /** @type {any} */ (data).subarray(at, at + view.length) : data.slice(at, at + view.length));
+        if (ArrayBuffer.isView(data)) view.set(/** @type {any} */ (data).subarray(at, at + view.length));
+        else for (let k = 0; k < view.length; k++) view[k] = data[at + k];
         if (pump.look()) yield;
       }
     }
     return {};
   }
+}
+
+/** A run's state as the bridge is told of it. @param {import('./run.js').RunState} past */
+function toldOf({ settings, samples, epoch, batch, steps, ended, history, stored }) {
+  return { settings, samples, epoch, batch, steps, ended, history, data: stored ? 'stored' : null };
 }
 
 /** One sample's prediction as scalars, where it is one. @param {Answer} answer @returns {import('./protocol.js').Prediction} */
@@ -310,12 +329,14 @@ function checkWeight(weight, { shape, size }, what) {
   }
   const typed = ArrayBuffer.isView(given.data) && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number' &&
     !(given.data instanceof DataView);
-  if (!typed && !(Array.isArray(given.data) && given.data.every((value) => typeof value === 'number'))) {
-    refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
-  }
-  const data = /** @type {ArrayLike<number>} */ (/** @type {unknown} */ (given.data));
+  if (!typed && !Array.isArray(given.data)) refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
+  const data = /** @type {any} */ (given.data);
   if (data.length !== size) refuse(`${what} has ${data.length} elements, expected ${size}`);
-  return data;
+  for (let i = 0; i < size && !typed; i++) {
+    if (typeof data[i] !== 'number') refuse(`${what} has data ${show(data)}, expected a Float32Array`);
+  }
+  // What is shared may change after it was checked.
+  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]' ? data.slice() : data;
 }
 
 /** @param {number} length */

@@ -33,7 +33,7 @@ const compiled = new Map();
  * @returns {Promise<WebAssembly.Module>}
  */
 export function loadModule(variant, assets) {
-  const url = assets === undefined ? BESIDE[variant]() : assetUrl(variant, assets);
+  const url = assets === undefined ? BESIDE[variant]() : assetUrl(`offstage.${variant}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
     module = compile(url);
@@ -43,12 +43,12 @@ export function loadModule(variant, assets) {
   return module;
 }
 
-/** @param {Variant} variant @param {string} assets */
-function assetUrl(variant, assets) {
+/** A built file where `assets` says. @param {string} file @param {string} assets */
+export function assetUrl(file, assets) {
   const folder = assets.endsWith('/') ? assets : `${assets}/`;
   try {
     const base = new URL(folder, globalThis.location?.href ?? import.meta.url);
-    return new URL(`wasm-build/dist/offstage.${variant}.wasm`, base);
+    return new URL(`wasm-build/dist/${file}`, base);
   } catch (cause) {
     throw new OffstageError('INVALID_OPTION', `assets is ${show(assets)}, expected a URL`, { cause });
   }
@@ -73,7 +73,7 @@ async function compile(url) {
   }
 }
 
-const FIELDS = ['variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork'];
+const FIELDS = ['variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug'];
 const PLACES = ['worker', 'main'];
 /** Threads of 'auto' at most: an operation is cut into about eight parts. */
 const AUTO_THREADS = 8;
@@ -90,6 +90,7 @@ const MOST_THREADS = 64;
  * @property {'worker' | 'main'} place
  * @property {string} [assets]
  * @property {number} [sliceWork]
+ * @property {number} duty       share of the time in which training computes
  */
 
 /**
@@ -97,7 +98,7 @@ const MOST_THREADS = 64;
  * @returns {Settled}
  */
 export function readRuntime(given = {}) {
-  const { variant, threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork } =
+  const { variant, threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork, duty = 1, notices = false, debug = false } =
     checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
   if (variant !== undefined && !VARIANTS.includes(variant)) {
     refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
@@ -105,14 +106,17 @@ export function readRuntime(given = {}) {
   if (threads !== 'auto' && !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)) {
     refuse(`threads is ${show(threads)}, expected 'auto' or an integer from 0 to ${MOST_THREADS}`);
   }
-  if (typeof deterministic !== 'boolean') refuse(`deterministic is ${show(deterministic)}, expected true or false`);
+  for (const [name, flag] of Object.entries({ deterministic, notices, debug })) {
+    if (typeof flag !== 'boolean') refuse(`${name} is ${show(flag)}, expected true or false`);
+  }
+  if (typeof duty !== 'number' || !(duty > 0 && duty <= 1)) refuse(`duty is ${show(duty)}, expected a number above 0 and up to 1`);
   if (assets !== undefined && typeof assets !== 'string') refuse(`assets is ${show(assets)}, expected a URL`);
   if (!PLACES.includes(place)) refuse(`place is ${show(place)}, expected one of ${oneOf(PLACES)}`);
   if (sliceWork !== undefined && !(Number.isFinite(sliceWork) && sliceWork >= 1)) {
     refuse(`sliceWork is ${show(sliceWork)}, expected a number from 1`);
   }
   if (!hasWebAssembly()) unsupported('this engine has no WebAssembly, which Offstage computes with');
-  return { ...choose({ variant, threads, deterministic, place }), assets, place, sliceWork };
+  return { ...choose({ variant, threads, deterministic, place }), assets, place, sliceWork, duty };
 }
 
 /**

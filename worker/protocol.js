@@ -16,13 +16,17 @@
  *     GET_WEIGHTS     SET_WEIGHTS              WEIGHTS, WEIGHTS_SET
  *     GET_STATUS      PING                     STATUS, PONG, at once whatever is going on
  *     DISPOSE                                  DISPOSED; a run ends as stopped, all else pending with DISPOSED
- *     SAVE_CHECKPOINT LOAD_CHECKPOINT          ERROR UNSUPPORTED
+ *     SAVE_CHECKPOINT                          CHECKPOINT          of the last committed step, also while a run is on
+ *     LOAD_CHECKPOINT { bytes | stored }       CHECKPOINT_LOADED   like INIT_TRAINING: a model that stands where the
+ *                                              checkpoint was taken
  *
- * INIT_TRAINING, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a model there
- * is only INIT_TRAINING, GET_STATUS, PING and DISPOSE. A message that is none of these is answered by ERROR
- * BAD_MESSAGE, with its id where it has one, else null. dialect.js adds the bare form. */
+ * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a
+ * model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE. A message that is none of these is
+ * answered by ERROR BAD_MESSAGE, with its id where it has one, else null. Two messages come only to who asked for
+ * them: TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where the runtime
+ * says notices: true. dialect.js adds the bare form. */
 
-import { OffstageError, oneOf, show } from './errors.js';
+import { OffstageError, isRecord, oneOf, show } from './errors.js';
 
 export const VERSION = 1;
 
@@ -49,7 +53,8 @@ export const REPLIES = Object.freeze({
 const TYPES = Object.keys(REPLIES);
 
 /** @typedef {keyof typeof REPLIES} RequestType */
-/** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_ERROR' | 'ERROR'} ReplyType */
+/** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT' | 'TRAINING_ERROR' | 'ERROR' |
+ *   'NOTICE'} ReplyType */
 /** @typedef {string | number} Id */
 /** @typedef {{ v: 1, id: Id, type: RequestType, payload?: any }} RequestMessage */
 /** @typedef {{ v: 1, id: Id | null, type: ReplyType, payload: any }} ReplyMessage */
@@ -70,7 +75,21 @@ const TYPES = Object.keys(REPLIES);
  * @property {string} [assets]        base URL of worker/ and wasm-build/
  * @property {'worker' | 'main'} [place]  slices of 2 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
+ * @property {number} [duty]          1; share of the time in which training computes, above 0
+ * @property {boolean} [notices]      false; the session sends NOTICE messages
+ * @property {boolean} [debug]        false; also log notices of level 'debug'
  */
+/**
+ * NOTICE: what nobody asked for. Times are ms since 1970.
+ * log: for who wants to read along. warning: something went wrong that training survives. gap: training stood still for
+ * `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
+ * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string, time: number } |
+ *   { kind: 'warning', code: import('./keeper.js').Warning, message: string } |
+ *   { kind: 'gap', ms: number, at: number } |
+ *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string }} Notice
+ */
+/** What the session is doing. @typedef {import('./status.js').Stage | 'done'} Stage */
+/** @typedef {{ stage: Stage, stageSeconds: Record<import('./status.js').Stage, number> }} Told */
 /**
  * INIT_TRAINING.
  * @typedef {object} Spec
@@ -111,6 +130,38 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} step
  * @property {string} coreVersion
  * @property {string | null} reason      why something wished for is not so
+ * @property {RunRecord[]} runs          of a checkpoint; none of a model that is made anew
+ * @property {RunToResume | null} run    the latest, which START_TRAINING with resume: true goes on with
+ * @property {{ name: string, storage: string, reason: string | null } | null} persisted  where the checkpoint came from
+ * @property {Stage} stage
+ * @property {Told['stageSeconds']} stageSeconds
+ */
+/**
+ * @typedef {object} RunToResume
+ * @property {import('./settings.js').RunSettings} settings
+ * @property {number} samples
+ * @property {number} epoch              from 1; 0: none had begun
+ * @property {number} batch              complete ones of it
+ * @property {number} steps
+ * @property {string | null} ended       null: it was interrupted
+ * @property {EpochResult[]} history
+ * @property {'stored' | null} data      stored: x and y of START_TRAINING may be { stored: true }
+ */
+/**
+ * @typedef {object} RunRecord
+ * @property {number} id                 from 1
+ * @property {number} startedAt          ms since 1970
+ * @property {number | null} endedAt
+ * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it was under way
+ * @property {import('./settings.js').RunSettings} options
+ * @property {EpochResult | null} metrics of the last complete epoch
+ * @property {number} steps
+ */
+/** SAVE_CHECKPOINT's reply, and TRAINING_SNAPSHOT. @typedef {{ bytes: Uint8Array, step: number }} SavedCheckpoint */
+/**
+ * LOAD_CHECKPOINT: a checkpoint's bytes, or the newest good one that is stored under a name. runtime: that of the model
+ * that is there, where it is left out. The reply is MODEL_READY's.
+ * @typedef {{ bytes?: Uint8Array | ArrayBuffer, stored?: { name: string, folder?: string }, runtime?: Runtime }} LoadPayload
  */
 /**
  * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred.
@@ -136,6 +187,11 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} [validationSplit]  0; from the end of the data, before any shuffling
  * @property {number} [progressHz]       10
  * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
+ * @property {boolean} [resume]          false; go on with the latest run, to the bits of one that was not interrupted;
+ *                                       settings that are left out are its own, more epochs may be given
+ * @property {boolean} [otherData]       false; resume although the data are others, with the epoch begun anew
+ * @property {number} [snapshotMs]       TRAINING_SNAPSHOT so often at most, and one before TRAINING_COMPLETE
+ * @property {import('./settings.js').Persist} [persist]  keep checkpoints on storage
  */
 /**
  * @typedef {object} ProgressRecord
@@ -159,7 +215,7 @@ const TYPES = Object.keys(REPLIES);
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then at most one
  * batch record. memoryBytes: as in STATUS.
- * @typedef {ProgressRecord & { records: ProgressRecord[], memoryBytes: number }} Progress
+ * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number }} Progress
  */
 /** @typedef {{ epoch: number, loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} EpochResult */
 /**
@@ -172,6 +228,10 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} step              updates since the model was made
  * @property {number} durationSeconds   pauses left out
  * @property {Weight[]} [weights]       with returnWeights
+ * @property {RunRecord | null} run     null: it was stopped before it began
+ * @property {string | null} [persisted]  the storage that has the run's last checkpoint
+ * @property {Stage} [stage]            with stageSeconds, as in STATUS
+ * @property {Told['stageSeconds']} [stageSeconds]
  */
 /** @typedef {{ name: string, shape: number[], data: Float32Array }} Weight */
 /** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
@@ -205,6 +265,9 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} unitsPerMs    measured
  * @property {number} thread
  * @property {number} helpers       threads that compute beside it: 0 until there is work to share
+ * @property {Stage} stage
+ * @property {Told['stageSeconds']} stageSeconds  spent in each since the session began, pauses left out
+ * @property {number} startedAt     of the session, ms since 1970
  */
 
 /**
@@ -213,7 +276,7 @@ const TYPES = Object.keys(REPLIES);
  * @returns {{ id: Id, type: RequestType, payload: Record<string, any> }}
  */
 export function openEnvelope(message) {
-  if (message === null || typeof message !== 'object' || Array.isArray(message)) {
+  if (!isRecord(message)) {
     bad(`got ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`);
   }
   const { v, id, type, payload = {} } = message;
@@ -222,7 +285,7 @@ export function openEnvelope(message) {
   if (!TYPES.includes(type)) {
     bad(`type is ${show(type)}, expected one of ${oneOf(TYPES)}`);
   }
-  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) {
+  if (!isRecord(payload)) {
     bad(`the payload of ${type} is ${show(payload)}, expected an object`);
   }
   return { id, type: /** @type {RequestType} */ (type), payload };
@@ -243,7 +306,7 @@ export function isId(id) {
  */
 export function buffersOf(payload) {
   const weights = (payload?.weights ?? []).map((/** @type {Weight} */ weight) => weight.data);
-  const arrays = [payload?.output, payload?.index, payload?.confidence, ...weights];
+  const arrays = [payload?.output, payload?.index, payload?.confidence, payload?.bytes, ...weights];
   return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
 }
 

@@ -1,109 +1,103 @@
-/* run.js: one training run: its settings, its loop over epochs and batches, and what it reports.
+/* run.js: one training run: its loop over epochs and batches, how it stands, and what it reports.
  *
  * The loop is a generator for the pump. Everything that a run needs is allocated when it is made, so a run
  * that began does not fail for want of memory, and a step allocates nothing. It may be left for good at any
- * yield that is not within an update: finish() then discards what is not committed. Loss sums add up in
- * doubles in the order of the steps. The clock is the pump's, read anew only for a record. */
+ * yield that is not within an update: what is not committed counts for nothing. How it stands (RunState) changes
+ * between two steps only, so that from a state and the model's weights at that moment another run goes on to the
+ * same bits. Loss sums add up in doubles in the order of the steps. The clock is the pump's, read anew only for a
+ * record. */
 
-import { OffstageError, checkFields, show } from './errors.js';
+import { trainSamplesOf } from './checkpoint.js';
+import { crc32 } from './crc32.js';
+import { OffstageError } from './errors.js';
+import { Saver } from './saving.js';
+import { saveState } from './state.js';
 
 /** @typedef {import('./protocol.js').ProgressRecord} ProgressRecord */
 /** @typedef {import('./model.js').Plan} Plan */
 /** @typedef {import('./store.js').Stored} Stored */
 /** @typedef {{ plan: Plan, x: Stored, y: Stored }} Held */
+/** @typedef {'finished' | 'stopped' | 'earlyStopping'} Reason */
 /**
- * @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number, progressHz: number,
- *   returnWeights: boolean }} Settings
+ * How a run stands between two steps.
+ * @typedef {object} RunState
+ * @property {import('./settings.js').RunSettings} settings
+ * @property {number} samples
+ * @property {number} epoch        from 1; 0: none has begun
+ * @property {number} batch        complete ones of the epoch
+ * @property {number} key          of the epoch's shuffle
+ * @property {number} steps
+ * @property {number} trained      samples
+ * @property {number} elapsedMs    pauses left out
+ * @property {Reason | null} ended null: it was under way
+ * @property {string} fingerprint  of the data
+ * @property {boolean} stored      the data are kept with the checkpoints
+ * @property {number[]} totals     of the epoch: loss, correct, samples
+ * @property {import('./protocol.js').EpochResult[]} history  complete epochs
+ */
+/**
+ * What a run is given.
+ * @typedef {object} Parts
+ * @property {import('./model.js').Model} model
+ * @property {import('./pump.js').Pump} pump
+ * @property {import('./yield.js').Host} host
+ * @property {import('./status.js').Stages} stages
+ * @property {import('./settings.js').Settings} settings
+ * @property {Stored} x
+ * @property {Stored} y
+ * @property {(progress: import('./protocol.js').Progress) => void} report
+ * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
 
-const START_FIELDS = ['x', 'y', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights'];
-const MOST_HZ = 1000;
-
-/**
- * @param {any} payload  of START_TRAINING
- * @returns {Settings}
- */
-export function readSettings(payload) {
-  checkFields(payload, START_FIELDS, 'START_TRAINING', 'INVALID_OPTION');
-  const { numEpochs = 1, shuffle = true, validationSplit = 0, progressHz = 10, returnWeights = false } = payload;
-  const epochs = positiveInteger('numEpochs (epochs)', numEpochs);
-  const batchSize = readBatchSize(payload.batchSize);
-  for (const [name, value] of Object.entries({ shuffle, returnWeights })) {
-    if (typeof value !== 'boolean') refuse(`${name} is ${show(value)}, expected true or false`);
-  }
-  if (typeof validationSplit !== 'number' || !(validationSplit >= 0 && validationSplit < 1)) {
-    refuse(`validationSplit is ${show(validationSplit)}, expected a number from 0 to below 1`);
-  }
-  if (typeof progressHz !== 'number' || !(progressHz > 0 && progressHz <= MOST_HZ)) {
-    refuse(`progressHz is ${show(progressHz)}, expected a number above 0 and up to ${MOST_HZ}`);
-  }
-  return { epochs, batchSize, shuffle, validationSplit, progressHz, returnWeights };
-}
-
-/** @param {unknown} batchSize @returns {number} */
-export function readBatchSize(batchSize = 32) {
-  return positiveInteger('batchSize', batchSize);
-}
-
-/** @param {string} name @param {any} value @returns {number} */
-function positiveInteger(name, value) {
-  if (!Number.isSafeInteger(value) || value < 1) refuse(`${name} is ${show(value)}, expected a positive integer`);
-  return value;
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new OffstageError('INVALID_OPTION', message);
-}
+/** Bytes of data at a time: a quarter of a millisecond. */
+const PIECE = 2 ** 18;
 
 export class Run {
   /** The data is checked and the loop has started: what fails from here on is the run. */ began = false;
+  /** The data are kept with the checkpoints. */ isStored = false;
   paused = false;
   epoch = 0;
   batch = 0;
-  steps = 0;
   /** @type {import('./protocol.js').EpochResult[]} */ history = [];
   /** @type {Held | null} */ #held = null;
   /** @type {Plan | null} */ #validation = null;
   /** @type {ProgressRecord[]} */ #records = [];
+  /** @type {Reason | null} */ #ended = null;
+  #parts;
   #due = -Infinity;
   #startedAt = 0;
   #pausedAt = 0;
+  #key = 0;
+  #steps = 0;
   #trained = 0;
   #loss = 0;
   #correct = 0;
   #seen = 0;
+  #fingerprint = '';
+  #durationMs = 0;
+  /** @type {Saver | null} */ #saver = null;
+  /** @type {import('./protocol.js').RunRecord | null} */ #record = null;
 
   /**
    * Takes x and y, which it frees in the end; they are the caller's still where it throws.
-   * @param {object} parts
-   * @param {import('./model.js').Model} parts.model
-   * @param {import('./pump.js').Pump} parts.pump
-   * @param {import('./yield.js').Host} parts.host
-   * @param {Settings} parts.settings
-   * @param {Stored} parts.x
-   * @param {Stored} parts.y
-   * @param {(progress: import('./protocol.js').Progress) => void} parts.report
+   * @param {Parts} parts
    */
-  constructor({ model, pump, host, settings, x, y, report }) {
-    this.model = model;
-    this.pump = pump;
-    this.host = host;
+  constructor(parts) {
+    const { model, settings, x, y } = parts;
+    this.#parts = parts;
     this.settings = settings;
-    this.report = report;
     this.samples = x.samples;
-    const { validationSplit: split } = settings;
-    // Keras's rounding: the training part is what is rounded down.
-    this.trainSamples = split > 0 ? Math.floor(x.samples * (1 - split)) : x.samples;
+    const { validationSplit: split, batchSize } = settings.run;
+    this.trainSamples = trainSamplesOf(x.samples, split);
     const held = x.samples - this.trainSamples;
     if (this.trainSamples < 1 || (split > 0 && held < 1)) {
-      refuse(`validationSplit ${split} leaves ${this.trainSamples} samples to train and ${held} to validate of ` +
-        `${x.samples}, expected at least one of each`);
+      throw new OffstageError('INVALID_OPTION', `validationSplit ${split} leaves ${this.trainSamples} samples to train ` +
+        `and ${held} to validate of ${x.samples}, expected at least one of each`);
     }
-    this.totalBatches = Math.ceil(this.trainSamples / settings.batchSize);
-    const plan = model.openPlan('TRAIN', Math.min(settings.batchSize, this.trainSamples));
+    this.totalBatches = Math.ceil(this.trainSamples / batchSize);
+    const plan = model.openPlan('TRAIN', Math.min(batchSize, this.trainSamples));
     try {
-      if (held > 0) this.#validation = model.openPlan('EVALUATE', Math.min(settings.batchSize, held));
+      if (held > 0) this.#validation = model.openPlan('EVALUATE', Math.min(batchSize, held));
     } catch (error) {
       model.closePlan(plan);
       throw error;
@@ -113,41 +107,125 @@ export class Run {
 
   /** An update is under way: the weights are between two steps. */
   updating() {
-    return this.#held !== null && this.model.core.stepUpdating(this.#held.plan.plan);
+    return this.#held !== null && this.#parts.model.core.stepUpdating(this.#held.plan.plan);
   }
 
-  /** @returns {import('./pump.js').Work} */
+  /** @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for when it has ended */
   *work() {
-    const { model, pump, settings: { epochs } } = this;
+    const { model, pump, host, stages, settings, saves } = this.#parts;
     const { plan: { plan }, x, y } = /** @type {Held} */ (this.#held);
     yield* model.store.checkX(pump, x);
     yield* model.store.checkY(pump, model.address, y);
+    this.#fingerprint = `${yield* this.#fingerprintOf(x)} ${yield* this.#fingerprintOf(y)}`;
+    if (settings.resume && model.past) this.#goOnWith(model.past);
     for (const each of [plan, this.#validation?.plan]) {
       if (each) model.core.planSetData(each, x.address, x.type, y.address, y.type, x.samples);
     }
     this.began = true;
-    this.#startedAt = this.host.now();
-    while (this.epoch < epochs) {
-      yield* this.#trainEpoch(plan);
+    this.#startedAt += host.now();
+    this.#openRecord();
+    const { snapshotMs, persist } = settings;
+    const saver = new Saver({ pump, host, snapshotMs, persist, ...saves, take: () => this.checkpoint() });
+    this.#saver = saver;
+    model.past = null;
+    while (this.epoch < settings.run.epochs || this.#isOpen) {
+      if (!this.#isOpen) this.#beginEpoch();
+      stages.enter('training');
+      yield* this.#trainEpoch(plan, saver);
       const result = { epoch: this.epoch, ...this.#means() };
       if (this.#validation) Object.assign(result, yield* this.#validate(this.#validation.plan));
       this.history.push(result);
-      this.#records.push(this.#record('epoch', result));
+      this.#records.push(this.#tell('epoch', result));
       if (pump.time >= this.#due) this.flush();
+      saver.epochEnded(this.history.length);
     }
+    return yield* this.closing('finished');
   }
 
-  /** @param {number} plan @returns {import('./pump.js').Work} */
-  *#trainEpoch(plan) {
-    const { model, model: { core }, pump, trainSamples, totalBatches, settings: { batchSize } } = this;
-    const shuffle = this.settings.shuffle ? 1 : 0;
-    const key = model.epochsBegun++;
+  /**
+   * Ends the run between two steps, up to finish().
+   * @param {Reason} reason
+   * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
+   */
+  *closing(reason) {
+    this.#durationMs = 1000 * this.elapsed();
+    this.#ended = reason;
+    this.flush();
+    this.#markRecord(reason);
+    this.#parts.stages.enter('saving');
+    return (yield* this.#saver?.last() ?? nothing()) ?? null;
+  }
+
+  /** The epoch that began last is not complete. */
+  get #isOpen() {
+    return this.epoch > this.history.length;
+  }
+
+  #beginEpoch() {
     this.epoch++;
+    this.#key = this.#parts.model.epochsBegun++;
     this.batch = this.#loss = this.#correct = this.#seen = 0;
+  }
+
+  /** Stands where another run stood. @param {RunState} past */
+  #goOnWith({ epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint, stored }) {
+    const same = fingerprint === this.#fingerprint;
+    if (!same && !this.settings.otherData) {
+      throw new OffstageError('INVALID_DATA', `the data are not those that the run began with (${this.samples} samples now, ` +
+        `${samples} then): otherData: true goes on with them, from the beginning of epoch ${epoch}`);
+    }
+    Object.assign(this, { epoch, batch, history: [...history] });
+    this.#key = key;
+    this.#steps = steps;
+    this.#trained = trained;
+    this.#startedAt = -elapsedMs;
+    [this.#loss, this.#correct, this.#seen] = totals;
+    this.isStored ||= stored && same;
+    if (!same && this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
+  }
+
+  /** A checkpoint of this moment, which must not be within an update. */
+  checkpoint() {
+    const { pump, model } = this.#parts;
+    this.#markRecord(this.#ended);
+    return saveState(pump, model, this.state());
+  }
+
+  /** How the run stands; after step 0 of a run that has not begun nothing does. @returns {RunState} */
+  state() {
+    const { epochs, batchSize, shuffle, validationSplit } = this.settings.run;
+    return {
+      settings: { epochs, batchSize, shuffle, validationSplit },
+      samples: this.samples, epoch: this.epoch, batch: this.batch, key: this.#key, steps: this.#steps, trained: this.#trained,
+      elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint, stored: this.isStored,
+      totals: [this.#loss, this.#correct, this.#seen], history: [...this.history],
+    };
+  }
+
+  /** @param {Stored} data @returns {Generator<void, string, void>} */
+  *#fingerprintOf({ address, dtype, bytes }) {
+    const { pump, model: { core: { memory } } } = this.#parts;
+    let sum = 0;
+    for (let at = 0; at < bytes; at += PIECE) {
+      sum = crc32(new Uint8Array(memory.buffer(), address + at, Math.min(PIECE, bytes - at)), sum);
+      if (pump.look()) yield;
+    }
+    return `${dtype} ${bytes} ${sum.toString(16)}`;
+  }
+
+  /** @param {number} plan @param {Saver} saver @returns {import('./pump.js').Work} */
+  *#trainEpoch(plan, saver) {
+    const { trainSamples, totalBatches } = this;
+    const { model: { core }, pump, stages, settings: { run: { batchSize, shuffle } } } = this.#parts;
     while (this.batch < totalBatches) {
+      if (saver.due) {
+        stages.enter('saving');
+        yield* saver.save();
+        stages.enter('training');
+      }
       const first = this.batch * batchSize;
       const count = Math.min(batchSize, trainSamples - first);
-      core.stepBegin(plan, first, count, trainSamples, shuffle, key);
+      core.stepBegin(plan, first, count, trainSamples, shuffle ? 1 : 0, this.#key);
       while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
       const totals = core.stepTotals(plan);
       this.#loss += totals[0];
@@ -155,7 +233,7 @@ export class Run {
       this.#seen += count;
       this.#trained += count;
       this.batch++;
-      this.steps++;
+      this.#steps++;
       // The last batch is told by the epoch's own record.
       if (pump.time >= this.#due && this.batch < totalBatches) this.#flushWithBatch();
       if (pump.spend(core.units) || pump.waiting) yield;
@@ -164,7 +242,9 @@ export class Run {
 
   /** The held-out end of the data, in order. @param {number} plan */
   *#validate(plan) {
-    const { model, model: { core }, pump, samples, settings: { batchSize } } = this;
+    const { samples } = this;
+    const { model, model: { core }, pump, stages, settings: { run: { batchSize } } } = this.#parts;
+    stages.enter('validating');
     let [loss, correct] = [0, 0];
     for (let first = this.trainSamples; first < samples; first += batchSize) {
       core.stepBegin(plan, first, Math.min(batchSize, samples - first), samples, 0, 0);
@@ -180,25 +260,49 @@ export class Run {
 
   /** Running means of the epoch. */
   #means() {
-    return { loss: this.#loss / this.#seen, ...this.model.accuracy(this.#correct, this.#seen) };
+    return { loss: this.#loss / this.#seen, ...this.#parts.model.accuracy(this.#correct, this.#seen) };
   }
 
   /** Seconds since the run began, pauses left out. */
   elapsed() {
     if (!this.began) return 0;
-    return ((this.paused ? this.#pausedAt : this.host.now()) - this.#startedAt) / 1000;
+    if (this.#ended !== null) return this.#durationMs / 1000;
+    return ((this.paused ? this.#pausedAt : this.#parts.host.now()) - this.#startedAt) / 1000;
   }
 
   pause() {
     if (this.paused) return;
-    this.#pausedAt = this.host.now();
+    this.#pausedAt = this.#parts.host.now();
     this.paused = true;
   }
 
   resume() {
     if (!this.paused) return;
-    this.#startedAt += this.host.now() - this.#pausedAt;
+    if (this.began) this.#startedAt += this.#parts.host.now() - this.#pausedAt;
     this.paused = false;
+  }
+
+  /** Time that was not the run's: the machine slept. @param {number} ms */
+  leaveOut(ms) {
+    if (this.began) this.#startedAt += ms;
+  }
+
+  /** The list of runs tells of this one. A run that is resumed is the same run. */
+  #openRecord() {
+    const { model, host, settings } = this.#parts;
+    const last = settings.resume ? model.runs.pop() : undefined;
+    this.#record = {
+      id: last?.id ?? model.runs.length + 1, startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
+      options: this.state().settings, metrics: null, steps: this.#steps,
+    };
+    model.runs = [...model.runs, this.#record];
+  }
+
+  /** @param {string | null} reason null: it goes on */
+  #markRecord(reason) {
+    const metrics = this.history[this.history.length - 1] ?? null;
+    const endedAt = reason === null ? null : this.#parts.host.wall();
+    if (this.#record) Object.assign(this.#record, { endedAt, reason, metrics, steps: this.#steps });
   }
 
   /**
@@ -206,52 +310,64 @@ export class Run {
    * @param {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} measured
    * @returns {ProgressRecord}
    */
-  #record(kind, measured) {
-    const { totalBatches, settings: { epochs: totalEpochs }, host } = this;
+  #tell(kind, measured) {
+    const { totalBatches } = this;
+    const { model, host, settings: { run: { epochs: totalEpochs } } } = this.#parts;
     const elapsed = this.elapsed();
     const total = totalEpochs * totalBatches;
     const done = (this.epoch - 1) * totalBatches + this.batch;
     const { epoch, batch } = this;
     return {
-      kind, epoch, totalEpochs, batch, totalBatches, step: this.model.step,
+      kind, epoch, totalEpochs, batch, totalBatches, step: model.step,
       ...measured,
       percent: (100 * done) / total,
       etaSeconds: (elapsed * (total - done)) / done,
       elapsedSeconds: elapsed,
       samplesPerSecond: elapsed > 0 ? this.#trained / elapsed : 0,
-      timestamp: (host.timeOrigin ?? 0) + host.now(),
+      timestamp: host.wall(),
       threadId: host.threadId ?? 0,
     };
   }
 
   #flushWithBatch() {
-    this.#records.push(this.#record('batch', this.#means()));
+    this.#records.push(this.#tell('batch', this.#means()));
     this.flush();
   }
 
   /** Sends the records that wait. */
   flush() {
     if (this.#records.length === 0) return;
+    const { host, settings, model, stages, report } = this.#parts;
     const records = this.#records;
     this.#records = [];
-    this.#due = this.host.now() + 1000 / this.settings.progressHz;
-    const memoryBytes = this.model.core.memory.buffer().byteLength;
-    this.report({ ...records[records.length - 1], records, memoryBytes });
+    this.#due = host.now() + 1000 / settings.progressHz;
+    const memoryBytes = model.core.memory.buffer().byteLength;
+    report({ ...records[records.length - 1], records, memoryBytes, ...stages.told() });
   }
 
   /**
-   * Ends the run between two steps, frees what it holds, and tells how it went.
-   * @param {'finished' | 'stopped'} reason
+   * After closing(): frees what the run holds, and tells how it went.
    * @returns {import('./protocol.js').TrainingComplete}
    */
-  finish(reason) {
-    const durationSeconds = this.elapsed();
-    const { history, steps } = this;
-    this.flush();
-    const weights = this.settings.returnWeights ? { weights: this.model.copyWeights() } : {};
-    const { step } = this.model;
+  finish() {
+    const { model, settings, stages } = this.#parts;
+    if (this.began) model.past = this.state();
+    const weights = settings.returnWeights ? { weights: model.copyWeights() } : {};
     this.release();
-    return { reason, history, epochs: history.length, steps, step, durationSeconds, ...weights };
+    stages.enter('done');
+    return {
+      reason: this.#ended ?? 'stopped', history: this.history, epochs: this.history.length, steps: this.#steps, step: model.step,
+      durationSeconds: this.elapsed(), run: this.#record, ...stages.told(), ...weights,
+    };
+  }
+
+  /** After an error that leaves the core as it was: how the run stands is kept. */
+  fail() {
+    const { model, stages } = this.#parts;
+    if (this.began) model.past = this.state();
+    this.#markRecord('failed');
+    this.release();
+    stages.enter('done');
   }
 
   /** Frees what the run holds; of a core that has not trapped. */
@@ -259,35 +375,14 @@ export class Run {
     if (!this.#held) return;
     const { plan, x, y } = this.#held;
     this.#held = null;
-    this.model.closePlan(plan);
-    this.model.closePlan(this.#validation);
-    this.model.store.free(x, y);
+    const { model } = this.#parts;
+    model.closePlan(plan);
+    model.closePlan(this.#validation);
+    model.store.free(x, y);
   }
 }
 
-/**
- * What GET_STATUS tells: a session as it stands.
- * @param {object} parts
- * @param {import('./model.js').Model | null} parts.model
- * @param {Run | null} parts.run
- * @param {import('./pump.js').Pump} parts.pump
- * @param {import('./yield.js').Host} parts.host
- * @returns {import('./protocol.js').Status}
- */
-export function statusOf({ model, run, pump, host }) {
-  const { memory } = model?.core ?? {};
-  return {
-    state: run ? (run.paused ? 'paused' : 'training') : model ? 'ready' : 'empty',
-    epoch: run?.epoch ?? 0,
-    totalEpochs: run?.settings.epochs ?? 0,
-    batch: run?.batch ?? 0,
-    totalBatches: run?.totalBatches ?? 0,
-    step: model?.step ?? 0,
-    memoryBytes: memory?.buffer().byteLength ?? 0,
-    usedBytes: memory?.used() ?? 0,
-    slices: pump.slices,
-    unitsPerMs: pump.rate,
-    thread: host.threadId ?? 0,
-    helpers: model?.core.helpers ?? 0,
-  };
+/** @returns {Generator<void, null, void>} */
+function* nothing() {
+  return null;
 }

@@ -5,16 +5,19 @@
  * built, requests wait for it in order. It knows no page, no worker and no clock but its host's: the same
  * file runs in a Web Worker, in a Node worker thread and beside the app on its own thread. */
 
-import { Core } from './core.js';
+import { makeModel, openSource } from './building.js';
 import { readX } from './data.js';
 import { fromBare, isBare, toBare, unfold } from './dialect.js';
 import { OffstageError, checkFields, errorToWire, trapError } from './errors.js';
-import { Model } from './model.js';
-import { openModule, readRuntime } from './module.js';
+import { Holding } from './holding.js';
+import { readRuntime } from './module.js';
 import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
 import { LANES, Pump } from './pump.js';
-import { Run, readBatchSize, readSettings, statusOf } from './run.js';
-import { isUpload } from './store.js';
+import { readBatchSize, readSettings } from './settings.js';
+import { saveState } from './state.js';
+import { Stages, statusOf } from './status.js';
+import { isStored, isUpload } from './store.js';
+import { Training } from './training.js';
 
 /** @typedef {import('./protocol.js').RequestType} RequestType */
 /**
@@ -22,10 +25,8 @@ import { isUpload } from './store.js';
  * @typedef {{ id: import('./protocol.js').Id | symbol, type: RequestType, payload: Record<string, any> }} Request
  */
 
-/** @typedef {{ run: Run, request: Request }} Current */
+/** @typedef {import('./model.js').Model} Model */
 
-/* In a worker 2 ms train as fast as 4 (measured), and half as long does a prediction wait. */
-const SLICE_MS = { worker: 2, main: 8 };
 /** Requests that do not wait while a model is being built. */
 const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
 
@@ -43,7 +44,11 @@ class Session {
   #pump;
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
   /** @type {Model | null} */ #model = null;
-  /** @type {Current | null} */ #current = null;
+  #stages;
+  #training;
+  #startedAt;
+  /** How the model's session is to run, as it was asked for. @type {any} */ #runtime = {};
+  /** Where the model's checkpoints last. */ #holding;
   /** Requests that wait for a model. @type {Request[] | null} */ #gate = null;
   /** Why there is no model, where there was one. @type {OffstageError | null} */ #gone = null;
   /** Counts what makes a model under construction unwanted. */ #generation = 0;
@@ -51,19 +56,19 @@ class Session {
 
   /** @type {Record<RequestType, (request: Request) => void>} */
   #handlers = {
-    INIT_TRAINING: (request) => void this.#init(request),
+    INIT_TRAINING: (request) => void this.#build(request),
     UPLOAD_DATA: (request) => this.#receiveData(request),
     DISCARD_DATA: (request) => this.#discard(request),
     START_TRAINING: (request) => this.#start(request),
-    STOP_TRAINING: (request) => this.#control(request, () => this.#endRun()),
-    PAUSE_TRAINING: (request) => this.#control(request, () => this.#current?.run.pause()),
-    RESUME_TRAINING: (request) => this.#control(request, () => this.#current?.run.resume()),
+    STOP_TRAINING: (request) => this.#stop(request),
+    PAUSE_TRAINING: (request) => this.#control(request, () => this.#training.pause()),
+    RESUME_TRAINING: (request) => this.#control(request, () => this.#training.resume()),
     PREDICT: (request) => this.#predict(request),
     EVALUATE_MODEL: (request) => this.#evaluate(request),
     GET_WEIGHTS: (request) => this.#job(request, LANES.SHORT, this.#need().getWeights(this.#pump)),
     SET_WEIGHTS: (request) => this.#setWeights(request),
-    SAVE_CHECKPOINT: () => unsupported('saving checkpoints'),
-    LOAD_CHECKPOINT: () => unsupported('loading checkpoints'),
+    SAVE_CHECKPOINT: (request) => this.#job(request, LANES.LONG, this.#save(this.#need())),
+    LOAD_CHECKPOINT: (request) => void this.#build(request),
     GET_STATUS: (request) => this.#reply(request, this.#status()),
     PING: (request) => this.#reply(request, {}),
     DISPOSE: (request) => this.#control(request, () => this.#dispose(request)),
@@ -74,6 +79,21 @@ class Session {
     this.#endpoint = endpoint;
     this.#host = host;
     this.#pump = new Pump(host);
+    this.#stages = new Stages(host);
+    this.#holding = new Holding((/** @type {import('./keeper.js').Warning} */ code, /** @type {string} */ message) => this.#notice({ kind: 'warning', code, message }));
+    this.#startedAt = host.wall();
+    this.#pump.onGap = ({ ms, at, counted }) => {
+      this.#stages.leaveOut(counted);
+      this.#training.run?.leaveOut(counted);
+      this.#notice({ kind: 'gap', ms, at });
+    };
+    this.#training = new Training({
+      pump: this.#pump, host, stages: this.#stages,
+      post: (request, type, payload, transfer) => this.#post(request.id, type, payload, transfer),
+      reply: (request, payload, transfer, type) => this.#reply(request, payload, transfer, type),
+      fail: (request, error) => this.#fail(request, error),
+      notice: (notice) => this.#notice(notice),
+    });
     endpoint.onmessage = (event) => this.#receive(event.data);
   }
 
@@ -91,7 +111,8 @@ class Session {
     } catch (error) {
       const { error: text, code } = errorToWire(/** @type {OffstageError} */ (error));
       const known = bare || isId(request.id) ? request.id : null;
-      this.#post(known, 'ERROR', { error: text, code, request: request.type });
+      // What is no string may be something that cannot be sent back.
+      this.#post(known, 'ERROR', { error: text, code, request: typeof request.type === 'string' ? request.type : '' });
       return;
     }
     this.#pending.set(request.id, request);
@@ -115,10 +136,20 @@ class Session {
     for (const message of toBare(type, payload)) this.#endpoint.postMessage(message, transfer);
   }
 
-  /** @param {Request} request @param {any} payload @param {Transferable[]} [transfer] */
-  #reply(request, payload, transfer) {
-    if (!this.#pending.delete(request.id)) return;
-    this.#post(request.id, REPLIES[request.type], payload, transfer);
+  /** @param {Request} request @param {any} payload @param {Transferable[]} [transfer] @param {string} [type] */
+  #reply(request, payload, transfer, type = REPLIES[request.type]) {
+    if (this.#pending.delete(request.id)) this.#post(request.id, type, payload, transfer);
+  }
+
+  /** Tells who asked to be told. @param {import('./protocol.js').Notice} notice */
+  #notice(notice) {
+    const { notices, debug } = this.#runtime;
+    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#post(null, 'NOTICE', notice);
+  }
+
+  /** @param {'debug' | 'info' | 'warn' | 'error'} level @param {string} message */
+  #log(level, message) {
+    this.#notice({ kind: 'log', level, message, time: this.#host.wall() });
   }
 
   /**
@@ -135,17 +166,18 @@ class Session {
 
   /** Drops the model: all that is pending fails with the reason. @param {OffstageError} reason */
   #lose(reason) {
-    const { request } = this.#current ?? {};
-    this.#current = null;
+    const request = this.#training.lose();
     this.#model?.core.close();
     this.#model = null;
     this.#gone = reason;
-    if (request && this.#pending.delete(request.id)) this.#post(request.id, 'TRAINING_ERROR', errorToWire(reason));
+    this.#stages.enter('done');
+    this.#holding.hold(null);
+    if (request) this.#reply(request, errorToWire(reason), undefined, 'TRAINING_ERROR');
     this.#pump.abort(reason);
     this.#ordered = 0;
-    const kept = this.#gate ?? []; // these wait for the next model
+    const kept = new Set(this.#gate); // these wait for the next model
     for (const other of [...this.#pending.values()]) {
-      if (!kept.includes(other) && other.type !== 'INIT_TRAINING') this.#fail(other, reason);
+      if (!kept.has(other) && other.type !== 'INIT_TRAINING') this.#fail(other, reason);
     }
   }
 
@@ -158,35 +190,63 @@ class Session {
 
   /** @param {string} what */
   #refuseWhileRunning(what) {
-    if (this.#current) throw new OffstageError('BUSY', `${what} while a run is on: stop it first, or wait for its end`);
+    if (this.#training.run) throw new OffstageError('BUSY', `${what} while a run is on: stop it first, or wait for its end`);
   }
 
-  /** @param {Request} request */
-  async #init(request) {
+  /**
+   * Makes a model, from a spec or from a checkpoint; the old one stays where it is refused.
+   * @param {Request} request
+   */
+  async #build(request) {
+    const loads = request.type === 'LOAD_CHECKPOINT';
+    await this.#gated(request, async (generation) => {
+      this.#refuseWhileRunning(request.type);
+      const { runtime: given, ...rest } = request.payload;
+      const asked = given !== undefined ? given : loads ? this.#runtime : {};
+      const settled = readRuntime(asked);
+      const ports = {
+        pump: this.#pump, stages: this.#stages, holding: this.#holding,
+        finished: (/** @type {import('./pump.js').Work} */ work) => this.#finished(work),
+        lost: (/** @type {OffstageError} */ reason) => this.#lose(reason),
+        check: () => this.#refuseOutdated(generation),
+      };
+      this.#stages.enter('loading');
+      const source = loads ? await openSource(rest, settled, ports) : { spec: rest };
+      try {
+        ports.check();
+        const { model, runtime } = await makeModel(source, settled, ports);
+        this.#model?.core.close();
+        this.#model = model;
+        this.#runtime = asked;
+        this.#gone = null;
+        this.#holding.hold(source.held ?? null);
+        const { variant, threads, reason } = runtime;
+        this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, ${threads} threads`);
+        this.#stages.enter('done');
+        const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
+        this.#reply(request, { ...model.describe(), ...told });
+      } catch (error) {
+        await this.#holding.release(source.held);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Does what takes turns of the event loop, while all but a few requests wait for it in order.
+   * @param {Request} request @param {(generation: number) => Promise<void>} action
+   */
+  async #gated(request, action) {
     const generation = this.#generation;
     /** @type {Request[]} */
     const gate = [];
+    this.#gate = gate;
     try {
-      this.#refuseWhileRunning('INIT_TRAINING');
-      this.#gate = gate;
-      const { runtime: given, ...spec } = request.payload;
-      const lost = (/** @type {OffstageError} */ reason) => this.#lose(reason);
-      const { made: core, runtime } = await openModule(readRuntime(given),
-        (module, { threads, assets }) => Core.create(module, { threads, assets, lost }));
-      this.#refuseOutdated(generation);
-      const sliceMs = SLICE_MS[runtime.place];
-      this.#pump.configure({ sliceMs, sliceWork: runtime.sliceWork });
-      const model = new Model(core, spec);
-      await this.#finished(model.randomize(this.#pump));
-      this.#refuseOutdated(generation);
-      this.#model?.core.close();
-      this.#model = model;
-      this.#gone = null;
-      const { variant, threads, reason } = runtime;
-      this.#reply(request, { ...model.describe(), variant, threads, reason });
+      await action(generation);
     } catch (error) {
       this.#fail(request, error instanceof OffstageError ? error : trapError(error));
     } finally {
+      this.#stages.enter(this.#training.run ? this.#stages.now : 'done');
       if (this.#gate === gate) this.#openGate();
     }
   }
@@ -197,7 +257,8 @@ class Session {
     while (waiting.length > 0) {
       const request = /** @type {Request} */ (waiting.shift());
       this.#handle(request);
-      if (this.#gate) return void (/** @type {Request[]} */ (this.#gate).push(...waiting)); // another INIT
+      const next = /** @type {Request[] | null} */ (this.#gate); // of another INIT
+      if (next) return waiting.forEach((other) => next.push(other));
     }
   }
 
@@ -249,52 +310,65 @@ class Session {
   #start(request) {
     const model = this.#need();
     this.#refuseWhileRunning('START_TRAINING');
-    const settings = readSettings(request.payload);
-    const x = model.store.takeX(request.payload.x);
+    const settings = readSettings(request.payload, model.past);
+    const { x, y } = request.payload;
+    if (settings.persist || isStored(x) || isStored(y)) return void this.#startKept(request, model, settings);
+    this.#begin(request, model, settings, { x, y });
+  }
+
+  /** @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings */
+  async #startKept(request, model, settings) {
+    await this.#gated(request, async (generation) => {
+      let { x, y } = request.payload;
+      if (settings.persist) {
+        const held = await this.#holding.open(settings.persist, readRuntime(this.#runtime).assets);
+        if (generation !== this.#generation) await held.keeper.close();
+        this.#refuseOutdated(generation);
+        this.#holding.hold(held);
+      }
+      if (isStored(x) || isStored(y)) {
+        const data = await this.#holding.keeper?.readData();
+        this.#refuseOutdated(generation);
+        if (!data) throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, or cannot be read: give them again');
+        [x, y] = await Promise.all([x, y].map((given, i) => (isStored(given) ? model.store.receiveKept(i === 0 ? data.x : data.y) : given)));
+        this.#refuseOutdated(generation);
+      }
+      this.#begin(request, model, settings, { x, y }, settings.persist ? this.#holding.keeper : null);
+    });
+  }
+
+  /**
+   * @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings
+   * @param {{ x: any, y: any }} data @param {import('./keeper.js').Keeper | null} [keeper]
+   */
+  #begin(request, model, settings, data, keeper = null) {
+    const x = model.store.takeX(data.x);
     let y;
     try {
-      y = model.store.takeY(request.payload.y, x.samples);
-      const report = (/** @type {any} */ progress) => this.#post(request.id, 'TRAINING_PROGRESS', progress);
-      const run = new Run({ model, pump: this.#pump, host: this.#host, settings, x, y, report });
-      this.#current = { run, request };
-      this.#pump.setBackground({
-        work: run.work(),
-        done: () => this.#completeRun('finished'),
-        fail: (error) => this.#failRun(error),
-        updating: () => run.updating(),
-        paused: () => run.paused,
-      });
+      y = model.store.takeY(data.y, x.samples);
+      this.#training.begin({ request, model, settings, x, y, keeper });
     } catch (error) {
       model.store.free(x, y);
       throw error;
     }
   }
 
-  /** Ends a run that is on, between two steps. */
-  #endRun() {
-    if (!this.#current) return;
-    this.#pump.setBackground(null);
-    this.#completeRun('stopped');
+  /** @param {Request} request */
+  #stop(request) {
+    this.#need();
+    this.#pump.add(LANES.CONTROL, {
+      work: once(() => this.#training.stop(() => this.#reply(request, { state: this.#status().state }))),
+      done: () => {},
+      fail: (error) => this.#fail(request, error),
+    });
+    this.#pump.runJobs();
   }
 
-  /** @param {'finished' | 'stopped'} reason */
-  #completeRun(reason) {
-    const { run, request } = /** @type {Current} */ (this.#current);
-    const result = run.finish(reason);
-    this.#current = null;
-    this.#reply(request, result, buffersOf(result));
-  }
-
-  /** @param {unknown} error */
-  #failRun(error) {
-    if (!this.#current) return;
-    if (!(error instanceof OffstageError)) return this.#lose(trapError(error));
-    const { run, request } = this.#current;
-    this.#current = null;
-    run.release();
-    if (!run.began) return this.#fail(request, error);
-    this.#pending.delete(request.id);
-    this.#post(request.id, 'TRAINING_ERROR', errorToWire(error));
+  /** @param {Model} model @returns {import('./pump.js').Work} */
+  *#save(model) {
+    const { run } = this.#training;
+    const bytes = yield* run?.began ? run.checkpoint() : saveState(this.#pump, model);
+    return { bytes, step: model.step };
   }
 
   /** @param {Request} request */
@@ -348,7 +422,7 @@ class Session {
 
   /** @param {Request} request */
   #dispose(request) {
-    this.#endRun();
+    this.#training.drop();
     this.#pending.delete(request.id);
     this.#generation++;
     this.#gate = null;
@@ -358,18 +432,16 @@ class Session {
   }
 
   #status() {
-    return statusOf({ model: this.#model, run: this.#current?.run ?? null, pump: this.#pump, host: this.#host });
+    return statusOf({
+      model: this.#model, run: this.#training.run, pump: this.#pump, host: this.#host, stages: this.#stages,
+      startedAt: this.#startedAt,
+    });
   }
 }
 
 /** @param {() => void} action @returns {import('./pump.js').Work} */
 function* once(action) {
   action();
-}
-
-/** @param {string} what @returns {never} */
-function unsupported(what) {
-  throw new OffstageError('UNSUPPORTED', `${what} is not in this version`);
 }
 
 function disposed() {

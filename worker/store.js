@@ -10,11 +10,15 @@ import { OffstageError, checkFields, oneOf, show } from './errors.js';
 /** @typedef {import('./data.js').DType} DType */
 /** @typedef {import('./data.js').DataFacts} DataFacts */
 /**
- * @typedef {{ address: number, dtype: DType, type: number, length: number, samples: number, single: boolean }}
+ * @typedef {{ address: number, dtype: DType, type: number, length: number, bytes: number, samples: number, single: boolean }}
  *   Stored
  */
 
 const UPLOAD_FIELDS = ['upload', 'dtype', 'total', 'offset', 'bytes'];
+/** Uploads that no request has taken yet. */
+const MOST_UPLOADS = 1024;
+/** Elements of lists that get room before they have been read: more than that may be a claim. */
+const BELIEVED = 2 ** 20;
 const CHECKED_AT_ONCE = 65536; // elements: some 20 microseconds
 
 export class Store {
@@ -22,6 +26,7 @@ export class Store {
   #facts;
   /** @type {Map<number, { address: number, dtype: DType, total: number, received: number }>} */
   #uploads = new Map();
+  /** Of columns that came from where they were kept; a client's uploads count upwards from 0, as a rule. */ #lastKept = 0;
 
   /** @param {import('./core.js').Core} core @param {DataFacts} facts */
   constructor(core, facts) {
@@ -49,10 +54,13 @@ export class Store {
         `got a slice of ${total} bytes of ${dtype}`);
     }
     if (offset !== known.received || offset + bytes.byteLength > total) {
-      refuse(`upload ${upload}: got bytes ${offset} to ${offset + bytes.byteLength}, expected them from ` +
+      refuse(`upload ${upload}: got ${bytes.byteLength} bytes from ${show(offset)} on, expected them from ` +
         `${known.received} on, up to ${total}`);
     }
     if (!this.#uploads.has(upload)) {
+      if (this.#uploads.size >= MOST_UPLOADS) {
+        refuse(`upload ${upload}: ${MOST_UPLOADS} uploads wait to be named in a request, expected DISCARD_DATA or requests first`);
+      }
       known.address = this.#core.memory.alloc(total, 'the data');
       this.#uploads.set(upload, known);
     }
@@ -66,6 +74,34 @@ export class Store {
     const known = this.#uploads.get(upload);
     if (known) this.#core.memory.free(known.address);
     this.#uploads.delete(upload);
+  }
+
+  /** The bytes of a column, for who keeps them elsewhere: as long as its owner does not free it. @param {Stored} column */
+  piecesOf({ address, dtype, bytes }) {
+    const { memory } = this.#core;
+    return {
+      dtype, bytes,
+      read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
+    };
+  }
+
+  /**
+   * Takes in a column that was kept elsewhere, as an upload of its own.
+   * @param {import('./keeper.js').KeptColumn} column @returns {Promise<{ upload: number }>}
+   */
+  async receiveKept({ dtype, bytes: total, pieces }) {
+    const upload = --this.#lastKept;
+    let offset = 0;
+    try {
+      for await (const piece of pieces()) {
+        this.receive({ upload, dtype, total, offset, bytes: piece.slice().buffer });
+        offset += piece.length;
+      }
+    } catch (error) {
+      this.discard(upload);
+      throw error;
+    }
+    return { upload };
   }
 
   /** @param {any} x @returns {Stored} */
@@ -107,15 +143,17 @@ export class Store {
   #take(upload, as) {
     const { address, dtype } = /** @type {{ address: number, dtype: DType }} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
-    return { address, dtype, type: this.#typeOf(dtype), ...as };
+    return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], ...as };
   }
 
   /** @param {import('./data.js').Column} column @returns {Stored} */
   #put(column) {
     const { dtype, length, samples, single } = column;
-    const address = this.#core.memory.alloc(length * ELEMENT_BYTES[dtype], 'the data');
+    const bytes = length * ELEMENT_BYTES[dtype];
+    if (!column.typed && length > BELIEVED) readThrough(column);
+    const address = this.#core.memory.alloc(bytes, 'the data');
     try {
-      return { address, dtype, type: this.place(column, address), length, samples, single };
+      return { address, dtype, type: this.place(column, address), length, bytes, samples, single };
     } catch (error) {
       this.#core.memory.free(address);
       throw error;
@@ -185,6 +223,24 @@ export class Store {
  */
 export function isUpload(value) {
   return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && 'upload' in value;
+}
+
+/**
+ * @param {any} value  x or y of a request
+ * @returns {value is { stored: true }}  the data that are kept with the checkpoints
+ */
+export function isStored(value) {
+  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && value.stored === true;
+}
+
+/**
+ * Reads a column for nothing but its refusal.
+ * @param {import('./data.js').Column} column
+ */
+function readThrough(column) {
+  const { length, unit } = column;
+  const count = Math.max(1, Math.floor(CHECKED_AT_ONCE / unit)) * unit;
+  for (let at = 0; at < length; at += count) copyElements(column, at, Math.min(count, length - at));
 }
 
 /** @param {string} message @returns {never} */

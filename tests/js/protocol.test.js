@@ -426,7 +426,7 @@ test('worker.js names every file of the session, so that no browser finds them l
   const folder = new URL('../../worker/', import.meta.url);
   const text = readFileSync(new URL('worker.js', folder), 'utf8');
   const named = [...text.matchAll(/'\.\/(.+?\.js)'/g)].map(([, name]) => name);
-  assert.deepEqual([...named, 'worker.js', 'helper.js'].sort(), // two entries: helper.js is that of computing threads
+  assert.deepEqual([...named, 'worker.js', 'helper.js', 'stored.js'].sort(), // helper.js is another entry, stored.js the page's
     readdirSync(folder).filter((name) => name.endsWith('.js')).sort());
 });
 

@@ -12,7 +12,7 @@ import { createHost } from '../../worker/yield.js';
 export { createManualHost } from './manual-host.js';
 
 const ERRORS = ['ERROR', 'TRAINING_ERROR'];
-const MORE_TO_COME = ['TRAINING_PROGRESS'];
+const MORE_TO_COME = ['TRAINING_PROGRESS', 'TRAINING_SNAPSHOT'];
 
 export const VARIANTS = ['base', 'simd'];
 

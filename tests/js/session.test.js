@@ -299,8 +299,10 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   const all = messages.flatMap((message) => message.records);
   const [result] = client.of('TRAINING_COMPLETE');
   assert.deepEqual(all.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch), Array.from({ length: 30 }, (_, i) => i + 1));
-  for (const { records, memoryBytes, ...latest } of messages) {
+  for (const { records, memoryBytes, stage, stageSeconds, ...latest } of messages) {
     assert.ok(memoryBytes > 0);
+    assert.match(stage, /^(training|validating)$/);
+    assert.ok(stageSeconds.training >= 0);
     assert.deepEqual(latest, records.at(-1));
     const kinds = records.map((/** @type {any} */ record) => record.kind);
     assert.ok(kinds.slice(0, -1).every((/** @type {string} */ kind) => kind === 'epoch'), 'a batch record comes last');
@@ -334,7 +336,7 @@ test('the clock decides how long a slice is, and slower work shortens the next p
   for (; time.waiting > 0; turns++) {
     const before = time.ms;
     time.turn();
-    assert.ok(time.ms - before <= 4, `a slice of ${time.ms - before} ms`);
+    assert.ok(time.ms - before <= 6, `a slice of ${time.ms - before} ms`);
   }
   assert.ok(turns > 3);
   assert.equal(client.of('TRAINING_COMPLETE')[0].reason, 'finished');

@@ -1,0 +1,107 @@
+/* saving.js: when a run takes a checkpoint, and where it goes: to the client, which keeps the latest in case that this
+ * session dies, and to storage, where it outlives the page.
+ *
+ * A checkpoint is taken between two steps, and so rarely that it costs at most one part in SHARE of the time. What
+ * cannot be taken or written is warned of and tried again later; no run ends for it. */
+
+import { OffstageError } from './errors.js';
+
+const SHARE = 100;
+const KEEP_SECONDS = 5;
+/** After one that failed. */
+const RETRY_MS = 10_000;
+
+/**
+ * @typedef {object} Saves
+ * @property {import('./pump.js').Pump} pump
+ * @property {import('./yield.js').Host} host
+ * @property {number | null} snapshotMs  null: the client wants none
+ * @property {(bytes: Uint8Array<ArrayBuffer>) => void} snapshot  hands it to the client
+ * @property {import('./settings.js').Persist | null} persist
+ * @property {(bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>} keep  writes it to storage; never rejects
+ * @property {(error: OffstageError) => void} warn
+ * @property {() => Generator<void, Uint8Array<ArrayBuffer>, void>} take
+ */
+
+export class Saver {
+  #saves;
+  /** When the next is due: for the client, and for storage. */
+  #snapshotAt = Infinity;
+  #keepAt = Infinity;
+  #epochsKept = 0;
+  /** What is being written. @type {Promise<unknown> | null} */ #writing = null;
+
+  /** @param {Saves} saves */
+  constructor(saves) {
+    this.#saves = saves;
+    const { host, snapshotMs, persist } = saves;
+    if (snapshotMs !== null) this.#snapshotAt = host.now() + snapshotMs;
+    if (persist) this.#keepAt = -Infinity; // the first one at once: from then on there is something to come back to
+  }
+
+  /** @param {number} epochs complete ones */
+  epochEnded(epochs) {
+    const every = this.#saves.persist?.epochs;
+    if (every && epochs - this.#epochsKept >= every) this.#keepAt = -Infinity;
+    if (this.#keepAt === -Infinity) this.#epochsKept = epochs;
+  }
+
+  get #keepIsDue() {
+    return this.#writing === null && this.#saves.pump.time >= this.#keepAt;
+  }
+
+  get due() {
+    return this.#saves.pump.time >= this.#snapshotAt || this.#keepIsDue;
+  }
+
+  /** Takes one that is due. @returns {import('./pump.js').Work} */
+  *save() {
+    const { host, snapshotMs, snapshot, persist } = this.#saves;
+    const lasting = this.#keepIsDue;
+    const began = host.now();
+    const bytes = yield* this.#take();
+    const time = host.now();
+    const rest = bytes ? SHARE * (time - began) : RETRY_MS;
+    if (lasting) this.#keepAt = persist?.epochs ? Infinity : time + Math.max(1000 * (persist?.seconds ?? KEEP_SECONDS), rest);
+    else this.#snapshotAt = time + Math.max(snapshotMs ?? 0, rest);
+    if (bytes && lasting) this.#write(bytes);
+    else if (bytes) snapshot(bytes);
+  }
+
+  /**
+   * The last one, of a run that has ended.
+   * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
+   */
+  *last() {
+    const { snapshotMs, snapshot, persist } = this.#saves;
+    if (snapshotMs === null && !persist) return null;
+    const bytes = yield* this.#take();
+    if (bytes && persist) this.#write(bytes);
+    const hand = () => {
+      if (bytes && snapshotMs !== null) snapshot(bytes); // goes to the client for good
+    };
+    if (this.#writing) return this.#writing.then(hand);
+    hand();
+    return null;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} bytes */
+  #write(bytes) {
+    const { keep } = this.#saves;
+    const writing = (this.#writing ?? Promise.resolve()).then(() => keep(bytes)).then(() => {
+      if (this.#writing === writing) this.#writing = null;
+    });
+    this.#writing = writing;
+  }
+
+  /** @returns {Generator<void, Uint8Array<ArrayBuffer> | null, void>} null where it failed */
+  *#take() {
+    try {
+      return yield* this.#saves.take();
+    } catch (error) {
+      if (!(error instanceof OffstageError)) throw error;
+      this.#saves.warn(error);
+      return null;
+    }
+  }
+}

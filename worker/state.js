@@ -1,0 +1,73 @@
+/* state.js: a model's state as a checkpoint, and back.
+ *
+ * The state is all that the next step depends on: weights, moments, step, epochs begun, and how the latest run
+ * stands. It is read between two steps only, piece by piece, while nothing changes it: the pump and the run see to
+ * that. A checkpoint is checked against the model before anything of it is written. */
+
+import { encodeCheckpoint } from './checkpoint.js';
+import { OffstageError } from './errors.js';
+
+/** @typedef {import('./model.js').Model} Model */
+/** @typedef {import('./pump.js').Pump} Pump */
+
+/** What Keras calls the vectors that an optimizer keeps, in the core's order. */
+const MOMENTS = ['momentum', 'velocity'];
+const WRITTEN_AT_ONCE = 2 ** 18;
+
+/** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
+function stateTensors(model) {
+  const tensors = model.tensors();
+  return [
+    ...tensors.map(({ name, shape, size, data }) => ({ name, shape, size, address: data })),
+    ...tensors.flatMap(({ name, shape, size, moments }) => moments.map((address, i) =>
+      ({ name: `optimizer/${name}/${MOMENTS[i]}`, shape, size, address }))),
+  ];
+}
+
+/**
+ * @param {Pump} pump @param {Model} model
+ * @param {import('./run.js').RunState | null} [run]  how the present or latest run stands
+ */
+export function* saveState(pump, model, run = model.past) {
+  const { memory } = model.core;
+  const weights = stateTensors(model).map(({ name, shape, address }) => ({
+    name, shape, dtype: /** @type {const} */ ('F32'),
+    read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
+  }));
+  const { step, epochsBegun, runs, spec } = model;
+  const coreVersion = model.core.version();
+  return yield* encodeCheckpoint(pump, { format: 1, coreVersion, spec, step, epochsBegun, run, runs }, weights);
+}
+
+/**
+ * Instead of Model.randomize(): the model stands where the checkpoint was taken.
+ * @param {Pump} pump @param {Model} model @param {import('./checkpoint.js').Checkpoint} checkpoint
+ * @returns {import('./pump.js').Work}
+ */
+export function* restoreState(pump, model, { about, tensors }) {
+  const expected = stateTensors(model);
+  for (const { name, shape } of expected) {
+    const found = tensors.get(name);
+    if (!found) refuse(`it has no tensor '${name}'`);
+    if (found.dtype !== 'F32' || found.shape.length !== shape.length || shape.some((n, i) => n !== found.shape[i])) {
+      refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], expected F32 [${shape.join(', ')}]`);
+    }
+  }
+  if (tensors.size !== expected.length) refuse(`it has ${tensors.size} tensors, expected ${expected.length}`);
+  for (const { name, address } of expected) {
+    const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));
+    for (let at = 0; at < data.length; at += WRITTEN_AT_ONCE) {
+      model.core.write(address + at, data.subarray(at, at + WRITTEN_AT_ONCE));
+      if (pump.look()) yield;
+    }
+  }
+  model.core.modelSetStep(model.address, about.step);
+  model.epochsBegun = about.epochsBegun;
+  model.past = about.run;
+  model.runs = about.runs;
+}
+
+/** @param {string} why @returns {never} */
+function refuse(why) {
+  throw new OffstageError('BAD_CHECKPOINT', `the checkpoint does not fit its own spec: ${why}`);
+}

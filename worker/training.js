@@ -1,0 +1,175 @@
+/* training.js: the one run that a session may have on: from its START to its last message.
+ *
+ * A run is answered exactly once: TRAINING_COMPLETE, TRAINING_ERROR where it failed after it began, ERROR where it was
+ * refused. It ends between two steps; where checkpoints are wanted the last one is taken, and is on storage, before
+ * TRAINING_COMPLETE says so, and whoever stops the run is answered after that. Which requests come when is the
+ * session's to know. */
+
+import { OffstageError, errorToWire } from './errors.js';
+import { buffersOf } from './protocol.js';
+import { Run } from './run.js';
+
+/** @typedef {import('./session.js').Request} Request */
+/** @typedef {import('./store.js').Stored} Stored */
+/** @typedef {import('./keeper.js').Keeper} Keeper */
+/**
+ * What a session lends to its run.
+ * @typedef {object} Ports
+ * @property {import('./pump.js').Pump} pump
+ * @property {import('./yield.js').Host} host
+ * @property {import('./status.js').Stages} stages
+ * @property {(request: Request, type: string, payload: any, transfer?: Transferable[]) => void} post
+ * @property {(request: Request, payload: any, transfer?: Transferable[], type?: string) => void} reply  the last word on it
+ * @property {(request: Request, error: unknown) => void} fail  refuses it; whatever is no OffstageError is a trap
+ * @property {(notice: import('./protocol.js').Notice) => void} notice
+ */
+/**
+ * What a run is made of.
+ * @typedef {object} Begin
+ * @property {Request} request
+ * @property {import('./model.js').Model} model
+ * @property {import('./settings.js').Settings} settings
+ * @property {Stored} x  taken, as y is, where it does not throw
+ * @property {Stored} y
+ * @property {Keeper | null} keeper  where checkpoints last
+ */
+/** @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null, closing: boolean }} Current */
+
+export class Training {
+  #ports;
+  /** @type {Current | null} */ #current = null;
+  /** Who waits for the end. @type {(() => void)[]} */ #waiting = [];
+
+  /** @param {Ports} ports */
+  constructor(ports) {
+    this.#ports = ports;
+  }
+
+  /** @returns {Run | null} */
+  get run() {
+    return this.#current?.run ?? null;
+  }
+
+  /** @param {Begin} begin */
+  begin({ request, model, settings, x, y, keeper }) {
+    const { pump, host, stages, post, notice } = this.#ports;
+    /** @type {Run} */
+    const run = new Run({
+      model, pump, host, stages, settings, x, y,
+      report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
+      saves: {
+        snapshot: (bytes) => {
+          if (this.#current?.run === run) post(request, 'TRAINING_SNAPSHOT', { bytes, step: model.step }, [bytes.buffer]);
+        },
+        keep: (bytes) => this.#keep(keeper, bytes, { step: model.step, epoch: run.epoch }),
+        warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
+      },
+    });
+    const storing = keeper && settings.persist?.data && !run.isStored ? this.#keepData(keeper, model, x, y, run) : null;
+    this.#current = { run, request, keeper, storing, closing: false };
+    this.#advance(run.work());
+  }
+
+  /** Gives the pump what is left of the run to do. @param {Generator<void, Promise<unknown> | null, void>} work */
+  #advance(work) {
+    const { run } = /** @type {Current} */ (this.#current);
+    this.#ports.pump.setBackground({
+      work,
+      done: (left) => this.#settle(left),
+      fail: (error) => this.#fail(error),
+      updating: () => run.updating(),
+      paused: () => run.paused && !this.#current?.closing,
+      urgent: () => !run.began || this.#current?.closing === true, // somebody waits for a refusal, or for its end
+    });
+  }
+
+  /** @param {Keeper | null} keeper @param {Uint8Array<ArrayBuffer>} bytes @param {{ step: number, epoch: number }} about */
+  async #keep(keeper, bytes, about) {
+    if (!keeper) return;
+    const { host, notice } = this.#ports;
+    const began = host.now();
+    const { length } = bytes;
+    if (!await keeper.write(bytes, about)) return; // which it has warned of
+    notice({ kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began, storage: keeper.storage });
+  }
+
+  /** @param {Keeper} keeper @param {import('./model.js').Model} model @param {Stored} x @param {Stored} y @param {Run} run */
+  async #keepData(keeper, model, x, y, run) {
+    if (await keeper.writeData({ x: model.store.piecesOf(x), y: model.store.piecesOf(y) })) run.isStored = true;
+  }
+
+  pause() {
+    this.run?.pause();
+  }
+
+  resume() {
+    this.run?.resume();
+  }
+
+  /**
+   * Ends the run as stopped, between two steps.
+   * @param {() => void} ended  called when it has, at once where there is none
+   */
+  stop(ended) {
+    if (!this.#current) return ended();
+    this.#waiting.push(ended);
+    if (this.#current.closing) return;
+    this.#current.closing = true;
+    const work = this.#current.run.closing('stopped');
+    this.#ports.pump.setBackground(null);
+    const first = work.next();
+    if (first.done) this.#settle(first.value);
+    else this.#advance(work);
+  }
+
+  /** Ends it now, whatever was still to be kept. */
+  drop() {
+    if (!this.#current) return;
+    const { run, closing } = this.#current;
+    this.#ports.pump.setBackground(null);
+    if (!closing) run.closing('stopped').next();
+    this.#complete();
+  }
+
+  /** @param {Promise<unknown> | null} left */
+  #settle(left) {
+    const current = /** @type {Current} */ (this.#current);
+    current.closing = true;
+    if (!left && !current.storing) return this.#complete();
+    Promise.all([left, current.storing]).then(() => {
+      if (this.#current === current) this.#complete();
+    });
+  }
+
+  #complete() {
+    const { run, request, keeper } = /** @type {Current} */ (this.#current);
+    const result = run.finish();
+    this.#current = null;
+    this.#ports.reply(request, { ...result, persisted: keeper?.storage ?? null }, buffersOf(result));
+    this.#ended();
+  }
+
+  #ended() {
+    for (const ended of this.#waiting.splice(0)) ended();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    if (!this.#current) return;
+    const { run, request } = this.#current;
+    if (!(error instanceof OffstageError)) return this.#ports.fail(request, error);
+    this.#current = null;
+    run.fail();
+    if (run.began) this.#ports.reply(request, errorToWire(error), undefined, 'TRAINING_ERROR');
+    else this.#ports.fail(request, error);
+    this.#ended();
+  }
+
+  /** The core is lost, and the run with it: nothing of it is touched. @returns {Request | null} what is to be answered */
+  lose() {
+    const { request = null } = this.#current ?? {};
+    this.#current = null;
+    this.#waiting = []; // their requests fail with all the others
+    return request;
+  }
+}
