@@ -11,7 +11,7 @@ import './crc32.js';
 import './data.js';
 import './dialect.js';
 import { nodeBuiltin } from './engine.js';
-import './errors.js';
+import { OffstageError, errorToWire, trapError } from './errors.js';
 import './holding.js';
 import './keeper.js';
 import './keptdata.js';
@@ -46,10 +46,16 @@ const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);
 
 if (scope) {
   createSession(scope, createHost(threads?.threadId ?? 1));
-  const unreadable = () => {
-    const payload = { error: 'a message could not be read', code: 'BAD_MESSAGE', request: '' };
-    scope.postMessage({ v: VERSION, id: null, type: 'ERROR', payload }, []);
-  };
+  /** Of no request: the client takes the session for lost. @param {OffstageError} error */
+  const tell = (error) =>
+    scope.postMessage({ v: VERSION, id: null, type: 'ERROR', payload: { ...errorToWire(error), request: '' } }, []);
+  const unreadable = () => tell(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
   if (threads) scope.on('messageerror', unreadable);
-  else scope.onmessageerror = unreadable;
+  else {
+    scope.onmessageerror = unreadable;
+    /* A page is told of an error without its stack, and of a rejection not at all; a Node thread tells of both. */
+    const crashed = (/** @type {any} */ { error, reason }) => tell(trapError(error ?? reason));
+    scope.addEventListener('error', crashed);
+    scope.addEventListener('unhandledrejection', crashed);
+  }
 }
