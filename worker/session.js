@@ -215,16 +215,7 @@ class Session {
       try {
         ports.check();
         const { model, runtime } = await makeModel(source, settled, ports);
-        this.#model?.core.close();
-        this.#model = model;
-        this.#runtime = asked;
-        this.#gone = null;
-        this.#holding.hold(source.held ?? null);
-        const { variant, threads, reason } = runtime;
-        this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, ${threads} threads`);
-        this.#stages.enter('done');
-        const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
-        this.#reply(request, { ...model.describe(), ...told });
+        return () => this.#accept(request, { model, runtime, asked, held: source.held ?? null });
       } catch (error) {
         await this.#holding.release(source.held);
         throw error;
@@ -233,8 +224,23 @@ class Session {
   }
 
   /**
+   * @param {Request} request
+   * @param {{ model: Model, runtime: import('./module.js').Settled, asked: any, held: import('./holding.js').Held | null }} made
+   */
+  #accept(request, { model, runtime: { variant, threads, reason }, asked, held }) {
+    this.#model?.core.close();
+    this.#model = model;
+    this.#runtime = asked;
+    this.#gone = null;
+    this.#holding.hold(held);
+    this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
+    this.#reply(request, { ...model.describe(), variant, threads, reason, persisted: this.#holding.told() });
+  }
+
+  /**
    * Does what takes turns of the event loop, while all but a few requests wait for it in order.
-   * @param {Request} request @param {(generation: number) => Promise<void>} action
+   * @param {Request} request @param {(generation: number) => Promise<() => void>} action  gives what is done right
+   *   before the others have their turn
    */
   async #gated(request, action) {
     const generation = this.#generation;
@@ -242,7 +248,9 @@ class Session {
     const gate = [];
     this.#gate = gate;
     try {
-      await action(generation);
+      const done = await action(generation);
+      this.#refuseOutdated(generation);
+      done();
     } catch (error) {
       this.#fail(request, error instanceof OffstageError ? error : trapError(error));
     } finally {
@@ -254,11 +262,12 @@ class Session {
   #openGate() {
     const waiting = this.#gate ?? [];
     this.#gate = null;
-    while (waiting.length > 0) {
-      const request = /** @type {Request} */ (waiting.shift());
+    for (const [i, request] of waiting.entries()) {
       this.#handle(request);
       const next = /** @type {Request[] | null} */ (this.#gate); // of another INIT
-      if (next) return waiting.forEach((other) => next.push(other));
+      if (!next) continue;
+      for (let k = i + 1; k < waiting.length; k++) next.push(waiting[k]); // there may be more than a call takes arguments
+      return;
     }
   }
 
@@ -333,7 +342,7 @@ class Session {
         [x, y] = await Promise.all([x, y].map((given, i) => (isStored(given) ? model.store.receiveKept(i === 0 ? data.x : data.y) : given)));
         this.#refuseOutdated(generation);
       }
-      this.#begin(request, model, settings, { x, y }, settings.persist ? this.#holding.keeper : null);
+      return () => this.#begin(request, model, settings, { x, y }, settings.persist ? this.#holding.keeper : null);
     });
   }
 
