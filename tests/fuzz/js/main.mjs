@@ -1,8 +1,8 @@
-/* main.mjs: `node tests/fuzz/js/main.mjs <seconds> <seed> <target,...> [merge]`: fuzzes those targets in turn.
+/* main.mjs: `node tests/fuzz/js/main.mjs <seconds> <seed> <target,...> test|keep|merge`: fuzzes those targets in turn.
  *
- * The corpus is tests/fuzz/corpus/js/<target>, one v8.serialize()d value a file, and what earlier runs on this machine
- * left in build-fuzz/js. New inputs go to the latter; with `merge` the fewest that reach everything become the corpus.
- * The exit status tells whether there was a finding; the inputs of findings are kept beside the machine's corpus. */
+ * The corpus is tests/fuzz/corpus/js/<target>, one v8.serialize()d value a file; `keep` adds what earlier runs on this
+ * machine left in build-fuzz/js, and leaves there what it finds; `merge` makes the fewest inputs that reach everything
+ * the corpus. The exit status tells whether there was a finding, whose input is kept in build-fuzz/findings. */
 
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
@@ -15,6 +15,7 @@ const HANGS = 20; // seconds
 const BUFFER = 2 ** 17;
 const committed = fileURLToPath(new URL('../corpus/js/', import.meta.url));
 const own = fileURLToPath(new URL('../../../build-fuzz/js/', import.meta.url));
+const kept = fileURLToPath(new URL('../../../build-fuzz/findings/', import.meta.url));
 
 register('./instrument.mjs', import.meta.url);
 const { TARGETS } = await import('./targets.mjs');
@@ -35,7 +36,7 @@ function writeAll(folder, inputs) {
 function watch(name) {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const bytes = new Uint8Array(new SharedArrayBuffer(BUFFER));
-  const file = `${own}findings/${name}-hang`;
+  const file = `${kept}${name}-hang`;
   const thread = new Worker(new URL('./watchdog.mjs', import.meta.url), { workerData: { words, bytes, file, seconds: HANGS } });
   thread.unref();
   return {
@@ -49,7 +50,7 @@ function watch(name) {
   };
 }
 
-const [seconds, seed, names, merge] = process.argv.slice(2);
+const [seconds, seed, names, how] = process.argv.slice(2);
 const targets = TARGETS.filter(({ name }) => names.split(',').includes(name));
 let failed = false;
 for (const target of targets) {
@@ -57,16 +58,15 @@ for (const target of targets) {
   const dog = watch(name);
   const { runs, corpus, reached, findings } = fuzz({
     target, codes: ERROR_CODES, seconds: Number(seconds) / targets.length, random: createRandom(Number(seed)), about: dog.about,
-    corpus: [...filesOf(`${committed}${name}`), ...filesOf(`${own}${name}`)],
+    corpus: [`${committed}${name}`, ...(how === 'test' ? [] : [`${own}${name}`])].flatMap(filesOf),
   });
   const few = minimize(target, corpus, ERROR_CODES);
-  const folder = merge ? `${committed}${name}` : `${own}${name}`;
-  if (merge) for (const each of [`${committed}${name}`, `${own}${name}`]) rmSync(each, { recursive: true, force: true });
-  writeAll(folder, few);
+  if (how === 'merge') for (const each of [committed, own]) rmSync(`${each}${name}`, { recursive: true, force: true });
+  if (how !== 'test') writeAll(`${how === 'merge' ? committed : own}${name}`, few);
   await dog.end();
   console.log(`fuzz js/${name}: ${runs} runs, ${reached} features, ${few.length} inputs, ${findings.length} findings`);
   for (const { bytes, why, stack } of findings) {
-    writeAll(`${own}findings`, [bytes]);
+    writeAll(kept, [bytes]);
     console.log(`  ${name} ${nameOf(bytes)}: ${why}\n${stack}\n  ${inspect(deserialize(bytes), { depth: 6, breakLength: 160, maxArrayLength: 20 }).slice(0, 600)}`);
     failed = true;
   }

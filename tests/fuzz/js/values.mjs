@@ -77,10 +77,10 @@ function placesOf(root) {
   return places;
 }
 
-/** Sets own properties only, whatever the name. @param {any} holder @param {string | number} key @param {any} value */
+/** Sets own properties only, whatever the name, where that can be. @param {any} holder @param {string | number} key @param {any} value */
 function put(holder, key, value) {
   if (Array.isArray(holder) && key === 'length') return; // no property like others
-  Object.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
+  Reflect.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /** @param {any} bytes  a view or a buffer @param {(n: number) => number} random @param {Uint8Array[]} tokens */
@@ -148,7 +148,7 @@ export function mutate(root, random, dictionary, other) {
     const how = random(10);
     if (how === 0 && holder !== box) {
       if (Array.isArray(holder) && holder.length < 4096) holder.splice(Number(key), 1);
-      else delete holder[key];
+      else Reflect.deleteProperty(holder, key);
     } else if (how === 1 && isList && value.length < 4096) value.splice(random(value.length + 1), 0, structuredCloneOr(value[random(value.length)]));
     else if (how < 4 && isRecord) {
       const name = random(4) ? dictionary.words[random(dictionary.words.length)] : KEYS[random(KEYS.length)];

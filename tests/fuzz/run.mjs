@@ -1,0 +1,69 @@
+/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two at a time, one on each core.
+ *
+ * First the core's two (libFuzzer), then the decoders of worker/ in two processes; each pair has the time that is given.
+ * What is found on the way is kept in build-fuzz and used by the next run on this machine; `merge` makes the fewest
+ * inputs that reach as much the corpus in tests/fuzz/corpus. `npm test` runs a minute of each with a fixed seed and
+ * from the corpus alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BUILD = `${ROOT}build-fuzz`;
+const CORPUS = `${ROOT}tests/fuzz/corpus`;
+const CORE = ['fuzz_spec', 'fuzz_steps'];
+const DECODERS = ['spec,message,weights', 'data,store,checkpoint'];
+const LIBFUZZER = ['-timeout=60', '-rss_limit_mb=1024', '-max_len=4096', `-artifact_prefix=${BUILD}/findings/`];
+/* Counters would keep five times as many inputs for how often something is reached. */
+const MERGE = ['-merge=1', '-use_counters=0'];
+
+/**
+ * @param {string} file @param {string[]} args
+ * @param {(line: string) => boolean} [shows]  which of its lines, while all is well; else all
+ * @returns {Promise<boolean>} whether it ended with status 0
+ */
+function run(file, args, shows) {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', shows ? 'pipe' : 'inherit', shows ? 'pipe' : 'inherit'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => (text = (text + piece).slice(-1e6)));
+    child.once('error', (error) => {
+      console.error(`${file}: ${error.message}`);
+      resolve(false);
+    });
+    child.once('close', (status) => {
+      const lines = text.split('\n');
+      if (shows) console.log((status === 0 ? lines.filter(shows) : lines.slice(-80)).join('\n'));
+      resolve(status === 0);
+    });
+  });
+}
+
+/** @param {string} name @param {number} seconds @param {number} seed @param {string} how */
+async function fuzzCore(name, seconds, seed, how) {
+  const own = `${BUILD}/corpus-${how === 'test' ? 'test' : 'kept'}/${name}`;
+  if (how === 'test') rmSync(own, { recursive: true, force: true });
+  mkdirSync(own, { recursive: true });
+  const told = (/** @type {string} */ line) => /^(Done|stat::number_of_executed)|DONE.*cov:/.test(line);
+  const args = [`-seed=${seed}`, `-max_total_time=${seconds}`, '-print_final_stats=1', ...LIBFUZZER, own, `${CORPUS}/${name}`];
+  console.log(`fuzz ${name}: ${seconds} s, seed ${seed}`);
+  if (!(await run(`${BUILD}/${name}`, args, (line) => told(line)))) return false;
+  if (how !== 'merge') return true;
+  const merged = `${BUILD}/merged-${name}`;
+  rmSync(merged, { recursive: true, force: true });
+  mkdirSync(merged, { recursive: true });
+  if (!(await run(`${BUILD}/${name}`, [...MERGE, ...LIBFUZZER, merged, `${CORPUS}/${name}`, own], () => false))) return false;
+  rmSync(`${CORPUS}/${name}`, { recursive: true, force: true });
+  renameSync(merged, `${CORPUS}/${name}`);
+  return true;
+}
+
+const [seconds = '60', seed = `${Date.now() % 2 ** 31}`, how = 'keep'] = process.argv.slice(2);
+mkdirSync(`${BUILD}/findings`, { recursive: true });
+const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
+  await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
+const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed), how))) : [false];
+const decoders = await Promise.all(DECODERS.map((names) =>
+  run(process.execPath, ['tests/fuzz/js/main.mjs', seconds, seed, names, how], (line) => line.trim() !== '')));
+process.exitCode = [...core, ...decoders].every(Boolean) ? 0 : 1;
