@@ -1,7 +1,9 @@
-/* client.js: requests and their replies over an endpoint.
+/* client.js: requests to one session and their replies, over an endpoint.
  * Invariant: every request's promise settles: by its reply, by its signal, by the loss or the silence of the
- * session, or by close. A request is posted before request() returns, so requests keep the order of the calls.
- * The endpoint counts as referenced exactly while something is pending. Replies are not interpreted here. */
+ * session, or by close. What the loss of the session rejects is rejected with the very object in `loss`, whenever it
+ * was asked. A request is posted before request() returns, so requests keep the order of the calls. The endpoint counts as
+ * referenced exactly while something is pending. Replies are not interpreted here, but one: WORKER_LOST, from a
+ * session that lives on without its core, is a loss like any other. What becomes of a loss is not known here. */
 import { OffstageError, errorFromWire } from '../worker/errors.js';
 import { abortedBy } from './options.js';
 import { Watch } from './watch.js';
@@ -14,6 +16,7 @@ import { Watch } from './watch.js';
  * @property {(payload: any) => void} resolve
  * @property {(error: OffstageError) => void} reject
  * @property {((payload: any) => void) | undefined} progress
+ * @property {((payload: any) => void) | undefined} snapshot
  * @property {(() => void) | undefined} forget drops the signal's listener
  */
 
@@ -21,7 +24,15 @@ import { Watch } from './watch.js';
  * @typedef {object} RequestOptions
  * @property {Transferable[]} [transfer]
  * @property {(payload: any) => void} [progress] for TRAINING_PROGRESS
+ * @property {(payload: any) => void} [snapshot] for TRAINING_SNAPSHOT
  * @property {AbortSignal} [signal]
+ */
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {number} timeout milliseconds of silence that are given to a session; Infinity: any
+ * @property {number} heartbeat the same, to one that has spoken
+ * @property {(notice: any) => void} noticed for NOTICE
  */
 
 export class Client {
@@ -30,22 +41,28 @@ export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #lastId = 0;
-  /** @type {(() => OffstageError) | undefined} why no request can be made any more */
-  #ended;
   #watch;
+  #options;
+  #spoken = false;
 
+  /** Why there is no session any more. @type {OffstageError | undefined} */
+  loss;
+  /** Called once, at the loss, before any promise has told of it. @type {(error: OffstageError) => void} */
+  lost = () => {};
+  /** It was the session that said no to its beginning: nothing is wrong with the place. */
+  refused = false;
   /** The last upload's number; uploads are counted for the session. */
   lastUpload = 0;
   /** When something was last heard of the session, in ms since 1970. */
   lastBeat = Date.now();
 
-  /** @param {number} timeout milliseconds of silence that are given; Infinity: any */
-  constructor(timeout) {
-    this.#watch = new Watch(timeout, {
+  /** @param {ClientOptions} options */
+  constructor(options) {
+    this.#options = options;
+    const { timeout, heartbeat } = options;
+    this.#watch = new Watch({ first: timeout, later: Math.min(timeout, heartbeat) }, {
       ping: () => this.#endpoint?.post({ v: 1, id: ++this.#lastId, type: 'PING' }),
-      expired: () => this.#end(
-        new OffstageError('TIMEOUT', `nothing was heard of the worker for ${timeout} ms; it was ended`),
-        () => new OffstageError('WORKER_LOST', `the worker was ended after ${timeout} ms of silence`)),
+      expired: () => this.close(this.#silence()),
     });
   }
 
@@ -58,18 +75,15 @@ export class Client {
   /** @param {Endpoint} endpoint whose listener is this client's */
   attach(endpoint) {
     this.#endpoint = endpoint;
+    if (this.loss) endpoint.close();
   }
 
   get mode() {
     return this.#endpoint?.mode;
   }
 
-  get ended() {
-    return this.#ended !== undefined;
-  }
-
-  throwIfEnded() {
-    if (this.#ended) throw this.#ended();
+  get threadId() {
+    return this.#endpoint?.threadId ?? 0;
   }
 
   /**
@@ -78,9 +92,9 @@ export class Client {
    * @param {RequestOptions} [options]
    * @returns {Promise<any>} the reply's payload
    */
-  request(type, payload, { transfer, progress, signal } = {}) {
+  request(type, payload, { transfer, progress, snapshot, signal } = {}) {
     return new Promise((resolve, reject) => {
-      if (this.#ended) return reject(this.#ended());
+      if (this.loss) return reject(this.loss);
       if (signal?.aborted) return reject(abortedBy(signal));
       const endpoint = /** @type {Endpoint} */ (this.#endpoint);
       const id = ++this.#lastId;
@@ -94,23 +108,36 @@ export class Client {
         endpoint.ref();
         this.#watch.begin();
       }
-      this.#pending.set(id, { type, resolve, reject, progress, forget: signal && this.#heed(signal, id) });
+      this.#pending.set(id, { type, resolve, reject, progress, snapshot, forget: signal && this.#heed(signal, id) });
     });
   }
 
   /** @param {any} message */
   #heard(message) {
+    if (this.loss) return;
+    this.#spoken = true;
     this.#watch.heard();
     this.lastBeat = Date.now();
     const { id, type, payload } = message;
+    if (type === 'NOTICE') return this.#options.noticed(payload);
+    const failed = type === 'ERROR' || type === 'TRAINING_ERROR';
+    /* Without an id the session could not read a request, nor say which: whoever waits would wait forever. */
+    if (failed && (id === null || payload?.code === 'WORKER_LOST')) return this.close(errorFromWire(payload));
     const pending = this.#pending.get(id);
-    /* The session could not read a request, nor say which: whoever waits would wait forever. */
-    if (id === null && type === 'ERROR') return this.close(errorFromWire(payload));
     if (!pending) return;
     if (type === 'TRAINING_PROGRESS') return pending.progress?.(payload);
+    if (type === 'TRAINING_SNAPSHOT') return pending.snapshot?.(payload);
     this.#settled(id, pending);
-    if (type === 'ERROR' || type === 'TRAINING_ERROR') pending.reject(errorFromWire(payload));
+    if (failed) pending.reject(errorFromWire(payload));
     else pending.resolve(payload);
+  }
+
+  /** @returns {OffstageError} */
+  #silence() {
+    const { timeout, heartbeat } = this.#options;
+    const beat = this.#spoken && heartbeat <= timeout;
+    return new OffstageError(beat ? 'WORKER_LOST' : 'TIMEOUT',
+      `nothing was heard of the worker for ${beat ? heartbeat : timeout} ms; it was ended`);
   }
 
   /**
@@ -126,18 +153,14 @@ export class Client {
     }
   }
 
-  /** @param {OffstageError} error what pending and later requests are told */
+  /** Ends the session. @param {OffstageError} error what pending and later requests are told */
   close(error) {
-    this.#end(error, () => new OffstageError(error.code, error.message, { cause: error.cause }));
-  }
-
-  /** @param {OffstageError} error @param {() => OffstageError} later */
-  #end(error, later) {
-    if (this.#ended) return;
-    this.#ended = later;
+    if (this.loss) return;
+    this.loss = error;
     this.#watch.stop();
     this.abandon(error);
     this.#endpoint?.close();
+    this.lost(error);
   }
 
   /** @param {number} id @param {Pending} pending */

@@ -1,14 +1,21 @@
 /* create.js: how a trainer is made: where it runs is decided here.
  * Invariant: mode 'worker' never falls back; in mode 'auto' a place that fails is told in info.reason and by one
  * console warning, and a refused spec is never a reason to fall back; whatever fails, nothing is left running. */
-import { OffstageError } from '../worker/errors.js';
-import { Client } from './client.js';
-import { plainSpec } from './data.js';
-import { assetsFolder, openInProcess, openWorker } from './endpoint.js';
+import { openSession } from './connect.js';
+import { checkpointBytes, plainSpec } from './data.js';
+import { assetsFolder } from './endpoint.js';
+import { Events } from './events.js';
+import { Lifecycle } from './lifecycle.js';
+import { Link } from './link.js';
 import * as rule from './options.js';
 import { readOptions, throwIfAborted } from './options.js';
+import { PERSIST, readPersist } from './persist.js';
 import { whyNotAuto } from './support.js';
 import { Trainer } from './trainer.js';
+
+/** @typedef {import('./connect.js').Beginning} Beginning */
+/** @typedef {import('./connect.js').Setting} Setting */
+/** @typedef {import('./link.js').Connection} Connection */
 
 /**
  * A network, as createTrainer() takes it; DESIGN names every layer and field.
@@ -37,8 +44,19 @@ import { Trainer } from './trainer.js';
  * @property {import('../worker/module.js').Variant} [variant] forces one of the wasm variants, for tests: UNSUPPORTED
  *   where the engine cannot run it. Relaxed ones take deterministic: false; ones without -mt have one thread
  * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside the module
- * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker is given up
- * @property {{ retries?: number, delay?: number }} [restart] of a lost worker: 0 retries only, as yet
+ * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that has never answered is
+ *   given up; where it is less than the heartbeat any worker is, and the trainer with it
+ * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker that has answered before is
+ *   replaced; 10000
+ * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of a lost worker: how many
+ *   attempts in a row, without a step completed in between (3; 0: none); the first at once, the second after `delay` ms
+ *   (250), each later one after `factor` (2) times as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the
+ *   main thread, and any other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
+ * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: see FitOptions
+ * @property {boolean} [persistData] of every fit: see FitOptions
+ * @property {number} [duty] share of the time in which training computes, above 0 and up to 1: to be quiet; 1
+ * @property {boolean} [keepAwake] keep the screen on while a run is on; false
+ * @property {boolean} [debug] log events of level 'debug' too; false
  * @property {AbortSignal} [signal]
  */
 
@@ -53,13 +71,24 @@ const TRAINER = {
   variant: rule.optional(rule.oneOf(VARIANTS, 'simd')),
   assets: rule.address,
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
-  restart: { otherwise: undefined, allowed: 'an object', accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null },
+  heartbeat: rule.number('a number of milliseconds above 0', (value) => value > 0, 10_000),
+  restart: { otherwise: {}, allowed: 'an object', accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null },
+  persist: PERSIST,
+  persistData: rule.flag(false),
+  duty: rule.number('a number above 0 and up to 1', (value) => value > 0 && value <= 1, 1),
+  keepAwake: rule.flag(false),
+  debug: rule.flag(false),
   signal: rule.signal,
 };
 
+const milliseconds = (/** @type {number} */ otherwise) =>
+  rule.number('a number of milliseconds from 0 on', (value) => value >= 0 && value < Infinity, otherwise);
+
 const RESTART = {
   retries: rule.integer(0, 3),
-  delay: rule.number('a number of milliseconds from 0 on', (value) => value >= 0, 250),
+  delay: milliseconds(250),
+  factor: rule.number('a number of at least 1', (value) => value >= 1 && value < Infinity, 2),
+  maxDelay: milliseconds(30_000),
 };
 
 /** @typedef {import('./options.js').Read<typeof TRAINER>} Settings */
@@ -71,83 +100,79 @@ const RESTART = {
  * @returns {Promise<Trainer>}
  */
 export async function createTrainer(spec, options) {
-  const startedAt = performance.now();
-  const settings = readOptions('createTrainer', options, TRAINER);
-  if (settings.restart && readOptions('createTrainer: restart', settings.restart, RESTART).retries > 0) {
-    throw new OffstageError('UNSUPPORTED', 'createTrainer: restart is not there in this version');
-  }
-  throwIfAborted(settings.signal);
-  const { client, ready, reasons } = await connect(plainSpec(spec), settings);
-  const { reason, step, ...built } = ready;
-  if (reason) reasons.push(reason);
-  const info = {
-    ...built,
-    mode: client.mode,
-    reason: reasons.length > 0 ? reasons.join('; ') : null,
-    startupMs: performance.now() - startedAt,
-  };
-  return new Trainer(client, info, step);
+  return beginTrainer('createTrainer', options, () => ({ spec: plainSpec(spec) }));
 }
 
 /**
- * @typedef {object} Connection
- * @property {Client} client
- * @property {any} ready MODEL_READY's payload
- * @property {string[]} reasons
+ * A trainer from the bytes of save(): it stands where that one stood.
+ * @param {Uint8Array} bytes
+ * @param {TrainerOptions} [options]
+ * @returns {Promise<Trainer>}
  */
+export async function loadTrainer(bytes, options) {
+  return beginTrainer('loadTrainer', options, () => ({ bytes: checkpointBytes(bytes) }));
+}
 
 /**
- * @param {object} spec
+ * A trainer that begins as told, where the options say.
+ * @param {string} name of the function that was called, for messages
+ * @param {unknown} options
+ * @param {() => Beginning} begin
+ * @returns {Promise<Trainer>}
+ */
+export async function beginTrainer(name, options, begin) {
+  const startedAt = performance.now();
+  const settings = readOptions(name, options, TRAINER);
+  const restart = readOptions(`${name}: restart`, settings.restart, RESTART);
+  const persist = readPersist(name, settings.persist);
+  throwIfAborted(settings.signal);
+  const beginning = begin();
+  const events = new Events(settings.debug);
+  const lifecycle = new Lifecycle(events, settings.keepAwake);
+  const { mode, assets, timeout, heartbeat, variant, threads, deterministic, duty, debug } = settings;
+  const setting = {
+    assets: assetsFolder(assets), timeout, heartbeat,
+    runtime: { variant, threads, deterministic, duty, debug, notices: true },
+    noticed: (/** @type {import('../worker/protocol.js').Notice} */ notice) => events.noticed(notice),
+  };
+  const connection = await connect(beginning, setting, settings);
+  const link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt }, connection);
+  if (!('spec' in beginning)) await link.secure(); // what lies outside may change, or go
+  return new Trainer({ link, events, lifecycle, persist, persistData: settings.persistData });
+}
+
+/**
+ * @param {Beginning} beginning
+ * @param {Setting} setting
  * @param {Settings} settings
  * @returns {Promise<Connection>}
  */
-async function connect(spec, settings) {
-  const assets = assetsFolder(settings.assets);
+async function connect(beginning, setting, { mode, signal }) {
   const reasons = [];
-  if (settings.mode !== 'main') {
-    const why = settings.mode === 'auto' ? whyNotAuto() : null;
-    const found = why ?? await connectWorker(spec, settings, assets);
+  if (mode !== 'main') {
+    const why = mode === 'auto' ? whyNotAuto() : null;
+    const found = why ?? await connectWorker(beginning, setting, mode, signal);
     if (typeof found !== 'string') return found;
     reasons.push(found);
     console.warn(`Offstage runs on the main thread: ${found}`);
   }
-  const client = new Client(Infinity); // silence on this thread is the page's own
-  try {
-    client.attach(await openInProcess(client.listener));
-    return { client, ready: await initialise(client, spec, settings, assets), reasons };
-  } catch (error) {
-    client.close(/** @type {OffstageError} */ (error));
-    throw error;
-  }
+  const { client, ready } = openSession('main', setting, beginning, signal);
+  return { client, ready: await ready, reasons };
 }
 
 /**
- * @param {object} spec
- * @param {Settings} settings
- * @param {URL | undefined} assets
+ * @param {Beginning} beginning
+ * @param {Setting} setting
+ * @param {'auto' | 'worker'} mode
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Connection | string>} a string: why the place failed, where that is a reason to fall back
  */
-async function connectWorker(spec, settings, assets) {
-  const client = new Client(settings.timeout);
+async function connectWorker(beginning, setting, mode, signal) {
+  const { client, ready } = openSession('worker', setting, beginning, signal);
   try {
-    client.attach(openWorker(assets, client.listener));
-    return { client, ready: await initialise(client, spec, settings, assets), reasons: [] };
+    return { client, ready: await ready, reasons: [] };
   } catch (error) {
-    const placeFailed = client.mode === undefined || client.ended;
-    client.close(/** @type {OffstageError} */ (error));
-    if (settings.mode === 'worker' || !placeFailed) throw error;
+    if (mode === 'worker' || client.refused) throw error;
     return /** @type {Error} */ (error).message;
   }
-}
-
-/**
- * @param {Client} client
- * @param {object} spec
- * @param {Settings} settings
- * @param {URL | undefined} assets
- */
-function initialise(client, spec, settings, assets) {
-  const { variant, threads, deterministic, signal } = settings;
-  const runtime = { variant, threads, deterministic, assets: assets?.href, place: client.mode };
-  return client.request('INIT_TRAINING', { ...spec, runtime }, { signal });
 }

@@ -65,6 +65,18 @@ export function targets(y, facts, samples) {
   return { ...readY(y, facts, samples), given: givenArray(y) };
 }
 
+/**
+ * Stands for x and y of a fit that trains on what storage holds under the run's name.
+ * @type {Source}
+ */
+export const STORED = Object.freeze(/** @type {any} */ ({ stored: true }));
+
+/**
+ * What was handed over is gone with the session that had it. @param {Source} source
+ * @returns {boolean}
+ */
+export const isGone = ({ given, length }) => given !== undefined && given.byteLength === 0 && length > 0;
+
 /** @param {any} value @returns {ArrayBufferView | undefined} */
 function givenArray(value) {
   const array = value?.data ?? value;
@@ -217,6 +229,27 @@ async function copyWeights(weights, columns) {
   }
   const transfer = copies.map((copy) => copy.buffer);
   return { weights: weights.map((weight, i) => (columns[i] ? { ...weight, data: copies.shift() } : weight)), transfer };
+}
+
+/** @param {unknown} given @returns {Uint8Array} */
+export function checkpointBytes(given) {
+  if (given instanceof Uint8Array) return given;
+  if (given instanceof ArrayBuffer) return new Uint8Array(given);
+  throw new OffstageError('BAD_CHECKPOINT', `bytes is ${show(given)}, expected the Uint8Array of a checkpoint`);
+}
+
+/**
+ * A copy in a buffer of its own; the page has its turn between two slices.
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+export async function copyBytes(bytes) {
+  const copy = new Uint8Array(bytes.length);
+  for (let begin = 0; begin < bytes.length; begin += SLICE_BYTES) {
+    if (begin > 0) await turn();
+    copy.set(bytes.subarray(begin, begin + SLICE_BYTES), begin);
+  }
+  return copy;
 }
 
 /** @type {ReturnType<typeof createYield> | undefined} */

@@ -14,6 +14,7 @@ import { baseAddress, nodeThreadClass, whyNoWorker, workerKind } from './support
 /**
  * @typedef {object} Endpoint
  * @property {'worker' | 'main'} mode
+ * @property {number} threadId as the session's records have it
  * @property {(message: object, transfer?: Transferable[]) => void} post
  * @property {() => void} ref
  * @property {() => void} unref
@@ -82,6 +83,7 @@ function openWebWorker(assets, { heard, lost }) {
   };
   return {
     mode: 'worker',
+    threadId: 1,
     post: (message, transfer) => worker.postMessage(message, transfer ?? []),
     ref() {},
     unref() {},
@@ -135,6 +137,7 @@ function openNodeThread(assets, { heard, lost }) {
   thread.unref();
   return {
     mode: 'worker',
+    threadId: thread.threadId,
     post: (message, transfer) => thread.postMessage(message, transfer),
     ref: () => thread.ref(),
     unref: () => thread.unref(),
@@ -166,6 +169,7 @@ export async function openInProcess({ heard, lost }) {
   port2.unref?.();
   return {
     mode: 'main',
+    threadId: 0,
     post: (message, transfer) => port1.postMessage(message, transfer ?? []),
     ref: () => port1.ref?.(),
     unref: () => port1.unref?.(),

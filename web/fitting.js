@@ -1,24 +1,25 @@
-/* fitting.js: drives one training run from the data to the result.
+/* fitting.js: drives one training run from the data to the result, over as many sessions as it takes.
  * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end, never an error;
  * ABORTED by its signal, once the session stands; else it ends as the session says. While the data are still
- * on their way pause and resume wait for the start, and stop cancels it. */
+ * on their way pause and resume wait for the start, and stop cancels it. A session that is lost is followed by the next,
+ * which is given the data again and begins where the link's checkpoint stands; no record is told twice. */
 import { OffstageError } from '../worker/errors.js';
-import { deliver } from './data.js';
+import { STORED, deliver, isGone } from './data.js';
 import { abortedBy } from './options.js';
 import { Run } from './run.js';
 
 /** @typedef {import('./client.js').Client} Client */
+/** @typedef {import('./link.js').Link} Link */
+/** @typedef {import('./run.js').Epoch} Epoch */
 /** @typedef {import('./run.js').Handle} Handle */
 /** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./data.js').Source} Source */
 
 /**
  * @typedef {object} Settings
- * @property {number} epochs
- * @property {number} batchSize
- * @property {boolean} shuffle
- * @property {number} validationSplit
- * @property {number} progressHz
+ * @property {object} start of START_TRAINING's payload what is not said below
+ * @property {boolean} resume
+ * @property {{ name: string, data?: boolean } | undefined} persist
  * @property {boolean} transfer
  * @property {AbortSignal | undefined} signal
  */
@@ -47,38 +48,48 @@ export class Fitting {
   /** Of wasm memory, as last told. @type {number | undefined} */
   memoryBytes;
 
-  #client;
+  #link;
+  #x;
+  #y;
   #settings;
-  #firstStep;
   /** @type {Handle} */
   #handle;
   #startedAt = performance.now();
-  /** @type {import('./run.js').Epoch[]} */
-  #history = [];
+  /** Where a run that is resumed stood. @type {{ steps: number, history: Epoch[] }} */
+  #past;
+  #firstStep;
+  /** What was told, each epoch with the step that ended it. @type {{ epoch: Epoch, step: number }[]} */
+  #told = [];
+  /** What the link keeps is of this run. */
+  #kept = false;
   #stopping = false;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
   #ending = false;
+  /** Ends the wait for a session where the run is to end. */
+  #impatience = new AbortController();
   /** @type {Array<() => void>} */
   #waiters = [];
+  /** The session that has got START_TRAINING. @type {Client | undefined} */
+  #client;
   /** @type {() => void} */
   #startKnown = () => {};
-  /** Resolves once START_TRAINING is posted, or the run has ended without it. @type {Promise<void>} */
-  #started = new Promise((resolve) => {
-    this.#startKnown = resolve;
-  });
+  /** Resolves once START_TRAINING is posted to the present session, or the run has ended without it. @type {Promise<void>} */
+  #started = Promise.resolve();
 
   /**
    * Posts the start before it returns where the data are small enough to go along with it.
-   * @param {Client} client
+   * @param {Link} link
    * @param {Source} x
    * @param {Source} y
    * @param {Settings} settings
-   * @param {number} step updates made before
    */
-  constructor(client, x, y, settings, step) {
-    this.#client = client;
+  constructor(link, x, y, settings) {
+    this.#link = link;
+    this.#x = x;
+    this.#y = y;
     this.#settings = settings;
-    this.#firstStep = this.step = step;
+    this.#past = (settings.resume && link.past) || { steps: 0, history: [] };
+    this.#firstStep = this.step = link.step;
     /** @type {Handle | undefined} */
     let handle;
     this.run = new Run((given) => {
@@ -90,7 +101,9 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    this.#drive(x, y);
+    link.training = true;
+    this.#awaitStart();
+    this.#drive();
   }
 
   /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
@@ -102,55 +115,131 @@ export class Fitting {
     await ended;
   }
 
-  /** @param {Source} x @param {Source} y */
-  async #drive(x, y) {
+  async #drive() {
     const { signal } = this.#settings;
     const aborted = () => this.#requestStop();
     signal?.addEventListener('abort', aborted, { once: true });
     try {
-      const result = await this.#train(x, y);
+      const result = await this.#train();
       this.step = result.step;
+      this.#link.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
       if (signal?.aborted) this.#finish(() => this.#handle.reject(abortedBy(signal)));
       else if (this.#meansStopped(error)) this.#finish(() => this.#handle.resolve(this.#stopped()));
-      else this.#finish(() => this.#handle.reject(error));
+      else {
+        this.#finish(() => this.#handle.reject(error));
+        if (this.#client && !this.#client.loss) this.#link.failed(this.step);
+      }
     } finally {
       signal?.removeEventListener('abort', aborted);
     }
   }
 
-  /** @param {Source} x @param {Source} y @returns {Promise<import('./run.js').Result>} */
-  async #train(x, y) {
-    const { epochs, batchSize, shuffle, validationSplit, progressHz, transfer } = this.#settings;
+  /** Through one session after the other. @returns {Promise<import('./run.js').Result>} */
+  async #train() {
+    for (;;) {
+      const client = this.#link.client ?? await this.#nextSession();
+      try {
+        return await this.#trainOn(client);
+      } catch (error) {
+        if (error !== client.loss || this.#link.ended) throw error;
+        this.#leave(client);
+        if (this.#stopping) throw CANCELLED;
+        this.#checkData(client.loss);
+      }
+    }
+  }
+
+  async #nextSession() {
+    try {
+      return await this.#link.next(this.#impatience.signal);
+    } catch (error) {
+      throw this.#stopping ? CANCELLED : error;
+    }
+  }
+
+  /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
+  async #trainOn(client) {
+    const { start, resume, persist, transfer } = this.#settings;
+    const values = this.#isStored ? [STORED, STORED] : this.#deliver(client, transfer);
+    const [x, y] = values instanceof Promise ? await values : values;
+    const completed = client.request('START_TRAINING',
+      { ...start, x, y, resume: resume || this.#kept, persist, snapshotMs: this.#link.snapshotMs }, {
+        progress: (payload) => this.#progress(payload),
+        snapshot: (checkpoint) => {
+          this.#kept = true;
+          this.#link.keep(checkpoint);
+        },
+      });
+    this.#client = client;
+    if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
+    else this.state = 'training';
+    this.#startKnown();
+    return completed;
+  }
+
+  /** @param {Client} client @param {boolean} transfer */
+  #deliver(client, transfer) {
     const check = () => {
       if (this.#stopping) throw CANCELLED;
     };
-    const sent = deliver(this.#client, [x, y], { transfer, check });
-    const values = sent instanceof Promise ? await sent : sent;
-    const completed = this.#client.request('START_TRAINING', {
-      x: values[0], y: values[1], numEpochs: epochs, batchSize, shuffle, validationSplit, progressHz,
-    }, { progress: (payload) => this.#progress(payload) });
-    this.state = 'training';
-    this.#startKnown();
-    return completed;
+    return deliver(client, [this.#x, this.#y], { transfer, check });
+  }
+
+  /** The session takes the data from storage: it always did, or the page has them no more. */
+  get #isStored() {
+    return this.#x === STORED || (this.#settings.persist?.data === true && this.#isGone);
+  }
+
+  get #isGone() {
+    return isGone(this.#x) || isGone(this.#y);
+  }
+
+  /** @param {OffstageError | undefined} cause */
+  #checkData(cause) {
+    if (!this.#isGone || this.#isStored) return;
+    throw new OffstageError('DATA_LOST', `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`, { cause });
+  }
+
+  #awaitStart() {
+    this.#started = new Promise((resolve) => {
+      this.#startKnown = resolve;
+    });
+  }
+
+  /** The session is lost: pause, resume and stop wait for the start in the next one. @param {Client} client */
+  #leave(client) {
+    if (this.#client !== client || this.state === 'ended') return;
+    this.#client = undefined;
+    if (this.state === 'training') this.state = 'uploading';
+    this.#awaitStart();
   }
 
   /** @param {import('../worker/protocol.js').Progress} payload */
   #progress({ records, memoryBytes }) {
     this.memoryBytes = memoryBytes;
     for (const record of records) {
+      if (this.#isTold(record)) continue;
       this.latest = record;
       this.step = record.step;
-      if (record.kind === 'epoch') this.#history.push(epochOf(record));
+      if (record.kind === 'epoch') this.#told.push({ epoch: epochOf(record), step: record.step });
+      this.#link.reached(record.step);
       this.#handle.record(record);
     }
+  }
+
+  /** Steps that were done before are done again in silence. @param {Progress} record */
+  #isTold({ kind, epoch, step }) {
+    if (!this.latest) return false;
+    return kind === 'epoch' ? epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0) : step <= this.latest.step;
   }
 
   /** @param {() => void} settle */
   #finish(settle) {
     this.state = 'ended';
+    this.#link.training = false;
     settle();
     this.#startKnown();
     for (const ended of this.#waiters.splice(0)) ended();
@@ -158,24 +247,33 @@ export class Fitting {
 
   /** @param {string} type @param {'paused' | 'training'} state */
   async #turn(type, state) {
-    await this.#started;
-    if (this.state === 'ended') return;
-    await this.#client.request(type);
-    if (/** @type {string} */ (this.state) !== 'ended') this.state = state;
+    for (;;) {
+      await this.#started;
+      const client = this.#client;
+      if (this.state === 'ended') return;
+      if (!client) continue;
+      try {
+        await client.request(type);
+        if (/** @type {string} */ (this.state) !== 'ended') this.state = state;
+        return;
+      } catch (error) {
+        if (error !== client.loss || this.#link.ended) throw error;
+        this.#leave(client);
+      }
+    }
   }
 
   async #stop() {
     const ended = this.#whenEnded();
-    this.#stopping = true;
-    await this.#started;
-    /* No failure is a stop's own: the run ends all the same, and its result tells how. */
-    if (this.state !== 'ended') await this.#client.request('STOP_TRAINING').catch(() => {});
+    this.#requestStop();
     await ended;
   }
 
   #requestStop() {
     this.#stopping = true;
-    if (this.state !== 'uploading') this.#client.request('STOP_TRAINING').catch(() => {});
+    this.#impatience.abort();
+    /* No failure is a stop's own: the run ends all the same, and its result tells how. */
+    this.#client?.request('STOP_TRAINING').catch(() => {});
   }
 
   /**
@@ -191,17 +289,23 @@ export class Fitting {
   /** @param {unknown} error */
   #meansStopped(error) {
     return error === CANCELLED || (this.#ending
-      && (this.#client.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
+      && (this.#link.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
   }
 
-  /** What is known here of a run that could not tell its result itself. @returns {import('./run.js').Result} */
+  /**
+   * What is known here of a run that could not tell its result itself: it ends where the model stands.
+   * @returns {import('./run.js').Result}
+   */
   #stopped() {
+    const step = this.#ending ? this.step : this.#link.step;
+    const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
+    const history = [...this.#past.history, ...told];
     return {
       reason: 'stopped',
-      history: this.#history,
-      epochs: this.#history.length,
-      steps: this.step - this.#firstStep,
-      step: this.step,
+      history,
+      epochs: history.length,
+      steps: this.#past.steps + step - this.#firstStep,
+      step,
       durationSeconds: (performance.now() - this.#startedAt) / 1000,
     };
   }

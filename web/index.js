@@ -1,19 +1,6 @@
 /* index.js: what an app imports, and nothing else. */
-import { OffstageError } from '../worker/errors.js';
-
-export { OffstageError };
-export { createTrainer } from './create.js';
-
-/**
- * A trainer from the bytes of save(). Checkpoints are not there in this version: rejects with UNSUPPORTED.
- * @param {Uint8Array} bytes
- * @param {import('./create.js').TrainerOptions} [options]
- * @returns {Promise<import('./trainer.js').Trainer>}
- */
-export async function loadTrainer(bytes, options) {
-  void bytes, options;
-  throw new OffstageError('UNSUPPORTED', 'loadTrainer is not there in this version');
-}
+export { OffstageError } from '../worker/errors.js';
+export { createTrainer, loadTrainer } from './create.js';
 
 /** @typedef {import('../worker/errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./run.js').Epoch} Epoch */

@@ -5,6 +5,7 @@
 /**
  * The part of node:worker_threads that Offstage uses.
  * @typedef {object} NodeThread
+ * @property {number} threadId
  * @property {(message: unknown, transfer?: readonly Transferable[]) => void} postMessage
  * @property {(event: string, listener: (value: any) => void) => unknown} on
  * @property {() => void} ref

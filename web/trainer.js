@@ -1,14 +1,17 @@
 /* trainer.js: the trainer an app holds.
  * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can know, the rest is the session's to
- * refuse. How a session is made and reached is not known here. No maths. */
-import { OffstageError, show } from '../worker/errors.js';
-import { deliver, inputs, targets, weightsToSend } from './data.js';
+ * refuse. How a session is made, reached and replaced is not known here. No maths. */
+import { OffstageError } from '../worker/errors.js';
+import { STORED, checkpointBytes, copyBytes, deliver, inputs, isGone, targets, weightsToSend } from './data.js';
+import { TrainerTarget } from './events.js';
 import { Fitting, failedRun } from './fitting.js';
 import * as rule from './options.js';
 import { readOptions, throwIfAborted } from './options.js';
+import { PERSIST, readPersist } from './persist.js';
 
 /** @typedef {import('./client.js').Client} Client */
+/** @typedef {import('./data.js').Source} Source */
 /** @typedef {import('./run.js').Run} Run */
 
 /**
@@ -19,8 +22,11 @@ import { readOptions, throwIfAborted } from './options.js';
  * @property {number} [validationSplit] in [0, 1), taken from the end of the data
  * @property {number} [progressHz] most progress messages a second
  * @property {boolean} [transfer] hand the arrays over; they are detached
- * @property {boolean} [resume]
- * @property {unknown} [persist]
+ * @property {boolean} [resume] go on with the run that was interrupted, or with more epochs than it had; what is not given
+ *   is as it was then
+ * @property {boolean} [otherData] resume although the data are not those that the run began with
+ * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage under this name
+ * @property {boolean} [persistData] keep the data there too
  * @property {AbortSignal} [signal]
  */
 
@@ -66,6 +72,8 @@ import { readOptions, throwIfAborted } from './options.js';
  * @property {number} inputOffset
  * @property {number} seed
  * @property {string} coreVersion
+ * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last, and why not
+ *   in a better place
  */
 
 /**
@@ -87,40 +95,50 @@ const FIT = {
   progressHz: rule.number('a number above 0', (value) => value > 0 && value < Infinity, 10),
   transfer: rule.flag(false),
   resume: rule.flag(false),
-  persist: { otherwise: undefined, allowed: 'not there in this version', accepts: () => true },
+  otherData: rule.flag(false),
+  persist: PERSIST,
+  persistData: rule.optional(rule.flag(false)),
   signal: rule.signal,
 };
 
 const EVALUATE = { batchSize: rule.integer(1, 32), transfer: rule.flag(false), signal: rule.signal };
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
 
-/** @param {string} what */
-const unsupported = (what) => new OffstageError('UNSUPPORTED', `${what} is not there in this version`);
+/** What belongs to the run that is resumed, unless it is given. */
+const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validationSplit']);
 
-export class Trainer {
-  #client;
-  #info;
-  #step;
+/**
+ * @typedef {object} TrainerParts
+ * @property {import('./link.js').Link} link
+ * @property {import('./events.js').Events} events
+ * @property {import('./lifecycle.js').Lifecycle} lifecycle
+ * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says nothing else
+ * @property {boolean} persistData
+ */
+
+export class Trainer extends TrainerTarget {
+  #link;
+  #parts;
   /** @type {Fitting | undefined} the latest run */
   #fitting;
   /** @type {Promise<void> | undefined} */
   #disposal;
 
-  /**
-   * createTrainer() makes trainers.
-   * @param {Client} client
-   * @param {Info} info
-   * @param {number} step updates made so far
-   */
-  constructor(client, info, step) {
-    this.#client = client;
-    this.#info = info;
-    this.#step = step;
+  /** createTrainer() makes trainers. @param {TrainerParts} parts */
+  constructor(parts) {
+    super(parts.events);
+    this.#parts = parts;
+    this.#link = parts.link;
   }
 
   /** @returns {Info} */
   get info() {
-    return this.#info;
+    return this.#link.info;
+  }
+
+  /** The latest run. @returns {Run | undefined} */
+  get run() {
+    return this.#fitting?.run;
   }
 
   /**
@@ -134,18 +152,34 @@ export class Trainer {
     try {
       this.#checkOpen();
       const settings = readOptions('fit', options, FIT);
-      if (settings.resume) throw unsupported('fit: resume');
-      if (settings.persist !== undefined) throw unsupported('fit: persist');
+      const wanted = this.#settingsOf(settings, options);
       this.#checkNotTraining('fit');
       throwIfAborted(settings.signal);
-      const samples = inputs(x, this.#info);
-      const rows = targets(y, this.#info, samples.samples);
-      this.#step = this.#fitting?.step ?? this.#step;
-      this.#fitting = new Fitting(this.#client, samples, rows, settings, this.#step);
+      const stored = /** @type {unknown} */ (x) === STORED;
+      const samples = stored ? STORED : inputs(x, this.info);
+      const rows = stored ? STORED : targets(y, this.info, samples.samples);
+      this.#fitting = new Fitting(this.#link, samples, rows, wanted);
       return this.#fitting.run;
     } catch (error) {
       return failedRun(error);
     }
+  }
+
+  /**
+   * @param {import('./options.js').Read<typeof FIT>} settings
+   * @param {FitOptions} given
+   * @returns {import('./fitting.js').Settings}
+   */
+  #settingsOf(settings, given = {}) {
+    const { progressHz, resume, otherData, transfer, signal, persist, persistData = this.#parts.persistData } = settings;
+    const own = resume ? given : settings;
+    const [numEpochs, batchSize, shuffle, validationSplit] = OF_RUN.map((name) => own[name]);
+    const kept = readPersist('fit', persist) ?? this.#parts.persist;
+    if (persistData && !kept) throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
+    return {
+      start: { numEpochs, batchSize, shuffle, validationSplit, progressHz, otherData },
+      persist: kept && { ...kept, data: persistData }, resume, transfer, signal,
+    };
   }
 
   /**
@@ -157,10 +191,8 @@ export class Trainer {
   async predict(x, options) {
     this.#checkOpen();
     const { signal, transfer } = readOptions('predict', options, PREDICT);
-    throwIfAborted(signal);
-    const sent = deliver(this.#client, [inputs(x, this.#info)], { transfer, check: () => throwIfAborted(signal) });
-    const values = sent instanceof Promise ? await sent : sent;
-    const { single, ...prediction } = await this.#client.request('PREDICT', { x: values[0] }, { signal });
+    const { single, ...prediction } = await this.#ask([inputs(x, this.info)], { signal, transfer },
+      (client, values) => client.request('PREDICT', { x: values[0] }, { signal }));
     return prediction;
   }
 
@@ -174,18 +206,33 @@ export class Trainer {
   async evaluate(x, y, options) {
     this.#checkOpen();
     const { signal, transfer, batchSize } = readOptions('evaluate', options, EVALUATE);
+    const samples = inputs(x, this.info);
+    return this.#ask([samples, targets(y, this.info, samples.samples)], { signal, transfer },
+      (client, values) => client.request('EVALUATE_MODEL', { x: values[0], y: values[1], batchSize }, { signal }));
+  }
+
+  /**
+   * Asks something about data, which go along, again if need be.
+   * @param {Source[]} sources
+   * @param {{ signal: AbortSignal | undefined, transfer: boolean }} options
+   * @param {(client: Client, values: unknown[]) => Promise<any>} request
+   */
+  #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
-    const samples = inputs(x, this.#info);
-    const sources = [samples, targets(y, this.#info, samples.samples)];
-    const sent = deliver(this.#client, sources, { transfer, check: () => throwIfAborted(signal) });
-    const values = sent instanceof Promise ? await sent : sent;
-    return this.#client.request('EVALUATE_MODEL', { x: values[0], y: values[1], batchSize }, { signal });
+    const check = () => throwIfAborted(signal);
+    return this.#link.call(async (client, loss) => {
+      if (loss && sources.some(isGone)) {
+        throw new OffstageError('DATA_LOST', `the data were handed over (transfer: true) to a worker that is lost: ${loss.message}`, { cause: loss });
+      }
+      const sent = deliver(client, sources, { transfer, check });
+      return request(client, sent instanceof Promise ? await sent : sent);
+    }, { signal });
   }
 
   /** Of the last complete step, in the order of layers. @returns {Promise<Weight[]>} */
   async getWeights() {
     this.#checkOpen();
-    return (await this.#client.request('GET_WEIGHTS')).weights;
+    return (await this.#link.call((client) => client.request('GET_WEIGHTS'))).weights;
   }
 
   /**
@@ -198,20 +245,29 @@ export class Trainer {
     this.#checkNotTraining('setWeights');
     const sent = weightsToSend(weights);
     const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
-    await this.#client.request('SET_WEIGHTS', { weights: given }, { transfer });
+    await this.#link.change('SET_WEIGHTS', { weights: given }, transfer);
   }
 
-  /** @returns {Promise<Uint8Array>} */
+  /**
+   * A complete checkpoint of the last complete step, as a .safetensors file; at any time, also while training.
+   * @returns {Promise<Uint8Array>}
+   */
   async save() {
     this.#checkOpen();
-    throw unsupported('save');
+    return (await this.#link.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
-  /** @param {Uint8Array} bytes @returns {Promise<void>} */
+  /**
+   * The model of a checkpoint in place of this one: fit with resume: true goes on with its run.
+   * @param {Uint8Array} bytes of save()
+   * @returns {Promise<void>}
+   */
   async load(bytes) {
     this.#checkOpen();
     this.#checkNotTraining('load');
-    throw unsupported(`load (of ${show(bytes)})`);
+    const copy = await copyBytes(checkpointBytes(bytes));
+    await this.#link.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
+    this.#fitting = undefined;
   }
 
   /** @returns {Status} */
@@ -221,17 +277,17 @@ export class Trainer {
       state: this.#state(),
       epoch: latest?.epoch ?? 0,
       batch: latest?.batch ?? 0,
-      step: this.#fitting?.step ?? this.#step,
+      step: this.#fitting?.step ?? this.#link.step,
       thread: latest?.threadId ?? 0,
-      lastBeat: this.#client.lastBeat,
-      memory: this.#fitting?.memoryBytes ?? this.#info.memoryBytes,
+      lastBeat: this.#link.lastBeat,
+      memory: this.#fitting?.memoryBytes ?? this.info.memoryBytes,
     };
   }
 
   /** @returns {Status['state']} */
   #state() {
     if (this.#disposal) return 'disposed';
-    if (this.#client.ended) return 'lost';
+    if (this.#link.ended) return 'lost';
     if (!this.#fitting || this.#fitting.state === 'ended') return 'ready';
     return this.#fitting.state === 'paused' ? 'paused' : 'training';
   }
@@ -245,19 +301,14 @@ export class Trainer {
     return this.#disposal;
   }
 
-  async #dispose() {
-    const client = this.#client;
-    const gone = () => new OffstageError('DISPOSED', 'the trainer is disposed of');
+  #dispose() {
     const ending = this.#fitting?.end(); // takes the run's start out of what is abandoned
-    client.abandon(gone(), 'START_TRAINING');
-    await ending;
-    await client.request('DISPOSE').catch(() => {});
-    client.close(gone());
+    return this.#link.dispose(new OffstageError('DISPOSED', 'the trainer is disposed of'), ending);
   }
 
   #checkOpen() {
     if (this.#disposal) throw new OffstageError('DISPOSED', 'the trainer is disposed of');
-    this.#client.throwIfEnded();
+    this.#link.throwIfEnded();
   }
 
   /** @param {string} what */
