@@ -140,14 +140,15 @@ export class Fitting {
   /** Through one session after the other. @returns {Promise<import('./run.js').Result>} */
   async #train() {
     for (;;) {
+      if (this.#stopping) throw CANCELLED;
       const client = this.#link.client ?? await this.#nextSession();
       try {
         return await this.#trainOn(client);
       } catch (error) {
-        if (error !== client.loss || this.#link.ended) throw error;
+        if (error !== client.loss) throw error;
+        if (this.#link.verdict) throw this.#link.verdict;
         this.#leave(client);
-        if (this.#stopping) throw CANCELLED;
-        this.#checkData(client.loss);
+        if (!this.#stopping) this.#checkData(client.loss);
       }
     }
   }
@@ -176,6 +177,7 @@ export class Fitting {
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
+    if (this.#stopping) this.#requestStop();
     this.#startKnown();
     return completed;
   }
@@ -257,23 +259,23 @@ export class Fitting {
         if (/** @type {string} */ (this.state) !== 'ended') this.state = state;
         return;
       } catch (error) {
-        if (error !== client.loss || this.#link.ended) throw error;
+        if (error !== client.loss) throw error;
+        if (this.#link.verdict) throw this.#link.verdict;
         this.#leave(client);
       }
     }
   }
 
   async #stop() {
-    const ended = this.#whenEnded();
-    this.#requestStop();
-    await ended;
+    await Promise.all([this.#whenEnded(), this.#requestStop()]);
   }
 
-  #requestStop() {
+  /** @returns {Promise<void>} */
+  async #requestStop() {
     this.#stopping = true;
     this.#impatience.abort();
     /* No failure is a stop's own: the run ends all the same, and its result tells how. */
-    this.#client?.request('STOP_TRAINING').catch(() => {});
+    await this.#client?.request('STOP_TRAINING').catch(() => {});
   }
 
   /**

@@ -41,6 +41,9 @@ export class Link {
   /** Sessions that stood in for a lost one. */
   restarts = 0;
 
+  /** Why there is no session any more, for who was waiting for it. @type {OffstageError | undefined} */
+  verdict;
+
   #options;
   #emit;
   #beginning;
@@ -62,7 +65,7 @@ export class Link {
   /** @type {Waiter[]} */
   #waiting = [];
   #disposing = false;
-  /** @type {(() => OffstageError) | undefined} why there is no session any more */
+  /** For who asks later. @type {(() => OffstageError) | undefined} */
   #ended;
 
   /** @param {LinkOptions} options @param {Connection} connection */
@@ -135,7 +138,9 @@ export class Link {
         if (!this.training) this.#attempts = 0;
         return answer;
       } catch (error) {
-        if (error !== client.loss || this.#ended || again-- < 1) throw error;
+        if (error !== client.loss) throw error;
+        if (this.verdict) throw this.verdict;
+        if (again-- < 1) throw error;
         loss = client.loss;
       }
     }
@@ -249,7 +254,7 @@ export class Link {
     this.#emit('workerstop', { threadId: client.threadId, mode: client.mode, reason: error.message });
     if (this.#disposing || this.#ended) return;
     /* Silence within the heartbeat, which was longer: the app wanted an end, not another worker. */
-    if (error.code === 'TIMEOUT') this.#end(new OffstageError('WORKER_LOST', error.message, { cause: error }));
+    if (error.code === 'TIMEOUT') this.#end(error, new OffstageError('WORKER_LOST', error.message, { cause: error }));
     else this.#replace(error);
   }
 
@@ -323,12 +328,13 @@ export class Link {
     await ending;
   }
 
-  /** @param {OffstageError} error what who waits and who asks later is told */
-  #end(error) {
+  /** @param {OffstageError} verdict @param {OffstageError} [later] */
+  #end(verdict, later = verdict) {
     if (this.#ended) return;
-    this.#ended = () => new OffstageError(error.code, error.message, { cause: error.cause });
+    this.verdict = verdict;
+    this.#ended = () => new OffstageError(later.code, later.message, { cause: later.cause });
     clearTimeout(this.#timer);
-    this.#opening?.close(error);
-    for (const { reject } of [...this.#waiting]) reject(error);
+    this.#opening?.close(verdict);
+    for (const { reject } of [...this.#waiting]) reject(verdict);
   }
 }

@@ -7,6 +7,8 @@ import { BOTH, cloudSpec, clouds, everywhere, inOwnProcess, refused, silentThrea
 
 const { x, y } = clouds(300);
 const FOREVER = { epochs: 1e9 };
+/** A worker whose loss is the trainer's end. */
+const MORTAL = { mode: 'worker', restart: { retries: 0 } };
 /** Enough to go in slices. */
 const many = () => clouds(60_000);
 
@@ -122,7 +124,7 @@ everywhere('a stop is no error where the trainer ends before its answer', BOTH, 
 
 test('a worker that is gone rejects everything with WORKER_LOST', async () => {
   await withThreads(async (threads) => {
-    const trainer = await createTrainer(cloudSpec(), { mode: 'worker' });
+    const trainer = await createTrainer(cloudSpec(), MORTAL);
     const run = trainer.fit(x, y, FOREVER);
     for await (const record of run) if (record.epoch) break;
     const pending = [run, trainer.predict(x), trainer.evaluate(x, y), trainer.getWeights(), run.pause()];
@@ -146,7 +148,7 @@ const failingThread = (address) => [`
 
 test('a worker that fails says why', async () => {
   await withThreads(async () => {
-    const trainer = await createTrainer(cloudSpec(), { mode: 'worker' });
+    const trainer = await createTrainer(cloudSpec(), MORTAL);
     const run = trainer.fit(x, y, FOREVER);
     const iterating = (async () => {
       for await (const record of run) assert.ok(record);
@@ -161,7 +163,7 @@ test('a worker that fails says why', async () => {
 
 test('a request that the worker cannot read is no request that waits forever', async () => {
   await withThreads(async (threads) => {
-    const trainer = await createTrainer(cloudSpec(), { mode: 'worker' });
+    const trainer = await createTrainer(cloudSpec(), MORTAL);
     const run = trainer.fit(x, y, FOREVER);
     threads[0].emit('message', { v: 1, id: null, type: 'ERROR', payload: { error: 'a message could not be read', code: 'BAD_MESSAGE' } });
     await refused(run, 'BAD_MESSAGE', /could not be read/);
