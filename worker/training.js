@@ -58,10 +58,12 @@ export class Training {
       model, pump, host, stages, settings, x, y,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       saves: {
-        snapshot: (bytes) => {
-          if (this.#current?.run === run) post(request, 'TRAINING_SNAPSHOT', { bytes, step: model.step }, [bytes.buffer]);
+        snapshot: (bytes, step) => {
+          if (this.#current?.run !== run) return;
+          run.flush(); // who goes on from the snapshot is never told these records again
+          post(request, 'TRAINING_SNAPSHOT', { bytes, step }, [bytes.buffer]);
         },
-        keep: (bytes) => this.#keep(keeper, bytes, { step: model.step, epoch: run.epoch }),
+        keep: (bytes, at) => this.#keep(keeper, bytes, at),
         warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
       },
     });
