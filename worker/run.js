@@ -125,7 +125,8 @@ export class Run {
     this.#startedAt += host.now();
     this.#openRecord();
     const { snapshotMs, persist } = settings;
-    const saver = new Saver({ pump, host, snapshotMs, persist, ...saves, take: () => this.checkpoint() });
+    const saver = new Saver({ pump, host, snapshotMs, persist, ...saves,
+      take: () => this.checkpoint(), at: () => ({ step: model.step, epoch: this.epoch }) });
     this.#saver = saver;
     model.past = null;
     while (this.epoch < settings.run.epochs || this.#isOpen) {

@@ -11,16 +11,18 @@ const KEEP_SECONDS = 5;
 /** After one that failed. */
 const RETRY_MS = 10_000;
 
+/** @typedef {{ step: number, epoch: number }} At */
 /**
  * @typedef {object} Saves
  * @property {import('./pump.js').Pump} pump
  * @property {import('./yield.js').Host} host
  * @property {number | null} snapshotMs  null: the client wants none
- * @property {(bytes: Uint8Array<ArrayBuffer>) => void} snapshot  hands it to the client
+ * @property {(bytes: Uint8Array<ArrayBuffer>, step: number) => void} snapshot  hands it to the client
  * @property {import('./settings.js').Persist | null} persist
- * @property {(bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>} keep  writes it to storage; never rejects
+ * @property {(bytes: Uint8Array<ArrayBuffer>, about: At) => Promise<unknown>} keep  writes it to storage; never rejects
  * @property {(error: OffstageError) => void} warn
  * @property {() => Generator<void, Uint8Array<ArrayBuffer>, void>} take
+ * @property {() => At} at  where the run stands
  */
 
 export class Saver {
@@ -29,6 +31,7 @@ export class Saver {
   #snapshotAt = Infinity;
   #keepAt = Infinity;
   #epochsKept = 0;
+  /** What the one that was taken last cost, in ms. */ #cost = 0;
   /** What is being written. @type {Promise<unknown> | null} */ #writing = null;
 
   /** @param {Saves} saves */
@@ -56,16 +59,16 @@ export class Saver {
 
   /** Takes one that is due. @returns {import('./pump.js').Work} */
   *save() {
-    const { host, snapshotMs, snapshot, persist } = this.#saves;
+    const { host, snapshotMs, snapshot, persist, at } = this.#saves;
     const lasting = this.#keepIsDue;
-    const began = host.now();
+    const about = at();
     const bytes = yield* this.#take();
+    const rest = bytes ? SHARE * this.#cost : RETRY_MS;
     const time = host.now();
-    const rest = bytes ? SHARE * (time - began) : RETRY_MS;
     if (lasting) this.#keepAt = persist?.epochs ? Infinity : time + Math.max(1000 * (persist?.seconds ?? KEEP_SECONDS), rest);
     else this.#snapshotAt = time + Math.max(snapshotMs ?? 0, rest);
-    if (bytes && lasting) this.#write(bytes);
-    else if (bytes) snapshot(bytes);
+    if (bytes && lasting) this.#write(bytes, about);
+    else if (bytes) snapshot(bytes, about.step);
   }
 
   /**
@@ -73,22 +76,23 @@ export class Saver {
    * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
    */
   *last() {
-    const { snapshotMs, snapshot, persist } = this.#saves;
+    const { snapshotMs, snapshot, persist, at } = this.#saves;
     if (snapshotMs === null && !persist) return null;
+    const about = at();
     const bytes = yield* this.#take();
-    if (bytes && persist) this.#write(bytes);
+    if (bytes && persist) this.#write(bytes, about);
     const hand = () => {
-      if (bytes && snapshotMs !== null) snapshot(bytes); // goes to the client for good
+      if (bytes && snapshotMs !== null) snapshot(bytes, about.step); // goes to the client for good
     };
     if (this.#writing) return this.#writing.then(hand);
     hand();
     return null;
   }
 
-  /** @param {Uint8Array<ArrayBuffer>} bytes */
-  #write(bytes) {
+  /** @param {Uint8Array<ArrayBuffer>} bytes @param {At} about */
+  #write(bytes, about) {
     const { keep } = this.#saves;
-    const writing = (this.#writing ?? Promise.resolve()).then(() => keep(bytes)).then(() => {
+    const writing = (this.#writing ?? Promise.resolve()).then(() => keep(bytes, about)).then(() => {
       if (this.#writing === writing) this.#writing = null;
     });
     this.#writing = writing;
@@ -96,11 +100,20 @@ export class Saver {
 
   /** @returns {Generator<void, Uint8Array<ArrayBuffer> | null, void>} null where it failed */
   *#take() {
+    const { host, take, warn } = this.#saves;
+    const work = take();
+    this.#cost = 0;
     try {
-      return yield* this.#saves.take();
+      for (;;) {
+        const began = host.now();
+        const { done, value } = work.next();
+        this.#cost += host.now() - began; // not what others did in between
+        if (done) return value;
+        yield;
+      }
     } catch (error) {
       if (!(error instanceof OffstageError)) throw error;
-      this.#saves.warn(error);
+      warn(error);
       return null;
     }
   }

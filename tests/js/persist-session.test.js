@@ -1,0 +1,112 @@
+/* persist-session.test.js: a session keeps its run in a folder, and another one, which knows only the name, goes on
+ * with it to the same bits; over the wire. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { QUADRANTS, bitsOf, connectLocal, connectWorker, quadrants } from './session-client.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'offstage-'));
+/** @type {{ close: () => Promise<void> }[]} */
+const open = [];
+after(async () => {
+  await Promise.all(open.map((client) => client.close()));
+  rmSync(folder, { recursive: true });
+});
+
+const DATA = quadrants(200);
+const SETTINGS = { numEpochs: 300, batchSize: 8, validationSplit: 0.2 };
+
+/** @param {boolean} [worker] */
+function connect(worker = false) {
+  const client = worker ? connectWorker() : connectLocal();
+  open.push(client);
+  return client;
+}
+
+/** Checkpoints of a name. @param {string} name */
+const filesOf = (name) => readdirSync(folder, { recursive: true }).map(String)
+  .filter((file) => file.includes(name) && file.endsWith('.safetensors'));
+
+/** The bits of the run that nobody disturbs. */
+async function undisturbed() {
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  await client.ask('START_TRAINING', { ...DATA, ...SETTINGS });
+  return bitsOf(await client.ask('GET_WEIGHTS'));
+}
+
+/**
+ * Dies in the middle of a run that it keeps.
+ * @param {any} persist
+ */
+async function die(persist) {
+  const client = connectWorker();
+  let kept = 0;
+  await client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { notices: true, duty: 0.2 } });
+  const start = { ...DATA, ...SETTINGS, progressHz: 1000, persist: { seconds: 0, folder, ...persist } };
+  client.ask('START_TRAINING', start);
+  while (kept < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    kept = client.of('NOTICE').filter(({ kind }) => kind === 'persisted').length;
+    assert.deepEqual(client.of('NOTICE').filter(({ kind }) => kind === 'warning'), []);
+    assert.deepEqual([...client.of('ERROR'), ...client.of('TRAINING_COMPLETE')], []);
+  }
+  await client.close();
+}
+
+test('a run whose data are kept goes on without being given anything', async () => {
+  await die({ name: 'with data', data: true });
+  const client = connect(true);
+  const loaded = await client.ask('LOAD_CHECKPOINT', { stored: { name: 'with data', folder } });
+  assert.equal(loaded.run.data, 'stored');
+  assert.ok(loaded.step >= 1);
+  assert.deepEqual(loaded.persisted, { name: 'with data', storage: 'folder', reason: null });
+  const stored = { stored: true };
+  const result = await client.ask('START_TRAINING', { x: stored, y: stored, resume: true, persist: { name: 'with data', folder } });
+  assert.deepEqual([result.reason, result.epochs, result.persisted], ['finished', 300, 'folder']);
+  assert.equal(bitsOf(await client.ask('GET_WEIGHTS')), await undisturbed());
+  const again = connect();
+  await assert.rejects(again.ask('LOAD_CHECKPOINT', { stored: { name: 'with data', folder } }), { code: 'BUSY' });
+  await client.ask('DISPOSE');
+  const end = await again.ask('LOAD_CHECKPOINT', { stored: { name: 'with data', folder } });
+  assert.deepEqual([end.run.ended, end.step], ['finished', result.step], 'the last checkpoint is there when the run is told to be complete');
+});
+
+test('a run without its data wants them again; the newest checkpoint that is torn is passed over with a warning', async () => {
+  await die({ name: 'torn' });
+  const files = filesOf('torn').sort();
+  assert.ok(files.length >= 2, `${files}`);
+  truncateSync(join(folder, files[files.length - 1]), 1000);
+  const client = connect();
+  const loaded = await client.ask('LOAD_CHECKPOINT', { stored: { name: 'torn', folder }, runtime: { notices: true } });
+  assert.equal(loaded.run.data, null);
+  await assert.rejects(client.ask('START_TRAINING', { x: { stored: true }, y: { stored: true }, resume: true }), { code: 'DATA_LOST' });
+  await client.ask('START_TRAINING', { ...DATA, resume: true });
+  assert.equal(bitsOf(await client.ask('GET_WEIGHTS')), await undisturbed());
+});
+
+test('what is not there, a bad name and a model that stays', async () => {
+  const client = connect();
+  await assert.rejects(client.ask('LOAD_CHECKPOINT', { stored: { name: 'nobody', folder } }), { code: 'BAD_CHECKPOINT', message: /'nobody'/ });
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  for (const stored of [{ name: '' }, { name: 5 }, { name: 'a', folder: 5 }, { nam: 'a' }, null]) {
+    await assert.rejects(client.ask('LOAD_CHECKPOINT', { stored }), { code: 'INVALID_OPTION' });
+  }
+  for (const persist of [{ name: '' }, { name: 'a', keep: 0 }, { name: 'a', seconds: -1 }, { name: 'a', epochs: 0.5 }, 'a']) {
+    await assert.rejects(client.ask('START_TRAINING', { ...DATA, persist }), { code: 'INVALID_OPTION' });
+  }
+  assert.equal((await client.ask('START_TRAINING', { ...DATA, batchSize: 100 })).step, 2);
+});
+
+test('every so many epochs, and no more files than are to be kept', async () => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { notices: true, duty: 0.05 } });
+  const { step } = await client.ask('START_TRAINING', { ...DATA, ...SETTINGS, persist: { name: 'epochs', folder, epochs: 2, keep: 2 } });
+  const kept = client.of('NOTICE').filter(({ kind }) => kind === 'persisted').map((notice) => notice.step);
+  assert.deepEqual([kept[0], kept.at(-1)], [0, step]);
+  assert.ok(kept.length > 2 && kept.length <= 151, `${kept}: where writing takes longer than two epochs there are fewer`);
+  assert.equal(filesOf('epochs').length, 2);
+});
