@@ -99,7 +99,9 @@ const BAD_OPTIONS = [
   [{ deterministic: 'no' }, /deterministic/], [{ variant: 'mmx' }, /mmx/], [{ variant: 'relaxed' }, /deterministic: false/],
   [{ assets: 5 }, /assets/], [{ timeout: 0 }, /timeout/], [{ timeout: -1 }, /timeout/], [{ timeout: NaN }, /timeout/],
   [{ timeout: '1s' }, /timeout/], [{ restart: 3 }, /restart/], [{ restart: { tries: 3 } }, /tries/],
-  [{ restart: { retries: -1 } }, /retries/], [{ signal: {} }, /signal/],
+  [{ restart: { retries: -1 } }, /retries/], [{ restart: { delay: -1 } }, /delay/], [{ restart: { factor: 0.5 } }, /factor/],
+  [{ restart: { maxDelay: NaN } }, /maxDelay/], [{ heartbeat: 0 }, /heartbeat/], [{ duty: 0 }, /duty/], [{ duty: 1.5 }, /duty/],
+  [{ keepAwake: 1 }, /keepAwake/], [{ debug: 'yes' }, /debug/], [{ persistData: 1 }, /persistData/], [{ signal: {} }, /signal/],
 ];
 
 for (const [options, message] of BAD_OPTIONS) {
@@ -230,18 +232,28 @@ everywhere('while a run is on, what would disturb it is refused', BOTH, async (m
   assert.equal((await trainer.fit(x, y)).reason, 'finished');
 });
 
-test('what later versions have is refused as UNSUPPORTED', async () => {
-  const trainer = await createTrainer(barSpec(), { mode: 'main' });
-  await refused(loadTrainer(new Uint8Array(8)), 'UNSUPPORTED');
-  await refused(trainer.save(), 'UNSUPPORTED');
-  await refused(trainer.load(new Uint8Array(8)), 'UNSUPPORTED');
-  await refused(trainer.fit(x, y, { resume: true }), 'UNSUPPORTED', /resume/);
-  await refused(trainer.fit(x, y, { persist: 'digits' }), 'UNSUPPORTED', /persist/);
-  for (const restart of [{}, { retries: 1 }, { delay: 100 }]) {
-    await refused(createTrainer(cloudSpec(), { restart }), 'UNSUPPORTED', /restart/);
+test('checkpoints that are none, and options of runs that do not fit together', async () => {
+  for (const bytes of [undefined, null, 'bytes', [1, 2], new Float32Array(8), {}]) {
+    await refused(loadTrainer(bytes), 'BAD_CHECKPOINT', /bytes is/);
   }
-  await (await createTrainer(cloudSpec(), { restart: { retries: 0 } })).dispose();
-  await trainer.dispose();
+  for (const mode of ['worker', 'main']) {
+    await refused(loadTrainer(new Uint8Array(8), { mode }), 'BAD_CHECKPOINT');
+    const trainer = await createTrainer(barSpec(), { mode });
+    const before = bitsOf(await trainer.getWeights());
+    await refused(trainer.load(new Uint8Array(8)), 'BAD_CHECKPOINT');
+    await refused(trainer.load('bytes'), 'BAD_CHECKPOINT', /'bytes'/);
+    assert.deepEqual(bitsOf(await trainer.getWeights()), before, 'the model stays');
+    await refused(trainer.fit(x, y, { resume: true }), 'INVALID_OPTION', /no run to go on with/);
+    await refused(trainer.fit(x, y, { persistData: true }), 'INVALID_OPTION', /persistData without persist/);
+    for (const [persist, message] of [['', /name/], [{}, /name/], [{ name: 'a'.repeat(101) }, /name/], [7, /persist is 7/],
+      [{ name: 'a', keep: 0 }, /keep/], [{ name: 'a', seconds: -1 }, /seconds/], [{ name: 'a', epochs: 0 }, /epochs/],
+      [{ name: 'a', every: 5 }, /every/], [{ name: 'a', folder: 7 }, /folder/]]) {
+      await refused(trainer.fit(x, y, { persist }), 'INVALID_OPTION', message);
+      await refused(createTrainer(barSpec(), { mode, persist }), 'INVALID_OPTION', message);
+    }
+    assert.equal((await trainer.fit(x, y)).reason, 'finished');
+    await trainer.dispose();
+  }
 });
 
 test('nothing but the contract is exported', () => {
