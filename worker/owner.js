@@ -31,11 +31,12 @@ function ownByLock(lock, wait) {
   return new Promise((resolve) => {
     const enough = new AbortController();
     const timer = setTimeout(() => enough.abort(), wait);
-    const held = () => {
+    const held = (/** @type {Lock | null} */ given) => {
       clearTimeout(timer);
+      if (!given) return resolve(null);
       return new Promise((release) => resolve(() => release(undefined)));
     };
-    navigator.locks.request(lock, { signal: enough.signal }, held).catch((error) => {
+    navigator.locks.request(lock, wait > 0 ? { signal: enough.signal } : { ifAvailable: true }, held).catch((error) => {
       clearTimeout(timer);
       resolve(error.name === 'AbortError' ? null : () => {}); // a place without an origin has no locks
     });

@@ -73,7 +73,7 @@ test('a process killed while it writes leaves its last complete checkpoint', asy
   const large = 300_000;
   for (let kills = 0; kills < 4; kills++) {
     const owner = await ownerProcess(t, { name: 'model', folder, wait: 2000 }, `
-      const { sealed } = await import(${JSON.stringify(new URL('./persist-setting.js', import.meta.url).href)});
+      const { sealed } = await import(${JSON.stringify(new URL('./sealed.js', import.meta.url).href)});
       for (let step = 1; ; step++) {
         await keeper.write(sealed(step, ${large}), { step, epoch: 1 });
         say(step);

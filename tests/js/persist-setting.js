@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { openKeeper } from '../../worker/keeper.js';
 
+export { sealed, unsealed } from './sealed.js';
+
 /** A folder that goes with the test. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(`${tmpdir()}/offstage-persist-`);
@@ -23,23 +25,6 @@ export async function keeperOf(t, options) {
   const keeper = await openKeeper({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
   t.after(() => keeper.close());
   return { keeper, warnings, codes: () => warnings.map(({ code }) => code) };
-}
-
-/** Bytes that know their own length and content: a checkpoint as far as a keeper is concerned. */
-export function sealed(seed, length = 64) {
-  const bytes = new Uint8Array(length).map((_, i) => (seed * 31 + i * 7) % 251);
-  new DataView(bytes.buffer).setUint32(0, length);
-  bytes[length - 1] = bytes.subarray(0, length - 1).reduce((sum, byte) => (sum * 33 + byte) % 251, 7);
-  return bytes;
-}
-
-/** Throws where the bytes are not what sealed() made; gives what is in them. */
-export function unsealed(bytes) {
-  const { byteLength: length } = bytes;
-  const whole = length > 5 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === length
-    && bytes[length - 1] === bytes.subarray(0, length - 1).reduce((sum, byte) => (sum * 33 + byte) % 251, 7);
-  if (!whole) throw new Error('torn');
-  return bytes;
 }
 
 /** A column as a session has it: a view of a memory that is not the keeper's. */
