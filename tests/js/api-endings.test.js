@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
-import { BOTH, cloudSpec, clouds, everywhere, inOwnProcess, refused, silentThread, until, withThreads } from './api-setting.js';
+import { BOTH, cloudSpec, clouds, everywhere, inOwnProcess, refused, silentThread, standingClock, until, withThreads } from './api-setting.js';
 
 const { x, y } = clouds(300);
 const FOREVER = { epochs: 1e9 };
@@ -182,34 +182,6 @@ test('dispose after or during a loss', async () => {
     assert.equal((await run).reason, 'stopped');
   });
 });
-
-/** Time that passes only when a test says so. */
-function standingClock() {
-  const [realNow, realInterval, realClear] = [performance.now, globalThis.setInterval, globalThis.clearInterval];
-  let time = realNow.call(performance);
-  const ticks = new Set();
-  performance.now = () => time;
-  globalThis.setInterval = (tick) => {
-    const timer = { tick, unref() {} };
-    ticks.add(timer);
-    return timer;
-  };
-  globalThis.clearInterval = (timer) => ticks.delete(timer);
-  return {
-    pass(ms) {
-      time += ms;
-      for (const { tick } of [...ticks]) tick();
-    },
-    get running() {
-      return ticks.size > 0;
-    },
-    restore() {
-      performance.now = realNow;
-      globalThis.setInterval = realInterval;
-      globalThis.clearInterval = realClear;
-    },
-  };
-}
 
 /** Lets what can happen happen. */
 async function turns(count = 5) {

@@ -238,7 +238,7 @@ test('checkpoints that are none, and options of runs that do not fit together', 
   }
   for (const mode of ['worker', 'main']) {
     await refused(loadTrainer(new Uint8Array(8), { mode }), 'BAD_CHECKPOINT');
-    const trainer = await createTrainer(barSpec(), { mode });
+    const trainer = await createTrainer(cloudSpec(), { mode });
     const before = bitsOf(await trainer.getWeights());
     await refused(trainer.load(new Uint8Array(8)), 'BAD_CHECKPOINT');
     await refused(trainer.load('bytes'), 'BAD_CHECKPOINT', /'bytes'/);
@@ -249,7 +249,7 @@ test('checkpoints that are none, and options of runs that do not fit together', 
       [{ name: 'a', keep: 0 }, /keep/], [{ name: 'a', seconds: -1 }, /seconds/], [{ name: 'a', epochs: 0 }, /epochs/],
       [{ name: 'a', every: 5 }, /every/], [{ name: 'a', folder: 7 }, /folder/]]) {
       await refused(trainer.fit(x, y, { persist }), 'INVALID_OPTION', message);
-      await refused(createTrainer(barSpec(), { mode, persist }), 'INVALID_OPTION', message);
+      await refused(createTrainer(cloudSpec(), { mode, persist }), 'INVALID_OPTION', message);
     }
     assert.equal((await trainer.fit(x, y)).reason, 'finished');
     await trainer.dispose();

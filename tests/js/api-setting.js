@@ -134,6 +134,34 @@ export async function withThreads(body, instead) {
 /** A worker that loads and never says anything. */
 export const silentThread = () => ['setInterval(() => {}, 1e9)', { eval: true }];
 
+/** Time that passes only when a test says so. */
+export function standingClock() {
+  const [realNow, realInterval, realClear] = [performance.now, globalThis.setInterval, globalThis.clearInterval];
+  let time = realNow.call(performance);
+  const ticks = new Set();
+  performance.now = () => time;
+  globalThis.setInterval = (tick) => {
+    const timer = { tick, unref() {} };
+    ticks.add(timer);
+    return timer;
+  };
+  globalThis.clearInterval = (timer) => ticks.delete(timer);
+  return {
+    pass(ms) {
+      time += ms;
+      for (const { tick } of [...ticks]) tick();
+    },
+    get running() {
+      return ticks.size > 0;
+    },
+    restore() {
+      performance.now = realNow;
+      globalThis.setInterval = realInterval;
+      globalThis.clearInterval = realClear;
+    },
+  };
+}
+
 /** What was warned of in the console while the body ran. */
 export async function warnings(body) {
   const original = console.warn;

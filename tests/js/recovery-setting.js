@@ -11,16 +11,30 @@ export const STRIKES = {
   throw: 'setImmediate(() => { throw new Error("struck by a test"); }); held = true;',
   trap: 'fuse = 0;',
   hang: 'for (;;);',
+  memory: 'for (const all = []; ;) all.push(new Array(1e5).fill(0.5));',
 };
+/** So that a worker runs out of it soon. */
+const RESOURCES = { maxOldGenerationSizeMb: 48 };
 
 /**
  * The text of a worker.
  * @param {string} address of the real one
- * @param {{ at?: string, nth?: number, how?: keyof typeof STRIKES, before?: boolean }} strike at the nth message of that type,
- *   before or after it is sent
+ * @param {{ at?: string, nth?: number, how?: keyof typeof STRIKES, before?: boolean, helper?: boolean }} strike at the nth message
+ *   of that type, before or after it is sent; or at the first helper that computes
  */
-const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = false }) => `
-  const { parentPort } = require('node:worker_threads');
+const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = false, helper = false }) => `
+  const threads = require('node:worker_threads');
+  const { parentPort } = threads;
+  const { getBuiltinModule } = process;
+  if (${helper}) process.getBuiltinModule = (name) => (name !== 'node:worker_threads' ? getBuiltinModule(name) : {
+    ...threads,
+    Worker: class extends threads.Worker {
+      constructor(...given) {
+        super(...given);
+        this.on('message', () => this.terminate());
+      }
+    },
+  });
   const post = parentPort.postMessage.bind(parentPort);
   let [left, fuse, time] = [${nth}, Infinity, 0];
   let held = false;
@@ -59,7 +73,7 @@ export async function withStrikes(strikes, body, { snapshotMs = 20 } = {}) {
     if (name !== 'node:worker_threads') return builtin;
     class Worker extends builtin.Worker {
       constructor(address, options) {
-        super(workerText(address, strikes[workers.length] ?? {}), { ...options, eval: true });
+        super(workerText(address, strikes[workers.length] ?? {}), { ...options, eval: true, resourceLimits: RESOURCES });
         this.posted = [];
         this.heard = [];
         this.on('message', ({ type }) => this.heard.push(type));
