@@ -6,6 +6,7 @@
  * session that lives on without its core, is a loss like any other. What becomes of a loss is not known here. */
 import { OffstageError, errorFromWire } from '../worker/errors.js';
 import { abortedBy } from './options.js';
+import { binaryBytes } from './status.js';
 import { Watch } from './watch.js';
 
 /** @typedef {import('./endpoint.js').Endpoint} Endpoint */
@@ -33,6 +34,7 @@ import { Watch } from './watch.js';
  * @property {number} timeout milliseconds of silence that are given to a session; Infinity: any
  * @property {number} heartbeat the same, to one that has spoken
  * @property {(notice: any) => void} noticed for NOTICE
+ * @property {import('./status.js').Vitals} vitals sees every message
  */
 
 export class Client {
@@ -55,6 +57,8 @@ export class Client {
   lastUpload = 0;
   /** When something was last heard of the session, in ms since 1970. */
   lastBeat = Date.now();
+  /** When it was asked for, likewise. */
+  since = this.lastBeat;
 
   /** @param {ClientOptions} options */
   constructor(options) {
@@ -98,12 +102,14 @@ export class Client {
       if (signal?.aborted) return reject(abortedBy(signal));
       const endpoint = /** @type {Endpoint} */ (this.#endpoint);
       const id = ++this.#lastId;
+      const bytes = binaryBytes(payload); // which are gone once they are handed over
       try {
         endpoint.post({ v: 1, id, type, payload }, transfer);
       } catch (cause) {
         return reject(new OffstageError(type === 'INIT_TRAINING' ? 'INVALID_SPEC' : 'INVALID_DATA',
           `${type} could not be sent: ${/** @type {Error} */ (cause).message}`, { cause }));
       }
+      this.#options.vitals.sent(type, payload, bytes);
       if (this.#pending.size === 0) {
         endpoint.ref();
         this.#watch.begin();
@@ -119,6 +125,7 @@ export class Client {
     this.#watch.heard();
     this.lastBeat = Date.now();
     const { id, type, payload } = message;
+    this.#options.vitals.received(type, payload);
     if (type === 'NOTICE') return this.#options.noticed(payload);
     const failed = type === 'ERROR' || type === 'TRAINING_ERROR';
     /* Without an id the session could not read a request, nor say which: whoever waits would wait forever. */
@@ -157,6 +164,7 @@ export class Client {
   close(error) {
     if (this.loss) return;
     this.loss = error;
+    this.#options.vitals.lost();
     this.#watch.stop();
     this.abandon(error);
     this.#endpoint?.close();

@@ -18,6 +18,7 @@ import { openInProcess, openWorker } from './endpoint.js';
  * @property {number} heartbeat
  * @property {object} runtime of INIT_TRAINING and LOAD_CHECKPOINT, without place
  * @property {(notice: any) => void} noticed
+ * @property {import('./status.js').Vitals} vitals
  */
 
 /**
@@ -28,10 +29,10 @@ import { openInProcess, openWorker } from './endpoint.js';
  * @returns {{ client: Client, ready: Promise<any> }} ready: the payload of MODEL_READY or CHECKPOINT_LOADED
  */
 export function openSession(place, setting, beginning, signal) {
-  const { timeout, heartbeat, noticed } = setting;
+  const { timeout, heartbeat, noticed, vitals } = setting;
   /* Silence on this thread is the page's own. */
   const limits = place === 'main' ? { timeout: Infinity, heartbeat: Infinity } : { timeout, heartbeat };
-  const client = new Client({ ...limits, noticed });
+  const client = new Client({ ...limits, noticed, vitals });
   return { client, ready: begin(client, place, setting, beginning, signal) };
 }
 

@@ -10,6 +10,7 @@ import { Link } from './link.js';
 import * as rule from './options.js';
 import { readOptions, throwIfAborted } from './options.js';
 import { PERSIST, readPersist } from './persist.js';
+import { Vitals } from './status.js';
 import { whyNotAuto } from './support.js';
 import { Trainer } from './trainer.js';
 
@@ -129,16 +130,22 @@ export async function beginTrainer(name, options, begin) {
   const beginning = begin();
   const events = new Events(settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
+  const vitals = new Vitals(events);
   const { mode, assets, timeout, heartbeat, variant, threads, deterministic, duty, debug } = settings;
   const setting = {
     assets: assetsFolder(assets), timeout, heartbeat,
     runtime: { variant, threads, deterministic, duty, debug, notices: true },
     noticed: (/** @type {import('../worker/protocol.js').Notice} */ notice) => events.noticed(notice),
+    vitals,
   };
   const connection = await connect(beginning, setting, settings);
-  const link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt }, connection);
+  const trains = (/** @type {boolean} */ on, reason = '') => {
+    lifecycle.set(on);
+    if (!on) vitals.ended(reason);
+  };
+  const link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt, trains }, connection);
   if (!('spec' in beginning)) await link.secure(); // what lies outside may change, or go
-  return new Trainer({ link, events, lifecycle, persist, persistData: settings.persistData });
+  return new Trainer({ link, events, vitals, persist, persistData: settings.persistData });
 }
 
 /**

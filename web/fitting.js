@@ -101,7 +101,7 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    link.training = true;
+    link.begins();
     this.#awaitStart();
     this.#drive();
   }
@@ -129,7 +129,7 @@ export class Fitting {
       if (signal?.aborted) this.#finish(() => this.#handle.reject(abortedBy(signal)));
       else if (this.#meansStopped(error)) this.#finish(() => this.#handle.resolve(this.#stopped()));
       else {
-        this.#finish(() => this.#handle.reject(error));
+        this.#finish(() => this.#handle.reject(error), 'failed');
         if (this.#client && !this.#client.loss) this.#link.failed(this.step);
       }
     } finally {
@@ -179,7 +179,8 @@ export class Fitting {
     else this.state = 'training';
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
-    return completed;
+    const { stage, stageSeconds, ...result } = await completed;
+    return result;
   }
 
   /** @param {Client} client @param {boolean} transfer */
@@ -238,10 +239,10 @@ export class Fitting {
     return kind === 'epoch' ? epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0) : step <= this.latest.step;
   }
 
-  /** @param {() => void} settle */
-  #finish(settle) {
+  /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
+  #finish(settle, reason = 'stopped') {
     this.state = 'ended';
-    this.#link.training = false;
+    this.#link.ends(reason);
     settle();
     this.#startKnown();
     for (const ended of this.#waiters.splice(0)) ended();

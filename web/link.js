@@ -22,6 +22,7 @@ import { abortedBy } from './options.js';
  * @property {import('./connect.js').Setting} setting
  * @property {Beginning} beginning
  * @property {Emit} emit
+ * @property {(on: boolean, reason?: 'stopped' | 'failed') => void} trains see ends()
  * @property {number} startedAt by performance.now()
  */
 
@@ -36,7 +37,7 @@ export class Link {
   past = null;
   /** Updates in the model, apart from those of a run that is on. */
   step = 0;
-  /** A run is on. */
+  /** A run is on. See begins() and ends(). */
   training = false;
   /** Sessions that stood in for a lost one. */
   restarts = 0;
@@ -199,6 +200,18 @@ export class Link {
     this.reached(step);
   }
 
+  /** A run begins. */
+  begins() {
+    this.training = true;
+    this.#options.trains(true);
+  }
+
+  /** No run is on any more. @param {'stopped' | 'failed'} reason where no session has told of its end */
+  ends(reason) {
+    this.training = false;
+    this.#options.trains(false, reason);
+  }
+
   /** A step is complete. @param {number} step */
   reached(step) {
     if (step <= this.#furthest) return;
@@ -234,7 +247,7 @@ export class Link {
 
   /** @param {Client} client @param {any} ready */
   #describe(client, ready) {
-    const { reason, step, run, runs, persisted, ...built } = ready;
+    const { reason, step, run, runs, persisted, stage, stageSeconds, ...built } = ready;
     this.past = run ?? null;
     const reasons = reason ? [...this.#reasons, reason] : this.#reasons;
     return /** @type {Info} */ ({

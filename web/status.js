@@ -7,6 +7,28 @@
 /** @typedef {import('../worker/protocol.js').RunRecord} RunRecord */
 /** @typedef {Record<Stage, number>} Seconds */
 
+/**
+ * How a trainer stands: what it knows without asking, and what it was told last. Times are ms since 1970.
+ * @typedef {object} Status
+ * @property {'ready' | 'training' | 'paused' | 'lost' | 'disposed'} state
+ * @property {Stage | 'done'} stage what is being done; 'done': nothing
+ * @property {Seconds} stageSeconds spent in each, pauses and suspensions left out
+ * @property {number} epoch of the latest run
+ * @property {number} batch
+ * @property {number} step updates since the model was made
+ * @property {number} thread that trains; 0: the main one
+ * @property {string} threadName
+ * @property {number | null} processId in Node
+ * @property {boolean} alive there is a session; false while a lost one is replaced, and after the end
+ * @property {number | null} since when there is that session
+ * @property {number} lastBeat when something was last heard of one
+ * @property {number} restarts sessions that took the place of a lost one
+ * @property {number} memory bytes of wasm memory
+ * @property {number} bytesIn of arrays and buffers in messages to the page
+ * @property {number} bytesOut and from it
+ * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last
+ */
+
 /** @returns {Seconds} */
 const none = () => ({ loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 });
 
@@ -194,9 +216,8 @@ export class Vitals {
     this.#events = events;
   }
 
-  /** Before it is posted. @param {string} type @param {any} payload */
-  sent(type, payload) {
-    const bytes = binaryBytes(payload);
+  /** @param {string} type @param {any} payload @param {number} bytes */
+  sent(type, payload, bytes) {
     this.bytesOut += bytes;
     this.#events.log('debug', `${type} is sent, ${bytes} bytes`);
     if (type === 'START_TRAINING') {
@@ -218,6 +239,7 @@ export class Vitals {
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
+    if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null); // which was refused
     if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') this.runs.reset(runs);
     if (type === 'TRAINING_PAUSED') this.stages.pause(true);
     if (type === 'TRAINING_RESUMED') this.stages.pause(false);

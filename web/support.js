@@ -16,6 +16,7 @@
 /**
  * @typedef {object} NodeProcess
  * @property {{ node?: string }} [versions]
+ * @property {number} [pid]
  * @property {Record<string, string | undefined>} [env]
  * @property {() => string} [cwd]
  * @property {(name: string) => any} [getBuiltinModule]
@@ -26,6 +27,9 @@ function nodeProcess() {
   const { process } = /** @type {{ process?: NodeProcess }} */ (globalThis);
   return process?.versions?.node ? process : null;
 }
+
+/** @returns {number | null} of Node's process, null elsewhere */
+export const processId = () => nodeProcess()?.pid ?? null;
 
 const hasWebWorker = () => typeof globalThis.Worker === 'function';
 

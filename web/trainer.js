@@ -9,6 +9,7 @@ import { Fitting, failedRun } from './fitting.js';
 import * as rule from './options.js';
 import { readOptions, throwIfAborted } from './options.js';
 import { PERSIST, readPersist } from './persist.js';
+import { processId } from './support.js';
 
 /** @typedef {import('./client.js').Client} Client */
 /** @typedef {import('./data.js').Source} Source */
@@ -76,16 +77,7 @@ import { PERSIST, readPersist } from './persist.js';
  *   in a better place
  */
 
-/**
- * @typedef {object} Status what the last messages told
- * @property {'ready' | 'training' | 'paused' | 'lost' | 'disposed'} state
- * @property {number} epoch
- * @property {number} step
- * @property {number} batch
- * @property {number} thread
- * @property {number} lastBeat ms since 1970
- * @property {number} memory bytes of wasm memory
- */
+/** @typedef {import('./status.js').Status} Status */
 
 const FIT = {
   epochs: rule.integer(1, 1),
@@ -111,7 +103,7 @@ const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validat
  * @typedef {object} TrainerParts
  * @property {import('./link.js').Link} link
  * @property {import('./events.js').Events} events
- * @property {import('./lifecycle.js').Lifecycle} lifecycle
+ * @property {import('./status.js').Vitals} vitals
  * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says nothing else
  * @property {boolean} persistData
  */
@@ -270,17 +262,29 @@ export class Trainer extends TrainerTarget {
     this.#fitting = undefined;
   }
 
-  /** @returns {Status} */
+  /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../worker/protocol.js').RunRecord[]} */
+  get runs() {
+    return this.#parts.vitals.runs.list();
+  }
+
+  /** How it stands, at once: nobody is asked. @returns {Status} */
   status() {
+    const { client, lastBeat, restarts, info } = this.#link;
+    const { stages, memory, bytesIn, bytesOut } = this.#parts.vitals;
     const latest = this.#fitting?.latest;
     return {
       state: this.#state(),
+      ...stages.read(),
       epoch: latest?.epoch ?? 0,
       batch: latest?.batch ?? 0,
       step: this.#fitting?.step ?? this.#link.step,
-      thread: latest?.threadId ?? 0,
-      lastBeat: this.#link.lastBeat,
-      memory: this.#fitting?.memoryBytes ?? this.info.memoryBytes,
+      thread: client?.threadId ?? 0,
+      threadName: info.mode === 'worker' ? 'offstage' : 'main',
+      processId: processId(),
+      alive: client !== undefined,
+      since: client?.since ?? null,
+      lastBeat, restarts, memory, bytesIn, bytesOut,
+      persist: info.persist,
     };
   }
 

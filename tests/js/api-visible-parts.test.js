@@ -364,16 +364,17 @@ test('vitals are read off the messages, through one session after another', asyn
   await settled();
   const vitals = new Vitals(events);
   const stage = () => vitals.stages.read().stage;
-  vitals.sent('INIT_TRAINING', { layers: [{ type: 'dense' }] });
+  const send = (type, payload) => vitals.sent(type, payload, binaryBytes(payload));
+  send('INIT_TRAINING', { layers: [{ type: 'dense' }] });
   assert.equal(stage(), 'loading');
   vitals.received('MODEL_READY', { memoryBytes: 100, runs: [], stage: 'done', stageSeconds: NONE });
   assert.deepEqual([stage(), vitals.memory], ['done', 100]);
-  vitals.sent('UPLOAD_DATA', { bytes: new ArrayBuffer(64) });
+  send('UPLOAD_DATA', { bytes: new ArrayBuffer(64) });
   vitals.received('DATA_STORED', { bytes: new ArrayBuffer(64) });
   assert.deepEqual([stage(), vitals.bytesOut, vitals.bytesIn], ['loading', 64, 64]);
-  vitals.sent('START_TRAINING', { x: { upload: 1 }, y: new Int32Array(4), numEpochs: 2, batchSize: 8 });
+  send('START_TRAINING', { x: { upload: 1 }, y: new Int32Array(4), numEpochs: 2, batchSize: 8 });
   assert.equal(stage(), 'training');
-  vitals.sent('UPLOAD_DATA', { bytes: new ArrayBuffer(8) }); // for a prediction meanwhile
+  send('UPLOAD_DATA', { bytes: new ArrayBuffer(8) }); // for a prediction meanwhile
   assert.equal(stage(), 'training');
   const progress = { records: [step(1, 4, 0.5, 'epoch')], memoryBytes: 200, stage: 'validating', stageSeconds: NONE };
   vitals.received('TRAINING_PROGRESS', progress);
@@ -381,9 +382,9 @@ test('vitals are read off the messages, through one session after another', asyn
   vitals.lost();
   assert.equal(stage(), 'done');
   assert.equal(vitals.runs.list()[0].endedAt, null, 'the run goes on in another session');
-  vitals.sent('LOAD_CHECKPOINT', { bytes: new Uint8Array(1000) });
+  send('LOAD_CHECKPOINT', { bytes: new Uint8Array(1000) });
   vitals.received('CHECKPOINT_LOADED', { runs: [record(1, { endedAt: null, reason: null, steps: 3 })], stage: 'done', stageSeconds: NONE });
-  vitals.sent('START_TRAINING', { resume: true });
+  send('START_TRAINING', { resume: true });
   assert.deepEqual(vitals.runs.list().map(({ id, steps }) => [id, steps]), [[1, 3]]);
   vitals.received('TRAINING_COMPLETE', { run: record(1), stage: 'done', stageSeconds: NONE });
   vitals.ended('stopped');
@@ -391,13 +392,17 @@ test('vitals are read off the messages, through one session after another', asyn
   assert.equal(vitals.bytesOut, 64 + 16 + 8 + 1000);
   assert.deepEqual(heard.slice(-3).map(([, { message }]) => message),
     ['CHECKPOINT_LOADED is here, 0 bytes', 'START_TRAINING is sent, 0 bytes', 'TRAINING_COMPLETE is here, 0 bytes']);
-  vitals.sent('UPLOAD_DATA', {});
+  send('UPLOAD_DATA', {});
   vitals.received('ERROR', { error: 'no memory' });
   assert.equal(stage(), 'done', 'nothing is loaded any more');
-  vitals.sent('START_TRAINING', {});
+  send('START_TRAINING', {});
   vitals.received('TRAINING_ERROR', { error: 'NaN' });
   vitals.ended('failed');
   assert.deepEqual([stage(), vitals.runs.list()[1].reason], ['done', 'failed']);
+  send('START_TRAINING', {});
+  vitals.received('ERROR', { error: 'no', request: 'START_TRAINING' });
+  vitals.ended('failed');
+  assert.equal(vitals.runs.list().length, 2, 'what is refused is no run');
 });
 
 test('errors bring the stack of the thread where they were made, and of what caused them', () => {
