@@ -9,7 +9,10 @@
  * was suspended: onGap is told. */
 
 /** @typedef {Generator<void, any, void>} Work */
-/** @typedef {{ work: Work, done: (value: any) => void, fail: (error: unknown) => void }} Job */
+/**
+ * apart: of no model that there is, so that it outlives one that is lost.
+ * @typedef {{ work: Work, done: (value: any) => void, fail: (error: unknown) => void, apart?: boolean }} Job
+ */
 /**
  * urgent: somebody waits for what it does next, so it does not rest.
  * @typedef {Job & { updating: () => boolean, paused: () => boolean, urgent?: () => boolean }} Background
@@ -130,11 +133,11 @@ export class Pump {
     if (!this.#running) this.#slice(true);
   }
 
-  /** Fails every job, and the background. @param {unknown} error */
-  abort(error) {
-    const jobs = this.#lanes.flat();
+  /** Fails the background, and every job but those that are apart. @param {unknown} error @param {boolean} [all]  those too */
+  abort(error, all = false) {
+    const jobs = this.#lanes.flat().filter(({ apart }) => all || !apart);
     if (this.#background) jobs.push(this.#background);
-    this.#lanes = [[], [], []];
+    this.#lanes = this.#lanes.map((lane) => lane.filter(({ apart }) => !all && apart));
     this.#background = null;
     for (const job of jobs) job.fail(error);
   }

@@ -27,6 +27,8 @@ import { Training } from './training.js';
 
 /** @typedef {import('./model.js').Model} Model */
 
+/** Requests that are not about the model that there is, and so are not lost with it. */
+const APART = ['INIT_TRAINING', 'LOAD_CHECKPOINT', 'DISPOSE'];
 /** Requests that do not wait while a model is being built. */
 const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
 
@@ -71,7 +73,7 @@ class Session {
     LOAD_CHECKPOINT: (request) => void this.#build(request),
     GET_STATUS: (request) => this.#reply(request, this.#status()),
     PING: (request) => this.#reply(request, {}),
-    DISPOSE: (request) => this.#control(request, () => this.#dispose(request)),
+    DISPOSE: (request) => this.#control(request, () => this.#dispose()),
   };
 
   /** @param {import('./protocol.js').Endpoint} endpoint @param {import('./yield.js').Host} host */
@@ -177,7 +179,7 @@ class Session {
     this.#ordered = 0;
     const kept = new Set(this.#gate); // these wait for the next model
     for (const other of [...this.#pending.values()]) {
-      if (!kept.has(other) && other.type !== 'INIT_TRAINING') this.#fail(other, reason);
+      if (!kept.has(other) && !APART.includes(other.type)) this.#fail(other, reason);
     }
   }
 
@@ -279,7 +281,7 @@ class Session {
   /** @param {import('./pump.js').Work} work @returns {Promise<any>} */
   #finished(work) {
     return new Promise((done, fail) => {
-      this.#pump.add(LANES.LONG, { work, done, fail }); // DISPOSE goes ahead of it
+      this.#pump.add(LANES.LONG, { work, done, fail, apart: true }); // DISPOSE goes ahead of it
       this.#pump.runJobs();
     });
   }
@@ -309,6 +311,7 @@ class Session {
     if (!ALWAYS.includes(request.type)) this.#need();
     this.#pump.add(LANES.CONTROL, {
       work: once(action),
+      apart: APART.includes(request.type),
       done: () => this.#reply(request, { state: this.#status().state }),
       fail: (error) => this.#fail(request, error),
     });
@@ -429,15 +432,16 @@ class Session {
     this.#reply(request, { upload });
   }
 
-  /** @param {Request} request */
-  #dispose(request) {
+  #dispose() {
     this.#training.drop();
-    this.#pending.delete(request.id);
+    const asked = [...this.#pending.values()].filter(({ type }) => type === 'DISPOSE');
+    for (const { id } of asked) this.#pending.delete(id);
     this.#generation++;
     this.#gate = null;
+    this.#pump.abort(disposed(), true);
     this.#lose(disposed());
     for (const other of [...this.#pending.values()]) this.#fail(other, disposed());
-    this.#post(request.id, 'DISPOSED', {});
+    for (const { id } of asked) this.#post(id, 'DISPOSED', {});
   }
 
   #status() {
