@@ -41,6 +41,7 @@ const STEPS = {
   ],
   wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
   js: () => [nodeTests(2, 'js', 'bits', 'golden', 'bench')],
+  soak: () => [nodeTests(2, 'soak')],
   browser: () => [nodeTests(1, 'browser')],
   package: () => [nodeTests(1, 'package')],
 };

@@ -1,0 +1,46 @@
+/* run-records.js: what a run tells while it trains, and at its end, must be one story: every epoch once and in order,
+ * steps that never go back, and a result that repeats it. Throws where it is not. */
+
+export class RunRecords {
+  /** Epoch records so far. @type {any[]} */ epochs = [];
+  #last = { epoch: 0, batch: 0, step: -1 };
+  /** It stands, and nobody has asked it to go on. */ paused = false;
+  #wanted;
+
+  /** @param {{ epochs: number }} wanted */
+  constructor(wanted) {
+    this.#wanted = wanted.epochs;
+  }
+
+  /** @param {{ records: any[] }} payload */
+  progress({ records }) {
+    if (this.paused) throw new Error('progress of a paused run');
+    if (!(records.length > 0)) throw new Error('progress without a record');
+    if (records.slice(0, -1).some(({ kind }) => kind === 'batch')) throw new Error('a batch record before another');
+    for (const record of records) this.record(record);
+  }
+
+  /** @param {any} record */
+  record(record) {
+    const { kind, epoch, batch, step, loss, totalEpochs } = record;
+    const last = this.#last;
+    if (!Number.isFinite(loss)) throw new Error(`a loss of ${loss}`);
+    if (totalEpochs !== this.#wanted) throw new Error(`of ${totalEpochs} epochs, expected ${this.#wanted}`);
+    if (epoch < last.epoch || (epoch === last.epoch && batch < last.batch) || step < last.step) {
+      throw new Error(`went back to ${epoch}/${batch} at ${step} from ${last.epoch}/${last.batch} at ${last.step}`);
+    }
+    this.#last = { epoch, batch, step };
+    if (kind !== 'epoch') return;
+    if (epoch !== this.epochs.length + 1) throw new Error(`epoch ${epoch} after ${this.epochs.length}`);
+    this.epochs.push(record);
+  }
+
+  /** @param {any} result @param {boolean} mayStop */
+  complete({ reason, history, epochs }, mayStop) {
+    if (reason !== 'finished' && !(reason === 'stopped' && mayStop)) throw new Error(`ended as ${reason}`);
+    if (reason === 'finished' && epochs !== this.#wanted) throw new Error(`finished after ${epochs} epochs`);
+    const told = this.epochs.map(({ epoch, loss }) => `${epoch}:${loss}`).join();
+    if (history.map((/** @type {any} */ { epoch, loss }) => `${epoch}:${loss}`).join() !== told) throw new Error(`a history other than what was told: ${told}`);
+    if (epochs !== history.length) throw new Error(`${epochs} epochs, a history of ${history.length}`);
+  }
+}

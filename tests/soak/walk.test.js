@@ -1,0 +1,66 @@
+/* walk.test.js: random walks over the wire protocol and over the page's API, in this process and in worker threads,
+ * with deaths.
+ *
+ * A walk is a list of operations; the oracle says after each which replies and states are allowed. A list that fails is
+ * made shorter until nothing can be left out, and printed with the seed that finds it again. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { SEED, amount } from './amounts.js';
+import { withThreads } from '../js/api-setting.js';
+import { arm, createCells, deaths, disarm } from './fragile.js';
+import { creation, operationsWith } from './page-operations.js';
+import { createPageWalker, tally as pageTally } from './page-walk.js';
+import { operations } from './wire-operations.js';
+import { openLocal, openThread } from './wire-places.js';
+import { createWalker, tally } from './wire-walk.js';
+
+const WALKS_AT_ONCE = 50;
+const walks = fc.array(operations, { minLength: 10, maxLength: 70, size: 'max' });
+
+/** @param {string} name @param {Parameters<typeof createWalker>[0]} open @param {boolean} exact @param {number} least operations */
+function walkOver(name, open, exact, least) {
+  test(`${least} operations over the wire, ${name}`, async (t) => {
+    const walker = createWalker(open);
+    const before = { ...tally };
+    try {
+      for (let seed = SEED; tally.operations - before.operations < least; seed++) {
+        await fc.assert(fc.asyncProperty(walks, (list) => walker.walk(list, exact)), { seed, numRuns: WALKS_AT_ONCE, includeErrorInReport: true });
+      }
+    } finally {
+      await walker.end();
+    }
+    const done = Object.fromEntries(Object.entries(tally).map(([key, count]) => [key, count - before[/** @type {'told'} */ (key)]]));
+    t.diagnostic(`${done.operations} operations in ${done.walks} walks; ${done.exact} replies judged by a known state, ${done.loose} by any; `
+      + `${done.stories} stories of a model, ${done.told} told again with the same bits`);
+    assert.ok(done.exact > 5 * done.loose);
+  });
+}
+
+/** @param {'worker' | 'main'} mode @param {string[]} ways to die @param {number} least operations */
+function walkThePage(mode, ways, least) {
+  test(`${least} operations over the page's API, in mode ${mode}`, async (t) => {
+    const cells = createCells();
+    const address = new URL('fragile-worker.js', import.meta.url);
+    const before = { ...pageTally };
+    const walker = createPageWalker({
+      mode, die: (how, after) => arm(cells, /** @type {'trap'} */ (how), how === 'trap' ? 'work' : 'message', after),
+      deaths: () => deaths(cells), spare: () => void disarm(cells),
+    });
+    await withThreads(async () => {
+      for (let seed = SEED; pageTally.operations - before.operations < least; seed++) {
+        await fc.assert(fc.asyncProperty(creation, fc.array(operationsWith(ways), { minLength: 10, maxLength: 60, size: 'max' }),
+          (first, list) => walker.walk(first, list)), { seed, numRuns: 20, includeErrorInReport: true });
+      }
+    }, (/** @type {any} */ _, /** @type {any} */ options) => [address, { ...options, workerData: { cells } }]);
+    const done = Object.fromEntries(Object.entries(pageTally).map(([key, count]) => [key, count - before[/** @type {'told'} */ (key)]]));
+    t.diagnostic(`${done.operations} operations in ${done.walks} walks with ${done.deaths} deaths; ${done.settled} promises settled; `
+      + `${done.stories} stories of a model, ${done.told} told again with the same bits`);
+  });
+}
+
+walkOver('in this process', openLocal, true, amount(8000, 400_000));
+walkOver('in a worker', openThread, false, amount(4000, 200_000));
+walkThePage('main', [], amount(4000, 200_000));
+walkThePage('worker', [], amount(2000, 100_000));
+walkThePage('worker', ['trap', 'error', 'exit'], amount(2000, 100_000));

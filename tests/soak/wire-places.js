@@ -1,0 +1,91 @@
+/* wire-places.js: where a walk over the wire finds its session: in this process, in turns that the walk takes itself,
+ * so that a walk is the same each time; or in a Node worker thread. Both may die. */
+import { Worker } from 'node:worker_threads';
+import { connectLocal, createManualHost } from '../js/session-client.js';
+import { arm, createCells, deaths, disarm, makeFragile } from './fragile.js';
+
+const HANG_MS = 120_000; // of a worker that is asked and says nothing: no limit on how slow a machine may be
+
+/**
+ * @typedef {object} Place
+ * @property {(message: any, transfer: any[]) => void} send
+ * @property {(n: number) => Promise<void>} turns  lets the session, and this event loop, have so many
+ * @property {() => Promise<boolean>} more         waits for something to happen; false: nothing will
+ * @property {(after: number) => void} die         of a trap, after so many pieces of work
+ * @property {() => number} deaths
+ * @property {() => void} spare                    a death that has not come will not
+ * @property {() => Promise<void>} kill
+ */
+
+const ownCells = createCells();
+let fragile = false;
+const immediate = () => new Promise((resolve) => setImmediate(resolve));
+
+/** @param {(message: any) => void} heard @returns {Place} */
+export function openLocal(heard) {
+  if (!fragile) makeFragile(ownCells);
+  fragile = true;
+  const clock = createManualHost();
+  clock.perReading = 0.05;
+  const client = connectLocal(clock.host);
+  let told = 0;
+  const tell = () => {
+    while (told < client.messages.length) heard(client.messages[told++]);
+  };
+  let idle = 0;
+  return {
+    send(message, transfer) {
+      client.send(message, transfer);
+      tell();
+    },
+    async turns(n) {
+      clock.turn(n);
+      tell();
+      await immediate();
+      tell();
+    },
+    async more() {
+      idle = clock.waiting > 0 ? 0 : idle + 1; // a model is made in turns of the real loop
+      await this.turns(100);
+      return idle < 1000;
+    },
+    die: (after) => arm(ownCells, 'trap', 'work', after),
+    deaths: () => deaths(ownCells),
+    spare: () => void disarm(ownCells),
+    kill: async () => {},
+  };
+}
+
+/** @param {(message: any) => void} heard @returns {Place} */
+export function openThread(heard) {
+  const cells = createCells();
+  const worker = new Worker(new URL('fragile-worker.js', import.meta.url), { workerData: { cells } });
+  /** @type {(() => void)[]} */
+  let waiting = [];
+  let open = true;
+  worker.on('message', (message) => {
+    if (!open) return;
+    heard(message);
+    for (const wake of waiting.splice(0)) wake();
+  });
+  return {
+    send: (message, transfer) => worker.postMessage(message, transfer),
+    async turns(n) {
+      for (; n > 0; n--) await immediate();
+    },
+    more: () => new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), HANG_MS);
+      waiting.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    }),
+    die: (after) => arm(cells, 'trap', 'work', after),
+    deaths: () => deaths(cells),
+    spare: () => void disarm(cells),
+    async kill() {
+      open = false;
+      await worker.terminate();
+    },
+  };
+}
