@@ -93,7 +93,10 @@ async function writeAtOnce(file, bytes) {
     for (let at = 0; at < bytes.length; at += AT_ONCE) {
       const piece = bytes.subarray(at, at + AT_ONCE);
       if (at > 0) await new Promise((resolve) => (later ??= createYield())(() => resolve(undefined)));
-      if (handle.write(piece, { at }) < piece.length) throw Object.assign(new Error('the disk is full'), { name: 'QuotaExceededError' });
+      /* Of a quota that is reached within a write Chromium throws nothing: it tells -8 as an unsigned number. */
+      if (handle.write(piece, { at }) !== piece.length) {
+        throw Object.assign(new Error('the file could only be written in part'), { name: 'QuotaExceededError' });
+      }
     }
     handle.flush();
   } finally {
