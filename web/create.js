@@ -131,11 +131,16 @@ export async function beginTrainer(name, options, begin) {
   const events = new Events(settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
   const vitals = new Vitals(events);
+  /** @type {Link | undefined} */
+  let link;
   const { mode, assets, timeout, heartbeat, variant, threads, deterministic, duty, debug } = settings;
   const setting = {
     assets: assetsFolder(assets), timeout, heartbeat,
     runtime: { variant, threads, deterministic, duty, debug, notices: true },
-    noticed: (/** @type {import('../worker/protocol.js').Notice} */ notice) => events.noticed(notice),
+    noticed: (/** @type {import('../worker/protocol.js').Notice} */ notice) => {
+      if (notice.kind === 'persisted') link?.keeps(notice);
+      events.noticed(notice);
+    },
     vitals,
   };
   const connection = await connect(beginning, setting, settings);
@@ -143,7 +148,7 @@ export async function beginTrainer(name, options, begin) {
     lifecycle.set(on);
     if (!on) vitals.ended(reason);
   };
-  const link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt, trains }, connection);
+  link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt, trains }, connection);
   if (!('spec' in beginning)) await link.secure(); // what lies outside may change, or go
   return new Trainer({ link, events, vitals, persist, persistData: settings.persistData });
 }

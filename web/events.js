@@ -16,7 +16,8 @@
  * @property {{ reason: string, error: Error }} fallback the main thread goes on
  * @property {{ threadId: number, mode: 'worker' | 'main', reason: string | null }} workerstart
  * @property {{ threadId: number, mode: 'worker' | 'main', reason: string | null }} workerstop
- * @property {{ step: number, bytes: number, ms: number, storage: string }} persisted a checkpoint is on storage
+ * @property {{ step: number, bytes: number, ms: number, storage: string, reason: string | null }} persisted a
+ *   checkpoint is on storage; `reason`: why not in a better place
  */
 /**
  * @template {keyof TrainerEvents} T

@@ -66,6 +66,8 @@ export class Link {
   /** @type {Waiter[]} */
   #waiting = [];
   #disposing = false;
+  /** @type {string | undefined} */
+  #name;
   /** For who asks later. @type {(() => OffstageError) | undefined} */
   #ended;
 
@@ -200,10 +202,16 @@ export class Link {
     this.reached(step);
   }
 
-  /** A run begins. */
-  begins() {
+  /** A run begins. @param {string} [name] that its checkpoints are kept under */
+  begins(name) {
+    this.#name = name;
     this.training = true;
     this.#options.trains(true);
+  }
+
+  /** A checkpoint of the run that is on is there. @param {{ storage: string, reason: string | null }} kept */
+  keeps({ storage, reason }) {
+    if (this.#name !== undefined) this.info = { ...this.info, persist: { name: this.#name, storage, reason } };
   }
 
   /** No run is on any more. @param {'stopped' | 'failed'} reason where no session has told of its end */

@@ -86,7 +86,7 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string, time: number } |
  *   { kind: 'warning', code: import('./keeper.js').Warning, message: string } |
  *   { kind: 'gap', ms: number, at: number } |
- *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string }} Notice
+ *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string, reason: string | null }} Notice
  */
 /** What the session is doing. @typedef {import('./status.js').Stage | 'done'} Stage */
 /** @typedef {{ stage: Stage, stageSeconds: Record<import('./status.js').Stage, number> }} Told */

@@ -236,7 +236,9 @@ class Session {
     this.#gone = null;
     this.#holding.hold(held);
     this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
-    this.#reply(request, { ...model.describe(), variant, threads, reason, persisted: this.#holding.told() });
+    this.#stages.enter('done');
+    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
+    this.#reply(request, { ...model.describe(), ...told });
   }
 
   /**

@@ -92,7 +92,7 @@ export class Training {
     const began = host.now();
     const { length } = bytes;
     if (!await keeper.write(bytes, about)) return; // which it has warned of
-    notice({ kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began, storage: keeper.storage });
+    notice({ kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began, storage: keeper.storage, reason: keeper.reason });
   }
 
   /** @param {Keeper} keeper @param {import('./model.js').Model} model @param {Stored} x @param {Stored} y @param {Run} run */

@@ -55,7 +55,7 @@ test('the log tells every event, debug entries only where asked', async () => {
   events.emit('restart', { attempt: 1, error, step: 12 });
   events.emit('fallback', { reason: 'no more tries', error });
   events.emit('resumed', { at: 5, ms: 2500 });
-  events.emit('persisted', { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  events.emit('persisted', { step: 12, bytes: 100, ms: 3, storage: 'opfs', reason: null });
   events.log('debug', 'a detail');
   assert.deepEqual(heard.map(([, { level, message }]) => `${level}: ${message}`), [
     'info: started: worker, thread 3',
@@ -71,9 +71,9 @@ test('the log tells every event, debug entries only where asked', async () => {
   const all = listening(['log', 'persisted', 'warning'], { debug: true });
   await settled();
   all.events.log('debug', 'a detail', 7);
-  all.events.noticed({ kind: 'persisted', step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  all.events.noticed({ kind: 'persisted', step: 12, bytes: 100, ms: 3, storage: 'opfs', reason: null });
   assert.deepEqual(all.heard.map(([type, detail]) => [type, detail.level]), [['log', 'debug'], ['log', 'debug'], ['persisted', undefined]]);
-  assert.deepEqual(all.heard[2][1], { step: 12, bytes: 100, ms: 3, storage: 'opfs' });
+  assert.deepEqual(all.heard[2][1], { step: 12, bytes: 100, ms: 3, storage: 'opfs', reason: null });
   assert.deepEqual(all.heard[0][1], { level: 'debug', message: 'a detail', time: 7 });
 });
 
