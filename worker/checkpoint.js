@@ -194,13 +194,13 @@ function readTensors(entries, data) {
   const found = Object.entries(entries).map(([name, entry]) => {
     const what = `tensor ${show(name)}`;
     const { dtype, shape, data_offsets: offsets } = fieldsOf(entry, ['dtype', 'shape', 'data_offsets'], what);
-    if (!Object.hasOwn(DTYPES, dtype)) refuse(`${what} has dtype ${show(dtype)}, expected F32 or F64`);
+    if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) refuse(`${what} has dtype ${show(dtype)}, expected F32 or F64`);
     if (!Array.isArray(shape) || shape.length > MOST_RANK || !shape.every(isCount)) refuse(`${what} has shape ${show(shape)}`);
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) refuse(`${what} has data_offsets ${show(offsets)}`);
     const [begin, end] = offsets;
     const size = DTYPES[/** @type {DType} */ (dtype)] * sizeOf(shape);
     if (end - begin !== size) refuse(`${what} has bytes ${begin} to ${end}, expected ${size} for its shape [${shape.join(', ')}]`);
-    return { name, begin, end, tensor: { dtype, shape, data: data.subarray(begin, end) } };
+    return { name, begin, end, tensor: { dtype: /** @type {DType} */ (dtype), shape, data: data.subarray(begin, end) } };
   });
   /* Those without an element stand before the one that begins where they do. */
   found.sort((a, b) => a.begin - b.begin || a.end - b.end);

@@ -177,7 +177,7 @@ function readFields(schema, record, given, where) {
 function readValue(schema, field, value, where) {
   if (field.most > 1) {
     const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-    const { length } = /** @type {any} */ (value ?? '');
+    const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
     const ok = given ? list.every(isNumber) : field.spread === 1 && isNumber(value);
     if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
@@ -186,11 +186,15 @@ function readValue(schema, field, value, where) {
     }
     return given ? list : value;
   }
-  const enumeration = schema.enumerations.get(field.enumeration);
-  const ok = field.kind === 'enum' ? typeof value === 'string' && enumeration?.has(value)
+  const ok = field.kind === 'enum' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)
     : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
   if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
   return value;
+}
+
+/** @param {Schema} schema @param {string} enumeration  which the schema has @returns {Map<string, number>} */
+function valuesOf(schema, enumeration) {
+  return /** @type {Map<string, number>} */ (schema.enumerations.get(enumeration));
 }
 
 /** @param {unknown} value */
@@ -205,7 +209,7 @@ function isNumber(value) {
  * @returns {string}
  */
 function allowed(schema, field) {
-  if (field.kind === 'enum') return `one of ${oneOf([...(schema.enumerations.get(field.enumeration)?.keys() ?? [])])}`;
+  if (field.kind === 'enum') return `one of ${oneOf([...valuesOf(schema, field.enumeration).keys()])}`;
   if (field.kind === 'boolean') return 'true or false';
   const one = field.kind === 'integer' ? 'an integer' : 'a number';
   const range = `from ${field.low} to ${field.high}`;
@@ -285,7 +289,7 @@ function writeBytes(schema, records) {
 
 /** @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
 function toNumbers(schema, field, value) {
-  if (field.kind === 'enum') return [/** @type {number} */ (schema.enumerations.get(field.enumeration)?.get(value))];
+  if (field.kind === 'enum') return [/** @type {number} */ (valuesOf(schema, field.enumeration).get(value))];
   if (field.kind === 'boolean') return [value ? 1 : 0];
   return Array.isArray(value) ? value : [value];
 }
@@ -325,7 +329,7 @@ function fromNumber(schema, field, number) {
  * @returns {string}
  */
 export function enumName(schema, enumeration, id) {
-  for (const [name, value] of schema.enumerations.get(enumeration) ?? []) if (value === id) return name;
+  for (const [name, value] of valuesOf(schema, enumeration)) if (value === id) return name;
   return `${enumeration} ${id}`;
 }
 

@@ -77,6 +77,9 @@ test('unknown names and wrong types are refused, with what was got and what is a
   refused({ ...SPEC, layers: new Array(1) }, /layer 0 is undefined/);
   refused({ ...SPEC, inputShape: undefined }, /inputShape is missing, expected an array of 1 to 6 integers from 1 to 100/);
   refused({ ...SPEC, inputShape: 8 }, /inputShape is 8, expected an array/);
+  refused({ ...SPEC, inputShape: null }, /inputShape is null, expected an array/);
+  refused({ ...SPEC, inputShape: new Array(2) }, /inputShape is \[undefined, undefined\], 2 values/);
+  refused({ ...SPEC, inputShape: new DataView(new ArrayBuffer(2)) }, /inputShape is DataView/);
   refused({ ...SPEC, inputShape: [] }, /0 values/);
   refused({ ...SPEC, inputShape: [1, 1, 1, 1, 1, 1, 1] }, /7 values/);
   refused({ ...SPEC, inputShape: [8, '9'] }, /inputShape is \[8, '9'\]/);
@@ -125,6 +128,8 @@ test('layers as built: defaults, pairs, names, and strides that follow the pool'
   assert.deepEqual(fillDefaults(SCHEMA, flatten), { type: 'flatten' });
   const [wide] = encodeSpec(SCHEMA, { ...SPEC, layers: [{ type: 'pool9', poolSize: [3, 2], strides: 1 }] }).layers;
   assert.deepEqual(fillDefaults(SCHEMA, wide).strides, [1, 1]);
+  const [one] = encodeSpec(SCHEMA, { ...SPEC, layers: [{ type: 'pool9', poolSize: [3] }] }).layers;
+  assert.deepEqual(fillDefaults(SCHEMA, one).poolSize, [3, 3]);
 });
 
 test("C's refusals in words", () => {

@@ -47,7 +47,7 @@ function deep(depth) {
 
 const MAKERS = /** @type {((random: (n: number) => number) => any)[]} */ ([
   () => undefined, () => null, () => true, () => false, () => '', () => 'x'.repeat(2000), () => 10n ** 30n, () => 1n,
-  () => [], () => ({}), () => [[]], () => [1, 2], () => [0.5, -0.5], () => [[1, 2], [3, 4]], () => ['a', 'b'],
+  () => [], () => ({}), () => ({ toString: 1 }), () => [[]], () => [1, 2], () => [0.5, -0.5], () => [[1, 2], [3, 4]], () => ['a', 'b'],
   () => sparse(4), () => sparse(2 ** 32 - 1), () => sparse(2 ** 30, 1), () => cycle(), () => deep(12), () => deep(400),
   () => new Float32Array([1, 2, 3, 4]), () => new Float64Array([1, NaN]), () => new Uint8Array(8), () => new Int32Array([0, 1]),
   () => new Uint8ClampedArray(4), () => new BigInt64Array(4), () => new Float32Array(0), () => new DataView(new ArrayBuffer(8)),
