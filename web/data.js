@@ -77,6 +77,10 @@ export const STORED = Object.freeze(/** @type {any} */ ({ stored: true }));
  */
 export const isGone = ({ given, length }) => given !== undefined && given.byteLength === 0 && length > 0;
 
+/** @param {any} cause an error @returns {OffstageError} */
+export const dataLost = (cause) => new OffstageError('DATA_LOST',
+  `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`, { cause });
+
 /** @param {any} value @returns {ArrayBufferView | undefined} */
 function givenArray(value) {
   const array = value?.data ?? value;

@@ -4,7 +4,7 @@
  * on their way pause and resume wait for the start, and stop cancels it. A session that is lost is followed by the next,
  * which is given the data again and begins where the link's checkpoint stands; no record is told twice. */
 import { OffstageError } from '../worker/errors.js';
-import { STORED, deliver, isGone } from './data.js';
+import { STORED, dataLost, deliver, isGone } from './data.js';
 import { abortedBy } from './options.js';
 import { Run } from './run.js';
 
@@ -19,6 +19,7 @@ import { Run } from './run.js';
  * @typedef {object} Settings
  * @property {object} start of START_TRAINING's payload what is not said below
  * @property {boolean} resume
+ * @property {boolean} otherData
  * @property {{ name: string, data?: boolean } | undefined} persist
  * @property {boolean} transfer
  * @property {AbortSignal | undefined} signal
@@ -26,6 +27,9 @@ import { Run } from './run.js';
 
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
+
+/** @param {any} error */
+const isInvalidData = (error) => error instanceof OffstageError && error.code === 'INVALID_DATA';
 
 /** @param {unknown} error @returns {Run} one that has failed already */
 export function failedRun(error) {
@@ -101,7 +105,7 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    link.begins();
+    link.begins(settings.persist?.name);
     this.#awaitStart();
     this.#drive();
   }
@@ -145,10 +149,10 @@ export class Fitting {
       try {
         return await this.#trainOn(client);
       } catch (error) {
-        if (error !== client.loss) throw error;
+        if (error !== client.loss) throw this.#isElsewhere && isInvalidData(error) ? dataLost(error) : error;
         if (this.#link.verdict) throw this.#link.verdict;
         this.#leave(client);
-        if (!this.#stopping) this.#checkData(client.loss);
+        if (!this.#stopping && this.#x !== STORED && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
       }
     }
   }
@@ -163,11 +167,12 @@ export class Fitting {
 
   /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
   async #trainOn(client) {
-    const { start, resume, persist, transfer } = this.#settings;
-    const values = this.#isStored ? [STORED, STORED] : this.#deliver(client, transfer);
+    const { start, resume, otherData, persist, transfer } = this.#settings;
+    const kept = this.#kept;
+    const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
     const [x, y] = values instanceof Promise ? await values : values;
     const completed = client.request('START_TRAINING',
-      { ...start, x, y, resume: resume || this.#kept, persist, snapshotMs: this.#link.snapshotMs }, {
+      { ...start, x, y, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#link.snapshotMs }, {
         progress: (payload) => this.#progress(payload),
         snapshot: (checkpoint) => {
           this.#kept = true;
@@ -191,19 +196,14 @@ export class Fitting {
     return deliver(client, [this.#x, this.#y], { transfer, check });
   }
 
-  /** The session takes the data from storage: it always did, or the page has them no more. */
-  get #isStored() {
-    return this.#x === STORED || (this.#settings.persist?.data === true && this.#isGone);
-  }
-
+  /** The page has no data to give. */
   get #isGone() {
-    return isGone(this.#x) || isGone(this.#y);
+    return this.#x === STORED || isGone(this.#x) || isGone(this.#y);
   }
 
-  /** @param {OffstageError | undefined} cause */
-  #checkData(cause) {
-    if (!this.#isGone || this.#isStored) return;
-    throw new OffstageError('DATA_LOST', `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`, { cause });
+  /** It has them no more, but storage may; the snapshot that there is tells whether those are the ones. */
+  get #isElsewhere() {
+    return this.#x !== STORED && this.#isGone && this.#kept && this.#settings.persist?.data === true;
   }
 
   #awaitStart() {

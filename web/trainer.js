@@ -3,7 +3,7 @@
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can know, the rest is the session's to
  * refuse. How a session is made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../worker/errors.js';
-import { STORED, checkpointBytes, copyBytes, deliver, inputs, isGone, targets, weightsToSend } from './data.js';
+import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, targets, weightsToSend } from './data.js';
 import { TrainerTarget } from './events.js';
 import { Fitting, failedRun } from './fitting.js';
 import * as rule from './options.js';
@@ -169,8 +169,8 @@ export class Trainer extends TrainerTarget {
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
     if (persistData && !kept) throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
     return {
-      start: { numEpochs, batchSize, shuffle, validationSplit, progressHz, otherData },
-      persist: kept && { ...kept, data: persistData }, resume, transfer, signal,
+      start: { numEpochs, batchSize, shuffle, validationSplit, progressHz },
+      persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
     };
   }
 
@@ -213,9 +213,7 @@ export class Trainer extends TrainerTarget {
     throwIfAborted(signal);
     const check = () => throwIfAborted(signal);
     return this.#link.call(async (client, loss) => {
-      if (loss && sources.some(isGone)) {
-        throw new OffstageError('DATA_LOST', `the data were handed over (transfer: true) to a worker that is lost: ${loss.message}`, { cause: loss });
-      }
+      if (loss && sources.some(isGone)) throw dataLost(loss);
       const sent = deliver(client, sources, { transfer, check });
       return request(client, sent instanceof Promise ? await sent : sent);
     }, { signal });

@@ -23,7 +23,9 @@ const spec: Spec = {
 
 const options: TrainerOptions = {
   mode: 'auto', threads: 'auto', deterministic: true, variant: 'simd', assets: new URL('https://example.org/'),
-  timeout: 30_000, restart: { retries: 3, delay: 250 }, signal: new AbortController().signal,
+  timeout: 30_000, heartbeat: 10_000, restart: { retries: 3, delay: 250, factor: 2, maxDelay: 30_000 },
+  persist: { name: 'digits', keep: 3, seconds: 10, folder: '/tmp/digits' }, persistData: true, duty: 0.5, keepAwake: true, debug: true,
+  signal: new AbortController().signal,
 };
 
 export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, loss: number) => void): Promise<Result> {
@@ -58,6 +60,11 @@ export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, 
   const bytes: Uint8Array = await trainer.save();
   const again: Trainer = await loadTrainer(bytes, { mode: 'main' });
   await again.load(bytes);
+  const resumed: Result = await again.fit(x, y, { resume: true, otherData: true, persist: 'digits', persistData: false });
+  const latest: Run | undefined = again.run;
+  console.log(resumed.step, latest === again.run, info.persist?.name, info.persist?.storage, info.persist?.reason);
+  trainer.addEventListener('restart', ({ detail: { attempt, error, step } }) => console.log(attempt, error.message, step));
+  trainer.addEventListener('fallback', ({ detail: { reason } }) => console.log(reason), { once: true });
   await Promise.all([trainer.dispose(), again.dispose()]);
   const result: Result = await run;
   const reason: 'finished' | 'stopped' | 'earlyStopping' = result.reason;
