@@ -149,6 +149,7 @@ export class Run {
    * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
    */
   *closing(reason) {
+    this.resume();
     this.#durationMs = 1000 * this.elapsed();
     this.#ended = reason;
     this.flush();
@@ -279,8 +280,10 @@ export class Run {
 
   resume() {
     if (!this.paused) return;
-    if (this.began) this.#startedAt += this.#parts.host.now() - this.#pausedAt;
     this.paused = false;
+    const ms = this.#parts.host.now() - this.#pausedAt;
+    this.#parts.stages.leaveOut(ms);
+    this.leaveOut(ms);
   }
 
   /** Time that was not the run's: the machine slept. @param {number} ms */
