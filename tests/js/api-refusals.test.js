@@ -257,5 +257,5 @@ test('checkpoints that are none, and options of runs that do not fit together', 
 });
 
 test('nothing but the contract is exported', () => {
-  assert.deepEqual(Object.keys(offstage).sort(), ['OffstageError', 'createTrainer', 'loadTrainer']);
+  assert.deepEqual(Object.keys(offstage).sort(), ['OffstageError', 'createTrainer', 'listTrainers', 'loadTrainer', 'removeTrainer', 'resumeTrainer']);
 });
