@@ -191,6 +191,27 @@ test('duty: training that somebody waits for does not rest, nor owe', () => {
   time.turn(1000);
   assert.equal(state.trained - trained, 2000);
   assert.equal(time.timers.length, 1, 'the one that was there');
+  state.urgent = false;
+  time.ms = Math.max(time.ms, time.timers[0].due);
+  time.fire();
+  const before = state.trained;
+  while (time.waiting > 0) time.turn();
+  assert.ok(state.trained > before);
+  assert.ok(time.timers[0].due - time.ms < 1000, `the next rest is of ${time.timers[0].due - time.ms} ms`);
+});
+
+test('duty: a slice in which the machine slept is not rested for', () => {
+  const { time, pump } = training({ duty: 0.1 });
+  pump.setBackground({
+    work: (function* work() {
+      time.ms += 3_600_000;
+      pump.look();
+      yield;
+    })(),
+    done: () => {}, fail: assert.fail, updating: () => false, paused: () => false,
+  });
+  time.turn(2);
+  assert.equal(time.timers.length, 0);
 });
 
 test('duty: a queue that lets no timer through cannot make a rest longer', () => {
