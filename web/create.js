@@ -101,7 +101,7 @@ const RESTART = {
  * @returns {Promise<Trainer>}
  */
 export async function createTrainer(spec, options) {
-  return beginTrainer('createTrainer', options, () => ({ spec: plainSpec(spec) }));
+  return (await beginTrainer('createTrainer', options, () => ({ spec: plainSpec(spec) }))).trainer;
 }
 
 /**
@@ -111,7 +111,7 @@ export async function createTrainer(spec, options) {
  * @returns {Promise<Trainer>}
  */
 export async function loadTrainer(bytes, options) {
-  return beginTrainer('loadTrainer', options, () => ({ bytes: checkpointBytes(bytes) }));
+  return (await beginTrainer('loadTrainer', options, () => ({ bytes: checkpointBytes(bytes) }))).trainer;
 }
 
 /**
@@ -119,7 +119,8 @@ export async function loadTrainer(bytes, options) {
  * @param {string} name of the function that was called, for messages
  * @param {unknown} options
  * @param {() => Beginning} begin
- * @returns {Promise<Trainer>}
+ * @returns {Promise<{ trainer: Trainer, past: import('../worker/protocol.js').RunToResume | null }>} past: the
+ *   run that it stands in
  */
 export async function beginTrainer(name, options, begin) {
   const startedAt = performance.now();
@@ -150,7 +151,8 @@ export async function beginTrainer(name, options, begin) {
   };
   link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt, trains }, connection);
   if (!('spec' in beginning)) await link.secure(); // what lies outside may change, or go
-  return new Trainer({ link, events, vitals, persist, persistData: settings.persistData });
+  const trainer = new Trainer({ link, events, vitals, persist, persistData: settings.persistData });
+  return { trainer, past: connection.ready.run };
 }
 
 /**

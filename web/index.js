@@ -1,6 +1,7 @@
 /* index.js: what an app imports, and nothing else. */
 export { OffstageError } from '../worker/errors.js';
 export { createTrainer, loadTrainer } from './create.js';
+export { listTrainers, removeTrainer, resumeTrainer } from './stored.js';
 
 /** @typedef {import('../worker/errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./run.js').Epoch} Epoch */
@@ -14,6 +15,7 @@ export { createTrainer, loadTrainer } from './create.js';
 /** @typedef {import('./trainer.js').Prediction} Prediction */
 /** @typedef {import('./create.js').Spec} Spec */
 /** @typedef {import('./trainer.js').Status} Status */
+/** @typedef {import('./stored.js').StoredTrainer} StoredTrainer */
 /** @typedef {import('./trainer.js').TargetData} TargetData */
 /** @typedef {import('./trainer.js').Trainer} Trainer */
 /** @typedef {import('./create.js').TrainerOptions} TrainerOptions */

@@ -22,7 +22,7 @@ export class Holding {
    */
   async open({ name, folder, keep }, assets) {
     const held = this.#held;
-    if (held?.name !== name || held.folder !== folder) {
+    if (!held || held.name !== name || held.folder !== folder) {
       return { keeper: await openKeeper({ name, folder, keep, assets, warn: this.#warn }), name, folder };
     }
     if (keep !== undefined) held.keeper.keepAtMost(keep);

@@ -8,7 +8,7 @@
 import { makeModel, openSource } from './building.js';
 import { readX } from './data.js';
 import { fromBare, isBare, toBare, unfold } from './dialect.js';
-import { OffstageError, checkFields, errorToWire, trapError } from './errors.js';
+import { OffstageError, checkFields, errorToWire, show, trapError } from './errors.js';
 import { Holding } from './holding.js';
 import { readRuntime } from './module.js';
 import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
@@ -50,6 +50,7 @@ class Session {
   #training;
   #startedAt;
   /** How the model's session is to run, as it was asked for. @type {any} */ #runtime = {};
+  /** That of a model on its way. @type {any} */ #asked = null;
   /** Where the model's checkpoints last. */ #holding;
   /** Requests that wait for a model. @type {Request[] | null} */ #gate = null;
   /** Why there is no model, where there was one. @type {OffstageError | null} */ #gone = null;
@@ -145,7 +146,7 @@ class Session {
 
   /** Tells who asked to be told. @param {import('./protocol.js').Notice} notice */
   #notice(notice) {
-    const { notices, debug } = this.#runtime;
+    const { notices, debug } = this.#asked ?? this.#runtime;
     if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#post(null, 'NOTICE', notice);
   }
 
@@ -206,6 +207,7 @@ class Session {
       const { runtime: given, ...rest } = request.payload;
       const asked = given !== undefined ? given : loads ? this.#runtime : {};
       const settled = readRuntime(asked);
+      this.#asked = asked;
       const ports = {
         pump: this.#pump, stages: this.#stages, holding: this.#holding,
         finished: (/** @type {import('./pump.js').Work} */ work) => this.#finished(work),
@@ -223,6 +225,7 @@ class Session {
         throw error;
       }
     });
+    this.#asked = null;
   }
 
   /**
@@ -430,6 +433,7 @@ class Session {
   /** @param {Request} request */
   #discard(request) {
     const { upload } = checkFields(request.payload, ['upload'], 'DISCARD_DATA', 'INVALID_OPTION');
+    if (!Number.isSafeInteger(upload)) throw new OffstageError('INVALID_OPTION', `upload is ${show(upload)}, expected an integer`);
     this.#need().store.discard(upload);
     this.#reply(request, { upload });
   }

@@ -1,0 +1,79 @@
+/* stored.js: what outlives a page: trainers on storage are brought back, listed and removed.
+ * Invariant: what storage is asked is in worker/, and loads when it is asked first; a page that asks nothing loads
+ * nothing. A trainer that comes back owns its name from then on, as the one before it did. */
+import { OffstageError } from '../worker/errors.js';
+import { checkWhere } from '../worker/naming.js';
+import { beginTrainer } from './create.js';
+import { STORED } from './data.js';
+import { assetsFolder } from './endpoint.js';
+import * as rule from './options.js';
+import { readOptions } from './options.js';
+
+/** @typedef {import('../worker/stored.js').StoredTrainer} StoredTrainer */
+/**
+ * Where to look. In Node in a folder, '.offstage' in the working directory unless told otherwise; a page looks at its
+ * origin's storage. `assets` is that of createTrainer().
+ * @typedef {{ folder?: string, assets?: string | URL }} StoredOptions
+ */
+
+const FOLDER = {
+  otherwise: /** @type {string | undefined} */ (undefined),
+  allowed: 'a path',
+  accepts: (/** @type {unknown} */ value) => typeof value === 'string' && value !== '',
+};
+const PLACE = { folder: FOLDER, assets: rule.address };
+
+/**
+ * The trainer whose checkpoints fit() kept by `persist: name`: model, optimizer, history and runs, as the newest whole
+ * one has them; torn ones are told by 'warning' events. Later fits are kept under the name too. Where its run was
+ * interrupted and the data were kept (persistData), it goes on by itself: see trainer.run. Else
+ * trainer.fit(x, y, { resume: true }) goes on with it.
+ * @param {string} name
+ * @param {import('./create.js').TrainerOptions & { folder?: string }} [options]
+ * @returns {Promise<import('./trainer.js').Trainer>} rejects with BUSY where another tab, session or process has it, and
+ *   with BAD_CHECKPOINT where there is none that could be read
+ */
+export async function resumeTrainer(name, options = {}) {
+  readOptions('resumeTrainer', typeof options === 'object' && options ? {} : options, {});
+  const { folder, ...rest } = options;
+  checkWhere(name, folder);
+  const stored = { name, ...(folder !== undefined && { folder }) };
+  const { trainer, past } = await beginTrainer('resumeTrainer', { persist: stored, ...rest }, () => ({ stored }));
+  if (past?.data === 'stored' && past.ended === null) trainer.fit(/** @type {any} */ (STORED), /** @type {any} */ (STORED), { resume: true });
+  return trainer;
+}
+
+/**
+ * The trainers that are on storage, newest first.
+ * @param {StoredOptions} [options]
+ * @returns {Promise<StoredTrainer[]>}
+ */
+export async function listTrainers(options) {
+  const place = readPlace('listTrainers', options);
+  return (await load()).listStored(place);
+}
+
+/**
+ * Removes a trainer's checkpoints and data from storage. Nothing happens where there are none.
+ * @param {string} name
+ * @param {StoredOptions} [options]
+ * @returns {Promise<void>} rejects with BUSY while somebody has it
+ */
+export async function removeTrainer(name, options) {
+  const place = readPlace('removeTrainer', options);
+  return (await load()).removeStored(name, place);
+}
+
+/** @param {string} where @param {StoredOptions | undefined} options */
+function readPlace(where, options) {
+  const { folder, assets } = readOptions(where, options, PLACE);
+  return { folder, assets: assetsFolder(assets)?.href };
+}
+
+async function load() {
+  try {
+    return await import('../worker/stored.js');
+  } catch (cause) {
+    throw new OffstageError('UNSUPPORTED', `what reads storage could not be loaded: ${/** @type {Error} */ (cause).message}`, { cause });
+  }
+}
