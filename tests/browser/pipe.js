@@ -80,7 +80,8 @@ export async function openPipe(path) {
  * @property {(expression: string) => Promise<any>} evaluate
  * @property {(method: string, params?: object) => Promise<any>} send
  * @property {() => Promise<void>} show puts it in front of the others
- * @property {() => Promise<void>} reload until the page is there again, after a crash too
+ * @property {() => Promise<void>} crash its process, until it is gone
+ * @property {() => Promise<void>} reload of a page that has crashed, until it is there again
  * @property {() => Promise<Worker[]>} workers that the page has
  */
 
@@ -115,10 +116,18 @@ export async function openTab(pipe, url) {
     async show() {
       await pipe.send('Target.activateTarget', { targetId });
     },
+    async crash() {
+      await send('Inspector.enable');
+      await new Promise((resolve) => {
+        const stop = pipe.listen(({ method, sessionId: from }) => {
+          if (method === 'Inspector.targetCrashed' && from === sessionId) resolve(stop());
+        });
+        send('Page.crash').catch(() => {}); // nobody is left to answer
+      });
+    },
     async reload() {
-      await evaluate('globalThis.outdated = true').catch(() => {}); // of a page that has crashed there is nothing to mark
       await send('Page.reload');
-      await loaded('!globalThis.outdated');
+      await loaded();
     },
     workers: () => workersOf(pipe, sessionId),
   };
