@@ -49,7 +49,8 @@ export function errorToWire(error) {
  * @returns {OffstageError}
  */
 export function errorFromWire(payload) {
-  const message = payload?.error || 'the worker answered with an error that says nothing';
+  const text = typeof payload?.error === 'string' ? payload.error : '';
+  const message = text || 'the worker answered with an error that says nothing';
   const known = payload?.code !== undefined && ERROR_CODES.includes(payload.code);
   const error = known
     ? new OffstageError(/** @type {ErrorCode} */ (payload.code), message)
