@@ -1,12 +1,12 @@
 /* saving.js: when a run takes a checkpoint, and where it goes: to the client, which keeps the latest in case that this
  * session dies, and to storage, where it outlives the page.
  *
- * A checkpoint is taken between two steps, and so rarely that it costs at most one part in SHARE of the time. What
- * cannot be taken or written is warned of and tried again later; no run ends for it. */
+ * A checkpoint is taken between two steps, and so rarely that those for each of the two cost at most one part in SHARE
+ * of the time. What cannot be taken or written is warned of and tried again later; no run ends for it. */
 
 import { OffstageError } from './errors.js';
 
-const SHARE = 100;
+const SHARE = 200;
 const KEEP_SECONDS = 5;
 /** After one that failed. */
 const RETRY_MS = 10_000;

@@ -13,7 +13,7 @@ import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
 import { ensurePeers } from './install.mjs';
 
-const QUESTIONS = ['peers', 'step', 'interpreter', 'threads', 'relaxed', 'memory', 'startup', 'size', 'longtask', 'handover', 'progress', 'stop', 'roundtrip', 'hidden', 'train'];
+const QUESTIONS = ['peers', 'step', 'interpreter', 'threads', 'relaxed', 'memory', 'startup', 'size', 'longtask', 'handover', 'progress', 'stop', 'roundtrip', 'checkpoint', 'hidden', 'train'];
 /** Questions that need the bench's own packages. */
 const PEERED = ['peers', 'startup', 'size', 'longtask', 'train'];
 const OPTIONS = ['--quick', '--publish'];
