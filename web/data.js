@@ -243,11 +243,14 @@ export function checkpointBytes(given) {
 }
 
 /**
- * A copy in a buffer of its own; the page has its turn between two slices.
+ * A copy in a buffer of its own: at once where it is small, else the page has its turn between two slices.
  * @param {Uint8Array} bytes
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ * @returns {Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function copyBytes(bytes) {
+export const copyBytes = (bytes) => (bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes));
+
+/** @param {Uint8Array} bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
+async function copySlices(bytes) {
   const copy = new Uint8Array(bytes.length);
   for (let begin = 0; begin < bytes.length; begin += SLICE_BYTES) {
     if (begin > 0) await turn();

@@ -255,9 +255,16 @@ export class Trainer extends TrainerTarget {
   async load(bytes) {
     this.#checkOpen();
     this.#checkNotTraining('load');
-    const copy = await copyBytes(checkpointBytes(bytes));
+    const copied = copyBytes(checkpointBytes(bytes));
+    const copy = copied instanceof Promise ? await copied : copied;
+    const before = this.#fitting;
     await this.#link.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
-    this.#fitting = undefined;
+    if (this.#fitting === before) this.#fitting = undefined; // else a run has begun behind it
+  }
+
+  /** Complete epochs of the latest run, those before it was interrupted included. @returns {import('./run.js').Epoch[]} */
+  get history() {
+    return structuredClone(this.#fitting?.history ?? this.#link.past?.history ?? []);
   }
 
   /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../worker/protocol.js').RunRecord[]} */
