@@ -31,6 +31,9 @@ const common = [
   { weight: 3, arbitrary: op('getWeights') },
   { weight: 2, arbitrary: op('setWeights', { of: fc.constantFrom('A', 'A', 'B', 'nan', 'none') }) },
   { weight: 2, arbitrary: op('abort') },
+  { weight: 4, arbitrary: op('save') },
+  { weight: 3, arbitrary: op('load', { of: fc.constantFrom('saved', 'saved', 'saved', 'torn') }) },
+  { weight: 5, arbitrary: op('again', { epochs: fc.constantFrom(undefined, undefined, 1, 3, 40), same: fc.constantFrom(true, true, true, false), otherData: fc.constantFrom(false, false, true), abort: fc.constant(false), iterate: fc.boolean() }) },
 ];
 
 /** Operations without a death, and with. @param {string[]} deaths  of fragile.js */

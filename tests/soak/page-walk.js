@@ -6,10 +6,14 @@
 import { createTrainer } from '../../web/index.js';
 import { dataOf, weightsOf, SPECS } from './wire-operations.js';
 import { refusals } from './wire-rules.js';
+import { open as openCheckpoint } from './hostile-checkpoints.js';
 import { RunRecords } from './run-records.js';
 import { Story } from './story.js';
 
-const TYPES = { predict: 'PREDICT', evaluate: 'EVALUATE_MODEL', getWeights: 'GET_WEIGHTS', setWeights: 'SET_WEIGHTS', fit: 'START_TRAINING' };
+const TYPES = { predict: 'PREDICT', evaluate: 'EVALUATE_MODEL', getWeights: 'GET_WEIGHTS', setWeights: 'SET_WEIGHTS', fit: 'START_TRAINING', again: 'START_TRAINING', save: 'SAVE_CHECKPOINT', load: 'LOAD_CHECKPOINT' };
+/** Calls that are refused while a run is on. */
+const ONE_RUN = ['fit', 'again', 'setWeights', 'load'];
+const RUNS = ['fit', 'again'];
 const CONTROLS = ['stop', 'pause', 'resume'];
 
 export const tally = { operations: 0, walks: 0, settled: 0, deaths: 0, stories: 0, told: 0 };
@@ -41,6 +45,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   /** @type {Call[]} */ let calls = [];
   /** @type {Call | null} */ let current = null;
   /** @type {Story} */ let story;
+  /** @type {{ bytes: Uint8Array, story: Story } | null} */ let saved = null;
   let disposing = false;
   let model = '';
   let mayBeLost = false;
@@ -62,6 +67,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     const { codes, must } = refusals(TYPES[/** @type {'fit'} */ (op.op)], { ...op, upload: 0 }, { model, uploads: new Map() });
     const allowed = new Set(codes);
     if (op.epochs === 0 || op.batch === 0) allowed.add('INVALID_OPTION');
+    if (op.op === 'again') for (const code of ['INVALID_OPTION', 'INVALID_DATA']) allowed.add(code); // there may be no such run
     if (call.busy) allowed.add('BUSY');
     if (disposing) allowed.add('DISPOSED');
     if (call.controller?.signal.aborted) allowed.add('ABORTED');
@@ -70,14 +76,30 @@ export function createPageWalker({ mode, die, deaths, spare }) {
       if (error.name !== 'OffstageError' || !allowed.has(error.code)) note(`${JSON.stringify(op)} ended with ${error.stack ?? error}, expected ${must ? '' : 'an answer, or '}${[...allowed]}`);
       return;
     }
-    if (call.disposed || (call.busy && ['fit', 'setWeights'].includes(op.op))) return note(`${op.op} was served, expected ${call.disposed ? 'DISPOSED' : 'BUSY'}`);
-    const early = op.op === 'fit' && value.reason === 'stopped' && value.steps === 0;
+    if (call.disposed || (call.busy && ONE_RUN.includes(op.op))) return note(`${op.op} was served, expected ${call.disposed ? 'DISPOSED' : 'BUSY'}`);
+    const early = RUNS.includes(op.op) && value.reason === 'stopped' && value.steps === 0;
     if (must && !early) return note(`${JSON.stringify(op)} was served, expected ${codes}`);
     if (op.op === 'setWeights') story.set(op.of);
-    if (op.op === 'fit') {
-      attempt(() => /** @type {any} */ (call).records.complete(value, call.stopped || disposing));
-      story.fit(op, value);
-    }
+    if (op.op === 'load') story = /** @type {Story} */ (op.story).copy();
+    if (op.op === 'save') keep(value);
+    if (!RUNS.includes(op.op)) return;
+    attempt(() => /** @type {any} */ (call).records.complete(value, call.stopped || disposing));
+    if (value.steps === 0) [story.last] = [undefined, story.lose()]; // it may have begun or not
+    else if (op.op === 'fit') story.fit(op, value);
+    else story.resume(op, value);
+  }
+
+  /** What a checkpoint holds is the story until now; or that with a run in its midst. @param {Uint8Array} bytes */
+  function keep(bytes) {
+    const { about: { run } } = openCheckpoint(bytes);
+    const on = current !== null && !current.settled;
+    const midst = run?.ended === null;
+    if (on !== midst) return; // the run begins or ends
+    const copy = story.copy();
+    const result = /** @type {any} */ ({ reason: 'stopped', steps: run?.steps, history: { length: 0 } });
+    if (midst && current?.op.op === 'fit') copy.fit(current.op, result);
+    else if (midst) copy.resume(current?.op, result);
+    saved = { bytes, story: copy };
   }
 
   /** @param {Call} call @param {any} error */
@@ -108,12 +130,16 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     return { op, busy, disposed: disposing, controller: op.abort ? new AbortController() : null, run: null, stopped: false, settled: false };
   }
 
-  /** @param {any} op */
-  function fit(op) {
+  /** @param {any} given */
+  function fit(given) {
+    const again = given.op === 'again';
+    const { data = 'A', n = 19 } = (again ? story.last : given) ?? {};
+    const op = again ? { ...given, data, n: given.same ? n : 7 } : given;
     const call = callOf(op);
     const { x, y } = dataOf(op.data, op.n);
-    const { epochs, batch: batchSize, shuffle, split: validationSplit, hz: progressHz, transfer } = op;
-    const run = trainer.fit(x, y, { epochs, batchSize, shuffle, validationSplit, progressHz, transfer, signal: call.controller?.signal });
+    const { epochs, batch: batchSize, shuffle, split: validationSplit, hz: progressHz, transfer, otherData } = op;
+    const options = again ? { epochs, otherData, resume: true } : { epochs, batchSize, shuffle, validationSplit, progressHz, transfer };
+    const run = trainer.fit(x, y, { ...options, signal: call.controller?.signal });
     const records = new RunRecords(op);
     Object.assign(call, { run, records });
     run.addEventListener('progress', (/** @type {any} */ { detail }) => {
@@ -124,22 +150,31 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     follow(call, run);
     if (!call.busy && !disposing) {
       current = call;
-      story.began();
+      if (!again && story.isStopped) story.lose(); // a snapshot may have been due between two epochs
     }
   }
 
   /** @param {any} run */
   async function iterate(run) {
-    let epochs = 0;
+    let last = 0;
     try {
-      for await (const { kind, epoch } of run) if (kind === 'epoch' && epoch !== ++epochs) note(`iterated to epoch ${epoch} after ${epochs - 1}`);
+      for await (const { kind, epoch } of run) {
+        if (kind !== 'epoch') continue;
+        if (last > 0 && epoch !== last + 1) note(`iterated to epoch ${epoch} after ${last}`);
+        last = epoch;
+      }
     } catch { /* the run's promise tells */ }
   }
 
   /** @param {any} op */
   function step(op) {
     if (op.op === 'create') return;
-    if (op.op === 'fit') return fit(op);
+    if (RUNS.includes(op.op)) return fit(op);
+    if (op.op === 'load') {
+      const torn = op.of === 'torn' || !saved;
+      const call = callOf({ ...op, spec: torn ? null : model, story: saved?.story });
+      return follow(call, trainer.load(torn ? new Uint8Array(400) : /** @type {any} */ (saved).bytes));
+    }
     if (CONTROLS.includes(op.op)) {
       if (!current) return;
       if (op.op === 'stop') current.stopped = true;
@@ -152,6 +187,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     switch (op.op) {
       case 'predict': return follow(call, trainer.predict(x, { signal, transfer: op.transfer }));
       case 'evaluate': return follow(call, trainer.evaluate(x, y, { signal, batchSize: op.batch }));
+      case 'save': return follow(call, trainer.save());
       case 'getWeights': return follow(call, trainer.getWeights());
       case 'setWeights': return follow(call, trainer.setWeights(weightsOf(op.of)));
       case 'abort': return calls.findLast(({ controller, settled }) => controller && !settled)?.controller?.abort();
@@ -194,7 +230,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   return {
     /** @param {any} first @param {any[]} operations */
     async walk(first, operations) {
-      [violations, calls, current, disposing, mayBeLost, model] = [[], [], null, false, false, first.spec];
+      [violations, calls, current, saved, disposing, mayBeLost, model] = [[], [], null, null, false, false, first.spec];
       story = new Story(model);
       const before = deaths();
       trainer = await createTrainer(SPECS[/** @type {'A'} */ (model)], { mode, threads: mode === 'worker' ? first.threads : 1 });

@@ -5,11 +5,13 @@ export class RunRecords {
   /** Epoch records so far. @type {any[]} */ epochs = [];
   #last = { epoch: 0, batch: 0, step: -1 };
   /** It stands, and nobody has asked it to go on. */ paused = false;
-  #wanted;
+  /** Of epochs; undefined until told, where the run that is resumed says so. @type {number | undefined} */ #wanted;
+  #resumes;
 
-  /** @param {{ epochs: number }} wanted */
-  constructor(wanted) {
-    this.#wanted = wanted.epochs;
+  /** @param {{ epochs?: number, op?: string, resume?: boolean }} of */
+  constructor({ epochs, op, resume = op === 'again' }) {
+    this.#wanted = epochs;
+    this.#resumes = resume;
   }
 
   /** @param {{ records: any[] }} payload */
@@ -25,22 +27,25 @@ export class RunRecords {
     const { kind, epoch, batch, step, loss, totalEpochs } = record;
     const last = this.#last;
     if (!Number.isFinite(loss)) throw new Error(`a loss of ${loss}`);
+    this.#wanted ??= totalEpochs;
     if (totalEpochs !== this.#wanted) throw new Error(`of ${totalEpochs} epochs, expected ${this.#wanted}`);
     if (epoch < last.epoch || (epoch === last.epoch && batch < last.batch) || step < last.step) {
       throw new Error(`went back to ${epoch}/${batch} at ${step} from ${last.epoch}/${last.batch} at ${last.step}`);
     }
     this.#last = { epoch, batch, step };
     if (kind !== 'epoch') return;
-    if (epoch !== this.epochs.length + 1) throw new Error(`epoch ${epoch} after ${this.epochs.length}`);
+    const before = this.epochs.at(-1)?.epoch ?? (this.#resumes ? epoch - 1 : 0);
+    if (epoch !== before + 1) throw new Error(`epoch ${epoch} after ${before}`);
     this.epochs.push(record);
   }
 
   /** @param {any} result @param {boolean} mayStop */
   complete({ reason, history, epochs }, mayStop) {
     if (reason !== 'finished' && !(reason === 'stopped' && mayStop)) throw new Error(`ended as ${reason}`);
-    if (reason === 'finished' && epochs !== this.#wanted) throw new Error(`finished after ${epochs} epochs`);
+    if (reason === 'finished' && this.#wanted !== undefined && epochs !== this.#wanted) throw new Error(`finished after ${epochs} epochs`);
     const told = this.epochs.map(({ epoch, loss }) => `${epoch}:${loss}`).join();
-    if (history.map((/** @type {any} */ { epoch, loss }) => `${epoch}:${loss}`).join() !== told) throw new Error(`a history other than what was told: ${told}`);
+    const own = this.#resumes ? history.slice(history.length - this.epochs.length) : history;
+    if (own.map((/** @type {any} */ { epoch, loss }) => `${epoch}:${loss}`).join() !== told) throw new Error(`a history other than what was told: ${told}`);
     if (epochs !== history.length) throw new Error(`${epochs} epochs, a history of ${history.length}`);
   }
 }

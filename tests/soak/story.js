@@ -1,7 +1,7 @@
-/* story.js: how a model came to its weights, as a text: the same story has the same bits in every place.
- *
- * What is told by the clock alone ends a story: whether a stopped run had begun its next epoch shows in the runs that
- * come after it. */
+/* story.js: how a model came to its weights, as a text: the same story has the same bits in every place, and a run that was
+ * saved, loaded and resumed is the same chapter as one that was not interrupted. */
+
+/** @typedef {{ data: string, n: number, epochs: number, batch: number, shuffle: boolean, split: number, done: number }} Last  done: complete epochs */
 
 /** @type {Map<string, string>} */
 const known = new Map();
@@ -10,21 +10,31 @@ const known = new Map();
 export const bitsOf = (weights) => weights.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')).join();
 
 export class Story {
+  /** The run that can be resumed; undefined: one that is not known. @type {Last | null | undefined} */ last = null;
   /** @type {string[] | null} null: it cannot be told */ #chapters;
+  /** The last chapter is the last run, and open to be gone on with. */ #open = false;
 
   /** @param {string} model */
   constructor(model) {
     this.#chapters = [model];
   }
 
+  /** @returns {Story} */
+  copy() {
+    return Object.assign(new Story(''), { last: this.last }).#take(this);
+  }
+
+  /** @param {Story} from */
+  #take(from) {
+    this.#chapters = from.#chapters && [...from.#chapters];
+    this.#open = from.#open;
+    return this;
+  }
+
   /** @param {string} name of weights */
   set(name) {
     this.#chapters?.push(`set ${name}`);
-  }
-
-  /** A run begins. */
-  began() {
-    if (this.#chapters?.at(-1)?.startsWith('stopped')) this.#chapters = null;
+    this.#open = false;
   }
 
   /** What cannot be followed: the weights of somebody else, the end of the model. */
@@ -32,9 +42,34 @@ export class Story {
     this.#chapters = null;
   }
 
-  /** A run ended. @param {any} op @param {{ reason: string, steps: number }} result */
-  fit({ epochs, data, n, batch, shuffle, split }, { reason, steps }) {
+  /** The last run was stopped, where it may have begun an epoch or not. */
+  get isStopped() {
+    return this.#chapters?.at(-1)?.startsWith('stopped') ?? false;
+  }
+
+  /** A run ended, or is saved in its midst. @param {any} op @param {{ reason: string, steps: number, history: any[] }} result */
+  fit(op, result) {
+    this.last = { ...op, done: result.history.length };
+    this.#tell(op, result);
+  }
+
+  /** The last run was gone on with. @param {any} op @param {{ reason: string, steps: number, history: any[] }} result */
+  resume({ data, n, epochs }, result) {
+    const { last } = this;
+    if (!last || !this.#open || last.data !== data || last.n !== n) {
+      this.lose();
+      this.last = undefined;
+      return;
+    }
+    this.#chapters?.pop();
+    this.last = { ...last, epochs: epochs ?? last.epochs, done: result.history.length };
+    this.#tell(this.last, result);
+  }
+
+  /** @param {Last} op @param {{ reason: string, steps: number }} result */
+  #tell({ epochs, data, n, batch, shuffle, split }, { reason, steps }) {
     this.#chapters?.push(`${reason} ${reason === 'stopped' ? steps : epochs} ${data} ${n} ${batch} ${shuffle} ${split}`);
+    this.#open = true;
   }
 
   /** Throws where the bits are others than before. @param {any} weights @returns {'stories' | 'told'} the first of its kind, or not */

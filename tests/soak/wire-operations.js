@@ -39,7 +39,7 @@ export function dataOf(name, n) {
 }
 
 const SAMPLES = [1, 7, 19]; // so that no set but C's is a whole number of another model's samples
-const data = { data: fc.constantFrom('A', 'A', 'A', 'B', 'C', 'nan', 'range'), n: fc.constantFrom(...SAMPLES) };
+const data = { data: fc.constantFrom('A', 'A', 'A', 'A', 'A', 'B', 'C', 'C', 'nan', 'range'), n: fc.constantFrom(...SAMPLES) };
 const via = { upload: fc.constantFrom(0, 0, 1, 2) }; // of x; 0: inline
 const spec = fc.constantFrom('A', 'A', 'A', 'A', 'B', 'C');
 const op = (/** @type {string} */ name, fields = {}) => fc.record({ op: fc.constant(name), ...fields });
@@ -49,33 +49,42 @@ const start = op('start', {
   split: fc.constantFrom(0, 0, 0.3, 1), hz: fc.constantFrom(1000, 10), returnWeights: fc.boolean(),
 });
 const valid = fc.record({
-  op: fc.constant('start'), data: fc.constant('A'), n: fc.constant(19), upload: fc.constant(0), epochs: fc.constantFrom(1, 3, 1e6),
+  op: fc.constant('start'), data: fc.constant('A'), n: fc.constant(19), upload: fc.constant(0), epochs: fc.constantFrom(1, 3, 40, 1e6),
   batch: fc.constantFrom(4, 32), shuffle: fc.boolean(), split: fc.constantFrom(0, 0.3), hz: fc.constant(1000), returnWeights: fc.constant(false),
 });
 
-/** Operations, the frequent ones first. */
+const weighed = (/** @type {number} */ weight, /** @type {fc.Arbitrary<any>} */ arbitrary) => ({ weight, arbitrary });
+const init = (/** @type {fc.Arbitrary<string>} */ of) => op('init', { spec: of, slice: fc.constantFrom(undefined, undefined, 1, 400), threads: fc.constantFrom(1, 1, 1, 2) });
+
+/** The first operation of a walk. */
+export const creation = init(spec);
+
+/* Much waiting and few ends, so that most walks get somewhere. */
 export const operations = fc.oneof(
-  { weight: 8, arbitrary: op('turns', { n: fc.constantFrom(1, 2, 5, 30) }) },
-  { weight: 3, arbitrary: op('settle') },
-  { weight: 4, arbitrary: op('init', { spec, slice: fc.constantFrom(undefined, undefined, 1, 400), threads: fc.constantFrom(1, 1, 1, 2) }) },
-  { weight: 1, arbitrary: op('init', { spec: fc.constantFrom(...Object.keys(BAD_SPECS)) }) },
-  { weight: 4, arbitrary: valid },
-  { weight: 3, arbitrary: start },
-  { weight: 3, arbitrary: op('stop') },
-  { weight: 3, arbitrary: op('pause') },
-  { weight: 3, arbitrary: op('resume') },
-  { weight: 4, arbitrary: op('predict', { ...data, ...via }) },
-  { weight: 3, arbitrary: op('evaluate', { ...data, ...via, batch: fc.constantFrom(undefined, 4, 0) }) },
-  { weight: 3, arbitrary: op('getWeights') },
-  { weight: 2, arbitrary: op('setWeights', { of: fc.constantFrom('A', 'A', 'B', 'C', 'nan', 'none') }) },
-  { weight: 4, arbitrary: op('upload', { ...data, id: fc.constantFrom(1, 2), slice: fc.constantFrom('whole', 'first', 'rest', 'huge', 'gap') }) },
-  { weight: 1, arbitrary: op('discard', { id: fc.constantFrom(1, 2, 3) }) },
-  { weight: 2, arbitrary: op('status') },
-  { weight: 1, arbitrary: op('ping') },
-  { weight: 1, arbitrary: op('dispose') },
-  { weight: 2, arbitrary: op('bad', { how: fc.constantFrom('type', 'version', 'id', 'again', 'payload', 'text') }) },
-  { weight: 1, arbitrary: op('die', { after: fc.constantFrom(1, 2, 10) }) },
-  { weight: 1, arbitrary: op('kill') },
+  weighed(16, op('turns', { n: fc.constantFrom(1, 1, 2, 5, 30) })),
+  weighed(8, op('settle')),
+  weighed(3, init(spec)),
+  weighed(1, init(fc.constantFrom(...Object.keys(BAD_SPECS)))),
+  weighed(10, valid),
+  weighed(3, start),
+  weighed(3, op('stop')),
+  weighed(2, op('pause')),
+  weighed(3, op('resume')),
+  weighed(4, op('predict', { ...data, ...via })),
+  weighed(3, op('evaluate', { ...data, ...via, batch: fc.constantFrom(undefined, 4, 0) })),
+  weighed(3, op('getWeights')),
+  weighed(2, op('setWeights', { of: fc.constantFrom('A', 'A', 'B', 'C', 'nan', 'none') })),
+  weighed(4, op('upload', { ...data, id: fc.constantFrom(1, 2), slice: fc.constantFrom('whole', 'whole', 'first', 'rest', 'huge', 'gap') })),
+  weighed(1, op('discard', { id: fc.constantFrom(1, 2, 3) })),
+  weighed(2, op('status')),
+  weighed(1, op('ping')),
+  weighed(1, op('dispose', { then: fc.constantFrom(null, 'A', 'A', 'A', 'C') })),
+  weighed(2, op('bad', { how: fc.constantFrom('type', 'version', 'id', 'again', 'payload', 'text') })),
+  weighed(5, op('save')),
+  weighed(4, op('load', { of: fc.constantFrom('saved', 'saved', 'saved', 'saved', 'torn', 'nothing') })),
+  weighed(7, op('again', { epochs: fc.constantFrom(undefined, undefined, 1, 3, 40), same: fc.constantFrom(true, true, true, false), otherData: fc.constantFrom(false, false, true) })),
+  weighed(1, op('die', { after: fc.constantFrom(1, 2, 10, 100) })),
+  weighed(1, op('kill', { then: fc.constantFrom(null, 'A', 'A', 'C') })),
 );
 
 /** Weights of a model's shapes. @param {string} of */
@@ -103,6 +112,11 @@ export function requestOf(op) {
         validationSplit: op.split, progressHz: op.hz, returnWeights: op.returnWeights,
       } };
     }
+    case 'again': {
+      const { x, y } = dataOf(op.data, op.n);
+      return { type: 'START_TRAINING', payload: { x, y, numEpochs: op.epochs, resume: true, otherData: op.otherData, progressHz: 1000 } };
+    }
+    case 'load': return { type: 'LOAD_CHECKPOINT', payload: { bytes: op.bytes } };
     case 'predict': return { type: 'PREDICT', payload: { x: op.upload ? { upload: op.upload } : dataOf(op.data, op.n).x } };
     case 'evaluate': {
       const { x, y } = dataOf(op.data, op.n);
@@ -112,7 +126,7 @@ export function requestOf(op) {
     case 'upload': return { type: 'UPLOAD_DATA', payload: sliceOf(op) };
     case 'discard': return { type: 'DISCARD_DATA', payload: { upload: op.id } };
     default: return { type: {
-      stop: 'STOP_TRAINING', pause: 'PAUSE_TRAINING', resume: 'RESUME_TRAINING', getWeights: 'GET_WEIGHTS', status: 'GET_STATUS', ping: 'PING', dispose: 'DISPOSE',
+      stop: 'STOP_TRAINING', pause: 'PAUSE_TRAINING', resume: 'RESUME_TRAINING', getWeights: 'GET_WEIGHTS', save: 'SAVE_CHECKPOINT', status: 'GET_STATUS', ping: 'PING', dispose: 'DISPOSE',
     }[/** @type {'ping'} */ (op.op)] };
   }
 }

@@ -5,7 +5,7 @@
  * violation is only noted here, never thrown into the session that is talking. */
 import { REPLIES } from '../../worker/protocol.js';
 import { FACTS } from './wire-operations.js';
-import { apply, become, refusals } from './wire-rules.js';
+import { MAKES, apply, become, refusals } from './wire-rules.js';
 import { RunRecords } from './run-records.js';
 
 /**
@@ -20,7 +20,7 @@ import { RunRecords } from './run-records.js';
  * @property {import('./wire-rules.js').State} [met]  the state before it, once that is known
  */
 
-const ONE_RUN = ['INIT_TRAINING', 'START_TRAINING', 'SET_WEIGHTS'];
+const ONE_RUN = [...MAKES, 'START_TRAINING', 'SET_WEIGHTS'];
 
 export class WireOracle {
   /** @type {string[]} */ violations = [];
@@ -101,7 +101,7 @@ export class WireOracle {
   #lost() {
     if (this.#losses === this.#deaths()) return;
     this.#losses++;
-    const making = this.entries.findIndex(({ type, outcome }) => type === 'INIT_TRAINING' && outcome === undefined);
+    const making = this.entries.findIndex(({ type, outcome }) => MAKES.includes(type) && outcome === undefined);
     const at = making < 0 ? this.entries.length : making;
     this.entries.splice(at, 0, { id: -1, type: 'LOST', op: {}, runs: [], outcome: null, records: null, answer: undefined });
     this.#fold();
@@ -113,7 +113,7 @@ export class WireOracle {
       const entry = this.entries[this.#folded];
       const { type, op, outcome } = entry;
       entry.met ??= { model: this.#state.model, uploads: new Map(this.#state.uploads) };
-      if (['INIT_TRAINING', 'DISPOSE', 'UPLOAD_DATA'].includes(type) && outcome === undefined) return;
+      if ([...MAKES, 'DISPOSE', 'UPLOAD_DATA'].includes(type) && outcome === undefined) return;
       if (type === 'LOST') become(this.#state, 'WORKER_LOST');
       else apply(type, op, this.#state, outcome ?? null);
     }
@@ -123,7 +123,11 @@ export class WireOracle {
   #judge(entry) {
     const { type, op, outcome, runs, met } = entry;
     this.counts[met ? 'exact' : 'loose']++;
-    const { codes, must } = met ? refusals(type, op, met) : anyRefusal(type, op);
+    let { codes, must } = met ? refusals(type, op, met) : anyRefusal(type, op);
+    if (op.op === 'again' && met && (met.model ?? '') in FACTS) {
+      const also = resumeRefusals(op, pastOf(this.entries, entry));
+      [codes, must] = [[...codes, ...also.codes], must || also.must];
+    }
     const allowed = new Set(codes);
     const busy = ONE_RUN.includes(type) && runs.length > 0;
     if (busy) allowed.add('BUSY');
@@ -156,7 +160,8 @@ export class WireOracle {
       check(JSON.stringify(payload.weights.map((/** @type {any} */ { shape }) => shape)) === JSON.stringify(facts.shapes), 'other weights');
     }
     if (type === 'GET_STATUS') this.#checkStatus(entry, payload);
-    if (type === 'INIT_TRAINING') check(payload.inputs === FACTS[op.spec].inputs && payload.step === 0, 'another model');
+    if (MAKES.includes(type)) check(payload.inputs === FACTS[op.spec].inputs && payload.step === (op.step ?? 0), 'another model');
+    if (type === 'SAVE_CHECKPOINT') check(payload.bytes.length > 100 && Number.isSafeInteger(payload.step), 'no checkpoint');
   }
 
   /** @param {Entry} entry @param {any} status */
@@ -198,12 +203,38 @@ export class WireOracle {
   }
 }
 
+/**
+ * The run that a request could go on with.
+ * @param {Entry[]} entries @param {Entry} entry
+ * @returns {import('./story.js').Last | null | undefined} undefined: that cannot be told
+ */
+function pastOf(entries, entry) {
+  for (let i = entries.indexOf(entry) - 1; i >= 0; i--) {
+    const { type, op, outcome, answer } = entries[i];
+    if (outcome === undefined && (type === 'START_TRAINING' || MAKES.includes(type))) return undefined;
+    if (outcome !== null) continue;
+    if (MAKES.includes(type)) return op.story ? op.story.last : null;
+    if (type !== 'START_TRAINING' || answer.run === null) continue;
+    if (op.op === 'again' || op.upload) return undefined;
+    return { ...op, done: answer.history.length };
+  }
+  return null;
+}
+
+/** @param {any} op @param {import('./story.js').Last | null | undefined} past @returns {{ codes: string[], must: boolean }} */
+function resumeRefusals({ data, n, epochs, otherData }, past) {
+  if (past === undefined) return { codes: ['INVALID_OPTION', 'INVALID_DATA'], must: false };
+  if (past === null || epochs < past.done) return { codes: ['INVALID_OPTION'], must: true };
+  if (data === past.data && n === past.n) return { codes: epochs === past.done ? ['INVALID_OPTION'] : [], must: false }; // the next epoch may have begun
+  return { codes: ['INVALID_OPTION', 'INVALID_DATA'], must: !otherData };
+}
+
 /** What any state would allow. @param {string} type @param {any} op */
 function anyRefusal(type, op) {
   const states = [null, 'DISPOSED', 'WORKER_LOST', ...Object.keys(FACTS)].map((model) => ({ model, uploads: new Map() }));
   const all = states.map((state) => refusals(type, op, state));
   const codes = all.flatMap((one) => one.codes);
-  if (op.upload || type === 'UPLOAD_DATA') codes.push('INVALID_DATA');
+  if (op.upload || type === 'UPLOAD_DATA' || op.op === 'again') codes.push('INVALID_DATA', 'INVALID_OPTION');
   return { codes, must: all.every((one) => one.must) && !op.upload && type !== 'UPLOAD_DATA' };
 }
 

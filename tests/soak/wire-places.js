@@ -10,6 +10,7 @@ const HANG_MS = 120_000; // of a worker that is asked and says nothing: no limit
  * @typedef {object} Place
  * @property {(message: any, transfer: any[]) => void} send
  * @property {(n: number) => Promise<void>} turns  lets the session, and this event loop, have so many
+ * @property {() => void} look                    hears what has come
  * @property {() => Promise<boolean>} more         waits for something to happen; false: nothing will
  * @property {(after: number) => void} die         of a trap, after so many pieces of work
  * @property {() => number} deaths
@@ -38,6 +39,7 @@ export function openLocal(heard) {
       client.send(message, transfer);
       tell();
     },
+    look: tell,
     async turns(n) {
       clock.turn(n);
       tell();
@@ -70,8 +72,10 @@ export function openThread(heard) {
   });
   return {
     send: (message, transfer) => worker.postMessage(message, transfer),
+    look: () => {},
     async turns(n) {
-      for (; n > 0; n--) await immediate();
+      for (let i = 0; i < n; i++) await immediate();
+      if (n >= 5) await new Promise((resolve) => setTimeout(resolve, 1)); // the other thread has some time too
     },
     more: () => new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), HANG_MS);

@@ -10,9 +10,11 @@ import { FACTS, dataOf, rangeOf } from './wire-operations.js';
  * @typedef {{ model: string | null, uploads: Map<number, Upload> }} State
  */
 
-const isModel = (/** @type {string | null} */ model) => model !== null && model in FACTS;
+const isModel = (/** @type {string | null | undefined} */ model) => typeof model === 'string' && model in FACTS;
 const inRange = (/** @type {any} */ y, /** @type {number} */ classes) => y.every((/** @type {number} */ index) => index < classes);
 
+/** Requests that make a model. */
+export const MAKES = ['INIT_TRAINING', 'LOAD_CHECKPOINT'];
 /** What the requests that need no model get. */
 const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
 
@@ -26,6 +28,7 @@ export function refusals(type, op, state) {
   if (type === 'INIT_TRAINING') {
     return isModel(op.spec) ? { codes: [], must: false } : { codes: ['INVALID_SPEC', 'OUT_OF_MEMORY'], must: true };
   }
+  if (type === 'LOAD_CHECKPOINT') return isModel(op.spec) ? { codes: [], must: false } : { codes: ['BAD_CHECKPOINT'], must: true };
   const own = isModel(state.model) ? ofModel(type, op, state) : [];
   if (isModel(state.model)) return { codes: own, must: own.length > 0 };
   return { codes: [state.model ?? 'BAD_MESSAGE', ...(type === 'DISCARD_DATA' ? ['INVALID_OPTION'] : [])], must: true };
@@ -36,6 +39,7 @@ function ofModel(type, op, state) {
   const { shapes } = FACTS[/** @type {string} */ (state.model)];
   switch (type) {
     case 'START_TRAINING': {
+      if (op.op === 'again') return ofData(op, state, true);
       const codes = ofData(op, state, true);
       if (op.epochs < 1 || op.batch < 1 || op.split >= 1 || (op.split > 0 && samplesOf(op, state) < 2)) codes.push('INVALID_OPTION');
       return codes;
@@ -86,7 +90,7 @@ function ofSlice(op, { uploads }) {
  * @param {string} type @param {any} op @param {State} state @param {string | null} outcome null: served
  */
 export function apply(type, op, state, outcome) {
-  if (type === 'INIT_TRAINING' && outcome === null) become(state, op.spec);
+  if (MAKES.includes(type) && outcome === null) become(state, op.spec);
   if (type === 'DISPOSE') become(state, outcome ?? 'DISPOSED');
   if (!isModel(state.model)) return;
   if (op.upload) state.uploads.delete(op.upload);
