@@ -8,6 +8,7 @@ export { listTrainers, removeTrainer, resumeTrainer } from './stored.js';
 /** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./run.js').Result} Result */
 /** @typedef {import('./run.js').Run} Run */
+/** @typedef {import('../worker/protocol.js').RunRecord} RunRecord */
 /** @typedef {import('./trainer.js').Evaluation} Evaluation */
 /** @typedef {import('./trainer.js').FitOptions} FitOptions */
 /** @typedef {import('./trainer.js').Info} Info */
@@ -18,5 +19,6 @@ export { listTrainers, removeTrainer, resumeTrainer } from './stored.js';
 /** @typedef {import('./stored.js').StoredTrainer} StoredTrainer */
 /** @typedef {import('./trainer.js').TargetData} TargetData */
 /** @typedef {import('./trainer.js').Trainer} Trainer */
+/** @typedef {import('./events.js').TrainerEvents} TrainerEvents */
 /** @typedef {import('./create.js').TrainerOptions} TrainerOptions */
 /** @typedef {import('./trainer.js').Weight} Weight */

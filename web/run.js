@@ -42,7 +42,9 @@
  * @property {number} epochs complete ones
  * @property {number} steps updates of this run
  * @property {number} step updates since the trainer was created
- * @property {number} durationSeconds
+ * @property {number} durationSeconds pauses and suspensions left out
+ * @property {import('../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it; null: stopped before it began
+ * @property {string | null} [persisted] the storage that has the run's last checkpoint
  */
 
 /**

@@ -1,7 +1,7 @@
 /* consumer.ts: an app in strict TypeScript that uses all of the contract. It is compiled, never run: what must not
  * compile is marked, and the compiler complains where it does. */
 import { createTrainer, loadTrainer, OffstageError } from 'offstage';
-import type { ErrorCode, Evaluation, FitOptions, Info, Progress, Result, Run, Spec, Status, Trainer, TrainerOptions, Weight } from 'offstage';
+import type { ErrorCode, Evaluation, FitOptions, Info, Progress, Result, Run, RunRecord, Spec, Status, Trainer, TrainerOptions, Weight } from 'offstage';
 
 const spec: Spec = {
   inputShape: [28, 28, 1],
@@ -88,7 +88,19 @@ export async function forms(trainer: Trainer): Promise<void> {
   });
 }
 
+export function watched(trainer: Trainer): RunRecord[] {
+  trainer.addEventListener('resumed', ({ detail: { at, ms } }) => console.log(at + ms));
+  trainer.addEventListener('log', ({ detail: { level, message, time } }) => console.log(level === 'debug', message.length, time + 1));
+  const { state, stage, stageSeconds, processId, persist }: Status = trainer.status();
+  console.log(state === 'paused', stage === 'saving', stageSeconds.validating + (processId ?? 0), persist?.storage);
+  return trainer.runs.filter(({ reason, metrics }) => reason !== null && (metrics?.loss ?? 0) < 1);
+}
+
 export async function mistakes(trainer: Trainer): Promise<void> {
+  // @ts-expect-error no such event
+  trainer.addEventListener('nonsense', () => {});
+  // @ts-expect-error a gap is a number
+  trainer.addEventListener('resumed', ({ detail }) => detail.ms.length);
   // @ts-expect-error a spec has layers
   await createTrainer({ inputShape: [1] });
   // @ts-expect-error no such mode
