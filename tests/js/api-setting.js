@@ -137,7 +137,7 @@ export const silentThread = () => ['setInterval(() => {}, 1e9)', { eval: true }]
 /** Time that passes only when a test says so. */
 export function standingClock() {
   const [realNow, realInterval, realClear] = [performance.now, globalThis.setInterval, globalThis.clearInterval];
-  let time = realNow.call(performance);
+  let time = Math.ceil(realNow.call(performance)); // so that sums of ticks are exact
   const ticks = new Set();
   performance.now = () => time;
   globalThis.setInterval = (tick) => {
