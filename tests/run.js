@@ -41,6 +41,8 @@ const STEPS = {
   ],
   wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
   js: () => [nodeTests(2, 'js', 'bits', 'golden', 'bench')],
+  fuzz: () => [[process.execPath, 'tests/fuzz/run.mjs', '60', '1', 'test']],
+  coverage: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']],
   soak: () => [nodeTests(2, 'soak')],
   browser: () => [nodeTests(1, 'browser')],
   package: () => [nodeTests(1, 'package')],

@@ -73,6 +73,14 @@ const NEEDS = [
   },
   {
     group: 'test',
+    name: 'llvm-cov and llvm-profdata',
+    why: 'tell which branches of the core the tests reach',
+    have: () => findProgram('llvm-cov-14', 'llvm-cov') && findProgram('llvm-profdata-14', 'llvm-profdata'),
+    apt: 'llvm-14',
+    else: MORE_LLVM,
+  },
+  {
+    group: 'test',
     name: 'clang\'s WASI target and wasi-libc',
     why: 'compiles the C tests to WebAssembly',
     have: () => findClang().wasi,

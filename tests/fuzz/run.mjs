@@ -8,6 +8,9 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { build } from '../../wasm-build/build.mjs';
+import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
+import { findProgram } from '../../wasm-build/toolchain.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-fuzz`;
@@ -34,7 +37,8 @@ function run(file, args, shows) {
     });
     child.once('close', (status) => {
       const lines = text.split('\n');
-      if (shows) console.log((status === 0 ? lines.filter(shows) : lines.slice(-80)).join('\n'));
+      const told = shows && (status === 0 ? lines.filter(shows) : lines.slice(-80));
+      if (told?.length) console.log(told.join('\n'));
       resolve(status === 0);
     });
   });
@@ -48,7 +52,7 @@ async function fuzzCore(name, seconds, seed, how) {
   const told = (/** @type {string} */ line) => /^(Done|stat::number_of_executed)|DONE.*cov:/.test(line);
   const args = [`-seed=${seed}`, `-max_total_time=${seconds}`, '-print_final_stats=1', ...LIBFUZZER, own, `${CORPUS}/${name}`];
   console.log(`fuzz ${name}: ${seconds} s, seed ${seed}`);
-  if (!(await run(`${BUILD}/${name}`, args, (line) => told(line)))) return false;
+  if (!(await run(`${BUILD}/${name}`, args, told))) return false;
   if (how !== 'merge') return true;
   const merged = `${BUILD}/merged-${name}`;
   rmSync(merged, { recursive: true, force: true });
@@ -60,10 +64,16 @@ async function fuzzCore(name, seconds, seed, how) {
 }
 
 const [seconds = '60', seed = `${Date.now() % 2 ** 31}`, how = 'keep'] = process.argv.slice(2);
-mkdirSync(`${BUILD}/findings`, { recursive: true });
-const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
-  await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
-const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed), how))) : [false];
-const decoders = await Promise.all(DECODERS.map((names) =>
-  run(process.execPath, ['tests/fuzz/js/main.mjs', seconds, seed, names, how], (line) => line.trim() !== '')));
-process.exitCode = [...core, ...decoders].every(Boolean) ? 0 : 1;
+if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
+await asCommand(async () => {
+  ensureTools(['build', 'test']);
+  ensurePackages();
+  await build();
+  mkdirSync(`${BUILD}/findings`, { recursive: true });
+  const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
+    await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
+  const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed), how))) : [false];
+  const decoders = await Promise.all(DECODERS.map((names) =>
+    run(process.execPath, ['tests/fuzz/js/main.mjs', seconds, seed, names, how], (line) => line.trim() !== '')));
+  if (![...core, ...decoders].every(Boolean)) throw new SetupError('there are findings, told above');
+});

@@ -131,3 +131,19 @@ test('replies: refused and failed alike, one message an epoch, weights, and sile
   assert.deepEqual(toBare('TRAINING_STOPPED', {}), []);
   assert.deepEqual(toBare('DISPOSED', {}), [{ type: 'DISPOSED', payload: {} }]);
 });
+
+test('what is wrong with a spec is left for those who refuse it', () => {
+  const hole = { layers: new Array(2 ** 32 - 1) };
+  assert.equal(expandShort(hole), hole);
+  const whole = { inputShape: [4], layers: [null, 5, { type: { toString: 1 } }, { type: '__proto__' }] };
+  assert.equal(expandShort(whole), whole);
+  assert.deepEqual(expandShort({ layers: [null], loss: 'huber' }), {
+    inputShape: [28, 28, 3], layers: [null, { type: 'flatten' }, OUT], loss: 'huber',
+  });
+  assert.equal(expandShort({ layers: 5 }).layers, 5);
+});
+
+test('the bare form always has an accuracy to tell', () => {
+  const metricsOf = (/** @type {any} */ metrics) => fromBare({ type: 'INIT_TRAINING', payload: { layers: [], metrics } }).payload.metrics;
+  assert.deepEqual([undefined, [], ['accuracy'], 'none'].map(metricsOf), [['accuracy'], ['accuracy'], ['accuracy'], 'none']);
+});

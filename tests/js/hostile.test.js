@@ -86,7 +86,7 @@ const NO_REQUESTS = [
     /** @type {[string, any]} */ (['UPLOAD_DATA', { upload: 1, dtype: 'float32', total: 8, offset: 0, bytes }])),
   ['UPLOAD_DATA', { upload: 1, dtype: '__proto__', total: 8, offset: 0, bytes: new ArrayBuffer(8) }],
   ['UPLOAD_DATA', { upload: 1, dtype: 'uint8', total: 2 ** 40, offset: 0, bytes: new ArrayBuffer(8) }],
-  ['DISCARD_DATA', { upload: 1, more: 1 }], ['PREDICT', { x: { upload: 99 } }], ['PREDICT', { x: withOwn([[1, 2]], { upload: 1 }) }],
+  ['DISCARD_DATA', { upload: 1, more: 1 }], ['DISCARD_DATA', {}], ['DISCARD_DATA', { upload: '1' }], ['PREDICT', { x: { upload: 99 } }], ['PREDICT', { x: withOwn([[1, 2]], { upload: 1 }) }],
   ...[
     undefined, null, 1, 'x', [], [[]], [[1]], [[1, 2, 3]], [[NaN, 1]], [[1, 1e308]], [[1, '2']], [[1, null]], [[1n, 2n]], hollow(2), hollow(LONG), hollow(2 ** 30, 1),
     [hollow(2)], [[1, 2], hollow(2)], nested(3), nested(2000), cyclic(), { data: [1, 2] }, { shape: [1, 2] }, { data: cyclic(), shape: [1] }, { data: [1, 2], shape: hollow(LONG) },
@@ -150,7 +150,12 @@ for (const [place, connect] of Object.entries(PLACES)) {
     send({ v: 1, id: 'a', type: port2 }, [port2]); // cannot be sent back
     await ask('PING');
     assert.equal(messages.at(-2).payload.code, 'BAD_MESSAGE');
+    const other = new MessageChannel();
+    send({ v: 1, id: 'b', type: 'DISCARD_DATA', payload: { upload: other.port2 } }, [other.port2]);
+    await ask('PING');
+    assert.equal(messages.at(-2).payload.code, 'INVALID_OPTION');
     port1.close();
+    other.port1.close();
     assert.equal(await sample(), before);
   });
 

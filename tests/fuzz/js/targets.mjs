@@ -15,6 +15,7 @@ import { readRuntime } from '../../../worker/module.js';
 import { openEnvelope } from '../../../worker/protocol.js';
 import { readBatchSize, readSettings } from '../../../worker/settings.js';
 import { checkLabels, encodeSpec, fillDefaults } from '../../../worker/spec.js';
+import { restoreState, saveState } from '../../../worker/state.js';
 import { Store } from '../../../worker/store.js';
 
 const wasm = readFileSync(new URL('../../../wasm-build/dist/offstage.base.wasm', import.meta.url));
@@ -153,9 +154,16 @@ function runWeights(value) {
   drain(model.getWeights(pump));
 }
 
+/** @param {Uint8Array} bytes  into the one model there is */
+function load(bytes) {
+  const read = decodeCheckpoint(bytes);
+  encodeSpec(schema, read.about.spec);
+  drain(restoreState(pump, model, read));
+}
+
 /** The bytes of a checkpoint from its parts, with the right checksum and lengths, or as they are. @param {any} value */
 function runCheckpoint(value) {
-  if (value instanceof Uint8Array) return void decodeCheckpoint(value);
+  if (value instanceof Uint8Array) return load(value);
   const { metadata, offstage, entries, data } = value !== null && typeof value === 'object' ? value : /** @type {any} */ ({});
   const json = (/** @type {any} */ part) => {
     try {
@@ -176,7 +184,7 @@ function runCheckpoint(value) {
   const at = 8 + head.indexOf('00000000');
   const sum = crc32(bytes.subarray(at + 8), crc32(bytes.subarray(0, at)));
   bytes.set(new TextEncoder().encode(sum.toString(16).padStart(8, '0')), at);
-  decodeCheckpoint(bytes);
+  load(bytes);
 }
 
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
@@ -191,14 +199,18 @@ const about = /** @type {any} */ ({
 });
 const f64 = (/** @type {number[]} */ ...values) => new Uint8Array(new Float64Array(values).buffer);
 
-/** @param {any} of */
-function encoded(of) {
-  const weights = [{ name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2, 3], read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n) }];
-  const work = encodeCheckpoint(pump, of, weights);
+/** @param {Generator<any, Uint8Array>} work */
+function finished(work) {
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
   }
+}
+
+/** @param {any} of */
+function encoded(of) {
+  const weights = [{ name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2, 3], read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n) }];
+  return finished(encodeCheckpoint(pump, of, weights));
 }
 
 const parts = {
@@ -259,6 +271,6 @@ export const TARGETS = [
       'run/totals', 'history/loss', 'history/accuracy', 'history/valLoss', 'history/valAccuracy', 'finished', 'stopped', 'NaN', 'Infinity', 'metrics',
       'options', 'id', 'startedAt', 'endedAt', 'reason', 'epochs', 'batchSize', 'shuffle', 'validationSplit', 'loss', 'checksum', '__metadata__', '12', '0',
     ],
-    seeds: () => [encoded(about), encoded({ ...about, run: null, runs: [] }), parts, { ...parts, offstage: { ...parts.offstage, run: null }, entries: {}, data: new Uint8Array(0) }],
+    seeds: () => [finished(saveState(pump, model)), encoded(about), encoded({ ...about, run: null, runs: [] }), parts, { ...parts, offstage: { ...parts.offstage, run: null }, entries: {}, data: new Uint8Array(0) }],
   },
 ];
