@@ -65,7 +65,8 @@ function openWebWorker(assets, { heard, lost }) {
     : new Worker(new URL('../worker/worker.js', import.meta.url), { type: 'module' });
   let silent = true;
   const close = () => {
-    worker.onmessage = worker.onmessageerror = worker.onerror = null;
+    worker.onmessage = worker.onmessageerror = null;
+    worker.onerror = (event) => event.preventDefault?.(); // one on its way would be the page's own error
     worker.terminate();
   };
   worker.onmessage = (event) => {

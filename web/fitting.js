@@ -110,6 +110,11 @@ export class Fitting {
     this.#drive();
   }
 
+  /** Complete epochs, those before the run was interrupted included. */
+  get history() {
+    return [...this.#past.history, ...this.#told.map(({ epoch }) => epoch)];
+  }
+
   /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
   async end() {
     if (this.state === 'ended') return;

@@ -1,10 +1,11 @@
-/* main.js: joins the page's parts: buttons to the training, what the training says to figures, curves and words.
+/* main.js: joins the page's parts: buttons to the training, what the training says to figures, curves and words; what
+ * an earlier visit has left is shown first.
  * Invariant: what the buttons say is what they do in the state that training.js is in. Every error is shown in
  * words and logged. */
 import { createCurves } from './chart.js';
 import { createGuess } from './guess.js';
 import { createMeter } from './meter.js';
-import { loadDigits } from './network.js';
+import { BATCHES, loadDigits } from './network.js';
 import { createPad, paint } from './pad.js';
 import { createTraining } from './training.js';
 import * as words from './words.js';
@@ -20,7 +21,7 @@ const curves = createCurves({
   loss: element('loss-plot'), accuracy: element('accuracy-plot'),
   lossRead: element('loss-read'), accuracyRead: element('accuracy-read'), rows: element('epoch-rows'),
 });
-const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed });
+const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed, happened: onHappened });
 const guess = createGuess({
   bars: element('bars'), digit: element('verdict-digit'), text: element('verdict-text'),
   predict: training.predict, say, failed,
@@ -44,9 +45,10 @@ function failed(error, doing) {
   element('alert').hidden = false;
 }
 
-function onLost() {
+/** @param {boolean} busy */
+function onLost(busy) {
   showPlace('none', 'not running');
-  write('state', 'Ended by an error: see the top of the page.');
+  write('state', busy ? READY : 'Ended by an error: see the top of the page.');
   guess.again();
 }
 
@@ -57,6 +59,7 @@ function showPlace(mode, text) {
 }
 
 const BUTTON = { idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping' };
+const READY = 'Ready when you are.';
 const STATE = { starting: 'Loading the digits, making the network', paused: 'Paused', stopping: 'Stopping' };
 
 let trained = false;
@@ -75,8 +78,8 @@ function onState(state) {
   if (state === 'paused') say('Paused', true);
 }
 
-/** @param {import('../../web/index.js').Info} info */
-function onReady(info) {
+/** @param {import('../../web/index.js').Trainer} trainer @param {number | null} total epochs of its run; null: it has ended */
+function onReady({ info, history, runs }, total) {
   const asked = element('main-thread').checked;
   const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';
   showPlace(info.mode, place);
@@ -89,45 +92,68 @@ function onReady(info) {
   write('where-parameters', words.count(info.parameters));
   write('where-memory', words.mebibytes(info.memoryBytes));
   write('where-startup', `${Math.round(info.startupMs)} ms`);
-  curves.clear(epochs());
+  const last = runs.at(-1);
+  curves.clear(total ?? last?.options.epochs ?? epochs());
   for (const id of ['held', 'loss', 'accuracy', 'speed', 'elapsed', 'left']) write(id, '–');
   element('progress').value = 0;
-  say(`Training ${place}`, true);
+  for (const epoch of history) show({ ...epoch, kind: 'epoch', batch: BATCHES, totalBatches: BATCHES });
+  if (total === null) showEnd(`From your last visit, ${last?.reason ?? 'ended'}`, history);
+  else say(`Training ${place}`, true);
 }
 
-/** @param {import('../../web/index.js').Progress} record */
-function onProgress(record) {
+/** What happened to the trainer, in a line. @param {string} type @param {any} detail */
+function onHappened(type, detail) {
+  const text = words.HAPPENED[type](detail);
+  write('note', text);
+  say(text, true);
+}
+
+/** @param {any} record of this run, or of what was done of it before */
+function show(record) {
   trained = true;
   curves.add(record);
   write('loss', words.loss(record.loss));
   write('accuracy', words.percent(record.accuracy ?? NaN, 1));
+  if (record.valAccuracy !== undefined) write('held', words.percent(record.valAccuracy, 2));
+}
+
+/** @param {import('../../web/index.js').Progress} record */
+function onProgress(record) {
+  show(record);
   write('speed', words.count(record.samplesPerSecond));
   write('elapsed', words.duration(record.elapsedSeconds));
   write('left', words.duration(record.etaSeconds));
   element('progress').value = record.percent;
   if (training.state === 'training') write('state', `Epoch ${record.epoch} of ${record.totalEpochs}, ${Math.floor(record.percent)} % done`);
-  if (record.kind === 'epoch') {
-    write('held', words.percent(record.valAccuracy ?? NaN, 2));
-    say(`Epoch ${record.epoch} of ${record.totalEpochs}: ${words.percent(record.valAccuracy ?? NaN, 1)} of the held-out digits read right`);
-  }
+  if (record.kind === 'epoch') say(`Epoch ${record.epoch} of ${record.totalEpochs}: ${words.percent(record.valAccuracy ?? NaN, 1)} of the held-out digits read right`);
   guess.again();
 }
 
 /** @param {import('../../web/index.js').Result | null} result */
 function onEnded(result) {
-  const measured = result?.history.at(-1)?.valAccuracy;
   const how = result?.reason === 'finished' ? 'Finished' : 'Stopped';
   const time = result ? ` after ${words.duration(result.durationSeconds)}` : ' before it began';
-  const reached = measured === undefined ? '' : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
-  write('state', `${how}${time}${reached}.`);
-  say(`${how}${time}${reached}`, true);
+  showEnd(how + time, result?.history ?? []);
   if (result) write('left', '–');
   else showPlace('none', 'not running');
+}
+
+/** @param {string} how @param {import('../../web/index.js').Epoch[]} history */
+function showEnd(how, history) {
+  const measured = history.at(-1)?.valAccuracy;
+  const reached = measured === undefined ? '' : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
+  write('state', `${how}${reached}.`);
+  say(`${how}${reached}`, true);
   guess.again();
 }
 
 const epochs = () => Number(element('epochs').value);
-const start = () => training.start({ mode: element('main-thread').checked ? 'main' : 'auto', epochs: epochs() });
+const mode = () => (element('main-thread').checked ? 'main' : 'auto');
+
+function start() {
+  write('note', '');
+  training.start({ mode: mode(), epochs: epochs() });
+}
 
 async function showExample() {
   try {
@@ -159,6 +185,7 @@ addEventListener('error', (event) => failed(event.error ?? event, 'The page'));
 addEventListener('unhandledrejection', (event) => failed(event.reason, 'The page'));
 
 onState('idle');
-write('state', 'Ready when you are.');
+write('state', READY);
 guess.about(null);
 loadDigits().catch((error) => failed(error, 'Loading the digits'));
+training.comeBack({ mode: mode() });

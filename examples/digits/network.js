@@ -24,6 +24,8 @@ export const NETWORK = {
 };
 
 export const BATCH_SIZE = 32;
+/** Of an epoch: 8,000 digits are trained with. */
+export const BATCHES = 8000 / BATCH_SIZE;
 
 const FILE = new URL('../data/digits.bin', import.meta.url);
 

@@ -32,6 +32,16 @@ export function errorText(error) {
   return error?.code ? `${message} (${error.code})` : message;
 }
 
+/** What happened to a trainer, in a line. @type {Record<string, (detail: any) => string>} */
+export const HAPPENED = {
+  reloaded: () => 'Went on where it was when the page was left.',
+  busy: () => 'Another tab has the stored run: what is trained here is not stored.',
+  restart: ({ step }) => `The worker was lost and replaced; training went on from step ${count(step)}.`,
+  fallback: () => 'No worker could be kept alive: training goes on on the main thread.',
+  resumed: ({ ms }) => `The browser had stopped this tab for ${duration(ms / 1000)}; training goes on.`,
+  warning: ({ message }) => `Training goes on, but ${message}.`,
+};
+
 /**
  * Speaks politely: the latest sentence, and none within five seconds of the one before unless it is urgent.
  * @param {HTMLElement} region

@@ -67,6 +67,70 @@ for (const isolated of [true, false]) {
     }));
 }
 
+/** A checkpoint is stored, and the page is told that it trains beyond it. */
+const stored = (page) => page.waitForFunction(async () => (await (await import('/web/index.js')).listTrainers()).length > 0);
+
+test('reloaded in the middle of a run the page goes on; after a stop it comes back with what it has learned', GUARD, async () =>
+  withPage(browser, { server: await serve(), path: DEMO }, async ({ page, said }) => {
+    const { go, stop, state, badge, pad, verdict } = parts(page);
+    const rows = page.locator('#epoch-rows tr');
+    await says(state, 'Ready when you are');
+    await page.getByLabel('Epochs').selectOption('100');
+    await go('Train').click();
+    await rows.nth(1).waitFor({ state: 'attached' });
+    await stored(page);
+    await page.reload();
+    await says(page.locator('#note'), 'Went on where it was');
+    await says(badge, 'in a Web Worker');
+    await moves(page);
+    await says(state, /^Epoch \d+ of 100/);
+    await rows.nth(1).waitFor({ state: 'attached' });
+    const epochs = await rows.locator('th').allTextContents();
+    assert.deepEqual(epochs.map(Number).reverse(), epochs.map((_, i) => i + 1), 'the epochs before the reload are there');
+    await stop.click();
+    await says(state, 'Stopped');
+    await page.reload();
+    await says(state, /^From your last visit, stopped: \d+\.\d+ % of 2,000/);
+    await go('Train again').waitFor();
+    await draw(page, pad);
+    await says(verdict, /Reads as \d/);
+    assert.deepEqual(complaints(said), []);
+  }));
+
+test('a second tab of the page trains beside the first, and says that it does not store', GUARD, async () =>
+  withPage(browser, { server: await serve(), path: DEMO }, async ({ page, url }) => {
+    await says(parts(page).state, 'Ready when you are');
+    await page.getByLabel('Epochs').selectOption('100');
+    await parts(page).go('Train').click();
+    await moves(page);
+    await stored(page);
+    const second = await page.context().newPage();
+    await second.goto(url + DEMO);
+    await says(second.locator('#note'), 'Another tab has the stored run');
+    await says(parts(second).state, 'Ready when you are');
+    await parts(second).go('Train').click();
+    await moves(second);
+    await moves(page);
+  }));
+
+test('a worker that dies is replaced, and the page says so in a line', GUARD, async () =>
+  withPage(browser, { server: await serve(), path: DEMO }, async ({ page, said }) => {
+    const { go, stop, state, badge } = parts(page);
+    await says(state, 'Ready when you are');
+    await page.getByLabel('Epochs').selectOption('100');
+    await go('Train').click();
+    await moves(page);
+    await page.workers().find((worker) => worker.url().endsWith('/worker.js')).evaluate(() => {
+      setTimeout(() => { throw new Error('struck by lightning'); });
+    });
+    await says(page.locator('#note'), /The worker was lost and replaced; training went on from step [\d,]+\./);
+    await moves(page);
+    await says(badge, 'in a Web Worker');
+    await stop.click();
+    await says(state, 'Stopped');
+    assert.deepEqual(complaints(said), []);
+  }));
+
 test('a run to its end on the main thread, switched on by keyboard', GUARD, async () =>
   withPage(browser, { server: await serve(), path: DEMO }, async ({ page, said }) => {
     const { go, state, badge } = parts(page);
