@@ -1,7 +1,8 @@
 /* app.js: the app that is built in every way: it trains a small network in a worker, on two threads and on the main
- * thread, and tells where that was and a hash of the weights' bits. It knows the package by its name only. */
+ * thread, brings it back from storage, and tells where all that was and a hash of the weights' bits. It knows the package
+ * by its name only. */
 
-import { createTrainer } from 'offstage';
+import { createTrainer, listTrainers, resumeTrainer } from 'offstage';
 
 const SAMPLES = 96;
 const SIDE = 8;
@@ -48,12 +49,16 @@ async function trainOnce(options) {
     options,
   );
   const { x, y } = data();
-  const { history, reason } = await trainer.fit(x, y, { epochs: 12, batchSize: 48 });
+  const name = `${options.mode}, ${options.threads}`;
+  const { history, reason } = await trainer.fit(x, y, { epochs: 12, batchSize: 48, persist: name });
   const { accuracy } = await trainer.evaluate(x, y);
-  const weights = hash(await trainer.getWeights());
   const { mode, threads, reason: whyHere } = trainer.info;
   await trainer.dispose();
-  return { mode, threads, whyHere, reason, epochs: history.length, accuracy, weights };
+  const again = await resumeTrainer(name, options);
+  const weights = hash(await again.getWeights());
+  await again.dispose();
+  const { storage } = (await listTrainers({ assets: options.assets })).find((stored) => stored.name === name);
+  return { mode, threads, whyHere, reason, epochs: history.length, accuracy, weights, storage };
 }
 
 /** @param {object} [options]  of createTrainer, such as `assets` */

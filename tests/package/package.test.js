@@ -1,6 +1,6 @@
 /* package.test.js: the packed tarball has what an app needs and nothing else, and an app that has nothing but the
- * tarball trains: in Node, on a page without a bundler, built by Vite and by webpack without settings, and by
- * esbuild with `assets`. All of them compute the same bits. */
+ * tarball trains and keeps its trainers: in Node, on a page without a bundler, built by Vite and by webpack without
+ * settings, and by esbuild with `assets`. All of them compute the same bits. */
 
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { ROOT } from '../../wasm-build/lists.mjs';
 import { VARIANTS, VARIANT_NAMES } from '../../wasm-build/variants.mjs';
 import { GUARD, openBrowser } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
-import { assertTrained, installedFolder, pack, page, resultOfPage, run } from './setting.js';
+import { assertTrained, installedFolder, pack, page, resultOfPage, run, withoutOpfs } from './setting.js';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -27,7 +27,7 @@ const trainInNode = (folder) => JSON.parse(run(process.execPath, ['main.js'], fo
 before(async () => {
   const result = trainInNode(installedFolder({ 'main.js': FROM_NODE }));
   expected = result[0].weights;
-  assertTrained(result, expected);
+  assertTrained(result, expected, 'folder');
   browser = await openBrowser();
 }, GUARD);
 after(() => browser?.close());
@@ -42,6 +42,7 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
     ...variants.map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
+    'wasm-build/dist/idb.js',
     ...scripts,
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
   ];
@@ -79,7 +80,7 @@ test('a page without a bundler', GUARD, async () => {
     'index.html': page(`${names}<script type="module" src="src/index.js"></script>`),
     'src/index.js': RUN,
   });
-  assertTrained(await resultOfPage(browser, folder), expected);
+  assertTrained(await resultOfPage(browser, withoutOpfs(folder)), expected);
 });
 
 test('Vite, a production build without settings', GUARD, async () => {
@@ -88,7 +89,7 @@ test('Vite, a production build without settings', GUARD, async () => {
     'src/index.js': RUN,
   });
   run(process.execPath, [`${ROOT}node_modules/vite/bin/vite.js`, 'build'], folder);
-  assertTrained(await resultOfPage(browser, `${folder}/dist`), expected);
+  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });
 
 // The output's folder is where webpack's command would put it: below the working folder, which is not this process's.
@@ -99,7 +100,7 @@ test('webpack 5, a production build without settings', GUARD, async () => {
   });
   assert.equal(stats.hasErrors() || stats.hasWarnings(), false, stats.toString('errors-warnings'));
   writeFileSync(`${folder}/dist/index.html`, page('<script defer src="main.js"></script>'));
-  assertTrained(await resultOfPage(browser, `${folder}/dist`), expected);
+  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });
 
 test('esbuild, with `assets`', GUARD, async () => {
@@ -114,5 +115,5 @@ test('esbuild, with `assets`', GUARD, async () => {
   for (const part of ['worker', 'wasm-build']) {
     cpSync(`${folder}/node_modules/offstage/${part}`, `${folder}/dist/offstage/${part}`, { recursive: true });
   }
-  assertTrained(await resultOfPage(browser, `${folder}/dist`), expected);
+  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });

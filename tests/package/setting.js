@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { serve } from '../../examples/serve/server.js';
@@ -61,6 +61,22 @@ export function installedFolder(files) {
 export const page = (script) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,">${script}`;
 
+/**
+ * Takes the best storage away from all scripts of a folder that would use it, so that the next one is used, which wants a
+ * file of its own: it has to be there as a file, for a policy may forbid what is in a data: URL.
+ * @param {string} root of what is served
+ */
+export function withoutOpfs(root) {
+  const scripts = readdirSync(root, { recursive: true }).map((name) => `${root}/${name}`).filter((name) => name.endsWith('.js'));
+  const texts = new Map(scripts.map((name) => [name, readFileSync(name, 'utf8')]));
+  const users = scripts.filter((name) => texts.get(name).includes('createSyncAccessHandle'));
+  assert.ok(users.length > 0, `some script uses it: ${scripts}`);
+  for (const name of users) writeFileSync(name, `delete globalThis.StorageManager?.prototype.getDirectory;${texts.get(name)}`);
+  assert.ok([...texts.values()].some((text) => /IDBCursor/.test(text) && /\bexport\b/.test(text)), 'idb is there, as a module');
+  for (const [name, text] of texts) assert.doesNotMatch(text, /data:(text|application)\/javascript/, name);
+  return root;
+}
+
 /** Whether it is for the script of a computing thread, whatever a bundler calls it: no other names this export. */
 async function isForHelper(/** @type {import('playwright-core').Request} */ request) {
   if (!/\.js$/.test(request.url())) return false;
@@ -91,9 +107,10 @@ export async function resultOfPage(browser, root) {
 }
 
 /** Every way of building gives the same app: it trains in every way, with the same bits as everywhere. */
-export function assertTrained(result, expected) {
+export function assertTrained(result, expected, kept = 'indexedDB') {
   assert.deepEqual(result.map(({ mode, threads }) => [mode, threads]), [['worker', 1], ['worker', 2], ['main', 1]]);
-  for (const { whyHere, reason, epochs, accuracy, weights } of result) {
+  for (const { whyHere, reason, epochs, accuracy, weights, storage } of result) {
+    assert.equal(storage, kept);
     assert.equal(whyHere, null);
     assert.equal(reason, 'finished');
     assert.equal(epochs, 12);
