@@ -164,7 +164,8 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {{ bytes?: Uint8Array | ArrayBuffer, stored?: { name: string, folder?: string }, runtime?: Runtime }} LoadPayload
  */
 /**
- * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred.
+ * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024 uploads wait for a
+ * request that names them.
  * @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
  *   UploadPayload
  */

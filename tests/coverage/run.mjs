@@ -96,9 +96,11 @@ function coverJs() {
 
 if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
 await asCommand(async () => {
-  ensureTools(['build', 'test']);
-  ensurePackages();
-  await build();
+  if (!only) { // npm test has seen to it
+    ensureTools(['build', 'test']);
+    ensurePackages();
+    await build();
+  }
   rmSync(RAW, { recursive: true, force: true });
   mkdirSync(`${RAW}/js`, { recursive: true });
   const native = coverNative();

@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
@@ -38,7 +39,7 @@ function run(file, args, shows) {
     child.once('close', (status) => {
       const lines = text.split('\n');
       const told = shows && (status === 0 ? lines.filter(shows) : lines.slice(-80));
-      if (told?.length) console.log(told.join('\n'));
+      if (told?.length) console.log(`${basename(file)} ${args[0]}\n${told.join('\n')}`);
       resolve(status === 0);
     });
   });
@@ -49,9 +50,8 @@ async function fuzzCore(name, seconds, seed, how) {
   const own = `${BUILD}/corpus-${how === 'test' ? 'test' : 'kept'}/${name}`;
   if (how === 'test') rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
-  const told = (/** @type {string} */ line) => /^(Done|stat::number_of_executed)|DONE.*cov:/.test(line);
-  const args = [`-seed=${seed}`, `-max_total_time=${seconds}`, '-print_final_stats=1', ...LIBFUZZER, own, `${CORPUS}/${name}`];
-  console.log(`fuzz ${name}: ${seconds} s, seed ${seed}`);
+  const told = (/** @type {string} */ line) => /DONE .*cov:/.test(line);
+  const args = [`-seed=${seed}`, `-max_total_time=${seconds}`, ...LIBFUZZER, own, `${CORPUS}/${name}`];
   if (!(await run(`${BUILD}/${name}`, args, told))) return false;
   if (how !== 'merge') return true;
   const merged = `${BUILD}/merged-${name}`;
@@ -66,9 +66,11 @@ async function fuzzCore(name, seconds, seed, how) {
 const [seconds = '60', seed = `${Date.now() % 2 ** 31}`, how = 'keep'] = process.argv.slice(2);
 if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
 await asCommand(async () => {
-  ensureTools(['build', 'test']);
-  ensurePackages();
-  await build();
+  if (how !== 'test') { // npm test has seen to it
+    ensureTools(['build', 'test']);
+    ensurePackages();
+    await build();
+  }
   mkdirSync(`${BUILD}/findings`, { recursive: true });
   const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
     await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
