@@ -61,8 +61,8 @@ function openWebWorker(assets, { heard, lost }) {
   const address = assets && new URL('worker/worker.js', assets);
   /* The second form is the one literal that bundlers recognise. */
   const worker = address
-    ? new Worker(address, { type: 'module' })
-    : new Worker(new URL('../worker/worker.js', import.meta.url), { type: 'module' });
+    ? new Worker(address, { type: 'module', name: 'offstage' })
+    : new Worker(new URL('../worker/worker.js', import.meta.url), { type: 'module', name: 'offstage' });
   let silent = true;
   const close = () => {
     worker.onmessage = worker.onmessageerror = null;
