@@ -38,8 +38,10 @@ export async function resumeTrainer(name, options = {}) {
   const { folder, ...rest } = options;
   checkWhere(name, folder);
   const stored = { name, ...(folder !== undefined && { folder }) };
-  const { trainer, past } = await beginTrainer('resumeTrainer', { persist: stored, ...rest }, () => ({ stored }));
-  if (past?.data === 'stored' && past.ended === null) trainer.fit(/** @type {any} */ (STORED), /** @type {any} */ (STORED), { resume: true });
+  const kept = { persist: stored, ...rest };
+  const { trainer, past } = await beginTrainer('resumeTrainer', kept, () => ({ stored }));
+  const data = /** @type {any} */ (STORED);
+  if (past?.data === 'stored' && past.ended === null) trainer.fit(data, data, { resume: true });
   return trainer;
 }
 
@@ -74,6 +76,7 @@ async function load() {
   try {
     return await import('../worker/stored.js');
   } catch (cause) {
-    throw new OffstageError('UNSUPPORTED', `what reads storage could not be loaded: ${/** @type {Error} */ (cause).message}`, { cause });
+    const why = /** @type {Error} */ (cause).message;
+    throw new OffstageError('UNSUPPORTED', `what reads storage could not be loaded: ${why}`, { cause });
   }
 }

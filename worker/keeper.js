@@ -101,7 +101,7 @@ export class Keeper {
   /** Finds what is there; openKeeper() calls it. */
   async look() {
     const items = await this.#shelf.items();
-    this.#number = Math.max(0, ...items.map(({ file }) => numberOf(file)));
+    this.#number = items.reduce((most, { file }) => Math.max(most, numberOf(file)), 0);
     this.#checkpoints = items.flatMap((item) => ({ ...asCheckpoint(item.file), ...item }))
       .filter(/** @returns {item is Kept & Item} */ (item) => item.savedAt !== undefined)
       .sort((a, b) => b.savedAt - a.savedAt);
@@ -112,7 +112,7 @@ export class Keeper {
     }
     const { number, told } = this.#data ?? {};
     const mine = (/** @type {Item} */ { file, storage }) => numberOf(file) === number && storage === told?.storage;
-    this.#data?.pieces.push(...rest.filter((item) => mine(item) && item !== told));
+    if (this.#data) this.#data.pieces = rest.filter((item) => mine(item) && item !== told);
     this.#shelf.drop(...rest.filter((item) => !mine(item)));
   }
 

@@ -21,7 +21,10 @@ import { textOf } from './storage.js';
  * @typedef {{ dtype: DType, bytes: number, pieces: () => AsyncGenerator<Uint8Array, void> }} KeptColumn
  */
 /** @typedef {{ x: KeptColumn, y: KeptColumn, about: any }} KeptData */
-/** A data set's files, of which `told` makes it count. @typedef {{ number: number, told: Item, pieces: Item[] }} DataSet */
+/**
+ * A data set's files, of which `told` makes it count.
+ * @typedef {{ number: number, told: Item, pieces: Item[] }} DataSet
+ */
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -45,7 +48,8 @@ export async function writeColumns(shelf, number, { x, y }, about, check) {
       }
     }
     check();
-    const text = JSON.stringify({ about, x: { dtype: x.dtype, bytes: x.bytes }, y: { dtype: y.dtype, bytes: y.bytes } });
+    const of = (/** @type {ColumnToKeep} */ { dtype, bytes }) => ({ dtype, bytes });
+    const text = JSON.stringify({ about, x: of(x), y: of(y) });
     const told = await shelf.write(dataFile(number, x.bytes + y.bytes), new TextEncoder().encode(text));
     return { number, told, pieces };
   } catch (error) {

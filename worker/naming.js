@@ -1,8 +1,7 @@
 /* naming.js: what trainers, checkpoints and data are called on storage.
  *
- * All that a list of trainers tells is in the names of files, so that none has to be read for it, and a file that
- * does not have the length that its name tells is known to be torn. The names sort and mean the same on every file
- * system; a name that is not one of these is of a file that was left behind. */
+ * All that a list of trainers tells is in the names of files, so that none has to be read for it. The names mean the
+ * same on every file system; a name that is not one of these is of a file that was left behind. */
 
 import { OffstageError, show } from './errors.js';
 
@@ -13,7 +12,8 @@ export function checkWhere(name, folder) {
   if (typeof name !== 'string' || name.length < 1 || name.length > MOST_LETTERS) {
     refuse(`the name of a trainer is ${show(name)}, expected a string of 1 to ${MOST_LETTERS} characters`);
   }
-  if (folder !== undefined && (typeof folder !== 'string' || folder === '')) refuse(`folder is ${show(folder)}, expected a path`);
+  const isPath = typeof folder === 'string' && folder !== '';
+  if (folder !== undefined && !isPath) refuse(`folder is ${show(folder)}, expected a path`);
 }
 
 /** @param {string} message @returns {never} */

@@ -23,7 +23,8 @@ export async function ownOrRefuse(name, { folder, wait = WAIT_MS }) {
   const release = nodeBuiltin('node:fs') ? await ownBySocket(addressOf(name, folder), wait)
     : globalThis.navigator?.locks ? await ownByLock(`offstage:${name}`, wait) : () => {};
   if (release) return release;
-  throw new OffstageError('BUSY', `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it`);
+  throw new OffstageError('BUSY',
+    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it`);
 }
 
 /** @param {string} lock @param {number} wait @returns {Promise<Release | null>} */

@@ -59,7 +59,7 @@ export class Shelf {
     for (const storage of this.#storages) {
       try {
         const files = await this.#call(() => storage.files(this.#name));
-        all.push(...files.map(({ file }) => ({ storage, file })));
+        for (const file of files) all.push({ storage, file });
       } catch (error) {
         this.fail('what is stored could not be listed', error);
       }

@@ -24,7 +24,10 @@ export async function openFolder(make, { folder }) {
   const of = (/** @type {string} */ name) => at(...foldersOf(name));
 
   /** @param {string} path @returns {Promise<any[]>} */
-  const list = (path) => fs.readdir(path, { withFileTypes: true }).catch(unlessMissing([]));
+  const list = (path) => fs.readdir(path, { withFileTypes: true }).catch((/** @type {any} */ error) => {
+    if (error?.code !== 'ENOENT') throw error;
+    return [];
+  });
 
   /** @param {string[]} parts @returns {Promise<string[]>} */
   const names = async (...parts) => (await Promise.all((await list(at(...parts)))
@@ -42,9 +45,7 @@ export async function openFolder(make, { folder }) {
     kind: 'folder',
     readOnly: null,
     names: () => names(),
-    files: async (name) => (await Promise.all((await list(of(name))).filter((entry) => entry.isFile())
-      .map((entry) => fs.stat(`${of(name)}/${entry.name}`)
-        .then((/** @type {any} */ { size }) => [{ file: entry.name, bytes: size }], unlessMissing([]))))).flat(),
+    files: async (name) => (await list(of(name))).filter((entry) => entry.isFile()).map((entry) => entry.name),
     read: async (name, file) => {
       const { buffer, byteOffset, byteLength } = await fs.readFile(`${of(name)}/${file}`);
       return new Uint8Array(buffer, byteOffset, byteLength);
@@ -63,12 +64,6 @@ export async function openFolder(make, { folder }) {
       }
       await sync(path);
     },
-    remove: (name, file) => fs.rm(file === undefined ? of(name) : `${of(name)}/${file}`, { recursive: true, force: true }),
+    remove: (name, file = '') => fs.rm(`${of(name)}/${file}`, { recursive: true, force: true }),
   };
 }
-
-/** @template T @param {T} otherwise @returns {(error: any) => T} */
-const unlessMissing = (otherwise) => (error) => {
-  if (error?.code !== 'ENOENT') throw error;
-  return otherwise;
-};

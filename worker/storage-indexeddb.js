@@ -42,6 +42,8 @@ export async function openIndexedDb(make, { assets }) {
     return opened;
   };
   const all = (/** @type {string} */ name) => IDBKeyRange.bound([name], [name, []]);
+  /** @param {IDBKeyRange} [range] */
+  const keys = async (range) => /** @type {[string, string][]} */ (await (await connect()).getAllKeys(STORE, range));
   await connect();
 
   /** What has been written is on the disk. @param {(store: any) => Promise<unknown>} act */
@@ -53,9 +55,8 @@ export async function openIndexedDb(make, { assets }) {
   return {
     kind: 'indexedDB',
     readOnly: null,
-    names: async () => [...new Set((await (await connect()).getAllKeys(STORE)).map((key) => /** @type {string[]} */ (key)[0]))],
-    files: async (name) => (await (await connect()).getAllKeys(STORE, all(name)))
-      .map((key) => ({ file: /** @type {string[]} */ (key)[1] })),
+    names: async () => [...new Set((await keys()).map(([name]) => name))],
+    files: async (name) => (await keys(all(name))).map(([, file]) => file),
     async read(name, file) {
       const bytes = await (await connect()).get(STORE, [name, file]);
       if (!bytes) throw new Error(`there is no ${file}`);

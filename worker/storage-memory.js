@@ -9,7 +9,7 @@ export function openMemory() {
     kind: 'memory',
     readOnly: null,
     names: async () => [...kept.keys()],
-    files: async (name) => [...(kept.get(name) ?? [])].map(([file, { byteLength }]) => ({ file, bytes: byteLength })),
+    files: async (name) => [...(kept.get(name)?.keys() ?? [])],
     async read(name, file) {
       const bytes = kept.get(name)?.get(file);
       if (!bytes) throw new Error(`there is no ${file}`);

@@ -12,7 +12,10 @@ const FOLDER = 'offstage';
 const AT_ONCE = 1024 * 1024;
 
 /** @typedef {FileSystemDirectoryHandle & { entries(): AsyncIterable<[string, FileSystemHandle]> }} Folder */
-/** @typedef {{ write(bytes: Uint8Array, options: { at: number }): number, truncate(size: number): void, flush(): void, close(): void }} SyncHandle */
+/**
+ * @typedef {{ write(bytes: Uint8Array, options: { at: number }): number, truncate(size: number): void, flush(): void,
+ *   close(): void }} SyncHandle
+ */
 
 /** @type {import('./storage.js').Opener} */
 export async function openOpfs(make) {
@@ -26,7 +29,9 @@ export async function openOpfs(make) {
   const folder = async (name, create = false) => {
     /** @type {FileSystemDirectoryHandle | null} */
     let at = root;
-    for (const part of foldersOf(name)) at = at && (await at.getDirectoryHandle(part, { create }).catch(unlessMissing(null)));
+    for (const part of foldersOf(name)) {
+      at = at && (await at.getDirectoryHandle(part, { create }).catch(unlessMissing(null)));
+    }
     return /** @type {Folder | null} */ (at);
   };
 
@@ -51,11 +56,7 @@ export async function openOpfs(make) {
     names: () => names(root),
     async files(name) {
       const found = [];
-      for await (const [file, handle] of (await folder(name))?.entries() ?? []) {
-        if (handle.kind !== 'file') continue;
-        const { size } = await /** @type {FileSystemFileHandle} */ (handle).getFile();
-        found.push({ file, bytes: size });
-      }
+      for await (const [file, { kind }] of (await folder(name))?.entries() ?? []) if (kind === 'file') found.push(file);
       return found;
     },
     read: async (name, file) => new Uint8Array(await (await fileOf(name, file)).arrayBuffer()),

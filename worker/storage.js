@@ -19,13 +19,12 @@ import { openOpfs } from './storage-opfs.js';
  * @property {StorageKind} kind
  * @property {string | null} readOnly  why nothing can be written to it from here
  * @property {() => Promise<string[]>} names
- * @property {(name: string) => Promise<StoredFile[]>} files
+ * @property {(name: string) => Promise<string[]>} files
  * @property {(name: string, file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(name: string, file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write  all of the file or,
  *   where this is cut off, perhaps a torn one; bytes stay as they are until it settles
  * @property {(name: string, file?: string) => Promise<void>} remove  a file, or all of a name
  */
-/** @typedef {{ file: string, bytes?: number }} StoredFile  bytes: as it is, where that is known */
 
 /**
  * @typedef {object} Where
@@ -34,7 +33,10 @@ import { openOpfs } from './storage-opfs.js';
  * @property {number} limit     ms that a storage may take for one call
  * @property {Opener[]} [openers]  instead of the platform's own, for tests
  */
-/** null: it is not to be had, or has nothing and nothing may be made. @typedef {(make: boolean, where: Where) => Promise<Storage | null>} Opener */
+/**
+ * null: it is not to be had, or has nothing and nothing may be made.
+ * @typedef {(make: boolean, where: Where) => Promise<Storage | null>} Opener
+ */
 
 /** ms that a storage may take for one call. */
 export const LIMIT_MS = 15_000;

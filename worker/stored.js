@@ -41,7 +41,7 @@ export async function listStored(place = {}) {
   const found = new Map();
   await withStorages(place, async (storage, limit) => {
     for (const name of await within(limit, storage.names())) {
-      const files = (await within(limit, storage.files(name))).map(({ file }) => file);
+      const files = await within(limit, storage.files(name));
       const data = files.flatMap((file) => asData(file) ?? []);
       const checkpoints = files.flatMap((file) => asCheckpoint(file) ?? []);
       if (checkpoints.length === 0) continue;

@@ -54,7 +54,7 @@ export function scriptedStorage(kind = 'opfs') {
     kind,
     readOnly: null,
     names: async () => (await call('names'), files.size > 0 ? ['model'] : []),
-    files: async () => (await call('files'), [...files].map(([file, { length }]) => ({ file, bytes: length }))),
+    files: async () => (await call('files'), [...files.keys()]),
     async read(_, file) {
       await call('read', file);
       if (!files.has(file)) throw new Error(`no ${file}`);
