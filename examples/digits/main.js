@@ -93,7 +93,8 @@ function onReady({ info, history, runs }, total) {
   write('where-memory', words.mebibytes(info.memoryBytes));
   write('where-startup', `${Math.round(info.startupMs)} ms`);
   const last = runs.at(-1);
-  curves.clear(total ?? last?.options.epochs ?? epochs());
+  element('epochs').value = String(total ?? last?.options.epochs ?? epochs());
+  curves.clear(epochs());
   for (const id of ['held', 'loss', 'accuracy', 'speed', 'elapsed', 'left']) write(id, '–');
   element('progress').value = 0;
   for (const epoch of history) show({ ...epoch, kind: 'epoch', batch: BATCHES, totalBatches: BATCHES });

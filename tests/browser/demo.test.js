@@ -84,6 +84,7 @@ test('reloaded in the middle of a run the page goes on; after a stop it comes ba
     await says(badge, 'in a Web Worker');
     await moves(page);
     await says(state, /^Epoch \d+ of 100/);
+    assert.equal(await page.getByLabel('Epochs').inputValue(), '100');
     await rows.nth(1).waitFor({ state: 'attached' });
     const epochs = await rows.locator('th').allTextContents();
     assert.deepEqual(epochs.map(Number).reverse(), epochs.map((_, i) => i + 1), 'the epochs before the reload are there');
