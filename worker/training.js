@@ -67,6 +67,7 @@ export class Training {
         warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
       },
     });
+    if (!settings.resume && !settings.persist?.data) keeper?.forgetData(); // they are an earlier run's
     const storing = keeper && settings.persist?.data && !run.isStored ? this.#keepData(keeper, model, x, y, run) : null;
     this.#current = { run, request, keeper, storing, closing: false };
     this.#advance(run.work());

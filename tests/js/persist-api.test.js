@@ -168,6 +168,18 @@ test('storage that is gone, and comes back: warnings, and the run does not notic
   assert.equal((await listTrainers({ folder }))[0].step, trainer.status().step);
 });
 
+test('the data of an earlier run are not kept with a later one that did not ask for it', async (t) => {
+  const folder = temporaryFolder(t);
+  const { trainer } = await made(t, createTrainer(barSpec(), { mode: 'main', persist: { name: 'bars', folder } }));
+  const has = async () => (await listTrainers({ folder }))[0].data;
+  await trainer.fit(DATA.x, DATA.y, { epochs: 1, persistData: true });
+  assert.equal(await has(), true);
+  await trainer.fit(DATA.x, DATA.y, { epochs: 2, resume: true });
+  assert.equal(await has(), true, 'the same run');
+  await trainer.fit(DATA.x, DATA.y, { epochs: 1 });
+  assert.equal(await has(), false);
+});
+
 test('what is asked wrongly is refused before anything is looked at', async () => {
   for (const name of ['', 7, undefined, 'x'.repeat(101)]) {
     await refused(resumeTrainer(name), 'INVALID_OPTION');
