@@ -29,9 +29,11 @@ const MERGE = ['-merge=1', '-use_counters=0'];
  */
 function run(file, args, shows) {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', shows ? 'pipe' : 'inherit', shows ? 'pipe' : 'inherit'] });
+    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', shows ? 'pipe' : 'inherit',
+      shows ? 'pipe' : 'inherit'] });
     let text = '';
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => (text = (text + piece).slice(-1e6)));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data',
+      (piece) => (text = (text + piece).slice(-1e6)));
     child.once('error', (error) => {
       console.error(`${file}: ${error.message}`);
       resolve(false);
@@ -57,7 +59,8 @@ async function fuzzCore(name, seconds, seed, how) {
   const merged = `${BUILD}/merged-${name}`;
   rmSync(merged, { recursive: true, force: true });
   mkdirSync(merged, { recursive: true });
-  if (!(await run(`${BUILD}/${name}`, [...MERGE, ...LIBFUZZER, merged, `${CORPUS}/${name}`, own], () => false))) return false;
+  if (!(await run(`${BUILD}/${name}`, [...MERGE, ...LIBFUZZER, merged, `${CORPUS}/${name}`, own],
+    () => false))) return false;
   rmSync(`${CORPUS}/${name}`, { recursive: true, force: true });
   renameSync(merged, `${CORPUS}/${name}`);
   return true;
@@ -74,7 +77,8 @@ await asCommand(async () => {
   mkdirSync(`${BUILD}/findings`, { recursive: true });
   const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
     await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
-  const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed), how))) : [false];
+  const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed),
+    how))) : [false];
   const decoders = await Promise.all(DECODERS.map((names) =>
     run(process.execPath, ['tests/fuzz/js/main.mjs', seconds, seed, names, how], (line) => line.trim() !== '')));
   if (![...core, ...decoders].every(Boolean)) throw new SetupError('there are findings, told above');

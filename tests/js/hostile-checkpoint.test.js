@@ -10,10 +10,12 @@ import { crc32 } from '../../worker/crc32.js';
 const SUM = '00000000';
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
 const run = {
-  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f', stored: false,
+  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
+  stored: false,
 };
 const record = {
-  id: 1, startedAt: 1, endedAt: 2, reason: 'finished', options: settings, metrics: { epoch: 1, loss: 'NaN', accuracy: 0.5 }, steps: 4,
+  id: 1, startedAt: 1, endedAt: 2, reason: 'finished', options: settings,
+  metrics: { epoch: 1, loss: 'NaN', accuracy: 0.5 }, steps: 4,
 };
 const about = { format: 1, coreVersion: '0', spec: {}, step: '4', epochsBegun: '2', run, runs: [record] };
 const tensors = {
@@ -42,27 +44,31 @@ function checkpoint(change = {}) {
 }
 
 /** @param {Uint8Array} bytes @param {RegExp} message */
-const refused = (bytes, message) => assert.throws(() => decodeCheckpoint(bytes), { name: 'OffstageError', code: 'BAD_CHECKPOINT', message });
+const refused = (bytes, message) => assert.throws(() => decodeCheckpoint(bytes),
+  { name: 'OffstageError', code: 'BAD_CHECKPOINT', message });
 /** @param {any} change */
 const withRun = (change) => ({ about: { ...about, run: { ...run, ...change } } });
 /** @param {any} change */
 const withRecord = (change) => ({ about: { ...about, runs: [{ ...record, ...change }] } });
 /** @param {string} name @param {any} change */
-const withTensor = (name, change) => ({ tensors: { ...tensors, [name]: { .../** @type {any} */ (tensors)[name], ...change } } });
+const withTensor = (name, change) => ({ tensors: { ...tensors,
+  [name]: { .../** @type {any} */ (tensors)[name], ...change } } });
 
 test('what is whole is read', () => {
   const read = decodeCheckpoint(checkpoint());
   assert.deepEqual([...read.tensors.keys()].sort(), ['dense/kernel', 'dense/none']);
   assert.deepEqual(read.about.run, { ...run, totals: [1, 2, 3], history: [{ epoch: 1, loss: 0.5, accuracy: 0.25 }] });
   assert.deepEqual(read.about.runs, [{ ...record, metrics: { epoch: 1, loss: NaN, accuracy: 0.5 } }]);
-  const { about: idle } = decodeCheckpoint(checkpoint({ about: { ...about, run: null, runs: [] }, tensors: {}, data: new Uint8Array(0) }));
+  const { about: idle } = decodeCheckpoint(checkpoint({ about: { ...about, run: null, runs: [] }, tensors: {},
+    data: new Uint8Array(0) }));
   assert.equal(idle.run, null);
   const open = withRecord({ endedAt: null, reason: null, metrics: null });
   assert.equal(decodeCheckpoint(checkpoint(open)).about.runs[0].endedAt, null);
   const whole = { ...withRun({ epoch: 1, batch: 3 }) };
   assert.equal(decodeCheckpoint(checkpoint(whole)).about.run?.batch, 3);
   const none = { 'run/totals': tensors['run/totals'] };
-  assert.deepEqual(decodeCheckpoint(checkpoint({ ...withRun({ epoch: 0, batch: 0 }), tensors: none, data: data.subarray(0, 24) })).about.run?.history, []);
+  assert.deepEqual(decodeCheckpoint(checkpoint({ ...withRun({ epoch: 0, batch: 0 }), tensors: none,
+    data: data.subarray(0, 24) })).about.run?.history, []);
 });
 
 test('cut off at every length, and with every byte another', () => {
@@ -92,10 +98,12 @@ test('headers that are none', () => {
 });
 
 test('tensors that are wrong', () => {
-  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withTensor('dense/kernel', change)), message);
+  const wrong = (/** @type {any} */ change,
+    /** @type {RegExp} */ message) => refused(checkpoint(withTensor('dense/kernel', change)), message);
   for (const dtype of ['I8', 'toString', null, ['F32'], { toString: 1 }]) wrong({ dtype }, /dtype/);
   for (const shape of [null, 2, [2, -1], [0.5], [2, '1'], [1e308, 1e308], Array(9).fill(1)]) wrong({ shape }, /shape/);
-  for (const offsets of [null, [40], [40, 48, 49], [40, -1], [40.5, 48.5], ['40', '48']]) wrong({ data_offsets: offsets }, /data_offsets/);
+  for (const offsets of [null, [40], [40, 48, 49], [40, -1], [40.5, 48.5],
+    ['40', '48']]) wrong({ data_offsets: offsets }, /data_offsets/);
   wrong({ data_offsets: [40, 47] }, /expected 8 for its shape \[2, 1\]/);
   wrong({ data_offsets: [48, 40] }, /expected 8/);
   wrong({ more: 1 }, /unknown field 'more'/);
@@ -105,30 +113,37 @@ test('tensors that are wrong', () => {
   refused(checkpoint({ data: data.subarray(0, 40) }), /its tensors end at 48, its file at 40/);
   refused(checkpoint(withTensor('run/totals', { dtype: 'F32', shape: [6] })), /F32 of rank 1/);
   refused(checkpoint(withTensor('run/totals', { shape: [3, 1] })), /rank 2/);
-  refused(checkpoint({ tensors: { a: { dtype: 'F64', shape: [6], data_offsets: [0, 48] } } }), /run\/totals holds 0 numbers/);
-  const short = { ...tensors, 'run/totals': { dtype: 'F64', shape: [2], data_offsets: [0, 16] }, 'history/loss': { dtype: 'F64', shape: [2], data_offsets: [16, 32] } };
+  refused(checkpoint({ tensors: { a: { dtype: 'F64', shape: [6], data_offsets: [0, 48] } } }),
+    /run\/totals holds 0 numbers/);
+  const short = { ...tensors, 'run/totals': { dtype: 'F64', shape: [2], data_offsets: [0, 16] },
+    'history/loss': { dtype: 'F64', shape: [2], data_offsets: [16, 32] } };
   refused(checkpoint({ tensors: short }), /run\/totals holds 2 numbers/);
   const uneven = {
     ...tensors, 'history/accuracy': { dtype: 'F64', shape: [2], data_offsets: [32, 48] },
-    'dense/kernel': { dtype: 'F32', shape: [0], data_offsets: [48, 48] }, 'dense/none': { dtype: 'F32', shape: [0], data_offsets: [0, 0] },
+    'dense/kernel': { dtype: 'F32', shape: [0], data_offsets: [48, 48] },
+    'dense/none': { dtype: 'F32', shape: [0], data_offsets: [0, 0] },
   };
   refused(checkpoint({ tensors: uneven }), /history\/accuracy has 2 epochs, history\/loss 1/);
 });
 
 test('descriptions that cannot be', () => {
-  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint({ about: { ...about, ...change } }), message);
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint({ about: { ...about,
+    ...change } }), message);
   wrong({ format: 2 }, /format is 2/);
   wrong({ coreVersion: 1 }, /coreVersion is 1/);
   wrong({ spec: [] }, /spec is \[\]/);
   wrong({ runs: {} }, /runs is/);
   wrong({ more: 1 }, /unknown field 'more'/);
-  for (const step of [4, '-1', '1.5', '01', '1e3', '99999999999999999', '9999999999999999', '']) wrong({ step }, /step is/);
+  for (const step of [4, '-1', '1.5', '01', '1e3', '99999999999999999', '9999999999999999', '']) wrong({ step },
+    /step is/);
 });
 
 test('runs that cannot be', () => {
-  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRun(change)), message);
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRun(change)),
+    message);
   for (const name of ['samples', 'epoch', 'batch', 'key', 'steps', 'trained']) {
-    for (const value of [undefined, null, '1', -1, 0.5, 2 ** 53]) wrong({ [name]: value }, new RegExp(`run.${name} is`));
+    for (const value of [undefined, null, '1', -1, 0.5, 2 ** 53]) wrong({ [name]: value },
+      new RegExp(`run.${name} is`));
   }
   wrong({ samples: 0, batch: 0 }, /run stands at/);
   wrong({ samples: 1 }, /run stands at/);
@@ -145,8 +160,10 @@ test('runs that cannot be', () => {
   wrong({ settings: { ...settings, epochs: 0 } }, /0 epochs/);
   wrong({ settings: { ...settings, batchSize: 0 } }, /batches of 0/);
   wrong({ settings: { ...settings, shuffle: 1 } }, /shuffle/);
-  for (const split of [-0.5, 1, null, '0']) wrong({ settings: { ...settings, validationSplit: split } }, /validationSplit/);
-  const record = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRecord(change)), message);
+  for (const split of [-0.5, 1, null, '0']) wrong({ settings: { ...settings, validationSplit: split } },
+    /validationSplit/);
+  const record = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRecord(change)),
+    message);
   record({ id: -1 }, /runs\[0\].id/);
   record({ steps: 0.5 }, /runs\[0\].steps/);
   record({ startedAt: null }, /startedAt is null, expected a time/);
@@ -159,7 +176,9 @@ test('runs that cannot be', () => {
 });
 
 test('a checkpoint that no memory holds is refused before a byte of it is read', () => {
-  const huge = { name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2 ** 25, 2 ** 25], read: () => assert.fail('was read') };
-  const work = encodeCheckpoint({ look: () => false }, /** @type {any} */ ({ ...about, run: null, step: 1, epochsBegun: 1 }), [huge]);
+  const huge = { name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2 ** 25, 2 ** 25],
+    read: () => assert.fail('was read') };
+  const work = encodeCheckpoint({ look: () => false }, /** @type {any} */ ({ ...about, run: null, step: 1,
+    epochsBegun: 1 }), [huge]);
   assert.throws(() => work.next(), { code: 'OUT_OF_MEMORY' });
 });

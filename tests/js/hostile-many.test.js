@@ -49,11 +49,12 @@ for (const [place, connect] of Object.entries(PLACES)) {
     assert.equal(messages.length, 150_003);
   });
 
-  test(`thousands of requests wait while a run is paused or under way, and a request whose id waits is refused, ${place}`, async () => {
+  test(`thousands of requests wait while a run is paused or under way, and an id that waits is refused, ${place}`, async () => {
     const { send, ask, messages } = start();
     await ask('INIT_TRAINING', SPEC);
     const at = messages.length;
-    send({ v: 1, id: 'run', type: 'START_TRAINING', payload: { ...quadrants(200), numEpochs: 2 ** 53 - 1, batchSize: 2 ** 53 - 1 } });
+    send({ v: 1, id: 'run', type: 'START_TRAINING', payload: { ...quadrants(200), numEpochs: 2 ** 53 - 1,
+      batchSize: 2 ** 53 - 1 } });
     for (let i = 0; i < 3000; i++) {
       send({ v: 1, id: `p${i}`, type: 'PREDICT', payload: { x: [0.1, 0.2] } });
       send({ v: 1, id: `w${i}`, type: 'GET_WEIGHTS' });
@@ -85,7 +86,8 @@ for (const [place, connect] of Object.entries(PLACES)) {
       for (let i = 0; i < 1024; i++) await ask('DISCARD_DATA', { upload: i });
       assert.equal((await ask('GET_STATUS')).usedBytes, usedBytes);
     }
-    for (let i = 0; i < 1024; i++) await slice(0).catch((error) => assert.equal(error.code, 'INVALID_DATA')); // the same again
+    for (let i = 0; i < 1024; i++) await slice(0).catch((error) => assert.equal(error.code,
+      'INVALID_DATA')); // the same again
     await assert.rejects(slice(1, 2 ** 40), { code: 'OUT_OF_MEMORY' });
     await ask('DISCARD_DATA', { upload: 0 });
     await assert.rejects(ask('START_TRAINING', { x: { upload: 7 }, y: { upload: 8 } }), { code: 'INVALID_DATA' });
@@ -102,7 +104,8 @@ for (const [place, connect] of Object.entries(PLACES)) {
     /** @type {Set<number>} */
     const wasm = new Set();
     for (let i = 0; i < 1000; i++) {
-      const { memoryBytes } = await ask('INIT_TRAINING', i % 3 ? SPEC : { ...SPEC, runtime: { variant: 'simd-mt', threads: 2 } });
+      const { memoryBytes } = await ask('INIT_TRAINING', i % 3 ? SPEC : { ...SPEC,
+        runtime: { variant: 'simd-mt', threads: 2 } });
       if (i % 3) wasm.add(memoryBytes);
       if (i % 7 === 0) await assert.rejects(ask('INIT_TRAINING', { ...SPEC, layers: [] }), { code: 'INVALID_SPEC' });
       if (i % 200 !== 199) continue;
@@ -120,13 +123,15 @@ for (const [place, connect] of Object.entries(PLACES)) {
     /** @type {Promise<any>[]} */
     const all = [];
     for (let i = 0; i < 300; i++) {
-      all.push(ask('INIT_TRAINING', SPEC), ask('START_TRAINING', { ...quadrants(20), numEpochs: 1e9 }), ask('PREDICT', { x: [1, 2] }));
+      all.push(ask('INIT_TRAINING', SPEC), ask('START_TRAINING', { ...quadrants(20), numEpochs: 1e9 }),
+        ask('PREDICT', { x: [1, 2] }));
       if (i % 3) all.push(ask('DISPOSE'));
       if (i % 5 === 0) all.push(ask('STOP_TRAINING'), ask('SAVE_CHECKPOINT'));
     }
     all.push(ask('DISPOSE'));
     for (const each of await Promise.allSettled(all)) {
-      if (each.status === 'rejected') assert.ok(['DISPOSED', 'BUSY', 'BAD_MESSAGE'].includes(each.reason.code), each.reason.message);
+      if (each.status === 'rejected') assert.ok(['DISPOSED', 'BUSY', 'BAD_MESSAGE'].includes(each.reason.code),
+        each.reason.message);
     }
     assert.equal(messages.filter(({ type }) => ENDS.includes(type)).length, all.length);
     const { state, memoryBytes } = await ask('GET_STATUS');
@@ -137,18 +142,26 @@ for (const [place, connect] of Object.entries(PLACES)) {
   test(`messages changed at random end no session, ${place}`, async () => {
     const { x, y } = quadrants(8);
     const seeds = [
-      SPEC, { x: [0.5, 1] }, { x: [[1, 2], [3, 4]], y: [0, 1] }, { x, y, numEpochs: 2, batchSize: 3 }, {}, { upload: 1 },
+      SPEC, { x: [0.5, 1] }, { x: [[1, 2], [3, 4]], y: [0, 1] }, { x, y, numEpochs: 2, batchSize: 3 }, {},
+      { upload: 1 },
       { upload: 1, dtype: 'float32', total: 16, offset: 0, bytes: new ArrayBuffer(8) },
-      { weights: [{ name: 'dense/kernel', shape: [2, 16], data: new Float32Array(32) }] }, { x: { upload: 1 }, y: { upload: 2 } },
-      { trainingData: [{ grid: [[1, 2]], label: 0 }] }, { layers: [{ type: 'conv', filterSize: 3, numFilters: 2 }, { type: 'pool', poolSize: 2 }] },
+      { weights: [{ name: 'dense/kernel', shape: [2, 16], data: new Float32Array(32) }] },
+      { x: { upload: 1 }, y: { upload: 2 } },
+      { trainingData: [{ grid: [[1, 2]], label: 0 }] }, { layers: [{ type: 'conv', filterSize: 3, numFilters: 2 },
+        { type: 'pool', poolSize: 2 }] },
       { bytes: new Uint8Array(64) },
     ];
     const types = Object.keys(REPLIES);
-    const words = [...types, 'v', 'id', 'type', 'payload', 'x', 'y', 'upload', 'data', 'shape', 'layers', 'units', 'inputShape', 'numEpochs', 'batchSize',
-      'dtype', 'total', 'offset', 'weights', 'float32', 'dense', 'validationSplit', 'runtime', 'threads', 'variant', 'sliceWork', 'loss', 'optimizer'];
+    const words = [...types, 'v', 'id', 'type', 'payload', 'x', 'y', 'upload', 'data', 'shape', 'layers', 'units',
+      'inputShape', 'numEpochs', 'batchSize',
+      'dtype', 'total', 'offset', 'weights', 'float32', 'dense', 'validationSplit', 'runtime', 'threads', 'variant',
+      'sliceWork', 'loss', 'optimizer'];
     const dictionary = { words, tokens: [new Uint8Array([0, 255])] };
     const random = createRandom(4);
-    /** Numbers that would make a model of gigabytes, or wait for it, made small. @param {any} value @param {Set<any>} [seen] */
+    /**
+     * Numbers that would make a model of gigabytes, or wait for it, made small.
+     * @param {any} value @param {Set<any>} [seen]
+     */
     const tame = (value, seen = new Set()) => {
       if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value) || seen.has(value)) return value;
       seen.add(value);
@@ -167,8 +180,10 @@ for (const [place, connect] of Object.entries(PLACES)) {
     const codes = {};
     for (let batch = 0; batch < 400; batch++) {
       for (let i = 0; i < 20; i++) {
-        const seed = structuredClone({ v: 1, id: `${batch}.${i}`, type: types[random(types.length)], payload: seeds[random(seeds.length)] });
-        const message = tame(random(4) ? mutate(seed, random, dictionary, structuredClone(seeds[random(seeds.length)])) : seed);
+        const seed = structuredClone({ v: 1, id: `${batch}.${i}`, type: types[random(types.length)],
+          payload: seeds[random(seeds.length)] });
+        const message = tame(random(4) ? mutate(seed, random, dictionary,
+          structuredClone(seeds[random(seeds.length)])) : seed);
         try {
           send(message);
         } catch {

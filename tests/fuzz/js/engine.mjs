@@ -14,7 +14,10 @@ const MOST_STEPS = (/** @type {number} */ size) => 100_000 + 1000 * size;
 const MOST_MEMORY = (/** @type {number} */ size) => 32 * 2 ** 20 + 1000 * size;
 const MOST_MS = 1000;
 
-/** @typedef {{ name: string, seeds: () => any[], words: string[], tokens?: Uint8Array[], run: (value: any) => void }} Target */
+/**
+ * @typedef {{ name: string, seeds: () => any[], words: string[], tokens?: Uint8Array[], run: (value: any) => void }}
+ *   Target
+ */
 /** @typedef {{ bytes: Uint8Array, why: string, stack: string }} Finding */
 
 /** The counters of the instrumented modules, as flat lists of [holder, key]. */
@@ -37,7 +40,10 @@ export function createCoverage() {
   let reached = 0;
   return {
     seen,
-    /** @param {boolean} keep @returns {{ features: number[], steps: number }} features not seen before, which are seen from here on where kept */
+    /**
+     * @param {boolean} keep
+     * @returns {{ features: number[], steps: number }} features not seen before; where kept they are, from here on
+     */
     collect(keep) {
       const features = [];
       let at = 0;
@@ -64,7 +70,8 @@ export function createCoverage() {
   };
 }
 
-const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype, Map.prototype, Error.prototype];
+const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype, Map.prototype,
+  Error.prototype];
 const names = () => prototypes.map((each) => Reflect.ownKeys(each).length).join();
 const untouched = names();
 const memory = () => {
@@ -94,17 +101,22 @@ function tryOnce(target, bytes, codes) {
   }
   const ms = performance.now() - begin;
   const taken = memory() - before;
-  if (!why && taken > MOST_MEMORY(bytes.length)) why = `took ${Math.round(taken / 2 ** 20)} MiB for ${bytes.length} bytes`;
+  const size = bytes.length;
+  if (!why && taken > MOST_MEMORY(size)) why = `took ${Math.round(taken / 2 ** 20)} MiB for ${size} bytes`;
   if (!why && names() !== untouched) why = 'changed a prototype';
   return why || ms > MOST_MS ? { why, stack, ms } : null;
 }
 
-/** @param {Target} target @param {Uint8Array} bytes @param {readonly string[]} codes @returns {Omit<Finding, 'bytes'> | null} */
+/**
+ * @param {Target} target @param {Uint8Array} bytes @param {readonly string[]} codes
+ * @returns {Omit<Finding, 'bytes'> | null}
+ */
 export function examine(target, bytes, codes) {
   let found = tryOnce(target, bytes, codes);
   for (let again = 0; found && !found.why && again < 2; again++) found = tryOnce(target, bytes, codes);
   if (!found) return null;
-  return { why: found.why || `took ${Math.round(found.ms)} ms, three times, for ${bytes.length} bytes`, stack: found.stack };
+  return { why: found.why || `took ${Math.round(found.ms)} ms, three times, for ${bytes.length} bytes`,
+    stack: found.stack };
 }
 
 /**
@@ -120,7 +132,8 @@ export function fuzz({ target, corpus: given, codes, seconds, random, about }) {
   const coverage = createCoverage();
   /** @type {Uint8Array[]} */ const corpus = [];
   /** @type {Map<string, Finding>} */ const findings = new Map();
-  const dictionary = { words: target.words, tokens: target.tokens ?? target.words.map((word) => new TextEncoder().encode(word)) };
+  const dictionary = { words: target.words,
+    tokens: target.tokens ?? target.words.map((word) => new TextEncoder().encode(word)) };
   const end = performance.now() + 1000 * seconds;
   let runs = 0;
   /** @param {Uint8Array} bytes @param {boolean} always */
@@ -131,7 +144,8 @@ export function fuzz({ target, corpus: given, codes, seconds, random, about }) {
     const found = examine(target, bytes, codes);
     about(null);
     const { features, steps } = coverage.collect(true);
-    const why = found?.why ?? (steps > MOST_STEPS(bytes.length) ? `took ${steps} steps for ${bytes.length} bytes` : null);
+    const size = bytes.length;
+    const why = found?.why ?? (steps > MOST_STEPS(size) ? `took ${steps} steps for ${size} bytes` : null);
     const stack = found?.stack ?? '';
     const key = `${why?.replace(/[\d.]+/g, '#').slice(0, 60)} ${stack.split('\n')[0]}`;
     if (why && !findings.has(key)) findings.set(key, { bytes, why, stack });
@@ -140,7 +154,8 @@ export function fuzz({ target, corpus: given, codes, seconds, random, about }) {
   for (const bytes of given) attempt(bytes, true);
   for (const seed of target.seeds()) attempt(serialize(seed), true);
   while (performance.now() < end) {
-    const pick = () => corpus[random(3) ? random(corpus.length) : corpus.length - 1 - random(Math.min(8, corpus.length))];
+    const pick = () => corpus[random(3) ? random(corpus.length) : corpus.length - 1 - random(Math.min(8,
+      corpus.length))];
     /** @type {Uint8Array} */ let bytes;
     try {
       bytes = serialize(mutate(deserialize(pick()), random, dictionary, deserialize(pick())));

@@ -24,7 +24,10 @@ const { fuzz, minimize, nameOf } = await import('./engine.mjs');
 const { createRandom } = await import('./values.mjs');
 
 /** @param {string} folder */
-const filesOf = (folder) => (existsSync(folder) ? readdirSync(folder).sort().map((name) => new Uint8Array(readFileSync(`${folder}/${name}`))) : []);
+function filesOf(folder) {
+  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  return names.map((name) => new Uint8Array(readFileSync(`${folder}/${name}`)));
+}
 
 /** @param {string} folder @param {Uint8Array[]} inputs */
 function writeAll(folder, inputs) {
@@ -37,7 +40,8 @@ function watch(name) {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const bytes = new Uint8Array(new SharedArrayBuffer(BUFFER));
   const file = `${kept}${name}-hang`;
-  const thread = new Worker(new URL('./watchdog.mjs', import.meta.url), { workerData: { words, bytes, file, seconds: HANGS } });
+  const thread = new Worker(new URL('./watchdog.mjs', import.meta.url),
+    { workerData: { words, bytes, file, seconds: HANGS } });
   thread.unref();
   return {
     /** @param {Uint8Array | null} input */
@@ -57,7 +61,8 @@ for (const target of targets) {
   const { name } = target;
   const dog = watch(name);
   const { runs, corpus, reached, findings } = fuzz({
-    target, codes: ERROR_CODES, seconds: Number(seconds) / targets.length, random: createRandom(Number(seed)), about: dog.about,
+    target, codes: ERROR_CODES, seconds: Number(seconds) / targets.length, random: createRandom(Number(seed)),
+    about: dog.about,
     corpus: [`${committed}${name}`, ...(how === 'test' ? [] : [`${own}${name}`])].flatMap(filesOf),
   });
   const few = minimize(target, corpus, ERROR_CODES);
@@ -67,7 +72,8 @@ for (const target of targets) {
   console.log(`fuzz js/${name}: ${runs} runs, ${reached} features, ${few.length} inputs, ${findings.length} findings`);
   for (const { bytes, why, stack } of findings) {
     writeAll(kept, [bytes]);
-    console.log(`  ${name} ${nameOf(bytes)}: ${why}\n${stack}\n  ${inspect(deserialize(bytes), { depth: 6, breakLength: 160, maxArrayLength: 20 }).slice(0, 600)}`);
+    const shown = inspect(deserialize(bytes), { depth: 6, breakLength: 120, maxArrayLength: 20, maxStringLength: 80 });
+    console.log(`  ${name} ${nameOf(bytes)}: ${why}\n${stack}\n  ${shown.slice(0, 600)}`);
     failed = true;
   }
 }

@@ -27,38 +27,51 @@ const pump = /** @type {any} */ ({ look: () => false, spend: () => false, chunk:
 
 const MOST_READ = 2 ** 20;
 const SPEC_ROOM = 65536;
+const SUM = '00000000'; // where a checksum will stand
 const room = core.memory.alloc(SPEC_ROOM, 'a spec');
 
 const IMAGES = {
-  inputShape: [8, 8, 2], loss: 'sparseCategoricalCrossentropy', inputScale: 1 / 255, inputOffset: 0, seed: 7, metrics: ['accuracy'],
-  labels: ['a', 'b', 'c'], optimizer: { type: 'adamw', learningRate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-5, weightDecay: 0.1 },
+  inputShape: [8, 8, 2], loss: 'sparseCategoricalCrossentropy', inputScale: 1 / 255, inputOffset: 0, seed: 7,
+  metrics: ['accuracy'],
+  labels: ['a', 'b', 'c'], optimizer: { type: 'adamw', learningRate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-5,
+    weightDecay: 0.1 },
   layers: [
     { type: 'conv2d', filters: 5, kernelSize: [3, 3], padding: 'same', activation: 'relu', useBias: false, strides: 1 },
-    { type: 'maxPooling2d' }, { type: 'averagePooling2d', poolSize: 2, strides: 1 }, { type: 'activation', activation: 'gelu' },
+    { type: 'maxPooling2d' }, { type: 'averagePooling2d', poolSize: 2, strides: 1 },
+    { type: 'activation', activation: 'gelu' },
     { type: 'dropout', rate: 0.2 }, { type: 'flatten' }, { type: 'dense', units: 3, activation: 'softmax' },
   ],
 };
 const SEQUENCES = {
   inputShape: [5, 3], optimizer: 'sgd', learningRate: 0.5, metrics: [],
-  layers: [{ type: 'lstm', units: 4, returnSequences: true }, { type: 'gru', units: 2 }, { type: 'reshape', targetShape: [2, 1] }],
+  layers: [{ type: 'lstm', units: 4, returnSequences: true }, { type: 'gru', units: 2 },
+    { type: 'reshape', targetShape: [2, 1] }],
 };
-const SMALL = { inputShape: [2], layers: [{ type: 'dense', units: 3, activation: 'softmax' }], labels: ['a', 'b', 'c'] };
+const SMALL = { inputShape: [2], layers: [{ type: 'dense', units: 3, activation: 'softmax' }],
+  labels: ['a', 'b', 'c'] };
 const SHORT = {
-  layers: [{ type: 'conv', id: 'c', filterSize: 3, numFilters: 4 }, { type: 'pool', poolSize: 2, poolingType: 'average' },
+  layers: [{ type: 'conv', id: 'c', filterSize: 3, numFilters: 4 },
+    { type: 'pool', poolSize: 2, poolingType: 'average' },
     { type: 'activation', func: 'relu' }, { type: 'flatten' }, { type: 'dense', units: 1, activation: 'sigmoid' }],
 };
 
 const specWords = [
-  'inputShape', 'layers', 'loss', 'optimizer', 'learningRate', 'metrics', 'labels', 'inputScale', 'inputOffset', 'seed', 'type',
+  'inputShape', 'layers', 'loss', 'optimizer', 'learningRate', 'metrics', 'labels', 'inputScale', 'inputOffset',
+  'seed', 'type',
   ...schema.records.flatMap((record) => [record.type, ...record.fields.map((field) => field.name)]),
   ...[...schema.enumerations.values()].flatMap((values) => [...values.keys()]), 'accuracy',
 ];
 const messageWords = [
-  'v', 'id', 'type', 'payload', 'INIT_TRAINING', 'UPLOAD_DATA', 'DISCARD_DATA', 'START_TRAINING', 'STOP_TRAINING', 'PAUSE_TRAINING',
-  'RESUME_TRAINING', 'PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'SET_WEIGHTS', 'SAVE_CHECKPOINT', 'LOAD_CHECKPOINT', 'GET_STATUS',
-  'PING', 'DISPOSE', 'runtime', 'variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug', 'x', 'y',
-  'trainingData', 'inputGrid', 'grid', 'label', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights',
-  'resume', 'otherData', 'snapshotMs', 'persist', 'stored', 'name', 'keep', 'folder', 'upload', 'weights', 'bytes', 'max', 'average',
+  'v', 'id', 'type', 'payload', 'INIT_TRAINING', 'UPLOAD_DATA', 'DISCARD_DATA', 'START_TRAINING', 'STOP_TRAINING',
+  'PAUSE_TRAINING',
+  'RESUME_TRAINING', 'PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'SET_WEIGHTS', 'SAVE_CHECKPOINT', 'LOAD_CHECKPOINT',
+  'GET_STATUS',
+  'PING', 'DISPOSE', 'runtime', 'variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty',
+  'notices', 'debug', 'x', 'y',
+  'trainingData', 'inputGrid', 'grid', 'label', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz',
+  'returnWeights',
+  'resume', 'otherData', 'snapshotMs', 'persist', 'stored', 'name', 'keep', 'folder', 'upload', 'weights', 'bytes',
+  'max', 'average',
   'poolingType', 'conv', 'pool', 'filterSize', 'numFilters', 'func', 'layers', 'inputShape', 'units', 'metrics', 'loss',
 ];
 
@@ -79,7 +92,10 @@ const FACTS = [
   { inputShape: [3], outputShape: [1], inputs: 3, outputs: 1, classes: 0, targets: 0, labels: null },
 ];
 
-/** What #put and a slice of an upload do, a piece at a time. @param {import('../../../worker/data.js').Column} column */
+/**
+ * What #put and a slice of an upload do, a piece at a time.
+ * @param {import('../../../worker/data.js').Column} column
+ */
 function readAll(column) {
   const whole = Math.max(column.unit, Math.floor(16384 / column.unit) * column.unit);
   for (let at = 0; at < Math.min(column.length, MOST_READ); at += whole) {
@@ -164,33 +180,36 @@ function load(bytes) {
 /** The bytes of a checkpoint from its parts, with the right checksum and lengths, or as they are. @param {any} value */
 function runCheckpoint(value) {
   if (value instanceof Uint8Array) return load(value);
-  const { metadata, offstage, entries, data } = value !== null && typeof value === 'object' ? value : /** @type {any} */ ({});
-  const json = (/** @type {any} */ part) => {
-    try {
-      return JSON.stringify(part, (_, each) => (typeof each === 'bigint' ? `${each}` : each)) ?? 'null';
-    } catch {
-      return 'null'; // a cycle
-    }
-  };
-  const inner = typeof offstage === 'string' ? offstage : json(offstage);
-  const head = `{"__metadata__":{"checksum":"00000000","offstage":${JSON.stringify(inner)}${json(metadata).replace(/^\{(?=.)/, ',').replace(/^,\}$/, '}')}`;
-  const rest = json(entries).replace(/^\{\}$/, '}').replace(/^\{/, ',');
-  const text = new TextEncoder().encode(`${head}${rest}`);
+  const parts = value !== null && typeof value === 'object' ? value : {};
+  const { metadata, offstage, entries, data } = /** @type {any} */ (parts);
+  const json = (/** @type {any} */ part) =>
+    JSON.stringify(part, (_, each) => (typeof each === 'bigint' ? `${each}` : each));
+  let header = '{}';
+  try {
+    const inner = typeof offstage === 'string' ? offstage : json(offstage);
+    header = json({ __metadata__: { checksum: SUM, offstage: inner, ...metadata }, ...entries });
+  } catch {
+    // a cycle, which no text holds
+  }
+  const text = new TextEncoder().encode(header);
   const tail = data instanceof Uint8Array ? data : new Uint8Array(0);
   const bytes = new Uint8Array(8 + text.length + tail.length);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
   bytes.set(text, 8);
   bytes.set(tail, 8 + text.length);
-  const at = 8 + head.indexOf('00000000');
-  const sum = crc32(bytes.subarray(at + 8), crc32(bytes.subarray(0, at)));
-  bytes.set(new TextEncoder().encode(sum.toString(16).padStart(8, '0')), at);
+  const at = 8 + header.indexOf(SUM);
+  if (at >= 8) {
+    const sum = crc32(bytes.subarray(at + 8), crc32(bytes.subarray(0, at)));
+    bytes.set(new TextEncoder().encode(sum.toString(16).padStart(8, '0')), at);
+  }
   load(bytes);
 }
 
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
 const result = { epoch: 1, loss: 0.5, accuracy: 0.5, valLoss: 1, valAccuracy: 0 };
 const run = {
-  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f', stored: false,
+  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
+  stored: false,
 };
 const about = /** @type {any} */ ({
   format: 1, coreVersion: core.version(), spec: SMALL, step: 4, epochsBegun: 2,
@@ -209,7 +228,8 @@ function finished(work) {
 
 /** @param {any} of */
 function encoded(of) {
-  const weights = [{ name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2, 3], read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n) }];
+  const weights = [{ name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2, 3],
+    read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n) }];
   return finished(encodeCheckpoint(pump, of, weights));
 }
 
@@ -233,27 +253,34 @@ export const TARGETS = [
       { x: new Float32Array(4), y: [0, 2], facts: 0, n: 2 }, { x: [[1, 2], [3, 4]], y: ['a', 'c'], facts: 0, n: 2 },
       { x: { data: new Uint8Array(8), shape: [2, 2, 2, 1] }, y: [[0, 1, 0, 1], [1, 1, 1, 1]], facts: 1, n: 2 },
       { x: [new Float32Array(3), new Float32Array(3)], y: [[1], [2]], facts: 2, n: 2 },
-      { x: new BigInt64Array(4), y: new BigInt64Array(2), facts: 0, n: 2 }, { x: [[1, 2]], y: new Float32Array(6), facts: 0, n: 2 },
+      { x: new BigInt64Array(4), y: new BigInt64Array(2), facts: 0, n: 2 },
+      { x: [[1, 2]], y: new Float32Array(6), facts: 0, n: 2 },
     ],
   },
   {
     name: 'message', run: runMessage, words: [...messageWords, 'dense', 'reshape', 'targetShape', 'flatten'],
     seeds: () => [
-      { v: 1, id: 1, type: 'INIT_TRAINING', payload: { ...SMALL, runtime: { variant: 'base', threads: 1, sliceWork: 10, place: 'main', assets: 'http://a/' } } },
+      { v: 1, id: 1, type: 'INIT_TRAINING', payload: { ...SMALL,
+        runtime: { variant: 'base', threads: 1, sliceWork: 10, place: 'main', assets: 'http://a/' } } },
       { type: 'INIT_TRAINING', payload: SHORT }, { type: 'PREDICT', payload: { inputGrid: [[[1, 2, 3]]] } },
       { type: 'START_TRAINING', payload: { trainingData: [{ id: 1, grid: [[[1]]], label: 0 }], numEpochs: 2 } },
-      { v: 1, id: 'a', type: 'START_TRAINING', payload: { x: [1], y: [1], numEpochs: 2, batchSize: 3, shuffle: false, validationSplit: 0.5, progressHz: 5, returnWeights: true } },
+      { v: 1, id: 'a', type: 'START_TRAINING', payload: { x: [1], y: [1], numEpochs: 2, batchSize: 3, shuffle: false,
+        validationSplit: 0.5, progressHz: 5, returnWeights: true } },
       { v: 1, id: 2, type: 'EVALUATE_MODEL', payload: { batchSize: 4 } }, { v: 1, id: 3, type: 'PING' },
       { v: 1, id: 3, type: 'PREDICT', payload: { error: 'e', code: 'BUSY', stack: 's' } },
     ],
   },
   {
-    name: 'store', run: runStore, words: ['upload', 'dtype', 'total', 'offset', 'bytes', 'float32', 'uint8', 'int32', 'take', 'data', 'x', 'y', 'discard'],
+    name: 'store', run: runStore, words: ['upload', 'dtype', 'total', 'offset', 'bytes', 'float32', 'uint8', 'int32',
+      'take', 'data', 'x', 'y', 'discard'],
     seeds: () => [
       [{ upload: 1, dtype: 'float32', total: 16, offset: 0, bytes: new ArrayBuffer(8) },
-        { upload: 1, dtype: 'float32', total: 16, offset: 8, bytes: new ArrayBuffer(8) }, { take: 'x', data: { upload: 1 } },
-        { upload: 2, dtype: 'int32', total: 8, offset: 0, bytes: new ArrayBuffer(8) }, { take: 'y', data: { upload: 2 } }],
-      [{ upload: 3, dtype: 'uint8', total: 4, offset: 0, bytes: new ArrayBuffer(4) }, { discard: 3 }, { take: 'x', data: [[1, 2]] }],
+        { upload: 1, dtype: 'float32', total: 16, offset: 8, bytes: new ArrayBuffer(8) },
+        { take: 'x', data: { upload: 1 } },
+        { upload: 2, dtype: 'int32', total: 8, offset: 0, bytes: new ArrayBuffer(8) },
+        { take: 'y', data: { upload: 2 } }],
+      [{ upload: 3, dtype: 'uint8', total: 4, offset: 0, bytes: new ArrayBuffer(4) }, { discard: 3 },
+        { take: 'x', data: [[1, 2]] }],
     ],
   },
   {
@@ -266,11 +293,16 @@ export const TARGETS = [
   {
     name: 'checkpoint', run: runCheckpoint,
     words: [
-      'metadata', 'offstage', 'entries', 'data', 'dtype', 'shape', 'data_offsets', 'F32', 'F64', 'run', 'runs', 'format', 'coreVersion', 'spec',
-      'step', 'epochsBegun', 'settings', 'samples', 'epoch', 'batch', 'key', 'steps', 'trained', 'elapsedMs', 'ended', 'fingerprint', 'stored',
-      'run/totals', 'history/loss', 'history/accuracy', 'history/valLoss', 'history/valAccuracy', 'finished', 'stopped', 'NaN', 'Infinity', 'metrics',
-      'options', 'id', 'startedAt', 'endedAt', 'reason', 'epochs', 'batchSize', 'shuffle', 'validationSplit', 'loss', 'checksum', '__metadata__', '12', '0',
+      'metadata', 'offstage', 'entries', 'data', 'dtype', 'shape', 'data_offsets', 'F32', 'F64', 'run', 'runs',
+      'format', 'coreVersion', 'spec',
+      'step', 'epochsBegun', 'settings', 'samples', 'epoch', 'batch', 'key', 'steps', 'trained', 'elapsedMs', 'ended',
+      'fingerprint', 'stored',
+      'run/totals', 'history/loss', 'history/accuracy', 'history/valLoss', 'history/valAccuracy', 'finished',
+      'stopped', 'NaN', 'Infinity', 'metrics',
+      'options', 'id', 'startedAt', 'endedAt', 'reason', 'epochs', 'batchSize', 'shuffle', 'validationSplit', 'loss',
+      'checksum', '__metadata__', '12', '0',
     ],
-    seeds: () => [finished(saveState(pump, model)), encoded(about), encoded({ ...about, run: null, runs: [] }), parts, { ...parts, offstage: { ...parts.offstage, run: null }, entries: {}, data: new Uint8Array(0) }],
+    seeds: () => [finished(saveState(pump, model)), encoded(about), encoded({ ...about, run: null, runs: [] }), parts,
+      { ...parts, offstage: { ...parts.offstage, run: null }, entries: {}, data: new Uint8Array(0) }],
   },
 ];

@@ -15,12 +15,15 @@ export function createRandom(seed) {
 }
 
 const NUMBERS = [
-  0, -0, 1, 2, 3, 4, 7, 8, 16, 28, 64, 255, 256, 1024, 65535, 65536, 16777216, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32,
-  2 ** 53 - 1, 2 ** 53, 1e21, 1e30, 1e308, -1, -2, -(2 ** 31), -1e308, 0.1, 0.5, 0.999999999, 1e-12, 5e-324, NaN, Infinity,
+  0, -0, 1, 2, 3, 4, 7, 8, 16, 28, 64, 255, 256, 1024, 65535, 65536, 16777216, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1,
+  2 ** 32,
+  2 ** 53 - 1, 2 ** 53, 1e21, 1e30, 1e308, -1, -2, -(2 ** 31), -1e308, 0.1, 0.5, 0.999999999, 1e-12, 5e-324, NaN,
+  Infinity,
   -Infinity,
 ];
 const KEYS = [
-  'length', 'constructor', 'toString', 'valueOf', '__proto__', 'prototype', 'every', 'map', 'slice', 'forEach', 'reduce',
+  'length', 'constructor', 'toString', 'valueOf', '__proto__', 'prototype', 'every', 'map', 'slice', 'forEach',
+  'reduce',
   'some', 'entries', 'indexOf', 'toJSON', 'then', '0', '-1', '',
 ];
 
@@ -47,12 +50,17 @@ function deep(depth) {
 
 const MAKERS = /** @type {((random: (n: number) => number) => any)[]} */ ([
   () => undefined, () => null, () => true, () => false, () => '', () => 'x'.repeat(2000), () => 10n ** 30n, () => 1n,
-  () => [], () => ({}), () => ({ toString: 1 }), () => [[]], () => [1, 2], () => [0.5, -0.5], () => [[1, 2], [3, 4]], () => ['a', 'b'],
+  () => [], () => ({}), () => ({ toString: 1 }), () => [[]], () => [1, 2], () => [0.5, -0.5], () => [[1, 2], [3, 4]],
+  () => ['a', 'b'],
   () => sparse(4), () => sparse(2 ** 32 - 1), () => sparse(2 ** 30, 1), () => cycle(), () => deep(12), () => deep(400),
-  () => new Float32Array([1, 2, 3, 4]), () => new Float64Array([1, NaN]), () => new Uint8Array(8), () => new Int32Array([0, 1]),
-  () => new Uint8ClampedArray(4), () => new BigInt64Array(4), () => new Float32Array(0), () => new DataView(new ArrayBuffer(8)),
-  () => new ArrayBuffer(8), () => new ArrayBuffer(8, /** @type {any} */ ({ maxByteLength: 64 })), () => new Map([['a', 1]]),
-  () => new Set([1]), () => new Date(0), () => new Date(NaN), () => /x/g, () => new Error('an error'), () => Object(1), () => Object('s'),
+  () => new Float32Array([1, 2, 3, 4]), () => new Float64Array([1, NaN]), () => new Uint8Array(8),
+  () => new Int32Array([0, 1]),
+  () => new Uint8ClampedArray(4), () => new BigInt64Array(4), () => new Float32Array(0),
+  () => new DataView(new ArrayBuffer(8)),
+  () => new ArrayBuffer(8), () => new ArrayBuffer(8, /** @type {any} */ ({ maxByteLength: 64 })),
+  () => new Map([['a', 1]]),
+  () => new Set([1]), () => new Date(0), () => new Date(NaN), () => /x/g, () => new Error('an error'), () => Object(1),
+  () => Object('s'),
   (random) => NUMBERS[random(NUMBERS.length)], (random) => NUMBERS[random(NUMBERS.length)], (random) => random(10),
 ]);
 
@@ -77,11 +85,17 @@ function placesOf(root) {
   return places;
 }
 
-/** Sets own properties only, whatever the name, where that can be. @param {any} holder @param {string | number} key @param {any} value */
+/**
+ * Sets own properties only, whatever the name, where that can be.
+ * @param {any} holder @param {string | number} key @param {any} value
+ */
 function put(holder, key, value) {
   if (Array.isArray(holder) && key === 'length') return; // no property like others
   Reflect.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
 }
+
+/** @param {any} value */
+const holdsBytes = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 
 /** @param {any} bytes  a view or a buffer @param {(n: number) => number} random @param {Uint8Array[]} tokens */
 function mutateBytes(bytes, random, tokens) {
@@ -111,15 +125,15 @@ function mutateBytes(bytes, random, tokens) {
  */
 function changed(value, random, { words, tokens }, other) {
   if (typeof value === 'number' && random(3)) {
-    return [value + 1, value - 1, -value, value * 2, value / 2, value + 0.5, 1 / value, NUMBERS[random(NUMBERS.length)]][random(8)];
+    return [value + 1, value - 1, -value, value * 2, value / 2, value + 0.5, 1 / value,
+      NUMBERS[random(NUMBERS.length)]][random(8)];
   }
   if (typeof value === 'string' && random(4)) {
     const at = random(value.length + 1);
     return [words[random(words.length)], value.slice(0, at), value.slice(at), `${value}${value}`,
       value.slice(0, at) + String.fromCharCode(random(256)) + value.slice(at + 1)][random(5)];
   }
-  const isBytes = value !== null && typeof value === 'object' && (ArrayBuffer.isView(value) || value instanceof ArrayBuffer);
-  if (isBytes && random(6)) return mutateBytes(value, random, tokens);
+  if (holdsBytes(value) && random(6)) return mutateBytes(value, random, tokens);
   if (random(5) === 0 && words.length) return words[random(words.length)];
   if (random(4) === 0) {
     const places = placesOf(other);
@@ -144,18 +158,20 @@ export function mutate(root, random, dictionary, other) {
     const { holder, key } = places[random(places.length)];
     const value = holder[key];
     const isList = Array.isArray(value);
-    const isRecord = value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer);
+    const isRecord = value !== null && typeof value === 'object' && !holdsBytes(value);
     const how = random(10);
     if (how === 0 && holder !== box) {
       if (Array.isArray(holder) && holder.length < 4096) holder.splice(Number(key), 1);
       else Reflect.deleteProperty(holder, key);
-    } else if (how === 1 && isList && value.length < 4096) value.splice(random(value.length + 1), 0, structuredCloneOr(value[random(value.length)]));
+    } else if (how === 1 && isList && value.length < 4096) value.splice(random(value.length + 1), 0,
+    structuredCloneOr(value[random(value.length)]));
     else if (how < 4 && isRecord) {
       const name = random(4) ? dictionary.words[random(dictionary.words.length)] : KEYS[random(KEYS.length)];
       put(value, name, changed(undefined, random, dictionary, other));
     } else if (how === 4 && isRecord) {
       const all = placesOf(box);
-      put(value, random(2) ? '0' : dictionary.words[random(dictionary.words.length)], all[random(all.length)].holder); // perhaps a cycle
+      put(value, random(2) ? '0' : dictionary.words[random(dictionary.words.length)],
+        all[random(all.length)].holder); // perhaps a cycle
     } else put(holder, key, changed(value, random, dictionary, other));
   }
   return box.root;
