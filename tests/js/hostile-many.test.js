@@ -98,7 +98,7 @@ for (const [place, connect] of Object.entries(PLACES)) {
   });
 
   test(`a thousand INITs leave the memory as it was, ${place}`, async () => {
-    const { ask } = start();
+    const { ask, messages } = start();
     /** @type {number[]} */
     const resident = [];
     /** @type {Set<number>} */
@@ -109,6 +109,7 @@ for (const [place, connect] of Object.entries(PLACES)) {
       if (i % 3) wasm.add(memoryBytes);
       if (i % 7 === 0) await assert.rejects(ask('INIT_TRAINING', { ...SPEC, layers: [] }), { code: 'INVALID_SPEC' });
       if (i % 200 !== 199) continue;
+      messages.length = 0;
       collect();
       resident.push(process.memoryUsage().rss);
     }
