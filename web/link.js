@@ -249,7 +249,8 @@ export class Link {
     this.#furthest = Math.max(this.#furthest, ready.step);
     this.info = this.#describe(client, ready);
     this.#emit('workerstart', { threadId: client.threadId, mode: client.mode, reason: this.info.reason });
-    for (const { resolve } of [...this.#waiting]) resolve(client);
+    if (client.loss) this.#lost(client, client.loss); // in the very turn in which it said that it was ready
+    else for (const { resolve } of [...this.#waiting]) resolve(client);
     return this.info;
   }
 

@@ -10,7 +10,7 @@ export const STRIKES = {
   exit: 'process.exit(7);',
   throw: 'setImmediate(() => { throw new Error("struck by a test"); }); held = true;',
   trap: 'fuse = 0;',
-  hang: 'for (;;);',
+  hang: 'post({ v: 1, id: 0, type: "STRUCK" }); for (;;);',
   memory: 'for (const all = []; ;) all.push(new Array(1e5).fill(0.5));',
 };
 /** So that a worker runs out of it soon. */
