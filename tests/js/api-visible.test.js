@@ -1,6 +1,8 @@
 /* api-visible.test.js: what a trainer shows of itself through the public API, wherever it runs: status, events, log, runs,
  * locks, suspensions, stacks. How long anything takes is never asked. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import test from 'node:test';
 
 import { createTrainer, loadTrainer } from '../../web/index.js';
@@ -152,6 +154,27 @@ everywhere('runs: every run with start, end, reason, options and metrics, and ch
   }
   await trainer.load(bytes);
   assert.deepEqual(trainer.runs.map(({ id, reason }) => [id, reason]), [[1, 'finished'], [2, null]]);
+});
+
+everywhere('checkpoints that are stored are told, and where', BOTH, async (make) => {
+  const folder = mkdtempSync(`${tmpdir()}/offstage-visible-`);
+  try {
+    const trainer = await make(cloudSpec());
+    const heard = record(trainer, 'persisted');
+    const { x, y } = clouds(20);
+    assert.equal(trainer.info.persist, null);
+    const run = trainer.fit(x, y, { ...ENDLESS, persist: { name: 'kept', folder } });
+    await until(() => heard.length > 0);
+    const kept = { name: 'kept', storage: 'folder', reason: null };
+    assert.deepEqual([trainer.info.persist, trainer.status().persist], [kept, kept]);
+    await run.stop();
+    assert.equal((await run).persisted, 'folder');
+    await until(() => heard.at(-1)[1].step === trainer.status().step);
+    for (const [, { bytes, ms, storage, reason }] of heard) assert.deepEqual([bytes > 0, ms >= 0, storage, reason], [true, true, 'folder', null]);
+    await trainer.dispose();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a session that is replaced is seen: not alive meanwhile, a restart more, other thread, nothing forgotten', async () => {

@@ -94,6 +94,19 @@ test('a pause is no suspension', async () => {
   assert.ok(result.stageSeconds.training < 60, `${result.stageSeconds.training}`);
 });
 
+test('a run that is stopped while it is paused does not count the pause', async () => {
+  const session = await begin({});
+  const { time, client } = session;
+  const result = train(session, { numEpochs: 1e6, meddle: () => {
+    client.ask('PAUSE_TRAINING');
+    while (client.of('TRAINING_PAUSED').length === 0) time.turn();
+    time.ms += HOUR;
+    client.ask('STOP_TRAINING');
+  } });
+  assert.equal(result.reason, 'stopped');
+  assert.ok(result.durationSeconds < 60 && result.stageSeconds.training < 60, JSON.stringify(result));
+});
+
 test('a run with a duty comes to the same bits, in so much more time', async () => {
   const [whole, half] = await Promise.all([{}, { duty: 0.5 }].map(begin));
   /* A slice takes what the clock counts within it. */
