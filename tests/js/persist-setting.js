@@ -46,9 +46,15 @@ export function scriptedStorage(kind = 'opfs') {
   const calls = [];
   /** @type {Record<string, (file: string) => any>} what a call waits for, or throws */
   const on = {};
+  let underWay = 0;
   const call = async (what, file) => {
     calls.push(`${what} ${file ?? ''}`.trim());
-    await on[what]?.(file);
+    assert.equal(underWay++, 0, `${what} while another call is under way`);
+    try {
+      await on[what]?.(file);
+    } finally {
+      underWay--;
+    }
   };
   const storage = {
     kind,

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { listStored, removeStored } from '../../worker/stored.js';
-import { bytesOf, columnOf, keeperOf, never, quota, refused, scriptedStorage, sealed, temporaryFolder, unsealed } from './persist-setting.js';
+import {
+  bytesOf, columnOf, keeperOf, never, quota, refused, scriptedStorage, sealed, temporaryFolder, unsealed,
+} from './persist-setting.js';
 
 const at = (step) => ({ step, epoch: 1 });
 const steps = (files) => [...files.keys()].filter((file) => file.endsWith('.safetensors')).map((file) => Number(file.split('-')[1]));
@@ -84,6 +86,23 @@ test('a keeper of a storage that hangs for good is closed in time', async (t) =>
   assert.equal(await writing, false);
 });
 
+test('the name is given back when what is being written has ended, not before', async (t) => {
+  const name = unique();
+  const { keeper, on } = await scripted(t, { name, limit: 1e6 });
+  let wake;
+  const begun = new Promise((resolve) => {
+    on.write = () => new Promise((done) => resolve(wake = done));
+  });
+  const writing = keeper.write(sealed(1), at(1));
+  await begun;
+  const closing = keeper.close();
+  await refused(keeperOf(t, { name, openers: [] }), 'BUSY');
+  wake();
+  await closing;
+  assert.equal(await writing, true);
+  await keeperOf(t, { name, openers: [] });
+});
+
 test('data that are being written are left when the keeper is closed, without a warning', async (t) => {
   const { keeper, on, codes } = await scripted(t);
   let closing;
@@ -93,10 +112,13 @@ test('data that are being written are left when the keeper is closed, without a 
   assert.deepEqual(codes(), []);
 });
 
-test('a checkpoint is written between two pieces of data', async (t) => {
+test('a checkpoint is written between two pieces of data, one call at a time', async (t) => {
   const { keeper, calls, on } = await scripted(t);
   let saved;
-  on.write = (file) => { if (file.endsWith('-x-0')) saved = keeper.write(sealed(1), at(1)); };
+  on.write = (file) => {
+    if (file.endsWith('-x-0')) saved = keeper.write(sealed(1), at(1));
+    return new Promise(setImmediate); // a call is under way for a while
+  };
   assert.equal(await keeper.writeData(columns()), true);
   assert.equal(await saved, true);
   const order = calls.filter((call) => call.startsWith('write')).map((call) => call.includes('safetensors') ? 'checkpoint' : call.slice(6));
