@@ -20,7 +20,7 @@ const RESOURCES = { maxOldGenerationSizeMb: 48 };
  * The text of a worker.
  * @param {string} address of the real one
  * @param {{ at?: string, nth?: number, how?: keyof typeof STRIKES, before?: boolean, helper?: boolean }} strike at the nth message
- *   of that type, before or after it is sent; or at the first helper that computes
+ *   of that type, or of those (A|B), before or after it is sent; or at the first helper that computes
  */
 const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = false, helper = false }) => `
   const threads = require('node:worker_threads');
@@ -40,7 +40,7 @@ const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = fals
   let held = false;
   const strike = () => { ${STRIKES[how]} };
   parentPort.postMessage = (message, transfer) => {
-    const struck = message.type === ${JSON.stringify(at)} && --left === 0;
+    const struck = ${JSON.stringify(at)}.split('|').includes(message.type) && --left === 0;
     if (struck && ${before}) return strike();
     if (!held) post(message, transfer);
     if (struck) strike();
