@@ -30,8 +30,8 @@ const PLACE = { folder: FOLDER, assets: rule.address };
  * trainer.fit(x, y, { resume: true }) goes on with it.
  * @param {string} name
  * @param {import('./create.js').TrainerOptions & { folder?: string }} [options]
- * @returns {Promise<import('./trainer.js').Trainer>} rejects with BUSY where another tab, session or process has it, and
- *   with BAD_CHECKPOINT where there is none that could be read
+ * @returns {Promise<import('./trainer.js').Trainer>} rejects with BUSY where another tab, session or process has it,
+ *   and with BAD_CHECKPOINT where there is none that could be read
  */
 export async function resumeTrainer(name, options = {}) {
   readOptions('resumeTrainer', typeof options === 'object' && options ? {} : options, {});
