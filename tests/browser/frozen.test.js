@@ -18,14 +18,15 @@ before(async () => {
 
 const inTab = (tab, call, ...args) => tab.evaluate(`import('/tests/browser/lives.js').then((lives) => lives.${call}(...${JSON.stringify(args)}))`);
 
-/* On a hidden page's own thread timers are slow, and with them the rests that a duty asks for: that one is in front. */
+/* A page that was thawed is hidden still, and the timers of its own thread fire once a second: there a rest that a duty
+ * asks for may last as much longer, and be part of the gap. */
 const WAYS = [
   { name: 'worker, hidden', problem: 'pictures', hidden: true },
   { name: 'two threads, hidden', problem: 'shared', hidden: true, isolated: true, options: { threads: 2 } },
-  { name: 'main thread, in front', problem: 'pictures', options: { mode: 'main' } },
+  { name: 'main thread, in front', problem: 'pictures', options: { mode: 'main' }, slack: 1000 },
 ];
 
-for (const { name, problem, hidden, isolated, options } of WAYS) {
+for (const { name, problem, hidden, isolated, options, slack = 0 } of WAYS) {
   test(`frozen and thawed, ${name}`, GUARD, async () => {
     const server = await serve({ isolated });
     const tabs = await openTabs(`${server.url}/blank`);
@@ -56,7 +57,7 @@ for (const { name, problem, hidden, isolated, options } of WAYS) {
       const at = result.records.findIndex(({ timestamp }) => timestamp > suspended.at + least / 2);
       const [before, after] = [result.records[at - 1], result.records[at]];
       const left = after.timestamp - before.timestamp - 1000 * (after.elapsedSeconds - before.elapsedSeconds);
-      assert.ok(Math.abs(left - resumed.ms) < SLACK_MS, `${left} ms were left out of the figures, the gap was ${resumed.ms}`);
+      assert.ok(Math.abs(left - resumed.ms) < SLACK_MS + slack, `${left} ms were left out of the figures, the gap was ${resumed.ms}`);
       for (const { elapsedSeconds, etaSeconds, percent } of result.records) {
         assert.ok(Math.abs(etaSeconds - elapsedSeconds * (100 / percent - 1)) < 1e-6, 'what is left is told by what was counted');
       }

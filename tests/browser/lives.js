@@ -1,7 +1,7 @@
 /* lives.js: what a page does in the tests of its lives: it trains a problem of tests/bits, goes on with it, and hands
  * over the bits of its weights. Pages load it, and Node, which computes the bits that all of them have to have.
  * A run that is going to be interrupted is slow (duty): it lasts for minutes then, so that no machine is too fast. */
-import { createTrainer, loadTrainer, resumeTrainer } from '../../web/index.js';
+import { createTrainer, listTrainers, loadTrainer, resumeTrainer } from '../../web/index.js';
 import { PROBLEMS, dataOf } from '../bits/problems.js';
 import { hashOf } from '../bits/train.js';
 
@@ -40,7 +40,7 @@ export async function undisturbed(options, name = 'pictures') {
 /**
  * Begins a run; it and what it fires are kept for the test to look at, also while the page is frozen, which imports nothing.
  * @param {{ problem?: keyof typeof EPOCHS, trainer?: object, fit?: object, until?: 'persisted' }} options
- *   until: a checkpoint is stored, and training is beyond it
+ *   until: a checkpoint is stored that knows of stored data, and training is beyond it
  */
 export async function begin({ problem = 'pictures', trainer: options, fit: more, until }) {
   const { spec, data, fit } = problemOf(problem);
@@ -52,6 +52,10 @@ export async function begin({ problem = 'pictures', trainer: options, fit: more,
   run.addEventListener('progress', ({ detail }) => records.push(detail));
   Object.assign(globalThis, { life: { trainer, run, events, records, state } });
   if (until) {
+    if (more.persistData) {
+      while (!(await listTrainers())[0]?.data) await heard(trainer, until);
+      await heard(trainer, until); // begun before the data were there, perhaps
+    }
     const { step } = await heard(trainer, until);
     let latest;
     do latest = await epochs(run, 1); while (latest.step <= step);
