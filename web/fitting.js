@@ -308,6 +308,7 @@ export class Fitting {
     const step = this.#ending ? this.step : this.#link.step;
     const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
     const history = [...this.#past.history, ...told];
+    this.step = step;
     return {
       reason: 'stopped',
       history,

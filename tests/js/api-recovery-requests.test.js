@@ -192,6 +192,7 @@ test('a stop that the worker does not survive ends the run where the model stand
       await run.stop();
       const { result: { reason, history, epochs, steps, step } } = await following;
       assert.deepEqual([reason, epochs, steps], ['stopped', history.length, step]);
+      assert.equal(trainer.status().step, step);
       const bits = bitsOf(await trainer.getWeights());
       const { step: next } = await trainer.fit(x, y);
       assert.equal(next, step + 10);

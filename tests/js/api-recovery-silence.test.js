@@ -69,6 +69,25 @@ test('an idle worker that hangs is found out by the next request', async () => {
   }));
 });
 
+test('dispose of a worker that hangs ends with the heartbeat, and no other worker is made', async () => {
+  await withStrikes([{ at: 'TRAINING_PROGRESS', nth: 5, how: 'hang' }], (workers) => standing(async (clock) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', heartbeat: 4000 });
+    const run = trainer.fit(x, y, OPTIONS);
+    run.addEventListener('progress', () => {});
+    await until(() => workers[0].heard.includes('STRUCK'));
+    const predicting = trainer.predict(x);
+    const disposing = trainer.dispose();
+    await refused(predicting, 'DISPOSED');
+    for (let tick = 0; tick < 9; tick++) clock.pass(500);
+    await disposing;
+    assert.equal((await run).reason, 'stopped');
+    await until(() => workers[0].threadId === -1);
+    assert.equal(workers.length, 1);
+    clock.pass(500);
+    assert.equal(clock.running, false);
+  }));
+});
+
 test('a timeout that is shorter than the heartbeat ends the trainer', async () => {
   await withStrikes([{ at: 'TRAINING_PROGRESS', nth: 5, how: 'hang' }], (workers) => standing(async (clock) => {
     const trainer = await createTrainer(cloudSpec(), { mode: 'worker', timeout: 4000, heartbeat: 8000 });
