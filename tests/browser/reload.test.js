@@ -37,7 +37,8 @@ for (const [isolated, options] of [[false, {}], [true, { threads: 2 }], [false, 
       const after = await inPage(page, 'comeBack', { name: NAME, options });
       assert.ok(after.byItself, 'the run was on when the trainer was there');
       assertUndisturbed(after);
-      assert.deepEqual(after.events, []);
+      // A reload may strike while a checkpoint is being written: then the one before is taken, which is told.
+      assert.deepEqual(after.events.filter(({ code }) => code !== 'TORN_CHECKPOINT'), []);
       assert.deepEqual(complaints(said), []);
     }));
 }
