@@ -1,8 +1,8 @@
 /* link.js: what a trainer talks to: the one owner of which session is the present one, of what brings it back, and of
  * what happens when it is lost.
- * Invariant: there is one session, or one on its way, or none any more; never two. What is kept to bring it back is always a
- * state in which no acknowledged change is missing but steps of the run that is on. The first attempt is made in the turn in
- * which the loss is told, without a timer. Attempts are counted until a step beyond the furthest known one is complete, or,
+ * Invariant: there is one session, or one on its way, or none any more; never two. What is kept to bring it back misses
+ * no change that was acknowledged, apart from steps of the run that is on. The first attempt is made in the turn in which
+ * the loss is told, without a timer. Attempts are counted until a step beyond the furthest known one is complete, or,
  * without a run, until a request is answered. What a run or a request needs to begin again is its owner's to know. */
 import { OffstageError } from '../worker/errors.js';
 import { openSession } from './connect.js';

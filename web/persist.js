@@ -17,7 +17,11 @@ const FIELDS = {
   keep: optional(rule.integer(1, 2)),
   seconds: optional(rule.number('a number of at least 0', (value) => value >= 0 && value < Infinity, 5)),
   epochs: optional(rule.integer(1, 1)),
-  folder: { otherwise: /** @type {string | undefined} */ (undefined), allowed: 'a path', accepts: (/** @type {unknown} */ value) => typeof value === 'string' && value !== '' },
+  folder: {
+    otherwise: /** @type {string | undefined} */ (undefined),
+    allowed: 'a path',
+    accepts: (/** @type {unknown} */ value) => typeof value === 'string' && value !== '',
+  },
 };
 
 /** @type {rule.Rule<string | PersistOptions | undefined>} */

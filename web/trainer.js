@@ -1,7 +1,7 @@
 /* trainer.js: the trainer an app holds.
  * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
- * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can know, the rest is the session's to
- * refuse. How a session is made, reached and replaced is not known here. No maths. */
+ * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
+ * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../worker/errors.js';
 import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, targets, weightsToSend } from './data.js';
 import { TrainerTarget } from './events.js';
@@ -167,7 +167,9 @@ export class Trainer extends TrainerTarget {
     const own = resume ? given : settings;
     const [numEpochs, batchSize, shuffle, validationSplit] = OF_RUN.map((name) => own[name]);
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
-    if (persistData && !kept) throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
+    if (persistData && !kept) {
+      throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
+    }
     return {
       start: { numEpochs, batchSize, shuffle, validationSplit, progressHz },
       persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
