@@ -31,7 +31,6 @@ import { saveState } from './state.js';
  * @property {number} elapsedMs    pauses left out
  * @property {Reason | null} ended null: it was under way
  * @property {string} fingerprint  of the data
- * @property {boolean} stored      the data are kept with the checkpoints
  * @property {number[]} totals     of the epoch: loss, correct, samples
  * @property {import('./protocol.js').EpochResult[]} history  complete epochs
  */
@@ -46,6 +45,7 @@ import { saveState } from './state.js';
  * @property {Stored} x
  * @property {Stored} y
  * @property {(progress: import('./protocol.js').Progress) => void} report
+ * @property {(fingerprint: string) => void} begun  the data are checked, and are these
  * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
 
@@ -54,7 +54,6 @@ const PIECE = 2 ** 18;
 
 export class Run {
   /** The data is checked and the loop has started: what fails from here on is the run. */ began = false;
-  /** The data are kept with the checkpoints. */ isStored = false;
   paused = false;
   epoch = 0;
   batch = 0;
@@ -117,7 +116,11 @@ export class Run {
     yield* model.store.checkX(pump, x);
     yield* model.store.checkY(pump, model.address, y);
     this.#fingerprint = `${yield* this.#fingerprintOf(x)} ${yield* this.#fingerprintOf(y)}`;
-    if (settings.resume && model.past) this.#goOnWith(model.past);
+    if (settings.resume) {
+      // Weights that were set between the request and its turn ended what there was to go on with.
+      if (!model.past) throw new OffstageError('INVALID_OPTION', 'resume is true, but there is no run to go on with any more');
+      this.#goOnWith(model.past);
+    }
     for (const each of [plan, this.#validation?.plan]) {
       if (each) model.core.planSetData(each, x.address, x.type, y.address, y.type, x.samples);
     }
@@ -129,6 +132,7 @@ export class Run {
       take: () => this.checkpoint(), at: () => ({ step: model.step, epoch: this.epoch }) });
     this.#saver = saver;
     model.past = null;
+    this.#parts.begun(this.#fingerprint);
     while (this.epoch < settings.run.epochs || this.#isOpen) {
       if (!this.#isOpen) this.#beginEpoch();
       stages.enter('training');
@@ -170,7 +174,7 @@ export class Run {
   }
 
   /** Stands where another run stood. @param {RunState} past */
-  #goOnWith({ epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint, stored }) {
+  #goOnWith({ epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint }) {
     const same = fingerprint === this.#fingerprint;
     if (!same && !this.settings.otherData) {
       throw new OffstageError('INVALID_DATA', `the data are not those that the run began with (${this.samples} samples now, ` +
@@ -182,7 +186,6 @@ export class Run {
     this.#trained = trained;
     this.#startedAt = -elapsedMs;
     [this.#loss, this.#correct, this.#seen] = totals;
-    this.isStored ||= stored && same;
     if (!same && this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
   }
 
@@ -199,7 +202,7 @@ export class Run {
     return {
       settings: { epochs, batchSize, shuffle, validationSplit },
       samples: this.samples, epoch: this.epoch, batch: this.batch, key: this.#key, steps: this.#steps, trained: this.#trained,
-      elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint, stored: this.isStored,
+      elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint,
       totals: [this.#loss, this.#correct, this.#seen], history: [...this.history],
     };
   }

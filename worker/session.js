@@ -53,6 +53,8 @@ class Session {
   /** That of a model on its way. @type {any} */ #asked = null;
   /** Where the model's checkpoints last. */ #holding;
   /** Requests that wait for a model. @type {Request[] | null} */ #gate = null;
+  /** Those that waited, while they have their turns one by one, and how many have had it. */
+  #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
   /** Why there is no model, where there was one. @type {OffstageError | null} */ #gone = null;
   /** Counts what makes a model under construction unwanted. */ #generation = 0;
   /** Jobs of the long lane that nothing may overtake. */ #ordered = 0;
@@ -70,7 +72,7 @@ class Session {
     EVALUATE_MODEL: (request) => this.#evaluate(request),
     GET_WEIGHTS: (request) => this.#job(request, LANES.SHORT, this.#need().getWeights(this.#pump)),
     SET_WEIGHTS: (request) => this.#setWeights(request),
-    SAVE_CHECKPOINT: (request) => this.#job(request, LANES.LONG, this.#save(this.#need())),
+    SAVE_CHECKPOINT: (request) => this.#saveCheckpoint(request),
     LOAD_CHECKPOINT: (request) => void this.#build(request),
     GET_STATUS: (request) => this.#reply(request, this.#status()),
     PING: (request) => this.#reply(request, {}),
@@ -178,7 +180,8 @@ class Session {
     if (request) this.#reply(request, errorToWire(reason), undefined, 'TRAINING_ERROR');
     this.#pump.abort(reason);
     this.#ordered = 0;
-    const kept = new Set(this.#gate); // these wait for the next model
+    const { waiting, turns } = this.#opened;
+    const kept = new Set([...this.#gate ?? [], ...waiting.slice(turns)]); // these wait for the next model, or for their turn
     for (const other of [...this.#pending.values()]) {
       if (!kept.has(other) && !APART.includes(other.type)) this.#fail(other, reason);
     }
@@ -219,7 +222,7 @@ class Session {
       try {
         ports.check();
         const { model, runtime } = await makeModel(source, settled, ports);
-        return () => this.#accept(request, { model, runtime, asked, held: source.held ?? null });
+        return () => this.#accept(request, { model, runtime, asked, held: source.held ?? null, hasData: source.hasData });
       } catch (error) {
         await this.#holding.release(source.held);
         throw error;
@@ -230,9 +233,10 @@ class Session {
 
   /**
    * @param {Request} request
-   * @param {{ model: Model, runtime: import('./module.js').Settled, asked: any, held: import('./holding.js').Held | null }} made
+   * @param {{ model: Model, runtime: import('./module.js').Settled, asked: any, held: import('./holding.js').Held | null,
+   *   hasData?: boolean }} made
    */
-  #accept(request, { model, runtime: { variant, threads, reason }, asked, held }) {
+  #accept(request, { model, runtime: { variant, threads, reason }, asked, held, hasData = false }) {
     this.#model?.core.close();
     this.#model = model;
     this.#runtime = asked;
@@ -241,7 +245,8 @@ class Session {
     this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
     this.#stages.enter('done');
     const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
-    this.#reply(request, { ...model.describe(), ...told });
+    const { run, ...built } = model.describe();
+    this.#reply(request, { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told });
   }
 
   /**
@@ -268,14 +273,15 @@ class Session {
 
   #openGate() {
     const waiting = this.#gate ?? [];
+    const opened = this.#opened = { waiting, turns: 0 };
     this.#gate = null;
-    for (const [i, request] of waiting.entries()) {
-      this.#handle(request);
+    while (opened.turns < waiting.length) {
+      this.#handle(waiting[opened.turns++]);
       const next = /** @type {Request[] | null} */ (this.#gate); // of another INIT
       if (!next) continue;
-      for (let k = i + 1; k < waiting.length; k++) next.push(waiting[k]); // there may be more than a call takes arguments
-      return;
+      for (; opened.turns < waiting.length; opened.turns++) next.push(waiting[opened.turns]); // there may be more than a call takes arguments
     }
+    this.#opened = { waiting: [], turns: 0 };
   }
 
   /** @param {number} generation */
@@ -379,6 +385,12 @@ class Session {
       fail: (error) => this.#fail(request, error),
     });
     this.#pump.runJobs();
+  }
+
+  /** Of the run too where one is on: it is waited for until it has begun. @param {Request} request */
+  #saveCheckpoint(request) {
+    const model = this.#need();
+    this.#training.whenBegun(() => this.#job(request, LANES.LONG, this.#save(model)));
   }
 
   /** @param {Model} model @returns {import('./pump.js').Work} */
