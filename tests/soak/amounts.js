@@ -8,6 +8,14 @@ export const WHOLE = process.env.OFFSTAGE_SOAK === '1';
 /** @param {number} slice @param {number} whole */
 export const amount = (slice, whole) => (WHOLE ? whole : slice);
 
+let told = 0;
+/** Tells how far the whole soak is, once a minute. @param {() => string} text */
+export function progress(text) {
+  if (!WHOLE || Date.now() - told < 60_000) return;
+  told = Date.now();
+  console.log(text());
+}
+
 /** The first of the seeds; OFFSTAGE_SEED=now draws another one each time. */
 export const SEED = process.env.OFFSTAGE_SEED === 'now' ? Date.now() >>> 0 : Number(process.env.OFFSTAGE_SEED ?? 1);
 

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
 import { barSpec, bars, withThreads } from '../js/api-setting.js';
-import { SEED, amount, draws } from './amounts.js';
+import { SEED, amount, draws, progress } from './amounts.js';
 import { arm, createCells, deaths, disarm } from './fragile.js';
 import { RunRecords } from './run-records.js';
 import { bitsOf } from './story.js';
@@ -192,10 +192,13 @@ test(`${KILLS} deaths at random moments change no bit, and no record`, async (t)
   const address = new URL('fragile-worker.js', import.meta.url);
   const only = process.env.OFFSTAGE_ONLY;
   let [died, scenarios] = [0, 0];
+  const told = () => `${died} deaths in ${scenarios} scenarios: ${tally.restart} restarts, ${tally.midway} of them from a later state than the first, `
+    + `${tally.fallback} falls back`;
   t.mock.method(console, 'warn', () => {}); // of falling back
   await withThreads(async (threads) => {
     for (let seed = Number(only ?? SEED * 1_000_000); died < KILLS; seed++, scenarios++) {
       const plan = planOf(seed);
+      progress(told);
       threads.length = 0;
       /** @type {any} */ let timer;
       const hung = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error('it hangs')), HANG_MS)));
@@ -210,5 +213,5 @@ test(`${KILLS} deaths at random moments change no bit, and no record`, async (t)
       if (only) break;
     }
   }, (/** @type {any} */ _, /** @type {any} */ options) => [address, { ...options, workerData: { cells, haste: HASTE }, stderr: true }]);
-  t.diagnostic(`${died} deaths in ${scenarios} scenarios: ${tally.restart} restarts, ${tally.midway} of them from a later state than the first, ${tally.fallback} falls back`);
+  t.diagnostic(told());
 });

@@ -14,6 +14,7 @@ const TYPES = { predict: 'PREDICT', evaluate: 'EVALUATE_MODEL', getWeights: 'GET
 /** Calls that are refused while a run is on. */
 const ONE_RUN = ['fit', 'again', 'setWeights', 'load'];
 const RUNS = ['fit', 'again'];
+const RETRIES = 3; // createTrainer's own
 const CONTROLS = ['stop', 'pause', 'resume'];
 
 export const tally = { operations: 0, walks: 0, settled: 0, deaths: 0, stories: 0, told: 0 };
@@ -48,9 +49,15 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   /** @type {{ bytes: Uint8Array, story: Story } | null} */ let saved = null;
   let disposing = false;
   let model = '';
-  let mayBeLost = false;
+  let alreadyDead = 0;
 
-  const died = () => mayBeLost;
+  /** As often has the worker died in this walk. */
+  const died = () => deaths() - alreadyDead;
+  /** Whether a call may end for it: a run is followed through three in a row, a question is asked once again. @param {any} op */
+  const mayBeLost = ({ op, transfer }) => {
+    if (RUNS.includes(op)) return died() > (transfer ? 0 : RETRIES);
+    return died() > (transfer || ['setWeights', 'load', 'pause', 'resume'].includes(op) ? 0 : 1);
+  };
   const judge = () => {
     if (violations.length > 0) throw new Error(violations.join('\n'));
   };
@@ -71,7 +78,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     if (call.busy) allowed.add('BUSY');
     if (disposing) allowed.add('DISPOSED');
     if (call.controller?.signal.aborted) allowed.add('ABORTED');
-    if (died()) for (const code of ['WORKER_LOST', 'DATA_LOST', 'TIMEOUT']) allowed.add(code);
+    if (mayBeLost(op)) for (const code of ['WORKER_LOST', 'DATA_LOST', 'TIMEOUT']) allowed.add(code);
     if (error) {
       if (error.name !== 'OffstageError' || !allowed.has(error.code)) note(`${JSON.stringify(op)} ended with ${error.stack ?? error}, expected ${must ? '' : 'an answer, or '}${[...allowed]}`);
       return;
@@ -104,7 +111,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
 
   /** @param {Call} call @param {any} error */
   function judgeControl({ op, run }, error) {
-    const fine = op.op !== 'stop' && ((disposing && error.code === 'DISPOSED') || died());
+    const fine = op.op !== 'stop' && ((disposing && error.code === 'DISPOSED') || mayBeLost(op));
     if (!fine) note(`${op.op} failed: ${error.stack}`);
     void run;
   }
@@ -218,7 +225,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     }
     await settled();
     const { state } = trainer.status();
-    const expected = disposing ? ['disposed'] : died() ? ['ready', 'lost'] : ['ready'];
+    const expected = disposing ? ['disposed'] : died() > RETRIES ? ['ready', 'lost'] : ['ready'];
     if (!expected.includes(state)) throw new Error(`at rest, and ${state}; expected ${expected}`);
     if (!disposing && state === 'ready') tally[story.compare(await trainer.getWeights())]++;
     spare();
@@ -230,14 +237,13 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   return {
     /** @param {any} first @param {any[]} operations */
     async walk(first, operations) {
-      [violations, calls, current, saved, disposing, mayBeLost, model] = [[], [], null, null, false, false, first.spec];
+      [violations, calls, current, saved, disposing, model] = [[], [], null, null, false, first.spec];
       story = new Story(model);
-      const before = deaths();
+      alreadyDead = deaths();
       trainer = await createTrainer(SPECS[/** @type {'A'} */ (model)], { mode, threads: mode === 'worker' ? first.threads : 1 });
       try {
         for (const op of operations) {
           tally.operations++;
-          if (op.op === 'die') mayBeLost = true;
           if (op.op === 'turns') for (let i = 0; i < op.n; i++) await immediate();
           else if (op.op === 'settle') for (let i = 0; i < 50 && calls.some((call) => !call.settled); i++) await immediate();
           else step(op);
@@ -248,7 +254,7 @@ export function createPageWalker({ mode, die, deaths, spare }) {
       } finally {
         spare();
         await trainer.dispose();
-        tally.deaths += deaths() - before;
+        tally.deaths += died();
       }
     },
   };

@@ -3,7 +3,7 @@
 
 /** @typedef {{ data: string, n: number, epochs: number, batch: number, shuffle: boolean, split: number, done: number }} Last  done: complete epochs */
 
-/** @type {Map<string, string>} */
+/** What came of each. @type {Map<string, { bits: string, history: string | null }>} */
 const known = new Map();
 
 /** @param {{ data: Float32Array }[]} weights */
@@ -13,6 +13,7 @@ export class Story {
   /** The run that can be resumed; undefined: one that is not known. @type {Last | null | undefined} */ last = null;
   /** @type {string[] | null} null: it cannot be told */ #chapters;
   /** The last chapter is the last run, and open to be gone on with. */ #open = false;
+  /** Of the last run; null where it is not known. @type {string | null} */ #history = null;
 
   /** @param {string} model */
   constructor(model) {
@@ -28,6 +29,7 @@ export class Story {
   #take(from) {
     this.#chapters = from.#chapters && [...from.#chapters];
     this.#open = from.#open;
+    this.#history = from.#history;
     return this;
   }
 
@@ -35,6 +37,7 @@ export class Story {
   set(name) {
     this.#chapters?.push(`set ${name}`);
     this.#open = false;
+    this.last = null;
   }
 
   /** What cannot be followed: the weights of somebody else, the end of the model. */
@@ -66,8 +69,9 @@ export class Story {
     this.#tell(this.last, result);
   }
 
-  /** @param {Last} op @param {{ reason: string, steps: number }} result */
-  #tell({ epochs, data, n, batch, shuffle, split }, { reason, steps }) {
+  /** @param {Last} op @param {{ reason: string, steps: number, history: any[] }} result */
+  #tell({ epochs, data, n, batch, shuffle, split }, { reason, steps, history }) {
+    this.#history = Array.isArray(history) ? JSON.stringify(history) : null;
     this.#chapters?.push(`${reason} ${reason === 'stopped' ? steps : epochs} ${data} ${n} ${batch} ${shuffle} ${split}`);
     this.#open = true;
   }
@@ -76,10 +80,13 @@ export class Story {
   compare(weights) {
     if (!this.#chapters) return 'stories';
     const key = this.#chapters.join(', ');
-    const own = bitsOf(weights);
+    const own = { bits: bitsOf(weights), history: this.#history };
     const before = known.get(key);
-    known.set(key, own);
-    if (before !== undefined && before !== own) throw new Error(`other bits than before of: ${key}`);
-    return before === undefined ? 'stories' : 'told';
+    known.set(key, { ...own, history: own.history ?? before?.history ?? null });
+    if (!before) return 'stories';
+    if (before.bits !== own.bits) throw new Error(`other bits than before of: ${key}`);
+    const told = own.history === null || before.history === null || own.history === before.history;
+    if (!told) throw new Error(`another history than before of: ${key}:\n${own.history}\n${before.history}`);
+    return 'told';
   }
 }

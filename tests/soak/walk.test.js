@@ -6,17 +6,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { SEED, amount } from './amounts.js';
+import { SEED, amount, progress } from './amounts.js';
 import { withThreads } from '../js/api-setting.js';
 import { arm, createCells, deaths, disarm } from './fragile.js';
 import { creation, operationsWith } from './page-operations.js';
 import { createPageWalker, tally as pageTally } from './page-walk.js';
-import { creation as making, operations } from './wire-operations.js';
+import { creation as making, walks } from './wire-operations.js';
 import { openLocal, openThread } from './wire-places.js';
 import { createWalker, tally } from './wire-walk.js';
 
 const WALKS_AT_ONCE = 50;
-const walks = fc.tuple(making, fc.array(operations, { minLength: 10, maxLength: 70, size: 'max' }));
 
 /** @param {string} name @param {Parameters<typeof createWalker>[0]} open @param {boolean} exact @param {number} least operations */
 function walkOver(name, open, exact, least) {
@@ -25,7 +24,8 @@ function walkOver(name, open, exact, least) {
     const before = { ...tally };
     try {
       for (let seed = SEED; tally.operations - before.operations < least; seed++) {
-        await fc.assert(fc.asyncProperty(walks, ([first, list]) => walker.walk([first, ...list], exact)), { seed, numRuns: WALKS_AT_ONCE, includeErrorInReport: true });
+        progress(() => `${tally.operations - before.operations} operations`);
+        await fc.assert(fc.asyncProperty(making, walks(70), (first, list) => walker.walk([first, ...list], exact)), { seed, numRuns: WALKS_AT_ONCE, includeErrorInReport: true });
       }
     } finally {
       await walker.end();
@@ -39,7 +39,7 @@ function walkOver(name, open, exact, least) {
 
 /** @param {'worker' | 'main'} mode @param {string[]} ways to die @param {number} least operations */
 function walkThePage(mode, ways, least) {
-  test(`${least} operations over the page's API, in mode ${mode}`, async (t) => {
+  test(`${least} operations over the page's API, in mode ${mode}${ways.length > 0 ? ', with deaths' : ''}`, async (t) => {
     const cells = createCells();
     const address = new URL('fragile-worker.js', import.meta.url);
     const before = { ...pageTally };
@@ -49,6 +49,7 @@ function walkThePage(mode, ways, least) {
     });
     await withThreads(async () => {
       for (let seed = SEED; pageTally.operations - before.operations < least; seed++) {
+        progress(() => `${pageTally.operations - before.operations} operations`);
         await fc.assert(fc.asyncProperty(creation, fc.array(operationsWith(ways), { minLength: 10, maxLength: 60, size: 'max' }),
           (first, list) => walker.walk(first, list)), { seed, numRuns: 20, includeErrorInReport: true });
       }
@@ -59,8 +60,8 @@ function walkThePage(mode, ways, least) {
   });
 }
 
-walkOver('in this process', openLocal, true, amount(8000, 400_000));
+walkOver('in this process', openLocal, true, amount(12_000, 600_000));
 walkOver('in a worker', openThread, false, amount(4000, 200_000));
-walkThePage('main', [], amount(4000, 200_000));
-walkThePage('worker', [], amount(2000, 100_000));
-walkThePage('worker', ['trap', 'error', 'exit'], amount(2000, 100_000));
+walkThePage('main', [], amount(2000, 100_000));
+walkThePage('worker', [], amount(1000, 50_000));
+walkThePage('worker', ['trap', 'error', 'exit'], amount(1000, 50_000));

@@ -60,7 +60,7 @@ const init = (/** @type {fc.Arbitrary<string>} */ of) => op('init', { spec: of, 
 export const creation = init(spec);
 
 /* Much waiting and few ends, so that most walks get somewhere. */
-export const operations = fc.oneof(
+const single = fc.oneof(
   weighed(16, op('turns', { n: fc.constantFrom(1, 1, 2, 5, 30) })),
   weighed(8, op('settle')),
   weighed(3, init(spec)),
@@ -86,6 +86,19 @@ export const operations = fc.oneof(
   weighed(1, op('die', { after: fc.constantFrom(1, 2, 10, 100) })),
   weighed(1, op('kill', { then: fc.constantFrom(null, 'A', 'A', 'C') })),
 );
+
+/** A run that is interrupted in its midst and gone on with, in the same model or in one that is loaded. */
+const interruption = fc.tuple(
+  op('init', { spec: fc.constant('A'), slice: fc.constantFrom(1, 400, 5000), threads: fc.constant(1) }), op('settle'),
+  fc.oneof(fc.constant({ op: 'turns', n: 1 }), valid), op('settle'),
+  valid.map((start) => ({ ...start, epochs: Math.min(start.epochs, 40) })), op('turns', { n: fc.constantFrom(1, 3, 10, 40, 100) }),
+  fc.constantFrom([], [{ op: 'save' }, { op: 'turns', n: 5 }, { op: 'stop' }, { op: 'settle' }, { op: 'load', of: 'saved' }]),
+  op('stop'), op('settle'), fc.constant({ op: 'again', same: true, otherData: false }), op('settle'),
+).map((list) => list.flat());
+
+/** Lists of operations. @param {number} most */
+export const walks = (most) => fc.array(fc.oneof(weighed(60, single.map((one) => [one])), weighed(1, interruption)), { minLength: 10, maxLength: most, size: 'max' })
+  .map((lists) => lists.flat());
 
 /** Weights of a model's shapes. @param {string} of */
 export function weightsOf(of) {

@@ -97,12 +97,12 @@ export class WireOracle {
     if (!failed) this.#look(entry, payload);
   }
 
-  /** The model has gone with all that was under way; a model that is being made comes after it. */
+  /** The model has gone with all that was under way; a model that is being made, or an end that waits, comes after it. */
   #lost() {
     if (this.#losses === this.#deaths()) return;
     this.#losses++;
-    const making = this.entries.findIndex(({ type, outcome }) => MAKES.includes(type) && outcome === undefined);
-    const at = making < 0 ? this.entries.length : making;
+    const next = this.entries.findIndex(({ type, outcome }) => [...MAKES, 'DISPOSE'].includes(type) && outcome === undefined);
+    const at = next < 0 ? this.entries.length : next;
     this.entries.splice(at, 0, { id: -1, type: 'LOST', op: {}, runs: [], outcome: null, records: null, answer: undefined });
     this.#fold();
   }
@@ -166,7 +166,7 @@ export class WireOracle {
 
   /** @param {Entry} entry @param {any} status */
   #checkStatus(entry, { state }) {
-    if (!entry.met) return;
+    if (!entry.met || this.#followed(entry, ['LOST'])) return; // it may have come before the status was told
     const on = entry.runs.some((run) => run.outcome === undefined);
     const expected = on ? ['training', 'paused'] : (entry.met.model ?? '') in FACTS ? ['ready'] : ['empty'];
     check(expected.includes(state), `state ${state}, expected ${expected}`);
@@ -211,8 +211,9 @@ export class WireOracle {
 function pastOf(entries, entry) {
   for (let i = entries.indexOf(entry) - 1; i >= 0; i--) {
     const { type, op, outcome, answer } = entries[i];
-    if (outcome === undefined && (type === 'START_TRAINING' || MAKES.includes(type))) return undefined;
+    if (outcome === undefined && [...MAKES, 'START_TRAINING', 'SET_WEIGHTS'].includes(type)) return undefined;
     if (outcome !== null) continue;
+    if (type === 'SET_WEIGHTS') return null; // other weights end what could be gone on with
     if (MAKES.includes(type)) return op.story ? op.story.last : null;
     if (type !== 'START_TRAINING' || answer.run === null) continue;
     if (op.op === 'again' || op.upload) return undefined;

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { connectLocal, createManualHost } from '../js/session-client.js';
 import { arm, createCells, deaths, disarm, makeFragile } from './fragile.js';
 
-const HANG_MS = 120_000; // of a worker that is asked and says nothing: no limit on how slow a machine may be
+const HANG_MS = 120_000; // of a session that is asked and says nothing: no limit on how slow a machine may be
 
 /**
  * @typedef {object} Place
@@ -33,7 +33,8 @@ export function openLocal(heard) {
   const tell = () => {
     while (told < client.messages.length) heard(client.messages[told++]);
   };
-  let idle = 0;
+  /** Since when nothing waits. @type {number | null} */
+  let idle = null;
   return {
     send(message, transfer) {
       client.send(message, transfer);
@@ -47,9 +48,11 @@ export function openLocal(heard) {
       tell();
     },
     async more() {
-      idle = clock.waiting > 0 ? 0 : idle + 1; // a model is made in turns of the real loop
+      if (clock.waiting > 0) idle = null;
+      else idle ??= Date.now(); // a model is made in turns of the real loop
       await this.turns(100);
-      return idle < 1000;
+      if (idle !== null) await new Promise((resolve) => setTimeout(resolve, 1));
+      return idle === null || Date.now() - idle < HANG_MS;
     },
     die: (after) => arm(ownCells, 'trap', 'work', after),
     deaths: () => deaths(ownCells),
