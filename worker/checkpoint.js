@@ -232,7 +232,7 @@ function readAbout(given, tensors) {
 /** @param {any} given @param {Map<string, Tensor>} tensors @returns {RunState} */
 function readRun(given, tensors) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
-  const run = fieldsOf(given, [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'stored'], 'run');
+  const run = fieldsOf(given, [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint'], 'run');
   for (const name of counts) count(run[name], `run.${name}`);
   const settings = readSettings(run.settings, 'run.settings');
   const held = run.samples - trainSamplesOf(run.samples, settings.validationSplit);
@@ -242,7 +242,6 @@ function readRun(given, tensors) {
   }
   if (typeof run.elapsedMs !== 'number' || run.elapsedMs < 0) refuse(`run.elapsedMs is ${show(run.elapsedMs)}`);
   if (run.ended !== null && !REASONS.includes(run.ended)) refuse(`run.ended is ${show(run.ended)}`);
-  if (typeof run.stored !== 'boolean') refuse(`run.stored is ${show(run.stored)}, expected true or false`);
   if (typeof run.fingerprint !== 'string') refuse(`run.fingerprint is ${show(run.fingerprint)}, expected a string`);
   const totals = takeDoubles(tensors, TOTALS) ?? [];
   if (totals.length !== 3) refuse(`${TOTALS} holds ${totals.length} numbers, expected 3`);

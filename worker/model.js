@@ -306,8 +306,8 @@ export class Model {
 }
 
 /** A run's state as the bridge is told of it. @param {import('./run.js').RunState} past */
-function toldOf({ settings, samples, epoch, batch, steps, ended, history, stored }) {
-  return { settings, samples, epoch, batch, steps, ended, history, data: stored ? 'stored' : null };
+function toldOf({ settings, samples, epoch, batch, steps, ended, history }) {
+  return { settings, samples, epoch, batch, steps, ended, history, data: null };
 }
 
 /** One sample's prediction as scalars, where it is one. @param {Answer} answer @returns {import('./protocol.js').Prediction} */

@@ -39,6 +39,7 @@ export class Training {
   #ports;
   /** @type {Current | null} */ #current = null;
   /** Who waits for the end. @type {(() => void)[]} */ #waiting = [];
+  /** Who waits for the run to have begun. @type {(() => void)[]} */ #beginning = [];
 
   /** @param {Ports} ports */
   constructor(ports) {
@@ -57,6 +58,11 @@ export class Training {
     const run = new Run({
       model, pump, host, stages, settings, x, y,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
+      begun: (fingerprint) => {
+        if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, { x, y }, fingerprint);
+        else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
+        this.#hasBegun();
+      },
       saves: {
         snapshot: (bytes, step) => {
           if (this.#current?.run !== run) return;
@@ -67,9 +73,7 @@ export class Training {
         warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
       },
     });
-    if (!settings.resume && !settings.persist?.data) keeper?.forgetData(); // they are an earlier run's
-    const storing = keeper && settings.persist?.data && !run.isStored ? this.#keepData(keeper, model, x, y, run) : null;
-    this.#current = { run, request, keeper, storing, closing: false };
+    const current = this.#current = { run, request, keeper, storing: /** @type {Promise<void> | null} */ (null), closing: false };
     this.#advance(run.work());
   }
 
@@ -96,13 +100,22 @@ export class Training {
     notice({ kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began, storage: keeper.storage, reason: keeper.reason });
   }
 
-  /** @param {Keeper} keeper @param {import('./model.js').Model} model @param {Stored} x @param {Stored} y @param {Run} run */
-  async #keepData(keeper, model, x, y, run) {
-    if (await keeper.writeData({ x: model.store.piecesOf(x), y: model.store.piecesOf(y) })) run.isStored = true;
+  /**
+   * Calls back when the run that is on has looked at its data, or will not for now: at once where there is none.
+   * @param {() => void} begun
+   */
+  whenBegun(begun) {
+    if (!this.run || this.run.began || this.run.paused) begun();
+    else this.#beginning.push(begun);
+  }
+
+  #hasBegun() {
+    for (const begun of this.#beginning.splice(0)) begun();
   }
 
   pause() {
     this.run?.pause();
+    this.#hasBegun(); // it will not for a while
   }
 
   resume() {
@@ -153,6 +166,7 @@ export class Training {
   }
 
   #ended() {
+    this.#hasBegun();
     for (const ended of this.#waiting.splice(0)) ended();
   }
 
@@ -172,7 +186,27 @@ export class Training {
   lose() {
     const { request = null } = this.#current ?? {};
     this.#current = null;
-    this.#waiting = []; // their requests fail with all the others
+    this.#waiting = [];
+    this.#beginning = []; // their requests fail with all the others
     return request;
+  }
+}
+
+/**
+ * Keeps a run's data with its checkpoints, unless they are there. They are known by their fingerprint.
+ * @param {Keeper} keeper @param {import('./model.js').Model} model @param {{ x: Stored, y: Stored }} data @param {string} fingerprint
+ */
+async function keepData(keeper, { store }, { x, y }, fingerprint) {
+  if (await keptFingerprint(keeper) !== fingerprint) {
+    await keeper.writeData({ x: store.piecesOf(x), y: store.piecesOf(y) }, fingerprint);
+  }
+}
+
+/** That of the data which are kept; null where there are none. @param {Keeper} keeper @returns {Promise<unknown>} */
+export async function keptFingerprint(keeper) {
+  try {
+    return (await keeper.readData())?.about ?? null;
+  } catch {
+    return null; // there are none that could be read
   }
 }

@@ -11,7 +11,6 @@ const SUM = '00000000';
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
 const run = {
   settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
-  stored: false,
 };
 const record = {
   id: 1, startedAt: 1, endedAt: 2, reason: 'finished', options: settings,
@@ -154,7 +153,6 @@ test('runs that cannot be', () => {
   wrong({ elapsedMs: '5' }, /elapsedMs/);
   wrong({ elapsedMs: -5 }, /elapsedMs/);
   wrong({ ended: 'never' }, /ended/);
-  wrong({ stored: 0 }, /stored/);
   wrong({ fingerprint: null }, /fingerprint/);
   wrong({ settings: { ...settings, more: 1 } }, /unknown field 'more'/);
   wrong({ settings: { ...settings, epochs: 0 } }, /0 epochs/);

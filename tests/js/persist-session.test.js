@@ -44,8 +44,9 @@ async function undisturbed() {
  */
 async function die(persist) {
   const client = connectWorker();
+  open.push(client);
   let kept = 0;
-  await client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { notices: true, duty: 0.2 } });
+  await client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { notices: true, duty: 0.01 } });
   const start = { ...DATA, ...SETTINGS, progressHz: 1000, persist: { seconds: 0, folder, ...persist } };
   client.ask('START_TRAINING', start);
   while (kept < 2) {
@@ -109,4 +110,21 @@ test('every so many epochs, and no more files than are to be kept', async () => 
   assert.deepEqual([kept[0], kept.at(-1)], [0, step]);
   assert.ok(kept.length > 2 && kept.length <= 151, `${kept}: where writing takes longer than two epochs there are fewer`);
   assert.equal(filesOf('epochs').length, 2);
+});
+
+test('data count as stored once they are, whether or not a checkpoint came after them; those of another run do not', async () => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  const persist = { name: 'late', folder, data: true, epochs: 1000 }; // a checkpoint at the beginning and one at the end
+  await client.ask('START_TRAINING', { ...DATA, numEpochs: 2, persist });
+  await client.ask('DISPOSE');
+  truncateSync(join(folder, filesOf('late').sort()[1]), 10); // which leaves the one that was there before the data
+  const other = connect();
+  const loaded = await other.ask('LOAD_CHECKPOINT', { stored: { name: 'late', folder } });
+  assert.deepEqual([loaded.step, loaded.run.data], [0, 'stored']);
+  const { bytes } = await other.ask('SAVE_CHECKPOINT');
+  assert.equal((await connect().ask('LOAD_CHECKPOINT', { bytes })).run.data, null, 'a checkpoint alone has none');
+  await other.ask('START_TRAINING', { ...quadrants(90), numEpochs: 2, persist: { ...persist, data: false } });
+  await other.ask('DISPOSE');
+  assert.equal((await connect().ask('LOAD_CHECKPOINT', { stored: { name: 'late', folder } })).run.data, null);
 });

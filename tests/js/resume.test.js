@@ -189,6 +189,25 @@ test('SAVE_CHECKPOINT at any moment changes no bit, and what it gave goes on to 
   }
 });
 
+test('SAVE_CHECKPOINT right behind START has the run, unless that stands still or is refused', async () => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { sliceWork: 1 } });
+  client.ask('START_TRAINING', { ...DATA, ...SETTINGS });
+  const { bytes, step } = await client.ask('SAVE_CHECKPOINT');
+  assert.equal(step, 0);
+  await client.ask('STOP_TRAINING');
+  const refused = client.ask('START_TRAINING', { x: DATA.x, y: DATA.y.map(() => 7) });
+  const saved = client.ask('SAVE_CHECKPOINT');
+  await assert.rejects(refused, { code: 'INVALID_DATA' });
+  await saved;
+  client.ask('START_TRAINING', { ...DATA, ...SETTINGS });
+  client.ask('PAUSE_TRAINING');
+  await client.ask('SAVE_CHECKPOINT');
+  const other = connect();
+  assert.equal((await other.ask('LOAD_CHECKPOINT', { bytes })).run.ended, null);
+  assert.deepEqual(told(await other.ask('START_TRAINING', { ...DATA, resume: true })), told((await whole).result));
+});
+
 test('checkpoints cost one part in a hundred of the time, however often they are asked for', async () => {
   const time = createManualHost();
   const client = connectLocal(time.host);

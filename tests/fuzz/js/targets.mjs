@@ -209,7 +209,6 @@ const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25
 const result = { epoch: 1, loss: 0.5, accuracy: 0.5, valLoss: 1, valAccuracy: 0 };
 const run = {
   settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
-  stored: false,
 };
 const about = /** @type {any} */ ({
   format: 1, coreVersion: core.version(), spec: SMALL, step: 4, epochsBegun: 2,
@@ -296,7 +295,7 @@ export const TARGETS = [
       'metadata', 'offstage', 'entries', 'data', 'dtype', 'shape', 'data_offsets', 'F32', 'F64', 'run', 'runs',
       'format', 'coreVersion', 'spec',
       'step', 'epochsBegun', 'settings', 'samples', 'epoch', 'batch', 'key', 'steps', 'trained', 'elapsedMs', 'ended',
-      'fingerprint', 'stored',
+      'fingerprint',
       'run/totals', 'history/loss', 'history/accuracy', 'history/valLoss', 'history/valAccuracy', 'finished',
       'stopped', 'NaN', 'Infinity', 'metrics',
       'options', 'id', 'startedAt', 'endedAt', 'reason', 'epochs', 'batchSize', 'shuffle', 'validationSplit', 'loss',
