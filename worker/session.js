@@ -7,11 +7,11 @@
 
 import { makeModel, openSource } from './building.js';
 import { readX } from './data.js';
-import { fromBare, isBare, toBare, unfold } from './dialect.js';
+import { ALWAYS, Desk } from './desk.js';
 import { OffstageError, checkFields, errorToWire, show, trapError } from './errors.js';
 import { Holding } from './holding.js';
 import { readRuntime } from './module.js';
-import { REPLIES, VERSION, buffersOf, isId, openEnvelope } from './protocol.js';
+import { buffersOf } from './protocol.js';
 import { LANES, Pump } from './pump.js';
 import { readBatchSize, readSettings } from './settings.js';
 import { saveState } from './state.js';
@@ -20,18 +20,12 @@ import { isStored, isUpload } from './store.js';
 import { Training } from './training.js';
 
 /** @typedef {import('./protocol.js').RequestType} RequestType */
-/**
- * A bare request has a symbol for an id, which never leaves this file.
- * @typedef {{ id: import('./protocol.js').Id | symbol, type: RequestType, payload: Record<string, any> }} Request
- */
+/** @typedef {import('./desk.js').Request} Request */
 
 /** @typedef {import('./model.js').Model} Model */
 
 /** Requests that are not about the model that there is, and so are not lost with it. */
 const APART = ['INIT_TRAINING', 'LOAD_CHECKPOINT', 'DISPOSE'];
-/** Requests that do not wait while a model is being built. */
-const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
-
 /**
  * @param {import('./protocol.js').Endpoint} endpoint
  * @param {import('./yield.js').Host} host
@@ -41,10 +35,9 @@ export function createSession(endpoint, host) {
 }
 
 class Session {
-  #endpoint;
+  #desk;
   #host;
   #pump;
-  /** @type {Map<Request['id'], Request>} */ #pending = new Map();
   /** @type {Model | null} */ #model = null;
   #stages;
   #training;
@@ -52,9 +45,6 @@ class Session {
   /** How the model's session is to run, as it was asked for. @type {any} */ #runtime = {};
   /** That of a model on its way. @type {any} */ #asked = null;
   /** Where the model's checkpoints last. */ #holding;
-  /** Requests that wait for a model. @type {Request[] | null} */ #gate = null;
-  /** Those that waited, while they have their turns one by one, and how many have had it. */
-  #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
   /** Why there is no model, where there was one. @type {OffstageError | null} */ #gone = null;
   /** Counts what makes a model under construction unwanted. */ #generation = 0;
   /** Jobs of the long lane that nothing may overtake. */ #ordered = 0;
@@ -74,14 +64,14 @@ class Session {
     SET_WEIGHTS: (request) => this.#setWeights(request),
     SAVE_CHECKPOINT: (request) => this.#saveCheckpoint(request),
     LOAD_CHECKPOINT: (request) => void this.#build(request),
-    GET_STATUS: (request) => this.#reply(request, this.#status()),
-    PING: (request) => this.#reply(request, {}),
+    GET_STATUS: (request) => this.#desk.reply(request, this.#status()),
+    PING: (request) => this.#desk.reply(request, {}),
     DISPOSE: (request) => this.#control(request, () => this.#dispose()),
   };
 
   /** @param {import('./protocol.js').Endpoint} endpoint @param {import('./yield.js').Host} host */
   constructor(endpoint, host) {
-    this.#endpoint = endpoint;
+    this.#desk = new Desk(endpoint, (request) => this.#handle(request), () => this.#pump.breathe());
     this.#host = host;
     this.#pump = new Pump(host);
     this.#stages = new Stages(host);
@@ -94,36 +84,11 @@ class Session {
     };
     this.#training = new Training({
       pump: this.#pump, host, stages: this.#stages,
-      post: (request, type, payload, transfer) => this.#post(request.id, type, payload, transfer),
-      reply: (request, payload, transfer, type) => this.#reply(request, payload, transfer, type),
+      post: (request, type, payload, transfer) => this.#desk.post(request.id, type, payload, transfer),
+      reply: (request, payload, transfer, type) => this.#desk.reply(request, payload, transfer, type),
       fail: (request, error) => this.#fail(request, error),
       notice: (notice) => this.#notice(notice),
     });
-    endpoint.onmessage = (event) => this.#receive(event.data);
-  }
-
-  /** @param {any} message */
-  #receive(message) {
-    const bare = isBare(message);
-    /** @type {Request} */
-    let request = { id: bare ? Symbol('bare') : message?.id, type: message?.type, payload: {} };
-    try {
-      request = bare ? { id: request.id, ...fromBare(message) } : openEnvelope(message);
-      if (!bare) request.payload = unfold(request.type, request.payload);
-      if (this.#pending.has(request.id)) {
-        throw new OffstageError('BAD_MESSAGE', `id ${String(request.id)} is that of a request that is still pending`);
-      }
-    } catch (error) {
-      const { error: text, code } = errorToWire(/** @type {OffstageError} */ (error));
-      const known = bare || isId(request.id) ? request.id : null;
-      // What is no string may be something that cannot be sent back.
-      this.#post(known, 'ERROR', { error: text, code, request: typeof request.type === 'string' ? request.type : '' });
-      return;
-    }
-    this.#pending.set(request.id, request);
-    if (this.#gate && !ALWAYS.includes(request.type)) this.#gate.push(request);
-    else this.#handle(request);
-    this.#pump.breathe();
   }
 
   /** @param {Request} request */
@@ -135,21 +100,10 @@ class Session {
     }
   }
 
-  /** @param {Request['id'] | null} id @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
-  #post(id, type, payload, transfer = []) {
-    if (typeof id !== 'symbol') return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
-    for (const message of toBare(type, payload)) this.#endpoint.postMessage(message, transfer);
-  }
-
-  /** @param {Request} request @param {any} payload @param {Transferable[]} [transfer] @param {string} [type] */
-  #reply(request, payload, transfer, type = REPLIES[request.type]) {
-    if (this.#pending.delete(request.id)) this.#post(request.id, type, payload, transfer);
-  }
-
   /** Tells who asked to be told. @param {import('./protocol.js').Notice} notice */
   #notice(notice) {
     const { notices, debug } = this.#asked ?? this.#runtime;
-    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#post(null, 'NOTICE', notice);
+    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#desk.post(null, 'NOTICE', notice);
   }
 
   /** @param {'debug' | 'info' | 'warn' | 'error'} level @param {string} message */
@@ -163,10 +117,9 @@ class Session {
    */
   #fail(request, error) {
     if (!(error instanceof OffstageError)) return this.#lose(trapError(error));
-    if (!this.#pending.delete(request.id)) return;
+    if (!this.#desk.refuse(request, error)) return;
     const { x, y } = request.payload;
     for (const data of [x, y]) if (isUpload(data)) this.#model?.store.discard(data.upload);
-    this.#post(request.id, 'ERROR', { ...errorToWire(error), request: request.type });
   }
 
   /** Drops the model: all that is pending fails with the reason. @param {OffstageError} reason */
@@ -177,12 +130,11 @@ class Session {
     this.#gone = reason;
     this.#stages.enter('done');
     this.#holding.hold(null);
-    if (request) this.#reply(request, errorToWire(reason), undefined, 'TRAINING_ERROR');
+    if (request) this.#desk.reply(request, errorToWire(reason), undefined, 'TRAINING_ERROR');
     this.#pump.abort(reason);
     this.#ordered = 0;
-    const { waiting, turns } = this.#opened;
-    const kept = new Set([...this.#gate ?? [], ...waiting.slice(turns)]); // these wait for the next model, or for their turn
-    for (const other of [...this.#pending.values()]) {
+    const kept = this.#desk.waiting(); // for the next model, or for their turn
+    for (const other of this.#desk.pending()) {
       if (!kept.has(other) && !APART.includes(other.type)) this.#fail(other, reason);
     }
   }
@@ -246,7 +198,7 @@ class Session {
     this.#stages.enter('done');
     const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
     const { run, ...built } = model.describe();
-    this.#reply(request, { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told });
+    this.#desk.reply(request, { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told });
   }
 
   /**
@@ -256,9 +208,7 @@ class Session {
    */
   async #gated(request, action) {
     const generation = this.#generation;
-    /** @type {Request[]} */
-    const gate = [];
-    this.#gate = gate;
+    const open = this.#desk.close();
     try {
       const done = await action(generation);
       this.#refuseOutdated(generation);
@@ -267,26 +217,18 @@ class Session {
       this.#fail(request, error instanceof OffstageError ? error : trapError(error));
     } finally {
       this.#stages.enter(this.#training.run ? this.#stages.now : 'done');
-      if (this.#gate === gate) this.#openGate();
+      open();
     }
-  }
-
-  #openGate() {
-    const waiting = this.#gate ?? [];
-    const opened = this.#opened = { waiting, turns: 0 };
-    this.#gate = null;
-    while (opened.turns < waiting.length) {
-      this.#handle(waiting[opened.turns++]);
-      const next = /** @type {Request[] | null} */ (this.#gate); // of another INIT
-      if (!next) continue;
-      for (; opened.turns < waiting.length; opened.turns++) next.push(waiting[opened.turns]); // there may be more than a call takes arguments
-    }
-    this.#opened = { waiting: [], turns: 0 };
   }
 
   /** @param {number} generation */
   #refuseOutdated(generation) {
     if (generation !== this.#generation) throw disposed();
+  }
+
+  /** @param {Model} model  that was there before others had their turn */
+  #refuseLost(model) {
+    if (this.#need() !== model) throw disposed();
   }
 
   /** @param {import('./pump.js').Work} work @returns {Promise<any>} */
@@ -311,7 +253,7 @@ class Session {
     };
     this.#pump.add(ordered ? LANES.LONG : lane, {
       work,
-      done: (value) => settle(() => this.#reply(request, value, buffersOf(value))),
+      done: (value) => settle(() => this.#desk.reply(request, value, buffersOf(value))),
       fail: (error) => settle(() => this.#fail(request, error)),
     });
     this.#pump.runJobs();
@@ -323,7 +265,7 @@ class Session {
     this.#pump.add(LANES.CONTROL, {
       work: once(action),
       apart: APART.includes(request.type),
-      done: () => this.#reply(request, { state: this.#status().state }),
+      done: () => this.#desk.reply(request, { state: this.#status().state }),
       fail: (error) => this.#fail(request, error),
     });
     this.#pump.runJobs();
@@ -336,33 +278,35 @@ class Session {
     const settings = readSettings(request.payload, model.past);
     const { x, y } = request.payload;
     if (settings.persist || isStored(x) || isStored(y)) return void this.#startKept(request, model, settings);
-    this.#begin(request, model, settings, { x, y });
+    this.#begin(request, model, settings, request.payload);
   }
 
   /** @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings */
   async #startKept(request, model, settings) {
-    await this.#gated(request, async (generation) => {
-      let { x, y } = request.payload;
+    await this.#gated(request, async () => {
+      const { payload } = request;
       if (settings.persist) {
         const held = await this.#holding.open(settings.persist, readRuntime(this.#runtime).assets);
-        if (generation !== this.#generation) await held.keeper.close();
-        this.#refuseOutdated(generation);
+        if (this.#model !== model) await this.#holding.release(held);
+        this.#refuseLost(model);
         this.#holding.hold(held);
       }
-      if (isStored(x) || isStored(y)) {
+      if (isStored(payload.x) || isStored(payload.y)) {
         const data = await this.#holding.keeper?.readData();
-        this.#refuseOutdated(generation);
+        this.#refuseLost(model);
         if (!data) throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, or cannot be read: give them again');
-        [x, y] = await Promise.all([x, y].map((given, i) => (isStored(given) ? model.store.receiveKept(i === 0 ? data.x : data.y) : given)));
-        this.#refuseOutdated(generation);
+        for (const name of /** @type {const} */ (['x', 'y'])) { // an upload of the request's, which goes with it
+          if (isStored(payload[name])) payload[name] = await model.store.receiveKept(data[name]);
+          this.#refuseLost(model);
+        }
       }
-      return () => this.#begin(request, model, settings, { x, y }, settings.persist ? this.#holding.keeper : null);
+      return () => this.#begin(request, model, settings, payload, settings.persist ? this.#holding.keeper : null);
     });
   }
 
   /**
    * @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings
-   * @param {{ x: any, y: any }} data @param {import('./keeper.js').Keeper | null} [keeper]
+   * @param {Record<string, any>} data  x and y @param {import('./keeper.js').Keeper | null} [keeper]
    */
   #begin(request, model, settings, data, keeper = null) {
     const x = model.store.takeX(data.x);
@@ -380,7 +324,7 @@ class Session {
   #stop(request) {
     this.#need();
     this.#pump.add(LANES.CONTROL, {
-      work: once(() => this.#training.stop(() => this.#reply(request, { state: this.#status().state }))),
+      work: once(() => this.#training.stop(() => this.#desk.reply(request, { state: this.#status().state }))),
       done: () => {},
       fail: (error) => this.#fail(request, error),
     });
@@ -439,7 +383,7 @@ class Session {
   /** @param {Request} request */
   #receiveData(request) {
     const stored = this.#need().store.receive(request.payload);
-    this.#reply(request, stored, stored.bytes && [stored.bytes]);
+    this.#desk.reply(request, stored, stored.bytes && [stored.bytes]);
   }
 
   /** @param {Request} request */
@@ -447,19 +391,18 @@ class Session {
     const { upload } = checkFields(request.payload, ['upload'], 'DISCARD_DATA', 'INVALID_OPTION');
     if (!Number.isSafeInteger(upload)) throw new OffstageError('INVALID_OPTION', `upload is ${show(upload)}, expected an integer`);
     this.#need().store.discard(upload);
-    this.#reply(request, { upload });
+    this.#desk.reply(request, { upload });
   }
 
   #dispose() {
     this.#training.drop();
-    const asked = [...this.#pending.values()].filter(({ type }) => type === 'DISPOSE');
-    for (const { id } of asked) this.#pending.delete(id);
+    const asked = this.#desk.take('DISPOSE');
     this.#generation++;
-    this.#gate = null;
+    this.#desk.leave();
     this.#pump.abort(disposed(), true);
     this.#lose(disposed());
-    for (const other of [...this.#pending.values()]) this.#fail(other, disposed());
-    for (const { id } of asked) this.#post(id, 'DISPOSED', {});
+    for (const other of this.#desk.pending()) this.#fail(other, disposed());
+    for (const { id } of asked) this.#desk.post(id, 'DISPOSED', {});
   }
 
   #status() {

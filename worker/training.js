@@ -9,7 +9,7 @@ import { OffstageError, errorToWire } from './errors.js';
 import { buffersOf } from './protocol.js';
 import { Run } from './run.js';
 
-/** @typedef {import('./session.js').Request} Request */
+/** @typedef {import('./desk.js').Request} Request */
 /** @typedef {import('./store.js').Stored} Stored */
 /** @typedef {import('./keeper.js').Keeper} Keeper */
 /**

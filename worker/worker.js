@@ -9,6 +9,7 @@ import './checkpoint.js';
 import './core.js';
 import './crc32.js';
 import './data.js';
+import './desk.js';
 import './dialect.js';
 import { nodeBuiltin } from './engine.js';
 import { OffstageError, errorToWire, trapError } from './errors.js';
