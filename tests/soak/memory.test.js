@@ -73,8 +73,8 @@ async function measured(body) {
   port1.close();
 }
 
-/* An hour at 10 records a second brings 36,000 of them. The slice takes a fifth of that as fast as they come, each followed
- * by a prediction: what each leaves behind stands out as in 12 minutes; what leaks by time alone only the whole soak tells. */
+/* An hour at 10 records a second brings 36,000 of them. The slice takes a third of that as fast as they come, each followed
+ * by a prediction: what each leaves behind stands out as in 20 minutes; what leaks by time alone only the whole soak tells. */
 const MINUTE = 60_000;
 const SAMPLES = amount(40, 360);
 const MOST_AN_HOUR = 1e6;
@@ -100,10 +100,10 @@ for (const mode of MODES) {
       }
     };
     const begun = Date.now();
-    await part(3000);
+    await part(6000);
     const [at, hours, bytes] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
     for (let i = 0; i < SAMPLES; i++) {
-      await part(EVENTS_AN_HOUR / 5 / SAMPLES);
+      await part(EVENTS_AN_HOUR / 3 / SAMPLES);
       at.push(events);
       hours.push((Date.now() - begun) / 3.6e6);
       bytes.push(await all() + trainer.status().memory);
