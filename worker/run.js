@@ -362,8 +362,10 @@ export class Run {
     const weights = settings.returnWeights ? { weights: model.copyWeights() } : {};
     this.release();
     stages.enter('done');
+    // One that was to be resumed, and was stopped before it began, stands where it stood.
+    const { history, steps } = !this.began && settings.resume && model.past ? model.past : { history: this.history, steps: this.#steps };
     return {
-      reason: this.#ended ?? 'stopped', history: this.history, epochs: this.history.length, steps: this.#steps, step: model.step,
+      reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
       durationSeconds: this.elapsed(), run: this.#record, ...stages.told(), ...weights,
     };
   }

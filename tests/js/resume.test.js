@@ -126,6 +126,15 @@ test('a run that was stopped goes on in its own session', async () => {
   assert.equal(bitsOf(await client.ask('GET_WEIGHTS')), (await whole).bits);
 });
 
+test('a run that is to go on and is stopped before it does stands where it stood', async () => {
+  const { ask } = await interrupted();
+  const run = ask('START_TRAINING', { ...DATA, resume: true });
+  await ask('STOP_TRAINING');
+  assert.deepEqual(told(await run), { reason: 'stopped', history: (await whole).result.history.slice(0, 1), epochs: 1, steps: 8, step: 8 });
+  await ask('START_TRAINING', { ...DATA, resume: true });
+  assert.equal(bitsOf(await ask('GET_WEIGHTS')), (await whole).bits);
+});
+
 test('other data are refused, unless told otherwise; the epoch then begins anew', async () => {
   const { ask } = await interrupted();
   const x = DATA.x.slice();
