@@ -186,7 +186,9 @@ export class Run {
     this.#trained = trained;
     this.#startedAt = -elapsedMs;
     [this.#loss, this.#correct, this.#seen] = totals;
-    if (!same && this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
+    if (same) return;
+    if (this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
+    else if (epoch > 0) this.batch = this.totalBatches; // an epoch of these data has as many
   }
 
   /** A checkpoint of this moment, which must not be within an update. */

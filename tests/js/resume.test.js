@@ -154,6 +154,22 @@ test('other data are refused, unless told otherwise; the epoch then begins anew'
   assert.deepEqual(told(await again.ask('START_TRAINING', { ...same, resume: true })), told((await whole).result), 'the same numbers in another form');
 });
 
+test('a run that has ended and is resumed with other data, fewer or more, can be saved', async () => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  const { history } = await client.ask('START_TRAINING', { ...DATA, numEpochs: 2 });
+  for (const samples of [32, 5 * 32]) {
+    const others = quadrants(samples);
+    const result = await client.ask('START_TRAINING', { ...others, resume: true, otherData: true });
+    assert.deepEqual([result.reason, result.history], ['finished', history]);
+    const { bytes } = await client.ask('SAVE_CHECKPOINT');
+    const { run } = await client.ask('LOAD_CHECKPOINT', { bytes });
+    assert.deepEqual([run.samples, run.epoch], [samples, 2]);
+    assert.equal((await client.ask('START_TRAINING', { ...others, resume: true, numEpochs: 3 })).epochs, 3);
+    await client.ask('LOAD_CHECKPOINT', { bytes });
+  }
+});
+
 test('there is nothing to resume: before a run, and after SET_WEIGHTS', async () => {
   const client = connect();
   await client.ask('INIT_TRAINING', QUADRANTS);
