@@ -60,7 +60,9 @@ export class Fitting {
   #handle;
   #startedAt = performance.now();
   /** Where a run that is resumed stood. @type {{ steps: number, history: Epoch[] }} */
-  #past;
+  #past = { steps: 0, history: [] };
+  /** @type {import('./run.js').Result | undefined} */
+  #result;
   #firstStep;
   /** What was told, each epoch with the step that ended it. @type {{ epoch: Epoch, step: number }[]} */
   #told = [];
@@ -92,7 +94,6 @@ export class Fitting {
     this.#x = x;
     this.#y = y;
     this.#settings = settings;
-    this.#past = (settings.resume && link.past) || { steps: 0, history: [] };
     this.#firstStep = this.step = link.step;
     /** @type {Handle | undefined} */
     let handle;
@@ -110,9 +111,9 @@ export class Fitting {
     this.#drive();
   }
 
-  /** Complete epochs, those before the run was interrupted included. */
+  /** Complete epochs, those before the run was interrupted included; not those that a lost worker took along. */
   get history() {
-    return [...this.#past.history, ...this.#told.map(({ epoch }) => epoch)];
+    return this.#result?.history ?? [...this.#past.history, ...this.#told.map(({ epoch }) => epoch)];
   }
 
   /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
@@ -129,7 +130,7 @@ export class Fitting {
     const aborted = () => this.#requestStop();
     signal?.addEventListener('abort', aborted, { once: true });
     try {
-      const result = await this.#train();
+      const result = this.#result = await this.#train();
       this.step = result.step;
       this.#link.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
@@ -174,6 +175,7 @@ export class Fitting {
   async #trainOn(client) {
     const { start, resume, otherData, persist, transfer } = this.#settings;
     const kept = this.#kept;
+    if (resume && !kept && this.#link.past) this.#past = this.#link.past; // as the session that stands has said
     const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
     const [x, y] = values instanceof Promise ? await values : values;
     const completed = client.request('START_TRAINING',
@@ -309,7 +311,7 @@ export class Fitting {
     const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
     const history = [...this.#past.history, ...told];
     this.step = step;
-    return {
+    this.#result = {
       reason: 'stopped',
       history,
       epochs: history.length,
@@ -317,6 +319,7 @@ export class Fitting {
       step,
       durationSeconds: (performance.now() - this.#startedAt) / 1000,
     };
+    return this.#result;
   }
 }
 

@@ -134,3 +134,19 @@ test('steps that were complete before do not count: a worker that always dies at
     await trainer.dispose();
   }, { snapshotMs: 1e9 });
 });
+
+test('a run that is stopped where a lost worker left it: the history is the result\'s, also of one that goes on with it at once', async () => {
+  await withStrikes([{ at: 'TRAINING_PROGRESS', nth: 25 }], async () => {
+    const trainer = await createTrainer(cloudSpec(), WORKER);
+    const run = trainer.fit(x, y, OPTIONS);
+    trainer.addEventListener('restart', () => run.stop());
+    const { reason, history } = await run;
+    assert.equal(reason, 'stopped');
+    assert.deepEqual(trainer.history, history);
+    const again = trainer.fit(x, y, { ...OPTIONS, resume: true });
+    const whole = await again;
+    assert.deepEqual(trainer.history, whole.history);
+    assert.deepEqual({ history: whole.history, bits: bitsOf(await trainer.getWeights()) }, { history: expected.result.history, bits: expected.bits });
+    await trainer.dispose();
+  });
+});
