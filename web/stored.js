@@ -1,7 +1,7 @@
 /* stored.js: what outlives a page: trainers on storage are brought back, listed and removed.
  * Invariant: what storage is asked is in worker/, and loads when it is asked first; a page that asks nothing loads
  * nothing. A trainer that comes back owns its name from then on, as the one before it did. */
-import { OffstageError } from '../worker/errors.js';
+import { OffstageError, show } from '../worker/errors.js';
 import { checkWhere } from '../worker/naming.js';
 import { beginTrainer } from './create.js';
 import { STORED } from './data.js';
@@ -38,11 +38,27 @@ export async function resumeTrainer(name, options = {}) {
   const { folder, ...rest } = options;
   checkWhere(name, folder);
   const stored = { name, ...(folder !== undefined && { folder }) };
-  const kept = { persist: stored, ...rest };
+  const kept = { ...rest, persist: keptAs(stored, rest.persist) };
   const { trainer, past } = await beginTrainer('resumeTrainer', kept, () => ({ stored }));
   const data = /** @type {any} */ (STORED);
   if (past?.data === 'stored' && past.ended === null) trainer.fit(data, data, { resume: true });
   return trainer;
+}
+
+/**
+ * What later fits are kept as: under the same name, in the same place, else as the app says.
+ * @param {{ name: string, folder?: string }} stored @param {unknown} given
+ */
+function keptAs(stored, given) {
+  if (given === undefined) return stored;
+  const named = /** @type {any} */ (typeof given === 'string' ? { name: given } : given);
+  if (typeof named !== 'object' || named === null) return named; // which is refused like any other
+  for (const [field, value] of Object.entries({ name: stored.name, folder: stored.folder })) {
+    if (named[field] === undefined || named[field] === value) continue;
+    throw new OffstageError('INVALID_OPTION', `resumeTrainer: persist.${field} is ${show(named[field])}, expected ${show(value)}, ` +
+      'where it comes from; a fit may say another');
+  }
+  return { ...named, ...stored };
 }
 
 /**

@@ -118,6 +118,18 @@ test('the newest checkpoint is torn: the one before is brought back, a warning t
   assert.deepEqual(bitsOf(await trainer.getWeights()), (await bitsOfUndisturbed()).bits);
 });
 
+test('told how to keep it from now on, the run goes on with the data that are there; told another place, it is refused', async (t) => {
+  const folder = temporaryFolder(t);
+  await dieInRun(t, { mode: 'worker', persist: { name: 'bars', folder }, persistData: true });
+  for (const persist of ['others', { name: 'others' }, { name: 'bars', folder: `${folder}/elsewhere` }, 7, null, { often: true }]) {
+    await refused(resumeTrainer('bars', { folder, persist }), 'INVALID_OPTION');
+  }
+  const { trainer } = await made(t, resumeTrainer('bars', { folder, persist: { name: 'bars', keep: 3, epochs: 1 } }));
+  const { reason, history } = await trainer.run;
+  assert.deepEqual([reason, history], ['finished', (await bitsOfUndisturbed()).history]);
+  assert.equal(checkpoints(folder, 'bars').length, 3);
+});
+
 test('what is not there, or torn altogether, is BAD_CHECKPOINT; what is in use is BUSY', async (t) => {
   const folder = temporaryFolder(t);
   for (const mode of MODES) await refused(resumeTrainer('none', { folder, mode }), 'BAD_CHECKPOINT', /none/);
