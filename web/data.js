@@ -4,7 +4,7 @@
  * lists are converted slice by slice on the way. Nothing of the caller's is detached unless asked (`transfer`).
  * What data must look like is known in worker/data.js only. */
 import { ELEMENT_BYTES, copyElements, readFlat, readX, readY } from '../worker/data.js';
-import { OffstageError, show } from '../worker/errors.js';
+import { OffstageError, isRecord, show } from '../worker/errors.js';
 import { createYield } from '../worker/yield.js';
 
 /** @typedef {import('./client.js').Client} Client */
@@ -204,18 +204,23 @@ function checkDetachable({ given }) {
 
 /**
  * Weights as they cross: large ones are copied in slices between which the page has its turn.
- * @param {any} weights
+ * @param {any} given
  * @returns {WeightsToSend | Promise<WeightsToSend>}
  */
-export function weightsToSend(weights) {
-  if (!Array.isArray(weights)) return { weights, transfer: [] };
+export function weightsToSend(given) {
+  if (!Array.isArray(given)) return { weights: given, transfer: [] };
+  const weights = Array.from(given, (weight) => (isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight));
   const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
   /* A view takes its whole buffer along when it is cloned. */
-  const partial = (/** @type {any} */ data) => ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
-  return { weights: weights.map((weight) => (partial(weight?.data) ? { ...weight, data: weight.data.slice() } : weight)), transfer: [] };
+  const own = (/** @type {any} */ data) =>
+    (ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength ? /** @type {any} */ (data).slice() : plainList(data));
+  return { weights: weights.map((weight) => (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight)), transfer: [] };
 }
+
+/** An array that can be cloned, which a framework's proxy cannot. @param {any} value */
+const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
 
 /** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
 async function copyWeights(weights, columns) {
@@ -237,8 +242,13 @@ async function copyWeights(weights, columns) {
 
 /** @param {unknown} given @returns {Uint8Array} */
 export function checkpointBytes(given) {
-  if (given instanceof Uint8Array) return given;
-  if (given instanceof ArrayBuffer) return new Uint8Array(given);
+  try {
+    if (given instanceof Uint8Array) return given.subarray();
+    if (given instanceof ArrayBuffer) return new Uint8Array(given);
+  } catch (cause) { // handed over to somebody else, or no array behind a proxy
+    const why = /** @type {Error} */ (cause).message;
+    throw new OffstageError('BAD_CHECKPOINT', `bytes cannot be read (${why}), expected the Uint8Array of a checkpoint`, { cause });
+  }
   throw new OffstageError('BAD_CHECKPOINT', `bytes is ${show(given)}, expected the Uint8Array of a checkpoint`);
 }
 

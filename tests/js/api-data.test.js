@@ -172,10 +172,16 @@ everywhere('arrays are detached with transfer only', BOTH, async (make) => {
   assert.equal(both.length, 0);
 });
 
-test('a spec may be a proxy, as frameworks make them', async () => {
-  const reactive = (value) => (typeof value !== 'object' || value === null ? value
+test('a spec may be a proxy, as frameworks make them, and so may weights', async () => {
+  const reactive = (value) => (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) ? value
     : new Proxy(value, { get: (target, name) => reactive(target[name]) }));
   const trainer = await createTrainer(reactive(cloudSpec()), { mode: 'worker' });
   assert.deepEqual(trainer.info.labels, ['red', 'green', 'blue']);
+  const weights = await trainer.getWeights();
+  const lists = weights.map(({ name, shape, data }) => ({ name, shape, data: Array.from(data, (value) => value / 2) }));
+  for (const given of [lists, weights]) {
+    await trainer.setWeights(reactive(given));
+    assert.deepEqual(await trainer.getWeights(), given.map(({ name, shape, data }) => ({ name, shape, data: Float32Array.from(data) })));
+  }
   await trainer.dispose();
 });

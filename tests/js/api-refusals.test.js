@@ -236,9 +236,15 @@ test('checkpoints that are none, and options of runs that do not fit together', 
   for (const bytes of [undefined, null, 'bytes', [1, 2], new Float32Array(8), {}]) {
     await refused(loadTrainer(bytes), 'BAD_CHECKPOINT', /bytes is/);
   }
+  const gone = new Uint8Array(8);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  for (const bytes of [gone, gone.buffer, new Proxy(new Uint8Array(8), {})]) {
+    await refused(loadTrainer(bytes), 'BAD_CHECKPOINT', /bytes cannot be read/);
+  }
   for (const mode of ['worker', 'main']) {
     await refused(loadTrainer(new Uint8Array(8), { mode }), 'BAD_CHECKPOINT');
     const trainer = await createTrainer(cloudSpec(), { mode });
+    await refused(trainer.load(gone), 'BAD_CHECKPOINT', /bytes cannot be read/);
     const before = bitsOf(await trainer.getWeights());
     await refused(trainer.load(new Uint8Array(8)), 'BAD_CHECKPOINT');
     await refused(trainer.load('bytes'), 'BAD_CHECKPOINT', /'bytes'/);
