@@ -146,9 +146,16 @@ export class Runs {
     return this.#present !== null;
   }
 
-  /** @param {readonly RunRecord[] | undefined} records of the model that there is from here on */
-  reset(records) {
-    this.#records = records ?? [];
+  /**
+   * @param {readonly RunRecord[] | undefined} records of the model that there is from here on
+   * @param {boolean} [restored] it is the one that there was: what ended without it has ended
+   */
+  reset(records = [], restored = false) {
+    const told = restored ? this.#records.filter(({ id, reason }) => reason !== null && id !== this.#present?.id) : [];
+    this.#records = records.map((record) => {
+      const mine = record.reason === null && told.find(({ id }) => id === record.id);
+      return mine ? { ...record, endedAt: mine.endedAt, reason: mine.reason } : record;
+    });
     this.#present = null;
   }
 
@@ -209,6 +216,7 @@ export class Vitals {
   /** Of wasm memory, as last told. */ memory = 0;
   stages = new StageClock();
   runs = new Runs();
+  /** A session was lost, and none stands in for it so far. */ #replacing = false;
   #events;
 
   /** @param {Events} events whose log tells of every message, on level debug */
@@ -240,13 +248,17 @@ export class Vitals {
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
     if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null); // which was refused
-    if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') this.runs.reset(runs);
+    if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') {
+      this.runs.reset(runs, this.#replacing);
+      this.#replacing = false;
+    }
     if (type === 'TRAINING_PAUSED') this.stages.pause(true);
     if (type === 'TRAINING_RESUMED') this.stages.pause(false);
   }
 
   /** The session is no more. */
   lost() {
+    this.#replacing = true;
     this.stages.replaced();
   }
 

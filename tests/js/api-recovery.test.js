@@ -143,6 +143,8 @@ test('a run that is stopped where a lost worker left it: the history is the resu
     const { reason, history } = await run;
     assert.equal(reason, 'stopped');
     assert.deepEqual(trainer.history, history);
+    await trainer.save(); // of the session that stands in
+    assert.deepEqual(trainer.runs.map((each) => each.reason), ['stopped']);
     const again = trainer.fit(x, y, { ...OPTIONS, resume: true });
     const whole = await again;
     assert.deepEqual(trainer.history, whole.history);

@@ -359,6 +359,24 @@ test('runs: one that is resumed is the same run, and its options are its own', (
   assert.deepEqual(runs.list(), []);
 });
 
+test('runs: one that ended while its session was being replaced has ended, unless it goes on', () => {
+  const runs = new Runs();
+  const cut = (id) => record(id, { endedAt: null, reason: null, steps: 3 });
+  const reasons = () => runs.list().map(({ id, reason, endedAt, steps }) => [id, reason, endedAt, steps]);
+  runs.begin({}, 5);
+  runs.progress([step(2, 1, 0.4)]);
+  runs.fail('stopped', 30);
+  runs.reset([cut(1)], true);
+  assert.deepEqual(reasons(), [[1, 'stopped', 30, 3]]);
+  runs.begin({}, 40);
+  runs.reset([cut(1), cut(2)], true);
+  assert.deepEqual(reasons(), [[1, 'stopped', 30, 3], [2, null, null, 3]]);
+  runs.begin({ resume: true }, 50);
+  assert.deepEqual(reasons()[1], [2, null, null, 3]);
+  runs.reset([cut(1)]);
+  assert.deepEqual(reasons(), [[1, null, null, 3]], 'of another model');
+});
+
 test('vitals are read off the messages, through one session after another', async () => {
   const { events, heard } = listening(['log'], { debug: true });
   await settled();
