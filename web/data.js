@@ -209,14 +209,16 @@ function checkDetachable({ given }) {
  */
 export function weightsToSend(given) {
   if (!Array.isArray(given)) return { weights: given, transfer: [] };
-  const weights = Array.from(given, (weight) => (isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight));
+  const weights = Array.from(given, (weight) =>
+    (isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight));
   const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
   /* A view takes its whole buffer along when it is cloned. */
-  const own = (/** @type {any} */ data) =>
-    (ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength ? /** @type {any} */ (data).slice() : plainList(data));
-  return { weights: weights.map((weight) => (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight)), transfer: [] };
+  const partial = (/** @type {any} */ data) => ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
+  const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
+  const small = weights.map((weight) => (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight));
+  return { weights: small, transfer: [] };
 }
 
 /** An array that can be cloned, which a framework's proxy cannot. @param {any} value */
