@@ -73,6 +73,7 @@ export class Run {
   #correct = 0;
   #seen = 0;
   #fingerprint = '';
+  /** The slice is over, which waits for an epoch that is complete to be told. */ #over = false;
   #durationMs = 0;
   /** @type {Saver | null} */ #saver = null;
   /** @type {import('./protocol.js').RunRecord | null} */ #record = null;
@@ -143,6 +144,7 @@ export class Run {
       this.#records.push(this.#tell('epoch', result));
       if (pump.time >= this.#due) this.flush();
       saver.epochEnded(this.history.length);
+      if (this.#over) yield;
     }
     return yield* this.closing('finished');
   }
@@ -243,7 +245,8 @@ export class Run {
       this.#steps++;
       // The last batch is told by the epoch's own record.
       if (pump.time >= this.#due && this.batch < totalBatches) this.#flushWithBatch();
-      if (pump.spend(core.units) || pump.waiting) yield;
+      this.#over = pump.spend(core.units) || pump.waiting;
+      if (this.#over && (this.batch < totalBatches || this.#validation)) yield;
     }
   }
 
@@ -259,7 +262,8 @@ export class Run {
       const totals = core.stepTotals(plan);
       loss += totals[0];
       correct += totals[1];
-      if (pump.spend(core.units) || pump.waiting) yield;
+      this.#over = pump.spend(core.units) || pump.waiting;
+      if (this.#over && first + batchSize < samples) yield;
     }
     const held = samples - this.trainSamples;
     return { valLoss: loss / held, ...(model.hasAccuracy ? { valAccuracy: correct / held } : {}) };

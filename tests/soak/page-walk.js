@@ -84,13 +84,13 @@ export function createPageWalker({ mode, die, deaths, spare }) {
       return;
     }
     if (call.disposed || (call.busy && ONE_RUN.includes(op.op))) return note(`${op.op} was served, expected ${call.disposed ? 'DISPOSED' : 'BUSY'}`);
-    const early = RUNS.includes(op.op) && value.reason === 'stopped' && value.steps === 0;
+    const early = RUNS.includes(op.op) && value.reason === 'stopped' && (value.steps === 0 || value.run === null);
     if (must && !early) return note(`${JSON.stringify(op)} was served, expected ${codes}`);
     if (op.op === 'setWeights') story.set(op.of);
     if (op.op === 'load') story = /** @type {Story} */ (op.story).copy();
     if (op.op === 'save') keep(value);
     if (!RUNS.includes(op.op)) return;
-    attempt(() => /** @type {any} */ (call).records.complete(value, call.stopped || disposing));
+    attempt(() => /** @type {any} */ (call).records.complete(value, call.stopped || disposing, died() > 0));
     if (value.steps === 0) [story.last] = [undefined, story.lose()]; // it may have begun or not
     else if (op.op === 'fit') story.fit(op, value);
     else story.resume(op, value);

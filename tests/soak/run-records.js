@@ -39,12 +39,18 @@ export class RunRecords {
     this.epochs.push(record);
   }
 
-  /** @param {any} result @param {boolean} mayStop */
-  complete({ reason, history, epochs }, mayStop) {
+  /**
+   * @param {any} result @param {boolean} mayStop
+   * @param {boolean} [mayLose] a run that is stopped while its session is lost ends where the model stands: what was told
+   *   beyond that is no part of its history
+   */
+  complete({ reason, history, epochs }, mayStop, mayLose = false) {
     if (reason !== 'finished' && !(reason === 'stopped' && mayStop)) throw new Error(`ended as ${reason}`);
     if (reason === 'finished' && this.#wanted !== undefined && epochs !== this.#wanted) throw new Error(`finished after ${epochs} epochs`);
-    const told = this.epochs.map(({ epoch, loss }) => `${epoch}:${loss}`).join();
-    const own = this.#resumes ? history.slice(history.length - this.epochs.length) : history;
+    const lost = mayLose && reason === 'stopped' ? this.epochs.filter(({ epoch }) => epoch > history.length).length : 0;
+    const kept = this.epochs.slice(0, this.epochs.length - lost);
+    const told = kept.map(({ epoch, loss }) => `${epoch}:${loss}`).join();
+    const own = this.#resumes ? history.slice(history.length - kept.length) : history;
     if (own.map((/** @type {any} */ { epoch, loss }) => `${epoch}:${loss}`).join() !== told) throw new Error(`a history other than what was told: ${told}`);
     if (epochs !== history.length) throw new Error(`${epochs} epochs, a history of ${history.length}`);
   }

@@ -135,7 +135,7 @@ export class WireOracle {
     if (this.#followed(entry, ['LOST']) && type !== 'DISPOSE') allowed.add('WORKER_LOST');
     const served = outcome === null;
     /* Data are looked at in slices of the run, which may be stopped before they have been. */
-    const early = type === 'START_TRAINING' && entry.answer.reason === 'stopped' && entry.answer.steps === 0;
+    const early = type === 'START_TRAINING' && entry.answer.reason === 'stopped' && entry.answer.run === null;
     if (served) {
       check(!must || early, `served, expected one of ${[...allowed]}`);
       check(!busy || runs.every((run) => run.outcome !== undefined), 'served while a run was on');
