@@ -9,7 +9,8 @@ import { openInProcess, openWorker } from './endpoint.js';
 /** @typedef {import('../worker/errors.js').OffstageError} OffstageError */
 /**
  * What a session begins with.
- * @typedef {{ spec: object } | { bytes: Uint8Array } | { stored: { name: string, folder?: string } }} Beginning
+ * @typedef {{ spec: object } | { bytes: Uint8Array, hold?: { name: string, folder?: string } } |
+ *   { stored: { name: string, folder?: string } }} Beginning
  */
 /**
  * @typedef {object} Setting what is the same for all sessions of a trainer
@@ -50,7 +51,7 @@ async function begin(client, place, { assets, runtime: asked }, beginning, signa
     if ('spec' in beginning) return await client.request('INIT_TRAINING', { ...beginning.spec, runtime }, { signal });
     if ('stored' in beginning) return await client.request('LOAD_CHECKPOINT', { ...beginning, runtime }, { signal });
     const bytes = await copyBytes(beginning.bytes);
-    return await client.request('LOAD_CHECKPOINT', { bytes, runtime }, { signal, transfer: [bytes.buffer] });
+    return await client.request('LOAD_CHECKPOINT', { bytes, hold: beginning.hold, runtime }, { signal, transfer: [bytes.buffer] });
   } catch (error) {
     client.refused = !client.loss && client.mode !== undefined;
     client.close(/** @type {OffstageError} */ (error));

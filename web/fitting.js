@@ -20,7 +20,7 @@ import { Run } from './run.js';
  * @property {object} start of START_TRAINING's payload what is not said below
  * @property {boolean} resume
  * @property {boolean} otherData
- * @property {{ name: string, data?: boolean } | undefined} persist
+ * @property {{ name: string, folder?: string, data?: boolean } | undefined} persist
  * @property {boolean} transfer
  * @property {AbortSignal | undefined} signal
  */
@@ -106,7 +106,7 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    link.begins(settings.persist?.name);
+    link.begins(settings.persist);
     this.#awaitStart();
     this.#drive();
   }

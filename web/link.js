@@ -66,8 +66,8 @@ export class Link {
   /** @type {Waiter[]} */
   #waiting = [];
   #disposing = false;
-  /** @type {string | undefined} */
-  #name;
+  /** The name on storage that is the trainer's. @type {{ name: string, folder?: string } | undefined} */
+  #hold;
   /** For who asks later. @type {(() => OffstageError) | undefined} */
   #ended;
 
@@ -76,6 +76,7 @@ export class Link {
     const { mode, restart, beginning, emit, startedAt } = this.#options = options;
     this.#emit = emit;
     this.#beginning = beginning;
+    if ('stored' in beginning) this.#hold = beginning.stored;
     this.#place = /** @type {'worker' | 'main'} */ (client.mode);
     this.#reasons = reasons;
     this.#recovers = restart.retries > 0 || (mode === 'auto' && this.#place === 'worker');
@@ -189,6 +190,7 @@ export class Link {
       if (checkpoint) this.keep(checkpoint);
     } catch (error) {
       if (error === client.loss) throw error;
+      if (this.#disposing) return; // nothing will begin again
       const { code, message } = /** @type {OffstageError} */ (error);
       this.#emit('warning', { code, message: `a session in place of this one would begin at step ${this.#keptStep}: ${message}` });
     }
@@ -196,22 +198,22 @@ export class Link {
 
   /** From here on a session begins with this. @param {{ bytes: Uint8Array, step: number }} checkpoint */
   keep({ bytes, step }) {
-    this.#beginning = { bytes };
+    this.#beginning = { bytes, hold: this.#hold };
     this.#keptStep = step;
     if (!this.training) this.step = step;
     this.reached(step);
   }
 
-  /** A run begins. @param {string} [name] that its checkpoints are kept under */
-  begins(name) {
-    this.#name = name;
+  /** A run begins. @param {{ name: string, folder?: string }} [persist] where its checkpoints are kept */
+  begins(persist) {
+    if (persist) this.#hold = { name: persist.name, ...(persist.folder !== undefined && { folder: persist.folder }) };
     this.training = true;
     this.#options.trains(true);
   }
 
   /** A checkpoint of the run that is on is there. @param {{ storage: string, reason: string | null }} kept */
   keeps({ storage, reason }) {
-    if (this.#name !== undefined) this.info = { ...this.info, persist: { name: this.#name, storage, reason } };
+    if (this.#hold) this.info = { ...this.info, persist: { name: this.#hold.name, storage, reason } };
   }
 
   /** No run is on any more. @param {'stopped' | 'failed'} reason where no session has told of its end */

@@ -32,10 +32,11 @@ const SLICE_MS = { worker: 2, main: 8 };
  * @returns {Promise<Source>}
  */
 export async function openSource(payload, settled, { pump, holding, finished }) {
-  const { bytes, stored } = checkFields(payload, ['bytes', 'stored'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
+  const { bytes, stored, hold } = checkFields(payload, ['bytes', 'stored', 'hold'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
   if (stored === undefined) {
     const checkpoint = await finished(openCheckpoint(pump, bytesOf(bytes)));
-    return { spec: checkpoint.about.spec, checkpoint };
+    const own = hold === undefined ? null : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
+    return { spec: checkpoint.about.spec, checkpoint, ...(own && { held: await holding.regain(own, settled.assets) }) };
   }
   const { name, folder } = checkFields(stored, ['name', 'folder'], 'stored', 'INVALID_OPTION');
   const held = await holding.open({ name, folder }, settled.assets);

@@ -21,6 +21,7 @@ export class Desk {
   #handle;
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
   /** Requests that wait, where they are to. @type {Request[] | null} */ #gate = null;
+  /** What need not wait, until something does. @type {readonly string[]} */ #passing = [];
   /** Those that waited, while they have their turns one by one, and how many have had it. */
   #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
 
@@ -57,8 +58,9 @@ export class Desk {
       return;
     }
     this.#pending.set(request.id, request);
-    if (this.#gate && !ALWAYS.includes(request.type)) this.#gate.push(request);
-    else this.#handle(request);
+    if (!this.#gate || ALWAYS.includes(request.type) || this.#passing.includes(request.type)) return this.#handle(request);
+    this.#gate.push(request);
+    this.#passing = []; // nothing overtakes what waits
   }
 
   /** Says something. @param {Request['id'] | null} id @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
@@ -102,12 +104,14 @@ export class Desk {
 
   /**
    * From here on requests wait.
+   * @param {readonly RequestType[]} passing  that do not, as long as none does that came before them
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
-  close() {
+  close(passing) {
     /** @type {Request[]} */
     const gate = [];
     this.#gate = gate;
+    this.#passing = passing;
     return () => {
       if (this.#gate === gate) this.#open(gate);
     };

@@ -29,6 +29,20 @@ export class Holding {
     return held;
   }
 
+  /**
+   * Opens the name that a session before this one held. Where somebody else has it by now that is warned of.
+   * @param {{ name?: any, folder?: any }} wanted @param {string} [assets]
+   */
+  async regain({ name, folder }, assets) {
+    try {
+      return await this.open({ name, folder }, assets);
+    } catch (error) {
+      if (/** @type {import('./errors.js').OffstageError} */ (error).code !== 'BUSY') throw error;
+      this.#warn('STORAGE_FAILED', /** @type {Error} */ (error).message, error);
+      return undefined;
+    }
+  }
+
   /** Holds this from now on, and gives up what was held. @param {Held | null} held */
   hold(held) {
     if (this.#held !== held) this.#held?.keeper.close();

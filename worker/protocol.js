@@ -159,9 +159,11 @@ const TYPES = Object.keys(REPLIES);
  */
 /** SAVE_CHECKPOINT's reply, and TRAINING_SNAPSHOT. @typedef {{ bytes: Uint8Array, step: number }} SavedCheckpoint */
 /**
- * LOAD_CHECKPOINT: a checkpoint's bytes, or the newest good one that is stored under a name. runtime: that of the model
- * that is there, where it is left out. The reply is MODEL_READY's.
- * @typedef {{ bytes?: Uint8Array | ArrayBuffer, stored?: { name: string, folder?: string }, runtime?: Runtime }} LoadPayload
+ * LOAD_CHECKPOINT: a checkpoint's bytes, or the newest good one that is stored under a name. hold: beside bytes, the name
+ * on storage that is this session's from then on, unless it is taken. runtime: that of the model that is there, where it
+ * is left out. The reply is MODEL_READY's.
+ * @typedef {{ bytes?: Uint8Array | ArrayBuffer, stored?: { name: string, folder?: string },
+ *   hold?: { name: string, folder?: string }, runtime?: Runtime }} LoadPayload
  */
 /**
  * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024 uploads wait for a

@@ -45,6 +45,7 @@ import { saveState } from './state.js';
  * @property {Stored} x
  * @property {Stored} y
  * @property {(progress: import('./protocol.js').Progress) => void} report
+ * @property {boolean} kept  x and y come from storage
  * @property {(fingerprint: string) => void} begun  the data are checked, and are these
  * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
@@ -178,6 +179,9 @@ export class Run {
   /** Stands where another run stood. @param {RunState} past */
   #goOnWith({ epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint }) {
     const same = fingerprint === this.#fingerprint;
+    if (!same && this.#parts.kept) {
+      throw new OffstageError('DATA_LOST', 'the data that were kept are damaged, or of another run: give them again, with resume: true');
+    }
     if (!same && !this.settings.otherData) {
       throw new OffstageError('INVALID_DATA', `the data are not those that the run began with (${this.samples} samples now, ` +
         `${samples} then): otherData: true goes on with them, from the beginning of epoch ${epoch}`);

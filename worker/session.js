@@ -26,6 +26,9 @@ import { Training } from './training.js';
 
 /** Requests that are not about the model that there is, and so are not lost with it. */
 const APART = ['INIT_TRAINING', 'LOAD_CHECKPOINT', 'DISPOSE'];
+/** What only asks a model: it need not wait for storage. @type {readonly RequestType[]} */
+const ASKING = ['PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'UPLOAD_DATA', 'DISCARD_DATA'];
+
 /**
  * @param {import('./protocol.js').Endpoint} endpoint
  * @param {import('./yield.js').Host} host
@@ -205,10 +208,11 @@ class Session {
    * Does what takes turns of the event loop, while all but a few requests wait for it in order.
    * @param {Request} request @param {(generation: number) => Promise<() => void>} action  gives what is done right
    *   before the others have their turn
+   * @param {readonly RequestType[]} [passing]  further requests that do not wait
    */
-  async #gated(request, action) {
+  async #gated(request, action, passing = []) {
     const generation = this.#generation;
-    const open = this.#desk.close();
+    const open = this.#desk.close(passing);
     try {
       const done = await action(generation);
       this.#refuseOutdated(generation);
@@ -278,13 +282,14 @@ class Session {
     const settings = readSettings(request.payload, model.past);
     const { x, y } = request.payload;
     if (settings.persist || isStored(x) || isStored(y)) return void this.#startKept(request, model, settings);
-    this.#begin(request, model, settings, request.payload);
+    this.#begin(request, model, settings);
   }
 
   /** @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings */
   async #startKept(request, model, settings) {
     await this.#gated(request, async () => {
       const { payload } = request;
+      const keptData = isStored(payload.x) && isStored(payload.y);
       if (settings.persist) {
         const held = await this.#holding.open(settings.persist, readRuntime(this.#runtime).assets);
         if (this.#model !== model) await this.#holding.release(held);
@@ -300,20 +305,21 @@ class Session {
           this.#refuseLost(model);
         }
       }
-      return () => this.#begin(request, model, settings, payload, settings.persist ? this.#holding.keeper : null);
-    });
+      return () => this.#begin(request, model, settings, settings.persist ? this.#holding.keeper : null, keptData);
+    }, ASKING);
   }
 
   /**
    * @param {Request} request @param {Model} model @param {import('./settings.js').Settings} settings
-   * @param {Record<string, any>} data  x and y @param {import('./keeper.js').Keeper | null} [keeper]
+   * @param {import('./keeper.js').Keeper | null} [keeper]  where checkpoints last @param {boolean} [kept]  so do the data
    */
-  #begin(request, model, settings, data, keeper = null) {
-    const x = model.store.takeX(data.x);
+  #begin(request, model, settings, keeper = null, kept = false) {
+    const { payload } = request;
+    const x = model.store.takeX(payload.x);
     let y;
     try {
-      y = model.store.takeY(data.y, x.samples);
-      this.#training.begin({ request, model, settings, x, y, keeper });
+      y = model.store.takeY(payload.y, x.samples);
+      this.#training.begin({ request, model, settings, x, y, keeper, kept });
     } catch (error) {
       model.store.free(x, y);
       throw error;

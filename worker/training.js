@@ -32,6 +32,7 @@ import { Run } from './run.js';
  * @property {Stored} x  taken, as y is, where it does not throw
  * @property {Stored} y
  * @property {Keeper | null} keeper  where checkpoints last
+ * @property {boolean} kept  x and y come from there
  */
 /** @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null, closing: boolean }} Current */
 
@@ -52,11 +53,11 @@ export class Training {
   }
 
   /** @param {Begin} begin */
-  begin({ request, model, settings, x, y, keeper }) {
+  begin({ request, model, settings, x, y, keeper, kept }) {
     const { pump, host, stages, post, notice } = this.#ports;
     /** @type {Run} */
     const run = new Run({
-      model, pump, host, stages, settings, x, y,
+      model, pump, host, stages, settings, x, y, kept,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, { x, y }, fingerprint);

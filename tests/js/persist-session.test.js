@@ -1,7 +1,7 @@
 /* persist-session.test.js: a session keeps its run in a folder, and another one, which knows only the name, goes on
  * with it to the same bits; over the wire. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -127,4 +127,54 @@ test('data count as stored once they are, whether or not a checkpoint came after
   await other.ask('START_TRAINING', { ...quadrants(90), numEpochs: 2, persist: { ...persist, data: false } });
   await other.ask('DISPOSE');
   assert.equal((await connect().ask('LOAD_CHECKPOINT', { stored: { name: 'late', folder } })).run.data, null);
+});
+
+test('while a START waits for storage the model is asked all the same, and nothing overtakes what waits', async () => {
+  const owner = connect();
+  await owner.ask('INIT_TRAINING', QUADRANTS);
+  await owner.ask('START_TRAINING', { ...DATA, persist: { name: 'mine', folder } });
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  const run = client.ask('START_TRAINING', { ...DATA, persist: { name: 'mine', folder } }); // waits two seconds for a dying owner
+  assert.equal((await client.ask('PREDICT', { x: [0.5, 0.5] })).single, true);
+  assert.equal((await client.ask('GET_WEIGHTS')).step, 0);
+  assert.deepEqual(client.of('ERROR'), [], 'it still waits');
+  const { weights } = await owner.ask('GET_WEIGHTS');
+  const set = client.ask('SET_WEIGHTS', { weights });
+  const asked = client.ask('GET_WEIGHTS');
+  await assert.rejects(run, { code: 'BUSY' });
+  await set;
+  assert.equal(bitsOf(await asked), bitsOf({ weights }), 'asked for behind SET_WEIGHTS, which waited');
+});
+
+test('a session in the place of a lost one holds its name; where that is taken it goes on without', async () => {
+  const owner = connect();
+  await owner.ask('INIT_TRAINING', QUADRANTS);
+  await owner.ask('START_TRAINING', { ...DATA, persist: { name: 'held', folder } });
+  const { bytes } = await owner.ask('SAVE_CHECKPOINT');
+  const late = connect();
+  const without = await late.ask('LOAD_CHECKPOINT', { bytes: bytes.slice(), hold: { name: 'held', folder }, runtime: { notices: true } });
+  assert.equal(without.persisted, null);
+  assert.match(late.of('NOTICE').find(({ kind }) => kind === 'warning').message, /held/);
+  await owner.ask('DISPOSE');
+  const next = connect();
+  const loaded = await next.ask('LOAD_CHECKPOINT', { bytes, hold: { name: 'held', folder } });
+  assert.deepEqual(loaded.persisted, { name: 'held', storage: 'folder', reason: null });
+  await assert.rejects(late.ask('START_TRAINING', { ...DATA, persist: { name: 'held', folder } }), { code: 'BUSY' });
+});
+
+test('data that were kept and are damaged are DATA_LOST, not data of another kind', async () => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  await client.ask('START_TRAINING', { ...DATA, ...SETTINGS, numEpochs: 2, persist: { name: 'damaged', folder, data: true } });
+  await client.ask('DISPOSE');
+  const file = readdirSync(folder, { recursive: true }).map(String).find((name) => name.includes('damaged') && /data-.*-x-0$/.test(name)) ?? '';
+  const bytes = readFileSync(join(folder, file));
+  bytes[5] ^= 64;
+  writeFileSync(join(folder, file), bytes);
+  const other = connect();
+  await other.ask('LOAD_CHECKPOINT', { stored: { name: 'damaged', folder } });
+  const stored = { stored: true };
+  await assert.rejects(other.ask('START_TRAINING', { x: stored, y: stored, resume: true, numEpochs: 3 }), { code: 'DATA_LOST', message: /damaged/ });
+  assert.equal((await other.ask('START_TRAINING', { ...DATA, resume: true, numEpochs: 3 })).epochs, 3);
 });
