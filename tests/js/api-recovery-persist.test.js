@@ -50,6 +50,26 @@ test('other data under the same name are not taken for them', async () => {
   });
 });
 
+test('a trainer whose worker is lost while idle keeps its name', async () => {
+  await withStrikes([], async (workers) => {
+    const persist = { name: 'idle', folder };
+    const trainer = await createTrainer(cloudSpec(), { ...WORKER, persist });
+    const { x, y } = data();
+    await trainer.fit(x, y, { batchSize: 16 });
+    const restarted = new Promise((resolve) => trainer.addEventListener('workerstart', ({ detail }) => resolve(detail)));
+    await restarted; // of the first one, which waited for a listener
+    const again = new Promise((resolve) => trainer.addEventListener('workerstart', resolve, { once: true }));
+    await workers[0].terminate();
+    await again;
+    assert.deepEqual(workers[1].posted[0].payload.hold, persist);
+    const other = await createTrainer(cloudSpec(), { mode: 'main' });
+    await refused(other.fit(x, y, { persist }).result, 'BUSY');
+    await trainer.fit(x, y, { batchSize: 16 });
+    await other.dispose();
+    await trainer.dispose();
+  });
+});
+
 test('a run that is saved goes on elsewhere, to the same bits: worker to main thread and back, threads or none', async () => {
   const { x, y } = data();
   const places = [{ mode: 'worker', threads: 2 }, { mode: 'main' }, { mode: 'worker', threads: 1 }, { mode: 'main', variant: 'base' }];
