@@ -86,6 +86,9 @@ const TRAINER = {
   signal: rule.signal,
 };
 
+/** The names of TrainerOptions. */
+export const TRAINER_OPTIONS = Object.keys(TRAINER);
+
 const milliseconds = (/** @type {number} */ otherwise) =>
   rule.number('a number of milliseconds from 0 on', (value) => value >= 0 && value < Infinity, otherwise);
 

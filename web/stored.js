@@ -1,9 +1,9 @@
 /* stored.js: what outlives a page: trainers on storage are brought back, listed and removed.
  * Invariant: what storage is asked is in worker/, and loads when it is asked first; a page that asks nothing loads
  * nothing. A trainer that comes back owns its name from then on, as the one before it did. */
-import { OffstageError, show } from '../worker/errors.js';
+import { OffstageError, checkFields, show } from '../worker/errors.js';
 import { checkWhere } from '../worker/naming.js';
-import { beginTrainer } from './create.js';
+import { TRAINER_OPTIONS, beginTrainer } from './create.js';
 import { STORED } from './data.js';
 import { assetsFolder } from './endpoint.js';
 import * as rule from './options.js';
@@ -34,7 +34,7 @@ const PLACE = { folder: FOLDER, assets: rule.address };
  *   and with BAD_CHECKPOINT where there is none that could be read
  */
 export async function resumeTrainer(name, options = {}) {
-  readOptions('resumeTrainer', typeof options === 'object' && options ? {} : options, {});
+  checkFields(options, [...TRAINER_OPTIONS, 'folder'], 'resumeTrainer', 'INVALID_OPTION');
   const { folder, ...rest } = options;
   checkWhere(name, folder);
   const stored = { name, ...(folder !== undefined && { folder }) };

@@ -69,8 +69,18 @@ async function compile(url) {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED', `the core could not be loaded from ${url.href}: ${why}`, { cause });
+    throw new OffstageError('UNSUPPORTED', `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`, { cause });
   }
+}
+
+/** How Chromium and Node, Firefox, and Safari say that a file does not begin as wasm does. */
+const NO_WASM = /magic word|magic number|\\0asm/;
+
+/** What to do about an error, where that is known. @param {URL} url @param {string} why */
+function advice(url, why) {
+  if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
+  return '; the server sent something else, probably a page: tell by the option assets where worker/ and wasm-build/ are ' +
+    "(for Vite's development server set optimizeDeps.exclude: ['offstage'])";
 }
 
 const FIELDS = ['variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug'];

@@ -24,7 +24,8 @@ export async function ownOrRefuse(name, { folder, wait = WAIT_MS }) {
     : globalThis.navigator?.locks ? await ownByLock(`offstage:${name}`, wait) : () => {};
   if (release) return release;
   throw new OffstageError('BUSY',
-    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it`);
+    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it; ` +
+    'dispose of the trainer that has it, or close its tab or process');
 }
 
 /** @param {string} lock @param {number} wait @returns {Promise<Release | null>} */

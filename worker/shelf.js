@@ -20,9 +20,13 @@ const NOTHING_LASTS = 'there is no storage here that lasts longer than this thre
 export async function openShelf(name, where, warn) {
   const { storages, failures } = await openStorages(true, where);
   const shelf = new Shelf(name, storages, where.limit, warn);
-  for (const error of failures) shelf.fail('a storage could not be opened', error);
   shelf.reason = [...failures.map(textOf), ...storages.flatMap(({ readOnly }) => readOnly ?? [])].join('; ') || null;
-  if (shelf.kind === 'memory') warn('STORAGE_FAILED', shelf.reason ??= NOTHING_LASTS);
+  if (shelf.kind === 'memory') {
+    shelf.reason ??= NOTHING_LASTS;
+    warn('STORAGE_FAILED', `checkpoints are kept in memory only and are lost when the page or process ends: ${shelf.reason}`, failures[0]);
+  } else {
+    for (const error of failures) shelf.fail('a storage could not be opened', error);
+  }
   return shelf;
 }
 

@@ -77,16 +77,23 @@ test('a refused spec is no reason to fall back', GUARD, () => withPage(browser, 
   assert.deepEqual(said.filter(({ type }) => type === 'warning'), []);
 }));
 
-for (const [name, server] of Object.entries({
+const WASM = '/wasm-build/dist/offstage.simd.wasm';
+const PAGE = '<!doctype html><p>';
+const A_PAGE = /the server sent something else, probably a page: .* assets .* optimizeDeps/;
+
+for (const [name, { says = /./, ...server }] of Object.entries({
   'a policy that forbids wasm': { policy: "script-src 'self'; worker-src 'self'; connect-src 'self'" },
-  'wasm not found': { answers: { '/wasm-build/dist/offstage.simd.wasm': { status: 404 } } },
-  'wasm that is none': { answers: { '/wasm-build/dist/offstage.simd.wasm': { type: 'application/wasm', body: '<p>' } } },
+  'wasm not found': { answers: { [WASM]: { status: 404 } }, says: /404/ },
+  'wasm that is none': { answers: { [WASM]: { type: 'application/wasm', body: '<p>' } } },
+  'a page of HTML called wasm': { answers: { [WASM]: { type: 'application/wasm', body: PAGE } }, says: A_PAGE },
+  'a page of HTML instead of wasm': { answers: { [WASM]: { type: 'text/html', body: PAGE } }, says: A_PAGE },
 })) {
   test(`${name}: refused with the reason, wherever`, GUARD, () => withPage(browser, server, async ({ page }) => {
     for (const mode of ['auto', 'worker', 'main']) {
       const got = await trainInPage(page, { mode });
       assert.equal(got.code, 'UNSUPPORTED', JSON.stringify(got));
       assert.match(got.message, /offstage\.simd\.wasm/);
+      assert.match(got.message, says);
     }
   }));
 }

@@ -133,6 +133,8 @@ test('told how to keep it from now on, the run goes on with the data that are th
 test('what is not there, or torn altogether, is BAD_CHECKPOINT; what is in use is BUSY', async (t) => {
   const folder = temporaryFolder(t);
   for (const mode of MODES) await refused(resumeTrainer('none', { folder, mode }), 'BAD_CHECKPOINT', /none/);
+  await refused(resumeTrainer('none', { foldr: folder }), 'INVALID_OPTION', /^resumeTrainer: unknown field 'foldr', expected one of .*'?mode'?.*'?folder'?/);
+  for (const options of [null, 7, []]) await refused(resumeTrainer('none', options), 'INVALID_OPTION', /^resumeTrainer is .*, expected an object/);
   const { trainer } = await made(t, createTrainer(barSpec()));
   await trainer.fit(DATA.x, DATA.y, { ...FIT, epochs: 1, persist: { name: 'bars', folder } });
   await refused(resumeTrainer('bars', { folder }), 'BUSY', /in use/);

@@ -20,7 +20,7 @@ test('a second keeper of a name is refused, until the first one is closed; other
   await keeperOf(t, { folder: `${folder}/deeper` });
   await first.close();
   const second = (await keeperOf(t, { folder })).keeper;
-  await refused(keeperOf(t, { folder: `${folder}/../${folder.split('/').at(-1)}` }), 'BUSY', /in use/);
+  await refused(keeperOf(t, { folder: `${folder}/../${folder.split('/').at(-1)}` }), 'BUSY', /in use: .*; dispose of the trainer that has it, or close its tab or process$/);
   await second.close();
   await removeStored('model', { folder, wait: 0 });
 });

@@ -165,12 +165,19 @@ test('storages that cannot be opened, hang or may only be read are passed over, 
   assert.deepEqual(list.filter(({ name }) => name === 'model').map(({ step, bytes }) => [step, bytes]), [[10, 128]]);
 });
 
+/* Told once, what it means before why it is so. */
+function assertMemoryTold(warnings, why) {
+  assert.deepEqual(warnings.map(({ code }) => code), ['STORAGE_FAILED']);
+  assert.match(warnings[0].message, /^checkpoints are kept in memory only and are lost when the page or process ends: /);
+  assert.match(warnings[0].message, why);
+}
+
 test('where nothing lasts it is kept in memory, and that is told', async (t) => {
   const name = unique();
-  const { keeper, codes } = await keeperOf(t, { name, openers: [] });
+  const { keeper, warnings } = await keeperOf(t, { name, openers: [] });
   assert.equal(keeper.storage, 'memory');
   assert.match(keeper.reason, /no storage here that lasts/);
-  assert.deepEqual(codes(), ['STORAGE_FAILED']);
+  assertMemoryTold(warnings, /no storage here that lasts/);
   await keeper.write(sealed(1), at(1));
   assert.deepEqual((await keeper.latest(unsealed)).value, sealed(1));
 });
@@ -178,10 +185,10 @@ test('where nothing lasts it is kept in memory, and that is told', async (t) => 
 test('a folder that cannot be made: memory, and the reason says why', async (t) => {
   const folder = `${temporaryFolder(t)}/file`;
   writeFileSync(folder, '');
-  const { keeper, codes } = await keeperOf(t, { name: unique(), folder });
+  const { keeper, warnings } = await keeperOf(t, { name: unique(), folder });
   assert.equal(keeper.storage, 'memory');
   assert.match(keeper.reason, /EEXIST|ENOTDIR/);
-  assert.deepEqual(codes().slice(0, 1), ['STORAGE_FAILED']);
+  assertMemoryTold(warnings, /EEXIST|ENOTDIR/);
 });
 
 test('a list that fails is told by its error, and so is one that hangs', async () => {
