@@ -66,6 +66,7 @@ export class Run {
   #parts;
   #due = -Infinity;
   #startedAt = 0;
+  /** Of a run that is resumed, in ms. */ #elapsedBefore = 0;
   #pausedAt = 0;
   #key = 0;
   #steps = 0;
@@ -127,7 +128,7 @@ export class Run {
       if (each) model.core.planSetData(each, x.address, x.type, y.address, y.type, x.samples);
     }
     this.began = true;
-    this.#startedAt += host.now();
+    this.#startedAt = host.now();
     this.#openRecord();
     const { snapshotMs, persist } = settings;
     const saver = new Saver({ pump, host, snapshotMs, persist, ...saves,
@@ -190,7 +191,7 @@ export class Run {
     this.#key = key;
     this.#steps = steps;
     this.#trained = trained;
-    this.#startedAt = -elapsedMs;
+    this.#elapsedBefore = elapsedMs;
     [this.#loss, this.#correct, this.#seen] = totals;
     if (same) return;
     if (this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
@@ -282,7 +283,8 @@ export class Run {
   elapsed() {
     if (!this.began) return 0;
     if (this.#ended !== null) return this.#durationMs / 1000;
-    return ((this.paused ? this.#pausedAt : this.#parts.host.now()) - this.#startedAt) / 1000;
+    const now = this.paused ? this.#pausedAt : this.#parts.host.now();
+    return (this.#elapsedBefore + now - this.#startedAt) / 1000;
   }
 
   pause() {
@@ -301,7 +303,8 @@ export class Run {
 
   /** Time that was not the run's: the machine slept. @param {number} ms */
   leaveOut(ms) {
-    if (this.began) this.#startedAt += ms;
+    // A gap may reach back before the run.
+    if (this.began) this.#startedAt = Math.min(this.#startedAt + ms, this.#parts.host.now());
   }
 
   /** The list of runs tells of this one. A run that is resumed is the same run. */

@@ -166,3 +166,18 @@ test('duty is above 0 and up to 1', async () => {
     await assert.rejects(client.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { duty } }), { code: 'INVALID_OPTION', message: /duty/ });
   }
 });
+
+test('a machine that sleeps at any reading of the clock, right before a run begins too, makes no time negative', async () => {
+  for (let at = 1; at <= 24; at++) {
+    const one = await begin({ notices: true });
+    const { now } = one.time.host;
+    let readings = 0;
+    one.time.host.now = () => {
+      if (++readings === at) one.time.ms += HOUR;
+      return now();
+    };
+    const { durationSeconds } = train(one);
+    assert.ok(durationSeconds >= 0, `${durationSeconds} s, reading ${at}`);
+    for (const { elapsedSeconds } of figures(one.client)) assert.ok(elapsedSeconds >= 0, `${elapsedSeconds} s, reading ${at}`);
+  }
+});
