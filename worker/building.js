@@ -40,6 +40,7 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
   }
   const { name, folder } = checkFields(stored, ['name', 'folder'], 'stored', 'INVALID_OPTION');
   const held = await holding.open({ name, folder }, settled.assets);
+  const found = held.keeper.count;
   const latest = await held.keeper.latest(decodeCheckpoint);
   if (latest) {
     const { about } = latest.value;
@@ -47,7 +48,17 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
     return { spec: about.spec, checkpoint: latest.value, held, hasData };
   }
   await holding.release(held);
-  throw new OffstageError('BAD_CHECKPOINT', `there is no checkpoint of ${show(name)} that could be read`);
+  throw new OffstageError('BAD_CHECKPOINT', whyNone(show(name), found, found - held.keeper.count));
+}
+
+/**
+ * Only what is damaged is worth removing: what could not be read may be another time.
+ * @param {string} name @param {number} found @param {number} damaged
+ */
+function whyNone(name, found, damaged) {
+  if (found === 0) return `no checkpoint of ${name} was found`;
+  const remedy = damaged === found ? `; removeTrainer(${name}) clears them` : '';
+  return `no checkpoint of ${name} could be read: ${damaged} of ${found} files are damaged${remedy}`;
 }
 
 /** @param {any} given @returns {Uint8Array} */

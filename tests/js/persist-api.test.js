@@ -132,7 +132,7 @@ test('told how to keep it from now on, the run goes on with the data that are th
 
 test('what is not there, or torn altogether, is BAD_CHECKPOINT; what is in use is BUSY', async (t) => {
   const folder = temporaryFolder(t);
-  for (const mode of MODES) await refused(resumeTrainer('none', { folder, mode }), 'BAD_CHECKPOINT', /none/);
+  for (const mode of MODES) await refused(resumeTrainer('none', { folder, mode }), 'BAD_CHECKPOINT', /no checkpoint of 'none' was found$/);
   await refused(resumeTrainer('none', { foldr: folder }), 'INVALID_OPTION', /^resumeTrainer: unknown field 'foldr', expected one of .*'?mode'?.*'?folder'?/);
   for (const options of [null, 7, []]) await refused(resumeTrainer('none', options), 'INVALID_OPTION', /^resumeTrainer is .*, expected an object/);
   const { trainer } = await made(t, createTrainer(barSpec()));
@@ -144,7 +144,8 @@ test('what is not there, or torn altogether, is BAD_CHECKPOINT; what is in use i
   assert.equal((await second.fit(DATA.x, DATA.y, { epochs: 1 })).reason, 'finished', 'and is as it was');
   await trainer.dispose();
   for (const file of checkpoints(folder, 'bars')) writeFileSync(`${folder}/bars/${file}`, 'torn');
-  await refused(resumeTrainer('bars', { folder }), 'BAD_CHECKPOINT', /bars/);
+  await refused(resumeTrainer('bars', { folder }), 'BAD_CHECKPOINT',
+    /no checkpoint of 'bars' could be read: (\d) of \1 files are damaged; removeTrainer\('bars'\) clears them$/);
   await removeTrainer('bars', { folder });
   assert.deepEqual(await listTrainers({ folder }), []);
   await removeTrainer('bars', { folder });
