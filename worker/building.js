@@ -9,7 +9,6 @@ import { OffstageError, checkFields, show } from './errors.js';
 import { Model } from './model.js';
 import { openModule } from './module.js';
 import { restoreState } from './state.js';
-import { keptFingerprint } from './training.js';
 
 /* In a worker 2 ms train as fast as 4 (measured), and half as long does a prediction wait. */
 const SLICE_MS = { worker: 2, main: 8 };
@@ -44,7 +43,7 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
   const latest = await held.keeper.latest(decodeCheckpoint);
   if (latest) {
     const { about } = latest.value;
-    const hasData = about.run !== null && await keptFingerprint(held.keeper) === about.run.fingerprint;
+    const hasData = about.run !== null && await held.keeper.aboutData() === about.run.fingerprint;
     return { spec: about.spec, checkpoint: latest.value, held, hasData };
   }
   await holding.release(held);

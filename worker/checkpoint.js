@@ -8,6 +8,7 @@
 import { crc32 } from './crc32.js';
 import { OffstageError, checkFields, show } from './errors.js';
 import { showBytes } from './memory.js';
+import { trainSamplesOf } from './settings.js';
 
 /** @typedef {import('./pump.js').Pump} Pump */
 /** @typedef {import('./run.js').RunState} RunState */
@@ -273,9 +274,6 @@ function takeDoubles(tensors, name) {
   tensors.delete(name);
   return [...new Float64Array(tensor.data.slice().buffer)];
 }
-
-/** How many of so many samples train: Keras's rounding, the training part is what is rounded down. @param {number} samples @param {number} split */
-export const trainSamplesOf = (samples, split) => (split > 0 ? Math.floor(samples * (1 - split)) : samples);
 
 /** @param {any} given @param {string} what */
 function readSettings(given, what) {

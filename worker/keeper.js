@@ -174,6 +174,15 @@ export class Keeper {
     return this.#data && readColumns(this.#shelf, this.#data);
   }
 
+  /** What writeData() was told of the data that are kept; null where there are none that could be read. @returns {Promise<any>} */
+  async aboutData() {
+    try {
+      return (await this.readData())?.about ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   /**
    * The newest checkpoint that is whole. Those that are not are told of as TORN_CHECKPOINT and passed over.
    * @template T

@@ -7,10 +7,9 @@
  * same bits. Loss sums add up in doubles in the order of the steps. The clock is the pump's, read anew only for a
  * record. */
 
-import { trainSamplesOf } from './checkpoint.js';
-import { crc32 } from './crc32.js';
 import { OffstageError } from './errors.js';
 import { Saver } from './saving.js';
+import { trainSamplesOf } from './settings.js';
 import { saveState } from './state.js';
 
 /** @typedef {import('./protocol.js').ProgressRecord} ProgressRecord */
@@ -49,9 +48,6 @@ import { saveState } from './state.js';
  * @property {(fingerprint: string) => void} begun  the data are checked, and are these
  * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
-
-/** Bytes of data at a time: a quarter of a millisecond. */
-const PIECE = 2 ** 18;
 
 export class Run {
   /** The data is checked and the loop has started: what fails from here on is the run. */ began = false;
@@ -118,7 +114,7 @@ export class Run {
     const { plan: { plan }, x, y } = /** @type {Held} */ (this.#held);
     yield* model.store.checkX(pump, x);
     yield* model.store.checkY(pump, model.address, y);
-    this.#fingerprint = `${yield* this.#fingerprintOf(x)} ${yield* this.#fingerprintOf(y)}`;
+    this.#fingerprint = `${yield* model.store.fingerprint(pump, x)} ${yield* model.store.fingerprint(pump, y)}`;
     if (settings.resume) {
       // Weights that were set between the request and its turn ended what there was to go on with.
       if (!model.past) throw new OffstageError('INVALID_OPTION', 'resume is true, but there is no run to go on with any more');
@@ -163,7 +159,7 @@ export class Run {
     this.flush();
     this.#markRecord(reason);
     this.#parts.stages.enter('saving');
-    return (yield* this.#saver?.last() ?? nothing()) ?? null;
+    return this.#saver ? yield* this.#saver.last() : null;
   }
 
   /** The epoch that began last is not complete. */
@@ -205,26 +201,14 @@ export class Run {
     return saveState(pump, model, this.state());
   }
 
-  /** How the run stands; after step 0 of a run that has not begun nothing does. @returns {RunState} */
+  /** How the run stands. @returns {RunState} */
   state() {
-    const { epochs, batchSize, shuffle, validationSplit } = this.settings.run;
     return {
-      settings: { epochs, batchSize, shuffle, validationSplit },
+      settings: { ...this.settings.run },
       samples: this.samples, epoch: this.epoch, batch: this.batch, key: this.#key, steps: this.#steps, trained: this.#trained,
       elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint,
       totals: [this.#loss, this.#correct, this.#seen], history: [...this.history],
     };
-  }
-
-  /** @param {Stored} data @returns {Generator<void, string, void>} */
-  *#fingerprintOf({ address, dtype, bytes }) {
-    const { pump, model: { core: { memory } } } = this.#parts;
-    let sum = 0;
-    for (let at = 0; at < bytes; at += PIECE) {
-      sum = crc32(new Uint8Array(memory.buffer(), address + at, Math.min(PIECE, bytes - at)), sum);
-      if (pump.look()) yield;
-    }
-    return `${dtype} ${bytes} ${sum.toString(16)}`;
   }
 
   /** @param {number} plan @param {Saver} saver @returns {import('./pump.js').Work} */
@@ -313,7 +297,7 @@ export class Run {
     const last = settings.resume ? model.runs.pop() : undefined;
     this.#record = {
       id: last?.id ?? model.runs.length + 1, startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
-      options: this.state().settings, metrics: null, steps: this.#steps,
+      options: { ...this.settings.run }, metrics: null, steps: this.#steps,
     };
     model.runs = [...model.runs, this.#record];
   }
@@ -402,9 +386,4 @@ export class Run {
     model.closePlan(this.#validation);
     model.store.free(x, y);
   }
-}
-
-/** @returns {Generator<void, null, void>} */
-function* nothing() {
-  return null;
 }

@@ -67,6 +67,9 @@ function resumed(payload, past) {
   return run;
 }
 
+/** How many of so many samples train: Keras's rounding, the training part is what is rounded down. @param {number} samples @param {number} split */
+export const trainSamplesOf = (samples, split) => (split > 0 ? Math.floor(samples * (1 - split)) : samples);
+
 /** @param {unknown} batchSize @returns {number} */
 export function readBatchSize(batchSize = 32) {
   return positiveInteger('batchSize', batchSize);

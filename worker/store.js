@@ -4,6 +4,7 @@
  * from then on it owns the block and frees it. What lies here has the right length for the model; whether
  * its numbers are finite and its indices in range is checked in pieces, so that nobody waits for it. */
 
+import { crc32 } from './crc32.js';
 import { ELEMENT_BYTES, badIndex, badNumber, copyElements, readX, readY } from './data.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
@@ -20,6 +21,7 @@ const MOST_UPLOADS = 1024;
 /** Elements of lists that get room before they have been read: more than that may be a claim. */
 const BELIEVED = 2 ** 20;
 const CHECKED_AT_ONCE = 65536; // elements: some 20 microseconds
+const SUMMED_AT_ONCE = 2 ** 18; // bytes: a quarter of a millisecond
 
 export class Store {
   #core;
@@ -83,6 +85,20 @@ export class Store {
       dtype, bytes,
       read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
     };
+  }
+
+  /**
+   * What tells these data from others: the type, length and checksum of their bytes.
+   * @param {import('./pump.js').Pump} pump @param {Stored} column @returns {Generator<void, string, void>}
+   */
+  *fingerprint(pump, column) {
+    const { dtype, bytes, read } = this.piecesOf(column);
+    let sum = 0;
+    for (let at = 0; at < bytes; at += SUMMED_AT_ONCE) {
+      sum = crc32(read(at, Math.min(SUMMED_AT_ONCE, bytes - at)), sum);
+      if (pump.look()) yield;
+    }
+    return `${dtype} ${bytes} ${sum.toString(16)}`;
   }
 
   /**

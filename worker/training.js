@@ -198,16 +198,7 @@ export class Training {
  * @param {Keeper} keeper @param {import('./model.js').Model} model @param {{ x: Stored, y: Stored }} data @param {string} fingerprint
  */
 async function keepData(keeper, { store }, { x, y }, fingerprint) {
-  if (await keptFingerprint(keeper) !== fingerprint) {
+  if (await keeper.aboutData() !== fingerprint) {
     await keeper.writeData({ x: store.piecesOf(x), y: store.piecesOf(y) }, fingerprint);
-  }
-}
-
-/** That of the data which are kept; null where there are none. @param {Keeper} keeper @returns {Promise<unknown>} */
-export async function keptFingerprint(keeper) {
-  try {
-    return (await keeper.readData())?.about ?? null;
-  } catch {
-    return null; // there are none that could be read
   }
 }

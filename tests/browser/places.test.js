@@ -2,7 +2,7 @@
  * while it trains, resumed on Node's main thread, and the other way round; other numbers of threads; equal bits. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GUARD, openBrowser, withPage } from './setting.js';
+import { GUARD, inPage, openBrowser, withPage } from './setting.js';
 import { EPOCHS, half, otherHalf, undisturbed } from './lives.js';
 
 let browser;
@@ -12,9 +12,6 @@ before(async () => {
   wanted = await undisturbed({ mode: 'main' });
 });
 after(() => browser?.close());
-
-const inPage = (page, call, ...args) => page.evaluate(async ([name, given]) =>
-  (await import('/tests/browser/lives.js'))[name](...given), [call, args]);
 
 const PLACES = {
   'a page, 3 threads': { threads: 3 },

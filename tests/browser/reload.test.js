@@ -3,7 +3,7 @@
  * disturbed, which Node's main thread computes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GUARD, complaints, openBrowser, openTabs, serve, withPage } from './setting.js';
+import { GUARD, complaints, inPage, openBrowser, openTabs, serve, withPage } from './setting.js';
 import { SLOW, undisturbed } from './lives.js';
 
 let browser;
@@ -17,8 +17,6 @@ after(() => browser?.close());
 const NAME = 'digits of mine / 1';
 /** A stored checkpoint at least every tenth of a second of the clock. */
 const PERSIST = { name: NAME, seconds: 0.1 };
-const inPage = (page, call, ...args) => page.evaluate(async ([name, given]) =>
-  (await import('/tests/browser/lives.js'))[name](...given), [call, args]);
 const inTab = (tab, call, ...args) => tab.evaluate(`import('/tests/browser/lives.js').then((lives) => lives.${call}(...${JSON.stringify(args)}))`);
 
 function assertUndisturbed({ reason, history, hash }) {

@@ -119,3 +119,7 @@ export async function openTabs(url) {
     throw error;
   }
 }
+
+/** Calls a function of lives.js in a page. @param {any} page @param {string} call @param {...any} args */
+export const inPage = (page, call, ...args) => page.evaluate(async ([name, given]) =>
+  (await import('/tests/browser/lives.js'))[name](...given), [call, args]);
