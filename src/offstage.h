@@ -104,8 +104,8 @@ typedef struct ofs_error {
 const char *ofs_strerror(int status);
 const char *ofs_version(void);
 
-/* The schema (layer types, fields, ranges, defaults, enumerations) as JSON text, static storage. The
- * encoder, the checks and the documentation all come from the one table behind it (schema.h). */
+/* The names of the schema (layer types, fields, enumerations) as text, static storage; the ranges and defaults of
+ * fields are in ofs_fields. Form and layout of both: schema.h. */
 const char *ofs_schema(void);
 
 /* ---- model -------------------------------------------------------------------------------------- */

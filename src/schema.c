@@ -1,7 +1,9 @@
-/* schema.c: the table of schema.h as an array for the checks, and as JSON text for everybody else. Both are
- * expansions of the same macros; there is no third place that knows a range or a default. The JSON is one
- * flat array whose entries say what they are, so that it needs no assembly at run time. */
+/* schema.c: the table of schema.h as an array of numbers, and as a text of the names that belong to them. Both are
+ * expansions of the same macros; there is no third place that knows a range or a default. What is in the array is
+ * not in the text: every page that trains loads both. */
 #include "schema.h"
+
+#include <stddef.h>
 
 #include "offstage.h"
 
@@ -59,29 +61,27 @@ OFS_FIELDS(FIELD_ASSERT)
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
 
-static const char schema_json[] =
-    "[{\"is\":\"version\",\"version\":\"" OFS_VERSION "\"}"
-#define CONSTANT_JSON(symbol, name, value) ",{\"is\":\"constant\",\"name\":\"" name "\",\"value\":" #value "}"
-    CONSTANTS(CONSTANT_JSON)
-#undef CONSTANT_JSON
-#define REASON_JSON(symbol, id, name) ",{\"is\":\"reason\",\"id\":" #id ",\"name\":\"" name "\"}"
-    OFS_REASONS(REASON_JSON)
-#undef REASON_JSON
-#define RECORD_JSON(symbol, id, group, name) \
-  ",{\"is\":\"record\",\"symbol\":\"" #symbol "\",\"id\":" #id ",\"group\":\"" group "\",\"type\":\"" name "\"}"
-    OFS_RECORDS(RECORD_JSON)
-#undef RECORD_JSON
-#define VALUE_JSON(enumeration, symbol, id, name) \
-  ",{\"is\":\"value\",\"enumeration\":\"" enumeration "\",\"id\":" #id ",\"name\":\"" name "\"}"
-    OFS_VALUES(VALUE_JSON)
-#undef VALUE_JSON
-#define FIELD_JSON(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt)   \
-  ",{\"is\":\"field\",\"record\":\"" #record "\",\"id\":" #id ",\"name\":\"" name "\",\"kind\":\"" #kind           \
-  "\",\"enumeration\":\"" enumeration "\",\"least\":" #least ",\"most\":" #most ",\"spread\":" #spread            \
-  ",\"low\":" #low ",\"high\":" #high ",\"presence\":\"" #presence "\",\"default\":" #dflt "}"
-    OFS_FIELDS(FIELD_JSON)
-#undef FIELD_JSON
-    "]";
+/* Whoever reads the array from outside has its layout from the head of schema.h. */
+_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 6 && offsetof(ofs_field, low) == 8 &&
+    offsetof(ofs_field, fallback) == 24, "layout of a field");
 
-const char *ofs_schema(void) { return schema_json; }
+static const char schema_text[] = OFS_VERSION "\n"
+#define CONSTANT_TEXT(symbol, name, value) " " name " " #value
+    CONSTANTS(CONSTANT_TEXT) "\n"
+#undef CONSTANT_TEXT
+#define REASON_TEXT(symbol, id, name) " " #id " " name
+    OFS_REASONS(REASON_TEXT) "\n"
+#undef REASON_TEXT
+#define RECORD_TEXT(symbol, id, group, name) " " #id " " group " " name
+    OFS_RECORDS(RECORD_TEXT) "\n"
+#undef RECORD_TEXT
+#define VALUE_TEXT(enumeration, symbol, id, name) " " enumeration " " #id " " name
+    OFS_VALUES(VALUE_TEXT) "\n"
+#undef VALUE_TEXT
+#define FIELD_TEXT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+  " " name " " enumeration
+    OFS_FIELDS(FIELD_TEXT);
+#undef FIELD_TEXT
+
+const char *ofs_schema(void) { return schema_text; }
 const char *ofs_version(void) { return OFS_VERSION; }

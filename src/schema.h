@@ -1,9 +1,14 @@
 /* schema.h: the one table of what a spec may say.
  *
  * It owns the ids, names, ranges and defaults of layer types, optimizers, losses and their fields. The C
- * checks read it as arrays, the JavaScript encoder and the documentation as the JSON that ofs_schema()
- * returns; both are made from the macros below, so they cannot differ. Ids are part of the format: never
- * reused, never renumbered.
+ * checks read it as arrays; the JavaScript encoder and the documentation read ofs_fields as it lies in memory, and
+ * what is not in there as the text that ofs_schema() returns. All are made from the macros below, so they cannot
+ * differ. Ids are part of the format: never reused, never renumbered.
+ *
+ * The text is six lines, of words with a space before each: the version; (name, value) of constants; (id, name) of
+ * reasons; (id, group, name) of records; (enumeration, id, name) of values; (name, enumeration or nothing) of the
+ * fields in ofs_fields' order. An entry of ofs_fields is 32 bytes: u8 record, id, kind, least, most, spread, presence
+ * (kinds and presences count from 0 in the order told below), a byte of nothing, f64 low, high, default.
  *
  * The bytes of a spec, little-endian, no padding:
  *     u32 magic "OFS1" | u32 number of records | records

@@ -64,7 +64,8 @@ export class Core {
     this.#out = heap + 8 * ERR_DOUBLES;
     this.memory = createMemory(shared ?? this.#wasm.memory, heap, ALIGN, mostPages);
     this.memory.alloc(MAILBOX_BYTES, 'the mailbox'); // the first block: it lies at `heap`
-    const known = schemas.get(module) ?? readSchema(this.#text(this.#wasm.schema()));
+    const known = schemas.get(module) ??
+      readSchema(this.#text(this.#wasm.schema()), new DataView(this.memory.buffer(), this.#wasm.schema_fields() >>> 0));
     schemas.set(module, known);
     this.schema = known;
   }

@@ -1,6 +1,6 @@
 /* spec.js: a plain spec becomes the bytes that C reads, and C's refusals become sentences.
  *
- * The schema (types, fields, ranges, defaults) is C's own, read as JSON from the wasm; nothing of it stands
+ * The schema (types, fields, ranges, defaults) is C's own, read from the wasm; nothing of it stands
  * here. What JavaScript alone can get wrong is refused here: unknown names, wrong types. Ranges and shapes
  * are C's to judge. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
@@ -8,7 +8,6 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
 
 /**
  * @typedef {object} Field
- * @property {string} record
  * @property {number} id
  * @property {string} name
  * @property {'integer' | 'number' | 'boolean' | 'enum'} kind
@@ -21,7 +20,7 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
  * @property {'required' | 'default' | 'optional'} presence
  * @property {number} default
  */
-/** @typedef {{ symbol: string, id: number, group: string, type: string, fields: Field[] }} RecordType */
+/** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
 /**
  * @typedef {object} Schema
  * @property {string} version
@@ -45,25 +44,42 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
  *   Refusal
  */
 
+const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum']);
+const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
+const FIELD_BYTES = 32;
+
 /**
- * @param {string} json  what the core's schema() returns
+ * Both in the form that the head of schema.h tells.
+ * @param {string} text  what the core's schema() returns
+ * @param {DataView} table  of what its schema_fields() returns
  * @returns {Schema}
  */
-export function readSchema(json) {
+export function readSchema(text, table) {
+  const [version, constants, reasons, records, values, fields] = text.split('\n');
   /** @type {Schema} */
-  const schema = { version: '', constants: {}, reasons: new Map(), records: [], enumerations: new Map() };
-  for (const entry of JSON.parse(json)) {
-    if (entry.is === 'version') schema.version = entry.version;
-    else if (entry.is === 'constant') schema.constants[entry.name] = entry.value;
-    else if (entry.is === 'reason') schema.reasons.set(entry.id, entry.name);
-    else if (entry.is === 'record') schema.records.push({ ...entry, fields: [] });
-    else if (entry.is === 'field') schema.records.find((r) => r.symbol === entry.record)?.fields.push(entry);
-    else if (entry.is === 'value') {
-      const values = schema.enumerations.get(entry.enumeration) ?? new Map();
-      schema.enumerations.set(entry.enumeration, values.set(entry.name, entry.id));
-    }
+  const schema = { version, constants: {}, reasons: new Map(), records: [], enumerations: new Map() };
+  for (const [name, value] of rows(constants, 2)) schema.constants[name] = +value;
+  for (const [id, name] of rows(reasons, 2)) schema.reasons.set(+id, name);
+  for (const [id, group, type] of rows(records, 3)) schema.records.push({ id: +id, group, type, fields: [] });
+  for (const [enumeration, id, name] of rows(values, 3)) {
+    const all = schema.enumerations.get(enumeration) ?? new Map();
+    schema.enumerations.set(enumeration, all.set(name, +id));
   }
+  rows(fields, 2).forEach(([name, enumeration], i) => {
+    const at = i * FIELD_BYTES;
+    const [record, id, kind, least, most, spread, presence] = [0, 1, 2, 3, 4, 5, 6].map((k) => table.getUint8(at + k));
+    const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
+    schema.records.find((r) => r.id === record)?.fields.push({
+      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high, presence: PRESENCES[presence], default: fallback,
+    });
+  });
   return schema;
+}
+
+/** @param {string} line  words with a space before each @param {number} width  words of a row */
+function rows(line, width) {
+  const words = line.split(' ').slice(1);
+  return Array.from({ length: words.length / width }, (_, i) => words.slice(i * width, (i + 1) * width));
 }
 
 /** The fields of a spec that are not the model record's own. */

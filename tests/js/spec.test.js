@@ -8,27 +8,31 @@ import { explain } from '../../worker/refusal.js';
 import { encodeSpec, fillDefaults, readSchema } from '../../worker/spec.js';
 import { QUADRANTS, connectLocal, quadrants } from './session-client.js';
 
-const field = (/** @type {string} */ record, /** @type {number} */ id, /** @type {string} */ name, /** @type {any} */ rest) =>
-  ({ is: 'field', record, id, name, kind: 'integer', enumeration: '', least: 1, most: 1, spread: 0, low: 1, high: 100, presence: 'default', default: 0, ...rest });
-const SCHEMA = readSchema(JSON.stringify([
-  { is: 'version', version: '9.9.9' },
-  { is: 'constant', name: 'SPEC_MAGIC', value: 0x3153464f },
-  { is: 'constant', name: 'IN_MODEL', value: -1 },
-  { is: 'constant', name: 'IN_OPTIMIZER', value: -2 },
-  { is: 'reason', id: 1, name: 'range' }, { is: 'reason', id: 9, name: 'window' }, { is: 'reason', id: 7, name: 'count' },
-  { is: 'record', symbol: 'M', id: 0, group: 'model', type: 'model' },
-  { is: 'record', symbol: 'A', id: 17, group: 'optimizer', type: 'adam' },
-  { is: 'record', symbol: 'P', id: 34, group: 'layer', type: 'pool9' },
-  { is: 'record', symbol: 'F', id: 36, group: 'layer', type: 'flatten' },
-  { is: 'value', enumeration: 'padding', id: 0, name: 'valid' }, { is: 'value', enumeration: 'padding', id: 1, name: 'same' },
-  field('M', 0, 'inputShape', { most: 6, presence: 'required' }),
-  field('M', 4, 'seed', { low: 0 }),
-  field('A', 0, 'learningRate', { kind: 'number', low: 1e-12, high: 10, default: 0.001 }),
-  field('P', 0, 'poolSize', { most: 2, spread: 1, default: 2 }),
-  field('P', 1, 'strides', { most: 2, spread: 1, presence: 'optional' }),
-  field('P', 2, 'padding', { kind: 'enum', enumeration: 'padding', low: 0, high: 1 }),
-  field('P', 7, 'loud', { kind: 'boolean', low: 0, high: 1, default: 1 }),
-]));
+/** @param {number} record @param {number} id @param {string} name @param {Record<string, any>} rest */
+const field = (record, id, name, rest) =>
+  ({ record, id, name, kind: 0, enumeration: '', least: 1, most: 1, spread: 0, presence: 1, low: 1, high: 100, default: 0, ...rest });
+const FIELDS = [
+  field(0, 0, 'inputShape', { most: 6, presence: 0 }),
+  field(0, 4, 'seed', { low: 0 }),
+  field(17, 0, 'learningRate', { kind: 1, low: 1e-12, high: 10, default: 0.001 }),
+  field(34, 0, 'poolSize', { most: 2, spread: 1, default: 2 }),
+  field(34, 1, 'strides', { most: 2, spread: 1, presence: 2 }),
+  field(34, 2, 'padding', { kind: 3, enumeration: 'padding', low: 0, high: 1 }),
+  field(34, 7, 'loud', { kind: 2, low: 0, high: 1, default: 1 }),
+];
+const TABLE = new DataView(new ArrayBuffer(32 * FIELDS.length));
+FIELDS.forEach((f, i) => {
+  [f.record, f.id, f.kind, f.least, f.most, f.spread, f.presence].forEach((value, k) => TABLE.setUint8(32 * i + k, value));
+  [f.low, f.high, f.default].forEach((value, k) => TABLE.setFloat64(32 * i + 8 + 8 * k, value, true));
+});
+const SCHEMA = readSchema([
+  '9.9.9',
+  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2',
+  ' 1 range 9 window 7 count',
+  ' 0 model model 17 optimizer adam 34 layer pool9 36 layer flatten',
+  ' padding 0 valid padding 1 same',
+  FIELDS.map(({ name, enumeration }) => ` ${name} ${enumeration}`).join(''),
+].join('\n'), TABLE);
 const SPEC = {
   layers: [{ type: 'pool9', loud: false, padding: 'same', poolSize: [3, 2] }, { type: 'flatten' }],
   inputShape: [8, 9],
