@@ -114,8 +114,7 @@ static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f,
 #define TURN_WORK 8
 
 static void zero_moments(const ofs_model *m, uint64_t at, uint64_t n) {
-  if (m->moment1) ofs_zero(m->moment1 + at, n);
-  if (m->moment2) ofs_zero(m->moment2 + at, n);
+  for (uint32_t k = 0; k < m->optimizer.moments; k++) ofs_zero(m->optimizer.moment[k] + at, n);
 }
 
 /* Goes on with a tensor for about `work` units, at least a little; the units done. */

@@ -140,6 +140,15 @@ struct ofs_builder {
 #define OFS_BUFFERS_A_LAYER 16
 #define OFS_OPS_MORE 8
 
+/* What the spec says of the optimizer, and what the model keeps for it. */
+typedef struct ofs_optimizer {
+  uint32_t type; /* the schema's record */
+  double rate, momentum, beta1, beta2, epsilon, weight_decay;
+  int nesterov;
+  uint32_t moments;          /* vectors of `parameters` that it keeps, at most OFS_MOMENTS */
+  real *moment[OFS_MOMENTS]; /* NULL from `moments` on */
+} ofs_optimizer;
+
 struct ofs_model {
   ofs_kernels kernels;
   uint32_t key[2];
@@ -149,12 +158,9 @@ struct ofs_model {
   real input_scale, input_offset;
   uint32_t loss, fused; /* fused: the loss takes logits, the last activation is left out */
   uint32_t last_act, axis, classes, targets;
-  uint32_t optimizer;
-  double rate, momentum, beta1, beta2, epsilon, weight_decay;
-  int nesterov;
+  ofs_optimizer optimizer;
   uint64_t parameters; /* of all layers */
-  uint32_t moments;    /* vectors of `parameters` that the optimizer keeps: 0, 1, 2 */
-  real *params, *moment1, *moment2;
+  real *params;
   uint64_t step;
   uint32_t fill_tensor; /* where ofs_model_randomize goes on */
   uint64_t fill_at, fill_turn;
@@ -213,6 +219,7 @@ uint32_t ofs_build_loss(ofs_builder *b, uint32_t prediction);
 /* ---- dataset.c ---- */
 uint32_t ofs_build_gather(ofs_builder *b);
 /* ---- optimizer.c ---- */
+ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
 void ofs_build_update(ofs_builder *b);
 void ofs_update_begin(ofs_plan *p);
 /* Cuts (m, n), of which there are `times`, into tiles, so that `work` (for one element) times a tile's area is a

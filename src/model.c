@@ -3,7 +3,7 @@
 
 /* The block's pieces in order, each aligned. */
 typedef struct layout {
-  uint64_t layers, params, moment1, moment2, ops, buffers, links, bytes;
+  uint64_t layers, params, moment[OFS_MOMENTS], ops, buffers, links, bytes;
 } layout;
 
 static uint64_t place(uint64_t *end, uint64_t count, uint64_t size) {
@@ -18,8 +18,7 @@ static layout model_layout(const ofs_model *m) {
   place(&end, 1, sizeof(ofs_model));
   at.layers = place(&end, slots, sizeof(ofs_layer));
   at.params = place(&end, m->parameters, sizeof(real));
-  at.moment1 = place(&end, m->moments > 0 ? m->parameters : 0, sizeof(real));
-  at.moment2 = place(&end, m->moments > 1 ? m->parameters : 0, sizeof(real));
+  for (uint32_t k = 0; k < m->optimizer.moments; k++) at.moment[k] = place(&end, m->parameters, sizeof(real));
   at.ops = place(&end, slots * OFS_OPS_A_LAYER + OFS_OPS_MORE, sizeof(ofs_op));
   at.buffers = place(&end, slots * OFS_BUFFERS_A_LAYER + OFS_OPS_MORE, sizeof(ofs_buffer));
   at.links = place(&end, slots * 4, sizeof(uint32_t));
@@ -44,8 +43,7 @@ ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n,
   char *block = mem;
   m.layers = (ofs_layer *)(block + at.layers);
   m.params = (real *)(block + at.params);
-  m.moment1 = m.moments > 0 ? (real *)(block + at.moment1) : NULL;
-  m.moment2 = m.moments > 1 ? (real *)(block + at.moment2) : NULL;
+  for (uint32_t k = 0; k < m.optimizer.moments; k++) m.optimizer.moment[k] = (real *)(block + at.moment[k]);
   m.ops = (ofs_op *)(block + at.ops);
   m.buffers = (ofs_buffer *)(block + at.buffers);
   m.links = (uint32_t *)(block + at.links);
@@ -80,8 +78,7 @@ ofs_status ofs_model_tensor(const ofs_model *m, uint32_t i, ofs_tensor *t) {
     const ofs_weight *w = &m->layers[k].weights[i];
     *t = (ofs_tensor){k, w->role, w->rank, {0}, w->size, m->params + w->at, {NULL}};
     for (uint32_t d = 0; d < w->rank; d++) t->dims[d] = w->dims[d];
-    if (m->moment1) t->moment[0] = m->moment1 + w->at;
-    if (m->moment2) t->moment[1] = m->moment2 + w->at;
+    for (uint32_t j = 0; j < m->optimizer.moments; j++) t->moment[j] = m->optimizer.moment[j] + w->at;
     return OFS_OK;
   }
   return OFS_INVALID_ARGUMENT;

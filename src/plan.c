@@ -173,7 +173,7 @@ static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
 static void count_bytes(const ofs_builder *b, ofs_op *op) {
   const ofs_model *m = b->model;
   uint64_t own = (op->layer ? op->layer->weights_size : m->parameters) * sizeof(real);
-  op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->moments) : op->layer ? own : 0;
+  op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->optimizer.moments) : op->layer ? own : 0;
   for (int k = 0; k < OFS_OP_BUFFERS; k++) {
     const ofs_buffer *u = &b->buffers[op->buffer[k]];
     if (op->buffer[k] && op->buffer[k] == b->gradient) op->lasting += own;

@@ -98,26 +98,6 @@ static ofs_status read_model(ofs_model *m, const ofs_record *r, ofs_error *err) 
   return OFS_OK;
 }
 
-static void read_optimizer(ofs_model *m, const ofs_record *r) {
-  m->optimizer = r->id;
-  if (r->id == OFS_SGD) {
-    m->rate = r->v[OFS_SGD_LEARNING_RATE][0];
-    m->momentum = r->v[OFS_SGD_MOMENTUM][0];
-    m->nesterov = r->v[OFS_SGD_NESTEROV][0] != 0;
-    m->moments = m->momentum > 0;
-    return;
-  }
-  m->rate = r->v[OFS_ADAM_LEARNING_RATE][0];
-  m->beta1 = r->v[OFS_ADAM_BETA1][0];
-  m->beta2 = r->v[OFS_ADAM_BETA2][0];
-  m->epsilon = r->v[OFS_ADAM_EPSILON][0];
-  m->weight_decay = r->id == OFS_ADAMW ? r->v[OFS_ADAMW_WEIGHT_DECAY][0] : 0;
-  m->moments = 2;
-}
-_Static_assert(OFS_ADAM_LEARNING_RATE == OFS_ADAMW_LEARNING_RATE && OFS_ADAM_BETA1 == OFS_ADAMW_BETA1 &&
-                   OFS_ADAM_BETA2 == OFS_ADAMW_BETA2 && OFS_ADAM_EPSILON == OFS_ADAMW_EPSILON,
-               "adamw is adam with one field more");
-
 /* The loss: the one given, or the one that the last layer asks for. Cross-entropies are computed from logits,
  * so they need the activation that makes probabilities of them. */
 static ofs_status read_loss(ofs_model *m, const ofs_record *r, const ofs_layer *last, ofs_error *err) {
@@ -192,8 +172,8 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   ofs_status s = read_record(&in, &model, OFS_IN_MODEL, 'm', err);
   if (s == OFS_OK) s = read_model(m, &model, err);
   if (s == OFS_OK) s = read_record(&in, &r, OFS_IN_OPTIMIZER, 'o', err);
+  if (s == OFS_OK) s = ofs_optimizer_read(&m->optimizer, &r, err);
   if (s < 0) return s;
-  read_optimizer(m, &r);
   ofs_layer l;
   ofs_shape shape = m->input;
   for (uint32_t i = 0; i < m->layer_count; i++) {

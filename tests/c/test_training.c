@@ -464,7 +464,7 @@ static void test_seeds(void) {
       int calls = 1;
       while (ofs_model_randomize(m, work) == OFS_MORE) calls++;
       CHECK(work > 1 ? calls < 1200 : calls > 1000);
-      for (int k = 0; k < 1200; k++) CHECK(m->moment1[k] == 0 && m->moment2[k] == 0);
+      for (int k = 0; k < 1200; k++) CHECK(m->optimizer.moment[0][k] == 0 && m->optimizer.moment[1][k] == 0);
       if (work == 1) memcpy(first[s], weights(m), 1200 * sizeof(float));
       CHECK(memcmp(first[s], weights(m), 1200 * sizeof(float)) == 0);
       free(block);
