@@ -1,6 +1,7 @@
 /* internal.h: what the files of the core share: model, layer, operation, buffer, plan.
  *
- * Three layers of data: a MODEL owns parameters, moments and the step count; a PLAN owns the program (a flat
+ * A model is a graph of NODES in the order of the spec, so that a node's inputs stand before it. A layer of the spec
+ * is one node, or several (a separable convolution is two, a bidirectional layer three). Three layers of data: a MODEL owns parameters, moments and the step count; a PLAN owns the program (a flat
  * list of OPERATIONS) and its buffers for one batch size; both live in blocks of the caller. An operation is
  * cut into PARTS by shapes alone; parts of one operation (of one of its waves) are independent of each other, so
  * that they may be run in any order, in slices, or on several threads, to the same bits. */
@@ -31,6 +32,10 @@ typedef ofs_real real;
 /* Philox streams: word 2 of the counter. Dropout uses the layer's index there, below all of these. */
 #define OFS_STREAM_INIT 0x80000000u
 
+/* Nodes that the layers of a spec become, at most; inputs of a layer. */
+#define OFS_MAX_NODES (2 * OFS_MAX_LAYERS)
+#define OFS_MAX_JOIN 16
+
 typedef struct ofs_shape {
   uint32_t rank;
   uint32_t dims[OFS_MAX_RANK];
@@ -47,14 +52,40 @@ typedef struct ofs_window {
 /* One of a layer's parameter tensors. */
 typedef struct ofs_weight {
   uint32_t role, init, rank, dims[OFS_MAX_RANK];
-  uint64_t size, at;            /* at: in the flat parameter vector */
-  uint32_t ones_from, ones_to; /* elements that begin as 1, whatever the initializer */
+  uint32_t field; /* its initializer's id */
+  double init_values[OFS_INIT_VALUES]; /* what the initializer is told; init_count of them were given */
+  uint32_t init_count;
+  const double *given; /* the numbers it begins with, while a spec is read; after that only whether there were any */
+  uint32_t given_count;
+  double l1, l2;                 /* penalties: l1 sum |w| + l2 sum w^2 */
+  double norm_most;              /* the norm over axis norm_axis stays below it; 0: no constraint */
+  uint32_t norm_axis;
+  double momentum;               /* of a moving statistic; -1: not one */
+  uint64_t size, at;             /* at: in the flat parameter vector */
+  uint64_t moment_at;            /* where it trains: in the optimizer's vectors */
+  uint32_t ones_from, ones_to;   /* elements that begin as 1, whatever the initializer */
 } ofs_weight;
-#define OFS_LAYER_WEIGHTS 4
+#define OFS_LAYER_WEIGHTS 8
 
 typedef struct ofs_layer {
-  uint32_t type, act, index;
-  ofs_shape in, out;
+  uint32_t type, act;
+  uint32_t index; /* which node */
+  uint32_t place; /* which layer of the spec: what errors name */
+  uint32_t side;  /* of a bidirectional layer: 1 forward, 2 backward */
+  /* inputs: a node, or -1 - k: input k of the model */
+  int32_t from[OFS_MAX_JOIN];
+  uint32_t in_count;
+  uint32_t readers; /* nodes that read the output, as often as they do */
+  uint32_t head;    /* 1 + which output of the model it is; 0: none */
+  int trains;       /* its weights change */
+  int wants;        /* a gradient has to reach its output: it trains, or a node before it does */
+  uint32_t tied;    /* 1 + the node whose weights it has, in a copy that every step begins with */
+  int turned;       /* the copy is transposed */
+  /* Time distributed: the layer sees `times` samples, one behind the other, for each of the model's. */
+  uint32_t times;
+  ofs_shape in, out; /* of one sample as the layer sees it; in: of the first input */
+  ofs_shape ins[OFS_MAX_JOIN];
+  ofs_shape shape;   /* of the output as those who read it do */
   /* contiguous in the flat parameter vector, in Keras's order, which is that of getWeights() */
   uint32_t weight_count;
   ofs_weight weights[OFS_LAYER_WEIGHTS];
@@ -64,15 +95,35 @@ typedef struct ofs_layer {
   ofs_window window;
   double rate;
   uint32_t units, state_act, gate_act, sequences; /* recurrent layers */
+  uint32_t n[8];                                  /* a kind's own numbers */
+  double v[4];
 } ofs_layer;
 
+/* An input of the model: `size` numbers from `at` on of each row of x. */
+typedef struct ofs_source {
+  ofs_shape shape;
+  uint64_t at;
+  int read;       /* by a layer */
+  uint64_t below; /* an embedding reads it: indices below this, never scaled; 0: none does */
+} ofs_source;
+
+/* An output of the model, its loss and what the loss is told. */
+typedef struct ofs_head {
+  uint32_t node;
+  uint32_t loss, fused; /* fused: the loss takes logits */
+  uint32_t act, axis, classes, targets;
+  double weight, label_smoothing, delta, gamma, alpha;
+  int balanced;
+} ofs_head;
+
 /* A record of the spec, decoded: every field of its schema present or defaulted (count 0: optional, absent). */
-#define OFS_MAX_FIELDS 16
+#define OFS_MAX_FIELDS 40
 typedef struct ofs_record {
   uint32_t id;
   int32_t place; /* layer index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
   uint16_t count[OFS_MAX_FIELDS];
-  double v[OFS_MAX_FIELDS][OFS_MAX_RANK];
+  const double *v[OFS_MAX_FIELDS];
+  uint32_t variant; /* of a part of a compound layer: which; 0: a layer by itself */
 } ofs_record;
 
 typedef struct ofs_op ofs_op;
@@ -83,8 +134,13 @@ typedef struct ofs_layer_kind {
   ofs_status (*shape)(ofs_layer *l, const ofs_record *r, ofs_error *err);
   /* input buffer -> output buffer */
   uint32_t (*forward)(ofs_builder *b, ofs_layer *l, uint32_t x);
-  /* gradient of the output -> gradient of the input, 0 where !wanted; writes the layer's own gradients */
+  /* Gradient of the output -> gradient of input 0, those of others by ofs_give(); of what `wanted` has no bit i for,
+   * none (0). Where l->trains, writes the layer's own gradients, every one of them. dy may be handed on as it is, but
+   * written over only by way of ofs_own(). */
   uint32_t (*backward)(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
+  int masks;            /* a mask of input 0 holds for the output too */
+  uint32_t most_inputs; /* 0: one */
+  uint32_t more_ops, more_buffers; /* beyond OFS_OPS_A_LAYER, OFS_BUFFERS_A_LAYER */
 } ofs_layer_kind;
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type);
@@ -101,10 +157,13 @@ struct ofs_op {
   /* The cut: `units` things (a sample, or the whole where `fixed`), `block` of them a part, times `tiles`.
    * Parts of one wave are independent of each other; each wave needs the one before it. */
   uint64_t units, block;
+  uint32_t batch, count; /* samples as the layer sees them: the most, and those at hand */
+  uint32_t times;
   uint32_t fixed, tiles, waves;
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
+  uint64_t from, moment_from; /* of an update: its first parameter, and that one's place in the moments */
   uint64_t lasting; /* bytes that it touches at most, of parameters and their kin */
   int shared;         /* its parts are worth sharing between threads, for the batch at hand */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
@@ -118,27 +177,34 @@ typedef struct ofs_buffer {
   int fixed; /* the same for any number of samples */
   uint32_t first, last; /* operations that use it */
   uint32_t next;        /* in the list of those to place, or of those placed; 0 ends it */
+  uint32_t pending;     /* readers of what it holds whose forward is not built yet */
+  uint32_t owners;      /* nodes whose gradient it is going to be */
 } ofs_buffer;
 
 /* What compiles a model into a program. Operations and buffers are collected in the model's scratch. */
 struct ofs_builder {
   ofs_model *model;
   int kind;
-  uint32_t batch;
+  uint32_t batch; /* samples as the node at hand sees them: the plan's, times those of a sample */
+  uint32_t samples, times; /* of the plan; of the node at hand */
+  int too_many;   /* more samples than can be counted */
   uint32_t phase;
   ofs_op *ops;
   ofs_buffer *buffers; /* index 0 is no buffer */
   uint32_t op_count, buffer_count;
-  /* what a layer's backward needs of its forward, by layer index */
-  uint32_t *x, *y, *aux, *held;
+  /* by node: its first input and output; what its backward needs of its forward; its mask (0: none), whose numbers are
+   * 0 where a position does not count; its gradients: of the output, and of the logits that a loss takes */
+  uint32_t *x, *y, *aux, *held, *mask, *dy, *logits, *dlogits;
+  uint32_t inputs[OFS_MAX_INPUTS];
   uint32_t gradient, rows, indices;
 };
 
 /* Bounds on what one layer emits, forward and backward; the scratch is sized by them. */
 #define OFS_LONG_OPS 8 /* the most operations that one long product is split into */
-#define OFS_OPS_A_LAYER (2 * OFS_LONG_OPS + 14)
-#define OFS_BUFFERS_A_LAYER 16
-#define OFS_OPS_MORE 8
+#define OFS_OPS_A_LAYER (2 * OFS_LONG_OPS + 20)
+#define OFS_BUFFERS_A_LAYER 18
+#define OFS_LINKS 8 /* numbers that the builder keeps of each node */
+#define OFS_OPS_MORE (8 + 4 * (OFS_MAX_INPUTS + OFS_MAX_OUTPUTS))
 
 /* What the spec says of the optimizer, and what the model keeps for it. */
 typedef struct ofs_optimizer {
@@ -152,14 +218,19 @@ typedef struct ofs_optimizer {
 struct ofs_model {
   ofs_kernels kernels;
   uint32_t key[2];
-  uint32_t layer_count, tensor_count;
+  uint32_t layer_count, tensor_count; /* nodes; tensors of their own */
+  uint32_t place_count;               /* layers of the spec */
+  uint32_t more_ops, more_buffers;    /* for nodes that take many */
   ofs_layer *layers;
-  ofs_shape input;
+  uint32_t input_count, head_count;
+  ofs_source inputs[OFS_MAX_INPUTS];
+  ofs_head heads[OFS_MAX_OUTPUTS];
+  uint64_t row; /* numbers of one sample's x, all inputs */
   real input_scale, input_offset;
-  uint32_t loss, fused; /* fused: the loss takes logits, the last activation is left out */
-  uint32_t last_act, axis, classes, targets;
   ofs_optimizer optimizer;
   uint64_t parameters; /* of all layers */
+  uint64_t tied;       /* numbers behind these that are copies of tied weights */
+  uint64_t trained;    /* parameters that the optimizer changes */
   real *params;
   uint64_t step;
   uint32_t fill_tensor; /* where ofs_model_randomize goes on */
@@ -181,11 +252,12 @@ struct ofs_plan {
   ofs_data data;
   ofs_batch at;
   real *gradient;
-  double *rows;      /* (batch, 2): loss and correct of each sample */
+  double *rows;      /* (batch, outputs, 2): loss and correct of each sample */
   uint64_t *indices; /* (batch): which sample each row is */
-  const real *output;
+  const real *outputs[OFS_MAX_OUTPUTS];
   ofs_update update; /* of the step at hand */
   ofs_totals totals;
+  uint64_t buffer_bytes, live_bytes;
 };
 
 /* ---- spec.c ---- */
@@ -193,8 +265,12 @@ ofs_status ofs_refuse(ofs_error *err, ofs_status status, int32_t layer, int32_t 
                       double low, double high);
 /* Decodes and checks a spec into `m`; `layers` may be NULL (counts only). */
 ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err);
-/* One parameter tensor more of the layer, for its shape function: the kernel first, in Keras's order. */
-void ofs_add_weight(ofs_layer *l, uint32_t role, double init, uint32_t rank, const uint32_t *dims);
+/* One parameter tensor more of the layer, for its shape function: the kernel first, in Keras's order. `field` is its
+ * initializer's; regularizer and constraint have ids 10 and 20 above it. The result is the layer's. */
+ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field, uint32_t rank,
+                           const uint32_t *dims);
+/* A refusal for want of the right rank of input `which`. */
+ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high, ofs_error *err);
 
 /* ---- plan.c: what layers call to emit ---- */
 /* A buffer of `elements` reals a sample (`fixed`: in all). */
@@ -202,6 +278,20 @@ uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed);
 /* Appends an operation; `buffers` are read or written by it. Its cut and sizes are the caller's to set. */
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3);
+/* The buffer that holds input i of a node. */
+uint32_t ofs_input(const ofs_builder *b, const ofs_layer *l, uint32_t i);
+/* The mask of input i of a node, 0 where it has none. */
+uint32_t ofs_mask(const ofs_builder *b, const ofs_layer *l, uint32_t i);
+/* 1 where a forward may write over input i: nobody else reads it, now or on the way back. */
+int ofs_sole(const ofs_builder *b, const ofs_layer *l, uint32_t i);
+/* Hands a gradient of input i to the node it comes from; a model's own input has no use for it. */
+void ofs_give(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx);
+/* The buffer to write a result of `elements` a sample to, in place of dy: dy itself, unless another node holds it. */
+uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements);
+/* y = x */
+void ofs_build_copy(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, uint64_t elements);
+/* c = a + b; c may be either. */
+void ofs_build_add(ofs_builder *b, const ofs_layer *l, uint32_t c, uint32_t a, uint32_t other, uint64_t elements);
 /* One more buffer that the operation just appended uses. */
 void ofs_build_use(ofs_builder *b, ofs_op *op, uint32_t slot, uint32_t buffer);
 /* Sets the cut: `units` (a sample, or fixed) of `work` each, in blocks that make parts of at most OFS_PART_WORK;
@@ -210,14 +300,21 @@ void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double
 /* The units [*from, *to) of a part and its tile; waves count from the first part on, op->parts / op->waves each. */
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile);
 
+/* ---- tie.c ---- */
+/* Copies of tied weights, before anything reads them; their gradients, added to those of the weights. */
+void ofs_build_tied(ofs_builder *b);
+void ofs_build_tied_gradient(ofs_builder *b);
+
 /* ---- program.c ---- */
 /* Sets every operation's parts for a batch of `count` samples. */
 void ofs_plan_cut(ofs_plan *p, uint32_t count);
 
 /* ---- loss.c ---- */
-uint32_t ofs_build_loss(ofs_builder *b, uint32_t prediction);
+/* Emits the loss of output k of its prediction or logits; the gradient's buffer, 0 where the plan does not train. */
+uint32_t ofs_build_loss(ofs_builder *b, uint32_t k, uint32_t prediction);
 /* ---- dataset.c ---- */
-uint32_t ofs_build_gather(ofs_builder *b);
+/* Fills b->inputs. */
+void ofs_build_gather(ofs_builder *b);
 /* ---- optimizer.c ---- */
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
 void ofs_build_update(ofs_builder *b);

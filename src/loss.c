@@ -93,48 +93,74 @@ static double distance(uint32_t loss, const real *p, const target *t, uint32_t n
 }
 
 /* Keras's "accuracy": one output, or a binary loss: each on its side of the threshold; else the largest. */
-static double correct_share(const ofs_model *m, const real *p, const target *t, uint32_t n) {
-  if (n > 1 && m->loss != OFS_LOSS_BINARY) return largest(p, n) == largest_target(t, n);
-  double threshold = m->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
+static double correct_share(const ofs_head *h, const real *p, const target *t, uint32_t n) {
+  if (n > 1 && h->loss != OFS_LOSS_BINARY) return largest(p, n) == largest_target(t, n);
+  double threshold = h->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
   for (uint32_t i = 0; i < n; i++) hits += wanted(t, i) == (p[i] > threshold ? 1.0 : 0.0);
   return hits / n;
 }
 
-static target target_of(const ofs_plan *p, uint64_t sample, uint64_t position, uint64_t positions) {
-  const ofs_model *m = p->model;
-  if (p->data.y_type == OFS_I32)
-    return (target){((const int32_t *)p->data.y)[sample * positions + position], NULL, m->axis == 1};
-  return (target){-1, (const float *)p->data.y + (sample * positions + position) * m->axis, 0};
+/* Where output k begins in a row of y, and how many numbers it has there; a row's length. */
+typedef struct span {
+  uint64_t at, row;
+} span;
+
+static uint64_t width_of(const ofs_plan *p, uint32_t k) {
+  const ofs_head *h = &p->model->heads[k];
+  int indices = p->data.y_type == OFS_I32 || p->data.y_indices >> k & 1;
+  return indices ? h->targets : p->model->layers[h->node].shape.size;
 }
 
+static span span_of(const ofs_plan *p, uint32_t k) {
+  span s = {0, 0};
+  for (uint32_t i = 0; i < p->model->head_count; i++) {
+    if (i == k) s.at = s.row;
+    s.row += width_of(p, i);
+  }
+  return s;
+}
+
+static target target_of(const ofs_plan *p, uint32_t k, const span *s, uint64_t sample, uint64_t position) {
+  const ofs_head *h = &p->model->heads[k];
+  uint64_t at = sample * s->row + s->at;
+  if (p->data.y_type == OFS_I32) return (target){((const int32_t *)p->data.y)[at + position], NULL, h->axis == 1};
+  const float *y = (const float *)p->data.y + at;
+  if (p->data.y_indices >> k & 1) return (target){(int64_t)y[position], NULL, h->axis == 1};
+  return (target){-1, y + position * h->axis, 0};
+}
+
+/* op->n: positions of a sample, which output. */
 static void loss_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_model *m = p->model;
-  uint64_t from, to, positions = op->n[0], outputs = positions * m->axis;
-  uint32_t tile, n = m->axis;
+  uint32_t tile, k = op->n[1];
+  const ofs_head *h = &m->heads[k];
+  uint64_t from, to, positions = op->n[0], outputs = positions * h->axis;
+  const span s = span_of(p, k);
   ofs_part_range(p, op, part, &from, &to, &tile);
-  real scale = (real)(1.0 / ((double)p->count * (double)positions));
   for (uint64_t row = from; row < to; row++) {
-    double loss = 0, correct = 0;
-    for (uint64_t k = 0; k < positions; k++) {
-      const real *y = op->at[0] + row * outputs + k * n;
-      real *d = op->at[1] ? op->at[1] + row * outputs + k * n : NULL;
-      target t = target_of(p, p->indices[row], k, positions);
-      if (m->loss == OFS_LOSS_BINARY) loss += binary(y, &t, n, d, scale);
-      else if (m->fused) loss += categorical(y, &t, n, d, scale);
-      else loss += distance(m->loss, y, &t, n, d, scale);
-      correct += correct_share(m, y, &t, n);
+    double loss = 0, correct = 0, weight = p->data.weights ? p->data.weights[p->indices[row]] : 1;
+    for (uint64_t i = 0; i < positions; i++) {
+      const real *y = op->at[0] + row * outputs + i * h->axis;
+      real *d = op->at[1] ? op->at[1] + row * outputs + i * h->axis : NULL;
+      real scale = (real)(weight * h->weight / ((double)p->count * (double)positions));
+      target t = target_of(p, k, &s, p->indices[row], i);
+      if (h->loss == OFS_LOSS_BINARY) loss += binary(y, &t, h->axis, d, scale);
+      else if (h->fused) loss += categorical(y, &t, h->axis, d, scale);
+      else loss += distance(h->loss, y, &t, h->axis, d, scale);
+      correct += correct_share(h, y, &t, h->axis);
     }
-    p->rows[2 * row] = loss / (double)positions;
-    p->rows[2 * row + 1] = correct / (double)positions;
+    double *totals = &p->rows[2 * (row * m->head_count + k)];
+    totals[0] = weight * loss / (double)positions;
+    totals[1] = correct / (double)positions;
   }
 }
 
-uint32_t ofs_build_loss(ofs_builder *b, uint32_t prediction) {
+uint32_t ofs_build_loss(ofs_builder *b, uint32_t k, uint32_t prediction) {
   const ofs_model *m = b->model;
-  uint64_t outputs = m->layers[m->layer_count - 1].out.size;
+  uint64_t outputs = m->layers[m->heads[k].node].shape.size;
   uint32_t dy = b->kind == OFS_TRAIN ? ofs_build_buffer(b, outputs, 0) : 0;
   ofs_op *op = ofs_build_op(b, NULL, loss_part, prediction, dy, b->rows, b->indices);
-  op->n[0] = (uint32_t)(outputs / m->axis);
+  op->n[0] = (uint32_t)(outputs / m->heads[k].axis), op->n[1] = k;
   ofs_cut(b, op, 1, 0, 150.0 * (double)outputs, 1);
   return dy;
 }

@@ -17,11 +17,11 @@ static layout model_layout(const ofs_model *m) {
   uint64_t end = 0, slots = m->layer_count;
   place(&end, 1, sizeof(ofs_model));
   at.layers = place(&end, slots, sizeof(ofs_layer));
-  at.params = place(&end, m->parameters, sizeof(real));
-  for (uint32_t k = 0; k < m->optimizer.moments; k++) at.moment[k] = place(&end, m->parameters, sizeof(real));
-  at.ops = place(&end, slots * OFS_OPS_A_LAYER + OFS_OPS_MORE, sizeof(ofs_op));
-  at.buffers = place(&end, slots * OFS_BUFFERS_A_LAYER + OFS_OPS_MORE, sizeof(ofs_buffer));
-  at.links = place(&end, slots * 4, sizeof(uint32_t));
+  at.params = place(&end, m->parameters + m->tied, sizeof(real));
+  for (uint32_t k = 0; k < m->optimizer.moments; k++) at.moment[k] = place(&end, m->trained, sizeof(real));
+  at.ops = place(&end, slots * OFS_OPS_A_LAYER + m->more_ops + OFS_OPS_MORE, sizeof(ofs_op));
+  at.buffers = place(&end, slots * OFS_BUFFERS_A_LAYER + m->more_buffers + OFS_OPS_MORE, sizeof(ofs_buffer));
+  at.links = place(&end, slots * OFS_LINKS, sizeof(uint32_t));
   at.bytes = end;
   return at;
 }
@@ -47,8 +47,6 @@ ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n,
   m.ops = (ofs_op *)(block + at.ops);
   m.buffers = (ofs_buffer *)(block + at.buffers);
   m.links = (uint32_t *)(block + at.links);
-  m.parameters = 0;
-  m.tensor_count = 0;
   s = ofs_spec_read(&m, m.layers, spec, n, err);
   if (s < 0) return s;
   ofs_kernels_fill(&m.kernels);
@@ -61,32 +59,65 @@ void ofs_model_set_step(ofs_model *m, uint64_t step) { m->step = step; }
 
 /* ---- views ---- */
 
-uint32_t ofs_model_layers(const ofs_model *m) { return m->layer_count; }
+uint32_t ofs_model_layers(const ofs_model *m) { return m->place_count; }
 uint32_t ofs_model_tensors(const ofs_model *m) { return m->tensor_count; }
 
+/* All nodes of the layer count; the last one's output is its. */
 ofs_status ofs_model_layer(const ofs_model *m, uint32_t i, ofs_layer_info *info) {
-  if (i >= m->layer_count) return OFS_INVALID_ARGUMENT;
-  const ofs_layer *l = &m->layers[i];
-  *info = (ofs_layer_info){.type = l->type, .rank = l->out.rank, .parameters = l->weights_size};
-  for (uint32_t d = 0; d < l->out.rank; d++) info->dims[d] = l->out.dims[d];
+  if (i >= m->place_count) return OFS_INVALID_ARGUMENT;
+  uint64_t parameters = 0;
+  for (uint32_t k = 0; k < m->layer_count; k++) {
+    const ofs_layer *l = &m->layers[k];
+    if (l->place != i) continue;
+    if (!l->tied) parameters += l->weights_size;
+    *info = (ofs_layer_info){.type = l->type, .rank = l->shape.rank, .parameters = parameters};
+    for (uint32_t d = 0; d < l->shape.rank; d++) info->dims[d] = l->shape.dims[d];
+  }
   return OFS_OK;
 }
 
 ofs_status ofs_model_tensor(const ofs_model *m, uint32_t i, ofs_tensor *t) {
-  for (uint32_t k = 0; k < m->layer_count; i -= m->layers[k++].weight_count) {
-    if (i >= m->layers[k].weight_count) continue;
-    const ofs_weight *w = &m->layers[k].weights[i];
-    *t = (ofs_tensor){k, w->role, w->rank, {0}, w->size, m->params + w->at, {NULL}};
+  for (uint32_t k = 0; k < m->layer_count; k++) {
+    const ofs_layer *l = &m->layers[k];
+    if (l->tied) continue;
+    if (i >= l->weight_count) {
+      i -= l->weight_count;
+      continue;
+    }
+    const ofs_weight *w = &l->weights[i];
+    int learns = l->trains && w->momentum < 0;
+    *t = (ofs_tensor){.layer = l->place, .role = w->role, .side = l->side, .trainable = learns, .rank = w->rank,
+                      .size = w->size, .data = m->params + w->at};
     for (uint32_t d = 0; d < w->rank; d++) t->dims[d] = w->dims[d];
-    for (uint32_t j = 0; j < m->optimizer.moments; j++) t->moment[j] = m->optimizer.moment[j] + w->at;
+    for (uint32_t j = 0; learns && j < m->optimizer.moments; j++) t->moment[j] = m->optimizer.moment[j] + w->moment_at;
     return OFS_OK;
   }
   return OFS_INVALID_ARGUMENT;
 }
 
+ofs_status ofs_model_input(const ofs_model *m, uint32_t i, ofs_input_info *input) {
+  if (i >= m->input_count) return OFS_INVALID_ARGUMENT;
+  const ofs_source *in = &m->inputs[i];
+  *input = (ofs_input_info){.rank = in->shape.rank, .size = in->shape.size, .at = in->at, .below = in->below};
+  for (uint32_t d = 0; d < in->shape.rank; d++) input->dims[d] = in->shape.dims[d];
+  return OFS_OK;
+}
+
+ofs_status ofs_model_output(const ofs_model *m, uint32_t i, ofs_output_info *output) {
+  if (i >= m->head_count) return OFS_INVALID_ARGUMENT;
+  const ofs_head *h = &m->heads[i];
+  const ofs_layer *l = &m->layers[h->node];
+  *output = (ofs_output_info){.layer = l->place, .rank = l->shape.rank, .size = l->shape.size, .classes = h->classes,
+                              .targets = h->targets, .loss = h->loss, .weight = h->weight};
+  for (uint32_t d = 0; d < l->shape.rank; d++) output->dims[d] = l->shape.dims[d];
+  return OFS_OK;
+}
+
 void ofs_model_get_facts(const ofs_model *m, ofs_model_facts *f) {
-  const ofs_layer *last = &m->layers[m->layer_count - 1];
-  *f = (ofs_model_facts){m->parameters, m->input.size, last->out.size, m->classes, m->targets, m->loss, m->step};
+  const ofs_head *h = &m->heads[0];
+  *f = (ofs_model_facts){.parameters = m->parameters, .inputs = m->row, .outputs = m->layers[h->node].shape.size,
+                         .classes = h->classes, .targets = h->targets, .loss = h->loss, .step = m->step,
+                         .trained = m->trained, .input_count = m->input_count, .output_count = m->head_count};
 }
 
 const char *ofs_strerror(int status) {

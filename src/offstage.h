@@ -38,6 +38,8 @@ extern "C" {
 #define OFS_ALIGN 64
 #define OFS_MAX_RANK 6
 #define OFS_MAX_LAYERS 1024
+#define OFS_MAX_INPUTS 8
+#define OFS_MAX_OUTPUTS 8
 #define OFS_MOMENTS 2
 
 /* The element type of weights and activations: float. The gradient proofs build the same sources with
@@ -68,7 +70,8 @@ typedef enum ofs_status {
  *     product    a shape's product got exceeds high, or (reshape) differs from it
  *     truncated  the bytes end, or go on, where they must not: got bytes
  *     conflict   two fields exclude each other         output     the loss does not go with the last layer
- *     bytes      a block of got bytes where high are needed */
+ *     bytes      a block of got bytes where high are needed
+ *     unused     a layer, or input got of the model, that leads to no output */
 #define OFS_REASONS(R)                    \
   R(OFS_WHY_NONE, 0, "none")              \
   R(OFS_WHY_RANGE, 1, "range")            \
@@ -84,17 +87,19 @@ typedef enum ofs_status {
   R(OFS_WHY_TRUNCATED, 11, "truncated")   \
   R(OFS_WHY_CONFLICT, 12, "conflict")     \
   R(OFS_WHY_OUTPUT, 13, "output")         \
-  R(OFS_WHY_BYTES, 14, "bytes")
+  R(OFS_WHY_BYTES, 14, "bytes")           \
+  R(OFS_WHY_UNUSED, 15, "unused")
 
 #define OFS_REASON_ENUM(symbol, id, name) symbol = id,
 typedef enum ofs_reason { OFS_REASONS(OFS_REASON_ENUM) } ofs_reason;
 #undef OFS_REASON_ENUM
 
-enum { OFS_IN_MODEL = -1, OFS_IN_OPTIMIZER = -2, OFS_IN_BYTES = -3 };
+/* Output k of the model is OFS_IN_OUTPUT - k. */
+enum { OFS_IN_MODEL = -1, OFS_IN_OPTIMIZER = -2, OFS_IN_BYTES = -3, OFS_IN_OUTPUT = -16 };
 
 typedef struct ofs_error {
   int32_t status; /* the ofs_status that was returned */
-  int32_t layer;  /* index from 0, or OFS_IN_MODEL, OFS_IN_OPTIMIZER, OFS_IN_BYTES */
+  int32_t layer;  /* index from 0, or OFS_IN_MODEL, OFS_IN_OPTIMIZER, OFS_IN_BYTES, OFS_IN_OUTPUT - k */
   int32_t field;  /* the field's id within its record of the schema, or -1 */
   int32_t reason; /* ofs_reason */
   double got, low, high;
@@ -128,10 +133,10 @@ typedef struct ofs_layer_info {
   uint64_t parameters;
 } ofs_layer_info;
 
-typedef enum ofs_role { OFS_KERNEL = 0, OFS_BIAS = 1, OFS_RECURRENT_KERNEL = 2 } ofs_role;
-
 typedef struct ofs_tensor {
-  uint32_t layer, role; /* role: ofs_role */
+  uint32_t layer, role; /* role: the schema's id */
+  uint32_t side;        /* of a bidirectional layer: 1 forward, 2 backward; else 0 */
+  int trainable;
   uint32_t rank;
   uint32_t dims[OFS_MAX_RANK];
   uint64_t size;  /* elements */
@@ -151,16 +156,33 @@ uint32_t ofs_model_tensors(const ofs_model *model);
 ofs_status ofs_model_tensor(const ofs_model *model, uint32_t i, ofs_tensor *tensor);
 
 typedef struct ofs_model_facts {
-  uint64_t parameters; /* trainable */
-  uint64_t inputs;     /* elements of one sample */
-  uint64_t outputs;    /* elements of one prediction */
-  uint32_t classes;    /* last axis of a classifier's output, 2 for one sigmoid unit; 0: not a classifier */
-  uint32_t targets;    /* class indices a sample where y is integer: outputs / last axis; 0: y has no integer form */
-  uint32_t loss;       /* the schema's loss id, the default resolved */
+  uint64_t parameters; /* of all layers */
+  uint64_t inputs;     /* elements of one sample's x, all inputs one behind the other */
+  uint64_t outputs;    /* elements of one prediction; like the next three of the first output */
+  uint32_t classes, targets, loss;
   uint64_t step;       /* updates since creation */
+  uint64_t trained;    /* of the parameters, that learn */
+  uint32_t input_count, output_count;
 } ofs_model_facts;
 
+typedef struct ofs_output_info {
+  uint32_t layer, rank, dims[OFS_MAX_RANK];
+  uint64_t size;    /* elements of one prediction */
+  uint32_t classes; /* last axis of a classifier's output, 2 for one sigmoid unit; 0: not a classifier */
+  uint32_t targets; /* class indices a sample where y is integer: size / last axis; 0: y has no integer form */
+  uint32_t loss;    /* the schema's loss id, the default resolved */
+  double weight;    /* of its loss in the sum of all */
+} ofs_output_info;
+
+typedef struct ofs_input_info {
+  uint32_t rank, dims[OFS_MAX_RANK];
+  uint64_t size, at; /* numbers [at, at + size) of a row of x */
+  uint64_t below;    /* an embedding reads it: indices from 0 to below this; 0: none does */
+} ofs_input_info;
+
 void ofs_model_get_facts(const ofs_model *model, ofs_model_facts *facts);
+ofs_status ofs_model_input(const ofs_model *model, uint32_t i, ofs_input_info *input);
+ofs_status ofs_model_output(const ofs_model *model, uint32_t i, ofs_output_info *output);
 
 /* ---- plan --------------------------------------------------------------------------------------- */
 
@@ -176,21 +198,26 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *model, int kind, 
 
 typedef enum ofs_type { OFS_NONE = 0, OFS_F32 = 1, OFS_U8 = 2, OFS_I32 = 3 } ofs_type;
 
-/* A data set, borrowed while the plan uses it. x: (n, inputs) OFS_F32, or OFS_U8 that becomes
- * x * inputScale + inputOffset. y: OFS_I32 class indices (n, targets), or OFS_F32 rows (n, outputs);
+/* A data set, borrowed while the plan uses it. x: (n, row) OFS_F32, or OFS_U8 that becomes x * inputScale +
+ * inputOffset, but for indices. y of one output: OFS_I32 class indices (n, targets), or OFS_F32 rows (n, size); of
+ * several: OFS_F32, a row has one output behind the other, output k in class indices where bit k of y_indices is set.
  * OFS_NONE for OFS_PREDICT. */
 typedef struct ofs_data {
   const void *x, *y;
   uint32_t x_type, y_type;
   uint64_t n;
+  uint32_t y_indices;
+  const float *weights; /* n, of the samples in the loss; NULL: 1 each */
 } ofs_data;
 
 ofs_status ofs_plan_set_data(ofs_plan *plan, const ofs_data *data, ofs_error *err);
 
-/* Counts samples of [first, first + count) whose x, or y, the plan could not use. x: NaN or infinity.
- * y: an index outside [0, classes), or a NaN or infinity. *where is the first bad element's index. */
-ofs_status ofs_check_x(const void *x, uint32_t type, uint64_t n, uint64_t *where);
-ofs_status ofs_check_y(const ofs_model *model, const void *y, uint32_t type, uint64_t n, uint64_t *where);
+/* Looks for what a plan could not use in elements [first, first + n) of x, a whole number of rows before `first` or not:
+ * NaN, infinity, and where an embedding reads, anything but its indices. *where is the first bad element's index from
+ * `x` on, which points to element `first`. */
+ofs_status ofs_check_x(const ofs_model *model, const void *x, uint32_t type, uint64_t first, uint64_t n, uint64_t *where);
+/* The same in n elements of targets of one output: an index outside [0, classes), or a NaN or infinity. */
+ofs_status ofs_check_y(const ofs_model *model, uint32_t output, const void *y, uint32_t type, uint64_t n, uint64_t *where);
 
 /* One batch: positions [first, first + count) of an epoch over samples [0, n). With shuffle, position p
  * stands for sample permutation(p) of [0, n), keyed by (seed, epoch). */
@@ -215,16 +242,20 @@ int ofs_step_updating(const ofs_plan *plan);
 ofs_status ofs_step_discard(ofs_plan *plan);
 
 typedef struct ofs_totals {
-  double loss;     /* sum over the batch's samples, taken with the weights the step started from */
-  double correct;  /* correct predictions, in samples (a sample with several targets counts a fraction) */
-  uint32_t count;  /* samples */
+  double loss;    /* sum over the batch's samples, taken with the weights the step started from; of all outputs, weighted */
+  uint32_t count; /* samples */
+  double losses[OFS_MAX_OUTPUTS];  /* of each output, not weighted */
+  double correct[OFS_MAX_OUTPUTS]; /* correct predictions, in samples (one with several targets counts a fraction) */
 } ofs_totals;
 
 /* Of the last complete step. */
 void ofs_step_totals(const ofs_plan *plan, ofs_totals *totals);
 
-/* The last complete step's output, (count, outputs); borrowed until the next step. OFS_PREDICT only. */
-const ofs_real *ofs_plan_output(const ofs_plan *plan);
+/* Output i of the last complete step, (count, size); borrowed until the next step. OFS_PREDICT only. */
+const ofs_real *ofs_plan_output(const ofs_plan *plan, uint32_t i);
+
+/* Bytes of the plan's buffers, and of those that are needed at one time at least, whatever the layout. */
+void ofs_plan_memory(const ofs_plan *plan, uint64_t *buffers, uint64_t *live);
 
 /* The gradient of the last OFS_TRAIN step, flat in tensor order; borrowed. For tests. */
 const ofs_real *ofs_plan_gradient(const ofs_plan *plan);

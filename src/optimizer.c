@@ -34,8 +34,8 @@ static void sgd_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
-  real *v = m->optimizer.moments ? m->optimizer.moment[0] + from : NULL;
-  m->kernels.sgd(&p->update, m->params + from, v, p->gradient + from, to - from);
+  real *v = m->optimizer.moments ? m->optimizer.moment[0] + op->moment_from + from : NULL;
+  m->kernels.sgd(&p->update, m->params + op->from + from, v, p->gradient + op->from + from, to - from);
 }
 
 static void adam_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -43,14 +43,27 @@ static void adam_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
-  m->kernels.adam(&p->update, m->params + from, m->optimizer.moment[0] + from, m->optimizer.moment[1] + from,
-                  p->gradient + from, to - from);
+  real *const *moment = m->optimizer.moment;
+  uint64_t at = op->moment_from + from;
+  m->kernels.adam(&p->update, m->params + op->from + from, moment[0] + at, moment[1] + at, p->gradient + op->from + from,
+                  to - from);
 }
 
 void ofs_build_update(ofs_builder *b) {
-  int sgd = b->model->optimizer.type == OFS_SGD;
-  ofs_op *op = ofs_build_op(b, NULL, sgd ? sgd_part : adam_part, b->gradient, 0, 0, 0);
-  ofs_cut(b, op, b->model->parameters, 1, sgd ? 40 : 120, 16);
+  const ofs_model *m = b->model;
+  int sgd = m->optimizer.type == OFS_SGD;
+  ofs_op *op = NULL;
+  for (uint32_t i = 0; i < m->layer_count; i++)
+    for (uint32_t k = 0; k < m->layers[i].weight_count; k++) {
+      const ofs_weight *w = &m->layers[i].weights[k];
+      if (m->layers[i].tied || !m->layers[i].trains || w->momentum >= 0) continue;
+      uint64_t before = op && op->from + op->units == w->at ? op->units : 0;
+      if (!before) {
+        op = ofs_build_op(b, NULL, sgd ? sgd_part : adam_part, b->gradient, 0, 0, 0);
+        op->from = w->at, op->moment_from = w->moment_at;
+      }
+      ofs_cut(b, op, before + w->size, 1, sgd ? 40 : 120, 16);
+    }
 }
 
 void ofs_update_begin(ofs_plan *p) {

@@ -3,7 +3,7 @@
  * Layers emit operations over numbered buffers; which operations use a buffer gives its lifetime; buffers
  * whose lifetimes do not meet share memory. Everything is collected in the model's scratch, measured, and
  * copied into the plan's block, so measuring and building cannot disagree. */
-#include "internal.h"
+#include "layers/layers.h"
 
 uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed) {
   uint64_t n = fixed ? elements : ofs_mul_sat(elements, b->batch);
@@ -22,7 +22,7 @@ static void use(ofs_builder *b, uint32_t buffer, uint32_t op) {
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3) {
   ofs_op *op = &b->ops[b->op_count];
-  *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .block = 1, .tiles = 1, .waves = 1, .buffer = {b0, b1, b2, b3}};
+  *op = (ofs_op){.run = run, .layer = l, .phase = b->phase, .batch = b->batch, .times = b->times, .block = 1, .tiles = 1, .waves = 1, .buffer = {b0, b1, b2, b3}};
   for (int i = 0; i < 4; i++) use(b, op->buffer[i], b->op_count);
   b->op_count++;
   return op;
@@ -49,7 +49,8 @@ void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double
 
 void ofs_part_range(const ofs_plan *p, const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to,
                     uint32_t *tile) {
-  uint64_t units = op->fixed ? op->units : op->units * p->count;
+  (void)p;
+  uint64_t units = op->fixed ? op->units : op->units * op->count;
   part %= op->parts / op->waves;
   *tile = part % op->tiles;
   *from = part / op->tiles * op->block;
@@ -66,51 +67,156 @@ void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, u
   }
 }
 
-/* The program: gather, forward, loss, backward, update. */
-static uint32_t build_forward(ofs_builder *b) {
-  const ofs_model *m = b->model;
-  uint32_t x = ofs_build_gather(b);
-  for (uint32_t i = 0; i < m->layer_count; i++) {
-    b->x[i] = x;
-    x = ofs_layer_kind_of(m->layers[i].type)->forward(b, &m->layers[i], x);
-    b->y[i] = x;
+/* ---- who reads a buffer, whose gradient it is ---- */
+
+static uint32_t output_of(const ofs_builder *b, int32_t from) { return from < 0 ? b->inputs[-1 - from] : b->y[from]; }
+
+uint32_t ofs_input(const ofs_builder *b, const ofs_layer *l, uint32_t i) { return output_of(b, l->from[i]); }
+
+uint32_t ofs_mask(const ofs_builder *b, const ofs_layer *l, uint32_t i) { return l->from[i] < 0 ? 0 : b->mask[l->from[i]]; }
+
+int ofs_sole(const ofs_builder *b, const ofs_layer *l, uint32_t i) {
+  return b->kind != OFS_TRAIN && !b->buffers[ofs_input(b, l, i)].pending;
+}
+
+uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements) {
+  return b->buffers[dy].owners ? ofs_build_buffer(b, elements, 0) : dy;
+}
+
+/* op->n: 1 where b is added. */
+static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  real *c = op->at[0];
+  const real *a = op->at[1], *other = op->at[2];
+  if (!op->n[0]) ofs_copy(c + from, a + from, to - from);
+  else
+    for (uint64_t i = from; i < to; i++) c[i] = a[i] + other[i];
+}
+
+void ofs_build_add(ofs_builder *b, const ofs_layer *l, uint32_t c, uint32_t a, uint32_t other, uint64_t elements) {
+  ofs_op *op = ofs_build_op(b, l, sum_part, c, a, other, 0);
+  op->n[0] = other > 0;
+  ofs_cut(b, op, elements, 0, 8, 16);
+}
+
+void ofs_build_copy(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, uint64_t elements) {
+  ofs_build_add(b, l, y, x, 0, elements);
+}
+
+/* `dx` is a gradient of what `from` puts out, or another part of it. */
+static void give(ofs_builder *b, const ofs_layer *l, int32_t from, uint64_t elements, uint32_t dx) {
+  if (from < 0 || !dx) return;
+  uint32_t *dy = &b->dy[from], sum = *dy;
+  if (!sum) {
+    *dy = dx;
+    b->buffers[dx].owners++;
+    return;
   }
-  return x;
+  b->buffers[sum].owners--;
+  uint32_t to = b->buffers[sum].owners ? ofs_build_buffer(b, elements, 0) : sum; /* never dx: who gives may go on to use it */
+  ofs_build_add(b, l, to, sum, dx, elements);
+  b->buffers[to].owners++;
+  *dy = to;
 }
 
-static void build_backward(ofs_builder *b, uint32_t dy) {
+void ofs_give(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx) { give(b, l, l->from[i], l->ins[i].size, dx); }
+
+/* ---- the program: gather, forward, losses, backward, update ---- */
+
+/* The builder counts samples as the layer sees them; NULL: as the model does. */
+static void see(ofs_builder *b, const ofs_layer *l) {
+  uint64_t batch = (uint64_t)b->samples * (l ? l->times : 1);
+  b->too_many |= batch > INT32_MAX;
+  b->times = l ? l->times : 1;
+  b->batch = b->too_many ? b->samples : (uint32_t)batch;
+}
+
+static void build_forward(ofs_builder *b) {
   const ofs_model *m = b->model;
-  uint32_t first = 0; /* the first layer that learns: nothing before it needs a gradient */
-  while (first < m->layer_count && !m->layers[first].weights_size) first++;
-  for (uint32_t i = m->layer_count; i-- > first;)
-    dy = ofs_layer_kind_of(m->layers[i].type)->backward(b, &m->layers[i], dy, i > first);
+  ofs_build_gather(b);
+  ofs_build_tied(b);
+  for (uint32_t i = 0; i < m->layer_count; i++)
+    for (uint32_t k = 0; k < m->layers[i].in_count; k++)
+      if (m->layers[i].from[k] < 0) b->buffers[ofs_input(b, &m->layers[i], k)].pending++;
+  for (uint32_t i = 0; i < m->layer_count; i++) {
+    ofs_layer *l = &m->layers[i];
+    const ofs_layer_kind *kind = ofs_layer_kind_of(l->type);
+    for (uint32_t k = 0; k < l->in_count; k++) b->buffers[ofs_input(b, l, k)].pending--;
+    see(b, l);
+    b->x[i] = ofs_input(b, l, 0);
+    b->y[i] = kind->forward(b, l, b->x[i]);
+    if (kind->masks && !b->mask[i]) b->mask[i] = ofs_mask(b, l, 0);
+    b->buffers[b->y[i]].pending += l->readers + (l->head > 0);
+  }
+  see(b, NULL);
 }
 
-static uint32_t build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
-  *b = (ofs_builder){.model = m, .kind = kind, .batch = batch, .ops = m->ops, .buffers = m->buffers};
-  b->x = m->links;
-  b->y = b->x + m->layer_count;
-  b->aux = b->y + m->layer_count;
-  b->held = b->aux + m->layer_count;
+/* The losses of all outputs, of which a plan that trains gets the gradients. */
+static void build_losses(ofs_builder *b) {
+  const ofs_model *m = b->model;
+  for (uint32_t k = 0; k < m->head_count; k++) {
+    uint32_t i = m->heads[k].node;
+    const ofs_layer *l = &m->layers[i];
+    uint32_t dy = ofs_build_loss(b, k, b->logits[i] ? b->logits[i] : b->y[i]);
+    if (b->kind != OFS_TRAIN) continue;
+    if (ofs_takes_logits(b, l) && l->readers) b->dlogits[i] = dy;
+    else give(b, NULL, (int32_t)i, l->shape.size, dy);
+  }
+}
+
+static void build_backward(ofs_builder *b) {
+  const ofs_model *m = b->model;
+  for (uint32_t i = m->layer_count; i-- > 0;) {
+    ofs_layer *l = &m->layers[i];
+    uint32_t dy = b->dy[i];
+    int wanted = 0;
+    if (!l->wants || !dy) continue;
+    for (uint32_t k = 0; k < l->in_count; k++)
+      if (l->from[k] >= 0 && m->layers[l->from[k]].wants) wanted |= 1 << k;
+    b->buffers[dy].owners--;
+    see(b, l);
+    uint32_t dx = ofs_layer_kind_of(l->type)->backward(b, l, dy, wanted);
+    if (wanted & 1) ofs_give(b, l, 0, dx);
+  }
+  see(b, NULL);
+  ofs_build_tied_gradient(b);
+}
+
+static void lasts(ofs_buffer *u) {
+  u->first = 0;
+  u->last = UINT32_MAX;
+}
+
+static void begin(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
+  *b = (ofs_builder){.model = m, .kind = kind, .samples = batch, .ops = m->ops, .buffers = m->buffers};
+  uint32_t **link[] = {&b->x, &b->y, &b->aux, &b->held, &b->mask, &b->dy, &b->logits, &b->dlogits};
+  for (uint32_t i = 0; i < OFS_LINKS; i++) *link[i] = m->links + (size_t)i * m->layer_count;
+  for (size_t i = 0; i < (size_t)OFS_LINKS * m->layer_count; i++) m->links[i] = 0;
+  _Static_assert(sizeof link / sizeof *link == OFS_LINKS, "as many as there is room for");
+  see(b, NULL);
   b->buffers[0] = (ofs_buffer){0};
-  uint64_t words = (2 * sizeof(double) + sizeof(real) - 1) / sizeof(real);
-  b->rows = ofs_build_buffer(b, words, 0);
+}
+
+static void build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
+  begin(b, m, kind, batch);
+  uint64_t words = (sizeof(double) + sizeof(real) - 1) / sizeof(real);
+  b->rows = ofs_build_buffer(b, 2 * words * m->head_count, 0);
   b->indices = ofs_build_buffer(b, words, 0);
-  b->gradient = kind == OFS_TRAIN ? ofs_build_buffer(b, m->parameters, 1) : 0;
-  uint32_t y = build_forward(b);
-  if (kind != OFS_PREDICT) {
-    uint32_t dy = ofs_build_loss(b, y);
-    if (kind == OFS_TRAIN) {
-      build_backward(b, dy);
-      b->phase = OFS_PHASE_UPDATE;
-      ofs_build_update(b);
-    }
+  b->gradient = kind == OFS_TRAIN ? ofs_build_buffer(b, m->parameters + m->tied, 1) : 0;
+  build_forward(b);
+  if (kind != OFS_PREDICT) build_losses(b);
+  if (kind == OFS_TRAIN) {
+    build_backward(b);
+    b->phase = OFS_PHASE_UPDATE;
+    ofs_build_update(b);
   }
   /* these live as long as the plan: they are read between steps */
-  const uint32_t lasting[] = {b->rows, b->indices, b->gradient, kind == OFS_PREDICT ? y : 0};
-  for (uint32_t i = 0; i < 4; i++)
-    if (lasting[i]) b->buffers[lasting[i]].first = 0, b->buffers[lasting[i]].last = UINT32_MAX;
-  return y;
+  const uint32_t own[] = {b->rows, b->indices, b->gradient};
+  for (uint32_t i = 0; i < 3; i++)
+    if (own[i]) lasts(&b->buffers[own[i]]);
+  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++) lasts(&b->buffers[b->y[m->heads[i].node]]);
 }
 
 /* Joins two lists of buffers, the biggest first; of two that are alike, that of `a`. */
@@ -181,42 +287,57 @@ static void count_bytes(const ofs_builder *b, ofs_op *op) {
   }
 }
 
+/* What is alive at one operation, at most. */
+static uint64_t live_bytes(const ofs_builder *b) {
+  uint64_t most = 0;
+  for (uint32_t op = 0; op < b->op_count; op++) {
+    uint64_t now = 0;
+    for (uint32_t i = 1; i <= b->buffer_count; i++)
+      if (b->buffers[i].first <= op && b->buffers[i].last >= op) now += b->buffers[i].bytes;
+    if (now > most) most = now;
+  }
+  return most;
+}
+
+void ofs_plan_memory(const ofs_plan *p, uint64_t *buffers, uint64_t *live) {
+  *buffers = p->buffer_bytes;
+  *live = p->live_bytes;
+}
+
 static uint64_t head_bytes(const ofs_builder *b) {
   uint64_t n = (sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
   return n + ((b->op_count * sizeof(ofs_op) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1));
 }
 
 /* Parts are counted in 32 bits. */
-static int too_many_parts(const ofs_op *op, uint32_t batch) {
-  double units = (double)op->units * (op->fixed ? 1 : batch), block = (double)op->block;
+static int too_many_parts(const ofs_op *op) {
+  double units = (double)op->units * (op->fixed ? 1 : op->batch), block = (double)op->block;
   return (units / block + 1) * op->tiles * op->waves > INT32_MAX || block > (op->layer ? UINT32_MAX : 1e18);
 }
 
-static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch, uint32_t *y, uint64_t *bytes,
-                          ofs_error *err) {
+static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch, uint64_t *bytes, ofs_error *err) {
   if (kind < OFS_TRAIN || kind > OFS_PREDICT)
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, kind, OFS_TRAIN, OFS_PREDICT);
   if (batch < 1 || batch > 1u << 24)
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1, 1u << 24);
-  *y = build(b, m, kind, batch);
+  build(b, m, kind, batch);
   *bytes = ofs_add_sat(head_bytes(b), place_buffers(b->buffers, b->buffer_count));
+  if (b->too_many) *bytes = OFS_BYTES_MAX;
   for (uint32_t i = 0; i < b->op_count; i++)
-    if (too_many_parts(&b->ops[i], batch)) *bytes = OFS_BYTES_MAX; /* which nobody has */
+    if (too_many_parts(&b->ops[i])) *bytes = OFS_BYTES_MAX; /* which nobody has */
   return OFS_OK;
 }
 
 ofs_status ofs_plan_bytes(ofs_model *m, int kind, uint32_t batch, uint64_t *bytes, ofs_error *err) {
   ofs_builder b;
-  uint32_t y;
-  return measure(&b, m, kind, batch, &y, bytes, err);
+  return measure(&b, m, kind, batch, bytes, err);
 }
 
 ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint32_t batch, ofs_plan **plan,
                          ofs_error *err) {
   ofs_builder b;
-  uint32_t y;
   uint64_t needed;
-  ofs_status s = measure(&b, m, kind, batch, &y, &needed, err);
+  ofs_status s = measure(&b, m, kind, batch, &needed, err);
   if (s < 0) return s;
   if (bytes < needed)
     return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0, (double)needed);
@@ -233,7 +354,10 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
   p->rows = (double *)(data + b.buffers[b.rows].offset);
   p->indices = (uint64_t *)(data + b.buffers[b.indices].offset);
   p->gradient = b.gradient ? (real *)(data + b.buffers[b.gradient].offset) : NULL;
-  p->output = kind == OFS_PREDICT ? (real *)(data + b.buffers[y].offset) : NULL;
+  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++)
+    p->outputs[i] = (real *)(data + b.buffers[b.y[m->heads[i].node]].offset);
+  p->buffer_bytes = needed - head_bytes(&b);
+  p->live_bytes = live_bytes(&b);
   *plan = p;
   return OFS_OK;
 }

@@ -11,7 +11,8 @@ void ofs_plan_cut(ofs_plan *p, uint32_t count) {
   p->saves = 0;
   for (uint32_t i = 0; i < p->op_count; i++) {
     ofs_op *op = &p->ops[i];
-    uint64_t units = op->fixed ? op->units : op->units * count;
+    op->count = count * op->times;
+    uint64_t units = op->fixed ? op->units : op->units * op->count;
     op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
     op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
     op->shared = ofs_region_pays(op);
@@ -26,7 +27,11 @@ ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
   const ofs_model *m = p->model;
   if (p->running) return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
   int x = d->x_type == OFS_F32 || d->x_type == OFS_U8;
-  int y = d->y_type == OFS_F32 || (d->y_type == OFS_I32 && m->targets) || p->kind == OFS_PREDICT;
+  int y = d->y_type == OFS_F32 || p->kind == OFS_PREDICT;
+  if (d->y_type == OFS_I32 && m->head_count == 1 && m->heads[0].targets) y = 1;
+  for (uint32_t k = 0; k < m->head_count; k++)
+    if (d->y_indices >> k & 1 && !m->heads[k].targets) y = 0;
+  if (d->y_indices >> m->head_count) y = 0;
   if (!x || !y)
     return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, x ? d->y_type : d->x_type, OFS_F32,
                       OFS_I32);
@@ -61,12 +66,15 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
 static void complete(ofs_plan *p) {
   p->running = 0;
   p->complete = 1;
-  p->totals = (ofs_totals){0, 0, p->count};
-  if (p->kind != OFS_PREDICT)
+  p->totals = (ofs_totals){.count = p->count};
+  uint32_t heads = p->kind == OFS_PREDICT ? 0 : p->model->head_count;
+  for (uint32_t k = 0; k < heads; k++) {
     for (uint32_t i = 0; i < p->count; i++) {
-      p->totals.loss += p->rows[2 * i];
-      p->totals.correct += p->rows[2 * i + 1];
+      p->totals.losses[k] += p->rows[2 * (heads * (size_t)i + k)];
+      p->totals.correct[k] += p->rows[2 * (heads * (size_t)i + k) + 1];
     }
+    p->totals.loss += p->model->heads[k].weight * p->totals.losses[k];
+  }
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 
@@ -120,5 +128,7 @@ ofs_status ofs_step_discard(ofs_plan *p) {
 }
 
 void ofs_step_totals(const ofs_plan *p, ofs_totals *t) { *t = p->totals; }
-const ofs_real *ofs_plan_output(const ofs_plan *p) { return p->complete ? p->output : NULL; }
+const ofs_real *ofs_plan_output(const ofs_plan *p, uint32_t i) {
+  return p->complete && i < p->model->head_count ? p->outputs[i] : NULL;
+}
 const ofs_real *ofs_plan_gradient(const ofs_plan *p) { return p->gradient; }

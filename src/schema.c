@@ -1,15 +1,11 @@
 /* schema.c: the table of schema.h as an array of numbers, and as a text of the names that belong to them. Both are
  * expansions of the same macros; there is no third place that knows a range or a default. What is in the array is
  * not in the text: every page that trains loads both. */
-#include "schema.h"
-
-#include <stddef.h>
-
-#include "offstage.h"
+#include "internal.h"
 
 const ofs_field ofs_fields[] = {
 #define FIELD_ROW(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  {OFS_##record, id, OFS_KIND_##kind, least, most, spread, OFS_IS_##presence, low, high, dflt},
+  {OFS_##record, id, OFS_KIND_##kind, least, spread, OFS_IS_##presence, most, low, high, dflt},
     OFS_FIELDS(FIELD_ROW)
 #undef FIELD_ROW
 };
@@ -30,12 +26,12 @@ int ofs_record_group(uint32_t record) {
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
   for (uint32_t i = 0; i < ofs_field_count; i++)
     if (ofs_fields[i].record == record && ofs_fields[i].id == id) return &ofs_fields[i];
-  return NULL;
+  return ofs_record_group(record) == 'l' ? ofs_field_find(OFS_COMMON, id) : NULL;
 }
 
 /* The table is checked once, by the compiler. */
 #define FIELD_ASSERT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  _Static_assert((least) >= 1 && (most) <= OFS_MAX_RANK, "bounds of " name);
+  _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, "bounds of " name);
 OFS_FIELDS(FIELD_ASSERT)
 #undef FIELD_ASSERT
 
@@ -47,22 +43,20 @@ OFS_FIELDS(FIELD_ASSERT)
   C(OFS_F32, "F32", 1)                                                                                         \
   C(OFS_U8, "U8", 2)                                                                                           \
   C(OFS_I32, "I32", 3)                                                                                         \
-  C(OFS_KERNEL, "KERNEL", 0)                                                                                   \
-  C(OFS_BIAS, "BIAS", 1)                                                                                       \
-  C(OFS_RECURRENT_KERNEL, "RECURRENT_KERNEL", 2)                                                               \
   C(OFS_MAX_RANK, "MAX_RANK", 6)                                                                               \
   C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)                                                                        \
   C(OFS_ALIGN, "ALIGN", 64)                                                                                    \
   C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)                                                                   \
   C(OFS_IN_MODEL, "IN_MODEL", -1)                                                                              \
   C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)                                                                      \
-  C(OFS_IN_BYTES, "IN_BYTES", -3)
+  C(OFS_IN_BYTES, "IN_BYTES", -3)                                                                              \
+  C(OFS_IN_OUTPUT, "IN_OUTPUT", -16)
 #define CONSTANT_ASSERT(symbol, name, value) _Static_assert((int64_t)(symbol) == (value), "constant " name);
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
 
 /* Whoever reads the array from outside has its layout from the head of schema.h. */
-_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 6 && offsetof(ofs_field, low) == 8 &&
+_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 5 && offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
     offsetof(ofs_field, fallback) == 24, "layout of a field");
 
 static const char schema_text[] = OFS_VERSION "\n"

@@ -7,12 +7,15 @@
  *
  * The text is six lines, of words with a space before each: the version; (name, value) of constants; (id, name) of
  * reasons; (id, group, name) of records; (enumeration, id, name) of values; (name, enumeration or nothing) of the
- * fields in ofs_fields' order. An entry of ofs_fields is 32 bytes: u8 record, id, kind, least, most, spread, presence
+ * fields in ofs_fields' order. An entry of ofs_fields is 32 bytes: u8 record, id, kind, least, spread, presence, u16 most
  * (kinds and presences count from 0 in the order told below), a byte of nothing, f64 low, high, default.
  *
  * The bytes of a spec, little-endian, no padding:
  *     u32 magic "OFS1" | u32 number of records | records
- *     record: u16 record id | u16 number of fields | fields        (model, one optimizer, then the layers)
+ *     record: u16 record id | u16 number of fields | fields
+ *         the model, which has the first input; further inputs; one optimizer; the layers; outputs, where the last layer's is
+ *         not the only one. A wrapper (bidirectional, timeDistributed) stands before the layer that it wraps. Fields of
+ *         the record `common` may stand in any layer (in a wrapper, not in what it wraps, but for trainable).
  *     field:  u8 field id | u8 zero | u16 count | count x f64      (enumerations by id, booleans 0 or 1) */
 #ifndef OFS_SCHEMA_H
 #define OFS_SCHEMA_H
@@ -36,7 +39,48 @@
   R(DROPOUT, 38, "layer", "dropout")                       \
   R(ACTIVATION, 39, "layer", "activation")                 \
   R(LSTM, 40, "layer", "lstm")                             \
-  R(GRU, 41, "layer", "gru")
+  R(GRU, 41, "layer", "gru")                               \
+  R(CONV1D, 42, "layer", "conv1d")                         \
+  R(DEPTHWISE_CONV2D, 43, "layer", "depthwiseConv2d")      \
+  R(SEPARABLE_CONV2D, 44, "layer", "separableConv2d")      \
+  R(CONV2D_TRANSPOSE, 45, "layer", "conv2dTranspose")      \
+  R(MAX_POOLING1D, 46, "layer", "maxPooling1d")            \
+  R(AVERAGE_POOLING1D, 47, "layer", "averagePooling1d")    \
+  R(GLOBAL_MAX_POOLING1D, 48, "layer", "globalMaxPooling1d") \
+  R(GLOBAL_AVERAGE_POOLING1D, 49, "layer", "globalAveragePooling1d") \
+  R(GLOBAL_MAX_POOLING2D, 50, "layer", "globalMaxPooling2d") \
+  R(GLOBAL_AVERAGE_POOLING2D, 51, "layer", "globalAveragePooling2d") \
+  R(UP_SAMPLING2D, 52, "layer", "upSampling2d")            \
+  R(ZERO_PADDING2D, 53, "layer", "zeroPadding2d")          \
+  R(CROPPING2D, 54, "layer", "cropping2d")                 \
+  R(PERMUTE, 55, "layer", "permute")                       \
+  R(REPEAT_VECTOR, 56, "layer", "repeatVector")            \
+  R(RESCALING, 57, "layer", "rescaling")                   \
+  R(NORMALIZATION, 58, "layer", "normalization")           \
+  R(BATCH_NORMALIZATION, 59, "layer", "batchNormalization") \
+  R(LAYER_NORMALIZATION, 60, "layer", "layerNormalization") \
+  R(GROUP_NORMALIZATION, 61, "layer", "groupNormalization") \
+  R(EMBEDDING, 62, "layer", "embedding")                   \
+  R(POSITION_EMBEDDING, 63, "layer", "positionEmbedding")  \
+  R(SIMPLE_RNN, 64, "layer", "simpleRNN")                  \
+  R(BIDIRECTIONAL, 65, "layer", "bidirectional")           \
+  R(TIME_DISTRIBUTED, 66, "layer", "timeDistributed")      \
+  R(MULTI_HEAD_ATTENTION, 67, "layer", "multiHeadAttention") \
+  R(SPATIAL_DROPOUT2D, 68, "layer", "spatialDropout2d")    \
+  R(GAUSSIAN_NOISE, 69, "layer", "gaussianNoise")          \
+  R(SOFTMAX, 70, "layer", "softmax")                       \
+  R(PRELU, 71, "layer", "prelu")                           \
+  R(ADD, 72, "layer", "add")                               \
+  R(SUBTRACT, 73, "layer", "subtract")                     \
+  R(MULTIPLY, 74, "layer", "multiply")                     \
+  R(AVERAGE, 75, "layer", "average")                       \
+  R(MAXIMUM, 76, "layer", "maximum")                       \
+  R(MINIMUM, 77, "layer", "minimum")                       \
+  R(CONCATENATE, 78, "layer", "concatenate")               \
+  R(DOT, 79, "layer", "dot")                               \
+  R(COMMON, 120, "common", "common")                       \
+  R(INPUT, 121, "input", "input")                          \
+  R(OUTPUT, 122, "result", "output")
 
 /* V(enumeration, symbol, id, name): the values of an enumeration */
 #define OFS_VALUES(V)                                                              \
@@ -74,6 +118,40 @@
   V("initializer", INIT_RANDOM_NORMAL, 9, "randomNormal")                          \
   V("initializer", INIT_TRUNCATED_NORMAL, 10, "truncatedNormal")                   \
   V("initializer", INIT_ORTHOGONAL, 11, "orthogonal")                              \
+  V("role", KERNEL, 0, "kernel")                                                   \
+  V("role", BIAS, 1, "bias")                                                       \
+  V("role", RECURRENT_KERNEL, 2, "recurrent_kernel")                               \
+  V("role", DEPTHWISE_KERNEL, 3, "depthwise_kernel")                               \
+  V("role", POINTWISE_KERNEL, 4, "pointwise_kernel")                               \
+  V("role", GAMMA, 5, "gamma")                                                     \
+  V("role", BETA, 6, "beta")                                                       \
+  V("role", MOVING_MEAN, 7, "moving_mean")                                         \
+  V("role", MOVING_VARIANCE, 8, "moving_variance")                                 \
+  V("role", EMBEDDINGS, 9, "embeddings")                                           \
+  V("role", ALPHA, 10, "alpha")                                                    \
+  V("role", QUERY_KERNEL, 11, "query_kernel")                                      \
+  V("role", QUERY_BIAS, 12, "query_bias")                                          \
+  V("role", KEY_KERNEL, 13, "key_kernel")                                          \
+  V("role", KEY_BIAS, 14, "key_bias")                                              \
+  V("role", VALUE_KERNEL, 15, "value_kernel")                                      \
+  V("role", VALUE_BIAS, 16, "value_bias")                                          \
+  V("role", OUTPUT_KERNEL, 17, "output_kernel")                                    \
+  V("role", OUTPUT_BIAS, 18, "output_bias")                                        \
+  V("role", MEAN, 19, "mean")                                                      \
+  V("role", VARIANCE, 20, "variance")                                              \
+  V("merge", MERGE_CONCAT, 0, "concat")                                            \
+  V("merge", MERGE_SUM, 1, "sum")                                                  \
+  V("merge", MERGE_MUL, 2, "mul")                                                  \
+  V("merge", MERGE_AVE, 3, "ave")                                                  \
+  V("initializer", INIT_IDENTITY, 12, "identity")                                  \
+  V("initializer", INIT_VARIANCE_SCALING, 13, "varianceScaling")                   \
+  V("initializer", INIT_CONSTANT, 14, "constant")                                  \
+  V("fanMode", FAN_IN, 0, "fanIn")                                                 \
+  V("fanMode", FAN_OUT, 1, "fanOut")                                               \
+  V("fanMode", FAN_AVG, 2, "fanAvg")                                               \
+  V("distribution", DISTRIBUTION_TRUNCATED, 0, "truncatedNormal")                  \
+  V("distribution", DISTRIBUTION_NORMAL, 1, "normal")                              \
+  V("distribution", DISTRIBUTION_UNIFORM, 2, "uniform")                            \
   V("loss", LOSS_SPARSE_CATEGORICAL, 0, "sparseCategoricalCrossentropy")           \
   V("loss", LOSS_CATEGORICAL, 1, "categoricalCrossentropy")                        \
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                  \
@@ -81,8 +159,22 @@
   V("loss", LOSS_MAE, 4, "meanAbsoluteError")                                      \
   V("loss", LOSS_HUBER, 5, "huber")
 
+/* The most values of one field, and of one record. */
+#define OFS_MAX_VALUES 1024
+#define OFS_RECORD_VALUES 2200
+/* Numbers that an initializer may be told: constant (value), randomUniform (minval, maxval), randomNormal and
+ * truncatedNormal (mean, stddev), orthogonal and identity (gain), varianceScaling (scale, mode, distribution). */
+#define OFS_INIT_VALUES 3
+
+/* What one of a layer's weights may be told, by consecutive tens of ids: initializer at `id` (its own id, then its
+ * numbers), regularizer [l1, l2] at id + 10, constraint [largest norm, axis] at id + 20. */
+#define OFS_WEIGHT_FIELDS(F, record, symbol, id, id10, id20, name, dflt)                                               \
+  F(record, symbol##_INIT, id, name "Initializer", initializer, "initializer", 1, 4, 0, 0, 14, default, dflt)          \
+  F(record, symbol##_REG, id10, name "Regularizer", number, "regularizer", 2, 2, 0, 0, 1e6, optional, 0)            \
+  F(record, symbol##_NORM, id20, name "Constraint", number, "constraint", 2, 2, 0, 0, 1e30, optional, 0)
+
 /* F(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, default)
- *   kind      integer | number | boolean | enum
+ *   kind      integer | number | boolean | enum | initializer (an enum, then up to three numbers)
  *   least..most  how many values the field holds; spread 1: one value stands for `most` equal ones
  *   presence  required | default | optional (absent has a meaning of its own, told in the documentation) */
 #define OFS_FIELDS(F)                                                                                         \
@@ -106,8 +198,8 @@
   F(DENSE, DENSE_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                           \
   F(DENSE, DENSE_ACTIVATION, 1, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                 \
   F(DENSE, DENSE_USE_BIAS, 2, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                              \
-  F(DENSE, DENSE_KERNEL_INIT, 3, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)        \
-  F(DENSE, DENSE_BIAS_INIT, 4, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)            \
+  OFS_WEIGHT_FIELDS(F, DENSE, DENSE_KERNEL, 3, 13, 23, "kernel", 2)                                         \
+  OFS_WEIGHT_FIELDS(F, DENSE, DENSE_BIAS, 4, 14, 24, "bias", 0)                                             \
   F(CONV2D, CONV2D_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)                     \
   F(CONV2D, CONV2D_KERNEL_SIZE, 1, "kernelSize", integer, "", 1, 2, 1, 1, 65535, required, 0)                 \
   F(CONV2D, CONV2D_STRIDES, 2, "strides", integer, "", 1, 2, 1, 1, 65535, default, 1)                         \
@@ -115,8 +207,8 @@
   F(CONV2D, CONV2D_DILATION_RATE, 4, "dilationRate", integer, "", 1, 2, 1, 1, 65535, default, 1)              \
   F(CONV2D, CONV2D_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)               \
   F(CONV2D, CONV2D_USE_BIAS, 6, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
-  F(CONV2D, CONV2D_KERNEL_INIT, 7, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)      \
-  F(CONV2D, CONV2D_BIAS_INIT, 8, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)          \
+  OFS_WEIGHT_FIELDS(F, CONV2D, CONV2D_KERNEL, 7, 17, 27, "kernel", 2)                                       \
+  OFS_WEIGHT_FIELDS(F, CONV2D, CONV2D_BIAS, 8, 18, 28, "bias", 0)                                           \
   F(MAX_POOLING2D, MAX_POOL_SIZE, 0, "poolSize", integer, "", 1, 2, 1, 1, 65535, default, 2)                  \
   F(MAX_POOLING2D, MAX_POOL_STRIDES, 1, "strides", integer, "", 1, 2, 1, 1, 65535, optional, 0)               \
   F(MAX_POOLING2D, MAX_POOL_PADDING, 2, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)                \
@@ -130,20 +222,34 @@
   F(LSTM, LSTM_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                \
   F(LSTM, LSTM_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)         \
   F(LSTM, LSTM_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                \
-  F(LSTM, LSTM_KERNEL_INIT, 4, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)          \
-  F(LSTM, LSTM_RECURRENT_INIT, 5, "recurrentInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 11)   \
-  F(LSTM, LSTM_BIAS_INIT, 6, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)              \
+  OFS_WEIGHT_FIELDS(F, LSTM, LSTM_KERNEL, 4, 14, 24, "kernel", 2)                                           \
+  OFS_WEIGHT_FIELDS(F, LSTM, LSTM_RECURRENT, 5, 15, 25, "recurrent", 11)                                    \
+  OFS_WEIGHT_FIELDS(F, LSTM, LSTM_BIAS, 6, 16, 26, "bias", 0)                                               \
   F(LSTM, LSTM_UNIT_FORGET_BIAS, 7, "unitForgetBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                 \
   F(LSTM, LSTM_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)                \
   F(GRU, GRU_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                               \
   F(GRU, GRU_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                  \
   F(GRU, GRU_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)           \
   F(GRU, GRU_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                  \
-  F(GRU, GRU_KERNEL_INIT, 4, "kernelInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 2)            \
-  F(GRU, GRU_RECURRENT_INIT, 5, "recurrentInitializer", enum, "initializer", 1, 1, 0, 0, 11, default, 11)     \
-  F(GRU, GRU_BIAS_INIT, 6, "biasInitializer", enum, "initializer", 1, 1, 0, 0, 10, default, 0)                \
+  OFS_WEIGHT_FIELDS(F, GRU, GRU_KERNEL, 4, 14, 24, "kernel", 2)                                             \
+  OFS_WEIGHT_FIELDS(F, GRU, GRU_RECURRENT, 5, 15, 25, "recurrent", 11)                                      \
+  OFS_WEIGHT_FIELDS(F, GRU, GRU_BIAS, 6, 16, 26, "bias", 0)                                                 \
   F(GRU, GRU_RESET_AFTER, 7, "resetAfter", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
-  F(GRU, GRU_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)
+  F(GRU, GRU_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)  \
+  F(BIDIRECTIONAL, BIDIRECTIONAL_MERGE, 0, "mergeMode", enum, "merge", 1, 1, 0, 0, 3, default, 0)             \
+  F(CONCATENATE, CONCATENATE_AXIS, 0, "axis", integer, "", 1, 1, 0, -6, 6, default, -1)                       \
+  F(COMMON, LAYER_INPUT, 36, "input", integer, "", 1, 16, 0, -8, 1023, optional, 0)                           \
+  F(COMMON, LAYER_TRAINABLE, 37, "trainable", boolean, "", 1, 1, 0, 0, 1, default, 1)                         \
+  F(COMMON, LAYER_TIED_TO, 38, "tiedTo", integer, "", 1, 1, 0, 0, 1023, optional, 0)                          \
+  F(INPUT, INPUT_SHAPE, 0, "shape", integer, "", 1, 6, 0, 1, 16777216, required, 0)                           \
+  F(OUTPUT, OUTPUT_LAYER, 0, "layer", integer, "", 1, 1, 0, 0, 1023, required, 0)                             \
+  F(OUTPUT, OUTPUT_LOSS, 1, "loss", enum, "loss", 1, 1, 0, 0, 5, optional, 0)                                 \
+  F(OUTPUT, OUTPUT_LOSS_WEIGHT, 2, "lossWeight", number, "", 1, 1, 0, 0, 1e6, default, 1)                     \
+  F(OUTPUT, OUTPUT_LABEL_SMOOTHING, 3, "labelSmoothing", number, "", 1, 1, 0, 0, 0.999999, default, 0)        \
+  F(OUTPUT, OUTPUT_DELTA, 4, "delta", number, "", 1, 1, 0, 1e-6, 1e6, default, 1)                             \
+  F(OUTPUT, OUTPUT_GAMMA, 5, "gamma", number, "", 1, 1, 0, 0, 100, default, 2)                                \
+  F(OUTPUT, OUTPUT_ALPHA, 6, "alpha", number, "", 1, 1, 0, 0, 1, default, 0.25)                               \
+  F(OUTPUT, OUTPUT_BALANCED, 7, "applyClassBalancing", boolean, "", 1, 1, 0, 0, 1, default, 0)
 
 #define OFS_RECORD_ENUM(symbol, id, group, name) OFS_##symbol = id,
 enum { OFS_RECORDS(OFS_RECORD_ENUM) };
@@ -158,18 +264,19 @@ enum { OFS_VALUES(OFS_VALUE_ENUM) };
 enum { OFS_FIELDS(OFS_FIELD_ENUM) };
 #undef OFS_FIELD_ENUM
 
-enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum };
+enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum, OFS_KIND_initializer };
 enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional };
 
 typedef struct ofs_field {
-  uint8_t record, id, kind, least, most, spread, presence;
+  uint8_t record, id, kind, least, spread, presence;
+  uint16_t most;
   double low, high, fallback;
 } ofs_field;
 
 extern const ofs_field ofs_fields[];
 extern const uint32_t ofs_field_count;
 
-/* 'm' model, 'o' optimizer, 'l' layer, 0 where the id is not in the schema. */
+/* 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an output), 'c' common to all layers, 0 where the id is not in the schema. */
 int ofs_record_group(uint32_t record);
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);
 

@@ -47,9 +47,31 @@ void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t
 void model_facts(const ofs_model *m, double *out) {
   ofs_model_facts f;
   ofs_model_get_facts(m, &f);
-  const double members[] = {(double)f.parameters, (double)f.inputs, (double)f.outputs, f.classes,
-                            f.targets, f.loss, (double)f.step};
-  for (int i = 0; i < 7; i++) out[i] = members[i];
+  const double members[] = {(double)f.parameters, (double)f.inputs, (double)f.outputs, f.classes, f.targets, f.loss,
+                            (double)f.step, (double)f.trained, f.input_count, f.output_count};
+  for (int i = 0; i < 10; i++) out[i] = members[i];
+}
+
+int model_input(const ofs_model *m, uint32_t i, double *out) {
+  ofs_input_info in;
+  ofs_status s = ofs_model_input(m, i, &in);
+  if (s < 0) return s;
+  out[0] = (double)in.size;
+  out[1] = (double)in.at;
+  out[2] = (double)in.below;
+  out[3] = in.rank;
+  put_dims(out + 4, in.dims, in.rank);
+  return s;
+}
+
+int model_output(const ofs_model *m, uint32_t i, double *out) {
+  ofs_output_info o;
+  ofs_status s = ofs_model_output(m, i, &o);
+  if (s < 0) return s;
+  const double members[] = {o.layer, (double)o.size, o.classes, o.targets, o.loss, o.weight, o.rank};
+  for (int k = 0; k < 7; k++) out[k] = members[k];
+  put_dims(out + 7, o.dims, o.rank);
+  return s;
 }
 
 uint32_t model_layers(const ofs_model *m) { return ofs_model_layers(m); }
@@ -75,8 +97,10 @@ int model_tensor(const ofs_model *m, uint32_t i, double *out) {
   out[2] = t.rank;
   out[3] = (double)t.size;
   out[4] = (double)(uintptr_t)t.data;
-  put_dims(out + 5, t.dims, t.rank);
-  for (uint32_t i = 0; i < OFS_MOMENTS; i++) out[5 + OFS_MAX_RANK + i] = (double)(uintptr_t)t.moment[i];
+  out[5] = t.side;
+  out[6] = t.trainable;
+  put_dims(out + 7, t.dims, t.rank);
+  for (uint32_t k = 0; k < OFS_MOMENTS; k++) out[7 + OFS_MAX_RANK + k] = (double)(uintptr_t)t.moment[k];
   return s;
 }
 
@@ -97,20 +121,21 @@ ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batc
   return told(err, s, &e) < 0 ? NULL : p;
 }
 
-int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, double n, double *err) {
-  const ofs_data d = {x, y, x_type, y_type, (uint64_t)n};
+int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, uint32_t y_indices,
+                  const float *weights, double n, double *err) {
+  const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights};
   ofs_error e = {0};
   return told(err, ofs_plan_set_data(p, &d, &e), &e);
 }
 
-double check_x(const void *x, uint32_t type, double n) {
+double check_x(const ofs_model *m, const void *x, uint32_t type, double first, double n) {
   uint64_t where = 0;
-  return ofs_check_x(x, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
+  return ofs_check_x(m, x, type, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
-double check_y(const ofs_model *m, const void *y, uint32_t type, double n) {
+double check_y(const ofs_model *m, uint32_t output, const void *y, uint32_t type, double n) {
   uint64_t where = 0;
-  return ofs_check_y(m, y, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
+  return ofs_check_y(m, output, y, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
 int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {
@@ -133,11 +158,18 @@ void step_totals(const ofs_plan *p, double *out) {
   ofs_totals t;
   ofs_step_totals(p, &t);
   out[0] = t.loss;
-  out[1] = t.correct;
-  out[2] = t.count;
+  out[1] = t.count;
+  for (int k = 0; k < OFS_MAX_OUTPUTS; k++) out[2 + 2 * k] = t.losses[k], out[3 + 2 * k] = t.correct[k];
 }
 
-const ofs_real *plan_output(const ofs_plan *p) { return ofs_plan_output(p); }
+const ofs_real *plan_output(const ofs_plan *p, uint32_t i) { return ofs_plan_output(p, i); }
+
+void plan_memory(const ofs_plan *p, double *out) {
+  uint64_t buffers, live;
+  ofs_plan_memory(p, &buffers, &live);
+  out[0] = (double)buffers;
+  out[1] = (double)live;
+}
 
 #ifdef OFS_THREADS
 size_t team_bytes(void) { return ofs_team_bytes(); }

@@ -21,11 +21,13 @@ import { Threads } from './threads.js';
  */
 /**
  * data, moments: addresses; of the optimizer's moments there are as many as it keeps.
- * @typedef {{ layer: number, role: string, shape: number[], size: number, data: number, moments: number[] }} TensorInfo
+ * side: of a bidirectional layer, 1 forward, 2 backward; else 0.
+ * @typedef {{ layer: number, role: string, side: number, trainable: boolean, shape: number[], size: number, data: number,
+ *   moments: number[] }} TensorInfo
  */
 
 const ERR_DOUBLES = 7;
-const OUT_DOUBLES = 16;
+const OUT_DOUBLES = 32;
 const MAILBOX_BYTES = 1024;
 const ALIGN = 64;
 /** OFS_MOMENTS: an optimizer's vectors beside the weights, at most. */
@@ -34,8 +36,6 @@ const MOMENTS = 2;
 const MODEL_STEP = 6;
 /** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
 const THREAD_LOST = -6;
-/** Names of ofs_role's values, which the schema has as constants. */
-const ROLES = ['KERNEL', 'BIAS', 'RECURRENT_KERNEL'];
 
 /** @type {WeakMap<WebAssembly.Module, Schema>} */
 const schemas = new WeakMap();
@@ -117,7 +117,7 @@ export class Core {
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
   }
 
-  /** The out area: [0, 16). */
+  /** The out area. */
   #mail() {
     if (this.#outView.length === 0) this.#outView = new Float64Array(this.memory.buffer(), this.#out, OUT_DOUBLES);
     return this.#outView;
@@ -171,8 +171,22 @@ export class Core {
   /** @param {number} model */
   modelFacts(model) {
     this.#wasm.model_facts(model, this.#out);
-    const [parameters, inputs, outputs, classes, targets, loss, step] = this.#mail();
-    return { parameters, inputs, outputs, classes, targets, loss, step };
+    const [parameters, inputs, outputs, classes, targets, loss, step, trained, inputCount, outputCount] = this.#mail();
+    return { parameters, inputs, outputs, classes, targets, loss, step, trained, inputCount, outputCount };
+  }
+
+  /** Input i: numbers [at, at + size) of a row of x; below: 0, or what an embedding's indices stay below. @param {number} model @param {number} i */
+  modelInput(model, i) {
+    this.#wasm.model_input(model, i, this.#out);
+    const [size, at, below, rank, ...dims] = this.#mail();
+    return { size, at, below, shape: dims.slice(0, rank) };
+  }
+
+  /** @param {number} model @param {number} i */
+  modelOutput(model, i) {
+    this.#wasm.model_output(model, i, this.#out);
+    const [layer, size, classes, targets, loss, weight, rank, ...dims] = this.#mail();
+    return { layer, size, classes, targets, loss, weight, shape: dims.slice(0, rank) };
   }
 
   /** Updates made so far. @param {number} model @returns {number} */
@@ -192,13 +206,14 @@ export class Core {
 
   /** @param {number} model @returns {TensorInfo[]} */
   modelTensors(model) {
-    const { constants } = this.schema;
+    const { constants, enumerations } = this.schema;
+    const roles = new Map(Array.from(enumerations.get('role') ?? [], ([name, id]) => [id, name]));
     return Array.from({ length: this.#wasm.model_tensors(model) }, (_, i) => {
       this.#wasm.model_tensor(model, i, this.#out);
-      const [layer, id, rank, size, data, ...dims] = this.#mail();
-      const role = ROLES.find((name) => constants[name] === id)?.toLowerCase() ?? `tensor${id}`;
+      const [layer, id, rank, size, data, side, trainable, ...dims] = this.#mail();
+      const role = /** @type {string} */ (roles.get(id));
       const moments = dims.slice(constants.MAX_RANK, constants.MAX_RANK + MOMENTS).filter((address) => address > 0);
-      return { layer, role, shape: dims.slice(0, rank), size, data, moments };
+      return { layer, role, side, trainable: trainable === 1, shape: dims.slice(0, rank), size, data, moments };
     });
   }
 
@@ -217,21 +232,25 @@ export class Core {
   /**
    * The plan's first data are also when helpers are made, if it has work for them.
    * @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType
-   * @param {number} n
+   * @param {number} n @param {number} [yIndices]  a bit for each of several outputs whose targets are class indices
+   * @param {number} [weights]  address of the samples' weights, 0: none
    */
-  planSetData(plan, x, xType, y, yType, n) {
-    this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, n, this.#err));
+  planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0) {
+    this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err));
     if (this.#threads && this.#wasm.plan_shares(plan) === 1) this.#threads.begin();
   }
 
-  /** @param {number} address @param {number} type @param {number} n @returns {number} first bad element, -1: none */
-  checkX(address, type, n) {
-    return this.#wasm.check_x(address, type, n);
+  /**
+   * @param {number} model @param {number} address  of element `first` of x @param {number} type @param {number} first
+   * @param {number} n @returns {number} the first bad element of n, -1: none
+   */
+  checkX(model, address, type, first, n) {
+    return this.#wasm.check_x(model, address, type, first, n);
   }
 
-  /** @param {number} model @param {number} address @param {number} type @param {number} n @returns {number} */
-  checkY(model, address, type, n) {
-    return this.#wasm.check_y(model, address, type, n);
+  /** @param {number} model @param {number} output @param {number} address @param {number} type @param {number} n @returns {number} */
+  checkY(model, output, address, type, n) {
+    return this.#wasm.check_y(model, output, address, type, n);
   }
 
   /**
@@ -267,15 +286,22 @@ export class Core {
     this.#check(this.#noted(this.#wasm.step_discard(plan)));
   }
 
-  /** The last step's totals: [0] loss, [1] correct, [2] count; valid until the next call. @param {number} plan */
+  /** The last step's totals: [0] loss, [1] count, [2 + 2 k] loss and [3 + 2 k] correct of output k; valid until the next call. @param {number} plan */
   stepTotals(plan) {
     this.#wasm.step_totals(plan, this.#out);
     return this.#mail();
   }
 
-  /** @param {number} plan @returns {number} */
-  planOutput(plan) {
-    return this.#wasm.plan_output(plan) >>> 0;
+  /** @param {number} plan @param {number} [output] @returns {number} */
+  planOutput(plan, output = 0) {
+    return this.#wasm.plan_output(plan, output) >>> 0;
+  }
+
+  /** Bytes of a plan's buffers, and of those needed at one time at least. @param {number} plan */
+  planMemory(plan) {
+    this.#wasm.plan_memory(plan, this.#out);
+    const [buffers, live] = this.#mail();
+    return { buffers, live };
   }
 
   /** A copy of `n` floats. @param {number} address @param {number} n */

@@ -113,7 +113,7 @@ export class Model {
   *predictOne(pump, column) {
     const { core, one: { plan }, stage, facts } = this;
     const type = this.store.place(column, stage);
-    yield* this.store.checkX(pump, { address: stage, type, length: facts.inputs });
+    yield* this.store.checkX(pump, this.address, { address: stage, type, length: facts.inputs });
     core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
     core.stepBegin(plan, 0, 1, 1, 0, 0);
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
@@ -128,7 +128,7 @@ export class Model {
     /** @type {(Plan & { batch: number }) | null} */
     let opened = null;
     try {
-      yield* this.store.checkX(pump, x);
+      yield* this.store.checkX(pump, this.address, x);
       const answer = this.#answer(x.samples, x.single);
       const batch = Math.min(x.samples, MANY);
       opened = this.#openSmaller(batch);
@@ -203,7 +203,7 @@ export class Model {
     /** @type {Plan | null} */
     let opened = null;
     try {
-      yield* this.store.checkX(pump, x);
+      yield* this.store.checkX(pump, this.address, x);
       yield* this.store.checkY(pump, this.address, y);
       const batch = Math.min(batchSize, x.samples);
       opened = this.openPlan('EVALUATE', batch);
@@ -216,7 +216,7 @@ export class Model {
         const { units } = core;
         const totals = core.stepTotals(plan);
         loss += totals[0];
-        correct += totals[1];
+        correct += totals[3];
         if (pump.spend(units)) yield;
       }
       return { loss: loss / x.samples, ...this.accuracy(correct, x.samples), samples: x.samples };

@@ -112,7 +112,7 @@ export class Run {
   *work() {
     const { model, pump, host, stages, settings, saves } = this.#parts;
     const { plan: { plan }, x, y } = /** @type {Held} */ (this.#held);
-    yield* model.store.checkX(pump, x);
+    yield* model.store.checkX(pump, model.address, x);
     yield* model.store.checkY(pump, model.address, y);
     this.#fingerprint = `${yield* model.store.fingerprint(pump, x)} ${yield* model.store.fingerprint(pump, y)}`;
     if (settings.resume) {
@@ -227,7 +227,7 @@ export class Run {
       while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
       const totals = core.stepTotals(plan);
       this.#loss += totals[0];
-      this.#correct += totals[1];
+      this.#correct += totals[3];
       this.#seen += count;
       this.#trained += count;
       this.batch++;
@@ -250,7 +250,7 @@ export class Run {
       while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
       const totals = core.stepTotals(plan);
       loss += totals[0];
-      correct += totals[1];
+      correct += totals[3];
       this.#over = pump.spend(core.units) || pump.waiting;
       if (this.#over && first + batchSize < samples) yield;
     }

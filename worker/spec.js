@@ -10,7 +10,7 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
  * @typedef {object} Field
  * @property {number} id
  * @property {string} name
- * @property {'integer' | 'number' | 'boolean' | 'enum'} kind
+ * @property {'integer' | 'number' | 'boolean' | 'enum' | 'initializer'} kind
  * @property {string} enumeration
  * @property {number} least
  * @property {number} most
@@ -44,7 +44,7 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
  *   Refusal
  */
 
-const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum']);
+const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
 const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
 const FIELD_BYTES = 32;
 
@@ -67,7 +67,8 @@ export function readSchema(text, table) {
   }
   rows(fields, 2).forEach(([name, enumeration], i) => {
     const at = i * FIELD_BYTES;
-    const [record, id, kind, least, most, spread, presence] = [0, 1, 2, 3, 4, 5, 6].map((k) => table.getUint8(at + k));
+    const [record, id, kind, least, spread, presence] = [0, 1, 2, 3, 4, 5].map((k) => table.getUint8(at + k));
+    const most = table.getUint16(at + 6, true);
     const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
     schema.records.find((r) => r.id === record)?.fields.push({
       id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high, presence: PRESENCES[presence], default: fallback,
@@ -191,7 +192,7 @@ function readFields(schema, record, given, where) {
 
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
-  if (field.most > 1) {
+  if (field.most > 1 && field.kind !== 'initializer') {
     const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
     const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
@@ -202,7 +203,7 @@ function readValue(schema, field, value, where) {
     }
     return given ? list : value;
   }
-  const ok = field.kind === 'enum' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)
+  const ok = field.kind === 'enum' || field.kind === 'initializer' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)
     : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
   if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
   return value;
@@ -225,7 +226,7 @@ function isNumber(value) {
  * @returns {string}
  */
 function allowed(schema, field) {
-  if (field.kind === 'enum') return `one of ${oneOf([...valuesOf(schema, field.enumeration).keys()])}`;
+  if (field.kind === 'enum' || field.kind === 'initializer') return `one of ${oneOf([...valuesOf(schema, field.enumeration).keys()])}`;
   if (field.kind === 'boolean') return 'true or false';
   const one = field.kind === 'integer' ? 'an integer' : 'a number';
   const range = `from ${field.low} to ${field.high}`;
@@ -305,7 +306,7 @@ function writeBytes(schema, records) {
 
 /** @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
 function toNumbers(schema, field, value) {
-  if (field.kind === 'enum') return [/** @type {number} */ (valuesOf(schema, field.enumeration).get(value))];
+  if (field.kind === 'enum' || field.kind === 'initializer') return [/** @type {number} */ (valuesOf(schema, field.enumeration).get(value))];
   if (field.kind === 'boolean') return [value ? 1 : 0];
   return Array.isArray(value) ? value : [value];
 }
@@ -335,7 +336,7 @@ export function fillDefaults(schema, { record, values }) {
 /** @param {Schema} schema @param {Field} field @param {number} number */
 function fromNumber(schema, field, number) {
   if (field.kind === 'boolean') return number !== 0;
-  return field.kind === 'enum' ? enumName(schema, field.enumeration, number) : number;
+  return field.kind === 'enum' || field.kind === 'initializer' ? enumName(schema, field.enumeration, number) : number;
 }
 
 /**

@@ -198,13 +198,13 @@ export class Store {
 
   /**
    * Refuses non-finite numbers in x.
-   * @param {import('./pump.js').Pump} pump @param {{ address: number, type: number, length: number }} x
+   * @param {import('./pump.js').Pump} pump @param {number} model @param {{ address: number, type: number, length: number }} x
    */
-  *checkX(pump, { address, type, length }) {
+  *checkX(pump, model, { address, type, length }) {
     if (type === this.#core.schema.constants.U8) return;
     for (let at = 0; at < length; at += CHECKED_AT_ONCE) {
       const count = Math.min(CHECKED_AT_ONCE, length - at);
-      const bad = this.#core.checkX(address + 4 * at, type, count);
+      const bad = this.#core.checkX(model, address + 4 * at, type, at, count);
       if (bad >= 0) {
         const value = this.#core.floats(address + 4 * (at + bad), 1)[0];
         throw badNumber('x', at + bad, value, this.#facts.inputs);
@@ -221,7 +221,7 @@ export class Store {
     const { outputs, classes, targets } = this.#facts;
     for (let at = 0; at < length; at += CHECKED_AT_ONCE) {
       const count = Math.min(CHECKED_AT_ONCE, length - at);
-      const bad = this.#core.checkY(model, address + 4 * at, type, count);
+      const bad = this.#core.checkY(model, 0, address + 4 * at, type, count);
       if (bad >= 0) {
         const where = address + 4 * (at + bad);
         const indices = type === this.#core.schema.constants.I32;

@@ -8,9 +8,11 @@ static int needs_input(uint32_t act) { return act == OFS_ACT_GELU || act == OFS_
 
 int ofs_act_fuses(uint32_t act) { return !needs_input(act) && act != OFS_ACT_SOFTMAX; }
 
-int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l) {
-  return b->model->fused && b->kind != OFS_PREDICT && l->index + 1 == b->model->layer_count;
+int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
+  return b->kind != OFS_PREDICT && l->head && b->model->heads[l->head - 1].fused;
 }
+
+int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
 
 /* relu and its like take a tenth of what an exponential takes. */
 static double act_work(uint32_t act) { return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100; }
@@ -27,8 +29,7 @@ static void act_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
   const real *x = op->at[1] ? op->at[1] + from : NULL, *y = op->at[2] ? op->at[2] + from : NULL;
-  real *dy = op->at[0] + from;
-  p->model->kernels.act_backward(op->layer->act, dy, x, y, dy, to - from);
+  p->model->kernels.act_backward(op->layer->act, op->at[0] + from, x, y, op->at[3] + from, to - from);
 }
 
 static void softmax_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -42,8 +43,7 @@ static void softmax_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t 
   uint64_t from, to;
   uint32_t tile, n = op->n[0];
   ofs_part_range(p, op, part, &from, &to, &tile);
-  real *dy = op->at[0] + from * n;
-  p->model->kernels.softmax_backward(dy, op->at[1] + from * n, dy, (uint32_t)(to - from), n);
+  p->model->kernels.softmax_backward(op->at[0] + from * n, op->at[1] + from * n, op->at[2] + from * n, (uint32_t)(to - from), n);
 }
 
 static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {
@@ -53,8 +53,9 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
-  /* an activation layer may not overwrite what another layer's backward reads */
-  int apart = b->kind == OFS_TRAIN && (needs_input(l->act) || l->type == OFS_ACTIVATION);
+  /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
+  int apart = (b->kind == OFS_TRAIN && needs_input(l->act)) || (l->type == OFS_ACTIVATION && !ofs_sole(b, l, 0));
+  if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x;
   uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
   else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
@@ -64,15 +65,15 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
-  uint32_t y = b->y[l->index];
-  if (l->act == OFS_ACT_SOFTMAX) {
-    cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dy, y, 0, 0), l, 20);
-    return dy;
-  }
+  uint32_t y = b->y[l->index], dx = ofs_own(b, dy, l->out.size);
   int input = needs_input(l->act);
-  ofs_cut(b, ofs_build_op(b, l, act_backward_part, dy, input ? b->aux[l->index] : 0, input ? 0 : y, 0), l->out.size, 0,
-          input ? 140 : 10, 16);
-  return dy;
+  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, y, dy, 0), l, 20);
+  else
+    ofs_cut(b, ofs_build_op(b, l, act_backward_part, dx, input ? b->aux[l->index] : 0, input ? 0 : y, dy), l->out.size, 0,
+            input ? 140 : 10, 16);
+  uint32_t logits = b->dlogits[l->index];
+  if (logits) ofs_build_add(b, l, dx, dx, logits, l->out.size);
+  return dx;
 }
 
 static ofs_status activation_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -86,4 +87,5 @@ static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, i
   return wanted ? ofs_build_act_backward(b, l, dy) : 0;
 }
 
-const ofs_layer_kind ofs_activation_kind = {activation_shape, ofs_build_act, activation_backward};
+const ofs_layer_kind ofs_activation_kind = {
+    .shape = activation_shape, .forward = ofs_build_act, .backward = activation_backward, .masks = 1};

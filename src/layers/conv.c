@@ -23,8 +23,8 @@ static ofs_status conv_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   w->f = (uint32_t)r->v[OFS_CONV2D_FILTERS][0];
   l->out.dims[2] = w->f;
   l->act = (uint32_t)r->v[OFS_CONV2D_ACTIVATION][0];
-  ofs_add_weight(l, OFS_KERNEL, r->v[OFS_CONV2D_KERNEL_INIT][0], 4, (const uint32_t[]){w->kh, w->kw, w->c, w->f});
-  if (r->v[OFS_CONV2D_USE_BIAS][0] != 0) ofs_add_weight(l, OFS_BIAS, r->v[OFS_CONV2D_BIAS_INIT][0], 1, &w->f);
+  ofs_add_weight(l, r, OFS_KERNEL, OFS_CONV2D_KERNEL_INIT, 4, (const uint32_t[]){w->kh, w->kw, w->c, w->f});
+  if (r->v[OFS_CONV2D_USE_BIAS][0] != 0) ofs_add_weight(l, r, OFS_BIAS, OFS_CONV2D_BIAS_INIT, 1, &w->f);
   double spread = ((double)w->h + (double)(w->kh - 1) * w->dh) * ((double)w->w + (double)(w->kw - 1) * w->dw) * w->f;
   if (spread > OFS_MAX_SAMPLE)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, spread, 1, OFS_MAX_SAMPLE);
@@ -127,7 +127,7 @@ static ofs_window padded_window(const ofs_window *w) {
 
 static uint32_t conv_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (is_dense(&l->window)) return ofs_build_dense(b, l, x);
-  int fuse = ofs_act_fuses(l->act) && !ofs_act_left_to_loss(b, l);
+  int fuse = ofs_act_fuses(l->act) && !ofs_takes_logits(b, l);
   uint32_t act = fuse ? l->act : OFS_ACT_LINEAR;
   if (ofs_winograd_fits(&l->window)) {
     uint32_t y = ofs_build_buffer(b, l->out.size, 0);
@@ -198,7 +198,7 @@ static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to, size = l->weights_size;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
-  uint64_t chunks = ((uint64_t)op->n[0] * p->count + op->n[1] - 1) / op->n[1];
+  uint64_t chunks = ((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1];
   p->model->kernels.sum_partials(p->gradient + l->weights_at + from, op->at[0] + from, size, (uint32_t)chunks,
                                  (uint32_t)(to - from));
 }
@@ -284,11 +284,11 @@ static uint32_t conv_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   if (is_dense(&l->window)) return ofs_build_dense_backward(b, l, dy, wanted);
   dy = ofs_build_act_backward(b, l, dy);
   if (ofs_winograd_fits(&l->window)) {
-    ofs_build_winograd_gradient(b, l, b->x[l->index], dy);
+    if (l->trains) ofs_build_winograd_gradient(b, l, b->x[l->index], dy);
     return wanted ? emit_winograd_input_gradient(b, l, dy) : 0;
   }
-  emit_weight_gradient(b, l, dy);
+  if (l->trains) emit_weight_gradient(b, l, dy);
   return wanted ? emit_input_gradient(b, l, dy) : 0;
 }
 
-const ofs_layer_kind ofs_conv2d_kind = {conv_shape, conv_forward, conv_backward};
+const ofs_layer_kind ofs_conv2d_kind = {.shape = conv_shape, .forward = conv_forward, .backward = conv_backward};

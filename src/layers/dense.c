@@ -23,8 +23,8 @@ static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
   l->act = (uint32_t)r->v[OFS_DENSE_ACTIVATION][0];
   l->out = l->in;
   l->out.dims[l->out.rank - 1] = n;
-  ofs_add_weight(l, OFS_KERNEL, r->v[OFS_DENSE_KERNEL_INIT][0], 2, (const uint32_t[]){k, n});
-  if (r->v[OFS_DENSE_USE_BIAS][0] != 0) ofs_add_weight(l, OFS_BIAS, r->v[OFS_DENSE_BIAS_INIT][0], 1, &n);
+  ofs_add_weight(l, r, OFS_KERNEL, OFS_DENSE_KERNEL_INIT, 2, (const uint32_t[]){k, n});
+  if (r->v[OFS_DENSE_USE_BIAS][0] != 0) ofs_add_weight(l, r, OFS_BIAS, OFS_DENSE_BIAS_INIT, 1, &n);
   return OFS_OK;
 }
 
@@ -93,7 +93,7 @@ void ofs_build_affine(ofs_builder *b, ofs_layer *l, uint32_t y, uint32_t x, int 
 
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
-  int fuse = ofs_act_fuses(l->act) && l->act != OFS_ACT_LINEAR && !ofs_act_left_to_loss(b, l);
+  int fuse = ofs_act_fuses(l->act) && l->act != OFS_ACT_LINEAR && !ofs_takes_logits(b, l);
   ofs_build_affine(b, l, y, x, fuse);
   return fuse ? y : ofs_build_act(b, l, y);
 }
@@ -103,7 +103,7 @@ static void panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile, n = op->n[0], positions = op->n[1];
   ofs_part_range(p, op, part, &from, &to, &tile);
-  size_t first = (size_t)from * positions, panel = (size_t)p->batch * positions * OFS_PANEL;
+  size_t first = (size_t)from * positions, panel = (size_t)op->batch * positions * OFS_PANEL;
   p->model->kernels.panels(op->at[0] + first * OFS_PANEL, panel, op->at[1] + first * n, n,
                            (uint32_t)((to - from) * positions), n);
 }
@@ -131,7 +131,7 @@ static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t p
   real *all = op->at[2] ? op->at[2] + from / op->block * l->weights_size : p->gradient + l->weights_at;
   real *d = all + (l->weights[op->n[WG_WHICH]].at - l->weights_at);
   const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
-  size_t panel = (size_t)p->batch * positions * OFS_PANEL;
+  size_t panel = (size_t)op->batch * positions * OFS_PANEL;
   ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
                 .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
   if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
@@ -195,10 +195,13 @@ uint32_t ofs_build_affine_back(ofs_builder *b, ofs_layer *l, uint32_t dy) {
 
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   dy = ofs_build_act_backward(b, l, dy);
-  ofs_chunks c = ofs_build_chunks(b, l);
-  ofs_build_weight_gradient(b, l, &c, 0, 0, b->x[l->index], dy);
-  ofs_build_chunk_sum(b, l, &c);
+  if (l->trains) {
+    ofs_chunks c = ofs_build_chunks(b, l);
+    ofs_build_weight_gradient(b, l, &c, 0, 0, b->x[l->index], dy);
+    ofs_build_chunk_sum(b, l, &c);
+  }
   return wanted ? ofs_build_affine_back(b, l, dy) : 0;
 }
 
-const ofs_layer_kind ofs_dense_kind = {dense_shape, ofs_build_dense, ofs_build_dense_backward};
+const ofs_layer_kind ofs_dense_kind = {
+    .shape = dense_shape, .forward = ofs_build_dense, .backward = ofs_build_dense_backward, .masks = 1};

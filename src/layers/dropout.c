@@ -29,8 +29,11 @@ static uint32_t dropout_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 static uint32_t dropout_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!wanted) return 0;
-  if (l->rate > 0) ofs_cut(b, ofs_build_op(b, l, dropout_part, dy, dy, 0, 0), l->out.size, 0, 100, 16);
-  return dy;
+  if (l->rate == 0) return dy;
+  uint32_t dx = ofs_own(b, dy, l->out.size);
+  ofs_cut(b, ofs_build_op(b, l, dropout_part, dx, dy, 0, 0), l->out.size, 0, 100, 16);
+  return dx;
 }
 
-const ofs_layer_kind ofs_dropout_kind = {dropout_shape, dropout_forward, dropout_backward};
+const ofs_layer_kind ofs_dropout_kind = {
+    .shape = dropout_shape, .forward = dropout_forward, .backward = dropout_backward, .masks = 1};

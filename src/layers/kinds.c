@@ -1,4 +1,4 @@
-/* kinds.c: which functions make up which layer type. */
+/* kinds.c: which functions make up which layer type, and which layers are made of several. */
 #include "layers.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
@@ -12,6 +12,12 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_LSTM:
     case OFS_GRU: return &ofs_recurrent_kind;
     case OFS_DROPOUT: return &ofs_dropout_kind;
-    default: return &ofs_activation_kind;
+    case OFS_ACTIVATION: return &ofs_activation_kind;
+    default: return NULL;
   }
+}
+
+int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part) {
+  *part = *r;
+  return k == 0;
 }

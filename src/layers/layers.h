@@ -14,6 +14,9 @@ uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy);
 /* 1 where the activation can be applied to a tile as it is produced: elementwise, and undone from y alone. */
 int ofs_act_fuses(uint32_t act);
 
+/* Part k of a layer's record, as a record of its own; 0 where there are no more. Most layers are one part. */
+int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part);
+
 /* dense over the last axis; a convolution of 1 x 1 with stride 1 is one too. */
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x);
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
@@ -56,7 +59,8 @@ int ofs_window_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pa
 
 /* Emits the sum of the layer's partial gradients (all its tensors), `block` units of op's cut a chunk. */
 void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block);
-/* 1 where the loss takes this layer's logits, so that its activation is left out. */
+/* 1 where a loss takes this layer's logits; and where nobody takes anything else, so that its activation is left out. */
+int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l);
 int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l);
 
 #endif

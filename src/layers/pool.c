@@ -66,4 +66,4 @@ static uint32_t pool_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   return dx;
 }
 
-const ofs_layer_kind ofs_pool2d_kind = {pool_shape, pool_forward, pool_backward};
+const ofs_layer_kind ofs_pool2d_kind = {.shape = pool_shape, .forward = pool_forward, .backward = pool_backward};

@@ -35,20 +35,19 @@ static ofs_status read_act(const ofs_record *r, uint32_t field, uint32_t *act, o
 
 static void add_weights(ofs_layer *l, const ofs_record *r) {
   uint32_t u = l->units, n = gates_of(l) * u;
-  ofs_add_weight(l, OFS_KERNEL, r->v[OFS_LSTM_KERNEL_INIT][0], 2, (const uint32_t[]){l->in.dims[1], n});
-  ofs_add_weight(l, OFS_RECURRENT_KERNEL, r->v[OFS_LSTM_RECURRENT_INIT][0], 2, (const uint32_t[]){u, n});
+  ofs_add_weight(l, r, OFS_KERNEL, OFS_LSTM_KERNEL_INIT, 2, (const uint32_t[]){l->in.dims[1], n});
+  ofs_add_weight(l, r, OFS_RECURRENT_KERNEL, OFS_LSTM_RECURRENT_INIT, 2, (const uint32_t[]){u, n});
   if (r->v[OFS_LSTM_USE_BIAS][0] == 0) return;
-  double init = r->v[OFS_LSTM_BIAS_INIT][0];
   if (!is_lstm(l)) {
-    ofs_add_weight(l, OFS_BIAS, init, 2, (const uint32_t[]){2, n});
+    ofs_add_weight(l, r, OFS_BIAS, OFS_LSTM_BIAS_INIT, 2, (const uint32_t[]){2, n});
     return;
   }
-  ofs_add_weight(l, OFS_BIAS, init, 1, &n);
+  ofs_add_weight(l, r, OFS_BIAS, OFS_LSTM_BIAS_INIT, 1, &n);
   if (r->v[OFS_LSTM_UNIT_FORGET_BIAS][0] != 0) l->weights[2].ones_from = u, l->weights[2].ones_to = 2 * u;
 }
 
 static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
-  if (l->in.rank != 2) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_RANK, l->in.rank, 2, 2);
+  if (l->in.rank != 2) return ofs_refuse_rank(l, 0, 2, 2, err);
   ofs_status s = read_act(r, OFS_LSTM_ACTIVATION, &l->state_act, err);
   if (s == OFS_OK) s = read_act(r, OFS_LSTM_GATE_ACT, &l->gate_act, err);
   if (s < 0) return s;
@@ -73,7 +72,7 @@ enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP };
 
 static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
-  uint32_t tile, n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = p->count;
+  uint32_t tile, n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
   ofs_part_range(p, op, part, &from, &to, &tile);
   const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
   for (uint64_t t = from; t < to; t++)
@@ -123,8 +122,8 @@ static stretch stretch_of(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* Where block t of `width` numbers a sample has the part's first sample. */
-static size_t block_at(const ofs_plan *p, const stretch *s, uint64_t t, uint32_t width) {
-  return (t * p->count + s->from) * width;
+static size_t block_at(const ofs_op *op, const stretch *s, uint64_t t, uint32_t width) {
+  return (t * op->count + s->from) * width;
 }
 
 static void zero_block(real *at, const stretch *s, uint32_t units) {
@@ -173,16 +172,16 @@ static void lstm_forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part
   uint32_t u = l->units, steps = steps_of(l);
   uint64_t keeps = op->n[KEEPS];
   for (uint32_t t = s.first; t < s.last; t++) {
-    real *gates = op->at[GATES] + block_at(p, &s, t, 4 * u), *h = op->at[H] + block_at(p, &s, t, u);
-    real *c = op->at[CELLS] + block_at(p, &s, keeps * t, u) + s.unit;
-    real *next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(p, &s, t + 1, u);
+    real *gates = op->at[GATES] + block_at(op, &s, t, 4 * u), *h = op->at[H] + block_at(op, &s, t, u);
+    real *c = op->at[CELLS] + block_at(op, &s, keeps * t, u) + s.unit;
+    real *next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(op, &s, t + 1, u);
     if (t == 0) zero_block(h + s.unit, &s, u), zero_block(c, &s, u);
     else recur(p, l, &s, gates, h, u, op->at[PANELS], NULL, 1);
     ofs_cell cell = cell_of(l, &s);
     cell.gates = gates + s.unit;
     cell.before = c;
-    cell.c = op->at[CELLS] + block_at(p, &s, keeps * (t + 1), u) + s.unit;
-    cell.a = keeps ? op->at[CELLS] + block_at(p, &s, (uint64_t)steps + 1 + t, u) + s.unit : NULL;
+    cell.c = op->at[CELLS] + block_at(op, &s, keeps * (t + 1), u) + s.unit;
+    cell.a = keeps ? op->at[CELLS] + block_at(op, &s, (uint64_t)steps + 1 + t, u) + s.unit : NULL;
     cell.h = next + s.unit;
     p->model->kernels.lstm_forward(&cell);
   }
@@ -194,13 +193,13 @@ static void gru_forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part)
   uint32_t u = l->units, steps = steps_of(l);
   const real *bias = l->bias_size ? p->model->params + l->bias_at + 3 * (size_t)u : NULL;
   for (uint32_t t = s.first; t < s.last; t++) {
-    real *h = op->at[H] + block_at(p, &s, t, u);
-    real *q = op->at[CELLS] + block_at(p, &s, (uint64_t)op->n[KEEPS] * t, 3 * u);
-    real *next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(p, &s, t + 1, u);
+    real *h = op->at[H] + block_at(op, &s, t, u);
+    real *q = op->at[CELLS] + block_at(op, &s, (uint64_t)op->n[KEEPS] * t, 3 * u);
+    real *next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(op, &s, t + 1, u);
     if (t == 0) zero_block(h + s.unit, &s, u);
     recur(p, l, &s, q, h, t ? u : 0, op->at[PANELS], bias, 0); /* other tiles of h_0 may not be zero yet */
     ofs_cell cell = cell_of(l, &s);
-    cell.gates = op->at[GATES] + block_at(p, &s, t, 3 * u) + s.unit;
+    cell.gates = op->at[GATES] + block_at(op, &s, t, 3 * u) + s.unit;
     cell.q = q + s.unit;
     cell.before = h + s.unit;
     cell.h = next + s.unit;
@@ -289,14 +288,14 @@ static void lstm_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t par
   uint32_t u = l->units, steps = steps_of(l);
   real *dc = op->at[DC] + s.from * u + s.unit;
   for (uint32_t t = s.last; t-- > s.first;) {
-    real *gates = op->at[GATES] + block_at(p, &s, t, 4 * u);
-    real *dh = op->at[DH] + block_at(p, &s, l->sequences ? t : 0, u);
+    real *gates = op->at[GATES] + block_at(op, &s, t, 4 * u);
+    real *dh = op->at[DH] + block_at(op, &s, l->sequences ? t : 0, u);
     if (t + 1 == steps) zero_block(dc, &s, u);
-    else recur_back(p, l, &s, dh, gates + (size_t)p->count * 4 * u, op->at[TURNED], (int)l->sequences);
+    else recur_back(p, l, &s, dh, gates + (size_t)op->count * 4 * u, op->at[TURNED], (int)l->sequences);
     ofs_cell cell = cell_of(l, &s);
     cell.gates = gates + s.unit;
-    cell.before = op->at[CELLS] + block_at(p, &s, t, u) + s.unit;
-    cell.a = op->at[CELLS] + block_at(p, &s, (uint64_t)steps + 1 + t, u) + s.unit;
+    cell.before = op->at[CELLS] + block_at(op, &s, t, u) + s.unit;
+    cell.a = op->at[CELLS] + block_at(op, &s, (uint64_t)steps + 1 + t, u) + s.unit;
     cell.dh = dh + s.unit;
     cell.dc = dc;
     p->model->kernels.lstm_backward(&cell);
@@ -308,16 +307,16 @@ static void gru_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part
   const stretch s = stretch_back(p, op, part);
   uint32_t u = l->units, steps = steps_of(l);
   for (uint32_t t = s.last; t-- > s.first;) {
-    real *q = op->at[CELLS] + block_at(p, &s, t, 3 * u), *dh = op->at[DH] + block_at(p, &s, l->sequences ? t : 0, u);
-    if (t + 1 < steps) recur_back(p, l, &s, dh, q + (size_t)p->count * 3 * u, op->at[TURNED], 1);
+    real *q = op->at[CELLS] + block_at(op, &s, t, 3 * u), *dh = op->at[DH] + block_at(op, &s, l->sequences ? t : 0, u);
+    if (t + 1 < steps) recur_back(p, l, &s, dh, q + (size_t)op->count * 3 * u, op->at[TURNED], 1);
     ofs_cell cell = cell_of(l, &s);
-    cell.gates = op->at[GATES] + block_at(p, &s, t, 3 * u) + s.unit;
+    cell.gates = op->at[GATES] + block_at(op, &s, t, 3 * u) + s.unit;
     cell.q = q + s.unit;
-    cell.before = op->at[H] + block_at(p, &s, t, u) + s.unit;
+    cell.before = op->at[H] + block_at(op, &s, t, u) + s.unit;
     cell.dh = dh + s.unit;
     /* nothing stands before the first step: there the share is written over what is read no more */
     cell.add = l->sequences && t > 0;
-    cell.dh_before = cell.add ? cell.dh - (size_t)p->count * u : cell.dh;
+    cell.dh_before = cell.add ? cell.dh - (size_t)op->count * u : cell.dh;
     p->model->kernels.gru_backward(&cell);
   }
 }
@@ -341,22 +340,33 @@ static uint32_t emit_turned(ofs_builder *b, const ofs_layer *l) {
   return turned;
 }
 
+/* dy in a buffer of the layer's own, because the recurrence adds to it. */
+static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
+  if (l->sequences && needs_turn(b)) return time_major(b, l, dy, l->units);
+  uint32_t own = ofs_own(b, dy, l->out.size);
+  if (own != dy) ofs_build_copy(b, l, own, dy, l->out.size);
+  return own;
+}
+
 static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t u = l->units, i = l->index, lstm = (uint32_t)is_lstm(l);
   uint32_t gates = b->held[i], h = gates + H, cells = gates + CELLS, turned = emit_turned(b, l);
-  uint32_t dh = l->sequences ? time_major(b, l, dy, u) : dy, dc = lstm ? ofs_build_buffer(b, u, 0) : 0;
+  uint32_t dh = time_gradient(b, l, dy), dc = lstm ? ofs_build_buffer(b, u, 0) : 0;
   ofs_op *op = ofs_build_op(b, l, lstm ? lstm_backward_part : gru_backward_part, gates, h, cells, turned);
   ofs_build_use(b, op, DH, dh);
   ofs_build_use(b, op, DC, dc);
   cut_recurrence(b, op, 2.0 * u * gates_of(l) * u + 120.0 * u);
-  ofs_chunks c = ofs_build_chunks(b, l);
-  ofs_build_weight_gradient(b, l, &c, 0, 0, b->aux[i], gates);
-  ofs_build_weight_gradient(b, l, &c, 1, lstm ? -1 : 1, h, lstm ? gates : cells);
-  ofs_build_chunk_sum(b, l, &c);
+  if (l->trains) {
+    ofs_chunks c = ofs_build_chunks(b, l);
+    ofs_build_weight_gradient(b, l, &c, 0, 0, b->aux[i], gates);
+    ofs_build_weight_gradient(b, l, &c, 1, lstm ? -1 : 1, h, lstm ? gates : cells);
+    ofs_build_chunk_sum(b, l, &c);
+  }
   if (!wanted) return 0;
   uint32_t by_time = ofs_build_affine_back(b, l, gates), dx = by_time;
   if (needs_turn(b)) emit_turn(b, l, dx = ofs_build_buffer(b, l->in.size, 0), by_time, l->in.dims[1], 0, 0);
   return dx;
 }
 
-const ofs_layer_kind ofs_recurrent_kind = {recurrent_shape, recurrent_forward, recurrent_backward};
+const ofs_layer_kind ofs_recurrent_kind = {
+    .shape = recurrent_shape, .forward = recurrent_forward, .backward = recurrent_backward};

@@ -29,5 +29,5 @@ static uint32_t same_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   return wanted ? dy : 0;
 }
 
-const ofs_layer_kind ofs_flatten_kind = {flatten_shape, same_forward, same_backward};
-const ofs_layer_kind ofs_reshape_kind = {reshape_shape, same_forward, same_backward};
+const ofs_layer_kind ofs_flatten_kind = {.shape = flatten_shape, .forward = same_forward, .backward = same_backward};
+const ofs_layer_kind ofs_reshape_kind = {.shape = reshape_shape, .forward = same_forward, .backward = same_backward};

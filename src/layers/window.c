@@ -20,7 +20,7 @@ int ofs_window_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pa
 }
 
 ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, const ofs_window_fields *f, ofs_error *err) {
-  if (l->in.rank != 3) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_RANK, l->in.rank, 3, 3);
+  if (l->in.rank != 3) return ofs_refuse_rank(l, 0, 3, 3, err);
   const double *size = r->v[f->size], *stride = r->count[f->strides] ? r->v[f->strides] : size;
   uint32_t d[2] = {1, 1}, pad = (uint32_t)r->v[f->padding][0];
   if (f->dilation >= 0) d[0] = (uint32_t)r->v[f->dilation][0], d[1] = (uint32_t)r->v[f->dilation][1];

@@ -177,7 +177,7 @@ static void finish_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to, plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * p->count + op->n[1] - 1) / op->n[1]);
+  uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1]);
   real *sums = op->at[0], *d = p->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
     k->sum_partials(sums + i * plane + from, sums + i * plane + from, stride, chunks, (uint32_t)(to - from));

@@ -135,9 +135,9 @@ static void check_net(const writer *w, uint32_t n, int rows, int dropout, const 
   float *x = check_alloc(n * f.inputs * sizeof *x), *y = check_alloc(n * targets * sizeof *y);
   for (size_t i = 0; i < n * f.inputs; i++) x[i] = random_float();
   for (size_t i = 0; i < n * targets; i++)
-    if (rows) y[i] = m->fused ? (float)(i % 3 == 0) : random_float();
+    if (rows) y[i] = m->heads[0].fused ? (float)(i % 3 == 0) : random_float();
     else ((int32_t *)y)[i] = (int32_t)(i * 5 % f.classes);
-  const ofs_data data = {x, y, OFS_F32, rows ? OFS_F32 : OFS_I32, n};
+  const ofs_data data = {x, y, OFS_F32, rows ? OFS_F32 : OFS_I32, n, 0, NULL};
   CHECK_INT(ofs_plan_set_data(train, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(evaluate, &data, NULL), OFS_OK);
   real *start = check_alloc(m->parameters * sizeof *start), *g = check_alloc(m->parameters * sizeof *g);

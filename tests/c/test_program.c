@@ -78,7 +78,7 @@ static void every_layer(writer *w, int optimizer) {
 
 static float images[SAMPLES * INPUTS];
 static int32_t labels[SAMPLES];
-static const ofs_data data = {images, labels, OFS_F32, OFS_I32, SAMPLES};
+static const ofs_data data = {images, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
 
 static void make_data(void) {
   for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
@@ -152,7 +152,7 @@ static trace train_epoch(ofs_plan *p, uint64_t epoch, slicing work) {
     ofs_step_totals(p, &totals);
     CHECK_INT(totals.count, at.count);
     t.loss += totals.loss;
-    t.correct += totals.correct;
+    t.correct += totals.correct[0];
   }
   return t;
 }
@@ -241,7 +241,7 @@ static void test_discard(void) {
 static float *predict(ofs_plan *p) {
   float *y = check_alloc(SAMPLES * 5 * sizeof *y);
   CHECK_INT(run_step(p, 0, SAMPLES, 1000), OFS_OK);
-  const float *at = ofs_plan_output(p);
+  const float *at = ofs_plan_output(p, 0);
   if (CHECK(at != NULL)) memcpy(y, at, SAMPLES * 5 * sizeof *y);
   return y;
 }
@@ -252,7 +252,7 @@ static void test_predict_between(void) {
   ofs_model *m = open_model(&w, NULL), *alone = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *only = open_plan(alone, OFS_TRAIN, BATCH);
   ofs_plan *q = open_plan(m, OFS_PREDICT, SAMPLES), *v = open_plan(m, OFS_EVALUATE, 7);
-  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES};
+  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(only, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(v, &data, NULL), OFS_OK);
@@ -306,10 +306,10 @@ static void test_partial(void) {
     CHECK(run_step(big, SAMPLES - count, count, 1) == OFS_OK && run_step(small, SAMPLES - count, count, ALL) == OFS_OK);
     ofs_totals a, b;
     ofs_step_totals(big, &a), ofs_step_totals(small, &b);
-    CHECK(a.count == count && b.count == count && a.loss == b.loss && a.correct == b.correct);
+    CHECK(a.count == count && b.count == count && a.loss == b.loss && a.correct[0] == b.correct[0]);
     CHECK_INT(run_step(predict_big, SAMPLES - count, count, 1), OFS_OK);
     CHECK_INT(run_step(predict_small, SAMPLES - count, count, ALL), OFS_OK);
-    CHECK(memcmp(ofs_plan_output(predict_big), ofs_plan_output(predict_small), count * 5 * sizeof(float)) == 0);
+    CHECK(memcmp(ofs_plan_output(predict_big, 0), ofs_plan_output(predict_small, 0), count * 5 * sizeof(float)) == 0);
     free(small), free(predict_small);
   }
   free(big), free(predict_big), free(m);
@@ -334,14 +334,14 @@ static void order(double seed, uint64_t epoch, uint32_t n, uint32_t shuffle, uin
   ofs_model *m;
   ofs_plan *p = identity(&w, &m, batch, seed);
   for (uint32_t i = 0; i < 2000; i++) x[i] = (float)i;
-  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000}; /* beyond n: the part held out for validation */
+  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000, 0, NULL}; /* beyond n: the part held out for validation */
   CHECK_INT(ofs_plan_set_data(p, &numbers, NULL), OFS_OK);
   for (uint32_t first = 0; first < n; first += batch) {
     const uint32_t count = n - first < batch ? n - first : batch;
     const ofs_batch at = {.first = first, .n = n, .count = count, .shuffle = shuffle, .epoch = epoch};
     CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
     CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
-    for (uint32_t i = 0; i < at.count; i++) to[first + i] = (uint32_t)ofs_plan_output(p)[i];
+    for (uint32_t i = 0; i < at.count; i++) to[first + i] = (uint32_t)ofs_plan_output(p, 0)[i];
   }
   free(p), free(m);
 }
@@ -396,7 +396,7 @@ static void test_data(void) {
   every_layer(&w, OFS_SGD);
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *q = open_plan(m, OFS_PREDICT, BATCH);
-  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES};
+  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL};
   ofs_data d = data;
   const uint32_t strange[] = {OFS_NONE, OFS_I32, 4, 0xffffffffu};
   for (int i = 0; i < 4; i++) {
@@ -415,7 +415,7 @@ static void test_data(void) {
   CHECK_INT(ofs_step_begin(p, &at, &e), OFS_INVALID_STATE); /* none of them was kept */
   CHECK_INT(e.status, OFS_INVALID_STATE);
   CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
-  CHECK(!ofs_step_updating(p) && ofs_plan_output(q) == NULL && ofs_plan_output(p) == NULL);
+  CHECK(!ofs_step_updating(p) && ofs_plan_output(q, 0) == NULL && ofs_plan_output(p, 0) == NULL);
   CHECK_INT(ofs_plan_set_data(q, &unlabelled, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   CHECK_INT(run_step(p, 0, 1, ALL), OFS_OK);
@@ -478,23 +478,23 @@ static void test_checks(void) {
   float x[9] = {0, -0.0f, 1e38f, -1e-45f, 3, 4, 5, 6, 7};
   int32_t y[5] = {0, 1, 2, 3, 4};
   uint64_t where = 99;
-  CHECK(ofs_check_x(x, OFS_F32, 9, &where) == OFS_OK && ofs_check_y(m, y, OFS_I32, 5, &where) == OFS_OK && where == 99);
+  CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_OK && ofs_check_y(m, 0, y, OFS_I32, 5, &where) == OFS_OK && where == 99);
   const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
   for (uint64_t i = 0; i < 9; i++)
     for (int k = 0; k < 4; k++) {
       float was = x[i];
       x[i] = bad[k];
-      CHECK(ofs_check_x(x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
-      CHECK(ofs_check_y(m, x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
-      if (i > 0) CHECK(ofs_check_x(x, OFS_F32, i, &where) == OFS_OK);
-      CHECK(ofs_check_x(x, OFS_U8, 9 * sizeof *x, &where) == OFS_OK); /* any byte will do */
+      CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_INVALID_DATA && where == i);
+      CHECK(ofs_check_y(m, 0, x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
+      if (i > 0) CHECK(ofs_check_x(m, x, OFS_F32, 0, i, &where) == OFS_OK);
+      CHECK(ofs_check_x(m, x, OFS_U8, 0, 9 * sizeof *x, &where) == OFS_OK); /* any byte will do */
       x[i] = was;
     }
   const int32_t out[] = {5, -1, INT32_MAX, INT32_MIN};
   for (uint64_t i = 0; i < 5; i++)
     for (int k = 0; k < 4; k++) {
       y[i] = out[k];
-      CHECK(ofs_check_y(m, y, OFS_I32, 5, &where) == OFS_INVALID_DATA && where == i);
+      CHECK(ofs_check_y(m, 0, y, OFS_I32, 5, &where) == OFS_INVALID_DATA && where == i);
       y[i] = 0;
     }
   free(m);

@@ -95,7 +95,7 @@ static void check_rule(const rule *r, const char *name) {
   float x[8 * 5], y[8 * 3];
   for (int i = 0; i < 40; i++) x[i] = random_float();
   for (int i = 0; i < 24; i++) y[i] = random_float();
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   size_t n = f.parameters;
   double *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b), scale = 0;
@@ -140,7 +140,7 @@ static void test_two_plans(void) {
   float x[8 * 5], y[8 * 3];
   for (int i = 0; i < 40; i++) x[i] = random_float();
   for (int i = 0; i < 24; i++) y[i] = random_float();
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL};
   model_record(&w, 1, 5, 0, 0, OFS_LOSS_MSE);
   write_rule(&w, &r);
   dense(&w, 3, OFS_ACT_TANH);
@@ -215,7 +215,7 @@ static void check_ending(const ending *e, const char *name) {
                               : binary ? (float)(random_float() > 0)
                                        : random_float() * 2;
   }
-  const ofs_data data = {x, e->sparse ? (void *)index : (void *)y, OFS_F32, e->sparse ? OFS_I32 : OFS_F32, SAMPLES};
+  const ofs_data data = {x, e->sparse ? (void *)index : (void *)y, OFS_F32, e->sparse ? OFS_I32 : OFS_F32, SAMPLES, 0, NULL};
   ofs_plan *all[] = {p, q, train};
   for (int i = 0; i < 3; i++) {
     CHECK_INT(ofs_plan_set_data(all[i], &data, NULL), OFS_OK);
@@ -223,15 +223,15 @@ static void check_ending(const ending *e, const char *name) {
   }
   double loss = 0, correct = 0, l, c;
   for (int i = 0; i < SAMPLES; i++) {
-    judge(e, ofs_plan_output(p) + i * row, y + i * row, index + i * e->positions, &l, &c);
+    judge(e, ofs_plan_output(p, 0) + i * row, y + i * row, index + i * e->positions, &l, &c);
     loss += l, correct += c;
   }
   ofs_totals t, u;
   ofs_step_totals(q, &t), ofs_step_totals(train, &u);
   CHECK_MSG(fabs(t.loss - loss) <= 1e-5 * loss, "%s: loss %.9g, expected %.9g", name, t.loss, loss);
-  CHECK_MSG(fabs(t.correct - correct) <= 1e-9 * SAMPLES, "%s: correct %.9g, expected %.9g", name, t.correct, correct);
+  CHECK_MSG(fabs(t.correct[0] - correct) <= 1e-9 * SAMPLES, "%s: correct %.9g, expected %.9g", name, t.correct[0], correct);
   CHECK_INT(t.count, SAMPLES);
-  CHECK_MSG(u.loss == t.loss && u.correct == t.correct, "%s: the training step counts otherwise", name);
+  CHECK_MSG(u.loss == t.loss && u.correct[0] == t.correct[0], "%s: the training step counts otherwise", name);
   for (int i = 0; i < 3; i++) free(all[i]);
   free(m);
 }
@@ -270,13 +270,13 @@ static void test_sure(void) {
       if (binary) weights(m)[0] = 1, weights(m)[1] = 0, weights(m)[2] = 0;
       const float x[] = {binary ? -big[k] : big[k], 0, binary ? -big[k] : big[k], 0};
       const int32_t y[] = {0, 1};
-      const ofs_data data = {x, y, OFS_F32, OFS_I32, 2};
+      const ofs_data data = {x, y, OFS_F32, OFS_I32, 2, 0, NULL};
       CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
       CHECK_INT(run_step(p, 0, 2, ALL), OFS_OK);
       ofs_totals t;
       ofs_step_totals(p, &t);
       CHECK_NEAR(t.loss, big[k], 1e-5);
-      CHECK(t.correct == 1);
+      CHECK(t.correct[0] == 1);
       free(p), free(m);
     }
 }
@@ -301,14 +301,14 @@ static void test_uint8(void) {
     writer_record(&w, OFS_FLATTEN);
     ofs_model *m = open_model(&w, NULL);
     ofs_plan *p = open_plan(m, OFS_PREDICT, 4);
-    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4}, wide = {x, NULL, OFS_F32, OFS_NONE, 4};
+    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4, 0, NULL}, wide = {x, NULL, OFS_F32, OFS_NONE, 4, 0, NULL};
     CHECK_INT(ofs_plan_set_data(p, &small, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, 4, 1), OFS_OK);
-    CHECK(memcmp(ofs_plan_output(p), x, sizeof x) == 0);
+    CHECK(memcmp(ofs_plan_output(p, 0), x, sizeof x) == 0);
     CHECK_INT(ofs_plan_set_data(p, &wide, NULL), OFS_OK); /* floats are not scaled */
-    CHECK(ofs_plan_output(p) == NULL);                    /* the last output was of other data */
+    CHECK(ofs_plan_output(p, 0) == NULL);                    /* the last output was of other data */
     CHECK_INT(run_step(p, 0, 4, 1), OFS_OK);
-    CHECK(memcmp(ofs_plan_output(p), x, sizeof x) == 0);
+    CHECK(memcmp(ofs_plan_output(p, 0), x, sizeof x) == 0);
     free(p), free(m);
   }
 }
@@ -494,7 +494,7 @@ static void check_learning(int optimizer, double rate) {
   dense(&w, 3, OFS_ACT_SOFTMAX);
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, 16);
-  const ofs_data data = {x, y, OFS_F32, OFS_I32, 90};
+  const ofs_data data = {x, y, OFS_F32, OFS_I32, 90, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   double last = 1e9, correct = 0;
   for (uint64_t epoch = 0; epoch < 30; epoch++) {
@@ -506,7 +506,7 @@ static void check_learning(int optimizer, double rate) {
       CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
       CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
       ofs_step_totals(p, &t);
-      loss += t.loss, correct += t.correct;
+      loss += t.loss, correct += t.correct[0];
     }
     if (epoch % 5 || epoch == 0) continue;
     CHECK_MSG(loss < last, "optimizer %d, epoch %d: loss %g after %g", optimizer, (int)epoch, loss / 90, last / 90);

@@ -112,13 +112,13 @@ static void give_data(state *s, fuzz_input *in, uint32_t i) {
   uint32_t x_type = 1 + fuzz_below(in, 2), y_type = fuzz_below(in, 2) ? OFS_I32 : OFS_F32;
   uint64_t y_count = n * (y_type == OFS_I32 ? s->facts.targets : s->facts.outputs), x_count = n * s->facts.inputs;
   void *x = fill_array(in, x_type, x_count, 0), *y = fill_array(in, y_type, y_count, s->facts.classes);
-  int bad = ofs_check_x(x, x_type, x_count, &where) < 0;
+  int bad = ofs_check_x(s->model, x, x_type, 0, x_count, &where) < 0;
   FUZZ_CHECK(bad ? where < x_count : where == UINT64_MAX);
-  if (!bad) bad = ofs_check_y(s->model, y, y_type, y_count, &where) < 0;
+  if (!bad) bad = ofs_check_y(s->model, 0, y, y_type, y_count, &where) < 0;
   FUZZ_CHECK(!bad || where < (x_count > y_count ? x_count : y_count));
   ofs_error err = {0};
-  const ofs_data d = {x, y, x_type, y_type, n};
-  const ofs_data wrong = {x, y, fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n};
+  const ofs_data d = {x, y, x_type, y_type, n, 0, NULL};
+  const ofs_data wrong = {x, y, fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n, 0, NULL};
   FUZZ_CHECK(ofs_plan_set_data(p, &wrong, &err) < 0);
   if (bad || fuzz_refused(ofs_plan_set_data(p, &d, &err), &err)) {
     free(x);
@@ -160,7 +160,7 @@ static void run_some(state *s, fuzz_input *in, uint32_t i) {
   FUZZ_CHECK(t.count >= 1 && t.count <= s->open[i].batch && !ofs_step_updating(p));
   s->step += s->open[i].kind == OFS_TRAIN;
   if (s->open[i].kind != OFS_PREDICT) return;
-  const ofs_real *y = ofs_plan_output(p);
+  const ofs_real *y = ofs_plan_output(p, 0);
   FUZZ_CHECK(y != NULL);
   for (uint64_t k = 0; k < t.count * s->facts.outputs; k++) s->seen += y[k];
 }
