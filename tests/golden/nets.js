@@ -1,22 +1,19 @@
-/* nets.js: the networks that are trained here and by an independent implementation: a table that has every
- * layer, activation, padding, loss and optimizer, and small networks drawn at random from a seed.
+/* nets.js: the table of networks that are trained here and by TensorFlow.js: lists of the commonest layers.
  *
- * Data are functions of a seed, the same everywhere. A net is { name, spec, samples, y, bytes?, rate? }: `y` is the
- * form of the targets, 'index' or 'rows'. Nothing here computes what a network does. */
-import { numbers } from '../numbers.js';
+ * A net is { name, spec, samples, y, bytes?, weighted? }: `y` is the form of the targets, 'index' or 'rows', of all
+ * outputs or by name. Nothing here computes what a network does. */
 
-const STEPS = 10;
 /* Where a net is trained far, by sgd: TF.js's Adam takes 1 - 0.999 from single precision, so its steps are too long by
  * 6e-6, which moves a loss that falls quickly by more than the tolerance. */
-const FAR = { optimizer: { type: 'sgd', momentum: 0.9 }, learningRate: 0.05 };
-const dense = (units, activation, more) => ({ type: 'dense', units, ...(activation && { activation }), ...more });
-const conv = (filters, kernelSize, more) => ({ type: 'conv2d', filters, kernelSize, ...more });
-const flatten = { type: 'flatten' };
+export const FAR = { optimizer: { type: 'sgd', momentum: 0.9 }, learningRate: 0.05 };
+export const dense = (units, activation, more) => ({ type: 'dense', units, ...(activation && { activation }), ...more });
+export const conv = (filters, kernelSize, more) => ({ type: 'conv2d', filters, kernelSize, ...more });
+export const flatten = { type: 'flatten' };
 const ACTIVATIONS = ['linear', 'relu', 'leakyRelu', 'elu', 'selu', 'gelu', 'sigmoid', 'tanh', 'softplus', 'swish', 'softmax'];
 
-const net = (name, inputShape, layers, more = {}) => {
-  const { y = 'index', samples = 12, bytes = false, ...fields } = more;
-  return { name, spec: { inputShape, layers, seed: 3, ...fields }, samples, y, bytes };
+export const net = (name, inputShape, layers, more = {}) => {
+  const { y = 'index', samples = 12, bytes = false, weighted = false, ...fields } = more;
+  return { name, spec: { inputShape, layers, seed: 3, ...fields }, samples, y, bytes, weighted };
 };
 
 const activations = ACTIVATIONS.map((activation) =>
@@ -115,80 +112,3 @@ const recurrent = RECURRENT.flatMap((type) => [
 export const NETS = [
   ...activations, ...activationLayers, ...convolutions, ...pools, ...optimizers, ...losses, ...shapes, ...recurrent,
 ];
-
-/* ---- at random ---- */
-
-const pick = (next, list) => list[Math.floor(next() * list.length)];
-const between = (next, low, high) => low + Math.floor(next() * (high - low + 1));
-const HIDDEN = ACTIVATIONS.filter((activation) => activation !== 'softmax');
-
-function windowAtRandom(next, [h, w], sizes) {
-  const padding = pick(next, ['valid', 'same']);
-  const size = [between(next, 1, Math.min(sizes, h)), between(next, 1, Math.min(sizes, w))];
-  const strides = [between(next, 1, 2), between(next, 1, 2)];
-  const out = [h, w].map((cells, i) =>
-    (padding === 'same' ? Math.ceil(cells / strides[i]) : Math.floor((cells - size[i]) / strides[i]) + 1));
-  return { size, strides, padding, out };
-}
-
-/** @param {number} seed */
-export function netAtRandom(seed) {
-  const next = numbers(seed * 7919 + 1);
-  let cells = [between(next, 4, 10), between(next, 4, 10)];
-  const inputShape = [...cells, between(next, 1, 3)];
-  const layers = [];
-  for (let i = between(next, 0, 3); i > 0; i--) {
-    const isPool = next() < 0.4;
-    const { size, strides, padding, out } = windowAtRandom(next, cells, isPool ? 3 : 4);
-    cells = out;
-    if (isPool) layers.push({ type: pick(next, ['maxPooling2d', 'averagePooling2d']), poolSize: size, strides, padding });
-    else layers.push(conv(between(next, 1, 9), size, { strides, padding, useBias: next() < 0.8, activation: pick(next, HIDDEN) }));
-  }
-  layers.push(flatten);
-  for (let i = between(next, 0, 2); i > 0; i--) layers.push(dense(between(next, 1, 20), pick(next, HIDDEN)));
-  const [activation, loss, y] = pick(next, [
-    ['softmax', undefined, 'index'], ['softmax', 'categoricalCrossentropy', 'rows'], ['sigmoid', undefined, 'rows'],
-    ['linear', 'meanSquaredError', 'rows'], ['linear', 'huber', 'rows'], ['tanh', 'meanAbsoluteError', 'rows'],
-  ]);
-  layers.push(dense(between(next, activation === 'softmax' ? 2 : 1, 7), activation));
-  const [optimizer, learningRate] = pick(next, [
-    ['sgd', 0.05], [{ type: 'sgd', momentum: 0.9, nesterov: next() < 0.5 }, 0.02], ['adam', 0.002], ['adamw', 0.002],
-  ]);
-  return net(`at random ${seed}`, inputShape, layers, { loss, y, optimizer, learningRate, samples: between(next, 6, 21) });
-}
-
-/* ---- data ---- */
-
-/**
- * @param {ReturnType<typeof net>} net
- * @param {{ outputShape: number[], outputs: number }} info  of the trainer made from it
- */
-export function dataOf({ spec, samples, y, bytes }, { outputShape, outputs }) {
-  const next = numbers(samples + 17);
-  const inputs = spec.inputShape.reduce((a, b) => a * b, 1);
-  const x = bytes ? new Uint8Array(samples * inputs) : new Float32Array(samples * inputs);
-  for (let i = 0; i < x.length; i++) x[i] = bytes ? Math.floor(256 * next()) : 2 * next() - 1;
-  const axis = outputShape[outputShape.length - 1];
-  if (y === 'index') {
-    const classes = Int32Array.from({ length: (samples * outputs) / axis }, () => Math.floor(next() * Math.max(axis, 2)));
-    return { x, y: classes };
-  }
-  const last = spec.layers[spec.layers.length - 1].activation;
-  const rows = new Float32Array(samples * outputs);
-  for (let at = 0; at < rows.length; at += axis) {
-    if (last === 'softmax') rows[at + Math.floor(next() * axis)] = 1;
-    else for (let i = 0; i < axis; i++) rows[at + i] = last === 'sigmoid' ? Math.round(next()) : 3 * next() - 1.5;
-  }
-  return { x, y: rows };
-}
-
-/** The weights that both begin with: a model's own, but for biases, which would be zero and hide mistakes. */
-export function beginWith(weights) {
-  const next = numbers(99);
-  return weights.map(({ name, shape, data }) => {
-    const biased = name.endsWith('/bias') ? Float32Array.from(data, () => 0.4 * next() - 0.2) : data;
-    return { name, shape, data: biased };
-  });
-}
-
-export { STEPS };
