@@ -76,7 +76,8 @@ function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
     return { file, input, make: () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env)) };
   });
   const file = `${DIST}offstage.${variant}.wasm`;
-  const args = [...linkFlagsFor(variant), ...objects.map((object) => object.file)];
+  const map = `--Map=${CACHE}${variant}.map`; // which source the bytes are of: for `npm run bench -- size`
+  const args = [...linkFlagsFor(variant), map, ...objects.map((object) => object.file)];
   const flags = optimizeFlagsFor(variant);
   const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
   const input = hash(id, ...args, ...optimize, ...objects.map((object) => object.input));

@@ -39,7 +39,7 @@ function row(figure) {
 function section(name, { title, figures = [], error }) {
   const head = `### ${name}: ${title}\n\n\`npm run bench -- ${name}\`\n`;
   if (error) return `${head}\nNot measured: ${error}\n`;
-  return `${head}\n${tableOf(['figure', 'value', 'spread', 'peer', 'ratio', 'goal'], figures.map(row))}\n`;
+  return `${head}\n${tableOf(['figure', 'value', 'spread', 'peer', 'ratio', 'goal'], figures.filter(({ detail }) => !detail).map(row))}\n`;
 }
 
 /** @param {Figure | undefined} figure @param {Map<string, number>} notes of reasons */

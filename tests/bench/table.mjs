@@ -16,6 +16,7 @@
  * @property {{ what: string, value: number, low?: number, high?: number, cannot?: string }} [peer]
  * @property {{ value: number, low: number, high: number }} [paired] ratio to the peer, of rounds
  * @property {{ most?: number, least?: number }} [goal]
+ * @property {boolean} [detail] a part of another figure, for who looks for it: not published
  * @property {Record<string, string>} [of] where it belongs in a table of several columns
  */
 
