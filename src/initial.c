@@ -136,11 +136,6 @@ static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f,
 #define FILL_WORK 64
 #define TURN_WORK 8
 
-static void zero_moments(const ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t from, uint64_t n) {
-  if (!l->trains || w->momentum >= 0) return;
-  for (uint32_t k = 0; k < m->optimizer.moments; k++) ofs_zero(m->optimizer.moment[k] + w->moment_at + from, n);
-}
-
 /* Goes on with a tensor for about `work` units, at least a little; the units done. */
 static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t work) {
   uint64_t n = work / FILL_WORK + 1, at = m->fill_at;
@@ -148,7 +143,7 @@ static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w,
   if (!w->given) fill(m, m->fill_tensor, w, m->params + w->at, at, n);
   for (uint64_t i = at; i < at + n; i++)
     if (i >= w->ones_from && i < w->ones_to) m->params[w->at + i] = 1;
-  zero_moments(m, l, w, at, n);
+  ofs_moments_reset(m, l, w, at, n);
   m->fill_at += n;
   return n * FILL_WORK;
 }
@@ -158,7 +153,7 @@ static uint64_t orthogonalize_some(ofs_model *m, const ofs_layer *l, const ofs_w
   frame f = frame_of(w, m->params + w->at);
   orthogonal_turn(m, m->fill_tensor, &f, m->fill_at, m->fill_turn, told(w, 0, 1));
   if (m->fill_turn++ == 0) {
-    zero_moments(m, l, w, m->fill_at * f.length, f.length);
+    ofs_moments_reset(m, l, w, m->fill_at * f.length, f.length);
     return f.length * FILL_WORK;
   }
   if (m->fill_turn == 2 * m->fill_at + 2) m->fill_at++, m->fill_turn = 0;

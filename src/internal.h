@@ -163,12 +163,13 @@ struct ofs_op {
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
-  uint64_t from, moment_from; /* of an update: its first parameter, and that one's place in the moments */
   uint64_t lasting; /* bytes that it touches at most, of parameters and their kin */
   int shared;         /* its parts are worth sharing between threads, for the batch at hand */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
   real *at[OFS_OP_BUFFERS];        /* the same, resolved */
   uint32_t n[8];                   /* the operation's own sizes */
+  uint32_t result;                 /* of a layer's last operation forward: the buffer of its output */
+  const real *result_at;
   ofs_window window;
 };
 
@@ -196,7 +197,9 @@ struct ofs_builder {
    * 0 where a position does not count; its gradients: of the output, and of the logits that a loss takes */
   uint32_t *x, *y, *aux, *held, *mask, *dy, *logits, *dlogits;
   uint32_t inputs[OFS_MAX_INPUTS];
-  uint32_t gradient, rows, indices;
+  uint32_t gradient, rows, indices, sums;
+  uint64_t sum_block;
+  uint32_t forward_ops; /* those that make the prediction */
 };
 
 /* Bounds on what one layer emits, forward and backward; the scratch is sized by them. */
@@ -206,13 +209,32 @@ struct ofs_builder {
 #define OFS_LINKS 8 /* numbers that the builder keeps of each node */
 #define OFS_OPS_MORE (8 + 4 * (OFS_MAX_INPUTS + OFS_MAX_OUTPUTS))
 
+/* A weight tensor that an update changes: one that trains, or (no moments) a statistic that moves. */
+typedef struct ofs_slot {
+  const ofs_layer *layer;
+  const ofs_weight *weight;
+} ofs_slot;
+
+#define OFS_NO_VECTOR UINT32_MAX
+
 /* What the spec says of the optimizer, and what the model keeps for it. */
 typedef struct ofs_optimizer {
-  uint32_t type; /* the schema's record */
-  double rate, momentum, beta1, beta2, epsilon, weight_decay;
-  int nesterov;
-  uint32_t moments;          /* vectors of `parameters` that it keeps, at most OFS_MOMENTS */
-  real *moment[OFS_MOMENTS]; /* NULL from `moments` on */
+  uint32_t type;                         /* of the update (ofs_update.kind) */
+  int nesterov, centered, ema;
+  double rate, rate_factor;              /* the factor is the caller's (ofs_model_set_rate) */
+  double momentum, beta1, beta2, epsilon, weight_decay;
+  double initial;                        /* of the first moment, where it does not begin at 0 */
+  double clip_value, clip_norm, global_clip_norm; /* 0: none */
+  double ema_momentum;
+  uint64_t accumulation, overwrite;      /* batches an update; updates from one overwriting to the next, 0: never */
+  /* vectors that it keeps, at most OFS_MOMENTS: its `own`, then the sum of gradients and the average of weights, where
+   * there are any (accumulator, average: which, else OFS_NO_VECTOR) */
+  uint32_t moments, own, accumulator, average;
+  real *moment[OFS_MOMENTS];             /* NULL from `moments` on */
+  uint32_t slot_count;
+  ofs_slot *slots;                       /* in the order of the flat vector */
+  uint64_t warm_steps;                   /* nadam: U(t) (kernels.h) after so many updates */
+  double warm_product;
 } ofs_optimizer;
 
 struct ofs_model {
@@ -241,6 +263,12 @@ struct ofs_model {
   uint32_t *links;
 };
 
+/* What a part of the pass over the gradient found in a slot: the record [part + slot] of p->sums. */
+typedef struct ofs_sum {
+  double penalty, squares; /* of the regularizers; of the gradient */
+  uint64_t bad;            /* it has a gradient or statistic that no update may be made with */
+} ofs_sum;
+
 struct ofs_plan {
   ofs_model *model;
   int kind;
@@ -256,6 +284,14 @@ struct ofs_plan {
   uint64_t *indices; /* (batch): which sample each row is */
   const real *outputs[OFS_MAX_OUTPUTS];
   ofs_update update; /* of the step at hand */
+  ofs_sum *sums;     /* NULL: nothing is summed; sum_block: parameters a part */
+  uint64_t sum_block;
+  double penalty;
+  real scale;        /* of all gradients, to the global norm */
+  uint32_t forward_ops, update_op; /* the operations that predict come before the first, those that change the model from the second on */
+  int tracing;       /* guard.c */
+  uint64_t checked;
+  ofs_fault fault;
   ofs_totals totals;
   uint64_t buffer_bytes, live_bytes;
 };
@@ -317,8 +353,28 @@ uint32_t ofs_build_loss(ofs_builder *b, uint32_t k, uint32_t prediction);
 void ofs_build_gather(ofs_builder *b);
 /* ---- optimizer.c ---- */
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
+/* Lists the slots of a model whose layers are there, in o->slots. */
+void ofs_optimizer_lay(ofs_model *m);
+/* Elements [at, at + n) of a weight's moments as they begin. */
+void ofs_moments_reset(const ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t at, uint64_t n);
+/* This step's numbers. */
+ofs_update ofs_update_numbers(ofs_model *m);
+/* ---- update.c ---- */
+/* Emits the passes over the gradient before the update, and those of the update. */
 void ofs_build_update(ofs_builder *b);
-void ofs_update_begin(ofs_plan *p);
+/* The records of a slot are those of the parts [*from, *to]. */
+void ofs_sums_of(const ofs_plan *p, uint32_t slot, uint32_t *from, uint32_t *to);
+/* After that pass: the batch's penalty, and what the gradient is scaled by. */
+void ofs_update_sums(ofs_plan *p);
+/* ---- guard.c ---- */
+#define OFS_GRADIENT_LIMIT 1e15
+/* 1 where the step may not be applied; it then starts again, to find out where that began. */
+int ofs_guard_trips(ofs_plan *p);
+/* Of the operation that was run last, in such a replay: looks at about `work` elements of its layer's output. OFS_OK: they
+ * are finite; OFS_MORE: so far; OFS_NON_FINITE. */
+ofs_status ofs_guard_look(ofs_plan *p, const ofs_op *op, uint64_t work);
+/* Ends the step, with p->fault. */
+ofs_status ofs_guard_end(ofs_plan *p);
 /* Cuts (m, n), of which there are `times`, into tiles, so that `work` (for one element) times a tile's area is a
  * part. */
 void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb);

@@ -50,15 +50,21 @@ typedef struct ofs_pool {
 
 /* One update's numbers, with those of this step resolved. */
 typedef struct ofs_update {
-  ofs_real rate;            /* learning rate */
-  ofs_real momentum;        /* sgd */
-  int nesterov;             /* sgd */
-  ofs_real beta1, beta2;    /* adam, adamw */
-  ofs_real rest1, rest2;    /* 1 - beta1, 1 - beta2, rounded once: 1 - (float)0.999 is off by 1e-5 */
-  ofs_real epsilon;         /* adam, adamw */
-  ofs_real correction1, correction2; /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
-  ofs_real decay;           /* adamw: rate * weightDecay */
+  uint32_t kind;            /* OFS_SGD, OFS_ADAM, ...: the schema's record; adamw's is OFS_ADAM */
+  uint32_t moments;         /* vectors that the kernel has beside the weights */
+  int nesterov, centered;   /* sgd; rmsprop */
   int clean;                /* true every few steps: it costs a pass over the moments */
+  ofs_real rate;            /* learning rate */
+  ofs_real momentum;        /* sgd, rmsprop */
+  ofs_real beta1, beta2;    /* beta2 is also the rho of rmsprop and adadelta */
+  ofs_real rest1, rest2;    /* 1 - beta1, 1 - beta2, rounded once: 1 - (float)0.999 is off by 1e-5 */
+  ofs_real epsilon;
+  ofs_real correction1, correction2; /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
+  ofs_real ahead, here;     /* nadam: what the mean and the gradient count */
+  /* what the other parts of an update take (update.c): */
+  ofs_real decay;           /* rate * weightDecay */
+  ofs_real keep, rest;      /* of the average of the weights, and of the weights in it */
+  int applies, overwrites;  /* the weights change in this step; the average takes their place */
 } ofs_update;
 
 /* Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin & Gray 2016): of an image (h, w, c) in NHWC, tile (ty, tx) is
@@ -158,16 +164,34 @@ typedef struct ofs_kernels {
   void (*dropout)(ofs_real *y, const ofs_real *x, uint64_t first, size_t n, uint32_t threshold, ofs_real scale,
                   const uint32_t key[2], uint32_t layer, uint32_t step);
 
-  /* w, v, m: parameters, moments; g: gradient.
-   * sgd: w -= rate * g; with momentum v = momentum * v - rate * g, w += v (nesterov: w += momentum * v - rate * g)
-   *   (Sutskever et al. 2013, as Keras writes it); v is NULL where momentum is 0.
-   * adam (Kingma & Ba 2015): m = b1 m + rest1 g; v = b2 v + rest2 g g;
-   *   w -= rate * (m * correction1) / (sqrt(v * correction2) + epsilon).
-   * adamw (Loshchilov & Hutter 2019): w -= decay * w first, then adam: adam with decay > 0.
+  /* One step of an optimizer over n weights w with gradient g; a, b, c are its moments (moment[0], ...), in the order
+   * in which they are named here. Each as Keras 3 (keras/src/optimizers) writes it; where PyTorch differs it is told.
+   *   sgd (Sutskever et al. 2013)     momentum 0: w -= rate g; else a = momentum a - rate g, w += a, or with nesterov
+   *                                   w += momentum a - rate g. PyTorch leaves the rate out of a.
+   *   adam (Kingma & Ba 2015)         a = b1 a + rest1 g; b = b2 b + rest2 g g;
+   *                                   w -= rate (a correction1) / (sqrt(b correction2) + epsilon). Keras adds its epsilon
+   *                                   before the correction; this is PyTorch's and TensorFlow.js's (DESIGN.md).
+   *   amsgrad (Reddi et al. 2018)     adam with three moments: c = max(c, b) stands for b below the line.
+   *   adamw (Loshchilov & Hutter 2019) is adam after a decay of the weights (update.c), which every optimizer may have.
+   *   nadam (Dozat 2016)              a, b as adam; w -= rate (ahead a + here g) / (sqrt(b correction2) + epsilon), where
+   *                                   with u(t) = b1 (1 - 0.96^t / 2) and U(t) = u(1) ... u(t)
+   *                                   ahead = u(t + 1) / (1 - U(t + 1)), here = (1 - u(t)) / (1 - U(t)).
+   *                                   PyTorch: 0.96^(0.004 t), and 1 - u(t) over 1 - U(t) likewise.
+   *   adamax (Kingma & Ba 2015)       a as adam; b = max(b2 b, |g|); w -= rate (a correction1) / (b + epsilon).
+   *                                   PyTorch: max(b2 b, |g| + epsilon) and nothing below the line.
+   *   rmsprop (Hinton 2012)           a = b2 a + rest2 g g; d = rate g / sqrt(a + epsilon); w -= d. centered: c = b2 c +
+   *                                   rest2 g, and max(a - c c, 0) for a. With momentum b = momentum b + d, w -= b. What is
+   *                                   not in use has no vector: centered without momentum has c as its second.
+   *                                   Keras has no max: a - c c, rounded, may lie below -epsilon. PyTorch: sqrt(a) + epsilon.
+   *   adagrad (Duchi et al. 2011)     a += g g; w -= rate g / sqrt(a + epsilon). PyTorch: sqrt(a) + epsilon.
+   *   adadelta (Zeiler 2012)          a = b2 a + rest2 g g; d = sqrt(b + epsilon) g / sqrt(a + epsilon);
+   *                                   b = b2 b + rest2 d d; w -= rate d
+   *   lion (Chen et al. 2023)         w -= rate sign(b1 a + rest1 g); a = b2 a + rest2 g
    * Where u->clean, moments smaller than OFS_LEAST_MOMENT are set to 0 first: those of a unit that learns no more
    * would shrink to denormal numbers and stay, and on these some processors take a hundred times as long. */
-  void (*sgd)(const ofs_update *u, ofs_real *w, ofs_real *v, const ofs_real *g, size_t n);
-  void (*adam)(const ofs_update *u, ofs_real *w, ofs_real *m, ofs_real *v, const ofs_real *g, size_t n);
+  void (*update)(const ofs_update *u, ofs_real *w, ofs_real *const *moment, const ofs_real *g, size_t n);
+  /* 1 where all |x| < limit, else (also where one is NaN) 0. */
+  int (*bounded)(const ofs_real *x, size_t n, ofs_real limit);
 } ofs_kernels;
 
 void ofs_kernels_fill_ref(ofs_kernels *k);

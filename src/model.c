@@ -3,7 +3,7 @@
 
 /* The block's pieces in order, each aligned. */
 typedef struct layout {
-  uint64_t layers, params, moment[OFS_MOMENTS], ops, buffers, links, bytes;
+  uint64_t layers, params, moment[OFS_MOMENTS], slots, ops, buffers, links, bytes;
 } layout;
 
 static uint64_t place(uint64_t *end, uint64_t count, uint64_t size) {
@@ -19,6 +19,7 @@ static layout model_layout(const ofs_model *m) {
   at.layers = place(&end, slots, sizeof(ofs_layer));
   at.params = place(&end, m->parameters + m->tied, sizeof(real));
   for (uint32_t k = 0; k < m->optimizer.moments; k++) at.moment[k] = place(&end, m->trained, sizeof(real));
+  at.slots = place(&end, m->tensor_count, sizeof(ofs_slot));
   at.ops = place(&end, slots * OFS_OPS_A_LAYER + m->more_ops + OFS_OPS_MORE, sizeof(ofs_op));
   at.buffers = place(&end, slots * OFS_BUFFERS_A_LAYER + m->more_buffers + OFS_OPS_MORE, sizeof(ofs_buffer));
   at.links = place(&end, slots * OFS_LINKS, sizeof(uint32_t));
@@ -43,12 +44,14 @@ ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n,
   char *block = mem;
   m.layers = (ofs_layer *)(block + at.layers);
   m.params = (real *)(block + at.params);
-  for (uint32_t k = 0; k < m.optimizer.moments; k++) m.optimizer.moment[k] = (real *)(block + at.moment[k]);
   m.ops = (ofs_op *)(block + at.ops);
   m.buffers = (ofs_buffer *)(block + at.buffers);
   m.links = (uint32_t *)(block + at.links);
   s = ofs_spec_read(&m, m.layers, spec, n, err);
   if (s < 0) return s;
+  for (uint32_t k = 0; k < m.optimizer.moments; k++) m.optimizer.moment[k] = (real *)(block + at.moment[k]);
+  m.optimizer.slots = (ofs_slot *)(block + at.slots);
+  ofs_optimizer_lay(&m);
   ofs_kernels_fill(&m.kernels);
   *model = mem;
   **model = m;
@@ -130,6 +133,7 @@ const char *ofs_strerror(int status) {
     case OFS_OUT_OF_MEMORY: return "the block is too small";
     case OFS_INVALID_STATE: return "the call is out of sequence";
     case OFS_THREAD_LOST: return "a helper thread was lost";
+    case OFS_NON_FINITE: return "a loss or gradient is not finite";
     default: return "unknown status";
   }
 }

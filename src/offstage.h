@@ -40,7 +40,7 @@ extern "C" {
 #define OFS_MAX_LAYERS 1024
 #define OFS_MAX_INPUTS 8
 #define OFS_MAX_OUTPUTS 8
-#define OFS_MOMENTS 2
+#define OFS_MOMENTS 5
 
 /* The element type of weights and activations: float. The gradient proofs build the same sources with
  * double (OFS_REAL_DOUBLE), reference kernels and the C library's maths. */
@@ -58,7 +58,8 @@ typedef enum ofs_status {
   OFS_INVALID_ARGUMENT = -3,
   OFS_OUT_OF_MEMORY = -4, /* the block is smaller than asked for: got, limit are bytes */
   OFS_INVALID_STATE = -5, /* a call out of sequence */
-  OFS_THREAD_LOST = -6    /* a helper ended with a part in hand: model and plans are lost */
+  OFS_THREAD_LOST = -6,   /* a helper ended with a part in hand: model and plans are lost */
+  OFS_NON_FINITE = -7     /* the step's loss or a gradient is not finite: nothing of the model was changed (ofs_step_fault) */
 } ofs_status;
 
 /* Why a value was refused. `got` is the value; `low` and `high` bound what is allowed.
@@ -141,10 +142,17 @@ typedef struct ofs_tensor {
   uint32_t dims[OFS_MAX_RANK];
   uint64_t size;  /* elements */
   ofs_real *data; /* borrowed: valid as long as the model's block is */
-  /* what the optimizer keeps for it, `size` elements each and borrowed likewise: sgd's momentum, or adam's first and
-   * second moment; NULL where it keeps less */
+  /* what the optimizer keeps for it, `size` elements each and borrowed likewise: its moments, the sum of accumulated
+   * gradients, the average of the weights; NULL where it keeps less, and all NULL where the tensor does not train */
   ofs_real *moment[OFS_MOMENTS];
 } ofs_tensor;
+
+/* Keras's name of that vector ("momentum", "velocity", ..., "gradient_accumulator", "average"); NULL where the optimizer
+ * keeps less. Static storage. */
+const char *ofs_model_moment_name(const ofs_model *model, uint32_t k);
+
+/* Learning rates are multiplied by `factor`, above 0 and up to 1, from the next step on. It is 1 at first. */
+void ofs_model_set_rate(ofs_model *model, double factor);
 
 /* Says how many updates a model has had whose weights and moments the caller has written through ofs_tensor, instead of
  * ofs_model_randomize: with these three it goes on where another model stood, to the same bits. */
@@ -232,8 +240,28 @@ ofs_status ofs_step_begin(ofs_plan *plan, const ofs_batch *batch, ofs_error *err
 
 /* Does at least one part and at most about `work` units (one unit: the time of about one floating point operation,
  * so that what threads do side by side counts once); *done, where not NULL, receives the units done. OFS_OK: the
- * step is complete and, for OFS_TRAIN, committed to the model. OFS_MORE: parts remain. */
+ * step is complete and, for OFS_TRAIN, committed to the model. OFS_MORE: parts remain. OFS_NON_FINITE: the step is over, and nothing
+ * of the model has changed; another may begin. */
 ofs_status ofs_step_run(ofs_plan *plan, uint64_t work, uint64_t *done);
+
+/* Why a step ended with OFS_NON_FINITE. Its loss and all gradients are looked at before the update: those must be finite,
+ * these below 1e15, so that no finite weight can become anything else. `layer` is where it began: the first whose output
+ * is not finite (what: OFS_FAULT_ACTIVATION), else, of the loss, OFS_IN_MODEL, else the one nearest the loss whose
+ * gradient or statistic it is. `step` counts from 1: the one that was not made. */
+typedef enum ofs_culprit {
+  OFS_FAULT_LOSS = 0,
+  OFS_FAULT_GRADIENT = 1,
+  OFS_FAULT_STATISTIC = 2,
+  OFS_FAULT_ACTIVATION = 3
+} ofs_culprit;
+
+typedef struct ofs_fault {
+  int32_t what;  /* ofs_culprit */
+  int32_t layer; /* index from 0, or OFS_IN_MODEL */
+  uint64_t step;
+} ofs_fault;
+
+void ofs_step_fault(const ofs_plan *plan, ofs_fault *fault);
 
 /* 1 while an update is under way: the weights are then between two steps and must not be read. */
 int ofs_step_updating(const ofs_plan *plan);

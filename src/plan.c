@@ -146,7 +146,9 @@ static void build_forward(ofs_builder *b) {
     for (uint32_t k = 0; k < l->in_count; k++) b->buffers[ofs_input(b, l, k)].pending--;
     see(b, l);
     b->x[i] = ofs_input(b, l, 0);
+    uint32_t before = b->op_count;
     b->y[i] = kind->forward(b, l, b->x[i]);
+    if (b->op_count > before) b->ops[b->op_count - 1].result = b->y[i];
     if (kind->masks && !b->mask[i]) b->mask[i] = ofs_mask(b, l, 0);
     b->buffers[b->y[i]].pending += l->readers + (l->head > 0);
   }
@@ -206,15 +208,13 @@ static void build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
   b->indices = ofs_build_buffer(b, words, 0);
   b->gradient = kind == OFS_TRAIN ? ofs_build_buffer(b, m->parameters + m->tied, 1) : 0;
   build_forward(b);
+  b->forward_ops = b->op_count;
   if (kind != OFS_PREDICT) build_losses(b);
-  if (kind == OFS_TRAIN) {
-    build_backward(b);
-    b->phase = OFS_PHASE_UPDATE;
-    ofs_build_update(b);
-  }
+  if (kind == OFS_TRAIN) build_backward(b);
+  if (kind != OFS_PREDICT) ofs_build_update(b);
   /* these live as long as the plan: they are read between steps */
-  const uint32_t own[] = {b->rows, b->indices, b->gradient};
-  for (uint32_t i = 0; i < 3; i++)
+  const uint32_t own[] = {b->rows, b->indices, b->gradient, b->sums};
+  for (uint32_t i = 0; i < 4; i++)
     if (own[i]) lasts(&b->buffers[own[i]]);
   for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++) lasts(&b->buffers[b->y[m->heads[i].node]]);
 }
@@ -343,17 +343,21 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
     return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0, (double)needed);
   char *block = mem, *data = block + head_bytes(&b);
   ofs_plan *p = mem;
-  *p = (ofs_plan){.model = m, .kind = kind, .batch = batch, .op_count = b.op_count};
+  *p = (ofs_plan){.model = m, .kind = kind, .batch = batch, .op_count = b.op_count,
+                  .forward_ops = b.forward_ops, .sum_block = b.sum_block};
+  while (p->update_op < b.op_count && b.ops[p->update_op].phase == OFS_PHASE_GRADIENT) p->update_op++;
   p->ops = (ofs_op *)(block + ((sizeof(ofs_plan) + OFS_ALIGN - 1) & ~(size_t)(OFS_ALIGN - 1)));
   for (uint32_t i = 0; i < b.op_count; i++) {
     p->ops[i] = b.ops[i];
     count_bytes(&b, &p->ops[i]);
     for (int k = 0; k < OFS_OP_BUFFERS; k++)
       if (b.ops[i].buffer[k]) p->ops[i].at[k] = (real *)(data + b.buffers[b.ops[i].buffer[k]].offset);
+    p->ops[i].result_at = (const real *)(data + b.buffers[b.ops[i].result].offset);
   }
   p->rows = (double *)(data + b.buffers[b.rows].offset);
   p->indices = (uint64_t *)(data + b.buffers[b.indices].offset);
   p->gradient = b.gradient ? (real *)(data + b.buffers[b.gradient].offset) : NULL;
+  p->sums = b.sums ? (ofs_sum *)(data + b.buffers[b.sums].offset) : NULL;
   for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++)
     p->outputs[i] = (real *)(data + b.buffers[b.y[m->heads[i].node]].offset);
   p->buffer_bytes = needed - head_bytes(&b);

@@ -2,7 +2,8 @@
  *
  * The program counter is (operation, part). What a step writes stays in the plan until the update phase; the
  * model changes only there, and the step counts once its last part is done. Where threads save time by sharing parts
- * of one operation they do (pool.h); in what order parts are run never tells in a result. */
+ * of one operation they do (pool.h); in what order parts are run never tells in a result. Before the update the guard
+ * looks at the step (guard.c); where it trips, the operations that predict are run again instead, under its eyes. */
 #include "pool.h"
 
 void ofs_plan_cut(ofs_plan *p, uint32_t count) {
@@ -57,8 +58,8 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
   ofs_plan_cut(p, at->count);
   p->op = p->part = 0;
   p->running = 1;
-  p->complete = 0;
-  if (p->kind == OFS_TRAIN) ofs_update_begin(p);
+  p->complete = p->tracing = 0;
+  if (p->kind == OFS_TRAIN) p->update = ofs_update_numbers(p->model);
   return OFS_OK;
 }
 
@@ -75,6 +76,8 @@ static void complete(ofs_plan *p) {
     }
     p->totals.loss += p->model->heads[k].weight * p->totals.losses[k];
   }
+  if (p->kind == OFS_EVALUATE) ofs_update_sums(p);
+  if (p->kind != OFS_PREDICT) p->totals.loss += p->penalty * p->count;
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 
@@ -95,6 +98,11 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
   uint32_t threads = ofs_team_threads(p->model->team);
   if (threads > 1 && p->saves && work >= OFS_WAKE_STEP) ofs_team_wake(p->model->team);
   for (; p->op < p->op_count; p->op++, p->part = 0) {
+    if (p->tracing && p->op == p->forward_ops) break;
+    if (p->op == p->update_op && p->part == 0 && p->kind == OFS_TRAIN) {
+      ofs_update_sums(p);
+      if (ofs_guard_trips(p)) p->op = 0;
+    }
     const ofs_op *op = &p->ops[p->op];
     for (uint32_t parts = 1; p->part < op->parts; p->part += parts) {
       if (spent && spent + op->part_work > work) {
@@ -107,8 +115,15 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
       if (s < 0) return s;
       spent += (parts + threads - 1) / threads * op->part_work;
     }
+    for (s = OFS_OK; p->tracing && (s = ofs_guard_look(p, op, OFS_PART_LEAST)) == OFS_MORE; spent += OFS_PART_LEAST)
+      if (spent > work) {
+        if (done) *done = spent;
+        return OFS_MORE;
+      }
+    if (s < 0) break;
   }
   if (done) *done = spent;
+  if (p->tracing) return ofs_guard_end(p);
   complete(p);
   return OFS_OK;
 }

@@ -30,6 +30,12 @@
   R(SGD, 16, "optimizer", "sgd")                           \
   R(ADAM, 17, "optimizer", "adam")                         \
   R(ADAMW, 18, "optimizer", "adamw")                       \
+  R(ADAMAX, 19, "optimizer", "adamax")                     \
+  R(NADAM, 20, "optimizer", "nadam")                       \
+  R(RMSPROP, 21, "optimizer", "rmsprop")                   \
+  R(ADAGRAD, 22, "optimizer", "adagrad")                   \
+  R(ADADELTA, 23, "optimizer", "adadelta")                 \
+  R(LION, 24, "optimizer", "lion")                         \
   R(DENSE, 32, "layer", "dense")                           \
   R(CONV2D, 33, "layer", "conv2d")                         \
   R(MAX_POOLING2D, 34, "layer", "maxPooling2d")            \
@@ -159,6 +165,50 @@
   V("loss", LOSS_MAE, 4, "meanAbsoluteError")                                      \
   V("loss", LOSS_HUBER, 5, "huber")
 
+/* What every optimizer has, under the same ids. A clip that is absent does not clip; its three kinds exclude each
+ * other. Updates above 1e31 could take a weight beyond what a float holds, so rates end at 1e6 (guard.c). */
+#define OFS_EVERY_OPTIMIZER(F, R, rate, decay)                                                                \
+  F(R, R##_LEARNING_RATE, 0, "learningRate", number, "", 1, 1, 0, 1e-12, 1e6, default, rate)                  \
+  F(R, R##_WEIGHT_DECAY, 4, "weightDecay", number, "", 1, 1, 0, 0, 1e6, default, decay)                       \
+  F(R, R##_CLIP_VALUE, 8, "clipValue", number, "", 1, 1, 0, 1e-30, 1e30, optional, 0)                         \
+  F(R, R##_CLIP_NORM, 9, "clipNorm", number, "", 1, 1, 0, 1e-30, 1e30, optional, 0)                           \
+  F(R, R##_GLOBAL_CLIP_NORM, 10, "globalClipNorm", number, "", 1, 1, 0, 1e-30, 1e30, optional, 0)             \
+  F(R, R##_ACCUMULATION, 11, "gradientAccumulationSteps", integer, "", 1, 1, 0, 1, 1000000, default, 1)       \
+  F(R, R##_USE_EMA, 12, "useEma", boolean, "", 1, 1, 0, 0, 1, default, 0)                                     \
+  F(R, R##_EMA_MOMENTUM, 13, "emaMomentum", number, "", 1, 1, 0, 0, 1, default, 0.99)                         \
+  F(R, R##_EMA_OVERWRITE, 14, "emaOverwriteFrequency", integer, "", 1, 1, 0, 1, 1000000000, optional, 0)
+
+/* Those with a mean of gradients and one of their squares. */
+#define OFS_ADAM_OPTIMIZER(F, R, decay)                                                                       \
+  OFS_EVERY_OPTIMIZER(F, R, 0.001, decay)                                                                     \
+  F(R, R##_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                                 \
+  F(R, R##_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.999)                              \
+  F(R, R##_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)
+
+#define OFS_OPTIMIZER_FIELDS(F)                                                                               \
+  OFS_EVERY_OPTIMIZER(F, SGD, 0.01, 0)                                                                        \
+  F(SGD, SGD_MOMENTUM, 1, "momentum", number, "", 1, 1, 0, 0, 0.999999, default, 0)                           \
+  F(SGD, SGD_NESTEROV, 2, "nesterov", boolean, "", 1, 1, 0, 0, 1, default, 0)                                 \
+  OFS_ADAM_OPTIMIZER(F, ADAM, 0)                                                                              \
+  F(ADAM, ADAM_AMSGRAD, 5, "amsgrad", boolean, "", 1, 1, 0, 0, 1, default, 0)                                 \
+  OFS_ADAM_OPTIMIZER(F, ADAMW, 0.004)                                                                         \
+  F(ADAMW, ADAMW_AMSGRAD, 5, "amsgrad", boolean, "", 1, 1, 0, 0, 1, default, 0)                               \
+  OFS_ADAM_OPTIMIZER(F, ADAMAX, 0)                                                                            \
+  OFS_ADAM_OPTIMIZER(F, NADAM, 0)                                                                             \
+  OFS_EVERY_OPTIMIZER(F, RMSPROP, 0.001, 0)                                                                   \
+  F(RMSPROP, RMSPROP_MOMENTUM, 1, "momentum", number, "", 1, 1, 0, 0, 0.9999, default, 0)                     \
+  F(RMSPROP, RMSPROP_RHO, 2, "rho", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                           \
+  F(RMSPROP, RMSPROP_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)                     \
+  F(RMSPROP, RMSPROP_CENTERED, 5, "centered", boolean, "", 1, 1, 0, 0, 1, default, 0)                         \
+  OFS_EVERY_OPTIMIZER(F, ADAGRAD, 0.001, 0)                                                                   \
+  F(ADAGRAD, ADAGRAD_INITIAL, 1, "initialAccumulatorValue", number, "", 1, 1, 0, 0, 1e6, default, 0.1)        \
+  F(ADAGRAD, ADAGRAD_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)                     \
+  OFS_EVERY_OPTIMIZER(F, ADADELTA, 0.001, 0)                                                                  \
+  F(ADADELTA, ADADELTA_RHO, 2, "rho", number, "", 1, 1, 0, 0, 0.999999, default, 0.95)                        \
+  F(ADADELTA, ADADELTA_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)                   \
+  OFS_EVERY_OPTIMIZER(F, LION, 0.001, 0)                                                                      \
+  F(LION, LION_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                             \
+  F(LION, LION_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.99)
 /* The most values of one field, and of one record. */
 #define OFS_MAX_VALUES 1024
 #define OFS_RECORD_VALUES 2200
@@ -183,18 +233,7 @@
   F(MODEL, MODEL_INPUT_SCALE, 2, "inputScale", number, "", 1, 1, 0, -1e30, 1e30, default, 1)                  \
   F(MODEL, MODEL_INPUT_OFFSET, 3, "inputOffset", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                \
   F(MODEL, MODEL_SEED, 4, "seed", integer, "", 1, 1, 0, 0, 9007199254740991, default, 0)                      \
-  F(SGD, SGD_LEARNING_RATE, 0, "learningRate", number, "", 1, 1, 0, 1e-12, 1e6, default, 0.01)                \
-  F(SGD, SGD_MOMENTUM, 1, "momentum", number, "", 1, 1, 0, 0, 0.999999, default, 0)                           \
-  F(SGD, SGD_NESTEROV, 2, "nesterov", boolean, "", 1, 1, 0, 0, 1, default, 0)                                 \
-  F(ADAM, ADAM_LEARNING_RATE, 0, "learningRate", number, "", 1, 1, 0, 1e-12, 1e6, default, 0.001)             \
-  F(ADAM, ADAM_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                             \
-  F(ADAM, ADAM_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.999)                          \
-  F(ADAM, ADAM_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)                           \
-  F(ADAMW, ADAMW_LEARNING_RATE, 0, "learningRate", number, "", 1, 1, 0, 1e-12, 1e6, default, 0.001)           \
-  F(ADAMW, ADAMW_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                           \
-  F(ADAMW, ADAMW_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.999)                        \
-  F(ADAMW, ADAMW_EPSILON, 3, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 1e-7)                         \
-  F(ADAMW, ADAMW_WEIGHT_DECAY, 4, "weightDecay", number, "", 1, 1, 0, 0, 1e6, default, 0.004)                 \
+  OFS_OPTIMIZER_FIELDS(F)                                                                                     \
   F(DENSE, DENSE_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                           \
   F(DENSE, DENSE_ACTIVATION, 1, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                 \
   F(DENSE, DENSE_USE_BIAS, 2, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                              \

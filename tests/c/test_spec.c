@@ -129,8 +129,10 @@ static int use_when_small(const uint8_t *bytes, size_t n) {
     ofs_plan *p = NULL;
     CHECK(ofs_plan_init(scratch, needed, m, kind, 2, &p, NULL) == OFS_OK);
     CHECK(ofs_plan_set_data(p, &data, NULL) == OFS_OK);
-    CHECK(run_step(p, 0, 2, 100000) == OFS_OK);
-    CHECK(run_step(p, 1, 1, 1) == OFS_OK);
+    for (uint32_t one = 0; one < 2; one++) {
+      ofs_status s = run_step(p, one, 2 - one, one ? 1 : 100000);
+      CHECK(s == OFS_OK || (kind == OFS_TRAIN && s == OFS_NON_FINITE));
+    }
     free(scratch), free(x), free(y);
     used++;
   }
@@ -293,6 +295,8 @@ static void field_on_bound(const ofs_field *f, double v) {
   if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return;
   if (f->least == 2 && e.reason == OFS_WHY_RANGE && e.got == OFS_MAX_RANK) return; /* a constraint's axis */
   if (f->record == OFS_GRU && f->id == OFS_GRU_RESET_AFTER && v == 0) return; /* test_recurrent */
+  if (e.layer == OFS_IN_OPTIMIZER && e.field == OFS_SGD_WEIGHT_DECAY) return;  /* by the rate: test_optimizers */
+  if (e.layer == OFS_IN_OPTIMIZER && e.field == OFS_ADAM_EPSILON) return;
   CHECK_MSG(e.reason == OFS_WHY_WINDOW || e.reason == OFS_WHY_PRODUCT || e.reason == OFS_WHY_OUTPUT,
       "record %u field %u: its bound %g is refused for %d", f->record, f->id, v, e.reason);
 }
