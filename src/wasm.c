@@ -43,6 +43,8 @@ int model_randomize(ofs_model *m, double work) {
 }
 
 void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t)step); }
+void model_set_rate(ofs_model *m, double factor) { ofs_model_set_rate(m, factor); }
+const char *model_moment_name(const ofs_model *m, uint32_t k) { return ofs_model_moment_name(m, k); }
 
 void model_facts(const ofs_model *m, double *out) {
   ofs_model_facts f;
@@ -149,6 +151,14 @@ int step_run(ofs_plan *p, double work, double *out) {
   ofs_status s = ofs_step_run(p, (uint64_t)work, &done);
   out[0] = (double)done;
   return s;
+}
+
+void step_fault(const ofs_plan *p, double *out) {
+  ofs_fault f;
+  ofs_step_fault(p, &f);
+  out[0] = f.what;
+  out[1] = f.layer;
+  out[2] = (double)f.step;
 }
 
 int step_updating(const ofs_plan *p) { return ofs_step_updating(p); }

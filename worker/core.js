@@ -8,7 +8,7 @@
 
 import { OffstageError } from './errors.js';
 import { createMemory, openSharedMemory } from './memory.js';
-import { explain } from './refusal.js';
+import { explain, explainFault } from './refusal.js';
 import { readSchema } from './spec.js';
 import { Threads } from './threads.js';
 
@@ -31,11 +31,13 @@ const OUT_DOUBLES = 32;
 const MAILBOX_BYTES = 1024;
 const ALIGN = 64;
 /** OFS_MOMENTS: an optimizer's vectors beside the weights, at most. */
-const MOMENTS = 2;
+const MOMENTS = 5;
 /** Where model_facts() puts the step. */
 const MODEL_STEP = 6;
 /** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
 const THREAD_LOST = -6;
+/** And the one that has a fault of its own instead of an ofs_error. */
+const NON_FINITE = -7;
 
 /** @type {WeakMap<WebAssembly.Module, Schema>} */
 const schemas = new WeakMap();
@@ -168,6 +170,17 @@ export class Core {
     this.#wasm.model_set_step(model, step);
   }
 
+  /** Of what it steps from here on. @param {number} model @param {number} factor  of its learning rate */
+  modelSetRate(model, factor) {
+    this.#wasm.model_set_rate(model, factor);
+  }
+
+  /** What the vectors are called that its optimizer keeps, in the order of a tensor's moments. @param {number} model */
+  modelMoments(model) {
+    const names = Array.from({ length: MOMENTS }, (_, k) => this.#wasm.model_moment_name(model, k) >>> 0);
+    return names.filter((at) => at > 0).map((at) => this.#text(at));
+  }
+
   /** @param {number} model */
   modelFacts(model) {
     this.#wasm.model_facts(model, this.#out);
@@ -265,6 +278,11 @@ export class Core {
   stepRun(plan, work) {
     const status = this.#wasm.step_run(plan, work, this.#out);
     if (status === THREAD_LOST) throw new Error('a computing thread was lost with a part of a step in its hands');
+    if (status === NON_FINITE) {
+      this.#wasm.step_fault(plan, this.#out);
+      const [what, layer, step] = this.#mail();
+      throw explainFault(this.spec, { what, layer, step });
+    }
     if (status < 0) this.#check(this.#noted(status));
     this.units = this.#mail()[0];
     return status === 1;

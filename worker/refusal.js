@@ -78,6 +78,21 @@ export function explain(schema, spec, refusal) {
   }
 }
 
+/** ofs_culprit, in words. */
+const FAULTS = ['the loss', 'the gradient', 'a statistic', 'the output'];
+
+/**
+ * Why a step was not made.
+ * @param {EncodedSpec | null} spec
+ * @param {{ what: number, layer: number, step: number }} fault
+ */
+export function explainFault(spec, { what, layer, step }) {
+  const { record, name = undefined } = /** @type {any} */ (spec?.layers[layer] ?? {});
+  const where = layer < 0 ? '' : ` of layer ${layer}${record ? ` (${name ?? record.type})` : ''}`;
+  return new OffstageError('NON_FINITE', `step ${step}: ${FAULTS[what]}${where} is not finite${what === 1 ? ', or 1e15 and more' : ''}; ` +
+    'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
+}
+
 /** @param {Schema} schema @param {EncodedSpec | null} spec @param {number} layer */
 function partOf(schema, spec, layer) {
   if (!spec) return undefined;

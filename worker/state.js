@@ -10,17 +10,16 @@ import { OffstageError } from './errors.js';
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./pump.js').Pump} Pump */
 
-/** What Keras calls the vectors that an optimizer keeps, in the core's order. */
-const MOMENTS = ['momentum', 'velocity'];
 const WRITTEN_AT_ONCE = 2 ** 18;
 
 /** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
 function stateTensors(model) {
   const tensors = model.tensors();
+  const vectors = model.core.modelMoments(model.address);
   return [
     ...tensors.map(({ name, shape, size, data }) => ({ name, shape, size, address: data })),
     ...tensors.flatMap(({ name, shape, size, moments }) => moments.map((address, i) =>
-      ({ name: `optimizer/${name}/${MOMENTS[i]}`, shape, size, address }))),
+      ({ name: `optimizer/${name}/${vectors[i]}`, shape, size, address }))),
   ];
 }
 
