@@ -13,6 +13,7 @@ import { setFlagsFromString } from 'node:v8';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
+import { withLinkedData } from './sections.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
 import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
@@ -83,7 +84,11 @@ function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   const input = hash(id, ...args, ...optimize, ...objects.map((object) => object.input));
   const link = () => once(file, input, async (out) => {
     await tool(wasmLd, [...args, '-o', out]);
-    if (wasmOpt && flags) await tool(wasmOpt, [...flags, out, '-o', out]);
+    if (wasmOpt && flags) {
+      const linked = readFileSync(out);
+      await tool(wasmOpt, [...flags, out, '-o', out]);
+      writeFileSync(out, withLinkedData(linked, readFileSync(out)));
+    }
     checkImports(variant, out);
   });
   return { file, objects, link };
