@@ -140,13 +140,13 @@ typedef struct ofs_layer_kind {
   uint32_t (*backward)(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
   int masks;            /* a mask of input 0 holds for the output too */
   uint32_t most_inputs; /* 0: one */
-  uint32_t more_ops, more_buffers; /* beyond OFS_OPS_A_LAYER, OFS_BUFFERS_A_LAYER */
+  uint32_t more_ops, more_buffers; /* beyond OFS_OPS_A_LAYER, OFS_BUFFERS_A_LAYER, for each input */
 } ofs_layer_kind;
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type);
 
 enum { OFS_PHASE_GRADIENT, OFS_PHASE_UPDATE };
-#define OFS_OP_BUFFERS 6
+#define OFS_OP_BUFFERS 7
 
 typedef void (*ofs_part_fn)(const ofs_plan *p, const ofs_op *op, uint32_t part);
 

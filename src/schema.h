@@ -266,6 +266,7 @@
   OFS_WEIGHT_FIELDS(F, LSTM, LSTM_BIAS, 6, 16, 26, "bias", 0)                                               \
   F(LSTM, LSTM_UNIT_FORGET_BIAS, 7, "unitForgetBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                 \
   F(LSTM, LSTM_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)                \
+  F(LSTM, LSTM_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                        \
   F(GRU, GRU_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                               \
   F(GRU, GRU_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                  \
   F(GRU, GRU_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)           \
@@ -275,6 +276,15 @@
   OFS_WEIGHT_FIELDS(F, GRU, GRU_BIAS, 6, 16, 26, "bias", 0)                                                 \
   F(GRU, GRU_RESET_AFTER, 7, "resetAfter", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
   F(GRU, GRU_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)  \
+  F(GRU, GRU_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                          \
+  F(SIMPLE_RNN, RNN_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                        \
+  F(SIMPLE_RNN, RNN_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)           \
+  F(SIMPLE_RNN, RNN_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                           \
+  OFS_WEIGHT_FIELDS(F, SIMPLE_RNN, RNN_KERNEL, 4, 14, 24, "kernel", 2)                                        \
+  OFS_WEIGHT_FIELDS(F, SIMPLE_RNN, RNN_RECURRENT, 5, 15, 25, "recurrent", 11)                                 \
+  OFS_WEIGHT_FIELDS(F, SIMPLE_RNN, RNN_BIAS, 6, 16, 26, "bias", 0)                                            \
+  F(SIMPLE_RNN, RNN_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)           \
+  F(SIMPLE_RNN, RNN_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                   \
   F(BIDIRECTIONAL, BIDIRECTIONAL_MERGE, 0, "mergeMode", enum, "merge", 1, 1, 0, 0, 3, default, 0)             \
   F(CONCATENATE, CONCATENATE_AXIS, 0, "axis", integer, "", 1, 1, 0, -6, 6, default, -1)                       \
   F(COMMON, LAYER_INPUT, 36, "input", integer, "", 1, 16, 0, -8, 1023, optional, 0)                           \

@@ -9,8 +9,16 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_AVERAGE_POOLING2D: return &ofs_pool2d_kind;
     case OFS_FLATTEN: return &ofs_flatten_kind;
     case OFS_RESHAPE: return &ofs_reshape_kind;
+    case OFS_SIMPLE_RNN:
     case OFS_LSTM:
     case OFS_GRU: return &ofs_recurrent_kind;
+    case OFS_ADD:
+    case OFS_SUBTRACT:
+    case OFS_MULTIPLY:
+    case OFS_AVERAGE:
+    case OFS_MAXIMUM:
+    case OFS_MINIMUM: return &ofs_join_kind;
+    case OFS_CONCATENATE: return &ofs_concatenate_kind;
     case OFS_DROPOUT: return &ofs_dropout_kind;
     case OFS_ACTIVATION: return &ofs_activation_kind;
     default: return NULL;

@@ -1,0 +1,350 @@
+/* recurrence.c: the steps of recurrent layers, part by part, forward and backward.
+ *
+ * A part is a block of samples, or of some of their units (a wave then is one step, because the next needs all
+ * units). A step that is masked carries its states on, and their gradients back; its gates have none. Cells run over the
+ * rows between two masked ones, so that no kernel knows of masks. */
+#include "recurrent.h"
+
+/* A part: samples [from, from + rows), units [unit, unit + n), steps [first, last) in the order of time. */
+typedef struct stretch {
+  size_t from, unit;
+  uint32_t rows, n, first, last;
+} stretch;
+
+static stretch stretch_of(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile, wave = part / (op->parts / op->waves), steps = op->n[WAVE_STEPS], all = steps_of(op->layer);
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t unit = tile * op->n[TILE_UNITS], first = wave * steps;
+  return (stretch){.from = from, .unit = unit, .rows = (uint32_t)(to - from),
+                   .n = ofs_min(op->n[TILE_UNITS], op->layer->units - unit), .first = first,
+                   .last = all - first < steps ? all : first + steps};
+}
+
+/* The steps of a part on the way back, from its first wave at the end of time. */
+static stretch stretch_back(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  stretch s = stretch_of(p, op, part);
+  uint32_t first = s.first, steps = steps_of(op->layer);
+  s.first = steps - s.last, s.last = steps - first;
+  return s;
+}
+
+/* Where block t of `width` numbers a sample has the part's first sample. */
+static size_t block_at(const ofs_op *op, const stretch *s, uint64_t t, uint32_t width) {
+  return (t * op->count + s->from) * width;
+}
+
+/* The part's units of `rows` rows. */
+static void zero_rows(real *at, const stretch *s, uint32_t rows, uint32_t units) {
+  for (size_t r = 0; r < rows; r++) ofs_zero(at + r * units, s->n);
+}
+
+static void copy_rows(real *to, const real *from, const stretch *s, uint32_t rows, uint32_t units) {
+  for (size_t r = 0; r < rows; r++) ofs_copy(to + r * units, from + r * units, s->n);
+}
+
+static void add_rows(real *to, const real *from, const stretch *s, uint32_t rows, uint32_t units) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < s->n; i++) to[r * units + i] += from[r * units + i];
+}
+
+/* From row `row` on: how many rows are all masked at step t, or all not. */
+static uint32_t run_of(const ofs_op *op, const stretch *s, uint32_t t, uint32_t row, int *masked) {
+  uint32_t end = row, steps = steps_of(op->layer);
+  *masked = 0;
+  if (!op->at[MASK]) return s->rows - row;
+  const real *mask = op->at[MASK] + (s->from + row) * steps + input_step(op->layer, t);
+  *masked = *mask == 0;
+  while (end < s->rows && (*mask == 0) == *masked) end++, mask += steps;
+  return end - row;
+}
+
+static ofs_cell cell_of(const ofs_layer *l, const stretch *s) {
+  return (ofs_cell){.act = l->state_act, .gate_act = l->gate_act, .rows = s->rows, .n = s->n, .units = l->units};
+}
+
+/* c (rows, gates) = h U + what is there, or + the bias; the part's units of gates [gate, end), the first k numbers of h. */
+static void recur(const ofs_plan *p, const ofs_layer *l, const stretch *s, real *c, const real *h, uint32_t k, uint32_t gate,
+                  uint32_t end, const real *panels, const real *bias, int accumulate) {
+  uint32_t u = l->units;
+  size_t panel = (size_t)u * OFS_PANEL;
+  ofs_gemm g = {.lda = u, .ldc = (size_t)gates_of(l) * u, .a = h, .panel = panel, .m = s->rows, .n = s->n, .k = k,
+                .runs_y = 1, .runs_x = 1, .accumulate = accumulate};
+  for (; gate < end; gate++) {
+    g.c = c + (size_t)gate * u + s->unit;
+    g.b = panels + (gate * panels_of(u) + s->unit / OFS_PANEL) * panel;
+    g.bias = bias ? bias + (size_t)gate * u + s->unit : NULL;
+    p->model->kernels.gemm_nn(&g);
+  }
+}
+
+/* dh (rows, units) += dz U^T, the part's units; dz of gates [gate, end). */
+static void recur_back(const ofs_plan *p, const ofs_layer *l, const stretch *s, real *dh, const real *dz, uint32_t gate,
+                       uint32_t end, const real *turned, int accumulate) {
+  uint32_t u = l->units, n = gates_of(l) * u;
+  size_t panel = (size_t)n * OFS_PANEL, first = (size_t)gate * u;
+  ofs_gemm g = {.c = dh + s->unit, .ldc = u, .a = dz + first, .lda = n,
+                .b = turned + s->unit / OFS_PANEL * panel + first * OFS_PANEL, .panel = panel, .m = s->rows, .n = s->n,
+                .k = (end - gate) * u, .runs_y = 1, .runs_x = 1, .accumulate = accumulate};
+  p->model->kernels.gemm_nn(&g);
+}
+
+/* ---- a step, all rows of a run ---- */
+
+/* Where a step's numbers are, from the part's first row on. */
+typedef struct place {
+  const ofs_layer *l;
+  uint32_t t;
+  real *gates, *h, *next, *cells, *c_next, *a; /* cells: lstm c before, gru q, or r h */
+  real *dh, *dh_before, *dc;
+} place;
+
+static place at_row(const place *p, size_t row) {
+  size_t u = p->l->units, width = gates_of(p->l) * u;
+  place q = *p;
+  uint32_t cells = p->l->type == OFS_GRU && !p->l->n[RESET_FIRST] ? 3 : 1;
+  q.gates += row * width;
+  if (q.cells) q.cells += row * u * cells;
+  real **rows[] = {&q.h, &q.next, &q.c_next, &q.a, &q.dh, &q.dh_before, &q.dc};
+  for (int i = 0; i < 7; i++)
+    if (*rows[i]) *rows[i] += row * u;
+  return q;
+}
+
+typedef void (*cell_fn)(const ofs_plan *p, const stretch *s, const place *at);
+
+static void lstm_cell(const ofs_plan *p, const stretch *s, const place *at) {
+  ofs_cell cell = cell_of(at->l, s);
+  cell.gates = at->gates + s->unit;
+  cell.before = at->cells + s->unit;
+  cell.c = at->c_next + s->unit;
+  cell.a = at->a ? at->a + s->unit : NULL;
+  cell.h = at->next + s->unit;
+  p->model->kernels.lstm_forward(&cell);
+}
+
+static void gru_cell(const ofs_plan *p, const stretch *s, const place *at) {
+  ofs_cell cell = cell_of(at->l, s);
+  cell.gates = at->gates + s->unit;
+  cell.q = at->cells + s->unit;
+  cell.before = at->h + s->unit;
+  cell.h = at->next + s->unit;
+  p->model->kernels.gru_forward(&cell);
+}
+
+/* h = act(x W + b + h U); the gates keep it. */
+static void simple_cell(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *z = at->gates + r * u + s->unit;
+    p->model->kernels.act_forward(at->l->state_act, z, z, s->n);
+    ofs_copy(at->next + r * u + s->unit, z, s->n);
+  }
+}
+
+/* gru with its reset before the product, after the products of z and r: g is short of (r h) U, which needs r of all
+ * units; so a part has all units. */
+static void reset_cell(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *z = at->gates + r * 3 * u, *reset = z + u;
+    p->model->kernels.act_forward(at->l->gate_act, z, z, 2 * (size_t)u);
+    for (size_t i = 0; i < u; i++) at->cells[r * u + i] = reset[i] * at->h[r * u + i];
+  }
+}
+
+static void reset_state(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *z = at->gates + r * 3 * u, *g = z + 2 * (size_t)u;
+    p->model->kernels.act_forward(at->l->state_act, g, g, u);
+    for (size_t i = 0; i < u; i++) at->next[r * u + i] = z[i] * at->h[r * u + i] + (1 - z[i]) * g[i];
+  }
+}
+
+static void run_cells(const ofs_plan *p, const ofs_op *op, const stretch *s, const place *at, cell_fn cell) {
+  uint32_t u = at->l->units;
+  int masked;
+  for (uint32_t row = 0, count; row < s->rows; row += count) {
+    count = run_of(op, s, at->t, row, &masked);
+    place here = at_row(at, row);
+    stretch run = *s;
+    run.rows = count;
+    if (!masked) {
+      cell(p, &run, &here);
+      continue;
+    }
+    copy_rows(here.next + s->unit, here.h + s->unit, s, count, u);
+    if (here.c_next && here.c_next != here.cells) copy_rows(here.c_next + s->unit, here.cells + s->unit, s, count, u);
+    if (at->l->n[RESET_FIRST]) zero_rows(here.cells, s, count, u); /* no share in dU */
+  }
+}
+
+void ofs_recurrence_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  const stretch s = stretch_of(p, op, part);
+  uint32_t u = l->units, steps = steps_of(l), gates = gates_of(l), lstm = l->type == OFS_LSTM;
+  int reset_after = l->type == OFS_GRU && !l->n[RESET_FIRST];
+  uint64_t keeps = op->n[KEEPS];
+  const real *bias = l->bias_size && reset_after ? p->model->params + l->bias_at + 3 * (size_t)u : NULL;
+  for (uint32_t t = s.first; t < s.last; t++) {
+    place at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
+    at.next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(op, &s, t + 1, u);
+    if (op->at[CELLS]) at.cells = op->at[CELLS] + block_at(op, &s, keeps * t, reset_after ? 3 * u : u);
+    if (lstm) at.c_next = op->at[CELLS] + block_at(op, &s, keeps * (t + 1), u);
+    if (lstm && keeps) at.a = op->at[CELLS] + block_at(op, &s, (uint64_t)steps + 1 + t, u);
+    if (t == 0) zero_rows(at.h + s.unit, &s, s.rows, u);
+    if (t == 0 && lstm) zero_rows(at.cells + s.unit, &s, s.rows, u);
+    /* h_0 counts for nothing: other tiles of it may not be zero yet */
+    if (reset_after) recur(p, l, &s, at.cells, at.h, t ? u : 0, 0, 3, op->at[PANELS], bias, 0);
+    else if (t) recur(p, l, &s, at.gates, at.h, u, 0, l->n[RESET_FIRST] ? 2 : gates, op->at[PANELS], NULL, 1);
+    run_cells(p, op, &s, &at, lstm ? lstm_cell : reset_after ? gru_cell : l->n[RESET_FIRST] ? reset_cell : simple_cell);
+    if (!l->n[RESET_FIRST]) continue;
+    if (t) recur(p, l, &s, at.gates, at.cells, u, 2, 3, op->at[PANELS], NULL, 1);
+    int masked;
+    for (uint32_t row = 0, count; row < s.rows; row += count) {
+      count = run_of(op, &s, t, row, &masked);
+      place here = at_row(&at, row);
+      stretch run = s;
+      run.rows = count;
+      if (!masked) reset_state(p, &run, &here);
+    }
+  }
+}
+
+/* ---- backward ---- */
+
+static void lstm_cell_back(const ofs_plan *p, const stretch *s, const place *at) {
+  ofs_cell cell = cell_of(at->l, s);
+  cell.gates = at->gates + s->unit;
+  cell.before = at->cells + s->unit;
+  cell.a = at->a + s->unit;
+  cell.dh = at->dh + s->unit;
+  cell.dc = at->dc + s->unit;
+  p->model->kernels.lstm_backward(&cell);
+}
+
+/* dh's share that goes straight through is written over dh where no step before has one of its own. */
+static void gru_cell_back(const ofs_plan *p, const stretch *s, const place *at) {
+  ofs_cell cell = cell_of(at->l, s);
+  cell.gates = at->gates + s->unit;
+  cell.q = at->cells + s->unit;
+  cell.before = at->h + s->unit;
+  cell.dh = at->dh + s->unit;
+  cell.add = at->dh_before != at->dh;
+  cell.dh_before = at->dh_before + s->unit;
+  p->model->kernels.gru_backward(&cell);
+}
+
+static void simple_cell_back(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *z = at->gates + r * u + s->unit;
+    p->model->kernels.act_backward(at->l->state_act, z, NULL, z, at->dh + r * u + s->unit, s->n);
+  }
+}
+
+/* dg = t'(g) (dh (1 - z)), dz = s'(z) (dh (h_before - g)); dh z is what goes straight through. */
+static void reset_cell_back(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  const ofs_kernels *k = &p->model->kernels;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *z = at->gates + r * 3 * u, *g = z + 2 * (size_t)u, *dh = at->dh + r * u, *before = at->dh_before + r * u;
+    real *d = at->dc + r * u; /* of z first; it is written over below */
+    int add = at->dh_before != at->dh;
+    for (size_t i = 0; i < u; i++) {
+      real slope = dh[i], through = slope * z[i];
+      d[i] = slope * (at->h[r * u + i] - g[i]);
+      real inner = slope * (1 - z[i]);
+      if (add) before[i] += through;
+      else before[i] = through;
+      k->act_backward(at->l->state_act, &g[i], NULL, &g[i], &inner, 1);
+    }
+    k->act_backward(at->l->gate_act, z, NULL, z, d, u);
+  }
+}
+
+/* With d the gradient of r h: dr = s'(r) (d h_before), and d r is more of h_before's. */
+static void reset_back(const ofs_plan *p, const stretch *s, const place *at) {
+  uint32_t u = at->l->units;
+  for (size_t r = 0; r < s->rows; r++) {
+    real *reset = at->gates + r * 3 * u + u, *d = at->dc + r * u, *before = at->dh_before + r * u;
+    for (size_t i = 0; i < u; i++) {
+      if (at->t) before[i] += d[i] * reset[i];
+      d[i] *= at->h[r * u + i];
+    }
+    p->model->kernels.act_backward(at->l->gate_act, reset, NULL, reset, d, u);
+  }
+}
+
+/* Rows that are masked: no gradient of the gates; dh goes on to the step before, where that has one of its own. */
+static void pass_back(const stretch *s, const place *at) {
+  uint32_t u = at->l->units, gates = gates_of(at->l);
+  for (uint32_t k = 0; k < gates; k++)
+    for (size_t r = 0; r < s->rows; r++) ofs_zero(at->gates + (r * gates + k) * u + s->unit, s->n);
+  if (gates == 3 && !at->l->n[RESET_FIRST])
+    for (uint32_t k = 0; k < 3; k++)
+      for (size_t r = 0; r < s->rows; r++) ofs_zero(at->cells + (r * 3 + k) * u + s->unit, s->n);
+  if (at->l->n[RESET_FIRST]) zero_rows(at->dc, s, s->rows, u);
+  if (at->dh_before != at->dh) add_rows(at->dh_before + s->unit, at->dh + s->unit, s, s->rows, u);
+}
+
+static void run_back(const ofs_plan *p, const ofs_op *op, const stretch *s, const place *at, cell_fn cell, int own_share) {
+  int masked;
+  for (uint32_t row = 0, count; row < s->rows; row += count) {
+    count = run_of(op, s, at->t, row, &masked);
+    place here = at_row(at, row);
+    stretch run = *s;
+    run.rows = count;
+    if (masked) {
+      pass_back(&run, &here);
+      continue;
+    }
+    cell(p, &run, &here);
+    /* what is left in dh goes to the step before: of a row that is not masked only what products will give */
+    if (op->at[MASK] && !own_share && here.dh_before == here.dh) zero_rows(here.dh + s->unit, s, count, at->l->units);
+  }
+}
+
+void ofs_recurrence_back_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  const stretch s = stretch_back(p, op, part);
+  uint32_t u = l->units, steps = steps_of(l), gates = gates_of(l), lstm = l->type == OFS_LSTM, gru = l->type == OFS_GRU;
+  int reset_first = (int)l->n[RESET_FIRST], reset_after = gru && !reset_first;
+  for (uint32_t t = s.last; t-- > s.first;) {
+    place at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
+    at.dh = op->at[DH] + block_at(op, &s, l->sequences ? t : 0, u);
+    at.dh_before = l->sequences && t ? at.dh - (size_t)op->count * u : at.dh;
+    if (op->at[DC]) at.dc = op->at[DC] + s.from * u;
+    if (op->at[CELLS]) at.cells = op->at[CELLS] + block_at(op, &s, t, reset_after ? 3 * u : u);
+    if (lstm) at.a = op->at[CELLS] + block_at(op, &s, (uint64_t)steps + 1 + t, u);
+    if (lstm && t + 1 == steps) zero_rows(at.dc + s.unit, &s, s.rows, u);
+    const real *after = (reset_after ? at.cells : at.gates) + (size_t)op->count * gates * u;
+    if (t + 1 < steps)
+      recur_back(p, l, &s, at.dh, after, 0, reset_first ? 2 : gates, op->at[TURNED], gru || l->sequences || op->at[MASK]);
+    run_back(p, op, &s, &at, lstm ? lstm_cell_back : reset_after ? gru_cell_back : reset_first ? reset_cell_back : simple_cell_back,
+             gru);
+    if (!reset_first) continue;
+    recur_back(p, l, &s, at.dc, at.gates, 2, 3, op->at[TURNED], 0);
+    int masked;
+    for (uint32_t row = 0, count; row < s.rows; row += count) {
+      count = run_of(op, &s, t, row, &masked);
+      place here = at_row(&at, row);
+      stretch run = s;
+      run.rows = count;
+      if (!masked) reset_back(p, &run, &here);
+    }
+  }
+}
+
+/* The columns of dU that belong to g, where it is r h that they multiply: rows [from, to) of U. */
+void ofs_reset_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  uint64_t from, to;
+  uint32_t tile, u = l->units, n = 3 * u;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_gemm g = {.c = p->gradient + l->weights[1].at + from * n + 2 * (size_t)u, .ldc = n, .a = op->at[CELLS] + from, .lda = u,
+                .b = op->at[GATES] + 2 * (size_t)u, .ldb = n, .m = (uint32_t)(to - from), .n = u,
+                .k = steps_of(l) * op->count, .runs_y = 1, .runs_x = 1};
+  p->model->kernels.gemm_tn(&g);
+}
