@@ -69,8 +69,8 @@
   R(EMBEDDING, 62, "layer", "embedding")                   \
   R(POSITION_EMBEDDING, 63, "layer", "positionEmbedding")  \
   R(SIMPLE_RNN, 64, "layer", "simpleRNN")                  \
-  R(BIDIRECTIONAL, 65, "layer", "bidirectional")           \
-  R(TIME_DISTRIBUTED, 66, "layer", "timeDistributed")      \
+  R(BIDIRECTIONAL, 65, "layer-wrapper", "bidirectional")   \
+  R(TIME_DISTRIBUTED, 66, "layer-wrapper", "timeDistributed") \
   R(MULTI_HEAD_ATTENTION, 67, "layer", "multiHeadAttention") \
   R(SPATIAL_DROPOUT2D, 68, "layer", "spatialDropout2d")    \
   R(GAUSSIAN_NOISE, 69, "layer", "gaussianNoise")          \
@@ -86,7 +86,16 @@
   R(DOT, 79, "layer", "dot")                               \
   R(COMMON, 120, "common", "common")                       \
   R(INPUT, 121, "input", "input")                          \
-  R(OUTPUT, 122, "result", "output")
+  R(OUTPUT, 122, "result", "output")                       \
+  /* what an initializer may be told: its own id and OFS_INIT_OPTIONS, never a record in bytes */ \
+  R(OPTIONS_RANDOM_UNIFORM, 136, "named", "randomUniform") \
+  R(OPTIONS_RANDOM_NORMAL, 137, "named", "randomNormal")   \
+  R(OPTIONS_TRUNCATED_NORMAL, 138, "named", "truncatedNormal") \
+  R(OPTIONS_ORTHOGONAL, 139, "named", "orthogonal")        \
+  R(OPTIONS_IDENTITY, 140, "named", "identity")            \
+  R(OPTIONS_VARIANCE_SCALING, 141, "named", "varianceScaling") \
+  R(OPTIONS_CONSTANT, 142, "named", "constant")
+#define OFS_INIT_OPTIONS 128
 
 /* V(enumeration, symbol, id, name): the values of an enumeration */
 #define OFS_VALUES(V)                                                              \
@@ -163,7 +172,18 @@
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                  \
   V("loss", LOSS_MSE, 3, "meanSquaredError")                                       \
   V("loss", LOSS_MAE, 4, "meanAbsoluteError")                                      \
-  V("loss", LOSS_HUBER, 5, "huber")
+  V("loss", LOSS_HUBER, 5, "huber") \
+  /* the options that a loss takes: ids and names of the output record's fields */  \
+  V("categoricalCrossentropy", CATEGORICAL_SMOOTHING, 3, "labelSmoothing")         \
+  V("binaryCrossentropy", BINARY_SMOOTHING, 3, "labelSmoothing")                   \
+  V("huber", HUBER_DELTA, 4, "delta")                                              \
+  V("binaryFocalCrossentropy", BINARY_FOCAL_GAMMA, 5, "gamma")                     \
+  V("binaryFocalCrossentropy", BINARY_FOCAL_ALPHA, 6, "alpha")                     \
+  V("binaryFocalCrossentropy", BINARY_FOCAL_BALANCED, 7, "applyClassBalancing")    \
+  V("binaryFocalCrossentropy", BINARY_FOCAL_SMOOTHING, 3, "labelSmoothing")        \
+  V("categoricalFocalCrossentropy", CATEGORICAL_FOCAL_GAMMA, 5, "gamma")           \
+  V("categoricalFocalCrossentropy", CATEGORICAL_FOCAL_ALPHA, 6, "alpha")           \
+  V("categoricalFocalCrossentropy", CATEGORICAL_FOCAL_SMOOTHING, 3, "labelSmoothing")
 
 /* What every optimizer has, under the same ids. A clip that is absent does not clip; its three kinds exclude each
  * other. Updates above 1e31 could take a weight beyond what a float holds, so rates end at 1e6 (guard.c). */
@@ -212,8 +232,7 @@
 /* The most values of one field, and of one record. */
 #define OFS_MAX_VALUES 1024
 #define OFS_RECORD_VALUES 2200
-/* Numbers that an initializer may be told: constant (value), randomUniform (minval, maxval), randomNormal and
- * truncatedNormal (mean, stddev), orthogonal and identity (gain), varianceScaling (scale, mode, distribution). */
+/* Numbers that an initializer may be told: the fields of its record of options, in their order. */
 #define OFS_INIT_VALUES 3
 
 /* What one of a layer's weights may be told, by consecutive tens of ids: initializer at `id` (its own id, then its
@@ -222,6 +241,20 @@
   F(record, symbol##_INIT, id, name "Initializer", initializer, "initializer", 1, 4, 0, 0, 14, default, dflt)          \
   F(record, symbol##_REG, id10, name "Regularizer", number, "regularizer", 2, 2, 0, 0, 1e6, optional, 0)            \
   F(record, symbol##_NORM, id20, name "Constraint", number, "constraint", 2, 2, 0, 0, 1e30, optional, 0)
+
+#define OFS_INIT_FIELDS(F)                                                                                             \
+  F(OPTIONS_CONSTANT, INIT_VALUE, 0, "value", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                            \
+  F(OPTIONS_RANDOM_UNIFORM, INIT_MINVAL, 0, "minval", number, "", 1, 1, 0, -1e30, 1e30, default, -0.05)                \
+  F(OPTIONS_RANDOM_UNIFORM, INIT_MAXVAL, 1, "maxval", number, "", 1, 1, 0, -1e30, 1e30, default, 0.05)                 \
+  F(OPTIONS_RANDOM_NORMAL, INIT_MEAN, 0, "mean", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                         \
+  F(OPTIONS_RANDOM_NORMAL, INIT_STDDEV, 1, "stddev", number, "", 1, 1, 0, 0, 1e30, default, 0.05)                      \
+  F(OPTIONS_TRUNCATED_NORMAL, INIT_CUT_MEAN, 0, "mean", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                  \
+  F(OPTIONS_TRUNCATED_NORMAL, INIT_CUT_STDDEV, 1, "stddev", number, "", 1, 1, 0, 0, 1e30, default, 0.05)               \
+  F(OPTIONS_ORTHOGONAL, INIT_ORTHOGONAL_GAIN, 0, "gain", number, "", 1, 1, 0, -1e30, 1e30, default, 1)                 \
+  F(OPTIONS_IDENTITY, INIT_IDENTITY_GAIN, 0, "gain", number, "", 1, 1, 0, -1e30, 1e30, default, 1)                     \
+  F(OPTIONS_VARIANCE_SCALING, INIT_SCALE, 0, "scale", number, "", 1, 1, 0, 1e-30, 1e30, default, 1)                    \
+  F(OPTIONS_VARIANCE_SCALING, INIT_MODE, 1, "mode", enum, "fanMode", 1, 1, 0, 0, 2, default, 0)                        \
+  F(OPTIONS_VARIANCE_SCALING, INIT_DISTRIBUTION, 2, "distribution", enum, "distribution", 1, 1, 0, 0, 2, default, 0)
 
 /* F(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, default)
  *   kind      integer | number | boolean | enum | initializer (an enum, then up to three numbers)
@@ -298,7 +331,8 @@
   F(OUTPUT, OUTPUT_DELTA, 4, "delta", number, "", 1, 1, 0, 1e-6, 1e6, default, 1)                             \
   F(OUTPUT, OUTPUT_GAMMA, 5, "gamma", number, "", 1, 1, 0, 0, 100, default, 2)                                \
   F(OUTPUT, OUTPUT_ALPHA, 6, "alpha", number, "", 1, 1, 0, 0, 1, default, 0.25)                               \
-  F(OUTPUT, OUTPUT_BALANCED, 7, "applyClassBalancing", boolean, "", 1, 1, 0, 0, 1, default, 0)
+  F(OUTPUT, OUTPUT_BALANCED, 7, "applyClassBalancing", boolean, "", 1, 1, 0, 0, 1, default, 0)                \
+  OFS_INIT_FIELDS(F)
 
 #define OFS_RECORD_ENUM(symbol, id, group, name) OFS_##symbol = id,
 enum { OFS_RECORDS(OFS_RECORD_ENUM) };

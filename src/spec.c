@@ -29,15 +29,14 @@ static int take(reader *r, void *to, size_t n) {
   return 1;
 }
 
-/* Value i of a field against its kind and range. */
-static ofs_status check_value(const ofs_field *f, uint32_t i, int32_t place, double v, ofs_error *err) {
+/* A value against the kind and range of `by`, a field's own or those of what it is told beside. */
+static ofs_status check_value(const ofs_field *f, const ofs_field *by, int32_t place, double v, ofs_error *err) {
   ofs_reason why = OFS_WHY_NONE;
   if (!(v - v == 0)) why = OFS_WHY_NOT_FINITE;
-  else if (f->kind == OFS_KIND_initializer && i > 0) return OFS_OK;
-  else if (v < f->low || v > f->high) why = OFS_WHY_RANGE;
-  else if (f->kind != OFS_KIND_number && v != (double)(int64_t)v) why = OFS_WHY_NOT_INTEGER;
+  else if (v < by->low || v > by->high) why = OFS_WHY_RANGE;
+  else if (by->kind != OFS_KIND_number && v != (double)(int64_t)v) why = OFS_WHY_NOT_INTEGER;
   if (!why) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, place, f->id, why, v, f->low, f->high);
+  return ofs_refuse(err, OFS_INVALID_SPEC, place, f->id, why, v, by->low, by->high);
 }
 
 static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
@@ -56,7 +55,12 @@ static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
   for (uint32_t i = 0; i < count; i++) {
     double v;
     if (!take(in, &v, 8)) return ofs_refuse_end(err, in);
-    ofs_status s = check_value(f, i, r->place, v, err);
+    const ofs_field *by = f;
+    if (f->kind == OFS_KIND_initializer && i > 0) {
+      by = ofs_field_find(OFS_INIT_OPTIONS + (uint32_t)r->v[f->id][0], i - 1);
+      if (!by) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, 1, i);
+    }
+    ofs_status s = check_value(f, by, r->place, v, err);
     if (s < 0) return s;
     r->count[f->id] += put_value(in, v);
   }

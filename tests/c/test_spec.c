@@ -203,7 +203,8 @@ static void test_random_layers(void) {
         const ofs_field *f = &ofs_fields[i];
         if (f->record != type || (f->presence != OFS_IS_required && random_word() % 2)) continue;
         double v[OFS_MAX_RANK];
-        uint16_t count = (uint16_t)(f->least + random_word() % (f->most - f->least + 1u));
+        uint32_t most = f->kind == OFS_KIND_initializer && random_word() % 8 ? 1 : f->most; /* few take a number */
+        uint16_t count = (uint16_t)(f->least + random_word() % (most - f->least + 1u));
         for (uint16_t k = 0; k < count; k++) {
           v[k] = random_word() % 40 ? middle[random_word() % 7] : edges[random_word() % 16];
           if (f->kind == OFS_KIND_boolean || (f->kind == OFS_KIND_enum && f->high == 1)) v[k] = random_word() % 2;
