@@ -274,8 +274,8 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   if (s == OFS_OK) s = place_weights(m, &l, err);
   if (s == OFS_OK) s = outward(g, &l, w->axes, err);
   if (s < 0) return s;
-  m->more_ops += kind->more_ops;
-  m->more_buffers += kind->more_buffers;
+  m->more_ops += kind->more_ops * l.in_count;
+  m->more_buffers += kind->more_buffers * l.in_count;
   enter(g, &l);
   return OFS_OK;
 }

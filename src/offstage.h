@@ -89,7 +89,8 @@ typedef enum ofs_status {
   R(OFS_WHY_CONFLICT, 12, "conflict")     \
   R(OFS_WHY_OUTPUT, 13, "output")         \
   R(OFS_WHY_BYTES, 14, "bytes")           \
-  R(OFS_WHY_UNUSED, 15, "unused")
+  R(OFS_WHY_UNUSED, 15, "unused")         \
+  R(OFS_WHY_SHAPE, 16, "shape")
 
 #define OFS_REASON_ENUM(symbol, id, name) symbol = id,
 typedef enum ofs_reason { OFS_REASONS(OFS_REASON_ENUM) } ofs_reason;

@@ -89,10 +89,9 @@ static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint32_t tile;
   ofs_part_range(p, op, part, &from, &to, &tile);
   real *c = op->at[0];
-  const real *a = op->at[1], *other = op->at[2];
+  const real *a = op->at[1], *other = op->at[2], *low = other < a ? other : a;
   if (!op->n[0]) ofs_copy(c + from, a + from, to - from);
-  else
-    for (uint64_t i = from; i < to; i++) c[i] = a[i] + other[i];
+  else p->model->kernels.sum_partials(c + from, low + from, (size_t)((low == a ? other : a) - low), 2, (uint32_t)(to - from));
 }
 
 void ofs_build_add(ofs_builder *b, const ofs_layer *l, uint32_t c, uint32_t a, uint32_t other, uint64_t elements) {
@@ -115,7 +114,8 @@ static void give(ofs_builder *b, const ofs_layer *l, int32_t from, uint64_t elem
     return;
   }
   b->buffers[sum].owners--;
-  uint32_t to = b->buffers[sum].owners ? ofs_build_buffer(b, elements, 0) : sum; /* never dx: who gives may go on to use it */
+  int held = b->buffers[sum].owners || sum == dx; /* who gives dx may go on to use it */
+  uint32_t to = held ? ofs_build_buffer(b, elements, 0) : sum;
   ofs_build_add(b, l, to, sum, dx, elements);
   b->buffers[to].owners++;
   *dy = to;

@@ -64,6 +64,8 @@ export function explain(schema, spec, refusal) {
         return `${name}reaches over ${got} cells, but its input has ${high}: expected at most ${high}`;
       case 'product':
         return `${name || 'its shape '}makes ${got} elements${holds}, expected ${low < high ? 'at most ' : ''}${high}`;
+      case 'shape':
+        return `its inputs do not fit together: an axis is ${got} long, expected ${high}`;
       case 'truncated':
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':

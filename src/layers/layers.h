@@ -5,7 +5,7 @@
 #include "../internal.h"
 
 extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
-    ofs_dropout_kind, ofs_activation_kind, ofs_recurrent_kind;
+    ofs_join_kind, ofs_concatenate_kind, ofs_dropout_kind, ofs_activation_kind, ofs_recurrent_kind;
 
 /* Emits y = act(x), in place where the backward allows; softmax included. */
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x);

@@ -1,0 +1,335 @@
+/* join.c: layers that make one tensor of several: add, subtract, multiply, average, maximum, minimum, and concatenate.
+ *
+ * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
+ * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
+ * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
+#include "layers.h"
+
+/* ---- who repeats what ---- */
+
+/* An input as the output's shape sees it; of masks the last axis is 1. */
+typedef struct view {
+  uint64_t rows, size;  /* of a sample: rows of the output, numbers of the input */
+  uint32_t last, step;  /* numbers of a row; how far to the input's next, 0 or 1 */
+  uint32_t rank, dims[OFS_MAX_RANK], strides[OFS_MAX_RANK];
+} view;
+
+static view view_of(const ofs_shape *in, const ofs_shape *out, int mask) {
+  view v = {.rank = out->rank, .size = 1, .rows = 1};
+  for (uint32_t i = out->rank; i-- > 0;) {
+    uint32_t back = out->rank - i, one = mask && back == 1;
+    uint32_t n = !one && back <= in->rank ? in->dims[in->rank - back] : 1;
+    v.dims[i] = one ? 1 : out->dims[i];
+    v.strides[i] = n > 1 ? (uint32_t)v.size : 0;
+    v.size *= n;
+    if (back > 1) v.rows *= v.dims[i];
+  }
+  v.last = v.dims[v.rank - 1];
+  v.step = v.strides[v.rank - 1];
+  return v;
+}
+
+/* Where row `row` of a batch begins in the input, in rows of its own and in numbers. */
+static uint64_t offset_of(const view *v, uint64_t row, uint64_t *own_row) {
+  uint64_t at = row / v->rows * v->size;
+  row %= v->rows;
+  for (uint32_t i = v->rank - 1; i-- > 0; row /= v->dims[i]) at += row % v->dims[i] * v->strides[i];
+  *own_row = v->step ? at / v->last : at;
+  return at;
+}
+
+/* ---- two at a time ---- */
+
+enum { INPUT, TYPE, OF_MASKS, SIDE, SCALED };
+
+static real joined(uint32_t type, real a, real b) {
+  switch (type) {
+    case OFS_SUBTRACT: return a - b;
+    case OFS_MULTIPLY: return a * b;
+    case OFS_MAXIMUM: return a >= b ? a : b;
+    case OFS_MINIMUM: return a <= b ? a : b;
+    default: return a + b;
+  }
+}
+
+/* What of dy goes to a (side 0) or b. Of two that are equal the first is the maximum. */
+static real undone(uint32_t type, uint32_t side, real a, real b, real dy) {
+  if (type == OFS_MULTIPLY) return dy * (side ? a : b);
+  uint32_t first = type == OFS_MAXIMUM ? a >= b : a <= b;
+  return first != side ? dy : 0;
+}
+
+/* Bit 0: a row takes a; bit 1: it takes b. */
+static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
+  uint32_t a = !op->at[3] || op->at[3][row_a] != 0, b = !op->at[4] || op->at[4][row_b] != 0;
+  return a || b || op->n[TYPE] == OFS_MULTIPLY ? a + 2 * b : 1;
+}
+
+/* Buffers: y, a, b, masks of a and of b, dy; with dy y is the gradient of `side`, in the shape of the output. */
+static void pair_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  uint32_t tile, type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
+  view va = view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
+  view vb = view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
+  real scale = op->n[SCALED] ? (real)l->v[0] : 1;
+  uint64_t from, to, row_a, row_b, all = va.rows * va.last;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  int flat = va.size == all && vb.size == all && !op->at[3] && !op->at[4];
+  for (uint64_t row = from, rows = flat ? to - from : 1; row < to; row += rows) {
+    const real *a = op->at[1] + offset_of(&va, row, &row_a), *b = op->at[2] + offset_of(&vb, row, &row_b);
+    uint32_t take = taken(op, row_a, row_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
+    real *y = op->at[0] + row * va.last;
+    const real *dy = op->at[5] ? op->at[5] + row * va.last : NULL;
+    for (uint64_t i = 0; i < rows * va.last; i++, a += step_a, b += step_b)
+      if (dy) y[i] = take == 3 ? undone(type, op->n[SIDE], *a, *b, dy[i]) : take == bit ? dy[i] : 0;
+      else y[i] = take == 3 ? joined(type, *a, *b) * scale : take == 1 ? *a : take == 2 ? *b : 0;
+  }
+}
+
+static ofs_op *emit_pair(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t type, uint32_t y, uint32_t first,
+                         uint32_t second) {
+  uint32_t last = l->out.dims[l->out.rank - 1];
+  ofs_op *op = ofs_build_op(b, l, pair_part, y, first, second, 0);
+  op->n[INPUT] = k, op->n[TYPE] = type;
+  ofs_cut(b, op, l->out.size / last, 0, 16.0 * last + 32, 1);
+  return op;
+}
+
+/* ---- masks ---- */
+
+static uint64_t rows_of(const ofs_shape *s) { return s->size / s->dims[s->rank - 1]; }
+
+/* The mask of inputs 0 .. k together: 0 where one has none, that of one where it is all of theirs, else one of its own,
+ * of those that stand one behind the other from b->aux on. */
+static uint32_t mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t k) {
+  uint32_t mask = ofs_mask(b, l, 0);
+  for (uint32_t i = 1; i <= k && mask; i++) {
+    uint32_t other = ofs_mask(b, l, i);
+    int whole = rows_of(&l->ins[0]) == rows_of(&l->out) && rows_of(&l->ins[i]) == rows_of(&l->out);
+    if (!other) mask = 0;
+    else if (other != mask || !whole) mask = b->aux[l->index] + i - 1;
+  }
+  return mask;
+}
+
+/* Makes room for them, and those that are needed. */
+static void emit_masks(ofs_builder *b, const ofs_layer *l) {
+  for (uint32_t k = 1; k < l->in_count && ofs_mask(b, l, 0); k++) {
+    uint32_t own = ofs_build_buffer(b, rows_of(&l->out), 0);
+    if (k == 1) b->aux[l->index] = own;
+  }
+  for (uint32_t k = 1; k < l->in_count; k++) {
+    uint32_t own = b->aux[l->index] + k - 1;
+    if (!mask_of(b, l, k) || mask_of(b, l, k) != own) continue;
+    emit_pair(b, l, k, OFS_MAXIMUM, own, mask_of(b, l, k - 1), ofs_mask(b, l, k))->n[OF_MASKS] = 1;
+  }
+  b->mask[l->index] = mask_of(b, l, l->in_count - 1);
+}
+
+/* ---- elementwise joins ---- */
+
+static ofs_status refuse_axis(const ofs_layer *l, double got, double wanted, ofs_error *err) {
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
+}
+
+static ofs_status check_inputs(const ofs_layer *l, uint32_t most, ofs_error *err) {
+  if (l->in_count >= 2 && l->in_count <= most) return OFS_OK;
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
+}
+
+static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  (void)r;
+  ofs_status s = check_inputs(l, l->type == OFS_SUBTRACT ? 2 : OFS_MAX_JOIN, err);
+  if (s < 0) return s;
+  l->v[0] = l->type == OFS_SUBTRACT ? -1 : 1.0 / l->in_count;
+  for (uint32_t k = 0; k < l->in_count; k++)
+    if (l->ins[k].rank > l->out.rank) l->out.rank = l->ins[k].rank;
+  for (uint32_t back = 1; back <= l->out.rank; back++) {
+    uint32_t *n = &l->out.dims[l->out.rank - back];
+    *n = 1;
+    for (uint32_t k = 0; k < l->in_count; k++) {
+      uint32_t own = back <= l->ins[k].rank ? l->ins[k].dims[l->ins[k].rank - back] : 1;
+      if (*n == 1) *n = own;
+      if (own != 1 && own != *n) return refuse_axis(l, own, *n, err);
+    }
+  }
+  return OFS_OK;
+}
+
+/* 1 where the way back reads what went in. */
+static int is_kept(const ofs_layer *l) { return l->type == OFS_MULTIPLY || l->type == OFS_MAXIMUM || l->type == OFS_MINIMUM; }
+
+static void use_masks(ofs_builder *b, const ofs_layer *l, ofs_op *op, uint32_t k) {
+  ofs_build_use(b, op, 3, mask_of(b, l, k - 1));
+  ofs_build_use(b, op, 4, ofs_mask(b, l, k));
+}
+
+static uint32_t join_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
+  uint32_t last = l->in_count - 1, apart = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
+  for (uint32_t k = 1; k < last && apart; k++) ofs_build_buffer(b, l->out.size, 0);
+  b->held[l->index] = y;
+  emit_masks(b, l);
+  for (uint32_t k = 1; k <= last; k++, y += k <= last && apart) {
+    uint32_t first = k == 1 ? x : y - apart, second = ofs_input(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
+    if (l->type == OFS_ADD && l->ins[0].size == l->out.size && l->ins[k].size == l->out.size)
+      ofs_build_add(b, l, y, first, second, l->out.size);
+    else {
+      ofs_op *op = emit_pair(b, l, k, l->type, y, first, second);
+      op->n[SCALED] = scaled;
+      if (is_kept(l)) use_masks(b, l, op, k);
+    }
+  }
+  return y;
+}
+
+/* dx = the sum of dy over what input op->n[0] repeats. */
+static void collect_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_layer *l = op->layer;
+  view v = view_of(&l->ins[op->n[0]], &l->out, 0);
+  uint64_t from, to, row_x;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_zero(op->at[0] + from * v.size, (to - from) * v.size);
+  for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
+    const real *dy = op->at[1] + row * v.last;
+    real *dx = op->at[0] + offset_of(&v, row, &row_x);
+    for (uint32_t i = 0; i < v.last; i++, dx += v.step) *dx += dy[i];
+  }
+}
+
+/* The gradient of input k, of one that has the output's shape. */
+static uint32_t collected(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t dy) {
+  if (l->ins[k].size == l->out.size) return dy;
+  uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
+  ofs_op *op = ofs_build_op(b, l, collect_part, dx, dy, 0, 0);
+  op->n[0] = k;
+  ofs_cut(b, op, 1, 0, 16.0 * (double)l->out.size, 1);
+  return dx;
+}
+
+static void scale_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  for (uint64_t i = from; i < to; i++) op->at[0][i] = op->at[1][i] * (real)op->layer->v[0];
+}
+
+static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t to) {
+  ofs_cut(b, ofs_build_op(b, l, scale_part, to, dy, 0, 0), l->out.size, 0, 8, 16);
+  return to;
+}
+
+/* Sums and their like: every input has dy, or dy times a number. */
+static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  uint32_t other = dy;
+  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_own(b, dy, l->out.size));
+  if (l->type == OFS_SUBTRACT && wanted & 2) other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
+  for (uint32_t k = 1; k < l->in_count; k++)
+    if (wanted >> k & 1) ofs_give(b, l, k, collected(b, l, k, other));
+  return wanted & 1 ? collected(b, l, 0, dy) : 0;
+}
+
+/* Backwards through the results on the way: of each the share of its last input, then of the result before it. */
+static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  if (!is_kept(l)) return sum_backward(b, l, dy, wanted);
+  for (uint32_t k = l->in_count - 1; k > 0; k--)
+    for (uint32_t side = 2; side-- > 0;) {
+      int needed = side ? wanted >> k & 1 : wanted & ((1 << k) - 1);
+      if (!needed) continue;
+      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_own(b, dy, l->out.size);
+      uint32_t first = k == 1 ? b->x[l->index] : b->held[l->index] + k - 2;
+      ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input(b, l, k));
+      op->n[SIDE] = side;
+      use_masks(b, l, op, k);
+      ofs_build_use(b, op, 5, dy);
+      if (side) ofs_give(b, l, k, collected(b, l, k, dx));
+      else dy = dx;
+    }
+  return wanted & 1 ? collected(b, l, 0, dy) : 0;
+}
+
+/* ---- concatenate ---- */
+
+static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  ofs_status s = check_inputs(l, OFS_MAX_JOIN, err);
+  double axis = r->v[OFS_CONCATENATE_AXIS][0], rank = l->in.rank, sum = 0; /* Keras counts the samples as axis 0 */
+  if (s < 0) return s;
+  if (axis == 0 || axis > rank || axis < -rank)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
+  l->n[0] = (uint32_t)(axis < 0 ? axis + rank : axis - 1);
+  l->out = l->in;
+  for (uint32_t k = 0; k < l->in_count; k++) {
+    if (l->ins[k].rank != l->in.rank) return ofs_refuse_rank(l, k, l->in.rank, l->in.rank, err);
+    for (uint32_t i = 0; i < l->in.rank; i++)
+      if (i != l->n[0] && l->ins[k].dims[i] != l->in.dims[i]) return refuse_axis(l, l->ins[k].dims[i], l->in.dims[i], err);
+    sum += l->ins[k].dims[l->n[0]];
+  }
+  if (sum > OFS_MAX_SAMPLE)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, sum, 1, OFS_MAX_SAMPLE);
+  l->out.dims[l->n[0]] = (uint32_t)sum;
+  return OFS_OK;
+}
+
+/* op->n: how far rows lie apart and where they begin, of the target and of the source; numbers of a row. Without a
+ * source: ones. */
+static void copy_rows_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint64_t from, to;
+  uint32_t tile;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  for (uint64_t row = from; row < to; row++) {
+    real *y = op->at[0] + row * op->n[0] + op->n[1];
+    if (op->at[1]) ofs_copy(y, op->at[1] + row * op->n[2] + op->n[3], op->n[4]);
+    else
+      for (uint32_t i = 0; i < op->n[4]; i++) y[i] = 1;
+  }
+}
+
+/* Input k's place among all: from the whole to it (`back`), or the other way. Masks have no last axis. */
+static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t to, uint32_t from, int back, int mask) {
+  uint64_t ahead = 0, inner = 1, rows = 1;
+  for (uint32_t i = 0; i < l->out.rank - (uint32_t)mask; i++)
+    if (i > l->n[0]) inner *= l->out.dims[i];
+    else if (i < l->n[0]) rows *= l->out.dims[i];
+  for (uint32_t i = 0; i < k; i++) ahead += l->ins[i].dims[l->n[0]] * inner;
+  uint32_t whole = (uint32_t)(l->out.dims[l->n[0]] * inner), own = (uint32_t)(l->ins[k].dims[l->n[0]] * inner);
+  ofs_op *op = ofs_build_op(b, l, copy_rows_part, to, from, 0, 0);
+  op->n[0] = back ? own : whole, op->n[2] = back ? whole : own, op->n[4] = own;
+  op->n[back ? 3 : 1] = (uint32_t)ahead;
+  ofs_cut(b, op, rows, 0, 4.0 * own + 16, 1);
+}
+
+static uint32_t concatenate_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
+  uint32_t y = ofs_build_buffer(b, l->out.size, 0), masks = 0, mask = 0;
+  for (uint32_t k = 0; k < l->in_count; k++) {
+    emit_rows(b, l, k, y, k ? ofs_input(b, l, k) : x, 0, 0);
+    masks |= ofs_mask(b, l, k);
+  }
+  if (l->n[0] == l->out.rank - 1) emit_masks(b, l);
+  else if (masks) {
+    b->mask[l->index] = mask = ofs_build_buffer(b, rows_of(&l->out), 0);
+    for (uint32_t k = 0; k < l->in_count; k++) emit_rows(b, l, k, mask, ofs_mask(b, l, k), 0, 1);
+  }
+  return y;
+}
+
+static uint32_t concatenate_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  uint32_t first = 0;
+  for (uint32_t k = l->in_count; k-- > 0;) {
+    if (!(wanted >> k & 1)) continue;
+    uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
+    emit_rows(b, l, k, dx, dy, 1, 0);
+    if (k) ofs_give(b, l, k, dx);
+    else first = dx;
+  }
+  return first;
+}
+
+/* For each input: a result or copy, a mask, two gradients, one that is collected, one that is added to another. */
+#define OPS_AN_INPUT 6
+#define BUFFERS_AN_INPUT 5
+
+const ofs_layer_kind ofs_join_kind = {.shape = join_shape, .forward = join_forward, .backward = join_backward,
+    .most_inputs = OFS_MAX_JOIN, .more_ops = OPS_AN_INPUT, .more_buffers = BUFFERS_AN_INPUT};
+const ofs_layer_kind ofs_concatenate_kind = {.shape = concatenate_shape, .forward = concatenate_forward,
+    .backward = concatenate_backward, .most_inputs = OFS_MAX_JOIN, .more_ops = OPS_AN_INPUT,
+    .more_buffers = BUFFERS_AN_INPUT};

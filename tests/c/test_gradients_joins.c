@@ -1,0 +1,156 @@
+/* test_gradients_joins.c: layers that join several tensors against central differences (gradients.h), and what they give
+ * against the same in plain loops. */
+#include "gradients.h"
+
+static const int types[] = {OFS_ADD, OFS_SUBTRACT, OFS_MULTIPLY, OFS_AVERAGE, OFS_MAXIMUM, OFS_MINIMUM};
+
+static void reads(writer *w, int count, const double *from) { writer_values(w, OFS_LAYER_INPUT, (uint16_t)count, from); }
+
+/* A dense layer over an input of the model, with a shape of its own. */
+static void branch(writer *w, double from, int units, int rank, const double *shape) {
+  dense(w, units, OFS_ACT_TANH), reads(w, 1, &from);
+  writer_record(w, OFS_RESHAPE);
+  writer_values(w, OFS_RESHAPE_TARGET_SHAPE, (uint16_t)rank, shape);
+}
+
+typedef struct tensor {
+  int rank;
+  double dims[4];
+} tensor;
+
+static int size_of(const tensor *t) {
+  int n = 1;
+  for (int i = 0; i < t->rank; i++) n *= (int)t->dims[i];
+  return n;
+}
+
+/* Every input comes from a dense layer of its own over the same numbers; layer 2 k + 1 is input k. */
+static void inputs(writer *w, int count, const tensor *t) {
+  net(w, 5, 0, 0, OFS_LOSS_MSE);
+  for (int k = 0; k < count; k++) branch(w, -1, size_of(&t[k]), t[k].rank, t[k].dims);
+}
+
+static void join(writer *w, int type, int count) {
+  double from[OFS_MAX_JOIN];
+  for (int k = 0; k < count; k++) from[k] = 2 * k + 1;
+  writer_record(w, (uint16_t)type);
+  reads(w, count, from);
+}
+
+static void end(writer *w) {
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 2, OFS_ACT_LINEAR);
+}
+
+/* Equal shapes, every kind of axis that repeats, one tensor of fewer axes than another. */
+static void test_elementwise(void) {
+  static const tensor cases[][3] = {
+      {{1, {7}}, {1, {7}}, {1, {7}}},
+      {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}},
+      {{3, {2, 3, 4}}, {3, {1, 1, 4}}, {3, {2, 3, 1}}},
+      {{3, {1, 1, 3}}, {3, {3, 2, 3}}, {3, {3, 1, 1}}},
+      {{2, {3, 1}}, {2, {1, 4}}, {2, {3, 4}}},
+      {{1, {4}}, {3, {2, 2, 4}}, {2, {2, 1}}},
+      {{1, {1}}, {2, {3, 2}}, {4, {2, 1, 3, 2}}}};
+  writer w;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int k = 0; k < 6; k++)
+      for (int count = 2; count <= (types[k] == OFS_SUBTRACT ? 2 : 3); count++) {
+        inputs(&w, count, cases[i]);
+        join(&w, types[k], count), end(&w);
+        check_net(&w, 3, 1, 0, LABEL("join %d of %d, case %d", types[k], count, (int)i));
+      }
+}
+
+/* The same node twice or more, an input of the model among the inputs, as many as there may be, a part frozen. */
+static void test_wiring(void) {
+  writer w;
+  for (int k = 0; k < 7; k++) {
+    int type = k < 6 ? types[k] : OFS_CONCATENATE, most = type == OFS_SUBTRACT ? 2 : OFS_MAX_JOIN;
+    double from[OFS_MAX_JOIN];
+    net(&w, 4, 0, 0, OFS_LOSS_MSE);
+    dense(&w, 4, OFS_ACT_TANH), dense(&w, 4, OFS_ACT_SIGMOID);
+    for (int i = 0; i < most; i++) from[i] = i % 3 == 2 ? -1 : i % 3;
+    writer_record(&w, (uint16_t)type), reads(&w, most, from);
+    dense(&w, 3, OFS_ACT_LINEAR);
+    check_net(&w, 4, 1, 0, LABEL("join %d of %d", type, most));
+    net(&w, 4, 0, 0, OFS_LOSS_MSE);
+    dense(&w, 4, OFS_ACT_TANH);
+    writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){0, 0});
+    dense(&w, 3, OFS_ACT_TANH);
+    check_net(&w, 4, 1, 0, LABEL("join %d of one node twice", type));
+    net(&w, 4, 0, 0, OFS_LOSS_MSE);
+    dense(&w, 4, OFS_ACT_TANH), dense(&w, 4, OFS_ACT_TANH);
+    FIELD(&w, OFS_LAYER_TRAINABLE, 0);
+    FIELD(&w, OFS_LAYER_INPUT, -1);
+    writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){1, 0});
+    dense(&w, 4, OFS_ACT_TANH);
+    writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){3, 2}); /* a residual: what is read is read again */
+    if (type == OFS_CONCATENATE) dense(&w, 2, OFS_ACT_LINEAR);
+    check_net(&w, 5, 1, 0, LABEL("join %d, frozen and residual", type));
+    net(&w, 3, 2, 4, OFS_LOSS_MSE);
+    dense(&w, 4, OFS_ACT_TANH), dense(&w, 4, OFS_ACT_TANH);
+    writer_record(&w, OFS_TIME_DISTRIBUTED), reads(&w, 2, (double[]){0, 1});
+    writer_record(&w, (uint16_t)type);
+    if (type == OFS_CONCATENATE) FIELD(&w, OFS_CONCATENATE_AXIS, 1);
+    dense(&w, 2, OFS_ACT_LINEAR);
+    check_net(&w, 3, 1, 0, LABEL("join %d, time distributed", type));
+  }
+}
+
+static void test_concatenate(void) {
+  static const struct { int axis; tensor t[3]; } cases[] = {
+      {-1, {{1, {3}}, {1, {1}}, {1, {4}}}},
+      {1, {{1, {2}}, {1, {5}}, {1, {1}}}},
+      {1, {{3, {2, 2, 3}}, {3, {1, 2, 3}}, {3, {4, 2, 3}}}},
+      {2, {{3, {2, 2, 3}}, {3, {2, 1, 3}}, {3, {2, 3, 3}}}},
+      {-1, {{3, {2, 2, 3}}, {3, {2, 2, 1}}, {3, {2, 2, 2}}}},
+      {-3, {{3, {1, 2, 2}}, {3, {2, 2, 2}}, {3, {1, 2, 2}}}}};
+  writer w;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int count = 2; count <= 3; count++) {
+      inputs(&w, count, cases[i].t);
+      join(&w, OFS_CONCATENATE, count);
+      FIELD(&w, OFS_CONCATENATE_AXIS, cases[i].axis);
+      end(&w);
+      check_net(&w, 3, 1, 0, LABEL("concatenate %d over axis %d, case %d", count, cases[i].axis, (int)i));
+    }
+}
+
+/* Shapes that do not fit, and numbers of inputs that there may not be. */
+static void test_refusals(void) {
+  static const tensor wrong[][2] = {{{1, {3}}, {1, {4}}}, {{2, {2, 3}}, {2, {3, 2}}}, {{2, {4, 1}}, {3, {4, 2, 1}}}};
+  writer w;
+  ofs_error err;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    inputs(&w, 2, wrong[i]);
+    join(&w, i == 2 ? OFS_CONCATENATE : OFS_ADD, 2);
+    CHECK(open_model(&w, &err) == NULL);
+    CHECK_INT(err.layer, 4);
+    CHECK_INT(err.reason, i == 2 ? OFS_WHY_RANK : OFS_WHY_SHAPE);
+  }
+  for (int k = 0; k < 7; k++) {
+    net(&w, 4, 0, 0, OFS_LOSS_MSE);
+    writer_record(&w, (uint16_t)(k < 6 ? types[k] : OFS_CONCATENATE));
+    CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT && err.field == OFS_LAYER_INPUT);
+  }
+  for (int axis = -3; axis <= 3; axis++) {
+    net(&w, 4, 3, 0, OFS_LOSS_MSE);
+    writer_record(&w, OFS_CONCATENATE), reads(&w, 2, (double[]){-1, -1});
+    FIELD(&w, OFS_CONCATENATE_AXIS, axis);
+    ofs_model *m = open_model(&w, &err);
+    CHECK_MSG((m != NULL) == (axis != 0 && axis >= -2 && axis <= 2), "concatenate over axis %d of two", axis);
+    free(m);
+  }
+  net(&w, 4, 0, 0, OFS_LOSS_MSE);
+  writer_record(&w, OFS_SUBTRACT), reads(&w, 3, (double[]){-1, -1, -1});
+  CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT);
+}
+
+int main(void) {
+  test_elementwise();
+  test_wiring();
+  test_concatenate();
+  test_refusals();
+  return check_report("gradients of joins");
+}
