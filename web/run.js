@@ -24,6 +24,8 @@
  * @property {number} samplesPerSecond
  * @property {number} timestamp
  * @property {number} threadId
+ * @property {number} [rollbacks] with nonFinite: 'rollback', so far
+ * @property {number} [learningRate] likewise: halved so often
  */
 
 /**
@@ -43,6 +45,8 @@
  * @property {number} steps updates of this run
  * @property {number} step updates since the trainer was created
  * @property {number} durationSeconds pauses and suspensions left out
+ * @property {number} [rollbacks] with nonFinite: 'rollback', as in Progress
+ * @property {number} [learningRate]
  * @property {import('../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it; null: stopped before it began
  * @property {string | null} [persisted] the storage that has the run's last checkpoint
  */

@@ -160,11 +160,11 @@ export class Runs {
   }
 
   /** A run begins; one that is resumed is the latest that there is. @param {any} start START_TRAINING's payload */
-  begin({ resume = false, numEpochs, batchSize, shuffle, validationSplit }, time = Date.now()) {
+  begin({ resume = false, numEpochs, batchSize, shuffle, validationSplit, nonFinite }, time = Date.now()) {
     const last = this.#records[this.#records.length - 1];
     const resumed = resume ? last : undefined;
-    const given = { epochs: numEpochs, batchSize, shuffle, validationSplit };
-    const usual = resumed?.options ?? { epochs: 1, batchSize: 32, shuffle: true, validationSplit: 0 };
+    const given = { epochs: numEpochs, batchSize, shuffle, validationSplit, nonFinite };
+    const usual = resumed?.options ?? { epochs: 1, batchSize: 32, shuffle: true, validationSplit: 0, ...(nonFinite === 'rollback' && { nonFinite }) };
     const options = Object.fromEntries(Object.entries(usual).map(([name, value]) =>
       [name, given[/** @type {keyof typeof given} */ (name)] ?? value]));
     this.#present = {

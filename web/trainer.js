@@ -21,6 +21,8 @@ import { processId } from './support.js';
  * @property {number} [batchSize]
  * @property {boolean} [shuffle]
  * @property {number} [validationSplit] in [0, 1), taken from the end of the data
+ * @property {'error' | 'rollback'} [nonFinite] what is done about a step whose loss or gradients are not finite: the run
+ *   fails; or its epoch begins anew, as it began before, at half the learning rate
  * @property {number} [progressHz] most progress messages a second
  * @property {boolean} [transfer] hand the arrays over; they are detached
  * @property {boolean} [resume] go on with the run that was interrupted, or with more epochs than it had; what is not given
@@ -84,6 +86,7 @@ const FIT = {
   batchSize: rule.integer(1, 32),
   shuffle: rule.flag(true),
   validationSplit: rule.number('a number in [0, 1)', (value) => value >= 0 && value < 1, 0),
+  nonFinite: rule.oneOf(['error', 'rollback'], 'error'),
   progressHz: rule.number('a number above 0', (value) => value > 0 && value < Infinity, 10),
   transfer: rule.flag(false),
   resume: rule.flag(false),
@@ -97,7 +100,7 @@ const EVALUATE = { batchSize: rule.integer(1, 32), transfer: rule.flag(false), s
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
 
 /** What belongs to the run that is resumed, unless it is given. */
-const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validationSplit']);
+const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validationSplit', 'nonFinite']);
 
 /**
  * @typedef {object} TrainerParts
@@ -165,13 +168,13 @@ export class Trainer extends TrainerTarget {
   #settingsOf(settings, given = {}) {
     const { progressHz, resume, otherData, transfer, signal, persist, persistData = this.#parts.persistData } = settings;
     const own = resume ? given : settings;
-    const [numEpochs, batchSize, shuffle, validationSplit] = OF_RUN.map((name) => own[name]);
+    const [numEpochs, batchSize, shuffle, validationSplit, nonFinite] = OF_RUN.map((name) => own[name]);
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
     if (persistData && !kept) {
       throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
     }
     return {
-      start: { numEpochs, batchSize, shuffle, validationSplit, progressHz },
+      start: { numEpochs, batchSize, shuffle, validationSplit, nonFinite, progressHz },
       persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
     };
   }

@@ -47,6 +47,8 @@ const MOST_RANK = 8;
 /** Bytes at a time: a quarter of a millisecond. */
 const PIECE = 2 ** 18;
 const TOTALS = 'run/totals';
+/** Before the names of what a run goes back to after a step that is not finite. */
+export const BEFORE = 'rollback/';
 const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy']);
 const REASONS = ['finished', 'stopped', 'earlyStopping'];
 
@@ -66,10 +68,10 @@ const ALL_AT_ONCE = { look: () => false };
  */
 export function* encodeCheckpoint(pump, about, weights) {
   const { step, epochsBegun, run, ...rest } = about;
-  const { totals, history, ...state } = run ?? {};
+  const { totals, history, before, ...state } = run ?? {};
   const offstage = JSON.stringify(
     { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` }, finite);
-  const sources = run ? [...weights, ...runSources(run)] : weights;
+  const sources = run ? [...weights, ...runSources(run), ...(before ? beforeSources(before, weights) : [])] : weights;
   let end = 0;
   const entries = sources.map(({ name, dtype, shape }) => {
     const begin = end;
@@ -111,6 +113,16 @@ function runSources({ totals, history }) {
   };
   const measured = history.length > 0 ? MEASURED.filter((name) => name in history[0]) : [];
   return [source(TOTALS, totals), ...measured.map((name) => source(`history/${name}`, history.map((epoch) => Number(epoch[name]))))];
+}
+
+/** What a run may go back to, in the order and shapes of the weights. @param {Uint8Array} before @param {Source[]} weights @returns {Source[]} */
+function beforeSources(before, weights) {
+  let at = 0;
+  return weights.map(({ name, dtype, shape }) => {
+    const begin = at;
+    at += DTYPES[dtype] * sizeOf(shape);
+    return { name: `${BEFORE}${name}`, dtype, shape, read: (from, count) => before.subarray(begin + from, begin + from + count) };
+  });
 }
 
 /** @param {string} _ @param {unknown} value  JSON has no word for these three */
@@ -233,9 +245,14 @@ function readAbout(given, tensors) {
 /** @param {any} given @param {Map<string, Tensor>} tensors @returns {RunState} */
 function readRun(given, tensors) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
-  const run = fieldsOf(given, [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint'], 'run');
+  const run = fieldsOf(given, [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'], 'run');
   for (const name of counts) count(run[name], `run.${name}`);
   const settings = readSettings(run.settings, 'run.settings');
+  if (settings.nonFinite || run.rollback !== undefined) {
+    const rollback = fieldsOf(run.rollback, ['count', 'step', 'loss'], 'run.rollback');
+    for (const name of ['count', 'step']) count(rollback[name], `run.rollback.${name}`);
+    if (rollback.loss !== null && typeof rollback.loss !== 'number') refuse(`run.rollback.loss is ${show(rollback.loss)}, expected a number or null`);
+  }
   const held = run.samples - trainSamplesOf(run.samples, settings.validationSplit);
   const batches = Math.ceil((run.samples - held) / settings.batchSize);
   if (run.samples < 1 || held >= run.samples || run.epoch > settings.epochs || run.batch > batches) {
@@ -277,12 +294,13 @@ function takeDoubles(tensors, name) {
 
 /** @param {any} given @param {string} what */
 function readSettings(given, what) {
-  const settings = fieldsOf(given, ['epochs', 'batchSize', 'shuffle', 'validationSplit'], what);
-  const { epochs, batchSize, shuffle, validationSplit: split } = settings;
+  const settings = fieldsOf(given, ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'nonFinite'], what);
+  const { epochs, batchSize, shuffle, validationSplit: split, nonFinite } = settings;
   if (count(epochs, `${what}.epochs`) < 1 || count(batchSize, `${what}.batchSize`) < 1) refuse(`${what} has 0 epochs, or batches of 0`);
   if (typeof shuffle !== 'boolean') refuse(`${what}.shuffle is ${show(shuffle)}, expected true or false`);
   if (typeof split !== 'number' || !(split >= 0 && split < 1)) refuse(`${what}.validationSplit is ${show(split)}`);
-  return { epochs, batchSize, shuffle, validationSplit: split };
+  if (nonFinite !== undefined && nonFinite !== 'rollback') refuse(`${what}.nonFinite is ${show(nonFinite)}, expected 'rollback' or none`);
+  return { epochs, batchSize, shuffle, validationSplit: split, ...(nonFinite && { nonFinite }) };
 }
 
 /** @param {any} given @param {number} i @returns {RunRecord} */

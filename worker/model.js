@@ -244,6 +244,22 @@ export class Model {
       .map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
   }
 
+  /**
+   * The end of a fit with useEma: the weights become their averages, where a step has made some.
+   * @param {Pump} pump
+   */
+  *takeAverages(pump) {
+    const { core } = this;
+    const average = core.modelMoments(this.address).indexOf('average');
+    if (average < 0 || this.step === 0) return;
+    for (const { size, data, moments } of this.tensors()) {
+      for (let at = 0; moments.length > 0 && at < size; at += COPIED_AT_ONCE) {
+        this.#weightsAt(data, at, size).set(this.#weightsAt(moments[average], at, size));
+        if (pump.look()) yield;
+      }
+    }
+  }
+
   /** All weights at once, for the end of a run. @returns {import('./protocol.js').Weight[]} */
   copyWeights() {
     return this.tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));

@@ -84,7 +84,7 @@ const TYPES = Object.keys(REPLIES);
  * log: for who wants to read along. warning: something went wrong that training survives. gap: training stood still for
  * `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string, time: number } |
- *   { kind: 'warning', code: import('./keeper.js').Warning, message: string } |
+ *   { kind: 'warning', code: import('./keeper.js').Warning | 'NON_FINITE', message: string } |
  *   { kind: 'gap', ms: number, at: number } |
  *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string, reason: string | null }} Notice
  */
@@ -192,6 +192,8 @@ const TYPES = Object.keys(REPLIES);
  * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
  * @property {boolean} [resume]          false; go on with the latest run, to the bits of one that was not interrupted;
  *                                       settings that are left out are its own, more epochs may be given
+ * @property {'error' | 'rollback'} [nonFinite]  'error'; rollback: after a step that is not finite the epoch begins anew, from
+ *                                       the weights that it began with and at half the learning rate, 20 times at most
  * @property {boolean} [otherData]       false; resume although the data are others, with the epoch begun anew
  * @property {number} [snapshotMs]       TRAINING_SNAPSHOT so often at most, and one before TRAINING_COMPLETE
  * @property {import('./settings.js').Persist} [persist]  keep checkpoints on storage
@@ -213,6 +215,8 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} elapsedSeconds    since the run began, pauses left out
  * @property {number} samplesPerSecond  trained samples over elapsedSeconds; 0 while the clock has not moved
  * @property {number} timestamp         ms since 1970
+ * @property {number} [rollbacks]       with nonFinite: 'rollback', so far
+ * @property {number} [learningRate]    likewise: the optimizer's, halved so often
  * @property {number} threadId          of the thread that trains; 0: the main thread
  */
 /**
@@ -230,6 +234,8 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} steps             updates of this run
  * @property {number} step              updates since the model was made
  * @property {number} durationSeconds   pauses left out
+ * @property {number} [rollbacks]       with nonFinite: 'rollback', as in ProgressRecord
+ * @property {number} [learningRate]
  * @property {Weight[]} [weights]       with returnWeights
  * @property {RunRecord | null} run     null: it was stopped before it began
  * @property {string | null} [persisted]  the storage that has the run's last checkpoint

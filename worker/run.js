@@ -8,6 +8,7 @@
  * record. */
 
 import { OffstageError } from './errors.js';
+import { Rollback } from './rollback.js';
 import { Saver } from './saving.js';
 import { trainSamplesOf } from './settings.js';
 import { saveState } from './state.js';
@@ -32,6 +33,9 @@ import { saveState } from './state.js';
  * @property {string} fingerprint  of the data
  * @property {number[]} totals     of the epoch: loss, correct, samples
  * @property {import('./protocol.js').EpochResult[]} history  complete epochs
+ * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite: 'rollback': so many; what it
+ *                                 goes back to, which is
+ * @property {Uint8Array} [before] unless it is the present
  */
 /**
  * What a run is given.
@@ -45,6 +49,7 @@ import { saveState } from './state.js';
  * @property {Stored} y
  * @property {(progress: import('./protocol.js').Progress) => void} report
  * @property {boolean} kept  x and y come from storage
+ * @property {(notice: import('./protocol.js').Notice) => void} notice
  * @property {(fingerprint: string) => void} begun  the data are checked, and are these
  * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
@@ -74,6 +79,8 @@ export class Run {
   /** The slice is over, which waits for an epoch that is complete to be told. */ #over = false;
   #durationMs = 0;
   /** @type {Saver | null} */ #saver = null;
+  /** @type {Rollback | null} */ #rollback = null;
+  /** The model or its copy is between two states. */ #changing = false;
   /** @type {import('./protocol.js').RunRecord | null} */ #record = null;
 
   /**
@@ -93,6 +100,7 @@ export class Run {
         `and ${held} to validate of ${x.samples}, expected at least one of each`);
     }
     this.totalBatches = Math.ceil(this.trainSamples / batchSize);
+    if (settings.run.nonFinite) this.#rollback = new Rollback(model);
     const plan = model.openPlan('TRAIN', Math.min(batchSize, this.trainSamples));
     try {
       if (held > 0) this.#validation = model.openPlan('EVALUATE', Math.min(batchSize, held));
@@ -105,7 +113,7 @@ export class Run {
 
   /** An update is under way: the weights are between two steps. */
   updating() {
-    return this.#held !== null && this.#parts.model.core.stepUpdating(this.#held.plan.plan);
+    return this.#changing || (this.#held !== null && this.#parts.model.core.stepUpdating(this.#held.plan.plan));
   }
 
   /** @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for when it has ended */
@@ -115,6 +123,7 @@ export class Run {
     yield* model.store.checkX(pump, model.address, x);
     yield* model.store.checkY(pump, model.address, y);
     this.#fingerprint = `${yield* model.store.fingerprint(pump, x)} ${yield* model.store.fingerprint(pump, y)}`;
+    model.core.modelSetRate(model.address, 1);
     if (settings.resume) {
       // Weights that were set between the request and its turn ended what there was to go on with.
       if (!model.past) throw new OffstageError('INVALID_OPTION', 'resume is true, but there is no run to go on with any more');
@@ -132,6 +141,7 @@ export class Run {
     this.#saver = saver;
     model.past = null;
     this.#parts.begun(this.#fingerprint);
+    if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
     while (this.epoch < settings.run.epochs || this.#isOpen) {
       if (!this.#isOpen) this.#beginEpoch();
       stages.enter('training');
@@ -142,8 +152,10 @@ export class Run {
       this.#records.push(this.#tell('epoch', result));
       if (pump.time >= this.#due) this.flush();
       saver.epochEnded(this.history.length);
+      if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
       if (this.#over) yield;
     }
+    yield* this.#change(model.takeAverages(pump));
     return yield* this.closing('finished');
   }
 
@@ -174,7 +186,8 @@ export class Run {
   }
 
   /** Stands where another run stood. @param {RunState} past */
-  #goOnWith({ epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint }) {
+  #goOnWith(past) {
+    const { epoch, batch, key, steps, trained, elapsedMs, totals, history, samples, fingerprint } = past;
     const same = fingerprint === this.#fingerprint;
     if (!same && this.#parts.kept) {
       throw new OffstageError('DATA_LOST', 'the data that were kept are damaged, or of another run: give them again, with resume: true');
@@ -189,6 +202,7 @@ export class Run {
     this.#trained = trained;
     this.#elapsedBefore = elapsedMs;
     [this.#loss, this.#correct, this.#seen] = totals;
+    this.#rollback?.take(past);
     if (same) return;
     if (this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
     else if (epoch > 0) this.batch = this.totalBatches; // an epoch of these data has as many
@@ -208,6 +222,7 @@ export class Run {
       samples: this.samples, epoch: this.epoch, batch: this.batch, key: this.#key, steps: this.#steps, trained: this.#trained,
       elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint,
       totals: [this.#loss, this.#correct, this.#seen], history: [...this.history],
+      ...this.#rollback?.state(),
     };
   }
 
@@ -224,12 +239,19 @@ export class Run {
       const first = this.batch * batchSize;
       const count = Math.min(batchSize, trainSamples - first);
       core.stepBegin(plan, first, count, trainSamples, shuffle ? 1 : 0, this.#key);
-      while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+      try {
+        while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+      } catch (error) {
+        if (!this.#rollback?.helps(error)) throw error;
+        yield* this.#goBack(this.#rollback, /** @type {OffstageError} */ (error));
+        continue;
+      }
       const totals = core.stepTotals(plan);
       this.#loss += totals[0];
       this.#correct += totals[3];
       this.#seen += count;
       this.#trained += count;
+      this.#rollback?.batchEnded(totals[0] / count);
       this.batch++;
       this.#steps++;
       // The last batch is told by the epoch's own record.
@@ -237,6 +259,24 @@ export class Run {
       this.#over = pump.spend(core.units) || pump.waiting;
       if (this.#over && (this.batch < totalBatches || this.#validation)) yield;
     }
+  }
+
+  /** What nobody may look at before its end. @param {import('./pump.js').Work} work */
+  *#change(work) {
+    this.#changing = true;
+    yield* work;
+    this.#changing = false;
+  }
+
+  /** The epoch begins anew, with better weights. @param {Rollback} rollback @param {OffstageError} error */
+  *#goBack(rollback, { message }) {
+    const { pump, model, notice } = this.#parts;
+    const { step } = model;
+    yield* this.#change(rollback.goBack(pump));
+    this.#steps -= step - model.step;
+    this.batch = this.#loss = this.#correct = this.#seen = 0;
+    const { rollbacks, learningRate } = rollback.told();
+    notice({ kind: 'warning', code: 'NON_FINITE', message: `${message}; epoch ${this.epoch} begins anew with a learningRate of ${learningRate} (rollback ${rollbacks})` });
   }
 
   /** The held-out end of the data, in order. @param {number} plan */
@@ -323,7 +363,7 @@ export class Run {
     const { epoch, batch } = this;
     return {
       kind, epoch, totalEpochs, batch, totalBatches, step: model.step,
-      ...measured,
+      ...measured, ...this.#rollback?.told(),
       percent: (100 * done) / total,
       etaSeconds: (elapsed * (total - done)) / done,
       elapsedSeconds: elapsed,
@@ -363,7 +403,7 @@ export class Run {
     const { history, steps } = !this.began && settings.resume && model.past ? model.past : { history: this.history, steps: this.#steps };
     return {
       reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
-      durationSeconds: this.elapsed(), run: this.#record, ...stages.told(), ...weights,
+      durationSeconds: this.elapsed(), run: this.#record, ...this.#rollback?.told(), ...stages.told(), ...weights,
     };
   }
 

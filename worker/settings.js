@@ -3,9 +3,9 @@
  * Unknown fields, wrong types and values out of range are INVALID_OPTION. A run that is resumed keeps its own
  * settings: those given must be the same, but for the epochs, of which there may be more. */
 
-import { OffstageError, checkFields, show } from './errors.js';
+import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
-/** @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number }} RunSettings */
+/** @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number, nonFinite?: 'rollback' }} RunSettings */
 /**
  * @typedef {{ name: string, keep?: number, seconds?: number, epochs?: number, data: boolean, folder?: string }} Persist
  */
@@ -21,7 +21,9 @@ import { OffstageError, checkFields, show } from './errors.js';
  */
 
 const FIELDS = ['x', 'y', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights', 'resume',
-  'otherData', 'snapshotMs', 'persist'];
+  'otherData', 'snapshotMs', 'persist', 'nonFinite'];
+/** What is done about a step that is not finite. */
+const NON_FINITE = ['error', 'rollback'];
 const MOST_HZ = 1000;
 const MOST_KEPT = 100;
 
@@ -44,24 +46,26 @@ export function readSettings(payload, past) {
 }
 
 /** @param {any} payload @param {Partial<RunSettings>} own  what counts where nothing is given @returns {RunSettings} */
-function readRun(payload, { epochs = 1, batchSize = 32, shuffle: shuffled = true, validationSplit: split = 0 }) {
-  const { numEpochs = epochs, shuffle = shuffled, validationSplit = split } = payload;
+function readRun(payload, { epochs = 1, batchSize = 32, shuffle: shuffled = true, validationSplit: split = 0, nonFinite: policy }) {
+  const { numEpochs = epochs, shuffle = shuffled, validationSplit = split, nonFinite = policy ?? 'error' } = payload;
   flags({ shuffle });
   if (typeof validationSplit !== 'number' || !(validationSplit >= 0 && validationSplit < 1)) {
     refuse(`validationSplit is ${show(validationSplit)}, expected a number from 0 to below 1`);
   }
+  if (!NON_FINITE.includes(nonFinite)) refuse(`nonFinite is ${show(nonFinite)}, expected one of ${oneOf(NON_FINITE)}`);
   return {
     epochs: positiveInteger('numEpochs (epochs)', numEpochs),
     batchSize: readBatchSize(payload.batchSize ?? batchSize), shuffle, validationSplit,
+    ...(nonFinite === 'rollback' && { nonFinite }),
   };
 }
 
 /** @param {any} payload @param {import('./run.js').RunState} past */
 function resumed(payload, past) {
   const run = readRun(payload, past.settings);
-  for (const name of /** @type {const} */ (['batchSize', 'shuffle', 'validationSplit'])) {
+  for (const name of /** @type {const} */ (['batchSize', 'shuffle', 'validationSplit', 'nonFinite'])) {
     if (run[name] === past.settings[name]) continue;
-    refuse(`${name} is ${run[name]}, but the run that is resumed has ${past.settings[name]}`);
+    refuse(`${name} is ${run[name] ?? 'error'}, but the run that is resumed has ${past.settings[name] ?? 'error'}`);
   }
   if (run.epochs < past.epoch) refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${past.epoch}`);
   return run;

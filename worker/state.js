@@ -4,7 +4,7 @@
  * stands. It is read between two steps only, piece by piece, while nothing changes it: the pump and the run see to
  * that. A checkpoint is checked against the model before anything of it is written. */
 
-import { encodeCheckpoint } from './checkpoint.js';
+import { BEFORE, encodeCheckpoint } from './checkpoint.js';
 import { OffstageError } from './errors.js';
 
 /** @typedef {import('./model.js').Model} Model */
@@ -13,7 +13,7 @@ import { OffstageError } from './errors.js';
 const WRITTEN_AT_ONCE = 2 ** 18;
 
 /** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
-function stateTensors(model) {
+export function stateTensors(model) {
   const tensors = model.tensors();
   const vectors = model.core.modelMoments(model.address);
   return [
@@ -45,14 +45,18 @@ export function* saveState(pump, model, run = model.past) {
  */
 export function* restoreState(pump, model, { about, tensors }) {
   const expected = stateTensors(model);
-  for (const { name, shape } of expected) {
+  const names = expected.map(({ name, shape }) => ({ name, shape }));
+  const goesBack = about.run?.settings.nonFinite && tensors.has(BEFORE + names[0]?.name);
+  if (goesBack) names.push(...names.map(({ name, shape }) => ({ name: BEFORE + name, shape })));
+  for (const { name, shape } of names) {
     const found = tensors.get(name);
     if (!found) refuse(`it has no tensor '${name}'`);
     if (found.dtype !== 'F32' || found.shape.length !== shape.length || shape.some((n, i) => n !== found.shape[i])) {
       refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], expected F32 [${shape.join(', ')}]`);
     }
   }
-  if (tensors.size !== expected.length) refuse(`it has ${tensors.size} tensors, expected ${expected.length}`);
+  if (tensors.size !== names.length) refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
+  if (about.run && goesBack) about.run.before = joined(expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data));
   for (const { name, address } of expected) {
     const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));
     for (let at = 0; at < data.length; at += WRITTEN_AT_ONCE) {
@@ -64,6 +68,14 @@ export function* restoreState(pump, model, { about, tensors }) {
   model.epochsBegun = about.epochsBegun;
   model.past = about.run;
   model.runs = about.runs;
+}
+
+/** @param {Uint8Array[]} pieces */
+function joined(pieces) {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) (bytes.set(piece, at), (at += piece.length));
+  return bytes;
 }
 
 /** @param {string} why @returns {never} */

@@ -57,7 +57,7 @@ export class Training {
     const { pump, host, stages, post, notice } = this.#ports;
     /** @type {Run} */
     const run = new Run({
-      model, pump, host, stages, settings, x, y, kept,
+      model, pump, host, stages, settings, x, y, kept, notice,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, { x, y }, fingerprint);

@@ -24,6 +24,7 @@ import './owner.js';
 import { VERSION } from './protocol.js';
 import './pump.js';
 import './refusal.js';
+import './rollback.js';
 import './run.js';
 import './saving.js';
 import { createSession } from './session.js';
