@@ -46,6 +46,7 @@ typedef struct ofs_shape {
 typedef struct ofs_window {
   uint32_t h, w, c, oh, ow, f;
   uint32_t kh, kw, sh, sw, dh, dw;
+  uint32_t groups; /* of channels, each of which is seen by its own filters; of what else slides 1 */
   uint32_t top, left, bottom, right; /* padding */
 } ofs_window;
 

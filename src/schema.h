@@ -121,6 +121,9 @@
   V("gateActivation", GATE_SOFTPLUS, 8, "softplus")                                \
   V("padding", PAD_VALID, 0, "valid")                                              \
   V("padding", PAD_SAME, 1, "same")                                                \
+  V("padding", PAD_CAUSAL, 2, "causal") /* of conv1d: all of it before */          \
+  V("interpolation", NEAREST, 0, "nearest")                                        \
+  V("interpolation", BILINEAR, 1, "bilinear")                                      \
   V("initializer", INIT_ZEROS, 0, "zeros")                                         \
   V("initializer", INIT_ONES, 1, "ones")                                           \
   V("initializer", INIT_GLOROT_UNIFORM, 2, "glorotUniform")                        \
@@ -229,6 +232,20 @@
   OFS_EVERY_OPTIMIZER(F, LION, 0.001, 0)                                                                      \
   F(LION, LION_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                             \
   F(LION, LION_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.99)
+/* What all convolutions have, and all pools, under the same ids; over one axis or two. */
+#define OFS_CONV_FIELDS(F, record, symbol, axes, paddings)                                                             \
+  F(record, symbol##_KERNEL_SIZE, 1, "kernelSize", integer, "", 1, axes, 1, 1, 65535, required, 0)                     \
+  F(record, symbol##_STRIDES, 2, "strides", integer, "", 1, axes, 1, 1, 65535, default, 1)                             \
+  F(record, symbol##_PADDING, 3, "padding", enum, "padding", 1, 1, 0, 0, paddings, default, 0)                         \
+  F(record, symbol##_DILATION_RATE, 4, "dilationRate", integer, "", 1, axes, 1, 1, 65535, default, 1)                  \
+  F(record, symbol##_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                      \
+  F(record, symbol##_USE_BIAS, 6, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                   \
+  OFS_WEIGHT_FIELDS(F, record, symbol##_BIAS, 8, 18, 28, "bias", 0)
+#define OFS_POOL_FIELDS(F, record, symbol, axes)                                                                       \
+  F(record, symbol##_SIZE, 0, "poolSize", integer, "", 1, axes, 1, 1, 65535, default, 2)                               \
+  F(record, symbol##_STRIDES, 1, "strides", integer, "", 1, axes, 1, 1, 65535, optional, 0)                            \
+  F(record, symbol##_PADDING, 2, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)
+
 /* The most values of one field, and of one record. */
 #define OFS_MAX_VALUES 1024
 #define OFS_RECORD_VALUES 2200
@@ -272,21 +289,39 @@
   F(DENSE, DENSE_USE_BIAS, 2, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                              \
   OFS_WEIGHT_FIELDS(F, DENSE, DENSE_KERNEL, 3, 13, 23, "kernel", 2)                                         \
   OFS_WEIGHT_FIELDS(F, DENSE, DENSE_BIAS, 4, 14, 24, "bias", 0)                                             \
+  OFS_CONV_FIELDS(F, CONV2D, CONV2D, 2, 1)                                                                    \
   F(CONV2D, CONV2D_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)                     \
-  F(CONV2D, CONV2D_KERNEL_SIZE, 1, "kernelSize", integer, "", 1, 2, 1, 1, 65535, required, 0)                 \
-  F(CONV2D, CONV2D_STRIDES, 2, "strides", integer, "", 1, 2, 1, 1, 65535, default, 1)                         \
-  F(CONV2D, CONV2D_PADDING, 3, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)                         \
-  F(CONV2D, CONV2D_DILATION_RATE, 4, "dilationRate", integer, "", 1, 2, 1, 1, 65535, default, 1)              \
-  F(CONV2D, CONV2D_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)               \
-  F(CONV2D, CONV2D_USE_BIAS, 6, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                            \
-  OFS_WEIGHT_FIELDS(F, CONV2D, CONV2D_KERNEL, 7, 17, 27, "kernel", 2)                                       \
-  OFS_WEIGHT_FIELDS(F, CONV2D, CONV2D_BIAS, 8, 18, 28, "bias", 0)                                           \
-  F(MAX_POOLING2D, MAX_POOL_SIZE, 0, "poolSize", integer, "", 1, 2, 1, 1, 65535, default, 2)                  \
-  F(MAX_POOLING2D, MAX_POOL_STRIDES, 1, "strides", integer, "", 1, 2, 1, 1, 65535, optional, 0)               \
-  F(MAX_POOLING2D, MAX_POOL_PADDING, 2, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)                \
-  F(AVERAGE_POOLING2D, AVG_POOL_SIZE, 0, "poolSize", integer, "", 1, 2, 1, 1, 65535, default, 2)              \
-  F(AVERAGE_POOLING2D, AVG_POOL_STRIDES, 1, "strides", integer, "", 1, 2, 1, 1, 65535, optional, 0)           \
-  F(AVERAGE_POOLING2D, AVG_POOL_PADDING, 2, "padding", enum, "padding", 1, 1, 0, 0, 1, default, 0)            \
+  OFS_WEIGHT_FIELDS(F, CONV2D, CONV2D_KERNEL, 7, 17, 27, "kernel", 2)                                         \
+  F(CONV2D, CONV2D_GROUPS, 9, "groups", integer, "", 1, 1, 0, 1, 16777216, default, 1)                        \
+  OFS_CONV_FIELDS(F, CONV1D, CONV1D, 1, 2)                                                                    \
+  F(CONV1D, CONV1D_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)                     \
+  OFS_WEIGHT_FIELDS(F, CONV1D, CONV1D_KERNEL, 7, 17, 27, "kernel", 2)                                         \
+  F(CONV1D, CONV1D_GROUPS, 9, "groups", integer, "", 1, 1, 0, 1, 16777216, default, 1)                        \
+  OFS_CONV_FIELDS(F, DEPTHWISE_CONV2D, DEPTHWISE, 2, 1)                                                       \
+  OFS_WEIGHT_FIELDS(F, DEPTHWISE_CONV2D, DEPTHWISE_KERNEL, 7, 17, 27, "depthwise", 2)                         \
+  F(DEPTHWISE_CONV2D, DEPTHWISE_MULTIPLIER, 10, "depthMultiplier", integer, "", 1, 1, 0, 1, 65535, default, 1) \
+  OFS_CONV_FIELDS(F, SEPARABLE_CONV2D, SEPARABLE, 2, 1)                                                       \
+  F(SEPARABLE_CONV2D, SEPARABLE_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)        \
+  OFS_WEIGHT_FIELDS(F, SEPARABLE_CONV2D, SEPARABLE_DEPTHWISE, 7, 17, 27, "depthwise", 2)                      \
+  OFS_WEIGHT_FIELDS(F, SEPARABLE_CONV2D, SEPARABLE_POINTWISE, 9, 19, 29, "pointwise", 2)                      \
+  F(SEPARABLE_CONV2D, SEPARABLE_MULTIPLIER, 10, "depthMultiplier", integer, "", 1, 1, 0, 1, 65535, default, 1) \
+  OFS_CONV_FIELDS(F, CONV2D_TRANSPOSE, TRANSPOSE, 2, 1)                                                       \
+  F(CONV2D_TRANSPOSE, TRANSPOSE_FILTERS, 0, "filters", integer, "", 1, 1, 0, 1, 16777216, required, 0)        \
+  OFS_WEIGHT_FIELDS(F, CONV2D_TRANSPOSE, TRANSPOSE_KERNEL, 7, 17, 27, "kernel", 2)                            \
+  F(CONV2D_TRANSPOSE, TRANSPOSE_OUTPUT_PADDING, 9, "outputPadding", integer, "", 1, 2, 1, 0, 65534, optional, 0) \
+  OFS_POOL_FIELDS(F, MAX_POOLING2D, MAX_POOL, 2)                                                              \
+  OFS_POOL_FIELDS(F, AVERAGE_POOLING2D, AVG_POOL, 2)                                                          \
+  OFS_POOL_FIELDS(F, MAX_POOLING1D, MAX_POOL1D, 1)                                                            \
+  OFS_POOL_FIELDS(F, AVERAGE_POOLING1D, AVG_POOL1D, 1)                                                        \
+  F(GLOBAL_MAX_POOLING1D, GLOBAL_KEEP_DIMS, 0, "keepDims", boolean, "", 1, 1, 0, 0, 1, default, 0)            \
+  F(GLOBAL_AVERAGE_POOLING1D, GLOBAL_AVG1D_KEEP_DIMS, 0, "keepDims", boolean, "", 1, 1, 0, 0, 1, default, 0)  \
+  F(GLOBAL_MAX_POOLING2D, GLOBAL_MAX2D_KEEP_DIMS, 0, "keepDims", boolean, "", 1, 1, 0, 0, 1, default, 0)      \
+  F(GLOBAL_AVERAGE_POOLING2D, GLOBAL_AVG2D_KEEP_DIMS, 0, "keepDims", boolean, "", 1, 1, 0, 0, 1, default, 0)  \
+  F(UP_SAMPLING2D, UP_SAMPLING_SIZE, 0, "size", integer, "", 1, 2, 1, 1, 65535, default, 2)                   \
+  F(UP_SAMPLING2D, UP_SAMPLING_INTERPOLATION, 1, "interpolation", enum, "interpolation", 1, 1, 0, 0, 1, default, 0) \
+  /* top, bottom, left, right */                                                                              \
+  F(ZERO_PADDING2D, ZERO_PADDING, 0, "padding", integer, "", 4, 4, 1, 0, 16777216, default, 1)                \
+  F(CROPPING2D, CROPPING, 0, "cropping", integer, "", 4, 4, 1, 0, 16777216, default, 0)                       \
   F(RESHAPE, RESHAPE_TARGET_SHAPE, 0, "targetShape", integer, "", 1, 6, 0, 1, 16777216, required, 0)          \
   F(DROPOUT, DROPOUT_RATE, 0, "rate", number, "", 1, 1, 0, 0, 0.999999, required, 0)                          \
   F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, 10, required, 0)      \

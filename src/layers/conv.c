@@ -13,11 +13,8 @@
 #define BIG_KERNEL 65536u
 #define CHUNK_PIXELS 16384u
 
-static const ofs_window_fields fields = {OFS_CONV2D_KERNEL_SIZE, OFS_CONV2D_STRIDES, OFS_CONV2D_PADDING,
-                                         OFS_CONV2D_DILATION_RATE};
-
 static ofs_status conv_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
-  ofs_status s = ofs_window_shape(l, r, &fields, err);
+  ofs_status s = ofs_window_shape(l, r, OFS_CONV2D_KERNEL_SIZE, err);
   if (s < 0) return s;
   ofs_window *w = &l->window;
   w->f = (uint32_t)r->v[OFS_CONV2D_FILTERS][0];

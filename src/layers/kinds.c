@@ -5,8 +5,14 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {
     case OFS_DENSE: return &ofs_dense_kind;
     case OFS_CONV2D: return &ofs_conv2d_kind;
+    case OFS_MAX_POOLING1D:
     case OFS_MAX_POOLING2D:
+    case OFS_AVERAGE_POOLING1D:
     case OFS_AVERAGE_POOLING2D: return &ofs_pool2d_kind;
+    case OFS_GLOBAL_MAX_POOLING1D:
+    case OFS_GLOBAL_MAX_POOLING2D:
+    case OFS_GLOBAL_AVERAGE_POOLING1D:
+    case OFS_GLOBAL_AVERAGE_POOLING2D: return &ofs_global_pool_kind;
     case OFS_FLATTEN: return &ofs_flatten_kind;
     case OFS_RESHAPE: return &ofs_reshape_kind;
     case OFS_SIMPLE_RNN:

@@ -46,16 +46,14 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 /* The layer's gradients from its input and dy. */
 void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy);
 
-/* Which fields of a record hold a window; dilation -1: none. Strides that are absent are the window's size. */
-typedef struct ofs_window_fields {
-  int size, strides, padding, dilation;
-} ofs_window_fields;
+extern const ofs_layer_kind ofs_global_pool_kind;
 
-/* Fills l->window and l->out (with the input's channels) for an input (H, W, C). */
-ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, const ofs_window_fields *f, ofs_error *err);
-/* One axis: the output's size and the padding; 0 where the window does not fit. */
-int ofs_window_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pad, uint32_t *out, uint32_t *before,
-                    uint32_t *after);
+/* l->window of an input (H, W, C) or (W, C) by the fields size, strides (absent: the size), padding and, of convolutions,
+ * dilation, which have ids one after the other from `size` on; l->out with the input's channels. */
+ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, uint32_t size, ofs_error *err);
+/* The first half of it, all but padding and output; and the last: l->out and window with f channels. */
+ofs_status ofs_window_read(ofs_layer *l, const ofs_record *r, uint32_t size, ofs_error *err);
+void ofs_window_out(ofs_layer *l, uint32_t f);
 
 /* Emits the sum of the layer's partial gradients (all its tensors), `block` units of op's cut a chunk. */
 void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block);

@@ -1,11 +1,24 @@
-/* pool.c: maxPooling2d and averagePooling2d; (H, W, C) -> (OH, OW, C). Cut into output rows forward and input
- * rows backward, so that parts never write the same cell even where windows overlap. */
+/* pool.c: max and average pools, over an image (H, W, C), a sequence (W, C), which is an image of height 1, or all of
+ * either. Cut into output rows forward and input rows backward, so that parts never write the same cell even where windows
+ * overlap. The average of all of a masked sequence is that of its valid steps: a product with 1 / their number. */
 #include "layers.h"
 
+enum { LARGEST }; /* l->n: 1 of a max pool */
+
 static ofs_status pool_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
-  static const ofs_window_fields largest = {OFS_MAX_POOL_SIZE, OFS_MAX_POOL_STRIDES, OFS_MAX_POOL_PADDING, -1};
-  static const ofs_window_fields average = {OFS_AVG_POOL_SIZE, OFS_AVG_POOL_STRIDES, OFS_AVG_POOL_PADDING, -1};
-  return ofs_window_shape(l, r, l->type == OFS_MAX_POOLING2D ? &largest : &average, err);
+  l->n[LARGEST] = l->type == OFS_MAX_POOLING1D || l->type == OFS_MAX_POOLING2D;
+  return ofs_window_shape(l, r, OFS_MAX_POOL_SIZE, err);
+}
+
+static ofs_status global_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  uint32_t rank = l->type == OFS_GLOBAL_MAX_POOLING1D || l->type == OFS_GLOBAL_AVERAGE_POOLING1D ? 2 : 3;
+  if (l->in.rank != rank) return ofs_refuse_rank(l, 0, rank, rank, err);
+  l->n[LARGEST] = l->type == OFS_GLOBAL_MAX_POOLING1D || l->type == OFS_GLOBAL_MAX_POOLING2D;
+  uint32_t h = rank == 3 ? l->in.dims[0] : 1, w = l->in.dims[rank - 2], c = l->in.dims[rank - 1];
+  l->window = (ofs_window){.h = h, .w = w, .c = c, .oh = 1, .ow = 1, .f = c, .kh = h, .kw = w, .sh = h, .sw = w};
+  l->out = (ofs_shape){.rank = 1, .dims = {c}};
+  if (r->v[OFS_GLOBAL_KEEP_DIMS][0] != 0) ofs_window_out(l, c);
+  return OFS_OK;
 }
 
 static ofs_pool pool_of(const ofs_window *w) {
@@ -26,7 +39,7 @@ static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
     real *y = op->at[0] + sample * l->out.size;
     const real *x = op->at[1] + sample * l->in.size;
     uint32_t row0 = (uint32_t)(u - sample * g.oh), row1 = (uint32_t)(stop - sample * g.oh);
-    if (l->type == OFS_MAX_POOLING2D) k->max_pool_forward(&g, y, x, row0, row1);
+    if (l->n[LARGEST]) k->max_pool_forward(&g, y, x, row0, row1);
     else k->avg_pool_forward(&g, y, x, row0, row1);
   }
 }
@@ -42,7 +55,7 @@ static void backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
     uint64_t sample = u / g.h, end = (sample + 1) * g.h, in = sample * l->in.size, out = sample * l->out.size;
     stop = to < end ? to : end;
     uint32_t row0 = (uint32_t)(u - sample * g.h), row1 = (uint32_t)(stop - sample * g.h);
-    if (l->type == OFS_MAX_POOLING2D)
+    if (l->n[LARGEST])
       k->max_pool_backward(&g, op->at[0] + in, op->at[2] + in, op->at[3] + out, op->at[1] + out, row0, row1);
     else k->avg_pool_backward(&g, op->at[0] + in, op->at[1] + out, row0, row1);
   }
@@ -59,7 +72,7 @@ static uint32_t pool_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   if (!wanted) return 0;
   const ofs_window *w = &l->window;
   uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
-  int largest = l->type == OFS_MAX_POOLING2D;
+  int largest = (int)l->n[LARGEST];
   ofs_op *op = ofs_build_op(b, l, backward_part, dx, dy, largest ? b->x[l->index] : 0, largest ? b->y[l->index] : 0);
   double windows = (double)w->kh / w->sh + 1;
   ofs_cut(b, op, w->h, 0, 16.0 * windows * w->ow * w->kw * w->c, 1);
@@ -67,3 +80,55 @@ static uint32_t pool_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
 }
 
 const ofs_layer_kind ofs_pool2d_kind = {.shape = pool_shape, .forward = pool_forward, .backward = pool_backward};
+
+/* ---- averages of masked sequences ---- */
+
+/* Of each sample what a step counts for: 1 / n of the valid ones, 0 of the others. */
+static void shares_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  uint32_t tile, w = op->layer->window.w;
+  uint64_t from, to;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  for (uint64_t u = from; u < to; u++) {
+    real *share = op->at[0] + u * w, valid = 0;
+    const real *mask = op->at[1] + u * w;
+    for (uint32_t i = 0; i < w; i++) valid += mask[i] != 0;
+    for (uint32_t i = 0; i < w; i++) share[i] = mask[i] != 0 ? 1 / valid : 0;
+  }
+}
+
+/* y (1, C) = shares (1, W) x (W, C), or back: dx (W, C) = shares (W, 1) dy (1, C). */
+static void masked_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->layer->window;
+  uint32_t tile, back = op->n[0], rows = back ? w->w : 1, terms = back ? 1 : w->w;
+  uint64_t from, to;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  for (uint64_t u = from; u < to; u++) {
+    ofs_gemm g = {.c = op->at[0] + u * rows * w->c, .ldc = w->c, .a = op->at[2] + u * w->w, .lda = terms,
+                  .b = op->at[1] + u * terms * w->c, .ldb = w->c, .m = rows, .n = w->c, .k = terms, .runs_y = 1, .runs_x = 1};
+    p->model->kernels.gemm_nn(&g);
+  }
+}
+
+static uint32_t emit_masked(ofs_builder *b, const ofs_layer *l, uint32_t x, int back) {
+  uint32_t y = ofs_build_buffer(b, back ? l->in.size : l->out.size, 0);
+  ofs_op *op = ofs_build_op(b, l, masked_part, y, x, b->held[l->index], 0);
+  op->n[0] = (uint32_t)back;
+  ofs_cut(b, op, 1, 0, 4.0 * (double)l->in.size, 1);
+  return y;
+}
+
+static uint32_t global_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
+  uint32_t mask = l->type == OFS_GLOBAL_AVERAGE_POOLING1D ? ofs_mask(b, l, 0) : 0;
+  if (!mask) return pool_forward(b, l, x);
+  uint32_t shares = b->held[l->index] = ofs_build_buffer(b, l->window.w, 0);
+  ofs_cut(b, ofs_build_op(b, l, shares_part, shares, mask, 0, 0), 1, 0, 20.0 * l->window.w, 1);
+  return emit_masked(b, l, x, 0);
+}
+
+static uint32_t global_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  if (!b->held[l->index]) return pool_backward(b, l, dy, wanted);
+  return wanted ? emit_masked(b, l, dy, 1) : 0;
+}
+
+const ofs_layer_kind ofs_global_pool_kind = {
+    .shape = global_shape, .forward = global_forward, .backward = global_backward};

@@ -353,7 +353,7 @@ static void test_fields(void) {
 
 static void test_unknown(void) {
   static writer w;
-  static const uint16_t layers[] = {OFS_MODEL, OFS_SGD, OFS_ADAMW, OFS_DENSE - 1, OFS_GRU + 1, 0x2000, 0xffff};
+  static const uint16_t layers[] = {OFS_MODEL, OFS_SGD, OFS_ADAMW, OFS_DENSE - 1, OFS_COMMON - 1, 0x2000, 0xffff};
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     head(&w, 1, 4, 0, 0);
     dense(&w, 3, 0);
@@ -374,7 +374,7 @@ static void test_unknown(void) {
   static const struct {
     uint16_t record;
     uint8_t field;
-  } fields[] = {{OFS_FLATTEN, 0}, {OFS_DENSE, 5}, {OFS_DENSE, 255}, {OFS_CONV2D, 9}, {OFS_ACTIVATION, 16}};
+  } fields[] = {{OFS_FLATTEN, 0}, {OFS_DENSE, 5}, {OFS_DENSE, 255}, {OFS_CONV2D, 10}, {OFS_ACTIVATION, 16}};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     head(&w, 3, 8, 8, 2);
     writer_record(&w, fields[i].record);
