@@ -4,6 +4,7 @@
  * step is followed from the weights that the core had before it, with moments of the test's own in double, so that only
  * one step's rounding of the weights counts. Gradients are those of a twin with the same weights and plain sgd, since a
  * plan's own are scaled and clipped in place. */
+#include "../../src/internal.h"
 #include "check.h"
 #include "spec_writer.h"
 
@@ -278,6 +279,162 @@ static const rule rules[] = {
       {OFS_RMSPROP_ACCUMULATION, 2}, {OFS_RMSPROP_USE_EMA, 1}, {OFS_RMSPROP_EMA_OVERWRITE, 2}}},
 };
 
+/* ---- what a layer says of its weights ---- */
+
+#define L1 0.03
+#define L2 0.07
+
+/* conv2d (2 x 2, of 3 x 4 x 2), flatten, dense, dense: with penalties, or norms, or the second layer frozen. */
+enum { PENALTIES = 1, NORMS = 2, FROZEN = 4 };
+
+static ofs_model *open_layers(int with) {
+  static writer w;
+  w.n = 0;
+  writer_record(&w, OFS_MODEL);
+  FIELD(&w, OFS_MODEL_INPUT_SHAPE, 3, 4, 2);
+  writer_record(&w, OFS_ADAM);
+  writer_record(&w, OFS_CONV2D);
+  FIELD(&w, OFS_CONV2D_FILTERS, 70);
+  FIELD(&w, OFS_CONV2D_KERNEL_SIZE, 2);
+  FIELD(&w, OFS_CONV2D_BIAS_INIT, OFS_INIT_RANDOM_UNIFORM);
+  if (with & PENALTIES) FIELD(&w, OFS_CONV2D_KERNEL_REG, L1, L2);
+  if (with & PENALTIES) FIELD(&w, OFS_CONV2D_BIAS_REG, L1, 0);
+  if (with & NORMS) FIELD(&w, OFS_CONV2D_KERNEL_NORM, 0.4, 2);
+  if (with & NORMS) FIELD(&w, OFS_CONV2D_BIAS_NORM, 0.05, 0);
+  writer_record(&w, OFS_FLATTEN);
+  writer_record(&w, OFS_DENSE);
+  FIELD(&w, OFS_DENSE_UNITS, 90);
+  if (with & PENALTIES) FIELD(&w, OFS_DENSE_KERNEL_REG, 0, L2);
+  if (with & NORMS) FIELD(&w, OFS_DENSE_KERNEL_NORM, 0.6, 1);
+  if (with & FROZEN) FIELD(&w, OFS_LAYER_TRAINABLE, 0);
+  writer_record(&w, OFS_DENSE);
+  FIELD(&w, OFS_DENSE_UNITS, OUT);
+  if (with & NORMS) FIELD(&w, OFS_DENSE_KERNEL_NORM, 1, 0);
+  return open_model(&w, NULL);
+}
+
+#define IMAGE 24
+static float pixels[SAMPLES * IMAGE];
+
+static ofs_plan *plan_of(ofs_model *m, int kind) {
+  ofs_plan *p = open_plan(m, kind, SAMPLES);
+  const ofs_data data = {.x = pixels, .y = y, .x_type = OFS_F32, .y_type = OFS_F32, .n = SAMPLES};
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  return p;
+}
+
+static double loss_of(const ofs_plan *p) {
+  ofs_totals t;
+  ofs_step_totals(p, &t);
+  return t.loss;
+}
+
+/* l1 and l2 of tensor i: conv2d's kernel and bias, dense's kernel. */
+static void penalty_of(uint32_t i, double *l1, double *l2) {
+  *l1 = i < 2 ? L1 : 0;
+  *l2 = i == 0 || i == 2 ? L2 : 0;
+}
+
+/* The penalty is in the loss of training and of evaluation, once for each sample, and its gradient in the gradient; what
+ * does not train has neither. */
+static void test_penalties(int frozen) {
+  ofs_model *m = open_layers(PENALTIES | frozen), *plain = open_layers(frozen);
+  ofs_plan *p = plan_of(m, OFS_TRAIN), *q = plan_of(plain, OFS_TRAIN), *e = plan_of(m, OFS_EVALUATE);
+  for (int step = 0; step < 3; step++) {
+    double penalty = 0, slope_l1, slope_l2;
+    ofs_tensor a, b;
+    for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) {
+      ofs_model_tensor(plain, i, &b);
+      memcpy(b.data, a.data, a.size * sizeof *a.data);
+      penalty_of(i, &slope_l1, &slope_l2);
+      for (uint64_t k = 0; a.trainable && k < a.size; k++)
+        penalty += slope_l1 * fabs((double)a.data[k]) + slope_l2 * a.data[k] * a.data[k];
+    }
+    static float before[1 << 16];
+    size_t n = 0;
+    for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) memcpy(before + n, a.data, a.size * sizeof *a.data), n += a.size;
+    CHECK_INT(run_step(e, 0, SAMPLES, 1), OFS_OK);
+    CHECK_INT(run_step(q, 0, SAMPLES, ALL), OFS_OK);
+    CHECK_INT(run_step(p, 0, SAMPLES, 1), OFS_OK);
+    CHECK_NEAR(loss_of(p), loss_of(q) + SAMPLES * penalty, 1e-12 * SAMPLES * penalty);
+    CHECK(loss_of(e) == loss_of(p));
+    CHECK(penalty > 0.1);
+    n = 0;
+    for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; n += a.size, i++) {
+      penalty_of(i, &slope_l1, &slope_l2);
+      for (uint64_t k = n; a.trainable && k < n + a.size; k++) {
+        double w = before[k], want = ofs_plan_gradient(q)[k] + slope_l1 * ((w > 0) - (w < 0)) + 2 * slope_l2 * w;
+        if (!CHECK_NEAR(ofs_plan_gradient(p)[k], want, 1e-6)) break;
+      }
+    }
+  }
+  free(p), free(q), free(e), free(m), free(plain);
+}
+
+/* After the update a column is scaled to its largest norm: Keras's formula, which takes a little of the others too. */
+static void test_norms(void) {
+  static const double most[] = {0.4, 0.05, 0.6, 0, 1};
+  static const uint32_t axis[] = {2, 0, 1, 0, 0};
+  ofs_model *m = open_layers(NORMS), *plain = open_layers(0);
+  ofs_plan *p = plan_of(m, OFS_TRAIN), *q = plan_of(plain, OFS_TRAIN);
+  CHECK(run_step(p, 0, SAMPLES, 1) == OFS_OK && run_step(q, 0, SAMPLES, ALL) == OFS_OK);
+  int scaled = 0, kept = 0;
+  ofs_tensor a, b;
+  for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) {
+    ofs_model_tensor(plain, i, &b);
+    uint64_t inner = 1, n = a.dims[i < 5 ? axis[i] : 0];
+    for (uint32_t d = (i < 5 ? axis[i] : 0) + 1; d < a.rank; d++) inner *= a.dims[d];
+    for (uint64_t k = 0; k < a.size; k++) {
+      double sum = 0, factor = 1;
+      for (uint64_t j = 0; j < n; j++) sum += pow(b.data[k / (n * inner) * n * inner + j * inner + k % inner], 2);
+      if (i < 5 && most[i] > 0) factor = fmin(sqrt(sum), most[i]) / (1e-7 + sqrt(sum));
+      scaled += factor < 0.999, kept += factor >= 0.999;
+      if (!CHECK_NEAR(a.data[k], b.data[k] * factor, 2e-7 * fabs((double)b.data[k]))) break;
+    }
+  }
+  CHECK(scaled > 500 && kept > 500);
+  free(p), free(q), free(m), free(plain);
+}
+
+/* A frozen layer's weights stay, and there are no moments of them. */
+static void test_frozen(void) {
+  ofs_model *m = open_layers(FROZEN);
+  ofs_plan *p = plan_of(m, OFS_TRAIN);
+  static float before[6][1 << 16];
+  ofs_tensor t;
+  for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK; i++) memcpy(before[i], t.data, t.size * sizeof *t.data);
+  for (int step = 0; step < 3; step++) CHECK_INT(run_step(p, 0, SAMPLES, ALL), OFS_OK);
+  for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK; i++) {
+    int frozen = i == 2 || i == 3;
+    CHECK_INT(t.trainable, !frozen);
+    CHECK((t.moment[0] == NULL) == frozen && (t.moment[1] == NULL) == frozen);
+    CHECK((memcmp(before[i], t.data, t.size * sizeof *t.data) == 0) == frozen);
+  }
+  free(p), free(m);
+}
+
+/* A statistic goes towards what the batch had (here what stands in a bias's gradient), whatever the optimizer, its clips
+ * and its decay. */
+static void test_statistics(void) {
+  static const rule r = {"", OFS_SGD, {{0, 0.5}, {OFS_SGD_CLIP_VALUE, 1e-6}, {OFS_SGD_WEIGHT_DECAY, 1}, {OFS_SGD_ACCUMULATION, 3}}};
+  static writer w;
+  write_net(&w, &r);
+  ofs_model *m = open_model(&w, NULL);
+  m->layers[0].weights[1].momentum = 0.75;
+  ofs_plan *p = plan_with_data(m);
+  ofs_tensor bias;
+  ofs_model_tensor(m, 1, &bias);
+  for (int step = 0; step < 4; step++) {
+    float before[UNITS];
+    memcpy(before, bias.data, sizeof before);
+    CHECK_INT(run_step(p, 0, SAMPLES, ALL), OFS_OK);
+    const float *g = ofs_plan_gradient(p) + IN * UNITS;
+    for (int i = 0; i < UNITS; i++)
+      if (!CHECK_NEAR(bias.data[i], 0.75 * before[i] + 0.25 * g[i], 1e-7)) break;
+  }
+  free(p), free(m);
+}
+
 /* ---- beside the formulas ---- */
 
 static ofs_status read_rule(const rule *r, ofs_error *e) {
@@ -384,6 +541,12 @@ int main(void) {
   for (int i = 0; i < SAMPLES * IN; i++) x[i] = random_float();
   for (int i = 0; i < SAMPLES * OUT; i++) y[i] = random_float();
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) check_rule(&rules[i]);
+  for (int i = 0; i < SAMPLES * IMAGE; i++) pixels[i] = random_float();
+  test_penalties(0);
+  test_penalties(FROZEN);
+  test_norms();
+  test_frozen();
+  test_statistics();
   test_refusals();
   test_names();
   test_goes_on();

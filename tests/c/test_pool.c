@@ -185,8 +185,14 @@ static void wide(writer *w) {
 static void rows(writer *w) {
   begin(w);
   FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
-  writer_record(w, OFS_ADAMW);
+  writer_record(w, OFS_ADAMW); /* with all that is summed over parts */
+  FIELD(w, OFS_ADAMW_GLOBAL_CLIP_NORM, 0.01);
+  FIELD(w, OFS_ADAMW_ACCUMULATION, 2);
+  FIELD(w, OFS_ADAMW_USE_EMA, 1);
+  FIELD(w, OFS_ADAMW_EMA_OVERWRITE, 2);
   dense(w, 128, OFS_ACT_SWISH);
+  FIELD(w, OFS_DENSE_KERNEL_REG, 0.01, 0.02);
+  FIELD(w, OFS_DENSE_KERNEL_NORM, 0.7, 0);
   dense(w, 96, OFS_ACT_SOFTMAX);
   writer_record(w, OFS_FLATTEN);
   dense(w, 5, OFS_ACT_SOFTMAX);
