@@ -1,8 +1,8 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and idb.js beside them. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and kept.js beside them. `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
- * the build says so. Node's own modules only. */
+ * the build says so. Statically it imports Node's own modules only. */
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -95,16 +95,22 @@ function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
 }
 
 /**
- * The wrapper of IndexedDB, for the worker to load where it needs it. As it is, not minified: below 4 KB bundlers put
- * a file into a data: URL, and a policy that allows scripts of the site only would refuse that.
+ * What keeps trainers on storage, for a worker to load where it is wanted: one file that imports nothing, since bundlers
+ * emit it as it is. Above 4 KB: a smaller one would go into a data: URL, and a policy that allows scripts of the site
+ * only would refuse that.
  */
-async function copyIdb() {
-  const from = `${ROOT}node_modules/idb/`;
-  const { version } = JSON.parse(readFileSync(`${from}package.json`, 'utf8'));
-  const text = `/*! idb ${version}\n\n${readFileSync(`${from}LICENSE`, 'utf8').trim()} */\n${readFileSync(`${from}build/index.js`, 'utf8')}`;
-  const file = `${DIST}idb.js`;
-  const made = await once(file, hash(text), async (out) => writeFileSync(out, text));
-  process.stdout.write(`${relative(ROOT, file)}: ${text.length} bytes, ${gzipSync(text).length} gzipped${made ? '' : ' (as it was)'}\n`);
+async function bundleKept() {
+  const { build: bundle } = await import('esbuild'); // it has only just been installed, perhaps
+  const idb = `${ROOT}node_modules/idb/`;
+  const { version } = JSON.parse(readFileSync(`${idb}package.json`, 'utf8'));
+  const banner = `/*! idb ${version}\n\n${readFileSync(`${idb}LICENSE`, 'utf8').trim()} */`;
+  const { outputFiles: [{ contents }] } = await bundle({
+    entryPoints: [`${ROOT}worker/kept.js`], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
+    banner: { js: banner },
+  });
+  const file = `${DIST}kept.js`;
+  const made = await once(file, hash(Buffer.from(contents)), async (out) => writeFileSync(out, contents));
+  process.stdout.write(`${relative(ROOT, file)}: ${contents.length} bytes, ${gzipSync(contents).length} gzipped${made ? '' : ' (as it was)'}\n`);
 }
 
 /** Compiles and links every variant; prints the sizes of what it made. */
@@ -128,7 +134,7 @@ export async function build() {
     const bytes = readFileSync(file);
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
-  await copyIdb();
+  await bundleKept();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

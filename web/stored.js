@@ -67,8 +67,8 @@ function keptAs(stored, given) {
  * @returns {Promise<StoredTrainer[]>}
  */
 export async function listTrainers(options) {
-  const place = readPlace('listTrainers', options);
-  return (await load()).listStored(place);
+  const { folder, kept } = await open('listTrainers', options);
+  return kept.listStored({ folder });
 }
 
 /**
@@ -78,20 +78,22 @@ export async function listTrainers(options) {
  * @returns {Promise<void>} rejects with BUSY while somebody has it
  */
 export async function removeTrainer(name, options) {
-  const place = readPlace('removeTrainer', options);
-  return (await load()).removeStored(name, place);
+  const { folder, kept } = await open('removeTrainer', options);
+  return kept.removeStored(name, { folder });
 }
 
 /** @param {string} where @param {StoredOptions | undefined} options */
-function readPlace(where, options) {
+async function open(where, options) {
   const { folder, assets } = readOptions(where, options, PLACE);
-  return { folder, assets: assetsFolder(assets)?.href };
+  return { folder, kept: await load(assetsFolder(assets)?.href) };
 }
 
-async function load() {
+/** @param {string} [assets] */
+async function load(assets) {
   try {
-    return await import('../worker/stored.js');
+    return await (await import('../worker/later.js')).loadKept(assets);
   } catch (cause) {
+    if (cause instanceof OffstageError) throw cause;
     const why = /** @type {Error} */ (cause).message;
     throw new OffstageError('UNSUPPORTED', `what reads storage could not be loaded: ${why}`, { cause });
   }

@@ -17,6 +17,14 @@ export const ERROR_CODES = Object.freeze([
 
 export class OffstageError extends Error {
   /**
+   * By name: a file that is loaded later has a class of its own (later.js).
+   * @override @param {any} value
+   */
+  static [Symbol.hasInstance](value) {
+    return value?.name === 'OffstageError';
+  }
+
+  /**
    * @param {ErrorCode} code
    * @param {string} message  what was got, what was expected, where
    * @param {{ cause?: unknown }} [options]

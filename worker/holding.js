@@ -1,7 +1,7 @@
 /* holding.js: the trainer's name on storage that a session holds: at most one, from the request that needs it to the
  * model's end. What is written under it is keeper.js's. */
 
-import { openKeeper } from './keeper.js';
+import { loadKept } from './later.js';
 
 /** @typedef {import('./keeper.js').Keeper} Keeper */
 /** @typedef {{ keeper: Keeper, name: string, folder?: string }} Held */
@@ -23,7 +23,8 @@ export class Holding {
   async open({ name, folder, keep }, assets) {
     const held = this.#held;
     if (!held || held.name !== name || held.folder !== folder) {
-      return { keeper: await openKeeper({ name, folder, keep, assets, warn: this.#warn }), name, folder };
+      const { openKeeper } = await loadKept(assets);
+      return { keeper: await openKeeper({ name, folder, keep, warn: this.#warn }), name, folder };
     }
     if (keep !== undefined) held.keeper.keepAtMost(keep);
     return held;

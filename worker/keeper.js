@@ -26,7 +26,6 @@ import { LIMIT_MS } from './storage.js';
  * @property {string} name       of the trainer, 1 to 100 characters
  * @property {number} [keep]     checkpoints that are kept, 2 unless told otherwise
  * @property {string} [folder]   Node's, '.offstage' below the working directory; not looked at elsewhere
- * @property {string} [assets]   base URL of wasm-build/, as in a session's runtime
  * @property {Warn} warn         told once of each kind of trouble, until a write succeeds; of each torn checkpoint
  * @property {number} [limit]    ms that storage may take for one call, 15000; what takes longer hangs
  * @property {number} [wait]     ms that are given to a former owner of the name that is dying, 2000
@@ -38,11 +37,11 @@ import { LIMIT_MS } from './storage.js';
  * @param {KeeperOptions} options
  * @returns {Promise<Keeper>} rejects with BUSY where the name is owned elsewhere, and INVALID_OPTION; nothing else
  */
-export async function openKeeper({ name, keep = 2, folder, assets, warn, limit = LIMIT_MS, wait, openers }) {
+export async function openKeeper({ name, keep = 2, folder, warn, limit = LIMIT_MS, wait, openers }) {
   checkWhere(name, folder);
   checkKeep(keep);
   const release = await ownOrRefuse(name, { folder, wait });
-  const keeper = new Keeper(await openShelf(name, { folder, assets, limit, openers }, warn), keep, release);
+  const keeper = new Keeper(await openShelf(name, { folder, limit, openers }, warn), keep, release);
   await keeper.look();
   return keeper;
 }

@@ -4,6 +4,7 @@
  * what was forced and cannot be is refused. No instance is made here and nothing is evaluated from text, so a page
  * with a strict policy needs 'wasm-unsafe-eval' only. The URLs are literals because bundlers recognise only those. */
 
+import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, nodeBuiltin, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
@@ -33,7 +34,7 @@ const compiled = new Map();
  * @returns {Promise<WebAssembly.Module>}
  */
 export function loadModule(variant, assets) {
-  const url = assets === undefined ? BESIDE[variant]() : assetUrl(`offstage.${variant}.wasm`, assets);
+  const url = assets === undefined ? BESIDE[variant]() : assetUrl(`wasm-build/dist/offstage.${variant}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
     module = compile(url);
@@ -41,17 +42,6 @@ export function loadModule(variant, assets) {
     module.catch(() => compiled.delete(url.href)); // a failed fetch may be tried again
   }
   return module;
-}
-
-/** A built file where `assets` says. @param {string} file @param {string} assets */
-export function assetUrl(file, assets) {
-  const folder = assets.endsWith('/') ? assets : `${assets}/`;
-  try {
-    const base = new URL(folder, globalThis.location?.href ?? import.meta.url);
-    return new URL(`wasm-build/dist/${file}`, base);
-  } catch (cause) {
-    throw new OffstageError('INVALID_OPTION', `assets is ${show(assets)}, expected a URL`, { cause });
-  }
 }
 
 /** @param {URL} url @returns {Promise<WebAssembly.Module>} */

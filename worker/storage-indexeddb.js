@@ -1,20 +1,11 @@
 /* storage-indexeddb.js: files as records of a database, where a browser has no better storage.
  *
- * One record a file, keyed by trainer and file; a record is there whole or not at all. The wrapper `idb` is a file of
- * its own beside the wasm: a bundler emits it but does not follow it, and nothing of it is loaded where the database
- * is not used. */
+ * One record a file, keyed by trainer and file; a record is there whole or not at all. */
 
-import { assetUrl } from './module.js';
+import { openDB } from 'idb';
 
 const DATABASE = 'offstage';
 const STORE = 'files';
-
-/** @param {string} [assets] @returns {Promise<typeof import('idb')>} */
-function loadIdb(assets) {
-  /* The literal is what bundlers recognise; they emit the file as it is. */
-  const url = assets === undefined ? new URL('../wasm-build/dist/idb.js', import.meta.url) : assetUrl('idb.js', assets);
-  return import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
-}
 
 /** Whether the database is there, as far as the engine tells without making it. */
 async function exists() {
@@ -23,9 +14,8 @@ async function exists() {
 }
 
 /** @type {import('./storage.js').Opener} */
-export async function openIndexedDb(make, { assets }) {
+export async function openIndexedDb(make) {
   if (!globalThis.indexedDB || !(make || (await exists()))) return null;
-  const { openDB } = await loadIdb(assets);
   /** @type {Promise<import('idb').IDBPDatabase> | null} */
   let opened = null;
   const forget = () => void (opened = null);

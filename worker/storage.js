@@ -29,7 +29,6 @@ import { openOpfs } from './storage-opfs.js';
 /**
  * @typedef {object} Where
  * @property {string} [folder]  Node's
- * @property {string} [assets]  base URL of wasm-build/, where it is not beside the module
  * @property {number} limit     ms that a storage may take for one call
  * @property {Opener[]} [openers]  instead of the platform's own, for tests
  */

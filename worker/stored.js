@@ -17,15 +17,15 @@ import { LIMIT_MS, openStorages, textOf, troubleOf, within } from './storage.js'
  * @property {boolean} data    whether the data of a run are there too
  * @property {import('./storage.js').StorageKind} storage
  */
-/** @typedef {{ folder?: string, assets?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place */
+/** @typedef {{ folder?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place */
 
 /**
  * Does something with each storage that has something; one that does not open but hangs is no empty one.
  * @param {Place} place @param {(storage: import('./storage.js').Storage, limit: number) => Promise<void>} act
  */
-async function withStorages({ folder, assets, limit = LIMIT_MS, openers }, act) {
+async function withStorages({ folder, limit = LIMIT_MS, openers }, act) {
   try {
-    const { storages, failures } = await openStorages(false, { folder, assets, limit, openers });
+    const { storages, failures } = await openStorages(false, { folder, limit, openers });
     for (const error of failures) if (troubleOf(error) === 'STORAGE_TIMEOUT') throw error;
     for (const storage of storages) await act(storage, limit);
   } catch (cause) {

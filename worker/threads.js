@@ -5,8 +5,11 @@
  * ends afterwards without having been asked takes the session down, through `lost`. Nothing here keeps a Node process
  * alive, and a helper outlives neither end() nor the worker that made it. */
 
+import { assetUrl } from './asset.js';
 import { nodeBuiltin } from './engine.js';
 import { OffstageError } from './errors.js';
+
+const HELPER = 'worker/helper.js';
 
 /**
  * @typedef {object} Setting
@@ -88,17 +91,11 @@ function openHelper(assets, listener) {
   return typeof Worker === 'function' ? openWebHelper(assets, listener) : openNodeHelper(assets, listener);
 }
 
-/** @param {string} assets */
-function assetUrl(assets) {
-  const base = new URL(assets.endsWith('/') ? assets : `${assets}/`, globalThis.location?.href ?? import.meta.url);
-  return new URL('worker/helper.js', base);
-}
-
 /** @param {string | undefined} assets @param {Listener} listener */
 function openWebHelper(assets, { computing, failed }) {
   /* The second form is the one literal that bundlers recognise. */
   const worker = assets
-    ? new Worker(assetUrl(assets), { type: 'module' })
+    ? new Worker(assetUrl(HELPER, assets), { type: 'module' })
     : new Worker(new URL('./helper.js', import.meta.url), { type: 'module' });
   worker.onmessage = computing;
   worker.onerror = (event) => {
@@ -111,7 +108,7 @@ function openWebHelper(assets, { computing, failed }) {
 /** @param {string | undefined} assets @param {Listener} listener */
 function openNodeHelper(assets, { computing, failed }) {
   const here = import.meta.url; // not in place, lest a bundler emits the helper a second time
-  const address = assets ? assetUrl(assets) : new URL('./helper.js', here);
+  const address = assets ? assetUrl(HELPER, assets) : new URL('./helper.js', here);
   const { Worker: Thread } = nodeBuiltin('node:worker_threads');
   const thread = new Thread(address, { name: 'offstage helper', execArgv: [] });
   thread.on('message', computing);

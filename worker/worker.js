@@ -4,6 +4,7 @@
  * earlier wait in the port's queue, and none is lost. Everything else is session.js's. All files of the
  * session are named here, so that a browser asks for them at once and not level by level. */
 
+import './asset.js';
 import './building.js';
 import './checkpoint.js';
 import './core.js';
@@ -14,13 +15,10 @@ import './dialect.js';
 import { nodeBuiltin } from './engine.js';
 import { OffstageError, errorToWire, trapError } from './errors.js';
 import './holding.js';
-import './keeper.js';
-import './keptdata.js';
+import './later.js';
 import './memory.js';
 import './model.js';
 import './module.js';
-import './naming.js';
-import './owner.js';
 import { VERSION } from './protocol.js';
 import './pump.js';
 import './refusal.js';
@@ -29,15 +27,9 @@ import './run.js';
 import './saving.js';
 import { createSession } from './session.js';
 import './settings.js';
-import './shelf.js';
 import './spec.js';
 import './state.js';
 import './status.js';
-import './storage.js';
-import './storage-folder.js';
-import './storage-indexeddb.js';
-import './storage-memory.js';
-import './storage-opfs.js';
 import './store.js';
 import './threads.js';
 import './training.js';

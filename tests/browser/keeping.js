@@ -9,7 +9,7 @@ const ACTS = {
   /** `without`: what this thread is to be without, as [class, method]. */
   async open({ without = [], ...options }) {
     for (const [kind, method] of without) delete globalThis[kind].prototype[method];
-    const { openKeeper } = await import('../../worker/keeper.js');
+    const { openKeeper } = await import('../../wasm-build/dist/kept.js');
     keeper = await openKeeper({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
     const { storage, reason, count } = keeper;
     return { storage, reason, count, data: keeper.hasData() };
@@ -40,8 +40,8 @@ const ACTS = {
   },
   close: () => keeper.close(),
   warned: () => warnings.splice(0),
-  list: async () => (await import('../../worker/stored.js')).listStored(),
-  remove: async ({ name }) => (await import('../../worker/stored.js')).removeStored(name, { wait: 0 }),
+  list: async () => (await import('../../wasm-build/dist/kept.js')).listStored(),
+  remove: async ({ name }) => (await import('../../wasm-build/dist/kept.js')).removeStored(name, { wait: 0 }),
 };
 
 /** @param {keyof typeof ACTS} act @param {any} [given] */

@@ -72,7 +72,6 @@ for (const { place, storage, without, by = '' } of WAYS) {
       assert.deepEqual(await act(page, 'warned'), []);
       assert.deepEqual(complaints(said), []);
     });
-    assert.equal(scripts.includes('/wasm-build/dist/idb.js'), storage === 'indexedDB', 'idb is loaded where it is used, and only there');
   });
 }
 

@@ -42,7 +42,7 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
     ...variants.map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
-    'wasm-build/dist/idb.js',
+    'wasm-build/dist/kept.js',
     ...scripts,
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
   ];

@@ -72,7 +72,7 @@ export function withoutOpfs(root) {
   const users = scripts.filter((name) => texts.get(name).includes('createSyncAccessHandle'));
   assert.ok(users.length > 0, `some script uses it: ${scripts}`);
   for (const name of users) writeFileSync(name, `delete globalThis.StorageManager?.prototype.getDirectory;${texts.get(name)}`);
-  assert.ok([...texts.values()].some((text) => /IDBCursor/.test(text) && /\bexport\b/.test(text)), 'idb is there, as a module');
+  assert.ok([...texts.values()].some((text) => /IDBCursor/.test(text) && /\bexport\b/.test(text)), 'what keeps trainers is there, as a module');
   for (const [name, text] of texts) assert.doesNotMatch(text, /data:(text|application)\/javascript/, name);
   return root;
 }
