@@ -255,6 +255,7 @@ void ofs_kernels_fill(ofs_kernels *k) {
   ofs_pooling_fill(k);
   ofs_optimize_fill(k);
   ofs_gates_fill(k);
+  ofs_norm_fill(k);
   k->transpose = transpose_f32;
   k->panels = panels_f32;
   k->turned_panels = turned_panels_f32;

@@ -51,6 +51,7 @@ typedef struct known {
   uint32_t hash, turned;
   uint16_t place;
   uint8_t type, act, trains, wants, tied, read, head, weights;
+  uint8_t source; /* 1 + the model's input whose numbers it hands on as they are; 0: none */
 } known;
 
 /* Where reading stands. last: the last node of each layer. */
@@ -231,6 +232,25 @@ static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
   return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_TIED_TO, OFS_WHY_CONFLICT, owner->place, 0, 0);
 }
 
+/* 1 + the model's input whose numbers come from there as they are. */
+static uint32_t source_of(const graph *g, int32_t from) { return from < 0 ? (uint32_t)-from : g->known[from].source; }
+
+static uint32_t hands_on(const graph *g, const ofs_layer *l) {
+  return l->type == OFS_FLATTEN || l->type == OFS_RESHAPE ? source_of(g, l->from[0]) : 0;
+}
+
+/* An embedding reads indices, which only an input of the model is checked to be. */
+static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
+  uint32_t k = source_of(g, l->from[0]);
+  if (l->type != OFS_EMBEDDING) return OFS_OK;
+  if (!k)
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_CONFLICT,
+                      g->known[l->from[0]].place, -(double)g->m->input_count, -1);
+  ofs_source *in = &g->m->inputs[k - 1];
+  if (!in->below || in->below > l->weights[0].dims[0]) in->below = l->weights[0].dims[0];
+  return OFS_OK;
+}
+
 /* The node takes its place; those that it reads know it. */
 static void enter(graph *g, ofs_layer *l) {
   l->wants = l->trains && l->weights_size;
@@ -246,7 +266,8 @@ static void enter(graph *g, ofs_layer *l) {
   }
   g->known[l->index] = (known){.shape = l->shape, .hash = hash_of(l, 0), .turned = hash_of(l, 1), .place = (uint16_t)l->place,
                                .type = (uint8_t)l->type, .act = (uint8_t)l->act, .trains = (uint8_t)l->trains,
-                               .wants = (uint8_t)l->wants, .tied = l->tied > 0, .weights = (uint8_t)l->weight_count};
+                               .wants = (uint8_t)l->wants, .tied = l->tied > 0, .weights = (uint8_t)l->weight_count,
+                               .source = (uint8_t)hands_on(g, l)};
   if (g->layers) g->layers[l->index] = *l;
   g->m->layer_count++;
 }
@@ -270,6 +291,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   }
   l.in = l.ins[0];
   ofs_status s = kind->shape(&l, r, err);
+  if (s == OFS_OK) s = feed(g, &l, err);
   if (s == OFS_OK) s = tie(g, &l, err);
   if (s == OFS_OK) s = place_weights(m, &l, err);
   if (s == OFS_OK) s = outward(g, &l, w->axes, err);

@@ -96,6 +96,22 @@ typedef struct ofs_cell {
   int add;
 } ofs_cell;
 
+/* One set of numbers that are normalised together: `runs` runs of n, `stride` apart. gamma, beta (n) are those of a run. */
+typedef struct ofs_norm {
+  ofs_real *y;                  /* forward: the result; backward: dx, which may be dy; NULL: not wanted */
+  const ofs_real *x, *dy;
+  const ofs_real *gamma, *beta; /* NULL: 1, 0 */
+  ofs_real *dgamma, *dbeta;     /* backward: added to; NULL: not wanted */
+  ofs_real *stats;              /* the mean and 1 / sqrt(variance + epsilon): forward writes them, backward reads */
+  uint32_t n, runs;
+  size_t stride;
+  ofs_real epsilon;
+} ofs_norm;
+#define OFS_NORM_RUNS 64 /* runs whose sum is one of floats; more are added up in double */
+
+/* Activations whose derivative does not follow from their output. */
+#define OFS_ACT_OF_INPUT(act) ((act) == OFS_ACT_GELU || (act) == OFS_ACT_SWISH || (act) == OFS_ACT_MISH)
+
 typedef struct ofs_kernels {
   void (*gemm_nn)(const ofs_gemm *g);
   void (*gemm_tn)(const ofs_gemm *g);
@@ -192,8 +208,26 @@ typedef struct ofs_kernels {
   void (*update)(const ofs_update *u, ofs_real *w, ofs_real *const *moment, const ofs_real *g, size_t n);
   /* 1 where all |x| < limit, else (also where one is NaN) 0. */
   int (*bounded)(const ofs_real *x, size_t n, ofs_real limit);
+
+  /* Layer and group normalization (Ba et al. 2016; Wu & He 2018), u = (x - mean) r, r = 1 / sqrt(variance + epsilon), the
+   * variance that of x - mean over all N = n * runs numbers. Element i of a run is in lane i % 4, through OFS_NORM_RUNS
+   * runs; mean and r are rounded once.
+   *     forward   y = u gamma + beta
+   *     backward  g = dy gamma   dx = r ((g - sum g / N) - u (sum g u / N))   dgamma += dy u   dbeta += dy */
+  void (*norm_forward)(const ofs_norm *norm);
+  void (*norm_backward)(const ofs_norm *norm);
+  /* Sums over rows of (rows, cols), column by column, row r in lane r % 2, added 0 + 1; rows whose mask is 0 are left out
+   * (NULL: none is). v = x - mean; u NULL: u is v.
+   *     sums (NULL: not wanted) = sum u      products (NULL: not wanted) = sum u v */
+  void (*channel_sums)(ofs_real *sums, ofs_real *products, const ofs_real *u, const ofs_real *x, const ofs_real *mean,
+                       const ofs_real *mask, uint32_t rows, uint32_t cols);
+  /* y = ((x - mean) p + q) + z a, column by column; without the first term where x is NULL or a row's mask is 0, without
+   * the second where z is NULL. y may be x or z. */
+  void (*channel_affine)(ofs_real *y, const ofs_real *x, const ofs_real *mean, const ofs_real *p, const ofs_real *q,
+                         const ofs_real *z, const ofs_real *a, const ofs_real *mask, uint32_t rows, uint32_t cols);
 } ofs_kernels;
 
+void ofs_norm_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill(ofs_kernels *k);
 

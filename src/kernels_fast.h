@@ -14,5 +14,6 @@ void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pooling_fill(ofs_kernels *k);
 void ofs_optimize_fill(ofs_kernels *k);
 void ofs_gates_fill(ofs_kernels *k);
+void ofs_norm_fill(ofs_kernels *k);
 
 #endif

@@ -506,6 +506,7 @@ void ofs_kernels_fill_ref(ofs_kernels *k) {
       .update = update_ref,
       .bounded = bounded_ref,
   };
+  ofs_norm_fill_ref(k);
 }
 
 #ifdef OFS_REAL_DOUBLE

@@ -273,6 +273,37 @@
   F(OPTIONS_VARIANCE_SCALING, INIT_MODE, 1, "mode", enum, "fanMode", 1, 1, 0, 0, 2, default, 0)                        \
   F(OPTIONS_VARIANCE_SCALING, INIT_DISTRIBUTION, 2, "distribution", enum, "distribution", 1, 1, 0, 0, 2, default, 0)
 
+/* What the normalizing layers have alike. */
+#define OFS_NORM_FIELDS(F, R)                                                                                 \
+  F(R, R##_EPSILON, 0, "epsilon", number, "", 1, 1, 0, 1e-12, 1, default, 0.001)                              \
+  F(R, R##_CENTER, 1, "center", boolean, "", 1, 1, 0, 0, 1, default, 1)                                       \
+  F(R, R##_SCALE, 2, "scale", boolean, "", 1, 1, 0, 0, 1, default, 1)                                         \
+  OFS_WEIGHT_FIELDS(F, R, R##_GAMMA, 4, 14, 24, "gamma", 1)                                                   \
+  OFS_WEIGHT_FIELDS(F, R, R##_BETA, 5, 15, 25, "beta", 0)
+
+#define OFS_SEQUENCE_FIELDS(F)                                                                                \
+  OFS_NORM_FIELDS(F, LAYER_NORMALIZATION)                                                                     \
+  OFS_NORM_FIELDS(F, GROUP_NORMALIZATION)                                                                     \
+  F(GROUP_NORMALIZATION, GROUP_NORMALIZATION_GROUPS, 3, "groups", integer, "", 1, 1, 0, -1, 16777216, default, 32) \
+  OFS_NORM_FIELDS(F, BATCH_NORMALIZATION)                                                                     \
+  F(BATCH_NORMALIZATION, BATCH_NORMALIZATION_MOMENTUM, 3, "momentum", number, "", 1, 1, 0, 0, 1, default, 0.99) \
+  F(BATCH_NORMALIZATION, BATCH_NORMALIZATION_MEAN_INIT, 6, "movingMeanInitializer", initializer, "initializer", 1, 4, 0, 0, 14, default, 0) \
+  F(BATCH_NORMALIZATION, BATCH_NORMALIZATION_VARIANCE_INIT, 7, "movingVarianceInitializer", initializer, "initializer", 1, 4, 0, 0, 14, default, 1) \
+  F(EMBEDDING, EMBEDDING_INPUT_DIM, 0, "inputDim", integer, "", 1, 1, 0, 1, 16777216, required, 0)            \
+  F(EMBEDDING, EMBEDDING_OUTPUT_DIM, 1, "outputDim", integer, "", 1, 1, 0, 1, 16777216, required, 0)          \
+  F(EMBEDDING, EMBEDDING_MASK_ZERO, 2, "maskZero", boolean, "", 1, 1, 0, 0, 1, default, 0)                    \
+  OFS_WEIGHT_FIELDS(F, EMBEDDING, EMBEDDING_TABLE, 3, 13, 23, "embeddings", 8)                                \
+  F(POSITION_EMBEDDING, POSITION_EMBEDDING_LENGTH, 0, "sequenceLength", integer, "", 1, 1, 0, 1, 16777216, required, 0) \
+  OFS_WEIGHT_FIELDS(F, POSITION_EMBEDDING, POSITION_EMBEDDING_TABLE, 3, 13, 23, "embeddings", 2)              \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_HEADS, 0, "numHeads", integer, "", 1, 1, 0, 1, 65536, required, 0)        \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_KEY_DIM, 1, "keyDim", integer, "", 1, 1, 0, 1, 16777216, required, 0)     \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_VALUE_DIM, 2, "valueDim", integer, "", 1, 1, 0, 1, 16777216, optional, 0) \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_DROPOUT, 3, "dropout", number, "", 1, 1, 0, 0, 0.999999, default, 0)      \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_USE_BIAS, 4, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)           \
+  F(MULTI_HEAD_ATTENTION, ATTENTION_CAUSAL, 5, "useCausalMask", boolean, "", 1, 1, 0, 0, 1, default, 0)       \
+  OFS_WEIGHT_FIELDS(F, MULTI_HEAD_ATTENTION, ATTENTION_KERNEL, 6, 16, 26, "kernel", 2)                        \
+  OFS_WEIGHT_FIELDS(F, MULTI_HEAD_ATTENTION, ATTENTION_BIAS, 7, 17, 27, "bias", 0)
+
 /* F(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, default)
  *   kind      integer | number | boolean | enum | initializer (an enum, then up to three numbers)
  *   least..most  how many values the field holds; spread 1: one value stands for `most` equal ones
@@ -354,6 +385,7 @@
   F(SIMPLE_RNN, RNN_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)           \
   F(SIMPLE_RNN, RNN_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                   \
   F(BIDIRECTIONAL, BIDIRECTIONAL_MERGE, 0, "mergeMode", enum, "merge", 1, 1, 0, 0, 3, default, 0)             \
+  OFS_SEQUENCE_FIELDS(F)                                                                                      \
   F(CONCATENATE, CONCATENATE_AXIS, 0, "axis", integer, "", 1, 1, 0, -6, 6, default, -1)                       \
   F(COMMON, LAYER_INPUT, 36, "input", integer, "", 1, 16, 0, -8, 1023, optional, 0)                           \
   F(COMMON, LAYER_TRAINABLE, 37, "trainable", boolean, "", 1, 1, 0, 0, 1, default, 1)                         \

@@ -25,6 +25,11 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_MAXIMUM:
     case OFS_MINIMUM: return &ofs_join_kind;
     case OFS_CONCATENATE: return &ofs_concatenate_kind;
+    case OFS_LAYER_NORMALIZATION:
+    case OFS_GROUP_NORMALIZATION: return &ofs_norm_kind;
+    case OFS_BATCH_NORMALIZATION: return &ofs_batch_norm_kind;
+    case OFS_EMBEDDING: return &ofs_embedding_kind;
+    case OFS_POSITION_EMBEDDING: return &ofs_position_kind;
     case OFS_DROPOUT: return &ofs_dropout_kind;
     case OFS_ACTIVATION: return &ofs_activation_kind;
     default: return NULL;

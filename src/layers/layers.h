@@ -7,6 +7,18 @@
 extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
     ofs_join_kind, ofs_concatenate_kind, ofs_dropout_kind, ofs_activation_kind, ofs_recurrent_kind;
 
+extern const ofs_layer_kind ofs_norm_kind, ofs_batch_norm_kind, ofs_embedding_kind, ofs_position_kind;
+
+/* The last axis of a layer's first input, and how often a sample has it. */
+uint32_t ofs_channels(const ofs_layer *l);
+uint64_t ofs_positions(const ofs_layer *l);
+/* The mask of input i, where it has a number for each of so many positions. */
+uint32_t ofs_mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t i, uint64_t positions);
+/* What normalizing layers have alike: their output, epsilon (l->v[0]), gamma and beta; and one of their weights in a
+ * vector of all of theirs, NULL where there is none. */
+void ofs_norm_weights(ofs_layer *l, const ofs_record *r);
+const real *ofs_norm_weight(const ofs_layer *l, uint32_t role, const real *from);
+
 /* Emits y = act(x), in place where the backward allows; softmax included. */
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x);
 /* Emits dx = dy * act', in place over dy. b->aux of the layer is the activation's input where it needs it. */
