@@ -164,6 +164,7 @@ struct ofs_op {
   double unit_work;   /* floating point operations that one unit takes */
   uint32_t parts;     /* for the batch at hand */
   uint64_t part_work; /* what a full part takes, likewise */
+  int64_t alive;    /* bytes of buffers that it is the first to use, less those that the one before was the last to */
   uint64_t lasting; /* bytes that it touches at most, of parameters and their kin */
   int shared;         /* its parts are worth sharing between threads, for the batch at hand */
   uint32_t buffer[OFS_OP_BUFFERS]; /* 0: none */
@@ -198,6 +199,7 @@ struct ofs_builder {
    * 0 where a position does not count; its gradients: of the output, and of the logits that a loss takes */
   uint32_t *x, *y, *aux, *held, *mask, *dy, *logits, *dlogits;
   uint32_t inputs[OFS_MAX_INPUTS];
+  uint64_t live; /* bytes of buffers that have to be there at one time */
   uint32_t gradient, rows, indices, sums;
   uint64_t sum_block;
   uint32_t forward_ops; /* those that make the prediction */

@@ -219,11 +219,22 @@ static void build(ofs_builder *b, ofs_model *m, int kind, uint32_t batch) {
   for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++) lasts(&b->buffers[b->y[m->heads[i].node]]);
 }
 
-/* Joins two lists of buffers, the biggest first; of two that are alike, that of `a`. */
-static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b) {
+/* What is placed first: the biggest; what takes most memory for longest; the longest; of those about as big (to a power
+ * of two) the earliest, or what ends last. */
+enum { BY_SIZE, BY_AREA, BY_LENGTH, BY_START, BY_END, ORDERS };
+
+static double rank_of(const ofs_buffer *u, int order) {
+  double bytes = (double)u->bytes, length = (double)u->last - u->first + 1;
+  double class = (63 - __builtin_clzll(u->bytes | 1)) * 1e10;
+  return order == BY_AREA ? bytes * length : order == BY_LENGTH ? length : order == BY_START ? class - u->first
+       : order == BY_END ? class + u->last : bytes;
+}
+
+/* Joins two lists of buffers, each in order; of two that are alike, that of `a` comes first. */
+static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b, int order) {
   uint32_t head, *end = &head;
   while (a && b) {
-    uint32_t *from = all[b].bytes > all[a].bytes ? &b : &a;
+    uint32_t *from = rank_of(&all[b], order) > rank_of(&all[a], order) ? &b : &a;
     *end = *from;
     end = &all[*from].next;
     *from = *end;
@@ -232,11 +243,12 @@ static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b) {
   return head;
 }
 
-/* The list of buffers [i, i + count), the biggest first. */
-static uint32_t biggest_first(ofs_buffer *all, uint32_t i, uint32_t count) {
+/* The list of buffers [i, i + count), in order. */
+static uint32_t sorted(ofs_buffer *all, uint32_t i, uint32_t count, int order) {
   all[i].next = 0;
   if (count == 1) return i;
-  return merge(all, biggest_first(all, i, count / 2), biggest_first(all, i + count / 2, count - count / 2));
+  uint32_t half = count / 2;
+  return merge(all, sorted(all, i, half, order), sorted(all, i + half, count - half, order), order);
 }
 
 /* Puts buffer i into the lowest place beside those of the list whose lifetimes meet its own, and into the list, which
@@ -258,11 +270,11 @@ static void place(ofs_buffer *all, uint32_t *lowest, uint32_t i) {
   *link = i;
 }
 
-/* Places the biggest first (Pisarchyk & Lee 2020, "greedy by size"). Returns the end. */
-static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
+/* Places one after the other in an order (Pisarchyk & Lee 2020). Returns the end. */
+static uint64_t place_all(ofs_buffer *all, uint32_t count, int order) {
   uint64_t end = 0;
   uint32_t lowest = 0;
-  for (uint32_t i = biggest_first(all, 1, count), next; i; i = next) {
+  for (uint32_t i = sorted(all, 1, count, order), next; i; i = next) {
     next = all[i].next;
     all[i].offset = 0;
     if (all[i].first == UINT32_MAX) continue; /* nobody uses it */
@@ -272,6 +284,36 @@ static uint64_t place_buffers(ofs_buffer *all, uint32_t count) {
     if (stop > end) end = stop;
   }
   return end;
+}
+
+/* What is alive at one operation, at most. */
+static uint64_t live_bytes(const ofs_builder *b) {
+  int64_t now = 0, most = 0;
+  for (uint32_t i = 1; i <= b->buffer_count; i++) {
+    const ofs_buffer *u = &b->buffers[i];
+    if (u->first == UINT32_MAX) continue;
+    b->ops[u->first].alive += (int64_t)u->bytes;
+    if (u->last < b->op_count - 1) b->ops[u->last + 1].alive -= (int64_t)u->bytes;
+  }
+  for (uint32_t i = 0; i < b->op_count; i++) {
+    now += b->ops[i].alive;
+    if (now > most) most = now;
+  }
+  return (uint64_t)most;
+}
+
+/* Places the buffers in the order that takes least: the biggest first, unless that takes much more than has to be there
+ * at one time. */
+static uint64_t place_buffers(ofs_builder *b) {
+  uint64_t least = place_all(b->buffers, b->buffer_count, BY_SIZE), end = least;
+  int best = BY_SIZE;
+  if (least >= OFS_BYTES_MAX) return least;
+  b->live = live_bytes(b);
+  for (int order = BY_SIZE + 1; order < ORDERS && least > b->live + b->live / 32; order++) {
+    end = place_all(b->buffers, b->buffer_count, order);
+    if (end < least) least = end, best = order;
+  }
+  return end == least ? least : place_all(b->buffers, b->buffer_count, best);
 }
 
 /* What an operation reads or writes, at most, but for samples: its fixed buffers, and the parameters of its layer or (an
@@ -285,18 +327,6 @@ static void count_bytes(const ofs_builder *b, ofs_op *op) {
     if (op->buffer[k] && op->buffer[k] == b->gradient) op->lasting += own;
     else if (u->fixed) op->lasting += u->bytes;
   }
-}
-
-/* What is alive at one operation, at most. */
-static uint64_t live_bytes(const ofs_builder *b) {
-  uint64_t most = 0;
-  for (uint32_t op = 0; op < b->op_count; op++) {
-    uint64_t now = 0;
-    for (uint32_t i = 1; i <= b->buffer_count; i++)
-      if (b->buffers[i].first <= op && b->buffers[i].last >= op) now += b->buffers[i].bytes;
-    if (now > most) most = now;
-  }
-  return most;
 }
 
 void ofs_plan_memory(const ofs_plan *p, uint64_t *buffers, uint64_t *live) {
@@ -321,7 +351,7 @@ static ofs_status measure(ofs_builder *b, ofs_model *m, int kind, uint32_t batch
   if (batch < 1 || batch > 1u << 24)
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1, 1u << 24);
   build(b, m, kind, batch);
-  *bytes = ofs_add_sat(head_bytes(b), place_buffers(b->buffers, b->buffer_count));
+  *bytes = ofs_add_sat(head_bytes(b), place_buffers(b));
   if (b->too_many) *bytes = OFS_BYTES_MAX;
   for (uint32_t i = 0; i < b->op_count; i++)
     if (too_many_parts(&b->ops[i])) *bytes = OFS_BYTES_MAX; /* which nobody has */
@@ -361,7 +391,7 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
   for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++)
     p->outputs[i] = (real *)(data + b.buffers[b.y[m->heads[i].node]].offset);
   p->buffer_bytes = needed - head_bytes(&b);
-  p->live_bytes = live_bytes(&b);
+  p->live_bytes = b.live;
   *plan = p;
   return OFS_OK;
 }
