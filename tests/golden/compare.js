@@ -56,10 +56,11 @@ export async function trainHere(net, model, options = {}) {
     const { x, y } = given(net, data);
     const names = model.outputs.map(({ name }) => name);
     const before = outputsOf(await trainer.predict(x), names);
-    const fit = { epochs: STEPS, batchSize: net.samples, shuffle: false, ...(data.sampleWeight && { sampleWeight: data.sampleWeight }) };
+    const { sampleWeight, classWeight } = data;
+    const fit = { epochs: STEPS, batchSize: net.samples, shuffle: false, ...(sampleWeight && { sampleWeight }), ...(classWeight && { classWeight }) };
     const { history } = await trainer.fit(x, y, fit);
     const after = outputsOf(await trainer.predict(x), names);
-    const { loss } = await trainer.evaluate(x, y, data.sampleWeight && { sampleWeight: data.sampleWeight });
+    const { loss } = await trainer.evaluate(x, y, sampleWeight && { sampleWeight });
     return { info: trainer.info, weights, before, losses: history.map((epoch) => epoch.loss), after, evaluated: loss };
   } finally {
     await trainer.dispose();
@@ -88,7 +89,7 @@ export function assertClose(got, wanted) {
 export async function compare(net, options) {
   const model = modelOf(net.spec);
   const got = await trainHere(net, model, options);
-  const wanted = trainWithTensorFlow(net.spec, got.weights, dataOf(net, model), STEPS);
+  const wanted = trainWithTensorFlow(net.spec, got.weights, dataOf(net, model), STEPS, net.byHand);
   assertClose(got, wanted);
   return { model, wanted };
 }
@@ -102,7 +103,7 @@ export function isChaotic(net, weights) {
   const data = dataOf(net, modelOf(net.spec));
   const [next, once] = [numbers(5), 2 ** -23];
   const moved = weights.map(({ data: values, ...rest }) => ({ ...rest, data: values.map((w) => w * (1 + once * (next() < 0.5 ? -1 : 1))) }));
-  const [a, b] = [weights, moved].map((from) => trainWithTensorFlow(net.spec, from, data, STEPS));
+  const [a, b] = [weights, moved].map((from) => trainWithTensorFlow(net.spec, from, data, STEPS, net.byHand));
   const pairs = [...a.losses, a.evaluated].map((loss, i) => [loss, [...b.losses, b.evaluated][i]]);
   if (pairs.some(([loss, other]) => !(relative(other, loss) <= LOSS_TOLERANCE / 4))) return true;
   return Object.keys(a.after).some((name) => !(worst(b.after[name], a.after[name]) <= OUTPUT_TOLERANCE / 4));

@@ -59,7 +59,7 @@ function targets(next, { loss, activation }, form, shape, samples) {
 
 /**
  * All that both sides are given, by name.
- * @param {any} net  { spec, samples, y: the form of targets, for all outputs or by name, bytes?, weighted? }
+ * @param {any} net  { spec, samples, y: the form of targets, for all outputs or by name, bytes?, weighted?: true | 'classes' }
  * @param {{ shapes: Map<string, number[]>, outputs: any[] }} model
  */
 export function dataOf({ spec, samples, y, bytes, weighted }, { shapes, outputs }) {
@@ -76,6 +76,7 @@ export function dataOf({ spec, samples, y, bytes, weighted }, { shapes, outputs 
   const form = (name) => (typeof y === 'string' ? y : y[name]);
   const wanted = Object.fromEntries(outputs.map((output) =>
     [output.name, targets(next, output, form(output.name), shapes.get(output.name), samples)]));
+  if (weighted === 'classes') return { x, y: wanted, samples, classWeight: { 0: 0.5, 1: 2, 2: 0.75 } };
   const sampleWeight = weighted ? Float32Array.from({ length: samples }, () => Math.round(16 * next()) / 8) : undefined;
   return { x, y: wanted, samples, sampleWeight };
 }

@@ -23,6 +23,20 @@ export function ownLayer(type, fields, weights, x) {
   });
 }
 
+/** Three weights after ten steps down a bowl. @param {any} optimizer @param {boolean} byHand */
+export function bowl(optimizer, byHand) {
+  return tf.tidy(() => {
+    const w = tf.variable(tf.tensor1d([0.5, -0.3, 0.2]));
+    const steps = optimizerOf({ optimizer }, byHand);
+    for (let i = 0; i < 10; i++) {
+      const { grads } = tf.variableGrads(() => tf.sum(tf.mul(tf.square(w), tf.tensor1d([1, 2, 0.01]))), [w]);
+      steps.apply([w], [grads[w.name]]);
+    }
+    steps.dispose();
+    return w.dataSync();
+  });
+}
+
 /**
  * What a spec comes to: weights in their order, and shapes by name.
  * @param {any} spec
@@ -51,17 +65,20 @@ function wantedRows(y, shape) {
  * Full-batch steps from the given weights.
  * @param {any} spec
  * @param {{ shape: number[], data: Float32Array }[]} weights
- * @param {{ x: Record<string, any>, y: Record<string, any>, samples: number, sampleWeight?: Float32Array }} data  by name
+ * @param {{ x: Record<string, any>, y: Record<string, any>, samples: number, sampleWeight?: Float32Array, classWeight?: Record<number, number> }} data  by name
  * @param {number} steps
+ * @param {boolean} [byHand]  the optimizer in double, although TF.js has it: its adam is off by 6e-6
  * @returns {{ before: Record<string, Float32Array>, losses: number[], after: Record<string, Float32Array>, evaluated: number }}
  */
-export function trainWithTensorFlow(spec, weights, data, steps) {
+export function trainWithTensorFlow(spec, weights, data, steps, byHand) {
   return tf.tidy(() => {
     const net = model(spec);
     const inputs = inputTensors(spec, data);
     const variables = weights.map(({ shape, data: values }) => tf.variable(tf.tensor(values.slice(), shape)));
     const wanted = net.outputs.map(({ name }) => wantedRows(data.y[name], [data.samples, ...net.shapes.get(name)]));
-    const sampleWeight = data.sampleWeight && tf.tensor1d(data.sampleWeight);
+    const { sampleWeight, classWeight } = data;
+    const ofClasses = classWeight && Array.from(data.y[net.outputs[0].name], (index) => classWeight[index]);
+    const [evaluating, learning] = [sampleWeight, sampleWeight ?? ofClasses].map((weighs) => weighs && tf.tensor1d(weighs));
     const value = (i) => variables[i];
     const predict = () => tf.tidy(() => {
       const at = net.walk(inputs, { value });
@@ -69,11 +86,11 @@ export function trainWithTensorFlow(spec, weights, data, steps) {
     });
     const lossNow = (how) => {
       const at = net.walk(inputs, { value, ...how });
-      const terms = net.outputs.map(({ name, loss, lossWeight }, k) => tf.mul(lossWeight, lossOf(loss, wanted[k], at.get(name), sampleWeight)));
+      const terms = net.outputs.map(({ name, loss, lossWeight }, k) => tf.mul(lossWeight, lossOf(loss, wanted[k], at.get(name), how.training ? learning : evaluating)));
       return terms.reduce((sum, term) => tf.add(sum, term), penalty(net.weights, variables));
     };
     const trained = variables.filter((_, i) => net.weights[i].trainable);
-    const optimizer = optimizerOf(spec);
+    const optimizer = optimizerOf(spec, byHand);
     const step = () => tf.tidy(() => {
       const moved = new Map();
       const f = () => lossNow({ training: true, moves: (name, batch, momentum) => moved.set(name, { batch: tf.keep(batch), momentum }) });

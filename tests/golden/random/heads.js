@@ -70,10 +70,17 @@ const COMMON = [
   { useEma: true, emaMomentum: 0.8 }, { useEma: true, emaMomentum: 0.9, emaOverwriteFrequency: 4 },
 ];
 
-/** @param {import('./layers.js').Draw} d @param {number} size  of the losses' gradients */
-export function drawOptimizer(d, size) {
-  const { ...optimizer } = d.pick(OPTIMIZERS);
-  if (optimizer.type === 'sgd') optimizer.learningRate /= size;
+/* Steps of these are as long for a gradient of 1e-6 as for one of 1. A gradient that is 0 but for rounding, as that of a
+ * bias in front of a batch's mean, or a sum of as many 1 as -1, would move a weight as single precision likes. */
+const KEEN = ['adam', 'adamw', 'adamax', 'nadam', 'lion'];
+const cancels = (net) => net.layers.some(({ type }) => type === 'batchNormalization') ||
+  net.outputs.some(({ loss }) => ['meanAbsoluteError', 'categoricalHinge'].includes(loss));
+
+/** @param {import('./layers.js').Draw} d @param {{ layers: any[], outputs: any[] }} net */
+export function drawOptimizer(d, net) {
+  const percent = net.outputs.some(({ loss }) => loss === 'meanAbsolutePercentageError');
+  const { ...optimizer } = d.pick(cancels(net) ? OPTIMIZERS.filter(({ type }) => !KEEN.includes(type)) : OPTIMIZERS);
+  if (optimizer.type === 'sgd') optimizer.learningRate /= percent ? 100 : 1;
   if (d.chance(0.35)) Object.assign(optimizer, d.pick(COMMON));
   if (d.chance(0.3)) {
     const { learningRate, ...rest } = optimizer;

@@ -201,7 +201,7 @@ function transposedConv(d) {
 const OF_MASKED = [
   (d) => ({ type: 'dense', units: d.between(2, 6), ...act(d) }),
   (d) => ({ type: 'activation', activation: d.pick(HIDDEN) }),
-  (d, shape) => (shape[1] >= ENOUGH ? { type: 'layerNormalization' } : null),
+  (d, shape) => ({ type: shape[1] >= ENOUGH && d.chance(0.6) ? 'layerNormalization' : 'batchNormalization' }),
   (d) => ({ type: 'dropout', rate: 0 }),
   (d, [t]) => ({ type: 'positionEmbedding', sequenceLength: t + d.between(0, 2) }),
   (d) => recurrent(d),

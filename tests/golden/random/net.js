@@ -1,12 +1,13 @@
 /* net.js: a net drawn from a seed: a list of layers, or a graph with branches, residuals, joins, several inputs and
  * outputs. Every layer and input leads to an output. The same seed gives the same net, everywhere.
  *
- * A net is { name, spec, samples, y, bytes?, weighted? }, as data.js and compare.js take it. */
+ * A net is { name, spec, samples, y, bytes?, weighted?, byHand }, as data.js and compare.js take it. */
 import { numbers } from '../../numbers.js';
 import { TIED, drawHead, drawOptimizer, furnish, headLayers, tied } from './heads.js';
 import { HIDDEN, drawKeeping, drawLayer, drawing } from './layers.js';
 import { shapeOf, weightsOf } from './shapes.js';
 
+const ELEMENTWISE = ['add', 'subtract', 'multiply', 'average', 'maximum', 'minimum'];
 const MOST_WEIGHTS = 1500;
 const MOST_CELLS = 240;
 const elements = (shape) => shape.reduce((a, b) => a * b, 1);
@@ -62,8 +63,7 @@ class Growing {
       if (this.fits(layer, [end.shape])) inner = this.add(layer, [inner]);
     }
     if (inner === end) return end;
-    const type = d.pick(end.masked ? ['add', 'multiply', 'average'] : ['add', 'add', 'subtract', 'multiply', 'average', 'maximum', 'minimum']);
-    return this.add({ type }, d.chance(0.5) ? [end, inner] : [inner, end]);
+    return this.add({ type: d.pick(['add', ...ELEMENTWISE]) }, d.chance(0.5) ? [end, inner] : [inner, end]);
   }
 
   /** Brings a value to a shape by a dense, where need be. */
@@ -97,8 +97,7 @@ class Growing {
     if (a.shape.length === 1 && a.shape[0] > 6) a = this.add({ type: 'dense', units: d.between(3, 6), activation: d.pick(HIDDEN) }, [a]);
     if (a.shape.length < 3 && d.chance(0.25)) return this.dot(a, this.shaped(b, a.shape));
     const wide = this.shaped(b, d.chance(0.2) ? a.shape.map((n, i) => (i ? n : 1)) : a.shape);
-    const types = ['add', 'subtract', 'multiply', 'average', 'maximum', 'minimum'];
-    return this.add({ type: d.pick(types) }, d.chance(0.5) ? [a, wide] : [wide, a]);
+    return this.add({ type: d.pick(ELEMENTWISE) }, d.chance(0.5) ? [a, wide] : [wide, a]);
   }
 
   dot(a, b) {
@@ -109,13 +108,15 @@ class Growing {
   }
 }
 
-/** Whether a value still has the mask of its first source. */
+/** Whether a value has a mask, after all it came through. */
 function masks(layer, from) {
   if (layer.type === 'embedding') return layer.maskZero === true;
+  if (ELEMENTWISE.includes(layer.type)) return from.every(({ masked }) => masked);
+  if (layer.type === 'concatenate') return from.some(({ masked }) => masked);
   if (!from[0].masked) return false;
   const { type, returnSequences } = layer.type === 'bidirectional' ? layer.layer : layer;
   if (['simpleRNN', 'lstm', 'gru'].includes(type)) return returnSequences === true;
-  return !['conv1d', 'flatten', 'globalAveragePooling1d', 'reshape', 'concatenate', 'dot'].includes(type);
+  return !['conv1d', 'flatten', 'globalAveragePooling1d', 'reshape', 'dot'].includes(type);
 }
 
 /* ---- inputs ---- */
@@ -210,12 +211,11 @@ function drawNet(seed, again) {
     else net.extend(end);
   }
   const outputs = finish(net, listed ? 1 : d.pick([1, 1, 2, 3]));
-  const size = Math.max(...outputs.map(({ loss }) => (loss === 'meanAbsolutePercentageError' ? 100 : 1)));
   const bytes = d.chance(0.1);
   const spec = {
-    inputShape, layers: net.layers, ...saidOf(d, outputs, net.layers.at(-1) && outputs.length === 1), ...drawOptimizer(d, size),
+    inputShape, layers: net.layers, ...saidOf(d, outputs, net.layers.at(-1) && outputs.length === 1), ...drawOptimizer(d, { layers: net.layers, outputs }),
     ...(bytes && { inputScale: 1 / 127.5, inputOffset: -1 }), seed,
   };
   const y = Object.fromEntries(outputs.map(({ name, form }) => [name, form]));
-  return { name: `at random ${seed}`, seed, spec, samples: d.between(3, 8), y, bytes, weighted: d.chance(0.12), weights: net.weights };
+  return { name: `at random ${seed}`, seed, spec, samples: d.between(3, 8), y, bytes, weighted: d.chance(0.12), byHand: true, weights: net.weights };
 }

@@ -3,7 +3,7 @@
  * model(spec) walks the layers once over zeros and so learns every weight's shape; forward() walks them with the weights
  * at hand. */
 import { activationOf, inputsOf, namedLayers, outputsOf } from '../specs.js';
-import { JOIN } from './joins.js';
+import { JOIN, maskOfJoin } from './joins.js';
 import { LAYER } from './layers.js';
 import { NORMALIZATION } from './normalization.js';
 import { ACTIVATION, tf } from './ops.js';
@@ -26,11 +26,10 @@ const KEEPS_MASK = new Set([
   'prelu', 'softmax', 'timeDistributed', 'positionEmbedding', 'multiHeadAttention',
 ]);
 
-/** Of joins: a step is there where it is in any input, if all have masks. */
-function maskOf(layer, x, masks) {
+function maskOf(layer, inputs, masks) {
   const { type } = layer;
-  if (type === 'embedding') return layer.maskZero ? tf.cast(tf.notEqual(x, 0), 'float32') : null;
-  if (type in JOIN) return type in { concatenate: 0, dot: 0 } || masks.includes(null) ? null : masks.reduce((a, b) => tf.maximum(a, b));
+  if (type === 'embedding') return layer.maskZero ? tf.cast(tf.notEqual(inputs[0], 0), 'float32') : null;
+  if (type in JOIN) return maskOfJoin(layer, inputs, masks);
   if (type in RECURRENT) return layer.returnSequences ? masks[0] : null;
   if (type === 'bidirectional') return layer.layer.returnSequences ? masks[0] : null;
   return KEEPS_MASK.has(type) ? masks[0] : null;
@@ -103,7 +102,7 @@ export function model(spec) {
       const node = { inputs: read.map(({ y }) => y), masks, take, training, moves: (...what) => moves?.(`${name}/${what[0]}`, what[1], what[2]) };
       const logits = COMPUTE[layer.type](x, layer, node);
       const activation = activationOf(layer);
-      at.set(name, { logits, y: ACTIVATION[activation](logits), mask: maskOf(layer, x, masks) });
+      at.set(name, { logits, y: ACTIVATION[activation](logits), mask: maskOf(layer, node.inputs, masks) });
     }
     return at;
   };

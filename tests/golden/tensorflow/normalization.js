@@ -10,8 +10,15 @@ function scaled(x, { center = true, scale = true }, take) {
   return center ? tf.add(y, take('beta', [lastOf(x)])) : y;
 }
 
+/** Of what is not masked, as Keras counts it. */
+function momentsOf(x, shown, axes) {
+  const average = (values) => tf.div(tf.sum(tf.mul(values, shown), axes, true), tf.add(tf.sum(shown), 1e-7));
+  const mean = average(x);
+  return { mean, variance: average(tf.square(tf.sub(x, mean))) };
+}
+
 /** The batch's own statistics where it trains, which move the moving ones; those where it is frozen or predicts. */
-function batchNormalization(x, fields, { take, training, moves }) {
+function batchNormalization(x, fields, { take, training, moves, masks: [mask] }) {
   const { momentum = 0.99, epsilon = EPSILON, trainable = true } = fields;
   const channels = [lastOf(x)];
   const early = {};
@@ -19,7 +26,8 @@ function batchNormalization(x, fields, { take, training, moves }) {
   const moving = { mean: take('moving_mean', channels), variance: take('moving_variance', channels) };
   const next = (role) => early[role];
   if (!training || !trainable) return scaled(standardized(x, moving, epsilon), fields, next);
-  const own = moments(x, x.shape.map((_, i) => i).slice(0, -1));
+  const axes = x.shape.map((_, i) => i).slice(0, -1);
+  const own = mask ? momentsOf(x, tf.expandDims(mask, -1), axes) : moments(x, axes);
   moves('moving_mean', tf.reshape(own.mean, channels), momentum);
   moves('moving_variance', tf.reshape(own.variance, channels), momentum);
   return scaled(standardized(x, own, epsilon), fields, next);

@@ -70,15 +70,16 @@ const DEFAULTS = {
   lion: { learningRate: 0.001, beta1: 0.9, beta2: 0.99 },
 };
 
-/* TF.js's rmsprop subtracts epsilon where it is centered, so that one is by hand. */
+/* By hand are also TF.js's centered rmsprop, which subtracts epsilon, and its adadelta, which divides by the mean square
+ * of the step before. */
 const OWN = {
   sgd: ({ learningRate, momentum, nesterov }) =>
     (momentum > 0 ? tf.train.momentum(learningRate, momentum, nesterov) : tf.train.sgd(learningRate)),
   adam: ({ learningRate, beta1, beta2, epsilon, amsgrad }) => !amsgrad && tf.train.adam(learningRate, beta1, beta2, epsilon),
   adamax: ({ learningRate, beta1, beta2, epsilon }) => tf.train.adamax(learningRate, beta1, beta2, epsilon),
   rmsprop: ({ learningRate, rho, momentum, epsilon, centered }) => !centered && tf.train.rmsprop(learningRate, rho, momentum, epsilon),
-  adagrad: ({ learningRate, initialAccumulatorValue }) => tf.train.adagrad(learningRate, initialAccumulatorValue),
-  adadelta: ({ learningRate, rho, epsilon }) => tf.train.adadelta(learningRate, rho, epsilon),
+  adagrad: ({ learningRate, initialAccumulatorValue, epsilon }) =>
+    epsilon === DEFAULTS.adagrad.epsilon && tf.train.adagrad(learningRate, initialAccumulatorValue),
 };
 
 const COMMON = ['weightDecay', 'clipValue', 'clipNorm', 'globalClipNorm', 'gradientAccumulationSteps', 'useEma', 'emaMomentum', 'emaOverwriteFrequency'];
@@ -124,25 +125,25 @@ function byHand(options) {
   const overwrite = () => {
     for (const [variable, average] of averages) variable.assign(tf.tensor(Float32Array.from(average), variable.shape));
   };
-  /* The average begins as the weights after the first update. */
-  const average = (variables) => variables.forEach((variable) => {
+  /* Keras averages after every batch, the ones that only accumulate too, and keeps nothing of before the first update's. */
+  const average = (variables, updates) => variables.forEach((variable) => {
     const w = variable.dataSync();
-    const old = averages.get(variable) ?? w;
-    averages.set(variable, Array.from(w, (value, k) => emaMomentum * old[k] + (1 - emaMomentum) * value));
+    const [old, keep] = [averages.get(variable) ?? w, updates ? emaMomentum : 0];
+    averages.set(variable, Array.from(w, (value, k) => keep * old[k] + (1 - keep) * value));
   });
 
   return {
     apply(variables, gradients) {
-      calls++;
+      const updates = Math.floor(calls++ / every); // before this batch
       const arrays = gradients.map((gradient) => Array.from(gradient.dataSync()));
       sums = sums ? sums.map((array, i) => array.map((g, k) => g + arrays[i][k])) : arrays;
-      if (calls % every) return;
-      const means = scaledBy(sums, 1 / every);
-      sums = null;
-      update(variables, clipped(means, options), calls / every);
+      if (calls % every === 0) {
+        update(variables, clipped(scaledBy(sums, 1 / every), options), updates + 1);
+        sums = null;
+      }
       if (!options.useEma) return;
-      average(variables);
-      if (options.emaOverwriteFrequency && (calls / every) % options.emaOverwriteFrequency === 0) overwrite();
+      average(variables, updates);
+      if (options.emaOverwriteFrequency && (updates + 1) % options.emaOverwriteFrequency === 0) overwrite();
     },
     finish: overwrite,
     dispose() {},
