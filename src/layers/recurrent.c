@@ -12,7 +12,7 @@
  *     dW = x^T dz (dp)     dU = h_{t-1}^T dz (dq)     the cells themselves: kernels.h
  *
  * Gates lie i, f, c, o and z, r, h, as in Keras. Where a mask is 0, a step's states are those of the step before
- * (keras/src/backend: rnn). */
+ * (keras/src/backend: rnn), and so is what it puts out; in a bidirectional layer that is 0. */
 #include "recurrent.h"
 
 /* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
@@ -37,7 +37,7 @@ static int has_q(const ofs_layer *l) { return l->type == OFS_GRU && !l->n[RESET_
 
 static ofs_status read_act(const ofs_record *r, uint32_t field, uint32_t *act, ofs_error *err) {
   *act = (uint32_t)r->v[field][0];
-  if (*act != OFS_ACT_GELU) return OFS_OK; /* a gap among the ids of gateActivation */
+  if (ofs_act_fuses(*act)) return OFS_OK; /* there are gaps among the ids of gateActivation */
   return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_UNKNOWN, *act, 0, 0);
 }
 
@@ -76,7 +76,8 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
 /* ---- time-major and back ---- */
 
 /* Steps [from, to) of blocks of n numbers, from (samples at hand, steps) to (steps, samples) or back; op->n: n, steps,
- * whether it is to time, how many steps of src to skip, whether the last step comes first. */
+ * whether it is to time, how many steps of src to skip, whether the last step comes first. A third buffer: a mask, of
+ * whose 0 nothing is taken. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
 
 static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -86,8 +87,10 @@ static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
   for (uint64_t t = from; t < to; t++)
     for (size_t s = 0; s < samples; s++) {
+      const real *mask = op->at[2] ? op->at[2] + s * steps + input_step(op->layer, t) : NULL;
       size_t by_time = (t * samples + s) * n, by_sample = (s * steps + (op->n[TURN_ROUND] ? steps - 1 - t : t)) * n;
-      if (op->n[TURN_TO_TIME]) ofs_copy(op->at[0] + by_time, src + by_sample, n);
+      if (mask && *mask == 0) ofs_zero(op->at[0] + (op->n[TURN_TO_TIME] ? by_time : by_sample), n);
+      else if (op->n[TURN_TO_TIME]) ofs_copy(op->at[0] + by_time, src + by_sample, n);
       else ofs_copy(op->at[0] + by_sample, src + by_time, n);
     }
 }
@@ -95,12 +98,13 @@ static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 /* One sample's two orders are the same, unless time is turned round. */
 static int needs_turn(const ofs_builder *b, uint32_t round) { return b->batch > 1 || round; }
 
-static void emit_turn(ofs_builder *b, const ofs_layer *l, uint32_t dst, uint32_t src, uint32_t n, int to_time,
-                      uint32_t skip, uint32_t round) {
+static ofs_op *emit_turn(ofs_builder *b, const ofs_layer *l, uint32_t dst, uint32_t src, uint32_t n, int to_time,
+                         uint32_t skip, uint32_t round) {
   ofs_op *op = ofs_build_op(b, l, turn_part, dst, src, 0, 0);
   op->n[TURN_N] = n, op->n[TURN_STEPS] = steps_of(l), op->n[TURN_TO_TIME] = (uint32_t)to_time, op->n[TURN_SKIP] = skip;
   op->n[TURN_ROUND] = round;
   ofs_cut(b, op, steps_of(l), 1, (8.0 * n + 16) * b->batch, 1);
+  return op;
 }
 
 static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uint32_t n, uint32_t round) {
@@ -177,7 +181,11 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   ofs_build_use(b, op, MASK, mask);
   op->n[KEEPS] = (uint32_t)keeps;
   cut_recurrence(b, op, 2.0 * u * (double)width + 600.0 * u);
-  if (l->sequences) emit_turn(b, l, y, h, u, 0, 1, l->n[FLIPPED]), b->mask[i] = mask;
+  if (l->sequences) {
+    op = emit_turn(b, l, y, h, u, 0, 1, l->n[FLIPPED]);
+    ofs_build_use(b, op, 2, l->side ? mask : 0);
+    b->mask[i] = mask;
+  }
   b->held[i] = gates; /* h and cells come next */
   return y;
 }
@@ -205,7 +213,12 @@ static uint32_t emit_turned(ofs_builder *b, const ofs_layer *l) {
 
 /* dy in a buffer of the layer's own, because the recurrence adds to it. */
 static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
-  if (l->sequences && needs_turn(b, l->n[FLIPPED])) return time_major(b, l, dy, l->units, l->n[FLIPPED]);
+  uint32_t mask = l->sequences && l->side ? ofs_mask(b, l, 0) : 0;
+  if (mask || (l->sequences && needs_turn(b, l->n[FLIPPED]))) {
+    uint32_t dh = ofs_build_buffer(b, l->out.size, 0);
+    ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), 2, mask);
+    return dh;
+  }
   uint32_t own = ofs_own(b, dy, l->out.size);
   if (own != dy) ofs_build_copy(b, l, own, dy, l->out.size);
   return own;

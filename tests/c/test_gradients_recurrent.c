@@ -96,7 +96,66 @@ static void test_frozen(void) {
   }
 }
 
+/* Indices, of which 0 is masked, at the front, in the middle and at the end of a sample. */
+static void test_masked(void) {
+  static writer w;
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int k = 0; k < 8; k++) {
+      const rnn r = {kind, 4, k & 1, k >> 1 & 1, OFS_ACT_TANH, 1};
+      net(&w, 6, 0, 0, OFS_LOSS_MSE);
+      writer_record(&w, OFS_EMBEDDING);
+      FIELD(&w, OFS_EMBEDDING_INPUT_DIM, 3);
+      FIELD(&w, OFS_EMBEDDING_OUTPUT_DIM, 3);
+      FIELD(&w, OFS_EMBEDDING_MASK_ZERO, 1);
+      if (k >> 2) writer_record(&w, OFS_BIDIRECTIONAL);
+      layer(&w, &r);
+      if (r.sequences) writer_record(&w, OFS_FLATTEN); /* what stands at a masked step is seen */
+      dense(&w, 2, OFS_ACT_LINEAR);
+      check_net(&w, 9, 1, 0, LABEL("kind %d, masked, sequences %d, backwards %d, bidirectional %d", kind, r.sequences,
+                r.backwards, k >> 2));
+      if (!r.sequences) continue;
+      const rnn last = {kind, 3, 0, 0, OFS_ACT_TANH, 1}; /* hands the mask on */
+      w.n = 0;
+      net(&w, 6, 0, 0, OFS_LOSS_MSE);
+      writer_record(&w, OFS_EMBEDDING);
+      FIELD(&w, OFS_EMBEDDING_INPUT_DIM, 3);
+      FIELD(&w, OFS_EMBEDDING_OUTPUT_DIM, 3);
+      FIELD(&w, OFS_EMBEDDING_MASK_ZERO, 1);
+      layer(&w, &r), layer(&w, &last);
+      check_net(&w, 9, 1, 0, LABEL("kind %d, masked, stacked, backwards %d", kind, r.backwards));
+    }
+}
+
+/* A state over masked steps is the state without them. */
+static void test_skipped(void) {
+  static writer w;
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int backwards = 0; backwards < 2; backwards++) {
+      double with[4], without[4];
+      for (int masked = 0; masked < 2; masked++) {
+        const rnn r = {kind, 4, 0, backwards, OFS_ACT_TANH, 1};
+        net(&w, masked ? 7 : 3, 0, 0, OFS_LOSS_MSE);
+        writer_record(&w, OFS_EMBEDDING);
+        FIELD(&w, OFS_EMBEDDING_INPUT_DIM, 4);
+        FIELD(&w, OFS_EMBEDDING_OUTPUT_DIM, 3);
+        FIELD(&w, OFS_EMBEDDING_MASK_ZERO, 1);
+        layer(&w, &r);
+        ofs_model *m = open_model(&w, NULL);
+        ofs_plan *p = open_plan(m, OFS_PREDICT, 2);
+        const float some[] = {0, 2, 0, 0, 1, 3, 0}, all[] = {2, 1, 3}, *x = masked ? some : all;
+        const ofs_data data = {.x = x, .x_type = OFS_F32, .n = 1};
+        CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+        CHECK_INT(run_step(p, 0, 1, 1u << 30), OFS_OK);
+        memcpy(masked ? with : without, ofs_plan_output(p, 0), sizeof with);
+        free(p), free(m);
+      }
+      for (int i = 0; i < 4; i++) CHECK_MSG(with[i] == without[i], "kind %d: unit %d is %g, without the masked steps %g", kind, i, with[i], without[i]);
+    }
+}
+
 int main(void) {
+  test_masked();
+  test_skipped();
   test_kinds();
   test_many();
   test_distributed();
