@@ -28,12 +28,18 @@ static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
   return OFS_OK;
 }
 
-/* (K, N) of a weight; K of a kernel of 1 x 1 is its channels. */
-static uint32_t rows_of(const ofs_weight *w) { return w->dims[w->rank - 2]; }
-static uint32_t columns_of(const ofs_weight *w) { return w->dims[w->rank - 1]; }
+/* K of a kernel of 1 x 1 is its channels. */
+ofs_affine ofs_affine_of(const ofs_layer *l, uint32_t which, int row) {
+  const ofs_weight *w = &l->weights[which];
+  ofs_affine a = {which, 0, 0, w->dims[w->rank - 2], w->dims[w->rank - 1], (uint32_t)ofs_positions(l)};
+  for (uint32_t i = 0; row >= 0 && i < l->weight_count; i++)
+    if (l->weights[i].role == OFS_BIAS) a.bias = i + 1, a.row = (uint32_t)row;
+  return a;
+}
 
-/* What a product operation is told, in op->n. */
-enum { K0, K1, K_ALL, N_ALL, N_TILE, FUSE };
+/* What a product operation is told, in op->n: which stretch of k, how c is cut, what is done with it, weight and bias. */
+enum { K0, K1, K_ALL, N_ALL, N_TILE, THEN, WHICH, BIAS };
+enum { FUSE = 1, ADD = 2 }; /* then: the activation is applied; c is added to */
 
 /* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b as it is, or in panels. */
 static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *b, int panels,
@@ -47,21 +53,21 @@ static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, con
                 .b = b + (size_t)op->n[K0] * ldc + n0, .ldb = ldc,
                 .bias = bias ? bias + n0 : NULL,
                 .m = (uint32_t)(to - from), .n = n, .k = op->n[K1] - op->n[K0],
-                .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0};
+                .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0 || op->n[THEN] & ADD};
   if (panels) {
     g.panel = (size_t)op->n[K_ALL] * OFS_PANEL;
     g.b = b + n0 / OFS_PANEL * g.panel + (size_t)op->n[K0] * OFS_PANEL;
   }
   p->model->kernels.gemm_nn(&g);
-  if (!op->n[FUSE] || op->n[K1] != op->n[K_ALL]) return;
+  if (!(op->n[THEN] & FUSE) || op->n[K1] != op->n[K_ALL]) return;
   for (uint32_t i = 0; i < g.m; i++)
     p->model->kernels.act_forward(op->layer->act, g.c + (size_t)i * ldc, g.c + (size_t)i * ldc, n);
 }
 
 static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_layer *l = op->layer;
+  const ofs_weight *w = op->layer->weights;
   const real *params = p->model->params;
-  product_tile(p, op, part, params + l->kernel_at, 0, l->bias_size ? params + l->bias_at : NULL);
+  product_tile(p, op, part, params + w[op->n[WHICH]].at, 0, op->n[BIAS] ? params + w[op->n[BIAS] - 1].at : NULL);
 }
 
 static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -69,10 +75,10 @@ static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t pa
 }
 
 /* Emits c = a b over rows of `positions` a sample, as many operations as k is long. */
-static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t c, uint32_t a, uint32_t matrix,
-                         uint32_t k, uint32_t n, int fuse) {
-  uint64_t positions = l->in.size / l->in.dims[l->in.rank - 1];
-  uint64_t all_rows = positions * b->batch;
+static void emit_product(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, const ofs_affine *t, uint32_t c, uint32_t a,
+                         uint32_t matrix, uint32_t then) {
+  const uint32_t k = matrix ? t->n : t->k, n = matrix ? t->k : t->n;
+  const uint64_t all_rows = (uint64_t)t->positions * b->batch;
   uint32_t m = all_rows < TILE_ROWS ? (uint32_t)all_rows : TILE_ROWS;
   uint32_t stretch = (k - 1) / OFS_LONG_OPS + 1;
   if (stretch < LONGEST_K) stretch = LONGEST_K;
@@ -80,21 +86,23 @@ static void emit_product(ofs_builder *b, ofs_layer *l, ofs_part_fn run, uint32_t
     ofs_op *op = ofs_build_op(b, l, run, c, a, matrix, 0);
     uint32_t k1 = k - k0 < stretch ? k : k0 + stretch, rows, columns;
     ofs_tile(m, n, 2.0 * (k1 - k0), (double)all_rows / m, &rows, &columns);
-    op->n[K0] = k0, op->n[K1] = k1, op->n[K_ALL] = k, op->n[N_ALL] = n, op->n[N_TILE] = columns, op->n[FUSE] = (uint32_t)fuse;
+    op->n[K0] = k0, op->n[K1] = k1, op->n[K_ALL] = k, op->n[N_ALL] = n, op->n[N_TILE] = columns;
+    op->n[THEN] = then, op->n[WHICH] = t->which, op->n[BIAS] = t->bias;
     op->tiles = (n + columns - 1) / columns;
-    ofs_cut(b, op, positions, 0, 2.0 * (k1 - k0) * columns, 4);
+    ofs_cut(b, op, t->positions, 0, 2.0 * (k1 - k0) * columns, 4);
     if (k - k0 <= stretch) break;
   }
 }
 
-void ofs_build_affine(ofs_builder *b, ofs_layer *l, uint32_t y, uint32_t x, int fuse) {
-  emit_product(b, l, forward_part, y, x, 0, rows_of(l->weights), columns_of(l->weights), fuse);
+void ofs_build_affine(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t y, uint32_t x, int fuse) {
+  emit_product(b, l, forward_part, a, y, x, 0, fuse ? FUSE : 0);
 }
 
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   int fuse = ofs_act_fuses(l->act) && l->act != OFS_ACT_LINEAR && !ofs_takes_logits(b, l);
-  ofs_build_affine(b, l, y, x, fuse);
+  const ofs_affine a = ofs_affine_of(l, 0, 0);
+  ofs_build_affine(b, l, &a, y, x, fuse);
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
@@ -117,8 +125,8 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uin
   return panels;
 }
 
-/* What a weight gradient is told: W (K, N) in tiles, rows of a sample, which weight, which row of the bias from 1 on. */
-enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS };
+/* What a weight gradient is told: W (K, N) in tiles, rows of a sample, which weight, which bias and row of it. */
+enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS, WG_ROW };
 
 /* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
 static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
@@ -137,30 +145,28 @@ static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t p
   if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
   p->model->kernels.gemm_tn(&g);
   if (tile || !op->n[WG_BIAS]) return;
-  real *bias = all + (l->bias_at - l->weights_at) + (size_t)(op->n[WG_BIAS] - 1) * n;
+  real *bias = all + (l->weights[op->n[WG_BIAS] - 1].at - l->weights_at) + (size_t)op->n[WG_ROW] * n;
   ofs_zero(bias, n);
   p->model->kernels.add_rows(bias, dy, rows, n);
 }
 
-static uint32_t positions_of(const ofs_layer *l) { return (uint32_t)(l->in.size / l->in.dims[l->in.rank - 1]); }
-
-ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l) {
-  uint32_t positions = positions_of(l), samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
+ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l, uint32_t positions) {
+  uint32_t samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
   if (samples > b->batch) samples = b->batch;
   uint32_t chunks = (b->batch + samples - 1) / samples;
   return (ofs_chunks){samples, chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0};
 }
 
-void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, uint32_t which, int row, uint32_t x,
+void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, const ofs_affine *a, uint32_t x,
                                uint32_t dy) {
-  uint32_t k = rows_of(&l->weights[which]), n = columns_of(&l->weights[which]), positions = positions_of(l), kb, nb;
+  uint32_t k = a->k, n = a->n, positions = a->positions, kb, nb;
   uint32_t chunks = (b->batch + c->samples - 1) / c->samples;
   double rows = (double)c->samples * positions;
   ofs_tile(ofs_min(k, TILE_K), n, 2 * rows, (double)chunks * k / ofs_min(k, TILE_K), &kb, &nb);
   uint32_t panels = n > PACK_FROM && kb < k ? emit_panels(b, l, dy, n, positions) : 0;
   ofs_op *op = ofs_build_op(b, l, weight_gradient_part, x, dy, c->partial, panels);
   op->n[WG_K] = k, op->n[WG_N] = n, op->n[WG_K_TILE] = kb, op->n[WG_N_TILE] = nb;
-  op->n[WG_POSITIONS] = positions, op->n[WG_WHICH] = which, op->n[WG_BIAS] = l->bias_size ? (uint32_t)(row + 1) : 0;
+  op->n[WG_POSITIONS] = positions, op->n[WG_WHICH] = a->which, op->n[WG_BIAS] = a->bias, op->n[WG_ROW] = a->row;
   op->units = 1;
   op->block = c->samples;
   op->tiles = ((k + kb - 1) / kb) * ((n + nb - 1) / nb);
@@ -171,36 +177,38 @@ void ofs_build_chunk_sum(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c
   if (c->partial) ofs_build_sum(b, l, c->partial, 1, c->samples);
 }
 
-/* W^T in panels; [from, to) of them */
+/* W^T in panels; [from, to) of them; op->n: K, N, which weight */
 static void turned_panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile, k = op->n[0], n = op->n[1];
   ofs_part_range(p, op, part, &from, &to, &tile);
   uint64_t last = to * OFS_PANEL < k ? to * OFS_PANEL : k;
   size_t panel = (size_t)n * OFS_PANEL;
-  p->model->kernels.turned_panels(op->at[0] + from * panel, panel, p->model->params + op->layer->kernel_at + from * panel,
+  p->model->kernels.turned_panels(op->at[0] + from * panel, panel, p->model->params + op->layer->weights[op->n[2]].at + from * panel,
                                   n, (uint32_t)(last - from * OFS_PANEL), n);
 }
 
-uint32_t ofs_build_affine_back(ofs_builder *b, ofs_layer *l, uint32_t dy) {
-  uint32_t k = rows_of(l->weights), n = columns_of(l->weights);
-  uint64_t panels = ((uint64_t)k + OFS_PANEL - 1) / OFS_PANEL;
-  uint32_t turned = ofs_build_buffer(b, panels * OFS_PANEL * n, 1), dx = ofs_build_buffer(b, l->in.size, 0);
+void ofs_build_affine_back(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t dx, uint32_t dy, int add) {
+  const uint64_t panels = ((uint64_t)a->k + OFS_PANEL - 1) / OFS_PANEL;
+  uint32_t turned = ofs_build_buffer(b, panels * OFS_PANEL * a->n, 1);
   ofs_op *op = ofs_build_op(b, l, turned_panels_part, turned, 0, 0, 0);
-  op->n[0] = k, op->n[1] = n;
-  ofs_cut(b, op, panels, 1, 8.0 * OFS_PANEL * n, 1);
-  emit_product(b, l, input_gradient_part, dx, dy, turned, n, k, 0);
-  return dx;
+  op->n[0] = a->k, op->n[1] = a->n, op->n[2] = a->which;
+  ofs_cut(b, op, panels, 1, 8.0 * OFS_PANEL * a->n, 1);
+  emit_product(b, l, input_gradient_part, a, dx, dy, turned, add ? ADD : 0);
 }
 
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  const ofs_affine a = ofs_affine_of(l, 0, 0);
   dy = ofs_build_act_backward(b, l, dy);
   if (l->trains) {
-    ofs_chunks c = ofs_build_chunks(b, l);
-    ofs_build_weight_gradient(b, l, &c, 0, 0, b->x[l->index], dy);
+    ofs_chunks c = ofs_build_chunks(b, l, a.positions);
+    ofs_build_weight_gradient(b, l, &c, &a, b->x[l->index], dy);
     ofs_build_chunk_sum(b, l, &c);
   }
-  return wanted ? ofs_build_affine_back(b, l, dy) : 0;
+  if (!wanted) return 0;
+  uint32_t dx = ofs_build_buffer(b, l->in.size, 0);
+  ofs_build_affine_back(b, l, &a, dx, dy, 0);
+  return dx;
 }
 
 const ofs_layer_kind ofs_dense_kind = {

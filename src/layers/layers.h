@@ -33,18 +33,24 @@ int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part);
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x);
 uint32_t ofs_build_dense_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
 
-/* The products of a dense layer, for others that have a kernel (K, N) over the positions of their input.
- * y = x W + b, then the layer's activation where `fuse`; dx = dy W^T. */
-void ofs_build_affine(ofs_builder *b, ofs_layer *l, uint32_t y, uint32_t x, int fuse);
-uint32_t ofs_build_affine_back(ofs_builder *b, ofs_layer *l, uint32_t dy);
+/* The products of a dense layer, for others that have a kernel (K, N) over rows of numbers: which weight it is, 1 + which
+ * one is the bias (0: none) and the row of it, K and N, and how many rows a sample has. */
+typedef struct ofs_affine {
+  uint32_t which, bias, row, k, n, positions;
+} ofs_affine;
+/* That of a weight (..., K, N) over the positions of the layer's input; row: of its bias, -1: none. */
+ofs_affine ofs_affine_of(const ofs_layer *l, uint32_t which, int row);
+/* y = x W + b, then the layer's activation where `fuse`; dx = dy W^T, or that added to dx. */
+void ofs_build_affine(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t y, uint32_t x, int fuse);
+void ofs_build_affine_back(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t dx, uint32_t dy, int add);
 /* Gradients of a layer's weights come from chunks of samples; `partial` holds those of more than one, all tensors of
  * the layer in each (0: there is one, which goes straight to the gradient). */
 typedef struct ofs_chunks {
   uint32_t samples, partial;
 } ofs_chunks;
-ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l);
-/* dW = x^T dy of weight `which` (K, N), and row `row` of the bias gradient = the sum of dy (-1: none). */
-void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, uint32_t which, int row, uint32_t x,
+ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l, uint32_t positions);
+/* dW = x^T dy, and the bias's row = the sum of dy. */
+void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, const ofs_affine *a, uint32_t x,
                                uint32_t dy);
 /* After all of them. */
 void ofs_build_chunk_sum(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c);

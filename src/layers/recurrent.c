@@ -172,7 +172,8 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   int keeps = b->kind == OFS_TRAIN;
   b->aux[i] = time_major(b, l, x, l->in.dims[1], l->n[BACKWARDS]);
   uint32_t gates = ofs_build_buffer(b, steps * width, 0);
-  ofs_build_affine(b, l, gates, b->aux[i], 0);
+  const ofs_affine kernel = ofs_affine_of(l, 0, 0);
+  ofs_build_affine(b, l, &kernel, gates, b->aux[i], 0);
   uint32_t h = ofs_build_buffer(b, (steps + l->sequences) * u, 0);
   uint32_t cells = ofs_build_buffer(b, cells_of(l, keeps ? steps : 0), 0);
   uint32_t panels = emit_panels(b, l), y = ofs_build_buffer(b, l->out.size, 0);
@@ -233,10 +234,11 @@ static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
   ofs_build_use(b, op, DC, dc);
   ofs_build_use(b, op, MASK, ofs_mask(b, l, 0));
   cut_recurrence(b, op, 2.0 * u * gates_of(l) * u + 120.0 * u);
+  const ofs_affine kernel = ofs_affine_of(l, 0, 0), recurrent = ofs_affine_of(l, 1, has_q(l) ? 1 : -1);
   if (l->trains) {
-    ofs_chunks c = ofs_build_chunks(b, l);
-    ofs_build_weight_gradient(b, l, &c, 0, 0, b->aux[i], gates);
-    ofs_build_weight_gradient(b, l, &c, 1, has_q(l) ? 1 : -1, h, has_q(l) ? cells : gates);
+    ofs_chunks c = ofs_build_chunks(b, l, kernel.positions);
+    ofs_build_weight_gradient(b, l, &c, &kernel, b->aux[i], gates);
+    ofs_build_weight_gradient(b, l, &c, &recurrent, h, has_q(l) ? cells : gates);
     ofs_build_chunk_sum(b, l, &c);
     if (l->n[RESET_FIRST]) {
       op = ofs_build_op(b, l, ofs_reset_gradient_part, gates, 0, cells, b->gradient);
@@ -244,7 +246,8 @@ static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
     }
   }
   if (!wanted) return 0;
-  uint32_t by_time = ofs_build_affine_back(b, l, gates), dx = by_time;
+  uint32_t by_time = ofs_build_buffer(b, l->in.size, 0), dx = by_time;
+  ofs_build_affine_back(b, l, &kernel, by_time, gates, 0);
   if (needs_turn(b, l->n[BACKWARDS]))
     emit_turn(b, l, dx = ofs_build_buffer(b, l->in.size, 0), by_time, l->in.dims[1], 0, 0, l->n[BACKWARDS]);
   return dx;
