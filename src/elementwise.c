@@ -171,6 +171,12 @@ static void sum_partials_f32(float *dst, const float *src, size_t stride, uint32
   }
 }
 
+static void add_scaled_f32(float *dst, const float *src, float scale, size_t n) {
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) ofs_store4(dst + i, ofs_madd4(ofs_load4(dst + i), ofs_load4(src + i), ofs_splat4(scale)));
+  for (; i < n; i++) dst[i] += src[i] * scale;
+}
+
 static void scale_u8_f32(float *y, const uint8_t *x, float scale, float offset, size_t n) {
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
@@ -261,6 +267,7 @@ void ofs_kernels_fill(ofs_kernels *k) {
   k->turned_panels = turned_panels_f32;
   k->add_rows = add_rows_f32;
   k->sum_partials = sum_partials_f32;
+  k->add_scaled = add_scaled_f32;
   k->scale_u8 = scale_u8_f32;
   k->act_forward = ofs_act_forward;
   k->act_backward = ofs_act_backward;

@@ -382,12 +382,10 @@ ofs_status ofs_guard_end(ofs_plan *p);
  * part. */
 void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb);
 
-static inline void ofs_zero(real *dst, size_t n) {
-  for (size_t i = 0; i < n; i++) dst[i] = 0;
-}
-static inline void ofs_copy(real *restrict dst, const real *restrict src, size_t n) {
-  for (size_t i = 0; i < n; i++) dst[i] = src[i];
-}
+/* ---- copy.c ---- */
+void ofs_zero(real *dst, size_t n);
+void ofs_copy(real *restrict dst, const real *restrict src, size_t n);
+
 static inline uint64_t ofs_add_sat(uint64_t a, uint64_t b) {
   return a > OFS_BYTES_MAX - b || b > OFS_BYTES_MAX ? OFS_BYTES_MAX : a + b;
 }

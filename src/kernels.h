@@ -137,6 +137,8 @@ typedef struct ofs_kernels {
   /* dst[i] = (((src[i] + src[stride + i]) + src[2 * stride + i]) + ...), `count` terms; dst may be src */
   void (*sum_partials)(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n);
 
+  /* dst[i] += src[i] * scale */
+  void (*add_scaled)(ofs_real *dst, const ofs_real *src, ofs_real scale, size_t n);
   /* y[i] = x[i] * scale + offset */
   void (*scale_u8)(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real offset, size_t n);
 

@@ -166,6 +166,10 @@ static void sum_partials_ref(ofs_real *dst, const ofs_real *src, size_t stride, 
   }
 }
 
+static void add_scaled_ref(ofs_real *dst, const ofs_real *src, ofs_real scale, size_t n) {
+  for (size_t i = 0; i < n; i++) dst[i] += src[i] * scale;
+}
+
 static void scale_u8_ref(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real offset, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = (ofs_real)x[i] * scale + offset;
 }
@@ -489,6 +493,7 @@ void ofs_kernels_fill_ref(ofs_kernels *k) {
       .turned_panels = turned_panels_ref,
       .add_rows = add_rows_ref,
       .sum_partials = sum_partials_ref,
+      .add_scaled = add_scaled_ref,
       .scale_u8 = scale_u8_ref,
       .act_forward = act_forward_ref,
       .act_backward = act_backward_ref,

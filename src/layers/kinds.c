@@ -13,6 +13,9 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_GLOBAL_MAX_POOLING2D:
     case OFS_GLOBAL_AVERAGE_POOLING1D:
     case OFS_GLOBAL_AVERAGE_POOLING2D: return &ofs_global_pool_kind;
+    case OFS_ZERO_PADDING2D:
+    case OFS_CROPPING2D: return &ofs_placed_kind;
+    case OFS_UP_SAMPLING2D: return &ofs_upsample_kind;
     case OFS_FLATTEN: return &ofs_flatten_kind;
     case OFS_RESHAPE: return &ofs_reshape_kind;
     case OFS_SIMPLE_RNN:

@@ -64,7 +64,15 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 /* The layer's gradients from its input and dy. */
 void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy);
 
-extern const ofs_layer_kind ofs_global_pool_kind;
+extern const ofs_layer_kind ofs_global_pool_kind, ofs_placed_kind, ofs_upsample_kind;
+
+/* A small image (oh, ow, c) put into a big one (h, w, c), its pixel (i, j) at (i sh + top, j sw + left) and zeros elsewhere;
+ * or taken out of it. The result is a buffer of its own. */
+uint32_t ofs_build_placed(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x, int embed);
+/* A strided slice is a cropping2d whose record has strides too. */
+#define OFS_SLICE_STRIDES 1
+/* An image (h, w, c) made sh and sw times as big, or the gradient of that, likewise. */
+uint32_t ofs_build_upsample(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x, int bilinear, int back);
 
 /* l->window of an input (H, W, C) or (W, C) by the fields size, strides (absent: the size), padding and, of convolutions,
  * dilation, which have ids one after the other from `size` on; l->out with the input's channels. */

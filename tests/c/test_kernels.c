@@ -277,6 +277,15 @@ static void test_panels(void) {
       }
 }
 
+static void add_scaled_body(size_t n, int placement, size_t offset) {
+  guarded src = input(n, placement, offset, 1), start = input(n, placement, 1, 1);
+  pair dst = pair_new(start.data, n, placement, offset + 1);
+  fast.add_scaled(dst.fast.data, src.data, 0.3f, n);
+  ref.add_scaled(dst.ref.data, src.data, 0.3f, n);
+  for (size_t i = 0; i < n; i++) CHECK_NEAR(dst.ref.data[i], start.data[i] + (double)0.3f * src.data[i], 3 * U);
+  pair_check(&dst, "add_scaled"), guard_free(&src, "add_scaled src"), guard_free(&start, "add_scaled start");
+}
+
 static void test_transpose(void) {
   for (uint32_t rows = 0; rows <= 10; rows++)
     for (uint32_t cols = 0; cols <= 10; cols++)
@@ -424,6 +433,7 @@ int main(void) {
   test_softmax();
   test_add_rows();
   test_sum_partials();
+  at_all_sizes(add_scaled_body);
   at_all_sizes(scale_body);
   test_transpose();
   test_panels();
