@@ -15,6 +15,8 @@
 #define LEAK 0.3f                               /* Keras's default slope */
 #define SQRT_HALF 0.70710678118654752440f
 #define INV_SQRT_2PI 0.39894228040143267794f
+#define SIXTH (1 / 6.0f)
+#define MISH_MOST 20.0f /* beyond it tanh(softplus(x)) is 1 */
 
 OFS_INLINE ofs_f4 ofs_activate4(uint32_t act, ofs_f4 x) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
@@ -29,11 +31,19 @@ OFS_INLINE ofs_f4 ofs_activate4(uint32_t act, ofs_f4 x) {
   case OFS_ACT_TANH: return ofs_tanh4(x);
   case OFS_ACT_SOFTPLUS: return ofs_softplus4(x);
   case OFS_ACT_SWISH: return x * ofs_sigmoid4(x);
+  case OFS_ACT_RELU6: return ofs_clamp4(x, 0, 6);
+  case OFS_ACT_HARD_SIGMOID: return ofs_clamp4(x + ofs_splat4(3), 0, 6) * ofs_splat4(SIXTH);
+  case OFS_ACT_SOFTSIGN: return x / (one + ofs_abs4(x));
+  case OFS_ACT_EXPONENTIAL: return ofs_exp4(x);
+  case OFS_ACT_MISH: {
+    ofs_f4 e = ofs_exp4(ofs_clamp4(x, -104, MISH_MOST)), n = e * (e + ofs_splat4(2));
+    return x * (n / (n + ofs_splat4(2)));
+  }
   default: return x;
   }
 }
 
-/* `at` is x for gelu and swish, y for the others. */
+/* `at` is x where OFS_ACT_OF_INPUT says so, y for the others. mish: tanh(softplus(x)) = n / (n + 2), n = e^x (e^x + 2). */
 OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
   ofs_f4 s;
@@ -50,6 +60,14 @@ OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   case OFS_ACT_TANH: return (one - at * at) * dy;
   case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
   case OFS_ACT_SWISH: s = ofs_sigmoid4(at); return (s + (at * s) * (one - s)) * dy;
+  case OFS_ACT_RELU6: return ofs_select4((at <= zero) | (at >= ofs_splat4(6)), zero, dy);
+  case OFS_ACT_HARD_SIGMOID: return ofs_select4((at <= zero) | (at >= one), zero, ofs_splat4(SIXTH) * dy);
+  case OFS_ACT_SOFTSIGN: s = one - ofs_abs4(at); return (s * s) * dy;
+  case OFS_ACT_EXPONENTIAL: return at * dy;
+  case OFS_ACT_MISH: {
+    ofs_f4 e = ofs_exp4(ofs_clamp4(at, -104, MISH_MOST)), n = e * (e + ofs_splat4(2)), m = n + ofs_splat4(2);
+    return (n / m + at * (((ofs_splat4(4) * e) * (e + one)) / (m * m))) * dy;
+  }
   default: return dy;
   }
 }

@@ -33,6 +33,11 @@ static void forward_of(uint32_t act, float *y, const float *x, size_t n) {
   case OFS_ACT_TANH: forward(OFS_ACT_TANH, y, x, n); break;
   case OFS_ACT_SOFTPLUS: forward(OFS_ACT_SOFTPLUS, y, x, n); break;
   case OFS_ACT_SWISH: forward(OFS_ACT_SWISH, y, x, n); break;
+  case OFS_ACT_RELU6: forward(OFS_ACT_RELU6, y, x, n); break;
+  case OFS_ACT_HARD_SIGMOID: forward(OFS_ACT_HARD_SIGMOID, y, x, n); break;
+  case OFS_ACT_SOFTSIGN: forward(OFS_ACT_SOFTSIGN, y, x, n); break;
+  case OFS_ACT_EXPONENTIAL: forward(OFS_ACT_EXPONENTIAL, y, x, n); break;
+  case OFS_ACT_MISH: forward(OFS_ACT_MISH, y, x, n); break;
   default: forward(OFS_ACT_LINEAR, y, x, n); break;
   }
 }
@@ -48,6 +53,11 @@ static void backward_of(uint32_t act, float *dx, const float *at, const float *d
   case OFS_ACT_TANH: backward(OFS_ACT_TANH, dx, at, dy, n); break;
   case OFS_ACT_SOFTPLUS: backward(OFS_ACT_SOFTPLUS, dx, at, dy, n); break;
   case OFS_ACT_SWISH: backward(OFS_ACT_SWISH, dx, at, dy, n); break;
+  case OFS_ACT_RELU6: backward(OFS_ACT_RELU6, dx, at, dy, n); break;
+  case OFS_ACT_HARD_SIGMOID: backward(OFS_ACT_HARD_SIGMOID, dx, at, dy, n); break;
+  case OFS_ACT_SOFTSIGN: backward(OFS_ACT_SOFTSIGN, dx, at, dy, n); break;
+  case OFS_ACT_EXPONENTIAL: backward(OFS_ACT_EXPONENTIAL, dx, at, dy, n); break;
+  case OFS_ACT_MISH: backward(OFS_ACT_MISH, dx, at, dy, n); break;
   default: forward(OFS_ACT_LINEAR, dx, dy, n); break;
   }
 }
@@ -63,7 +73,7 @@ void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n) {
 }
 
 void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
-  const float *at = act == OFS_ACT_GELU || act == OFS_ACT_SWISH ? x : y;
+  const float *at = OFS_ACT_OF_INPUT(act) ? x : y;
   size_t rest = n % 4, whole = n - rest;
   float last[4], last_at[4];
   backward_of(act, dx, at, dy, whole);

@@ -109,12 +109,6 @@ static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double s
   int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
   if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
     return ofs_refuse(err, OFS_INVALID_SPEC, place, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
-  if (w->init == OFS_INIT_VARIANCE_SCALING) {
-    double scale = w->init_count > 0 ? w->init_values[0] : 1, mode = w->init_count > 1 ? w->init_values[1] : 0;
-    double distribution = w->init_count > 2 ? w->init_values[2] : 0;
-    if (!(scale > 0 && mode >= 0 && mode <= OFS_FAN_AVG && distribution >= 0 && distribution <= OFS_DISTRIBUTION_UNIFORM))
-      return ofs_refuse(err, OFS_INVALID_SPEC, place, field, OFS_WHY_RANGE, scale, 0, 1e30);
-  }
   if (w->norm_most > 0 && w->norm_axis >= w->rank)
     return ofs_refuse(err, OFS_INVALID_SPEC, place, field + 20, OFS_WHY_RANGE, w->norm_axis, 0, w->rank - 1);
   return OFS_OK;

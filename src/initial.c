@@ -4,25 +4,15 @@
  * QR decomposition with a positive diagonal in R, which is what Keras takes too. Every vector goes through it twice,
  * which is enough (Giraud, Langou, Rozloznik 2005). Sums run in double, in four lanes, the same on every target. */
 #include "internal.h"
-#include "maths.h"
 
-static void words(const ofs_model *m, uint32_t tensor, uint64_t i, uint32_t attempt, uint32_t out[4]) {
-  const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), OFS_STREAM_INIT | tensor, attempt};
+static void words(const ofs_model *m, uint32_t tensor, uint64_t i, uint32_t out[4]) {
+  const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), OFS_STREAM_INIT | tensor, 0};
   ofs_philox(out, counter, m->key);
 }
 
-/* A standard normal, cut off at two deviations where `cut`: Marsaglia's polar method, a fresh block of words
- * for every second attempt. */
 static double normal(const ofs_model *m, uint32_t tensor, uint64_t i, int cut) {
-  uint32_t w[4];
-  for (uint32_t attempt = 0;; attempt++) {
-    if (attempt % 2 == 0) words(m, tensor, i, 1 + attempt / 2, w);
-    double a = 2.0 * ofs_uniform(w[attempt % 2 * 2]) - 1, b = 2.0 * ofs_uniform(w[attempt % 2 * 2 + 1]) - 1;
-    double s = a * a + b * b;
-    if (s >= 1 || s == 0) continue;
-    double z = a * __builtin_sqrt(-2 * (double)ofs_log((real)s) / s);
-    if (!cut || (z > -2 && z < 2)) return z;
-  }
+  const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), OFS_STREAM_INIT | tensor, 1};
+  return ofs_normal(counter, 3, 1, m->key, cut);
 }
 
 /* The deviation of a normal that is cut off at two deviations. */
@@ -81,7 +71,7 @@ static void fill(const ofs_model *m, uint32_t tensor, const ofs_weight *weight, 
   uint32_t w[4];
   for (uint64_t i = from; i < from + n; i++) {
     double v = 0;
-    if (f.how == FILL_UNIFORM && (i % 4 == 0 || i == from)) words(m, tensor, i / 4, 0, w);
+    if (f.how == FILL_UNIFORM && (i % 4 == 0 || i == from)) words(m, tensor, i / 4, w);
     if (f.how == FILL_UNIFORM) v = 2.0 * ofs_uniform(w[i % 4]) - 1;
     else if (f.how == FILL_DIAGONAL) v = i / weight->dims[1] == i % weight->dims[1];
     else if (f.how != FILL_CONSTANT) v = normal(m, tensor, i, f.how == FILL_CUT);

@@ -84,7 +84,7 @@ typedef struct ofs_wino {
  * row lie `units` apart, one after the other, all else is (rows, units). Sums and products as written, from the left;
  * s is `gate_act`, t is `act`, s'(y) v and t'(y) v are act_backward's, from the output. */
 typedef struct ofs_cell {
-  uint32_t act, gate_act; /* schema.h's ids, but for gelu, swish and softmax */
+  uint32_t act, gate_act; /* schema.h's ids of gateActivation */
   uint32_t rows, n;
   size_t units;
   ofs_real *gates;        /* lstm: i, f, g, o; gru: z, r, g */
@@ -143,9 +143,11 @@ typedef struct ofs_kernels {
   void (*scale_u8)(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real offset, size_t n);
 
   /* Activations (schema.h's ids, softmax excepted). y may be x; in backward dx may be dy, and `x` (the
-   * activation's input) is read for gelu and swish only, `y` for all others.
+   * activation's input) is read where OFS_ACT_OF_INPUT says so, `y` for all others.
    *     relu max(x, 0)   leakyRelu x or 0.3 x   elu x or e^x - 1   selu s * (x or a (e^x - 1))
-   *     gelu x (1 + erf(x / sqrt 2)) / 2   sigmoid 1 / (1 + e^-x)   softplus log(1 + e^x)   swish x sigmoid(x) */
+   *     gelu x (1 + erf(x / sqrt 2)) / 2   sigmoid 1 / (1 + e^-x)   softplus log(1 + e^x)   swish x sigmoid(x)
+   *     relu6 min(relu(x), 6)   hardSigmoid relu6(x + 3) / 6   softsign x / (1 + |x|)   exponential e^x
+   *     mish x tanh(softplus(x)) (Misra 2019) */
   void (*act_forward)(uint32_t act, ofs_real *y, const ofs_real *x, size_t n);
   void (*act_backward)(uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy, size_t n);
   /* y (rows, cols) = softmax over cols; y may be x. dx = y * (dy - sum(dy * y)); dx may be dy */

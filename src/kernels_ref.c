@@ -181,6 +181,9 @@ static void scale_u8_ref(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real
 #define LEAK ((ofs_real)0.3)                               /* Keras's default slope */
 #define SQRT_HALF ((ofs_real)0.70710678118654752440)
 #define INV_SQRT_2PI ((ofs_real)0.39894228040143267794)
+#define SIXTH (1 / (ofs_real)6)
+
+static ofs_real clamp(ofs_real x, ofs_real low, ofs_real high) { return x > high ? high : x < low ? low : x; }
 
 /* NaN fails the comparison and so goes through. */
 static ofs_real activate(uint32_t act, ofs_real x) {
@@ -194,6 +197,14 @@ static ofs_real activate(uint32_t act, ofs_real x) {
   case OFS_ACT_TANH: return ofs_tanh(x);
   case OFS_ACT_SOFTPLUS: return ofs_softplus(x);
   case OFS_ACT_SWISH: return x * ofs_sigmoid(x);
+  case OFS_ACT_RELU6: return clamp(x, 0, 6);
+  case OFS_ACT_HARD_SIGMOID: return clamp(x + 3, 0, 6) * SIXTH;
+  case OFS_ACT_SOFTSIGN: return x / (1 + (x < 0 ? -x : x));
+  case OFS_ACT_EXPONENTIAL: return ofs_exp(x);
+  case OFS_ACT_MISH: {
+    ofs_real e = ofs_exp(clamp(x, -104, 20)), n = e * (e + 2);
+    return x * (n / (n + 2));
+  }
   default: return x;
   }
 }
@@ -213,6 +224,14 @@ static ofs_real differentiate(uint32_t act, ofs_real x, ofs_real y, ofs_real dy)
   case OFS_ACT_TANH: return (1 - y * y) * dy;
   case OFS_ACT_SOFTPLUS: return -ofs_expm1(-y) * dy;
   case OFS_ACT_SWISH: s = ofs_sigmoid(x); return (s + (x * s) * (1 - s)) * dy;
+  case OFS_ACT_RELU6: return y <= 0 || y >= 6 ? 0 : dy;
+  case OFS_ACT_HARD_SIGMOID: return y <= 0 || y >= 1 ? 0 : SIXTH * dy;
+  case OFS_ACT_SOFTSIGN: s = 1 - (y < 0 ? -y : y); return (s * s) * dy;
+  case OFS_ACT_EXPONENTIAL: return y * dy;
+  case OFS_ACT_MISH: {
+    ofs_real e = ofs_exp(clamp(x, -104, 20)), n = e * (e + 2), m = n + 2;
+    return (n / m + x * (((4 * e) * (e + 1)) / (m * m))) * dy;
+  }
   default: return dy;
   }
 }
@@ -223,7 +242,7 @@ static void act_forward_ref(uint32_t act, ofs_real *y, const ofs_real *x, size_t
 
 static void act_backward_ref(
     uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy, size_t n) {
-  int needs_x = act == OFS_ACT_GELU || act == OFS_ACT_SWISH;
+  int needs_x = OFS_ACT_OF_INPUT(act);
   for (size_t i = 0; i < n; i++) dx[i] = differentiate(act, needs_x ? x[i] : 0, needs_x ? 0 : y[i], dy[i]);
 }
 

@@ -2,6 +2,8 @@
  * alone. */
 #include "random.h"
 
+#include "maths.h"
+
 void ofs_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]) {
   uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
   uint32_t k0 = key[0], k1 = key[1];
@@ -18,6 +20,21 @@ void ofs_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2
 }
 
 float ofs_uniform(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
+
+double ofs_normal(const uint32_t counter[4], int which, uint32_t by, const uint32_t key[2], int cut) {
+  uint32_t w[4], at[4] = {counter[0], counter[1], counter[2], counter[3]};
+  for (uint32_t attempt = 0;; attempt++) {
+    if (attempt % 2 == 0) {
+      ofs_philox(w, at, key);
+      at[which] += by;
+    }
+    double a = 2.0 * ofs_uniform(w[attempt % 2 * 2]) - 1, b = 2.0 * ofs_uniform(w[attempt % 2 * 2 + 1]) - 1;
+    double s = a * a + b * b;
+    if (s >= 1 || s == 0) continue;
+    double z = a * __builtin_sqrt(-2 * (double)ofs_log((ofs_real)s) / s);
+    if (!cut || (z > -2 && z < 2)) return z;
+  }
+}
 
 /* The round function: a half is at most 24 bits, so the round's number fits above it. */
 static uint32_t mix(uint32_t half, uint32_t round, uint64_t epoch, const uint32_t key[2]) {

@@ -110,6 +110,11 @@
   V("activation", ACT_SOFTPLUS, 8, "softplus")                                     \
   V("activation", ACT_SWISH, 9, "swish")                                           \
   V("activation", ACT_SOFTMAX, 10, "softmax")                                      \
+  V("activation", ACT_RELU6, 11, "relu6")                                          \
+  V("activation", ACT_HARD_SIGMOID, 12, "hardSigmoid")                             \
+  V("activation", ACT_SOFTSIGN, 13, "softsign")                                    \
+  V("activation", ACT_EXPONENTIAL, 14, "exponential")                              \
+  V("activation", ACT_MISH, 15, "mish")                                            \
   /* those of a recurrent layer: activations whose derivative follows from the output, under the same ids */ \
   V("gateActivation", GATE_LINEAR, 0, "linear")                                    \
   V("gateActivation", GATE_RELU, 1, "relu")                                        \
@@ -119,6 +124,10 @@
   V("gateActivation", GATE_SIGMOID, 6, "sigmoid")                                  \
   V("gateActivation", GATE_TANH, 7, "tanh")                                        \
   V("gateActivation", GATE_SOFTPLUS, 8, "softplus")                                \
+  V("gateActivation", GATE_RELU6, 11, "relu6")                                     \
+  V("gateActivation", GATE_HARD_SIGMOID, 12, "hardSigmoid")                        \
+  V("gateActivation", GATE_SOFTSIGN, 13, "softsign")                               \
+  V("gateActivation", GATE_EXPONENTIAL, 14, "exponential")                         \
   V("padding", PAD_VALID, 0, "valid")                                              \
   V("padding", PAD_SAME, 1, "same")                                                \
   V("padding", PAD_CAUSAL, 2, "causal") /* of conv1d: all of it before */          \
@@ -232,13 +241,17 @@
   OFS_EVERY_OPTIMIZER(F, LION, 0.001, 0)                                                                      \
   F(LION, LION_BETA1, 1, "beta1", number, "", 1, 1, 0, 0, 0.999999, default, 0.9)                             \
   F(LION, LION_BETA2, 2, "beta2", number, "", 1, 1, 0, 0, 0.9999999, default, 0.99)
+/* The highest ids, of ranges. */
+#define OFS_ACT_LAST 15
+#define OFS_GATE_LAST 14
+
 /* What all convolutions have, and all pools, under the same ids; over one axis or two. */
 #define OFS_CONV_FIELDS(F, record, symbol, axes, paddings)                                                             \
   F(record, symbol##_KERNEL_SIZE, 1, "kernelSize", integer, "", 1, axes, 1, 1, 65535, required, 0)                     \
   F(record, symbol##_STRIDES, 2, "strides", integer, "", 1, axes, 1, 1, 65535, default, 1)                             \
   F(record, symbol##_PADDING, 3, "padding", enum, "padding", 1, 1, 0, 0, paddings, default, 0)                         \
   F(record, symbol##_DILATION_RATE, 4, "dilationRate", integer, "", 1, axes, 1, 1, 65535, default, 1)                  \
-  F(record, symbol##_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                      \
+  F(record, symbol##_ACTIVATION, 5, "activation", enum, "activation", 1, 1, 0, 0, OFS_ACT_LAST, default, 0)                      \
   F(record, symbol##_USE_BIAS, 6, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                   \
   OFS_WEIGHT_FIELDS(F, record, symbol##_BIAS, 8, 18, 28, "bias", 0)
 #define OFS_POOL_FIELDS(F, record, symbol, axes)                                                                       \
@@ -316,7 +329,7 @@
   F(MODEL, MODEL_SEED, 4, "seed", integer, "", 1, 1, 0, 0, 9007199254740991, default, 0)                      \
   OFS_OPTIMIZER_FIELDS(F)                                                                                     \
   F(DENSE, DENSE_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                           \
-  F(DENSE, DENSE_ACTIVATION, 1, "activation", enum, "activation", 1, 1, 0, 0, 10, default, 0)                 \
+  F(DENSE, DENSE_ACTIVATION, 1, "activation", enum, "activation", 1, 1, 0, 0, OFS_ACT_LAST, default, 0)                 \
   F(DENSE, DENSE_USE_BIAS, 2, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                              \
   OFS_WEIGHT_FIELDS(F, DENSE, DENSE_KERNEL, 3, 13, 23, "kernel", 2)                                         \
   OFS_WEIGHT_FIELDS(F, DENSE, DENSE_BIAS, 4, 14, 24, "bias", 0)                                             \
@@ -353,12 +366,12 @@
   /* top, bottom, left, right */                                                                              \
   F(ZERO_PADDING2D, ZERO_PADDING, 0, "padding", integer, "", 4, 4, 1, 0, 16777216, default, 1)                \
   F(CROPPING2D, CROPPING, 0, "cropping", integer, "", 4, 4, 1, 0, 16777216, default, 0)                       \
-  F(RESHAPE, RESHAPE_TARGET_SHAPE, 0, "targetShape", integer, "", 1, 6, 0, 1, 16777216, required, 0)          \
+  F(RESHAPE, RESHAPE_TARGET_SHAPE, 0, "targetShape", integer, "", 1, 6, 0, -1, 16777216, required, 0)          \
   F(DROPOUT, DROPOUT_RATE, 0, "rate", number, "", 1, 1, 0, 0, 0.999999, required, 0)                          \
-  F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, 10, required, 0)      \
+  F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, OFS_ACT_LAST, required, 0)      \
   F(LSTM, LSTM_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                             \
-  F(LSTM, LSTM_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                \
-  F(LSTM, LSTM_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)         \
+  F(LSTM, LSTM_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, OFS_GATE_LAST, default, 7)                \
+  F(LSTM, LSTM_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, OFS_GATE_LAST, default, 6)         \
   F(LSTM, LSTM_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                \
   OFS_WEIGHT_FIELDS(F, LSTM, LSTM_KERNEL, 4, 14, 24, "kernel", 2)                                           \
   OFS_WEIGHT_FIELDS(F, LSTM, LSTM_RECURRENT, 5, 15, 25, "recurrent", 11)                                    \
@@ -367,8 +380,8 @@
   F(LSTM, LSTM_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)                \
   F(LSTM, LSTM_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                        \
   F(GRU, GRU_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                               \
-  F(GRU, GRU_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)                  \
-  F(GRU, GRU_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 6)           \
+  F(GRU, GRU_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, OFS_GATE_LAST, default, 7)                  \
+  F(GRU, GRU_GATE_ACT, 2, "recurrentActivation", enum, "gateActivation", 1, 1, 0, 0, OFS_GATE_LAST, default, 6)           \
   F(GRU, GRU_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                                  \
   OFS_WEIGHT_FIELDS(F, GRU, GRU_KERNEL, 4, 14, 24, "kernel", 2)                                             \
   OFS_WEIGHT_FIELDS(F, GRU, GRU_RECURRENT, 5, 15, 25, "recurrent", 11)                                      \
@@ -377,7 +390,7 @@
   F(GRU, GRU_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)  \
   F(GRU, GRU_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                          \
   F(SIMPLE_RNN, RNN_UNITS, 0, "units", integer, "", 1, 1, 0, 1, 16777216, required, 0)                        \
-  F(SIMPLE_RNN, RNN_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, 8, default, 7)           \
+  F(SIMPLE_RNN, RNN_ACTIVATION, 1, "activation", enum, "gateActivation", 1, 1, 0, 0, OFS_GATE_LAST, default, 7)           \
   F(SIMPLE_RNN, RNN_USE_BIAS, 3, "useBias", boolean, "", 1, 1, 0, 0, 1, default, 1)                           \
   OFS_WEIGHT_FIELDS(F, SIMPLE_RNN, RNN_KERNEL, 4, 14, 24, "kernel", 2)                                        \
   OFS_WEIGHT_FIELDS(F, SIMPLE_RNN, RNN_RECURRENT, 5, 15, 25, "recurrent", 11)                                 \
@@ -385,6 +398,19 @@
   F(SIMPLE_RNN, RNN_RETURN_SEQUENCES, 8, "returnSequences", boolean, "", 1, 1, 0, 0, 1, default, 0)           \
   F(SIMPLE_RNN, RNN_GO_BACKWARDS, 9, "goBackwards", boolean, "", 1, 1, 0, 0, 1, default, 0)                   \
   F(BIDIRECTIONAL, BIDIRECTIONAL_MERGE, 0, "mergeMode", enum, "merge", 1, 1, 0, 0, 3, default, 0)             \
+  F(DOT, DOT_AXES, 0, "axes", integer, "", 1, 2, 1, -6, 6, default, -1)                                       \
+  F(DOT, DOT_NORMALIZE, 1, "normalize", boolean, "", 1, 1, 0, 0, 1, default, 0)                               \
+  F(PERMUTE, PERMUTE_DIMS, 0, "dims", integer, "", 1, 6, 0, 1, 6, required, 0)                                \
+  F(REPEAT_VECTOR, REPEAT_VECTOR_N, 0, "n", integer, "", 1, 1, 0, 1, 16777216, required, 0)                   \
+  F(RESCALING, RESCALING_SCALE, 0, "scale", number, "", 1, 1, 0, -1e30, 1e30, required, 0)                    \
+  F(RESCALING, RESCALING_OFFSET, 1, "offset", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                   \
+  F(NORMALIZATION, NORMALIZATION_MEAN, 0, "mean", number, "", 1, 1024, 0, -1e30, 1e30, required, 0)           \
+  F(NORMALIZATION, NORMALIZATION_VARIANCE, 1, "variance", number, "", 1, 1024, 0, 0, 1e30, required, 0)       \
+  F(SPATIAL_DROPOUT2D, SPATIAL_DROPOUT_RATE, 0, "rate", number, "", 1, 1, 0, 0, 0.999999, required, 0)        \
+  F(GAUSSIAN_NOISE, NOISE_STDDEV, 0, "stddev", number, "", 1, 1, 0, 0, 1, required, 0)                        \
+  F(SOFTMAX, SOFTMAX_AXIS, 0, "axis", integer, "", 1, 1, 0, -6, 6, default, -1)                               \
+  OFS_WEIGHT_FIELDS(F, PRELU, PRELU_ALPHA, 0, 10, 20, "alpha", 0)                                             \
+  F(PRELU, PRELU_SHARED_AXES, 1, "sharedAxes", integer, "", 1, 6, 0, 1, 6, optional, 0)                       \
   OFS_SEQUENCE_FIELDS(F)                                                                                      \
   F(CONCATENATE, CONCATENATE_AXIS, 0, "axis", integer, "", 1, 1, 0, -6, 6, default, -1)                       \
   F(COMMON, LAYER_INPUT, 36, "input", integer, "", 1, 16, 0, -8, 1023, optional, 0)                           \

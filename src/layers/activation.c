@@ -1,12 +1,10 @@
 /* activation.c: the activation layer, and the activations that dense and conv2d carry.
  *
- * Most derivatives follow from the output alone, so the activation overwrites its input; gelu and swish need
+ * Most derivatives follow from the output alone, so the activation overwrites its input; some need
  * the input again and keep it. The last activation is left out where the loss takes logits. */
 #include "layers.h"
 
-static int needs_input(uint32_t act) { return act == OFS_ACT_GELU || act == OFS_ACT_SWISH; }
-
-int ofs_act_fuses(uint32_t act) { return !needs_input(act) && act != OFS_ACT_SOFTMAX; }
+int ofs_act_fuses(uint32_t act) { return !OFS_ACT_OF_INPUT(act) && act != OFS_ACT_SOFTMAX; }
 
 int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
   return b->kind != OFS_PREDICT && l->head && b->model->heads[l->head - 1].fused;
@@ -54,7 +52,7 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
   /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
-  int apart = (b->kind == OFS_TRAIN && needs_input(l->act)) || (l->type == OFS_ACTIVATION && !ofs_sole(b, l, 0));
+  int apart = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_sole(b, l, 0));
   if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x;
   uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
@@ -66,7 +64,7 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
   uint32_t y = b->y[l->index], dx = ofs_own(b, dy, l->out.size);
-  int input = needs_input(l->act);
+  int input = OFS_ACT_OF_INPUT(l->act);
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, y, dy, 0), l, 20);
   else
     ofs_cut(b, ofs_build_op(b, l, act_backward_part, dx, input ? b->aux[l->index] : 0, input ? 0 : y, dy), l->out.size, 0,
@@ -83,9 +81,20 @@ static ofs_status activation_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   return OFS_OK;
 }
 
+/* The activation as a layer of its own name, over the last axis: Keras's axis counts the samples as axis 0. */
+static ofs_status softmax_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  double axis = r->v[OFS_SOFTMAX_AXIS][0];
+  l->out = l->in;
+  l->act = OFS_ACT_SOFTMAX;
+  if (axis == -1 || axis == l->in.rank) return OFS_OK;
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, axis, -1, -1);
+}
+
 static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   return wanted ? ofs_build_act_backward(b, l, dy) : 0;
 }
 
 const ofs_layer_kind ofs_activation_kind = {
     .shape = activation_shape, .forward = ofs_build_act, .backward = activation_backward, .masks = 1};
+const ofs_layer_kind ofs_softmax_kind = {
+    .shape = softmax_shape, .forward = ofs_build_act, .backward = activation_backward, .masks = 1};

@@ -3,40 +3,7 @@
  * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
  * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
  * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
-#include "layers.h"
-
-/* ---- who repeats what ---- */
-
-/* An input as the output's shape sees it; of masks the last axis is 1. */
-typedef struct view {
-  uint64_t rows, size;  /* of a sample: rows of the output, numbers of the input */
-  uint32_t last, step;  /* numbers of a row; how far to the input's next, 0 or 1 */
-  uint32_t rank, dims[OFS_MAX_RANK], strides[OFS_MAX_RANK];
-} view;
-
-static view view_of(const ofs_shape *in, const ofs_shape *out, int mask) {
-  view v = {.rank = out->rank, .size = 1, .rows = 1};
-  for (uint32_t i = out->rank; i-- > 0;) {
-    uint32_t back = out->rank - i, one = mask && back == 1;
-    uint32_t n = !one && back <= in->rank ? in->dims[in->rank - back] : 1;
-    v.dims[i] = one ? 1 : out->dims[i];
-    v.strides[i] = n > 1 ? (uint32_t)v.size : 0;
-    v.size *= n;
-    if (back > 1) v.rows *= v.dims[i];
-  }
-  v.last = v.dims[v.rank - 1];
-  v.step = v.strides[v.rank - 1];
-  return v;
-}
-
-/* Where row `row` of a batch begins in the input, in rows of its own and in numbers. */
-static uint64_t offset_of(const view *v, uint64_t row, uint64_t *own_row) {
-  uint64_t at = row / v->rows * v->size;
-  row %= v->rows;
-  for (uint32_t i = v->rank - 1; i-- > 0; row /= v->dims[i]) at += row % v->dims[i] * v->strides[i];
-  *own_row = v->step ? at / v->last : at;
-  return at;
-}
+#include "view.h"
 
 /* ---- two at a time ---- */
 
@@ -69,15 +36,16 @@ static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
 static void pair_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint32_t tile, type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
-  view va = view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
-  view vb = view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
+  ofs_view va = ofs_view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
+  ofs_view vb = ofs_view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
   real scale = op->n[SCALED] ? (real)l->v[0] : 1;
-  uint64_t from, to, row_a, row_b, all = va.rows * va.last;
+  uint64_t from, to, all = va.rows * va.last;
   ofs_part_range(p, op, part, &from, &to, &tile);
   int flat = va.size == all && vb.size == all && !op->at[3] && !op->at[4];
   for (uint64_t row = from, rows = flat ? to - from : 1; row < to; row += rows) {
-    const real *a = op->at[1] + offset_of(&va, row, &row_a), *b = op->at[2] + offset_of(&vb, row, &row_b);
-    uint32_t take = taken(op, row_a, row_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
+    uint64_t at_a = ofs_view_at(&va, row), at_b = ofs_view_at(&vb, row);
+    const real *a = op->at[1] + at_a, *b = op->at[2] + at_b;
+    uint32_t take = taken(op, va.step ? at_a / va.last : at_a, vb.step ? at_b / vb.last : at_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
     real *y = op->at[0] + row * va.last;
     const real *dy = op->at[5] ? op->at[5] + row * va.last : NULL;
     for (uint64_t i = 0; i < rows * va.last; i++, a += step_a, b += step_b)
@@ -182,40 +150,8 @@ static uint32_t join_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return y;
 }
 
-/* dx = the sum of dy over what input op->n[0] repeats. */
-static void collect_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_layer *l = op->layer;
-  view v = view_of(&l->ins[op->n[0]], &l->out, 0);
-  uint64_t from, to, row_x;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  ofs_zero(op->at[0] + from * v.size, (to - from) * v.size);
-  for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
-    const real *dy = op->at[1] + row * v.last;
-    real *dx = op->at[0] + offset_of(&v, row, &row_x);
-    for (uint32_t i = 0; i < v.last; i++, dx += v.step) *dx += dy[i];
-  }
-}
-
-/* The gradient of input k, of one that has the output's shape. */
-static uint32_t collected(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t dy) {
-  if (l->ins[k].size == l->out.size) return dy;
-  uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
-  ofs_op *op = ofs_build_op(b, l, collect_part, dx, dy, 0, 0);
-  op->n[0] = k;
-  ofs_cut(b, op, 1, 0, 16.0 * (double)l->out.size, 1);
-  return dx;
-}
-
-static void scale_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t i = from; i < to; i++) op->at[0][i] = op->at[1][i] * (real)op->layer->v[0];
-}
-
 static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t to) {
-  ofs_cut(b, ofs_build_op(b, l, scale_part, to, dy, 0, 0), l->out.size, 0, 8, 16);
+  ofs_build_scale(b, l, to, dy, 1);
   return to;
 }
 
@@ -225,8 +161,8 @@ static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int want
   if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_own(b, dy, l->out.size));
   if (l->type == OFS_SUBTRACT && wanted & 2) other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
   for (uint32_t k = 1; k < l->in_count; k++)
-    if (wanted >> k & 1) ofs_give(b, l, k, collected(b, l, k, other));
-  return wanted & 1 ? collected(b, l, 0, dy) : 0;
+    if (wanted >> k & 1) ofs_give(b, l, k, ofs_build_collected(b, l, k, other));
+  return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
 /* Backwards through the results on the way: of each the share of its last input, then of the result before it. */
@@ -242,10 +178,10 @@ static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
       op->n[SIDE] = side;
       use_masks(b, l, op, k);
       ofs_build_use(b, op, 5, dy);
-      if (side) ofs_give(b, l, k, collected(b, l, k, dx));
+      if (side) ofs_give(b, l, k, ofs_build_collected(b, l, k, dx));
       else dy = dx;
     }
-  return wanted & 1 ? collected(b, l, 0, dy) : 0;
+  return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
 /* ---- concatenate ---- */

@@ -28,12 +28,21 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_MAXIMUM:
     case OFS_MINIMUM: return &ofs_join_kind;
     case OFS_CONCATENATE: return &ofs_concatenate_kind;
+    case OFS_DOT: return &ofs_dot_kind;
+    case OFS_REPEAT_VECTOR: return &ofs_repeat_vector_kind;
+    case OFS_PERMUTE: return &ofs_permute_kind;
+    case OFS_RESCALING: return &ofs_rescaling_kind;
+    case OFS_NORMALIZATION: return &ofs_normalization_kind;
+    case OFS_PRELU: return &ofs_prelu_kind;
+    case OFS_SOFTMAX: return &ofs_softmax_kind;
+    case OFS_DROPOUT:
+    case OFS_SPATIAL_DROPOUT2D:
+    case OFS_GAUSSIAN_NOISE: return &ofs_random_kind;
     case OFS_LAYER_NORMALIZATION:
     case OFS_GROUP_NORMALIZATION: return &ofs_norm_kind;
     case OFS_BATCH_NORMALIZATION: return &ofs_batch_norm_kind;
     case OFS_EMBEDDING: return &ofs_embedding_kind;
     case OFS_POSITION_EMBEDDING: return &ofs_position_kind;
-    case OFS_DROPOUT: return &ofs_dropout_kind;
     case OFS_ACTIVATION: return &ofs_activation_kind;
     default: return NULL;
   }

@@ -5,7 +5,8 @@
 #include "../internal.h"
 
 extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
-    ofs_join_kind, ofs_concatenate_kind, ofs_dropout_kind, ofs_activation_kind, ofs_recurrent_kind;
+    ofs_join_kind, ofs_concatenate_kind, ofs_dot_kind, ofs_repeat_vector_kind, ofs_permute_kind,
+    ofs_rescaling_kind, ofs_normalization_kind, ofs_prelu_kind, ofs_softmax_kind, ofs_random_kind, ofs_activation_kind, ofs_recurrent_kind;
 
 extern const ofs_layer_kind ofs_norm_kind, ofs_batch_norm_kind, ofs_embedding_kind, ofs_position_kind;
 
@@ -28,6 +29,9 @@ int ofs_act_fuses(uint32_t act);
 
 /* Part k of a layer's record, as a record of its own; 0 where there are no more. Most layers are one part. */
 int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part);
+
+/* y = (x - mean) * scale + offset by the layer's numbers (scale.c); back: y = x * scale. */
+void ofs_build_scale(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, int back);
 
 /* dense over the last axis; a convolution of 1 x 1 with stride 1 is one too. */
 uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x);

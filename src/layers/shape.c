@@ -8,11 +8,20 @@ static ofs_status flatten_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
 }
 
 static ofs_status reshape_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
+  const double *dims = r->v[OFS_RESHAPE_TARGET_SHAPE];
   double size = 1;
+  uint32_t open = OFS_MAX_RANK; /* the axis of -1 */
   l->out.rank = r->count[OFS_RESHAPE_TARGET_SHAPE];
   for (uint32_t i = 0; i < l->out.rank; i++) {
-    l->out.dims[i] = (uint32_t)r->v[OFS_RESHAPE_TARGET_SHAPE][i];
-    size *= l->out.dims[i];
+    if (dims[i] == 0 || (dims[i] < 0 && open < OFS_MAX_RANK))
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_RANGE, dims[i], 1, 16777216);
+    if (dims[i] < 0) open = i;
+    else l->out.dims[i] = (uint32_t)dims[i], size *= dims[i];
+  }
+  if (open < OFS_MAX_RANK) {
+    uint64_t rest = size <= (double)l->in.size ? l->in.size / (uint64_t)size : 1;
+    l->out.dims[open] = (uint32_t)rest;
+    size *= (double)rest;
   }
   if (size == (double)l->in.size) return OFS_OK;
   return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_PRODUCT, size,

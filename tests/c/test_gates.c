@@ -14,7 +14,8 @@
 static ofs_kernels fast, ref;
 
 static const uint32_t acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU,
-    OFS_ACT_SELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS};
+    OFS_ACT_SELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_RELU6, OFS_ACT_HARD_SIGMOID,
+    OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 /* Everything that a cell reads or writes, in blocks of their own that end with the last row's last unit. */

@@ -4,7 +4,7 @@
 
 static void test_activations(void) {
   writer w;
-  for (int act = OFS_ACT_LINEAR; act <= OFS_ACT_SOFTMAX; act++) {
+  for (int act = OFS_ACT_LINEAR; act <= OFS_ACT_LAST; act++) {
     net(&w, 5, 0, 0, OFS_LOSS_MSE);
     dense(&w, 6, act), dense(&w, 4, act), dense(&w, 3, OFS_ACT_LINEAR);
     check_net(&w, 4, 1, 0, LABEL("dense, activation %d", act));

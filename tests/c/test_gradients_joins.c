@@ -117,6 +117,32 @@ static void test_concatenate(void) {
     }
 }
 
+/* One axis or two, either of them, of each; lengths taken out, and one that is zero. */
+static void test_dot(void) {
+  static const struct { tensor a, b; double axes[2]; int count; } cases[] = {
+      {{1, {4}}, {1, {4}}, {-1}, 1},      {{1, {1}}, {1, {1}}, {1}, 1},          {{2, {3, 4}}, {2, {2, 4}}, {-1}, 1},
+      {{2, {4, 3}}, {2, {4, 2}}, {1}, 1}, {{2, {3, 4}}, {2, {4, 2}}, {2, 1}, 2}, {{2, {4, 3}}, {2, {2, 4}}, {-2, -1}, 2},
+      {{1, {4}}, {2, {3, 4}}, {-1}, 1},   {{2, {4, 3}}, {1, {4}}, {1}, 1},       {{2, {3, 4}}, {1, {4}}, {2, 1}, 2}};
+  writer w;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int normalize = 0; normalize < 2; normalize++) {
+      inputs(&w, 2, (const tensor[]){cases[i].a, cases[i].b});
+      join(&w, OFS_DOT, 2);
+      writer_values(&w, OFS_DOT_AXES, (uint16_t)cases[i].count, cases[i].axes);
+      FIELD(&w, OFS_DOT_NORMALIZE, normalize);
+      end(&w);
+      check_net(&w, 3, 1, 0, LABEL("dot, case %d, normalize %d", (int)i, normalize));
+      if (cases[i].count == 2 || cases[i].a.rank != cases[i].b.rank) continue;
+      net(&w, 3, 2, 0, OFS_LOSS_MSE); /* of one node with itself */
+      dense(&w, 4, OFS_ACT_TANH);
+      writer_record(&w, OFS_DOT), reads(&w, 2, (double[]){0, 0});
+      writer_values(&w, OFS_DOT_AXES, 1, cases[i].axes);
+      FIELD(&w, OFS_DOT_NORMALIZE, normalize);
+      end(&w);
+      check_net(&w, 3, 1, 0, LABEL("dot with itself, axis %g, normalize %d", cases[i].axes[0], normalize));
+    }
+}
+
 /* Shapes that do not fit, and numbers of inputs that there may not be. */
 static void test_refusals(void) {
   static const tensor wrong[][2] = {{{1, {3}}, {1, {4}}}, {{2, {2, 3}}, {2, {3, 2}}}, {{2, {4, 1}}, {3, {4, 2, 1}}}};
@@ -151,6 +177,7 @@ int main(void) {
   test_elementwise();
   test_wiring();
   test_concatenate();
+  test_dot();
   test_refusals();
   return check_report("gradients of joins");
 }

@@ -45,7 +45,8 @@ static void at_all_sizes(void (*body)(size_t, int, size_t)) {
 /* ---- activations ---- */
 
 static const uint32_t acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU, OFS_ACT_SELU,
-    OFS_ACT_GELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_SWISH};
+    OFS_ACT_GELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_SWISH, OFS_ACT_RELU6,
+    OFS_ACT_HARD_SIGMOID, OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL, OFS_ACT_MISH};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -54,6 +55,7 @@ static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static void exact_act(uint32_t act, double x, double *y, double *slope) {
   const double scale = 1.0507009873554804934193349852946, alpha = 1.6732632423543772848170429916717;
   const double phi = exp(-x * x / 2) / sqrt(2 * acos(-1)), big_phi = (1 + erf(x / sqrt(2))) / 2, s = sigmoid(x);
+  double t;
   switch (act) {
   case OFS_ACT_RELU: *y = x > 0 ? x : 0, *slope = x > 0; break;
   case OFS_ACT_LEAKY_RELU: *y = x > 0 ? x : 0.3 * x, *slope = x > 0 ? 1 : 0.3; break;
@@ -64,12 +66,17 @@ static void exact_act(uint32_t act, double x, double *y, double *slope) {
   case OFS_ACT_TANH: *y = tanh(x), *slope = 1 - *y * *y; break;
   case OFS_ACT_SOFTPLUS: *y = log1p(exp(x)), *slope = s; break;
   case OFS_ACT_SWISH: *y = x * s, *slope = s + x * s * (1 - s); break;
+  case OFS_ACT_RELU6: *y = fmin(fmax(x, 0), 6), *slope = x > 0 && x < 6; break;
+  case OFS_ACT_HARD_SIGMOID: *y = fmin(fmax(x + 3, 0), 6) / 6, *slope = x > -3 && x < 3 ? 1 / 6.0 : 0; break;
+  case OFS_ACT_SOFTSIGN: *y = x / (1 + fabs(x)), *slope = 1 / ((1 + fabs(x)) * (1 + fabs(x))); break;
+  case OFS_ACT_EXPONENTIAL: *y = *slope = exp(x); break;
+  case OFS_ACT_MISH: t = tanh(log1p(exp(x))), *y = x * t, *slope = t + x * (1 - t * t) * s; break;
   default: *y = x, *slope = 1; break;
   }
 }
 
 /* Forward: a function within 2.5 ulp (5 U) and at most two roundings; gelu loses against |x|, for 1 + erf
- * cancels below 0. Backward: sums of two terms of at most 1 (times 1 + |x|), each within 8 U, times dy. */
+ * cancels below 0; mish is a quotient of sums and products, of six roundings more. Backward: sums of two terms of at most 1 (times 1 + |x|), each within 8 U, times dy. */
 static void check_act_exact(uint32_t act) {
   int right = 1;
   for (int i = -2000; i <= 2000; i++) {
@@ -77,9 +84,9 @@ static void check_act_exact(uint32_t act) {
     double want, slope;
     exact_act(act, x, &want, &slope);
     ref.act_forward(act, &y, &x, 1);
-    right &= fabs(y - want) <= 8 * U * (fabs(want) + (act == OFS_ACT_GELU ? fabs(x) : 0));
+    right &= fabs(y - want) <= (act == OFS_ACT_MISH ? 12 : 8) * U * (fabs(want) + (act == OFS_ACT_GELU ? fabs(x) : 0));
     ref.act_backward(act, &dx, &x, &y, &dy, 1);
-    if (x != 0) right &= fabs(dx - slope * dy) <= 16 * U * (1 + fabs(x)) * fabs(dy);
+    if (x != 0) right &= fabs(dx - slope * dy) <= 16 * U * (1 + fabs(x)) * fmax(fabs(slope), 1) * fabs(dy);
     if (!right) {
       CHECK_MSG(
           0, "activation %u at %g: %.9g, expected %.9g; slope %.9g, expected %.9g", act, x, y, want, dx / dy, slope);
@@ -107,7 +114,7 @@ static void act_body(size_t n, int placement, size_t offset) {
       check_same(in.fast.data, y.fast.data, n, "activation in place");
 
       pair dx = pair_new(NULL, n, placement, offset + 2), over = pair_new(dy.data, n, placement, offset);
-      const int needs_x = acts[a] == OFS_ACT_GELU || acts[a] == OFS_ACT_SWISH;
+      const int needs_x = OFS_ACT_OF_INPUT(acts[a]);
       /* the one that is not read may be anything */
       const float *xs = needs_x ? x.data : NULL, *ys = needs_x ? NULL : y.ref.data;
       fast.act_backward(acts[a], dx.fast.data, xs, ys, dy.data, n);
