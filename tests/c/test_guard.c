@@ -152,6 +152,27 @@ static void test_loss_and_gradients(void) {
   free(p), free(m);
 }
 
+/* A variance that no float holds, of values that are: what is normalized by it is 0, and so is every gradient. */
+static void test_statistic(void) {
+  static writer w;
+  w.n = 0;
+  writer_record(&w, OFS_MODEL);
+  FIELD(&w, OFS_MODEL_INPUT_SHAPE, 16);
+  FIELD(&w, OFS_MODEL_LOSS, OFS_LOSS_MSE);
+  writer_record(&w, OFS_ADAM);
+  writer_record(&w, OFS_BATCH_NORMALIZATION);
+  writer_record(&w, OFS_DENSE);
+  FIELD(&w, OFS_DENSE_UNITS, 3);
+  ofs_model *m = open_model(&w, NULL);
+  ofs_plan *p = plan_with_data(m);
+  CHECK_INT(run_step(p, 0, SAMPLES, ALL), OFS_OK);
+  for (int i = 0; i < SAMPLES * 16; i++) x[i] *= 1e25f;
+  trips(m, p, ALL, OFS_FAULT_STATISTIC, 0, "a variance out of reach");
+  make_data();
+  CHECK_INT(run_step(p, 0, SAMPLES, ALL), OFS_OK);
+  free(p), free(m);
+}
+
 /* The limit: a bias's gradient is 2 (prediction - y) / outputs, over all samples and exact here. */
 static void test_limit(void) {
   static writer w;
@@ -236,6 +257,7 @@ int main(void) {
   test_activations();
   test_harmless();
   test_loss_and_gradients();
+  test_statistic();
   test_limit();
   test_wild();
   test_discard();
