@@ -3,7 +3,7 @@
  * about a megabyte with a few under way, each made when an earlier one has arrived, in the buffer that came back;
  * lists are converted slice by slice on the way. Nothing of the caller's is detached unless asked (`transfer`).
  * What data must look like is known in worker/data.js only. */
-import { ELEMENT_BYTES, copyElements, readFlat, readX, readY } from '../worker/data.js';
+import { ELEMENT_BYTES, copyElements, readFlat, readWeights, readX, readY } from '../worker/data.js';
 import { OffstageError, isRecord, show } from '../worker/errors.js';
 import { createYield } from '../worker/yield.js';
 
@@ -16,8 +16,10 @@ import { createYield } from '../worker/yield.js';
  * Data on their way.
  * @typedef {Column & Extras} Source
  * @typedef {object} Extras
- * @property {number[]} [shape] to be told with the data, where their length does not say it; they go inline then
- * @property {ArrayBufferView} [given] the caller's own array, where it is a typed one
+ * @property {'inputs' | 'outputs' | undefined} [key] of several
+ * @property {number[]} [shape] of a sample
+ * @property {boolean} [tellShape] with the data, whose length does not say it: they go inline then
+ * @property {ArrayBufferView[]} given the caller's own arrays, where they are typed ones
  */
 
 /** Up to here data go along in the request: cloning them takes less than a further round trip. */
@@ -56,14 +58,17 @@ function plain(value) {
 export function inputs(x, facts) {
   const column = readX(x, facts);
   /* One sample with an axis of samples looks like one without once it is flat, so its shape goes along. */
-  const shape = column.samples === 1 && !column.single ? [1, ...facts.inputShape] : undefined;
-  return { ...column, shape, given: givenArray(x) };
+  return { ...column, key: 'inputs', shape: facts.inputs[0].shape, tellShape: column.samples === 1 && !column.single, given: givenArrays(x, 'inputs') };
 }
 
 /** @param {unknown} y @param {DataFacts} facts @param {number} samples @returns {Source} */
 export function targets(y, facts, samples) {
-  return { ...readY(y, facts, samples), given: givenArray(y) };
+  return { ...readY(y, facts, samples), key: 'outputs', given: givenArrays(y, 'outputs') };
 }
+
+/** @param {unknown} weights of the samples @param {number} samples @returns {Source[]} none where there are none */
+export const sampleWeights = (weights, samples) =>
+  (weights === undefined ? [] : [{ ...readWeights(weights, samples), given: givenArrays(weights) }]);
 
 /**
  * Stands for x and y of a fit that trains on what storage holds under the run's name.
@@ -75,21 +80,25 @@ export const STORED = Object.freeze(/** @type {any} */ ({ stored: true }));
  * What was handed over is gone with the session that had it. @param {Source} source
  * @returns {boolean}
  */
-export const isGone = ({ given, length }) => given !== undefined && given.byteLength === 0 && length > 0;
+export const isGone = ({ given, length }) => length > 0 && given.some(({ byteLength }) => byteLength === 0);
 
 /** @param {any} cause an error @returns {OffstageError} */
 export const dataLost = (cause) => new OffstageError('DATA_LOST',
   `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`, { cause });
 
-/** @param {any} value @returns {ArrayBufferView | undefined} */
-function givenArray(value) {
-  const array = value?.data ?? value;
-  return ArrayBuffer.isView(array) ? array : undefined;
+/** @param {any} value @param {string} [key] of several @returns {ArrayBufferView[]} */
+function givenArrays(value, key = '') {
+  const all = Object(value)[key];
+  return (all ? Object.values(all) : [value]).map((each) => each?.data ?? each).filter((array) => ArrayBuffer.isView(array));
 }
 
-/** Elements of one slice. @param {Source} source */
-function stepOf({ typed, dtype, unit }) {
-  return typed ? SLICE_BYTES / ELEMENT_BYTES[dtype] : unit * Math.max(1, Math.floor(LIST_ELEMENTS / unit));
+/** @param {Column} column */
+const isTyped = ({ typed, parts }) => (parts ? parts.every(({ column }) => column.typed) : typed !== undefined);
+
+/** Elements of one slice. @param {Column} column */
+function stepOf(column) {
+  const most = isTyped(column) ? SLICE_BYTES / ELEMENT_BYTES[column.dtype] : LIST_ELEMENTS;
+  return column.unit * Math.max(1, Math.floor(most / column.unit));
 }
 
 /**
@@ -121,7 +130,8 @@ async function upload(client, sources, { transfer, check }) {
   const uploads = [];
   /* Transferred in one go only where that cannot take another source's data along, and not to this thread,
    * which would then copy all of it into wasm in one go. */
-  const separate = new Set(sources.map(({ given }, i) => given?.buffer ?? i)).size === sources.length;
+  const buffers = sources.flatMap(({ given }) => given.map(({ buffer }) => buffer));
+  const separate = new Set(buffers).size === buffers.length;
   const handOver = transfer && separate && client.mode === 'worker';
   try {
     const values = [];
@@ -133,7 +143,7 @@ async function upload(client, sources, { transfer, check }) {
       const id = ++client.lastUpload;
       uploads.push(id);
       await send(client, id, source, { handOver, check });
-      values.push({ upload: id });
+      values.push({ upload: id, ...(source.indices && { indices: source.indices }) });
     }
     check();
     if (transfer) detach(sources);
@@ -174,18 +184,22 @@ async function send(client, id, source, { handOver, check }) {
 }
 
 /** @param {Source} source */
-const isSmall = ({ dtype, length, typed, shape }) =>
-  shape !== undefined || (length * ELEMENT_BYTES[dtype] <= INLINE_BYTES && (typed || length <= LIST_ELEMENTS));
+const isSmall = (source) => source.tellShape
+  || (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES && (isTyped(source) || source.length <= LIST_ELEMENTS));
 
 /** @param {Source} source @param {boolean} transfer small data are copied, and what was given is detached */
 function inline(source, transfer) {
-  const data = (transfer ? null : ownPiece(source)) ?? copyElements(source, 0, source.length);
-  return source.shape ? { data, shape: source.shape } : data;
+  const { key, parts, samples } = source;
+  const of = (/** @type {Column} */ column, /** @type {number[]} */ shape = []) => {
+    const data = (transfer ? null : ownPiece(column)) ?? copyElements(column, 0, column.length);
+    return source.tellShape ? { data, shape: [samples, ...shape] } : data;
+  };
+  return parts && key ? { [key]: Object.fromEntries(parts.map(({ name, column, shape }) => [name, of(column, shape)])) } : of(source, source.shape);
 }
 
 /**
  * The array behind a source where it can cross as it is: of the right type, with all of an unshared buffer.
- * @param {Source} source
+ * @param {Column} column
  * @returns {Piece | null}
  */
 function ownPiece({ dtype, typed }) {
@@ -196,7 +210,7 @@ function ownPiece({ dtype, typed }) {
 
 /** @param {Source} source */
 function checkDetachable({ given }) {
-  if (!given || given.buffer instanceof ArrayBuffer) return;
+  if (given.every(({ buffer }) => buffer instanceof ArrayBuffer)) return;
   throw new OffstageError('INVALID_DATA', 'transfer: true got an array over shared memory, which cannot be handed over');
 }
 
@@ -279,8 +293,8 @@ const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));
 /** @param {Source[]} sources */
 function detach(sources) {
   const { port1 } = new MessageChannel();
-  for (const { given } of sources) {
-    if (!given || given.byteLength === 0) continue; // detached along with the one before
+  for (const given of sources.flatMap((source) => source.given)) {
+    if (given.byteLength === 0) continue; // detached along with the one before
     const refuse = (/** @type {unknown} */ cause) => {
       throw new OffstageError('INVALID_DATA', 'transfer: true got an array that cannot be handed over', { cause });
     };

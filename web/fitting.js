@@ -18,12 +18,16 @@ import { Run } from './run.js';
 /**
  * @typedef {object} Settings
  * @property {object} start of START_TRAINING's payload what is not said below
+ * @property {Record<string, number>} [classWeight] of the data, wherever they go
  * @property {boolean} resume
  * @property {boolean} otherData
  * @property {{ name: string, folder?: string, data?: boolean } | undefined} persist
  * @property {boolean} transfer
  * @property {AbortSignal | undefined} signal
  */
+
+/** What an epoch's record measures. */
+const MEASURED = /** @type {const} */ (['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy', 'outputs']);
 
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
@@ -53,8 +57,7 @@ export class Fitting {
   memoryBytes;
 
   #link;
-  #x;
-  #y;
+  #sources;
   #settings;
   /** @type {Handle} */
   #handle;
@@ -85,14 +88,12 @@ export class Fitting {
   /**
    * Posts the start before it returns where the data are small enough to go along with it.
    * @param {Link} link
-   * @param {Source} x
-   * @param {Source} y
+   * @param {Source[]} sources x, y, and the samples' weights, where they have some
    * @param {Settings} settings
    */
-  constructor(link, x, y, settings) {
+  constructor(link, sources, settings) {
     this.#link = link;
-    this.#x = x;
-    this.#y = y;
+    this.#sources = sources;
     this.#settings = settings;
     this.#firstStep = this.step = link.step;
     /** @type {Handle | undefined} */
@@ -158,7 +159,7 @@ export class Fitting {
         if (error !== client.loss) throw this.#isElsewhere && isInvalidData(error) ? dataLost(error) : error;
         if (this.#link.verdict) throw this.#link.verdict;
         this.#leave(client);
-        if (!this.#stopping && this.#x !== STORED && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
+        if (!this.#stopping && !this.#isStored && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
       }
     }
   }
@@ -173,13 +174,14 @@ export class Fitting {
 
   /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
   async #trainOn(client) {
-    const { start, resume, otherData, persist, transfer } = this.#settings;
+    const { start, classWeight, resume, otherData, persist, transfer } = this.#settings;
     const kept = this.#kept;
     if (resume && !kept && this.#link.past) this.#past = this.#link.past; // as the session that stands has said
     const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
-    const [x, y] = values instanceof Promise ? await values : values;
+    const [x, y, sampleWeight] = values instanceof Promise ? await values : values;
+    const weights = x === STORED && !this.#isStored ? {} : { sampleWeight, classWeight }; // storage has them with the data
     const completed = client.request('START_TRAINING',
-      { ...start, x, y, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#link.snapshotMs }, {
+      { ...start, x, y, ...weights, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#link.snapshotMs }, {
         progress: (payload) => this.#progress(payload),
         snapshot: (checkpoint) => {
           this.#kept = true;
@@ -191,7 +193,8 @@ export class Fitting {
     else this.state = 'training';
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
-    const { stage, stageSeconds, ...result } = await completed;
+    const { stage, stageSeconds, stepBytes, liveBytes, ...result } = await completed;
+    this.#link.measured({ stepBytes, liveBytes });
     return result;
   }
 
@@ -200,17 +203,22 @@ export class Fitting {
     const check = () => {
       if (this.#stopping) throw CANCELLED;
     };
-    return deliver(client, [this.#x, this.#y], { transfer, check });
+    return deliver(client, this.#sources, { transfer, check });
+  }
+
+  /** It was begun with what storage holds. */
+  get #isStored() {
+    return this.#sources[0] === STORED;
   }
 
   /** The page has no data to give. */
   get #isGone() {
-    return this.#x === STORED || isGone(this.#x) || isGone(this.#y);
+    return this.#isStored || this.#sources.some(isGone);
   }
 
   /** It has them no more, but storage may; the snapshot that there is tells whether those are the ones. */
   get #isElsewhere() {
-    return this.#x !== STORED && this.#isGone && this.#kept && this.#settings.persist?.data === true;
+    return !this.#isStored && this.#isGone && this.#kept && this.#settings.persist?.data === true;
   }
 
   #awaitStart() {
@@ -228,8 +236,9 @@ export class Fitting {
   }
 
   /** @param {import('../worker/protocol.js').Progress} payload */
-  #progress({ records, memoryBytes }) {
+  #progress({ records, memoryBytes, stepBytes, liveBytes }) {
     this.memoryBytes = memoryBytes;
+    this.#link.measured({ stepBytes, liveBytes });
     for (const record of records) {
       if (this.#isTold(record)) continue;
       this.latest = record;
@@ -324,12 +333,6 @@ export class Fitting {
 }
 
 /** @param {Progress} record @returns {import('./run.js').Epoch} */
-function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy }) {
-  return {
-    epoch,
-    loss,
-    ...(accuracy === undefined ? {} : { accuracy }),
-    ...(valLoss === undefined ? {} : { valLoss }),
-    ...(valAccuracy === undefined ? {} : { valAccuracy }),
-  };
+function epochOf(record) {
+  return /** @type {any} */ (Object.fromEntries(MEASURED.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]))));
 }

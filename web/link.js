@@ -216,6 +216,11 @@ export class Link {
     if (this.#hold) this.info = { ...this.info, persist: { name: this.#hold.name, storage, reason } };
   }
 
+  /** What a step of the run that is on takes. @param {{ stepBytes: number, liveBytes: number }} memory */
+  measured(memory) {
+    if (memory.stepBytes !== this.info.stepBytes) this.info = { ...this.info, ...memory };
+  }
+
   /** No run is on any more. @param {'stopped' | 'failed'} reason where no session has told of its end */
   ends(reason) {
     this.training = false;

@@ -76,6 +76,9 @@ export const signal = {
   accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value,
 };
 
+/** What is read elsewhere. @type {Rule<any>} */
+export const given = { otherwise: undefined, allowed: '', accepts: () => true };
+
 /** @type {Rule<string | URL | undefined>} */
 export const address = {
   otherwise: undefined,

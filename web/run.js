@@ -18,6 +18,7 @@
  * @property {number} [accuracy]
  * @property {number} [valLoss]
  * @property {number} [valAccuracy]
+ * @property {Record<string, import('../worker/protocol.js').OutputResult>} [outputs] of each, where there are several
  * @property {number} percent
  * @property {number} etaSeconds
  * @property {number} elapsedSeconds
@@ -35,6 +36,8 @@
  * @property {number} [accuracy]
  * @property {number} [valLoss]
  * @property {number} [valAccuracy]
+ * @property {Record<string, import('../worker/protocol.js').OutputResult>} [outputs] of each, where there are several: loss is the
+ *   sum of theirs, weighted
  */
 
 /**

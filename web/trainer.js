@@ -3,7 +3,7 @@
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
  * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../worker/errors.js';
-import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, targets, weightsToSend } from './data.js';
+import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, sampleWeights, targets, weightsToSend } from './data.js';
 import { TrainerTarget } from './events.js';
 import { Fitting, failedRun } from './fitting.js';
 import * as rule from './options.js';
@@ -23,6 +23,8 @@ import { processId } from './support.js';
  * @property {number} [validationSplit] in [0, 1), taken from the end of the data
  * @property {'error' | 'rollback'} [nonFinite] what is done about a step whose loss or gradients are not finite: the run
  *   fails; or its epoch begins anew, as it began before, at half the learning rate
+ * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
+ * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that is left out; not in validation
  * @property {number} [progressHz] most progress messages a second
  * @property {boolean} [transfer] hand the arrays over; they are detached
  * @property {boolean} [resume] go on with the run that was interrupted, or with more epochs than it had; what is not given
@@ -35,21 +37,24 @@ import { processId } from './support.js';
 
 /** @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array} NumberArray */
 /** @typedef {readonly (number | NumberArray | NestedNumbers)[]} NestedNumbers */
-/** @typedef {NumberArray | NestedNumbers | { data: NumberArray | readonly number[], shape: readonly number[] }} InputData */
-/** @typedef {NumberArray | NestedNumbers | readonly string[]} TargetData */
+/** @typedef {NumberArray | NestedNumbers | { data: NumberArray | readonly number[], shape: readonly number[] }} OneInput */
+/** @typedef {NumberArray | NestedNumbers | readonly string[]} OneTarget */
+/** @typedef {OneInput | { inputs: Record<string, OneInput> }} InputData */
+/** @typedef {OneTarget | { outputs: Record<string, OneTarget> }} TargetData */
 
-/** @typedef {{ name: string, shape: number[], data: Float32Array }} Weight */
+/** @typedef {import('../worker/protocol.js').Weight} Weight */
 
 /**
  * Of one sample: a number, a string; of many: a typed array, an array of strings.
- * @typedef {object} Prediction
+ * @typedef {object} OutputPrediction
  * @property {Float32Array} output
  * @property {any} [index]
  * @property {any} [label]
  * @property {any} [confidence]
  */
+/** Of a model with several outputs each has its own. @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction */
 
-/** @typedef {{ loss: number, accuracy?: number, samples: number }} Evaluation */
+/** @typedef {import('../worker/protocol.js').Evaluation} Evaluation */
 
 /**
  * @typedef {object} Info
@@ -60,17 +65,21 @@ import { processId } from './support.js';
  * @property {number} parameters
  * @property {number} memoryBytes
  * @property {number} startupMs from createTrainer() to a ready model
- * @property {Array<{ type: string, outputShape: number[], parameters: number, [field: string]: unknown }>} layers
- * @property {number[]} inputShape
- * @property {number[]} outputShape
- * @property {number} inputs elements of one sample
- * @property {number} outputs elements of one prediction
+ * @property {Array<{ type: string, name: string, input: string | string[], outputShape: number[], parameters: number,
+ *   [field: string]: unknown }>} layers
+ * @property {number} trainableParameters
+ * @property {number} stepBytes buffers of one step: of the latest run's, or, where there was none, of predicting one sample
+ * @property {number} liveBytes that such a step has in use at one time at least, whatever the layout
+ * @property {number[] | Record<string, number[]>} inputShape
+ * @property {import('../worker/data.js').InputFacts[]} inputs { name, shape, ... } of each
+ * @property {import('../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss, lossWeight, labels, ... } of each
+ * @property {number[]} outputShape of the first output, like classes and targets
  * @property {number} classes 0: not a classifier
  * @property {number} targets class indices of one sample; 0: y is rows only
- * @property {string} loss
+ * @property {any} loss as in the spec
  * @property {{ type: string, [field: string]: unknown }} optimizer
  * @property {string[]} metrics
- * @property {string[] | null} labels
+ * @property {string[] | Record<string, string[]> | null} labels
  * @property {number} inputScale
  * @property {number} inputOffset
  * @property {number} seed
@@ -87,6 +96,8 @@ const FIT = {
   shuffle: rule.flag(true),
   validationSplit: rule.number('a number in [0, 1)', (value) => value >= 0 && value < 1, 0),
   nonFinite: rule.oneOf(['error', 'rollback'], 'error'),
+  sampleWeight: rule.given,
+  classWeight: rule.given,
   progressHz: rule.number('a number above 0', (value) => value > 0 && value < Infinity, 10),
   transfer: rule.flag(false),
   resume: rule.flag(false),
@@ -96,7 +107,7 @@ const FIT = {
   signal: rule.signal,
 };
 
-const EVALUATE = { batchSize: rule.integer(1, 32), transfer: rule.flag(false), signal: rule.signal };
+const EVALUATE = { batchSize: rule.integer(1, 32), sampleWeight: rule.given, transfer: rule.flag(false), signal: rule.signal };
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
 
 /** What belongs to the run that is resumed, unless it is given. */
@@ -152,8 +163,9 @@ export class Trainer extends TrainerTarget {
       throwIfAborted(settings.signal);
       const stored = /** @type {unknown} */ (x) === STORED;
       const samples = stored ? STORED : inputs(x, this.info);
-      const rows = stored ? STORED : targets(y, this.info, samples.samples);
-      this.#fitting = new Fitting(this.#link, samples, rows, wanted);
+      const sources = stored ? [STORED, STORED]
+        : [samples, targets(y, this.info, samples.samples), ...sampleWeights(settings.sampleWeight, samples.samples)];
+      this.#fitting = new Fitting(this.#link, sources, wanted);
       return this.#fitting.run;
     } catch (error) {
       return failedRun(error);
@@ -174,7 +186,7 @@ export class Trainer extends TrainerTarget {
       throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
     }
     return {
-      start: { numEpochs, batchSize, shuffle, validationSplit, nonFinite, progressHz },
+      start: { numEpochs, batchSize, shuffle, validationSplit, nonFinite, progressHz }, classWeight: settings.classWeight,
       persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
     };
   }
@@ -197,15 +209,16 @@ export class Trainer extends TrainerTarget {
    * Mean loss, and accuracy where it is a metric, over the samples.
    * @param {InputData} x
    * @param {TargetData} y
-   * @param {{ batchSize?: number, signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[], signal?: AbortSignal, transfer?: boolean }} [options]
    * @returns {Promise<Evaluation>}
    */
   async evaluate(x, y, options) {
     this.#checkOpen();
-    const { signal, transfer, batchSize } = readOptions('evaluate', options, EVALUATE);
-    const samples = inputs(x, this.info);
-    return this.#ask([samples, targets(y, this.info, samples.samples)], { signal, transfer },
-      (client, values) => client.request('EVALUATE_MODEL', { x: values[0], y: values[1], batchSize }, { signal }));
+    const { signal, transfer, batchSize, sampleWeight } = readOptions('evaluate', options, EVALUATE);
+    const source = inputs(x, this.info);
+    const { samples } = source;
+    return this.#ask([source, targets(y, this.info, samples), ...sampleWeights(sampleWeight, samples)], { signal, transfer },
+      (client, [x, y, weights]) => client.request('EVALUATE_MODEL', { x, y, sampleWeight: weights, batchSize }, { signal }));
   }
 
   /**

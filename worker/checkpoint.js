@@ -49,6 +49,7 @@ const PIECE = 2 ** 18;
 const TOTALS = 'run/totals';
 /** Before the names of what a run goes back to after a step that is not finite. */
 export const BEFORE = 'rollback/';
+const HISTORY = 'history/';
 const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy']);
 const REASONS = ['finished', 'stopped', 'earlyStopping'];
 
@@ -111,8 +112,11 @@ function runSources({ totals, history }) {
     const bytes = new Uint8Array(new Float64Array(values).buffer);
     return { name, dtype: 'F64', shape: [values.length], read: (at, count) => bytes.subarray(at, at + count) };
   };
-  const measured = history.length > 0 ? MEASURED.filter((name) => name in history[0]) : [];
-  return [source(TOTALS, totals), ...measured.map((name) => source(`history/${name}`, history.map((epoch) => Number(epoch[name]))))];
+  const measuredOf = (/** @type {any} */ epoch) => MEASURED.filter((name) => name in epoch);
+  const own = history.slice(0, 1).flatMap((epoch) => measuredOf(epoch).map((name) => source(HISTORY + name, history.map((each) => Number(each[name])))));
+  const outputs = Object.entries(history[0]?.outputs ?? {}).flatMap(([output, first]) => measuredOf(first).map((name) =>
+    source(`${HISTORY}${output}/${name}`, history.map((each) => Number(each.outputs?.[output][name])))));
+  return [source(TOTALS, totals), ...own, ...outputs];
 }
 
 /** What a run may go back to, in the order and shapes of the weights. @param {Uint8Array} before @param {Source[]} weights @returns {Source[]} */
@@ -262,7 +266,7 @@ function readRun(given, tensors) {
   if (run.ended !== null && !REASONS.includes(run.ended)) refuse(`run.ended is ${show(run.ended)}`);
   if (typeof run.fingerprint !== 'string') refuse(`run.fingerprint is ${show(run.fingerprint)}, expected a string`);
   const totals = takeDoubles(tensors, TOTALS) ?? [];
-  if (totals.length !== 3) refuse(`${TOTALS} holds ${totals.length} numbers, expected 3`);
+  if (totals.length < 3) refuse(`${TOTALS} holds ${totals.length} numbers, expected 3 at least`);
   const history = takeHistory(tensors);
   const open = run.epoch - history.length; // 1: its last epoch is under way
   if (open !== 1 && !(open === 0 && run.batch === (run.epoch && batches))) {
@@ -271,16 +275,25 @@ function readRun(given, tensors) {
   return /** @type {RunState} */ ({ ...run, settings, totals, history });
 }
 
-/** @param {Map<string, Tensor>} tensors @returns {import('./protocol.js').EpochResult[]} */
+/** Of several outputs a column has the output's name before its own. @param {Map<string, Tensor>} tensors @returns {import('./protocol.js').EpochResult[]} */
 function takeHistory(tensors) {
-  const columns = MEASURED.map((name) => /** @type {const} */ ([name, takeDoubles(tensors, `history/${name}`)]));
-  const loss = columns[0][1] ?? [];
-  const there = columns.flatMap(([name, values]) => (values ? [{ name, values }] : []));
-  for (const { name, values } of there) {
-    if (values.length !== loss.length) refuse(`history/${name} has ${values.length} epochs, history/loss ${loss.length}`);
+  const columns = [...tensors.keys()].filter((name) => name.startsWith(HISTORY)).flatMap((tensor) => {
+    const path = tensor.slice(HISTORY.length).split('/');
+    const name = /** @type {any} */ (path.pop());
+    if (path.length > 1 || !MEASURED.includes(name)) return []; // is refused with what nobody knows
+    return [{ output: path[0], name, values: /** @type {number[]} */ (takeDoubles(tensors, tensor)) }];
+  });
+  const epochs = columns.find(({ output, name }) => output === undefined && name === 'loss')?.values.length ?? 0;
+  for (const { output, name, values } of columns) {
+    if (values.length !== epochs) refuse(`history of ${output === undefined ? '' : `${output}/`}${name} has ${values.length} epochs, history/loss ${epochs}`);
   }
-  return loss.map((_, i) => /** @type {import('./protocol.js').EpochResult} */ (
-    Object.fromEntries([['epoch', i + 1], ...there.map(({ name, values }) => [name, values[i]])])));
+  const outputs = [...new Set(columns.flatMap(({ output }) => output ?? []))];
+  const measured = (/** @type {number} */ i, /** @type {string | undefined} */ of) =>
+    columns.flatMap(({ output, name, values }) => (output === of ? [[name, values[i]]] : []));
+  return Array.from({ length: epochs }, (_, i) => /** @type {import('./protocol.js').EpochResult} */ (Object.fromEntries([
+    ['epoch', i + 1], ...measured(i, undefined),
+    ...(outputs.length ? [['outputs', Object.fromEntries(outputs.map((output) => [output, Object.fromEntries(measured(i, output))]))]] : []),
+  ])));
 }
 
 /** @param {Map<string, Tensor>} tensors @param {string} name @returns {number[] | null} */
@@ -321,11 +334,18 @@ function readRecord(given, i) {
 
 /** @param {any} given @param {string} what @returns {import('./protocol.js').EpochResult} */
 function readMetrics(given, what) {
-  const numbers = Object.entries(fieldsOf(given, ['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy'], what)).map(([name, value]) => {
+  const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...MEASURED], what);
+  const each = outputs === undefined ? [] : Object.entries(fieldsOf(outputs, null, `${what}.outputs`)).map(([name, measured]) =>
+    [name, readNumbers(fieldsOf(measured, [...MEASURED], `${what}.outputs.${name}`), `${what}.outputs.${name}`)]);
+  return { ...readNumbers(own, what), ...(outputs !== undefined && { outputs: Object.fromEntries(each) }) };
+}
+
+/** @param {Record<string, any>} given @param {string} what @returns {any} */
+function readNumbers(given, what) {
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => {
     if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(value)) refuse(`${what}.${name} is ${show(value)}`);
     return [name, Number(value)];
-  });
-  return Object.fromEntries(numbers);
+  }));
 }
 
 /** @param {any} given @param {string[] | null} allowed @param {string} what */

@@ -9,10 +9,10 @@
 import { OffstageError } from './errors.js';
 import { createMemory, openSharedMemory } from './memory.js';
 import { explain, explainFault } from './refusal.js';
-import { readSchema } from './spec.js';
+import { readSchema } from './schema.js';
 import { Threads } from './threads.js';
 
-/** @typedef {import('./spec.js').Schema} Schema */
+/** @typedef {import('./schema.js').Schema} Schema */
 /**
  * @typedef {object} CoreOptions
  * @property {number} [threads]  that compute, this one included: more than one in a module with threads only
@@ -318,8 +318,8 @@ export class Core {
   /** Bytes of a plan's buffers, and of those needed at one time at least. @param {number} plan */
   planMemory(plan) {
     this.#wasm.plan_memory(plan, this.#out);
-    const [buffers, live] = this.#mail();
-    return { buffers, live };
+    const [stepBytes, liveBytes] = this.#mail();
+    return { stepBytes, liveBytes };
   }
 
   /** A copy of `n` floats. @param {number} address @param {number} n */

@@ -1,11 +1,12 @@
 /* data.js: x and y in every form that the contract allows, checked and described as one column of numbers.
  *
  * A column tells type, length and samples at once, from the first elements alone, and reads the others piece by
- * piece, into any place: what is huge is never converted in one go, nor copied twice. Forms, shapes and lengths
- * are judged here; finiteness and the range of class indices are C's to check, once the numbers are where it
- * sees them. */
+ * piece, into any place: what is huge is never converted in one go, nor copied twice. Several inputs, or outputs, are
+ * one column too: a row of it has one behind the other. Forms, shapes and lengths are judged here; finiteness and the
+ * range of class indices once the numbers are where the core sees them. */
 
-import { OffstageError, checkFields, elementsOf, oneOf, show } from './errors.js';
+import { readArray, refuse, same, typedKind } from './arrays.js';
+import { OffstageError, checkFields, oneOf, show } from './errors.js';
 
 /** @typedef {'float32' | 'uint8' | 'int32'} DType */
 /** @typedef {Float32Array | Uint8Array | Int32Array} Piece  of a column: an array of its type */
@@ -17,60 +18,72 @@ import { OffstageError, checkFields, elementsOf, oneOf, show } from './errors.js
  * @property {boolean} single            x: the shape is that of one sample, without an axis of samples
  * @property {any} typed                 the caller's array, where it is one of numbers; else undefined
  * @property {number} unit               elements that are read together
- * @property {(target: Piece, begin: number) => void} read  fills it with the elements from `begin` on, which `unit`
- *   divides as it does the target's length; INVALID_DATA where they are of another form than the first
+ * @property {(target: Piece, begin: number) => void} read  as of Read
+ * @property {number} indices            y of several outputs: a bit for each that is given in class indices; else 0
+ * @property {Part[]} [parts]            several inputs or outputs, of which it is made
  */
+/** @typedef {{ name: string, column: Column, shape: number[] }} Part  shape: of a sample */
 /**
  * What data is checked against; a part of MODEL_READY's payload.
  * @typedef {object} DataFacts
- * @property {number[]} inputShape
- * @property {number[]} outputShape
- * @property {number} inputs    elements of one sample
- * @property {number} outputs   elements of one prediction
- * @property {number} classes   0: no classifier
+ * @property {InputFacts[]} inputs
+ * @property {OutputFacts[]} outputs
+ * @property {number} inputScale
+ * @property {number} inputOffset
+ */
+/**
+ * @typedef {object} InputFacts
+ * @property {string} name
+ * @property {number[]} shape   of one sample
+ * @property {number} size      elements of one sample
+ * @property {number} below     an embedding reads it: indices from 0 to below this; 0: none does
+ */
+/**
+ * @typedef {object} OutputFacts
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {number} size      elements of one prediction
+ * @property {number} classes   0: no classifier; 2 for one sigmoid unit
  * @property {number} targets   class indices a sample; 0: y has no integer form
  * @property {string[] | null} labels
  */
-/** @typedef {Piece | Float64Array} Target */
-/** @typedef {(element: any, position: number) => number} Convert  of what is no number */
-/**
- * @typedef {object} Read
- * @property {'uint8' | 'integer' | 'real' | 'numbers' | 'strings'} kind
- * @property {number} length
- * @property {number[] | null} shape  null: a flat array, whose length alone counts
- * @property {any} typed
- * @property {number} unit
- * @property {any} first  element
- * @property {(target: Target, begin: number, convert?: Convert) => void} read
- */
+/** @typedef {import('./arrays.js').Read} Read */
+/** @typedef {import('./arrays.js').Convert} Convert */
 
-const DEEPEST = 8; // axes of nested arrays: six of a sample, one of samples, and one to be wrong by
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
+
+/** Elements of a row: of all inputs or outputs. @param {{ size: number }[]} list */
+export const rowOf = (list) => list.reduce((sum, { size }) => sum + size, 0);
+
+/** Numbers of an output in a row of y. @param {OutputFacts} output @param {boolean | number} indices */
+const widthOf = ({ targets, size }, indices) => (indices ? targets : size);
+
+/** Likewise of all outputs. @param {OutputFacts[]} outputs @param {number} indices */
+export const widthsOf = (outputs, indices) => outputs.map((output, k) => widthOf(output, (indices >> k) & 1));
 
 /**
  * @param {any} x
  * @param {DataFacts} facts
  * @returns {Column}
  */
-export function readX(x, facts) {
-  const { kind, length, shape, typed, unit, read } = readArray(x, 'x');
-  const { inputs, inputShape } = facts;
-  if (kind === 'strings') refuse(`x holds strings, expected numbers of shape [n, ${inputShape.join(', ')}]`);
-  const dtype = kind === 'uint8' ? 'uint8' : 'float32';
-  if (shape === null || (shape.length === 1 && inputShape.length !== 1)) {
-    if (length === 0 || length % inputs !== 0) {
-      refuse(`x has ${length} elements, expected a multiple of ${inputs} (inputShape [${inputShape.join(', ')}])`);
-    }
-    return { dtype, length, samples: length / inputs, single: length === inputs, typed, unit, read };
-  }
-  const single = same(shape, inputShape);
-  const many = same(shape.slice(1), inputShape) || (shape.length === 2 && shape[1] === inputs);
-  if (!single && !many) {
-    refuse(`x has shape [${shape.join(', ')}], expected [n, ${inputShape.join(', ')}] or, for one sample, ` +
-      `[${inputShape.join(', ')}]`);
-  }
-  return { dtype, length, samples: single ? 1 : shape[0], single, typed, unit, read };
+export function readX(x, { inputs, inputScale, inputOffset }) {
+  const given = namedParts(x, 'x', 'inputs', inputs);
+  const columns = inputs.map((input, k) => readInput(given[k], input, inputs.length > 1 || given[k] !== x ? `x.inputs.${input.name}` : 'x'));
+  if (columns.length === 1) return columns[0];
+  const many = columns.findIndex(({ single }) => !single);
+  const { samples } = columns[Math.max(0, many)];
+  columns.forEach((column, k) => {
+    if (column.samples !== samples) refuse(`x.inputs.${inputs[k].name} has ${column.samples} samples, expected ${samples} as x.inputs.${inputs[Math.max(0, many)].name} has`);
+  });
+  const dtype = columns.every((column) => column.dtype === 'uint8') ? 'uint8' : 'float32';
+  const scale = Math.fround(inputScale);
+  const offset = Math.fround(inputOffset);
+  const scaled = (/** @type {number} */ value) => Math.fround(value * scale) + offset;
+  return interleave(dtype, samples, many < 0, inputs.map(({ name, shape, size, below }, k) => ({
+    name, shape, size, column: columns[k],
+    convert: dtype === 'float32' && columns[k].dtype === 'uint8' && !below ? scaled : null, // as the core does with bytes
+  })));
 }
 
 /**
@@ -79,94 +92,182 @@ export function readX(x, facts) {
  * @param {number} samples  how many x has
  * @returns {Column}
  */
-export function readY(y, facts, samples) {
-  const given = readArray(y, 'y');
+export function readY(y, { outputs }, samples) {
+  const given = namedParts(y, 'y', 'outputs', outputs);
+  const columns = outputs.map((output, k) => readOutput(given[k], output, samples, outputs.length > 1 || given[k] !== y ? `y.outputs.${output.name}` : 'y'));
+  if (columns.length === 1) return columns[0];
+  let indices = 0;
+  columns.forEach((column, k) => (indices |= column.dtype === 'int32' ? 1 << k : 0));
+  const parts = outputs.map((output, k) => ({
+    name: output.name, shape: output.shape, column: columns[k], convert: null, size: widthOf(output, columns[k].dtype === 'int32'),
+  }));
+  return { ...interleave('float32', samples, false, parts), indices };
+}
+
+/**
+ * What is given for each input or output: { inputs: { name: data } }, or the data of the only one.
+ * @param {any} given @param {string} what @param {'inputs' | 'outputs'} key @param {{ name: string }[]} wanted
+ * @returns {any[]}
+ */
+function namedParts(given, what, key, wanted) {
+  const names = wanted.map(({ name }) => name);
+  const named = given !== null && typeof given === 'object' && key in given;
+  if (!named) return names.length === 1 ? [given] : refuse(`${what} is ${show(given)}, expected { ${key}: { ${names.join(', ')} } }`);
+  const { [key]: parts } = checkFields(given, [key], what, 'INVALID_DATA');
+  const checked = checkFields(parts, names, `${what}.${key}`, 'INVALID_DATA');
+  return names.map((name) => (Object.hasOwn(checked, name) ? checked[name] : refuse(`${what}.${key}.${name} is missing, expected data`)));
+}
+
+/**
+ * Columns side by side, as one.
+ * @param {DType} dtype @param {number} samples @param {boolean} single
+ * @param {(Part & { size: number, convert: ((value: number) => number) | null })[]} parts
+ * @returns {Column}
+ */
+function interleave(dtype, samples, single, parts) {
+  const row = rowOf(parts);
+  return {
+    dtype, length: samples * row, samples, single, unit: row, parts, indices: 0, typed: undefined,
+    read(target, begin) {
+      const rows = target.length / row;
+      let at = 0;
+      for (const { column, size, convert } of parts) {
+        const piece = copyElements(column, (begin / row) * size, rows * size);
+        for (let i = 0; i < rows; i++) {
+          for (let k = 0; k < size; k++) target[i * row + at + k] = convert ? convert(piece[i * size + k]) : piece[i * size + k];
+        }
+        at += size;
+      }
+    },
+  };
+}
+
+/** @param {any} x @param {InputFacts} input @param {string} name @returns {Column} */
+function readInput(x, { shape: one, size }, name) {
+  const { kind, length, shape, typed, unit, read } = readArray(x, name);
+  if (kind === 'strings') refuse(`${name} holds strings, expected numbers of shape [n, ${one.join(', ')}]`);
+  const column = { dtype: /** @type {DType} */ (kind === 'uint8' ? 'uint8' : 'float32'), length, typed, unit, read, indices: 0 };
+  if (shape === null || (shape.length === 1 && one.length !== 1)) {
+    if (length === 0 || length % size !== 0) {
+      refuse(`${name} has ${length} elements, expected a multiple of ${size} (inputShape [${one.join(', ')}])`);
+    }
+    return { ...column, samples: length / size, single: length === size };
+  }
+  const single = same(shape, one);
+  const many = same(shape.slice(1), one) || (shape.length === 2 && shape[1] === size);
+  if (!single && !many) {
+    refuse(`${name} has shape [${shape.join(', ')}], expected [n, ${one.join(', ')}] or, for one sample, [${one.join(', ')}]`);
+  }
+  return { ...column, samples: single ? 1 : shape[0], single };
+}
+
+/** @param {any} y @param {OutputFacts} output @param {number} samples @param {string} name @returns {Column} */
+function readOutput(y, output, samples, name) {
+  const given = readArray(y, name);
   const { kind, length, typed, unit } = given;
-  const convert = kind === 'strings' ? indexOfName(given.first, facts) : undefined;
-  const indices = formOfY(given, facts, samples) === 'indices';
-  const read = indices && !(typed instanceof Int32Array) ? readIndices(given, facts, convert) : given.read;
-  return { dtype: indices ? 'int32' : 'float32', length, samples, single: false, typed, unit, read };
+  const convert = kind === 'strings' ? indexOfName(given.first, output, name) : undefined;
+  const indices = formOfY(given, output, samples, name) === 'indices';
+  const read = indices && !(typed instanceof Int32Array) ? readIndices(given, output, name, convert) : given.read;
+  return { dtype: indices ? 'int32' : 'float32', length, samples, single: false, typed, unit, read, indices: 0 };
 }
 
 /**
  * Class indices, or rows of outputs: told by kind and shape, never by the values.
- * @param {Read} read @param {DataFacts} facts @param {number} samples
+ * @param {Read} read @param {OutputFacts} output @param {number} samples @param {string} name
  * @returns {'indices' | 'rows'}
  */
-function formOfY({ kind, length, shape }, facts, samples) {
-  const { outputs, outputShape, targets } = facts;
-  const rows = `rows of ${outputs} number${outputs === 1 ? '' : 's'}`;
+function formOfY({ kind, length, shape }, { size, shape: one, targets }, samples, name) {
+  const rows = `rows of ${size} number${size === 1 ? '' : 's'}`;
   if (shape === null || shape.length === 1) {
     const indices = targets > 0 && kind !== 'real';
     if (indices && length === samples * targets) return 'indices';
-    if (!indices && length === samples * outputs) return 'rows';
+    if (!indices && length === samples * size) return 'rows';
     const wanted = targets === 0
-      ? `${samples * outputs} (${rows})`
+      ? `${samples * size} (${rows})`
       : indices ? `${samples * targets} class indices, or ${rows} as nested arrays or one flat Float32Array`
-        : `${samples * outputs} (${rows}), or class indices as an integer typed array or number[]`;
-    refuse(`y has ${length} elements for ${samples} samples, expected ${wanted}`);
+        : `${samples * size} (${rows}), or class indices as an integer typed array or number[]`;
+    refuse(`${name} has ${length} elements for ${samples} samples, expected ${wanted}`);
   }
   const of = (/** @type {number[]} */ tail) => same(shape, [samples, ...tail]);
-  if (targets > 0 && kind !== 'real' && of(outputShape.slice(0, -1))) return 'indices';
-  if (kind !== 'strings' && (of(outputShape) || of([outputs]))) return 'rows';
-  const wanted = targets === 0 ? '' : `, or class indices [${[samples, ...outputShape.slice(0, -1)].join(', ')}]`;
-  refuse(`y has shape [${shape.join(', ')}] for ${samples} samples, ` +
-    `expected [${[samples, ...outputShape].join(', ')}]${wanted}`);
+  if (targets > 0 && kind !== 'real' && of(one.slice(0, -1))) return 'indices';
+  if (kind !== 'strings' && (of(one) || of([size]))) return 'rows';
+  const wanted = targets === 0 ? '' : `, or class indices [${[samples, ...one.slice(0, -1)].join(', ')}]`;
+  refuse(`${name} has shape [${shape.join(', ')}] for ${samples} samples, expected [${[samples, ...one].join(', ')}]${wanted}`);
 }
 
 /**
  * @param {string} first  name
- * @param {DataFacts} facts
+ * @param {OutputFacts} output
+ * @param {string} name  of the data
  * @returns {Convert}
  */
-function indexOfName(first, { labels, targets }) {
+function indexOfName(first, { labels, targets }, name) {
   if (!labels || targets === 0) {
     const why = labels ? 'takes rows of numbers' : 'has no labels';
-    refuse(`y holds class names (${show(first)}), but the model ${why}`);
+    refuse(`${name} holds class names (${show(first)}), but the model ${why}`);
   }
   const index = new Map(labels.map((label, i) => [label, i]));
-  return (name, position) => index.get(name) ??
-    refuse(`y[${position}] is ${show(name)}, expected one of the labels ${oneOf(labels)}`);
+  return (label, position) => index.get(label) ??
+    refuse(`${name}[${position}] is ${show(label)}, expected one of the labels ${oneOf(labels)}`);
 }
 
 /**
  * Class indices that lie in something else than an Int32Array.
- * @param {Read} given @param {DataFacts} facts @param {Convert} [convert]
+ * @param {Read} given @param {OutputFacts} output @param {string} name @param {Convert} [convert]
  * @returns {Column['read']}
  */
-function readIndices({ read }, { classes, targets }, convert) {
+function readIndices({ read }, output, name, convert) {
   return (target, begin) => {
     const values = new Float64Array(target.length);
     read(values, begin, convert);
     for (let i = 0; i < values.length; i++) {
       target[i] = values[i];
-      if (target[i] !== values[i]) throw badIndex(begin + i, values[i], classes, targets);
+      if (target[i] !== values[i]) throw badIndex(name, begin + i, values[i], output);
     }
   };
 }
 
 /**
- * @param {number} element  position in y
- * @param {number} value
- * @param {number} classes
- * @param {number} targets
+ * The samples' weights in the loss.
+ * @param {any} given @param {number} samples
+ * @returns {Column}
  */
-export function badIndex(element, value, classes, targets) {
+export function readWeights(given, samples) {
+  const { kind, length, shape, typed, unit, read } = readArray(given, 'sampleWeight');
+  if (kind === 'strings' || length !== samples || (shape && shape[0] !== samples)) {
+    refuse(`sampleWeight has ${kind === 'strings' ? 'strings' : `${length} elements`}, expected a number for each of ${samples} samples`);
+  }
+  return { dtype: 'float32', length, samples, single: false, typed, unit, read, indices: 0 };
+}
+
+/**
+ * @param {string} name
+ * @param {number} element  position in the output's indices
+ * @param {number} value
+ * @param {OutputFacts} output
+ */
+export function badIndex(name, element, value, { classes, targets }) {
   const sample = Math.floor(element / targets);
   const where = targets > 1 ? `${sample}, position ${element % targets}` : `${sample}`;
-  return new OffstageError('INVALID_DATA', `y: the class index of sample ${where} is ${value}, ` +
+  return new OffstageError('INVALID_DATA', `${name}: the class index of sample ${where} is ${value}, ` +
     `expected an integer from 0 to ${classes - 1}`);
 }
 
 /**
- * @param {'x' | 'y'} name
- * @param {number} element  position in the array
+ * @param {string} name
+ * @param {number} element  position in rows
  * @param {number} value
- * @param {number} width    elements a sample
+ * @param {{ name: string, size: number, below?: number }[]} list  what a row has
+ * @param {'inputs' | 'outputs'} key
  */
-export function badNumber(name, element, value, width) {
-  return new OffstageError('INVALID_DATA', `${name} holds ${value} in sample ${Math.floor(element / width)}, ` +
-    `element ${element % width}: expected finite numbers`);
+export function badNumber(name, element, value, list, key) {
+  const row = rowOf(list);
+  let at = element % row;
+  let k = 0;
+  while (at >= list[k].size) at -= list[k++].size;
+  const below = list[k].below ?? 0;
+  return new OffstageError('INVALID_DATA', `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} in sample ${
+    Math.floor(element / row)}, element ${at}: expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads` : 'finite numbers'}`);
 }
 
 /**
@@ -194,134 +295,5 @@ export function readFlat(value, name) {
   const list = Array.isArray(value) && typeof value[0] === 'number';
   if (!list && !(typedKind(value) && typeof (value[0] ?? 0) === 'number')) return null;
   const { length, typed, unit, read } = readArray(value, name);
-  return { dtype: 'float32', length, samples: 1, single: true, typed, unit, read };
-}
-
-/** @param {any} value @param {string} name @returns {Read} */
-function readArray(value, name) {
-  if (value === undefined || value === null) refuse(`${name} is ${value === null ? 'null' : 'missing'}, expected data`);
-  const plain = readPlain(value, name);
-  if (plain) return plain;
-  if (typeof value === 'object' && 'inputs' in value) {
-    throw new OffstageError('UNSUPPORTED', `${name} names several inputs, and models have one: expected an array`);
-  }
-  if (typeof value !== 'object' || !('data' in value || 'shape' in value)) {
-    refuse(`${name} is ${show(value)}, expected a typed array, nested arrays of numbers, or { data, shape }`);
-  }
-  const { data, shape: given } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
-  const shape = Array.isArray(given) ? elementsOf(given) : [];
-  const ok = shape.length > 0 && shape.length === given.length && shape.every((size) => Number.isSafeInteger(size) && size > 0);
-  if (!ok) refuse(`${name}.shape is ${show(given)}, expected an array of positive integers`);
-  const read = readPlain(data, name) ??
-    refuse(`${name}.data is ${data === undefined ? 'missing' : show(data)}, expected a typed array or an array of numbers`);
-  const product = shape.reduce((a, b) => a * b, 1);
-  if (read.shape !== null) refuse(`${name}.data is nested, expected a flat array beside a shape`);
-  if (read.length !== product) {
-    refuse(`${name}.data has ${read.length} elements, expected ${product} for shape [${shape.join(', ')}]`);
-  }
-  return { ...read, shape };
-}
-
-/** @param {any} value @param {string} name @returns {Read | null}  null: neither a typed array nor lists */
-function readPlain(value, name) {
-  const kind = typedKind(value);
-  if (kind) return readTyped(value, kind, name);
-  return Array.isArray(value) ? readLists(value, name) : null;
-}
-
-/** @param {any} value @returns {'uint8' | 'integer' | 'real' | null} */
-function typedKind(value) {
-  if (!ArrayBuffer.isView(value) || value instanceof DataView) return null;
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag.startsWith('Uint8')) return 'uint8';
-  return tag.startsWith('Float') ? 'real' : 'integer';
-}
-
-/** @param {any} typed @param {'uint8' | 'integer' | 'real'} kind @param {string} name @returns {Read} */
-function readTyped(typed, kind, name) {
-  const { length } = typed;
-  const big = typeof typed[0] === 'bigint'; // these become doubles, which say what is no index
-  return {
-    kind, length, shape: null, typed: big ? undefined : typed, unit: 1, first: typed[0],
-    read(target, begin) {
-      if (typed.length !== length) refuse(`${name} has ${typed.length} elements, and had ${length} when it was given`);
-      const part = typed.subarray(begin, begin + target.length);
-      target.set(big ? Float64Array.from(part, Number) : part);
-    },
-  };
-}
-
-/** Nested arrays, or a flat one, whose shape the first elements tell. @param {any[]} value @param {string} name @returns {Read} */
-function readLists(value, name) {
-  /** @type {number[]} */
-  const shape = [];
-  let node = /** @type {any} */ (value);
-  for (; Array.isArray(node) || typedKind(node); node = node[0]) {
-    shape.push(node.length);
-    if (node.length === 0) refuse(`${name}${'[0]'.repeat(shape.length - 1)} is empty`);
-    if (shape.length > DEEPEST) refuse(`${name} is nested deeper than ${DEEPEST} arrays`);
-    if (typedKind(node)) break;
-  }
-  const leaf = typedKind(node);
-  const length = shape.reduce((a, b) => a * b, 1);
-  const unit = length / shape[0];
-  const lists = { value, shape, leaf, wanted: typeof node === 'string' ? 'string' : 'number', name };
-  return {
-    kind: typeof node === 'string' ? 'strings' : leaf ?? 'numbers',
-    length, shape: shape.length === 1 ? null : shape, typed: undefined, unit, first: node,
-    read: (target, begin, convert) => fill(target, lists, begin / unit, (begin + target.length) / unit, convert),
-  };
-}
-
-/**
- * The elements of lists [from, to) of the first axis, in order.
- * @param {Target} target
- * @param {{ value: any, shape: number[], leaf: string | null, wanted: string, name: string }} lists
- * @param {number} from
- * @param {number} to
- * @param {Convert} [convert]
- */
-function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
-  const at = shape.map(() => 0);
-  const path = (/** @type {number} */ depth) => name + at.slice(0, depth).map((i) => `[${i}]`).join('');
-  const last = shape.length - 1;
-  const before = (from * shape.reduce((a, b) => a * b, 1)) / shape[0];
-  let next = 0;
-  /** @param {any} node @param {number} depth @param {number} begin @param {number} end */
-  function walk(node, depth, begin, end) {
-    const kind = depth === last && leaf ? typedKind(node) : Array.isArray(node) ? null : 'none';
-    if (kind !== (depth === last ? leaf : null)) {
-      const array = depth === last && leaf ? 'a typed array like the first' : 'an array';
-      refuse(`${path(depth)} is ${show(node)}, expected ${array} of ${shape[depth]}`);
-    }
-    if (node.length !== shape[depth]) {
-      refuse(`${path(depth)} has length ${node.length}, expected ${shape[depth]} as the first has`);
-    }
-    if (depth === last && typeof node[0] === 'number' && leaf) {
-      target.set(node, next);
-      next += node.length;
-      return;
-    }
-    for (let i = begin; i < end; i++) {
-      at[depth] = i;
-      const element = node[i];
-      if (depth < last) walk(element, depth + 1, 0, shape[depth + 1]);
-      else if (typeof element !== wanted) refuse(`${path(depth + 1)} is ${show(element)}, expected a ${wanted}`);
-      else {
-        target[next] = convert ? convert(element, before + next) : element;
-        next++;
-      }
-    }
-  }
-  walk(value, 0, from, to);
-}
-
-/** @param {number[]} a @param {number[]} b */
-function same(a, b) {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new OffstageError('INVALID_DATA', message);
+  return { dtype: 'float32', length, samples: 1, single: true, typed, unit, read, indices: 0 };
 }

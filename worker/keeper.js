@@ -137,7 +137,7 @@ export class Keeper {
 
   /**
    * Keeps the data of a run instead of those that are kept. Never rejects; checkpoints are written in between.
-   * @param {{ x: ColumnToKeep, y: ColumnToKeep }} columns  to be there until it settles
+   * @param {import('./keptdata.js').Columns<ColumnToKeep>} columns  to be there until it settles
    * @param {any} [about]  anything that JSON can tell, for readData() to give back
    * @returns {Promise<boolean>} false: they are not kept, those before are, and `warn` has told why unless close() came
    */

@@ -13,14 +13,15 @@ import { textOf } from './storage.js';
 /**
  * A column of data to be kept: its bytes as they lie in memory. read() may give a view of any memory: it is copied
  * before anything else happens.
- * @typedef {{ dtype: DType, bytes: number, read: (at: number, count: number) => Uint8Array }} ColumnToKeep
+ * @typedef {{ dtype: DType, bytes: number, indices: number, read: (at: number, count: number) => Uint8Array }} ColumnToKeep
  */
 /**
  * A column that is kept: pieces() gives its bytes in order, a megabyte at a time, and throws DATA_LOST where some are
  * missing.
- * @typedef {{ dtype: DType, bytes: number, pieces: () => AsyncGenerator<Uint8Array, void> }} KeptColumn
+ * @typedef {{ dtype: DType, bytes: number, indices?: number, pieces: () => AsyncGenerator<Uint8Array, void> }} KeptColumn
  */
-/** @typedef {{ x: KeptColumn, y: KeptColumn, about: any }} KeptData */
+/** weights: of the samples, where they have some. @typedef {{ x: T, y: T, weights?: T }} Columns @template T */
+/** @typedef {Columns<KeptColumn> & { about: any }} KeptData */
 /**
  * A data set's files, of which `told` makes it count.
  * @typedef {{ number: number, told: Item, pieces: Item[] }} DataSet
@@ -31,16 +32,16 @@ const PIECE_BYTES = 1024 * 1024;
 /**
  * @param {Shelf} shelf
  * @param {number} number  of the data set
- * @param {{ x: ColumnToKeep, y: ColumnToKeep }} columns
+ * @param {Columns<ColumnToKeep>} columns
  * @param {any} about
  * @param {() => void} check  throws to leave it
  * @returns {Promise<DataSet>} rejects where it is not there as a whole; its pieces are dropped then
  */
-export async function writeColumns(shelf, number, { x, y }, about, check) {
+export async function writeColumns(shelf, number, columns, about, check) {
   /** @type {Item[]} */
   const pieces = [];
   try {
-    for (const [column, { bytes, read }] of Object.entries({ x, y })) {
+    for (const [column, { bytes, read }] of Object.entries(columns)) {
       for (let at = 0; at < bytes; at += PIECE_BYTES) {
         check();
         const piece = new Uint8Array(read(at, Math.min(PIECE_BYTES, bytes - at)));
@@ -48,9 +49,10 @@ export async function writeColumns(shelf, number, { x, y }, about, check) {
       }
     }
     check();
-    const of = (/** @type {ColumnToKeep} */ { dtype, bytes }) => ({ dtype, bytes });
-    const text = JSON.stringify({ about, x: of(x), y: of(y) });
-    const told = await shelf.write(dataFile(number, x.bytes + y.bytes), new TextEncoder().encode(text));
+    const each = Object.entries(columns).map(([name, { dtype, bytes, indices }]) => [name, { dtype, bytes, ...(indices && { indices }) }]);
+    const text = JSON.stringify({ about, ...Object.fromEntries(each) });
+    const bytes = Object.values(columns).reduce((sum, column) => sum + column.bytes, 0);
+    const told = await shelf.write(dataFile(number, bytes), new TextEncoder().encode(text));
     return { number, told, pieces };
   } catch (error) {
     shelf.drop(...pieces);
@@ -65,10 +67,11 @@ export async function writeColumns(shelf, number, { x, y }, about, check) {
 export async function readColumns(shelf, { number, told: { storage, file: toldFile } }) {
   const read = (/** @type {string} */ file) => shelf.read({ storage, file })
     .catch((error) => lose(`${file}: ${textOf(error)}`, error));
-  /** @param {string} column @param {{ dtype: DType, bytes: number }} told @returns {KeptColumn} */
-  const kept = (column, { dtype, bytes }) => ({
+  /** @param {string} column @param {{ dtype: DType, bytes: number, indices?: number }} told @returns {KeptColumn} */
+  const kept = (column, { dtype, bytes, indices }) => ({
     dtype,
     bytes,
+    indices,
     async *pieces() {
       for (let at = 0; at < bytes; at += PIECE_BYTES) {
         const file = pieceFile(number, column, at / PIECE_BYTES);
@@ -81,8 +84,8 @@ export async function readColumns(shelf, { number, told: { storage, file: toldFi
   });
   const text = new TextDecoder().decode(await read(toldFile));
   try {
-    const { about, x, y } = JSON.parse(text);
-    return { about, x: kept('x', x), y: kept('y', y) };
+    const { about, x, y, weights } = JSON.parse(text);
+    return { about, x: kept('x', x), y: kept('y', y), ...(weights && { weights: kept('weights', weights) }) };
   } catch (error) {
     return lose(`${toldFile}: ${textOf(error)}`, error);
   }

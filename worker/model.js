@@ -1,27 +1,27 @@
-/* model.js: one model in its own wasm instance: built, asked, read and written.
+/* model.js: one model in its own wasm instance: built and asked.
  *
  * It owns the core, the model block, the plan for one prediction (made at once, so that a prediction never
- * fails for want of memory) and the data store. What takes long is a generator for the pump. Weights are
- * read and written between steps only: the pump sees to that. Dropping the object frees everything. */
+ * fails for want of memory) and the data store. What takes long is a generator for the pump. Dropping the object
+ * frees everything. */
 
-import { OffstageError, checkFields, show } from './errors.js';
-import { showBytes } from './memory.js';
-import { checkLabels, encodeSpec, enumName, fillDefaults } from './spec.js';
+import { addTo, roomFor, tell } from './answers.js';
+import { rowOf } from './data.js';
+import { OffstageError } from './errors.js';
+import { fill } from './fields.js';
+import { describeLayer, describeLoss } from './graph.js';
+import { addStep, meansOf, noTotals } from './measures.js';
+import { enumName } from './schema.js';
+import { checkLabels, encodeSpec } from './spec.js';
 import { Store } from './store.js';
 
 /** @typedef {import('./pump.js').Pump} Pump */
 /** @typedef {import('./store.js').Stored} Stored */
+/** @typedef {import('./answers.js').Answer} Answer */
 /** @typedef {{ plan: number, block: number }} Plan */
-/**
- * @typedef {{ output: Float32Array, index?: Int32Array, label?: string[], confidence?: Float32Array, single: boolean }}
- *   Answer
- */
 
 const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels
 const MANY_BYTES = 2 ** 25; // most that a plan for many may take; memory never shrinks
 const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
-const COPIED_AT_ONCE = 65536; // floats: some 50 microseconds, a few hundred where the memory is new
-const CHECKED_AT_ONCE = 16384; // floats in JavaScript: about as long
 
 export class Model {
   /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
@@ -30,38 +30,57 @@ export class Model {
 
   /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
   constructor(core, plainSpec) {
-    const spec = encodeSpec(core.schema, plainSpec);
+    const { schema, memory } = core;
+    const spec = encodeSpec(schema, plainSpec);
     core.spec = spec;
     this.core = core;
-    const { memory } = core;
     const bytes = memory.alloc(spec.bytes.length, 'the spec');
     core.write(bytes, spec.bytes);
     const size = core.modelBytes(bytes, spec.bytes.length);
     const block = memory.alloc(size, 'the model');
-    this.address = core.modelInit(block, size, bytes, spec.bytes.length);
+    const address = this.address = core.modelInit(block, size, bytes, spec.bytes.length);
     memory.free(bytes);
-    const facts = core.modelFacts(this.address);
-    checkLabels(spec.labels, facts.classes);
-    this.metrics = spec.metrics ?? (facts.classes > 0 ? ['accuracy'] : []);
-    this.layers = spec.layers.map((layer) => fillDefaults(core.schema, layer));
-    const plain = this.layers.map((layer) => ({ ...layer }));
-    core.modelLayers(this.address).forEach((built, i) => Object.assign(this.layers[i], built));
-    const outputShape = /** @type {number[]} */ (this.layers[this.layers.length - 1].outputShape);
-    const own = fillDefaults(core.schema, spec.model);
-    this.facts = { ...facts, inputShape: /** @type {number[]} */ (own.inputShape), outputShape, labels: spec.labels };
+    const plain = spec.layers.map((layer, i) => describeLayer(schema, layer, spec.names, i));
+    const built = core.modelLayers(address);
+    /** As MODEL_READY lists them. */
+    this.layers = plain.map((layer, i) => ({ ...layer, ...built[i] }));
+    const own = /** @type {{ inputScale: number, inputOffset: number, seed: number }} */ (fill(schema, spec.model.record.fields, spec.model.values));
+    const inputs = spec.inputs.map(({ name }, i) => ({ name, ...core.modelInput(address, i) }));
+    const outputs = spec.outputs.map((part, i) => {
+      const { weight: lossWeight, loss: id, ...told } = core.modelOutput(address, i);
+      const labels = spec.labels[i];
+      const loss = enumName(schema, 'loss', id);
+      checkLabels(labels, told.classes, spec.outputs.length > 1 ? `.${part.name}` : '');
+      return { name: part.name, ...told, loss: spec.plain ? loss : describeLoss(schema, part, loss), lossWeight, labels };
+    });
+    const [{ loss, labels }] = outputs;
+    const byName = (/** @type {'loss' | 'labels'} */ key) =>
+      Object.fromEntries(outputs.flatMap((output) => (output[key] ? [[output.name, output[key]]] : [])));
+    const several = outputs.length > 1;
+    const { parameters, trained: trainableParameters } = core.modelFacts(address);
+    const { inputScale, inputOffset } = own;
+    this.facts = { inputs, outputs, inputScale, inputOffset };
+    this.counts = { parameters, trainableParameters };
+    const classifies = outputs.some(({ classes }) => classes > 0);
+    this.measured = { outputs, accuracy: spec.metrics ? spec.metrics.includes('accuracy') : classifies };
     this.about = {
-      inputScale: own.inputScale, inputOffset: own.inputOffset, seed: own.seed,
-      loss: enumName(core.schema, 'loss', facts.loss),
-      optimizer: fillDefaults(core.schema, spec.optimizer),
+      ...own,
+      inputShape: inputs.length === 1 && inputs[0].name === 'input' ? inputs[0].shape
+        : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
+      loss: several ? byName('loss') : loss,
+      optimizer: /** @type {{ type: string, learningRate: number, [field: string]: any }} */ ({ type: spec.optimizer.record.type, ...fill(schema, spec.optimizer.record.fields, spec.optimizer.values) }),
+      metrics: this.measured.accuracy ? ['accuracy'] : [],
+      labels: !several ? labels : outputs.some((output) => output.labels) ? byName('labels') : null,
     };
+    const { loss: _, labels: given, ...rest } = this.about;
     /** The spec with every field filled in: makes the same model again. */
     this.spec = {
-      ...own, layers: plain, loss: this.about.loss, optimizer: this.about.optimizer, metrics: this.metrics,
-      ...(spec.labels && { labels: spec.labels }),
+      ...rest, layers: plain, ...(given && { labels: given }),
+      ...(spec.plain ? { loss } : { outputs: outputs.map((output) => ({ name: output.name, loss: output.loss, lossWeight: output.lossWeight })) }),
     };
     this.store = new Store(core, this.facts);
     this.one = this.openPlan('PREDICT', 1);
-    this.stage = memory.alloc(4 * facts.inputs, 'one sample');
+    this.stage = memory.alloc(4 * rowOf(inputs), 'one sample');
   }
 
   /** Writes the initial weights. @param {Pump} pump */
@@ -73,16 +92,13 @@ export class Model {
     return this.core.modelStep(this.address);
   }
 
-  get hasAccuracy() {
-    return this.metrics.includes('accuracy');
-  }
-
   /** What MODEL_READY says of the model itself. */
   describe() {
-    const { inputShape, outputShape, parameters, inputs, outputs, classes, targets, labels } = this.facts;
+    const { inputs, outputs } = this.facts;
+    const [{ shape: outputShape, classes, targets }] = outputs;
     return {
-      layers: this.layers, inputShape, outputShape, parameters, inputs, outputs, classes, targets,
-      ...this.about, metrics: this.metrics, labels, step: this.step,
+      layers: this.layers, outputShape, ...this.counts, inputs, outputs, classes, targets,
+      ...this.about, ...this.core.planMemory(this.one.plan), step: this.step,
       runs: this.runs, run: this.past && toldOf(this.past),
       memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
     };
@@ -113,13 +129,13 @@ export class Model {
   *predictOne(pump, column) {
     const { core, one: { plan }, stage, facts } = this;
     const type = this.store.place(column, stage);
-    yield* this.store.checkX(pump, this.address, { address: stage, type, length: facts.inputs });
+    yield* this.store.checkX(pump, this.address, { address: stage, type, length: rowOf(facts.inputs) });
     core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
     core.stepBegin(plan, 0, 1, 1, 0, 0);
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
-    const answer = this.#answer(1, column.single);
-    this.#add(answer, plan, 0, 1);
-    return told(answer);
+    const answers = roomFor(facts.outputs, 1);
+    this.#add(answers, plan, 0, 1);
+    return tell(answers, facts.outputs, column.single);
   }
 
   /** Predicts what lies in the store, and frees it. @param {Pump} pump @param {Stored} x */
@@ -129,7 +145,8 @@ export class Model {
     let opened = null;
     try {
       yield* this.store.checkX(pump, this.address, x);
-      const answer = this.#answer(x.samples, x.single);
+      const { outputs } = this.facts;
+      const answers = roomFor(outputs, x.samples);
       const batch = Math.min(x.samples, MANY);
       opened = this.#openSmaller(batch);
       const { plan, batch: fits } = opened;
@@ -139,14 +156,21 @@ export class Model {
         core.stepBegin(plan, first, count, x.samples, 0, 0);
         while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
         const { units } = core;
-        this.#add(answer, plan, first, count);
+        this.#add(answers, plan, first, count);
         if (pump.spend(units)) yield;
       }
-      return told(answer);
+      return tell(answers, outputs, x.single);
     } finally {
       this.closePlan(opened);
       this.store.free(x);
     }
+  }
+
+  /** What a plan has predicted. @param {Answer[]} answers @param {number} plan @param {number} first @param {number} count samples */
+  #add(answers, plan, first, count) {
+    const { core, facts: { outputs } } = this;
+    answers.forEach((answer, k) =>
+      addTo(answer, outputs[k], new Float32Array(core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size), first));
   }
 
   /**
@@ -167,205 +191,55 @@ export class Model {
     }
   }
 
-  /** Room for the predictions of so many samples. @param {number} samples @param {boolean} single @returns {Answer} */
-  #answer(samples, single) {
-    const { classes, outputs, outputShape } = this.facts;
-    const output = floatArray(samples * outputs);
-    if (classes === 0) return { output, single };
-    const count = output.length / outputShape[outputShape.length - 1];
-    return { output, index: new Int32Array(count), label: [], confidence: new Float32Array(count), single };
-  }
-
-  /** Adds what a plan has predicted. @param {Answer} answer @param {number} plan @param {number} first @param {number} count samples */
-  #add({ output, index, label, confidence }, plan, first, count) {
-    const { outputs, outputShape, labels } = this.facts;
-    const begin = first * outputs;
-    const end = begin + count * outputs;
-    output.set(new Float32Array(this.core.memory.buffer(), this.core.planOutput(plan), end - begin), begin);
-    if (!index || !label || !confidence) return;
-    const axis = outputShape[outputShape.length - 1];
-    for (let at = begin, i = begin / axis; at < end; at += axis, i++) {
-      let best = 0;
-      if (axis === 1) best = output[at] > 0.5 ? 1 : 0;
-      else for (let k = 1; k < axis; k++) if (output[at + k] > output[at + best]) best = k;
-      index[i] = best;
-      confidence[i] = axis > 1 ? output[at + best] : best === 1 ? output[at] : 1 - output[at];
-      label.push(labels?.[best] ?? String(best));
-    }
-  }
-
   /**
    * Loss and accuracy over data in the store, which is freed.
-   * @param {Pump} pump @param {Stored} x @param {Stored} y @param {number} batchSize
+   * @param {Pump} pump @param {{ x: Stored, y: Stored, weights: Stored | null }} data @param {number} batchSize
    */
-  *evaluate(pump, x, y, batchSize) {
-    const { core } = this;
+  *evaluate(pump, data, batchSize) {
+    const { x, y, weights } = data;
     /** @type {Plan | null} */
     let opened = null;
     try {
-      yield* this.store.checkX(pump, this.address, x);
-      yield* this.store.checkY(pump, this.address, y);
-      const batch = Math.min(batchSize, x.samples);
-      opened = this.openPlan('EVALUATE', batch);
-      const { plan } = opened;
-      core.planSetData(plan, x.address, x.type, y.address, y.type, x.samples);
-      let [loss, correct] = [0, 0];
-      for (let first = 0; first < x.samples; first += batch) {
-        core.stepBegin(plan, first, Math.min(batch, x.samples - first), x.samples, 0, 0);
-        while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
-        const { units } = core;
-        const totals = core.stepTotals(plan);
-        loss += totals[0];
-        correct += totals[3];
-        if (pump.spend(units)) yield;
+      yield* this.check(pump, data);
+      yield* this.store.prepareWeights(pump, weights, { y, trained: 0, classWeight: null });
+      opened = this.openPlan('EVALUATE', Math.min(batchSize, x.samples));
+      this.setData(opened.plan, data);
+      const totals = noTotals(this.measured);
+      for (let first = 0; first < x.samples; first += batchSize) {
+        yield* this.measure(pump, opened.plan, totals, { first, count: Math.min(batchSize, x.samples - first), samples: x.samples });
+        if (pump.spend(this.core.units)) yield;
       }
-      return { loss: loss / x.samples, ...this.accuracy(correct, x.samples), samples: x.samples };
+      return { ...meansOf(this.measured, totals), samples: x.samples };
     } finally {
       this.closePlan(opened);
-      this.store.free(x, y);
+      this.store.free(x, y, weights);
     }
   }
 
-  /** @param {number} correct @param {number} samples @returns {{ accuracy?: number }} */
-  accuracy(correct, samples) {
-    return this.hasAccuracy ? { accuracy: correct / samples } : {};
+  /** Refuses data that the core could not use. @param {Pump} pump @param {{ x: Stored, y: Stored }} data */
+  *check(pump, { x, y }) {
+    yield* this.store.checkX(pump, this.address, x);
+    yield* this.store.checkY(pump, this.address, y);
   }
 
-  /** The tensors with their names: 'conv2d/kernel', 'conv2d_1/kernel', ... */
-  tensors() {
-    /** @type {Map<string, number>} */
-    const seen = new Map();
-    const names = this.layers.map(({ type }) => {
-      const before = seen.get(type) ?? 0;
-      seen.set(type, before + 1);
-      return before ? `${type}_${before}` : type;
-    });
-    return this.core.modelTensors(this.address)
-      .map((tensor) => ({ ...tensor, name: `${names[tensor.layer]}/${tensor.role}` }));
+  /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */
+  setData(plan, { x, y, weights }) {
+    this.core.planSetData(plan, x.address, x.type, y.address, y.type, x.samples, y.indices, weights?.address);
   }
 
   /**
-   * The end of a fit with useEma: the weights become their averages, where a step has made some.
-   * @param {Pump} pump
+   * Adds what is measured over a batch, in the order of the data.
+   * @param {Pump} pump @param {number} plan @param {number[]} totals @param {{ first: number, count: number, samples: number }} batch
    */
-  *takeAverages(pump) {
+  *measure(pump, plan, totals, { first, count, samples }) {
     const { core } = this;
-    const average = core.modelMoments(this.address).indexOf('average');
-    if (average < 0 || this.step === 0) return;
-    for (const { size, data, moments } of this.tensors()) {
-      for (let at = 0; moments.length > 0 && at < size; at += COPIED_AT_ONCE) {
-        this.#weightsAt(data, at, size).set(this.#weightsAt(moments[average], at, size));
-        if (pump.look()) yield;
-      }
-    }
-  }
-
-  /** All weights at once, for the end of a run. @returns {import('./protocol.js').Weight[]} */
-  copyWeights() {
-    return this.tensors().map(({ name, shape, data, size }) => ({ name, shape, data: this.core.floats(data, size) }));
-  }
-
-  /** @param {Pump} pump @returns {Generator<void, import('./protocol.js').Weights, void>} */
-  *getWeights(pump) {
-    const { step } = this;
-    const weights = [];
-    for (const { name, shape, data: address, size } of this.tensors()) {
-      const data = floatArray(size);
-      for (let at = 0; at < size; at += COPIED_AT_ONCE) {
-        data.set(this.#weightsAt(address, at, size), at);
-        if (pump.look()) yield;
-      }
-      weights.push({ name, shape, data });
-    }
-    return { weights, step };
-  }
-
-  /** A view of some of a tensor's elements. @param {number} address @param {number} at @param {number} size of the tensor */
-  #weightsAt(address, at, size) {
-    return new Float32Array(this.core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
-  }
-
-  /**
-   * Checks all weights, then writes them: none is written where one is refused. Nothing else looks at them meanwhile.
-   * No run goes on with them.
-   * @param {Pump} pump @param {any} weights
-   */
-  *setWeights(pump, weights) {
-    const tensors = this.tensors();
-    if (!Array.isArray(weights) || weights.length !== tensors.length) {
-      const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
-      refuse(`weights ${got}, expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
-    }
-    const checked = [];
-    for (const [i, tensor] of tensors.entries()) {
-      const data = checkWeight(weights[i], tensor, `weights[${i}] (${tensor.name})`);
-      checked.push(data);
-      for (let at = 0; at < data.length; at++) {
-        if (!Number.isFinite(Math.fround(data[at]))) {
-          refuse(`weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
-        }
-        if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
-      }
-    }
-    this.past = null;
-    for (const [i, { data: address, size }] of tensors.entries()) {
-      const data = checked[i];
-      for (let at = 0; at < size; at += COPIED_AT_ONCE) {
-        const view = this.#weightsAt(address, at, size);
-        if (ArrayBuffer.isView(data)) view.set(/** @type {any} */ (data).subarray(at, at + view.length));
-        else for (let k = 0; k < view.length; k++) view[k] = data[at + k];
-        if (pump.look()) yield;
-      }
-    }
-    return {};
+    core.stepBegin(plan, first, count, samples, 0, 0);
+    while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+    addStep(totals, core.stepTotals(plan), count);
   }
 }
 
 /** A run's state as the bridge is told of it. @param {import('./run.js').RunState} past */
 function toldOf({ settings, samples, epoch, batch, steps, ended, history }) {
   return { settings, samples, epoch, batch, steps, ended, history, data: null };
-}
-
-/** One sample's prediction as scalars, where it is one. @param {Answer} answer @returns {import('./protocol.js').Prediction} */
-function told(answer) {
-  const { output, index, label, confidence, single } = answer;
-  if (!single || !index || !label || !confidence || index.length !== 1) return answer;
-  return { output, index: index[0], label: label[0], confidence: confidence[0], single };
-}
-
-/**
- * @param {any} weight @param {{ shape: number[], size: number }} tensor @param {string} what
- * @returns {ArrayLike<number>}
- */
-function checkWeight(weight, { shape, size }, what) {
-  const given = checkFields(weight, ['name', 'shape', 'data'], what, 'INVALID_DATA');
-  const ranked = Array.isArray(given.shape) && given.shape.length === shape.length;
-  if (!ranked || shape.some((n, i) => n !== given.shape[i])) {
-    refuse(`${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
-  }
-  const typed = ArrayBuffer.isView(given.data) && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number' &&
-    !(given.data instanceof DataView);
-  if (!typed && !Array.isArray(given.data)) refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
-  const data = /** @type {any} */ (given.data);
-  if (data.length !== size) refuse(`${what} has ${data.length} elements, expected ${size}`);
-  for (let i = 0; i < size && !typed; i++) {
-    if (typeof data[i] !== 'number') refuse(`${what} has data ${show(data)}, expected a Float32Array`);
-  }
-  // What is shared may change after it was checked.
-  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]' ? data.slice() : data;
-}
-
-/** @param {number} length */
-function floatArray(length) {
-  try {
-    return new Float32Array(length);
-  } catch (cause) {
-    const message = `the answer needs ${showBytes(4 * length)}: more than can be had`;
-    throw new OffstageError('OUT_OF_MEMORY', message, { cause });
-  }
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new OffstageError('INVALID_DATA', message);
 }

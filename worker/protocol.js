@@ -12,7 +12,8 @@
  *     STOP_TRAINING   PAUSE_TRAINING           TRAINING_STOPPED (after the run's TRAINING_COMPLETE), _PAUSED,
  *     RESUME_TRAINING                          _RESUMED; without a run the same, without effect
  *     PREDICT         { x }                    PREDICTION_RESULT
- *     EVALUATE_MODEL  { x, y, batchSize? }     EVALUATION_RESULT
+ *     EVALUATE_MODEL  { x, y, sampleWeight?,   EVALUATION_RESULT
+ *                       batchSize? }
  *     GET_WEIGHTS     SET_WEIGHTS              WEIGHTS, WEIGHTS_SET
  *     GET_STATUS      PING                     STATUS, PONG, at once whatever is going on
  *     DISPOSE                                  DISPOSED; a run ends as stopped, all else pending with DISPOSED
@@ -93,34 +94,39 @@ const TYPES = Object.keys(REPLIES);
 /**
  * INIT_TRAINING.
  * @typedef {object} Spec
- * @property {number[]} inputShape
+ * @property {number[] | Record<string, number[]>} inputShape
  * @property {{ type: string, [field: string]: any }[]} layers
- * @property {string} [loss]
+ * @property {(string | { name: string, loss?: any, lossWeight?: number })[]} [outputs]  names of layers; the last one
+ * @property {any} [loss]               a name, { type, ...options }, or one of these by output
+ * @property {Record<string, number>} [lossWeights]
  * @property {string | { type: string, [field: string]: any }} [optimizer]
  * @property {number} [learningRate]
  * @property {string[]} [metrics]
- * @property {string[]} [labels]
+ * @property {string[] | Record<string, string[]>} [labels]
  * @property {number} [inputScale]
  * @property {number} [inputOffset]
  * @property {number} [seed]
  */
 /** @typedef {Spec & { runtime?: Runtime }} InitPayload */
-/** @typedef {{ type: string, outputShape: number[], parameters: number, [field: string]: any }} BuiltLayer */
+/** @typedef {{ type: string, name: string, input: string | string[], outputShape: number[], parameters: number, [field: string]: any }} BuiltLayer */
 /**
  * MODEL_READY.
  * @typedef {object} ModelReady
  * @property {BuiltLayer[]} layers       every field, defaults filled in
- * @property {number[]} inputShape
- * @property {number[]} outputShape
- * @property {number} parameters
- * @property {number} inputs             elements of one sample
- * @property {number} outputs            elements of one prediction
+ * @property {number[] | Record<string, number[]>} inputShape  as in the spec
+ * @property {import('./data.js').InputFacts[]} inputs
+ * @property {(import('./data.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
+ * @property {number[]} outputShape      of the first output, like classes and targets
  * @property {number} classes            0: no classifier; 2 for one sigmoid unit
  * @property {number} targets            class indices a sample where y is integer; 0: y is rows only
- * @property {string} loss
+ * @property {number} parameters
+ * @property {number} trainableParameters
+ * @property {number} stepBytes          of the buffers that a step takes: of predicting one sample
+ * @property {number} liveBytes          that are in use at one time at least
+ * @property {any} loss                  as in the spec
  * @property {{ type: string, [field: string]: any }} optimizer
  * @property {string[]} metrics
- * @property {string[] | null} labels
+ * @property {string[] | Record<string, string[]> | null} labels
  * @property {number} inputScale
  * @property {number} inputOffset
  * @property {number} seed
@@ -176,14 +182,17 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
  */
 /**
- * x and y of a request: data as data.js reads it, or an upload, which is freed with the request.
- * @typedef {any | { upload: number }} DataPayload
+ * x, y and sampleWeight of a request: data as data.js reads it, or an upload, which is freed with the request. Of several
+ * inputs or outputs an upload has rows, one behind the other; indices: a bit for each output that y has in class indices.
+ * @typedef {any | { upload: number, indices?: number }} DataPayload
  */
 /**
  * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y.
  * @typedef {object} StartPayload
  * @property {DataPayload} x
  * @property {DataPayload} y
+ * @property {DataPayload} [sampleWeight]  a number from 0 on for each sample, of its loss
+ * @property {Record<string, number>} [classWeight]  by label or index: likewise, of the samples that train
  * @property {number} [numEpochs]        1
  * @property {number} [batchSize]        32
  * @property {boolean} [shuffle]         true
@@ -210,6 +219,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} [accuracy]        with metrics ['accuracy']; likewise
  * @property {number} [valLoss]         of epoch records, with a validationSplit
  * @property {number} [valAccuracy]
+ * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is the weighted sum then
  * @property {number} percent           batches done of all batches of all epochs; 100 in the last epoch's record only
  * @property {number} etaSeconds        at the mean speed so far
  * @property {number} elapsedSeconds    since the run began, pauses left out
@@ -221,10 +231,11 @@ const TYPES = Object.keys(REPLIES);
  */
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then at most one
- * batch record. memoryBytes: as in STATUS.
- * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number }} Progress
+ * batch record. memoryBytes: as in STATUS; stepBytes, liveBytes: as in MODEL_READY, of a training step.
+ * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number, stepBytes: number, liveBytes: number }} Progress
  */
-/** @typedef {{ epoch: number, loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} EpochResult */
+/** Of one of several outputs. @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} OutputResult */
+/** @typedef {OutputResult & { epoch: number, outputs?: Record<string, OutputResult> }} EpochResult */
 /**
  * TRAINING_COMPLETE.
  * @typedef {object} TrainingComplete
@@ -239,10 +250,12 @@ const TYPES = Object.keys(REPLIES);
  * @property {Weight[]} [weights]       with returnWeights
  * @property {RunRecord | null} run     null: it was stopped before it began
  * @property {string | null} [persisted]  the storage that has the run's last checkpoint
+ * @property {number} stepBytes
+ * @property {number} liveBytes
  * @property {Stage} [stage]            with stageSeconds, as in STATUS
  * @property {Told['stageSeconds']} [stageSeconds]
  */
-/** @typedef {{ name: string, shape: number[], data: Float32Array }} Weight */
+/** trainable: not of a layer with trainable: false, nor a moving statistic. @typedef {{ name: string, shape: number[], trainable: boolean, data: Float32Array }} Weight */
 /** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
 /**
  * SET_WEIGHTS: in the order of WEIGHTS, names not looked at.
@@ -250,15 +263,18 @@ const TYPES = Object.keys(REPLIES);
  */
 /**
  * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and output is flat.
- * A model with several targets a sample has arrays in both cases.
- * @typedef {object} Prediction
+ * A model with several targets a sample has arrays in both cases. Of several outputs there is `outputs` instead.
+ * @typedef {object} OutputPrediction
  * @property {Float32Array} output
  * @property {number | Int32Array} [index]         classifiers only, as all below
  * @property {string | string[]} [label]
  * @property {number | Float32Array} [confidence]
- * @property {boolean} single
  */
-/** EVALUATION_RESULT. @typedef {{ loss: number, accuracy?: number, samples: number }} Evaluation */
+/** @typedef {Partial<OutputPrediction> & { outputs?: Record<string, OutputPrediction>, single: boolean }} Prediction */
+/**
+ * EVALUATION_RESULT.
+ * @typedef {{ loss: number, accuracy?: number, outputs?: Record<string, OutputResult>, samples: number }} Evaluation
+ */
 /**
  * STATUS.
  * @typedef {object} Status
@@ -315,7 +331,8 @@ export function isId(id) {
  */
 export function buffersOf(payload) {
   const weights = (payload?.weights ?? []).map((/** @type {Weight} */ weight) => weight.data);
-  const arrays = [payload?.output, payload?.index, payload?.confidence, payload?.bytes, ...weights];
+  const answers = [payload, ...Object.values(payload?.outputs ?? {})].flatMap((each) => [each?.output, each?.index, each?.confidence]);
+  const arrays = [...answers, payload?.bytes, ...weights];
   return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
 }
 

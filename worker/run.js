@@ -8,15 +8,18 @@
  * record. */
 
 import { OffstageError } from './errors.js';
+import { addStep, meansOf, noTotals, together } from './measures.js';
 import { Rollback } from './rollback.js';
 import { Saver } from './saving.js';
 import { trainSamplesOf } from './settings.js';
 import { saveState } from './state.js';
+import { copyWeights, takeAverages } from './weights.js';
 
 /** @typedef {import('./protocol.js').ProgressRecord} ProgressRecord */
 /** @typedef {import('./model.js').Plan} Plan */
 /** @typedef {import('./store.js').Stored} Stored */
-/** @typedef {{ plan: Plan, x: Stored, y: Stored }} Held */
+/** weights: of the samples. @typedef {{ x: Stored, y: Stored, weights: Stored | null }} Data */
+/** @typedef {{ plan: Plan, data: Data }} Held */
 /** @typedef {'finished' | 'stopped' | 'earlyStopping'} Reason */
 /**
  * How a run stands between two steps.
@@ -31,7 +34,7 @@ import { saveState } from './state.js';
  * @property {number} elapsedMs    pauses left out
  * @property {Reason | null} ended null: it was under way
  * @property {string} fingerprint  of the data
- * @property {number[]} totals     of the epoch: loss, correct, samples
+ * @property {number[]} totals     of the epoch, as measures.js has them
  * @property {import('./protocol.js').EpochResult[]} history  complete epochs
  * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite: 'rollback': so many; what it
  *                                 goes back to, which is
@@ -45,10 +48,10 @@ import { saveState } from './state.js';
  * @property {import('./yield.js').Host} host
  * @property {import('./status.js').Stages} stages
  * @property {import('./settings.js').Settings} settings
- * @property {Stored} x
- * @property {Stored} y
+ * @property {Data} data
+ * @property {Float32Array | null} classWeight
  * @property {(progress: import('./protocol.js').Progress) => void} report
- * @property {boolean} kept  x and y come from storage
+ * @property {boolean} kept  the data come from storage
  * @property {(notice: import('./protocol.js').Notice) => void} notice
  * @property {(fingerprint: string) => void} begun  the data are checked, and are these
  * @property {Pick<import('./saving.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
@@ -72,24 +75,24 @@ export class Run {
   #key = 0;
   #steps = 0;
   #trained = 0;
-  #loss = 0;
-  #correct = 0;
-  #seen = 0;
+  /** @type {number[]} */ #totals;
   #fingerprint = '';
   /** The slice is over, which waits for an epoch that is complete to be told. */ #over = false;
   #durationMs = 0;
+  /** Of a step. */ #memory;
   /** @type {Saver | null} */ #saver = null;
   /** @type {Rollback | null} */ #rollback = null;
   /** The model or its copy is between two states. */ #changing = false;
   /** @type {import('./protocol.js').RunRecord | null} */ #record = null;
 
   /**
-   * Takes x and y, which it frees in the end; they are the caller's still where it throws.
+   * Takes the data, which it frees in the end; they are the caller's still where it throws.
    * @param {Parts} parts
    */
   constructor(parts) {
-    const { model, settings, x, y } = parts;
+    const { model, settings, data, data: { x } } = parts;
     this.#parts = parts;
+    this.#totals = noTotals(model.measured);
     this.settings = settings;
     this.samples = x.samples;
     const { validationSplit: split, batchSize } = settings.run;
@@ -108,7 +111,8 @@ export class Run {
       model.closePlan(plan);
       throw error;
     }
-    this.#held = { plan, x, y };
+    this.#held = { plan, data };
+    this.#memory = model.core.planMemory(plan.plan);
   }
 
   /** An update is under way: the weights are between two steps. */
@@ -119,10 +123,12 @@ export class Run {
   /** @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for when it has ended */
   *work() {
     const { model, pump, host, stages, settings, saves } = this.#parts;
-    const { plan: { plan }, x, y } = /** @type {Held} */ (this.#held);
-    yield* model.store.checkX(pump, model.address, x);
-    yield* model.store.checkY(pump, model.address, y);
-    this.#fingerprint = `${yield* model.store.fingerprint(pump, x)} ${yield* model.store.fingerprint(pump, y)}`;
+    const { plan: { plan }, data, data: { x, y, weights } } = /** @type {Held} */ (this.#held);
+    yield* model.check(pump, data);
+    yield* model.store.prepareWeights(pump, weights, { y, trained: this.trainSamples, classWeight: this.#parts.classWeight });
+    const sums = [];
+    for (const column of [x, y, weights]) if (column) sums.push(yield* model.store.fingerprint(pump, column));
+    this.#fingerprint = sums.join(' ');
     model.core.modelSetRate(model.address, 1);
     if (settings.resume) {
       // Weights that were set between the request and its turn ended what there was to go on with.
@@ -130,7 +136,7 @@ export class Run {
       this.#goOnWith(model.past);
     }
     for (const each of [plan, this.#validation?.plan]) {
-      if (each) model.core.planSetData(each, x.address, x.type, y.address, y.type, x.samples);
+      if (each) model.setData(each, data);
     }
     this.began = true;
     this.#startedAt = host.now();
@@ -146,8 +152,8 @@ export class Run {
       if (!this.#isOpen) this.#beginEpoch();
       stages.enter('training');
       yield* this.#trainEpoch(plan, saver);
-      const result = { epoch: this.epoch, ...this.#means() };
-      if (this.#validation) Object.assign(result, yield* this.#validate(this.#validation.plan));
+      const trained = { epoch: this.epoch, ...meansOf(model.measured, this.#totals) };
+      const result = this.#validation ? together(trained, yield* this.#validate(this.#validation.plan)) : trained;
       this.history.push(result);
       this.#records.push(this.#tell('epoch', result));
       if (pump.time >= this.#due) this.flush();
@@ -155,7 +161,7 @@ export class Run {
       if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
       if (this.#over) yield;
     }
-    yield* this.#change(model.takeAverages(pump));
+    yield* this.#change(takeAverages(pump, model));
     return yield* this.closing('finished');
   }
 
@@ -182,7 +188,12 @@ export class Run {
   #beginEpoch() {
     this.epoch++;
     this.#key = this.#parts.model.epochsBegun++;
-    this.batch = this.#loss = this.#correct = this.#seen = 0;
+    this.#beginTotals();
+  }
+
+  #beginTotals() {
+    this.batch = 0;
+    this.#totals.fill(0);
   }
 
   /** Stands where another run stood. @param {RunState} past */
@@ -201,10 +212,10 @@ export class Run {
     this.#steps = steps;
     this.#trained = trained;
     this.#elapsedBefore = elapsedMs;
-    [this.#loss, this.#correct, this.#seen] = totals;
+    this.#totals = [...totals];
     this.#rollback?.take(past);
     if (same) return;
-    if (this.#isOpen) this.batch = this.#loss = this.#correct = this.#seen = 0;
+    if (this.#isOpen) this.#beginTotals();
     else if (epoch > 0) this.batch = this.totalBatches; // an epoch of these data has as many
   }
 
@@ -221,7 +232,7 @@ export class Run {
       settings: { ...this.settings.run },
       samples: this.samples, epoch: this.epoch, batch: this.batch, key: this.#key, steps: this.#steps, trained: this.#trained,
       elapsedMs: 1000 * this.elapsed(), ended: this.#ended, fingerprint: this.#fingerprint,
-      totals: [this.#loss, this.#correct, this.#seen], history: [...this.history],
+      totals: [...this.#totals], history: [...this.history],
       ...this.#rollback?.state(),
     };
   }
@@ -247,9 +258,7 @@ export class Run {
         continue;
       }
       const totals = core.stepTotals(plan);
-      this.#loss += totals[0];
-      this.#correct += totals[3];
-      this.#seen += count;
+      addStep(this.#totals, totals, count);
       this.#trained += count;
       this.#rollback?.batchEnded(totals[0] / count);
       this.batch++;
@@ -274,7 +283,7 @@ export class Run {
     const { step } = model;
     yield* this.#change(rollback.goBack(pump));
     this.#steps -= step - model.step;
-    this.batch = this.#loss = this.#correct = this.#seen = 0;
+    this.#beginTotals();
     const { rollbacks, learningRate } = rollback.told();
     notice({ kind: 'warning', code: 'NON_FINITE', message: `${message}; epoch ${this.epoch} begins anew with a learningRate of ${learningRate} (rollback ${rollbacks})` });
   }
@@ -282,25 +291,15 @@ export class Run {
   /** The held-out end of the data, in order. @param {number} plan */
   *#validate(plan) {
     const { samples } = this;
-    const { model, model: { core }, pump, stages, settings: { run: { batchSize } } } = this.#parts;
+    const { model, pump, stages, settings: { run: { batchSize } } } = this.#parts;
     stages.enter('validating');
-    let [loss, correct] = [0, 0];
+    const totals = noTotals(model.measured);
     for (let first = this.trainSamples; first < samples; first += batchSize) {
-      core.stepBegin(plan, first, Math.min(batchSize, samples - first), samples, 0, 0);
-      while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
-      const totals = core.stepTotals(plan);
-      loss += totals[0];
-      correct += totals[3];
-      this.#over = pump.spend(core.units) || pump.waiting;
+      yield* model.measure(pump, plan, totals, { first, count: Math.min(batchSize, samples - first), samples });
+      this.#over = pump.spend(model.core.units) || pump.waiting;
       if (this.#over && first + batchSize < samples) yield;
     }
-    const held = samples - this.trainSamples;
-    return { valLoss: loss / held, ...(model.hasAccuracy ? { valAccuracy: correct / held } : {}) };
-  }
-
-  /** Running means of the epoch. */
-  #means() {
-    return { loss: this.#loss / this.#seen, ...this.#parts.model.accuracy(this.#correct, this.#seen) };
+    return meansOf(model.measured, totals, ['valLoss', 'valAccuracy']);
   }
 
   /** Seconds since the run began, pauses left out. */
@@ -374,7 +373,7 @@ export class Run {
   }
 
   #flushWithBatch() {
-    this.#records.push(this.#tell('batch', this.#means()));
+    this.#records.push(this.#tell('batch', meansOf(this.#parts.model.measured, this.#totals)));
     this.flush();
   }
 
@@ -386,7 +385,7 @@ export class Run {
     this.#records = [];
     this.#due = host.now() + 1000 / settings.progressHz;
     const memoryBytes = model.core.memory.buffer().byteLength;
-    report({ ...records[records.length - 1], records, memoryBytes, ...stages.told() });
+    report({ ...records[records.length - 1], records, memoryBytes, ...this.#memory, ...stages.told() });
   }
 
   /**
@@ -396,14 +395,14 @@ export class Run {
   finish() {
     const { model, settings, stages } = this.#parts;
     if (this.began) model.past = this.state();
-    const weights = settings.returnWeights ? { weights: model.copyWeights() } : {};
+    const weights = settings.returnWeights ? { weights: copyWeights(model) } : {};
     this.release();
     stages.enter('done');
     // One that was to be resumed, and was stopped before it began, stands where it stood.
     const { history, steps } = !this.began && settings.resume && model.past ? model.past : { history: this.history, steps: this.#steps };
     return {
       reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
-      durationSeconds: this.elapsed(), run: this.#record, ...this.#rollback?.told(), ...stages.told(), ...weights,
+      durationSeconds: this.elapsed(), run: this.#record, ...this.#rollback?.told(), ...this.#memory, ...stages.told(), ...weights,
     };
   }
 
@@ -419,11 +418,11 @@ export class Run {
   /** Frees what the run holds; of a core that has not trapped. */
   release() {
     if (!this.#held) return;
-    const { plan, x, y } = this.#held;
+    const { plan, data } = this.#held;
     this.#held = null;
     const { model } = this.#parts;
     model.closePlan(plan);
     model.closePlan(this.#validation);
-    model.store.free(x, y);
+    model.store.free(...Object.values(data));
   }
 }

@@ -13,11 +13,12 @@ import { Holding } from './holding.js';
 import { readRuntime } from './module.js';
 import { buffersOf } from './protocol.js';
 import { LANES, Pump } from './pump.js';
-import { readBatchSize, readSettings } from './settings.js';
+import { readBatchSize, readClassWeight, readSettings } from './settings.js';
 import { saveState } from './state.js';
 import { Stages, statusOf } from './status.js';
 import { isStored, isUpload } from './store.js';
 import { Training } from './training.js';
+import { getWeights, setWeights } from './weights.js';
 
 /** @typedef {import('./protocol.js').RequestType} RequestType */
 /** @typedef {import('./desk.js').Request} Request */
@@ -63,7 +64,7 @@ class Session {
     RESUME_TRAINING: (request) => this.#control(request, () => this.#training.resume()),
     PREDICT: (request) => this.#predict(request),
     EVALUATE_MODEL: (request) => this.#evaluate(request),
-    GET_WEIGHTS: (request) => this.#job(request, LANES.SHORT, this.#need().getWeights(this.#pump)),
+    GET_WEIGHTS: (request) => this.#job(request, LANES.SHORT, getWeights(this.#pump, this.#need())),
     SET_WEIGHTS: (request) => this.#setWeights(request),
     SAVE_CHECKPOINT: (request) => this.#saveCheckpoint(request),
     LOAD_CHECKPOINT: (request) => void this.#build(request),
@@ -121,8 +122,8 @@ class Session {
   #fail(request, error) {
     if (!(error instanceof OffstageError)) return this.#lose(trapError(error));
     if (!this.#desk.refuse(request, error)) return;
-    const { x, y } = request.payload;
-    for (const data of [x, y]) if (isUpload(data)) this.#model?.store.discard(data.upload);
+    const { x, y, sampleWeight } = request.payload;
+    for (const data of [x, y, sampleWeight]) if (isUpload(data)) this.#model?.store.discard(data.upload);
   }
 
   /** Drops the model: all that is pending fails with the reason. @param {OffstageError} reason */
@@ -197,7 +198,7 @@ class Session {
     this.#runtime = asked;
     this.#gone = null;
     this.#holding.hold(held);
-    this.#log('info', `a model of ${model.facts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
+    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
     this.#stages.enter('done');
     const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
     const { run, ...built } = model.describe();
@@ -280,7 +281,10 @@ class Session {
     const model = this.#need();
     this.#refuseWhileRunning('START_TRAINING');
     const settings = readSettings(request.payload, model.past);
-    const { x, y } = request.payload;
+    const { x, y, sampleWeight, classWeight } = request.payload;
+    if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
+      throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with them: expected no sampleWeight and no classWeight');
+    }
     if (settings.persist || isStored(x) || isStored(y)) return void this.#startKept(request, model, settings);
     this.#begin(request, model, settings);
   }
@@ -304,6 +308,8 @@ class Session {
           if (isStored(payload[name])) payload[name] = await model.store.receiveKept(data[name]);
           this.#refuseLost(model);
         }
+        if (keptData && data.weights) payload.sampleWeight = await model.store.receiveKept(data.weights);
+        this.#refuseLost(model);
       }
       return () => this.#begin(request, model, settings, settings.persist ? this.#holding.keeper : null, keptData);
     }, ASKING);
@@ -315,13 +321,27 @@ class Session {
    */
   #begin(request, model, settings, keeper = null, kept = false) {
     const { payload } = request;
-    const x = model.store.takeX(payload.x);
-    let y;
+    const classWeight = readClassWeight(payload.classWeight, model.facts.outputs);
+    const data = this.#take(model, payload, classWeight !== null);
     try {
-      y = model.store.takeY(payload.y, x.samples);
-      this.#training.begin({ request, model, settings, x, y, keeper, kept });
+      this.#training.begin({ request, model, settings, data, classWeight, keeper, kept });
     } catch (error) {
-      model.store.free(x, y);
+      model.store.free(...Object.values(data));
+      throw error;
+    }
+  }
+
+  /** @param {Model} model @param {any} payload @param {boolean} weighted  the samples have weights, whether given or not */
+  #take({ store }, { x: given, y: wanted, sampleWeight }, weighted) {
+    const taken = [];
+    try {
+      const x = store.takeX(given);
+      taken.push(x);
+      const y = store.takeY(wanted, x.samples);
+      taken.push(y);
+      return { x, y, weights: store.takeWeights(sampleWeight, x.samples) ?? (weighted ? store.ones(x.samples) : null) };
+    } catch (error) {
+      store.free(...taken);
       throw error;
     }
   }
@@ -364,18 +384,10 @@ class Session {
   /** @param {Request} request */
   #evaluate(request) {
     const model = this.#need();
-    const { store } = model;
-    const fields = ['x', 'y', 'batchSize'];
-    const { x, y, batchSize } = checkFields(request.payload, fields, 'EVALUATE_MODEL', 'INVALID_OPTION');
+    const { payload } = request;
+    const { batchSize } = checkFields(payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION');
     const size = readBatchSize(batchSize);
-    const inputs = store.takeX(x);
-    try {
-      const wanted = store.takeY(y, inputs.samples);
-      this.#job(request, LANES.LONG, model.evaluate(this.#pump, inputs, wanted, size));
-    } catch (error) {
-      store.free(inputs);
-      throw error;
-    }
+    this.#job(request, LANES.LONG, model.evaluate(this.#pump, this.#take(model, payload, false), size));
   }
 
   /** @param {Request} request */
@@ -383,7 +395,7 @@ class Session {
     const model = this.#need();
     this.#refuseWhileRunning('SET_WEIGHTS');
     const { weights } = checkFields(request.payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
-    this.#job(request, LANES.LONG, model.setWeights(this.#pump, weights));
+    this.#job(request, LANES.LONG, setWeights(this.#pump, model, weights));
   }
 
   /** @param {Request} request */

@@ -21,7 +21,7 @@ import { OffstageError, checkFields, oneOf, show } from './errors.js';
  */
 
 const FIELDS = ['x', 'y', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights', 'resume',
-  'otherData', 'snapshotMs', 'persist', 'nonFinite'];
+  'otherData', 'snapshotMs', 'persist', 'nonFinite', 'sampleWeight', 'classWeight'];
 /** What is done about a step that is not finite. */
 const NON_FINITE = ['error', 'rollback'];
 const MOST_HZ = 1000;
@@ -69,6 +69,26 @@ function resumed(payload, past) {
   }
   if (run.epochs < past.epoch) refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${past.epoch}`);
   return run;
+}
+
+/**
+ * The weights of classes by their indices; 1 where none is told.
+ * @param {any} given  { label or index: number } @param {import('./data.js').OutputFacts[]} outputs
+ * @returns {Float32Array | null}
+ */
+export function readClassWeight(given, outputs) {
+  if (given === undefined) return null;
+  const [{ classes, targets, labels }] = outputs;
+  if (outputs.length > 1 || targets !== 1) {
+    refuse(`classWeight is given, but ${outputs.length > 1 ? `the model has ${outputs.length} outputs` : 'a sample has no one class'}: expected sampleWeight`);
+  }
+  const names = labels ?? Array.from({ length: classes }, (_, i) => `${i}`);
+  const weights = new Float32Array(classes).fill(1);
+  for (const [name, weight] of Object.entries(checkFields(given, [...names, ...weights.keys()].map(String), 'classWeight', 'INVALID_OPTION'))) {
+    atLeast(`classWeight.${name}`, weight, 0);
+    weights[names.includes(name) ? names.indexOf(name) : Number(name)] = weight;
+  }
+  return weights;
 }
 
 /** How many of so many samples train: Keras's rounding, the training part is what is rounded down. @param {number} samples @param {number} split */

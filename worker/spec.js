@@ -1,42 +1,28 @@
-/* spec.js: a plain spec becomes the bytes that C reads, and C's refusals become sentences.
+/* spec.js: a plain spec becomes the bytes that C reads.
  *
- * The schema (types, fields, ranges, defaults) is C's own, read from the wasm; nothing of it stands
- * here. What JavaScript alone can get wrong is refused here: unknown names, wrong types. Ranges and shapes
- * are C's to judge. Field order in bytes is schema order, so the same spec always gives the same bytes. */
+ * What JavaScript alone can get wrong is refused here, in fields.js and graph.js: unknown names, wrong types. Field
+ * order in bytes is schema order, so the same spec always gives the same bytes. */
 
-import { OffstageError, elementsOf, oneOf, show } from './errors.js';
+import { oneOf, show } from './errors.js';
+import { isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
+import { byName, nameLayers, readInputs, readLayer, readOutputs } from './graph.js';
+import { fieldsOf, recordOf } from './schema.js';
 
-/**
- * @typedef {object} Field
- * @property {number} id
- * @property {string} name
- * @property {'integer' | 'number' | 'boolean' | 'enum' | 'initializer'} kind
- * @property {string} enumeration
- * @property {number} least
- * @property {number} most
- * @property {number} spread   1: one value stands for `most` equal ones
- * @property {number} low
- * @property {number} high
- * @property {'required' | 'default' | 'optional'} presence
- * @property {number} default
- */
-/** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
-/**
- * @typedef {object} Schema
- * @property {string} version
- * @property {Record<string, number>} constants
- * @property {Map<number, string>} reasons
- * @property {RecordType[]} records
- * @property {Map<string, Map<string, number>>} enumerations  name -> (value's name -> id)
- */
+/** @typedef {import('./schema.js').Schema} Schema */
+/** @typedef {import('./graph.js').Part} Part */
+/** @typedef {import('./graph.js').NamedPart} NamedPart */
 /**
  * @typedef {object} EncodedSpec
  * @property {Uint8Array} bytes
- * @property {{ record: RecordType, values: Record<string, any> }} model
- * @property {{ record: RecordType, values: Record<string, any> }} optimizer
- * @property {{ record: RecordType, values: Record<string, any> }[]} layers
+ * @property {Part} model
+ * @property {NamedPart[]} inputs
+ * @property {Part} optimizer
+ * @property {NamedPart[]} layers
+ * @property {NamedPart[]} outputs
+ * @property {boolean} plain  the one output is the last layer's, with nothing to say of it but the name of a loss
+ * @property {import('./graph.js').Names} names
  * @property {string[] | undefined} metrics  undefined: by the kind of model
- * @property {string[] | null} labels
+ * @property {(string[] | null)[]} labels  of each output
  */
 /**
  * An ofs_error.
@@ -44,47 +30,8 @@ import { OffstageError, elementsOf, oneOf, show } from './errors.js';
  *   Refusal
  */
 
-const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
-const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
-const FIELD_BYTES = 32;
-
-/**
- * Both in the form that the head of schema.h tells.
- * @param {string} text  what the core's schema() returns
- * @param {DataView} table  of what its schema_fields() returns
- * @returns {Schema}
- */
-export function readSchema(text, table) {
-  const [version, constants, reasons, records, values, fields] = text.split('\n');
-  /** @type {Schema} */
-  const schema = { version, constants: {}, reasons: new Map(), records: [], enumerations: new Map() };
-  for (const [name, value] of rows(constants, 2)) schema.constants[name] = +value;
-  for (const [id, name] of rows(reasons, 2)) schema.reasons.set(+id, name);
-  for (const [id, group, type] of rows(records, 3)) schema.records.push({ id: +id, group, type, fields: [] });
-  for (const [enumeration, id, name] of rows(values, 3)) {
-    const all = schema.enumerations.get(enumeration) ?? new Map();
-    schema.enumerations.set(enumeration, all.set(name, +id));
-  }
-  rows(fields, 2).forEach(([name, enumeration], i) => {
-    const at = i * FIELD_BYTES;
-    const [record, id, kind, least, spread, presence] = [0, 1, 2, 3, 4, 5].map((k) => table.getUint8(at + k));
-    const most = table.getUint16(at + 6, true);
-    const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
-    schema.records.find((r) => r.id === record)?.fields.push({
-      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high, presence: PRESENCES[presence], default: fallback,
-    });
-  });
-  return schema;
-}
-
-/** @param {string} line  words with a space before each @param {number} width  words of a row */
-function rows(line, width) {
-  const words = line.split(' ').slice(1);
-  return Array.from({ length: words.length / width }, (_, i) => words.slice(i * width, (i + 1) * width));
-}
-
 /** The fields of a spec that are not the model record's own. */
-const TOP_LEVEL = ['layers', 'optimizer', 'learningRate', 'metrics', 'labels'];
+const TOP_LEVEL = ['layers', 'outputs', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels'];
 const METRICS = ['accuracy'];
 
 /**
@@ -93,146 +40,47 @@ const METRICS = ['accuracy'];
  * @returns {EncodedSpec}
  */
 export function encodeSpec(schema, spec) {
-  if (spec === null || typeof spec !== 'object' || Array.isArray(spec)) {
-    refuse(`the spec is ${show(spec)}, expected an object`);
-  }
-  const record = schema.records.filter((r) => r.group === 'model')[0];
+  if (!isPlain(spec)) refuse(`the spec is ${show(spec)}, expected an object`);
+  const record = recordOf(schema, 'model');
   /** @type {Record<string, any>} */
   const own = {};
+  const fields = record.fields.map((field) => field.name);
   for (const key of Object.keys(spec)) {
-    if (record.fields.some((field) => field.name === key)) own[key] = spec[key];
-    else if (!TOP_LEVEL.includes(key)) {
-      const names = [...TOP_LEVEL, ...record.fields.map((field) => field.name)];
-      refuse(`the spec: unknown field '${key}', expected one of ${oneOf(names)}`);
-    }
+    if (fields.includes(key)) own[key] = spec[key];
+    else if (!TOP_LEVEL.includes(key)) refuse(`the spec: unknown field '${key}', expected one of ${oneOf([...TOP_LEVEL, ...fields])}`);
   }
   if (!Array.isArray(spec.layers)) {
     refuse(`layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, expected an array`);
   }
-  const model = { record, values: readFields(schema, record, own, '') };
+  const inputs = readInputs(schema, record, spec.inputShape);
+  const model = { record, values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape, loss: undefined }, '') };
   const optimizer = readOptimizer(schema, spec.optimizer, spec.learningRate);
-  if (spec.layers.length > schema.constants.MAX_LAYERS) {
-    refuse(`layers holds ${spec.layers.length} values, expected 1 to ${schema.constants.MAX_LAYERS}`);
-  }
-  const layers = Array.from(spec.layers, (layer, i) => readLayer(schema, layer, i));
+  const most = schema.constants.MAX_LAYERS;
+  if (!(spec.layers.length >= 1 && spec.layers.length <= most)) refuse(`layers holds ${spec.layers.length} values, expected 1 to ${most}`);
+  const given = Array.from(spec.layers);
+  const names = { inputs: inputs.map(({ name }) => name), layers: /** @type {string[]} */ ([]) };
+  names.layers = nameLayers(given, names.inputs);
+  const layers = given.map((layer, i) => readLayer(schema, layer, i, names));
+  const outputs = readOutputs(schema, spec, names);
+  const plain = outputs.length === 1 && outputs[0].values.layer === layers.length - 1 && Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
+  if (plain) model.values.loss = outputs[0].values.loss;
   return {
-    bytes: writeBytes(schema, [model, optimizer, ...layers]),
-    model,
-    optimizer,
-    layers,
+    bytes: writeBytes(schema, [model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs)]),
+    model, inputs, optimizer, layers, outputs, plain, names,
     metrics: readMetrics(spec.metrics),
-    labels: readLabels(spec.labels),
+    labels: readLabels(spec.labels, outputs.map(({ name }) => name)),
   };
 }
 
-/** @param {Schema} schema @param {any} layer @param {number} i */
-function readLayer(schema, layer, i) {
-  const types = schema.records.filter((r) => r.group === 'layer');
-  if (layer === null || typeof layer !== 'object' || Array.isArray(layer)) {
-    refuse(`layer ${i} is ${show(layer)}, expected an object with a type`);
+/** @param {Schema} schema @param {any} given @param {any} learningRate @returns {Part} */
+function readOptimizer(schema, given = 'adam', learningRate) {
+  const { type, ...rest } = typeof given === 'string' ? { type: given }
+    : isPlain(given) ? given : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
+  const record = recordNamed(schema, 'optimizer', type, 'optimizer');
+  if (learningRate !== undefined && rest.learningRate !== undefined) {
+    refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} in optimizer: expected it at one place`);
   }
-  const record = types.find((r) => r.type === layer.type);
-  if (!record) {
-    const got = layer.type === undefined ? 'type is missing' : `type ${show(layer.type)} is unknown`;
-    refuse(`layer ${i}: ${got}, expected one of ${oneOf(types.map((r) => r.type))}`);
-  }
-  const { type, ...rest } = layer;
-  return { record, values: readFields(schema, record, rest, `layer ${i} (${type}): `) };
-}
-
-/** @param {Schema} schema @param {any} optimizer @param {any} learningRate */
-function readOptimizer(schema, optimizer, learningRate) {
-  const types = schema.records.filter((r) => r.group === 'optimizer');
-  const given = optimizer === undefined ? 'adam' : optimizer;
-  const plain = typeof given === 'string' ? { type: given } : given;
-  if (plain === null || typeof plain !== 'object' || Array.isArray(plain)) {
-    refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
-  }
-  const record = types.find((r) => r.type === plain.type);
-  if (!record) {
-    const got = plain.type === undefined ? 'type is missing' : `${show(plain.type)} is unknown`;
-    refuse(`optimizer: ${got}, expected one of ${oneOf(types.map((r) => r.type))}`);
-  }
-  const { type, ...rest } = plain;
-  if (learningRate !== undefined) {
-    if (rest.learningRate !== undefined) {
-      refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} in optimizer: ` +
-        'expected it at one place');
-    }
-    rest.learningRate = learningRate;
-  }
-  return { record, values: readFields(schema, record, rest, `optimizer (${type}): `) };
-}
-
-/**
- * Checks names and JavaScript types; a field that is undefined counts as absent.
- * @param {Schema} schema
- * @param {RecordType} record
- * @param {Record<string, any>} given
- * @param {string} where
- */
-function readFields(schema, record, given, where) {
-  /** @type {Record<string, any>} */
-  const values = {};
-  for (const name of Object.keys(given)) {
-    const field = record.fields.find((f) => f.name === name);
-    if (!field) {
-      const names = record.fields.map((f) => f.name);
-      refuse(`${where}unknown field '${name}', expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`);
-    }
-    if (given[name] !== undefined) values[name] = readValue(schema, field, given[name], where);
-  }
-  for (const field of record.fields) {
-    if (field.presence === 'required' && values[field.name] === undefined) {
-      refuse(`${where}${field.name} is missing, expected ${allowed(schema, field)}`);
-    }
-  }
-  return values;
-}
-
-/** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
-function readValue(schema, field, value, where) {
-  if (field.most > 1 && field.kind !== 'initializer') {
-    const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-    const length = given ? /** @type {any} */ (value).length : 0;
-    const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
-    const ok = given ? list.every(isNumber) : field.spread === 1 && isNumber(value);
-    if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
-    if (given && (list.length !== length || length < field.least)) {
-      refuse(`${where}${field.name} is ${show(value)}, ${length} values: expected ${allowed(schema, field)}`);
-    }
-    return given ? list : value;
-  }
-  const ok = field.kind === 'enum' || field.kind === 'initializer' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)
-    : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
-  if (!ok) refuse(`${where}${field.name} is ${show(value)}, expected ${allowed(schema, field)}`);
-  return value;
-}
-
-/** @param {Schema} schema @param {string} enumeration  which the schema has @returns {Map<string, number>} */
-function valuesOf(schema, enumeration) {
-  return /** @type {Map<string, number>} */ (schema.enumerations.get(enumeration));
-}
-
-/** @param {unknown} value */
-function isNumber(value) {
-  return typeof value === 'number';
-}
-
-/**
- * What a field takes, in words.
- * @param {Schema} schema
- * @param {Field} field
- * @returns {string}
- */
-function allowed(schema, field) {
-  if (field.kind === 'enum' || field.kind === 'initializer') return `one of ${oneOf([...valuesOf(schema, field.enumeration).keys()])}`;
-  if (field.kind === 'boolean') return 'true or false';
-  const one = field.kind === 'integer' ? 'an integer' : 'a number';
-  const range = `from ${field.low} to ${field.high}`;
-  if (field.most === 1) return `${one} ${range}`;
-  const many = field.spread || field.least === field.most ? `${field.most}` : `${field.least} to ${field.most}`;
-  return `${field.spread ? `${one} or ` : ''}an array of ${many} ${field.kind}s ${range}`;
+  return { record, values: readFields(schema, record.fields, { ...rest, learningRate: learningRate ?? rest.learningRate }, `optimizer (${type}): `) };
 }
 
 /** @param {any} metrics @returns {string[] | undefined} */
@@ -250,15 +98,22 @@ function readMetrics(metrics) {
   return read;
 }
 
-/** @param {any} labels @returns {string[] | null} */
-function readLabels(labels) {
-  if (labels === undefined) return null;
-  if (!Array.isArray(labels)) refuse(`labels is ${show(labels)}, expected an array of class names`);
+/** Of each output. @param {any} labels @param {string[]} outputs @returns {(string[] | null)[]} */
+function readLabels(labels, outputs) {
+  if (labels === undefined) return outputs.map(() => null);
+  if (Array.isArray(labels) && outputs.length === 1) return [readNames(labels, 'labels')];
+  const of = byName(labels, outputs, 'labels');
+  return outputs.map((name) => (of(name) === undefined ? null : readNames(of(name), `labels.${name}`)));
+}
+
+/** @param {any} labels @param {string} what @returns {string[]} */
+function readNames(labels, what) {
+  if (!Array.isArray(labels)) refuse(`${what} is ${show(labels)}, expected an array of class names`);
   const seen = new Set();
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];
-    if (typeof label !== 'string') refuse(`labels[${i}] is ${show(label)}, expected a string`);
-    if (seen.has(label)) refuse(`labels[${i}] is ${show(label)} a second time, expected different class names`);
+    if (typeof label !== 'string') refuse(`${what}[${i}] is ${show(label)}, expected a string`);
+    if (seen.has(label)) refuse(`${what}[${i}] is ${show(label)} a second time, expected different class names`);
     seen.add(label);
   }
   return [...seen];
@@ -267,21 +122,19 @@ function readLabels(labels) {
 /**
  * @param {string[] | null} labels
  * @param {number} classes  as the core counts them: 2 for one sigmoid unit, 0 for no classifier
+ * @param {string} what  they are of, where there are several outputs
  */
-export function checkLabels(labels, classes) {
+export function checkLabels(labels, classes, what) {
   if (labels === null || labels.length === classes) return;
-  refuse(classes === 0
-    ? `labels holds ${labels.length} names, but the model is no classifier (its last layer and loss give no classes)`
-    : `labels holds ${labels.length} names, expected ${classes}, one for each class`);
+  refuse(`labels${what} holds ${labels.length} names, ${classes === 0
+    ? 'but the model is no classifier (its last layer and loss give no classes)'
+    : `expected ${classes}, one for each class`}`);
 }
 
-/**
- * @param {Schema} schema
- * @param {{ record: RecordType, values: Record<string, any> }[]} records
- * @returns {Uint8Array}
- */
-function writeBytes(schema, records) {
-  const lists = records.map(({ record, values }) => record.fields
+/** @param {Schema} schema @param {Part[]} parts @returns {Uint8Array} */
+function writeBytes(schema, parts) {
+  const records = parts.flatMap(withInner);
+  const lists = records.map(({ record, values }) => fieldsOf(schema, record)
     .filter((field) => values[field.name] !== undefined)
     .map((field) => ({ id: field.id, numbers: toNumbers(schema, field, values[field.name]) })));
   const size = lists.flat().reduce((sum, field) => sum + 4 + 8 * field.numbers.length, 8 + 4 * records.length);
@@ -304,53 +157,5 @@ function writeBytes(schema, records) {
   return bytes;
 }
 
-/** @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
-function toNumbers(schema, field, value) {
-  if (field.kind === 'enum' || field.kind === 'initializer') return [/** @type {number} */ (valuesOf(schema, field.enumeration).get(value))];
-  if (field.kind === 'boolean') return [value ? 1 : 0];
-  return Array.isArray(value) ? value : [value];
-}
-
-/**
- * A record's values with defaults filled in, spread ones as arrays, enumerations by name.
- * @param {Schema} schema
- * @param {{ record: RecordType, values: Record<string, any> }} part
- * @returns {Record<string, any>}
- */
-export function fillDefaults(schema, { record, values }) {
-  /** @type {Record<string, any>} */
-  const built = record.group === 'model' ? {} : { type: record.type };
-  for (const field of record.fields) {
-    let value = values[field.name];
-    if (value === undefined && field.presence === 'default') value = fromNumber(schema, field, field.default);
-    // The one optional field of a layer: a pool's strides are its size.
-    if (value === undefined && field.name === 'strides') value = built.poolSize;
-    if (value === undefined) continue;
-    if (field.spread && !Array.isArray(value)) value = Array(field.most).fill(value);
-    if (field.spread && value.length < field.most) value = Array(field.most).fill(value[0]);
-    built[field.name] = Array.isArray(value) ? value.slice() : value;
-  }
-  return built;
-}
-
-/** @param {Schema} schema @param {Field} field @param {number} number */
-function fromNumber(schema, field, number) {
-  if (field.kind === 'boolean') return number !== 0;
-  return field.kind === 'enum' || field.kind === 'initializer' ? enumName(schema, field.enumeration, number) : number;
-}
-
-/**
- * @param {Schema} schema
- * @param {string} enumeration
- * @param {number} id
- * @returns {string}
- */
-export function enumName(schema, enumeration, id) {
-  for (const [name, value] of valuesOf(schema, enumeration)) if (value === id) return name;
-  return `${enumeration} ${id}`;
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new OffstageError('INVALID_SPEC', message);
-}
+/** A wrapper, then what it wraps. @param {Part} part @returns {Part[]} */
+const withInner = (part) => (part.inner ? [part, ...withInner(part.inner)] : [part]);

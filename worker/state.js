@@ -6,6 +6,8 @@
 
 import { BEFORE, encodeCheckpoint } from './checkpoint.js';
 import { OffstageError } from './errors.js';
+import { noTotals } from './measures.js';
+import { tensorsOf } from './weights.js';
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./pump.js').Pump} Pump */
@@ -14,7 +16,7 @@ const WRITTEN_AT_ONCE = 2 ** 18;
 
 /** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
 export function stateTensors(model) {
-  const tensors = model.tensors();
+  const tensors = tensorsOf(model);
   const vectors = model.core.modelMoments(model.address);
   return [
     ...tensors.map(({ name, shape, size, data }) => ({ name, shape, size, address: data })),
@@ -55,6 +57,9 @@ export function* restoreState(pump, model, { about, tensors }) {
       refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], expected F32 [${shape.join(', ')}]`);
     }
   }
+  const counts = noTotals(model.measured).length;
+  const held = about.run?.totals.length ?? counts;
+  if (held !== counts) refuse(`its run has ${held} totals, expected ${counts} for its outputs`);
   if (tensors.size !== names.length) refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
   if (about.run && goesBack) about.run.before = joined(expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data));
   for (const { name, address } of expected) {

@@ -10,7 +10,6 @@ import { buffersOf } from './protocol.js';
 import { Run } from './run.js';
 
 /** @typedef {import('./desk.js').Request} Request */
-/** @typedef {import('./store.js').Stored} Stored */
 /** @typedef {import('./keeper.js').Keeper} Keeper */
 /**
  * What a session lends to its run.
@@ -29,10 +28,10 @@ import { Run } from './run.js';
  * @property {Request} request
  * @property {import('./model.js').Model} model
  * @property {import('./settings.js').Settings} settings
- * @property {Stored} x  taken, as y is, where it does not throw
- * @property {Stored} y
+ * @property {import('./run.js').Data} data  taken where it does not throw
+ * @property {Float32Array | null} classWeight
  * @property {Keeper | null} keeper  where checkpoints last
- * @property {boolean} kept  x and y come from there
+ * @property {boolean} kept  the data come from there
  */
 /** @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null, closing: boolean }} Current */
 
@@ -53,14 +52,14 @@ export class Training {
   }
 
   /** @param {Begin} begin */
-  begin({ request, model, settings, x, y, keeper, kept }) {
+  begin({ request, model, settings, data, classWeight, keeper, kept }) {
     const { pump, host, stages, post, notice } = this.#ports;
     /** @type {Run} */
     const run = new Run({
-      model, pump, host, stages, settings, x, y, kept, notice,
+      model, pump, host, stages, settings, data, classWeight, kept, notice,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       begun: (fingerprint) => {
-        if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, { x, y }, fingerprint);
+        if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, data, fingerprint);
         else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
         this.#hasBegun();
       },
@@ -195,10 +194,9 @@ export class Training {
 
 /**
  * Keeps a run's data with its checkpoints, unless they are there. They are known by their fingerprint.
- * @param {Keeper} keeper @param {import('./model.js').Model} model @param {{ x: Stored, y: Stored }} data @param {string} fingerprint
+ * @param {Keeper} keeper @param {import('./model.js').Model} model @param {import('./run.js').Data} data @param {string} fingerprint
  */
-async function keepData(keeper, { store }, { x, y }, fingerprint) {
-  if (await keeper.aboutData() !== fingerprint) {
-    await keeper.writeData({ x: store.piecesOf(x), y: store.piecesOf(y) }, fingerprint);
-  }
+async function keepData(keeper, { store }, { x, y, weights }, fingerprint) {
+  if (await keeper.aboutData() === fingerprint) return;
+  await keeper.writeData({ x: store.piecesOf(x), y: store.piecesOf(y), ...(weights && { weights: store.piecesOf(weights) }) }, fingerprint);
 }

@@ -5,6 +5,8 @@
  * session are named here, so that a browser asks for them at once and not level by level. */
 
 import './asset.js';
+import './answers.js';
+import './arrays.js';
 import './building.js';
 import './checkpoint.js';
 import './core.js';
@@ -14,8 +16,11 @@ import './desk.js';
 import './dialect.js';
 import { nodeBuiltin } from './engine.js';
 import { OffstageError, errorToWire, trapError } from './errors.js';
+import './fields.js';
+import './graph.js';
 import './holding.js';
 import './later.js';
+import './measures.js';
 import './memory.js';
 import './model.js';
 import './module.js';
@@ -25,6 +30,7 @@ import './refusal.js';
 import './rollback.js';
 import './run.js';
 import './saving.js';
+import './schema.js';
 import { createSession } from './session.js';
 import './settings.js';
 import './spec.js';
@@ -33,6 +39,7 @@ import './status.js';
 import './store.js';
 import './threads.js';
 import './training.js';
+import './weights.js';
 import { createHost } from './yield.js';
 
 const threads = nodeBuiltin('node:worker_threads');

@@ -1,0 +1,87 @@
+/* schema.js: the schema (types, fields, ranges, defaults) as C has it, read from the wasm; nothing of it stands here. */
+
+/**
+ * @typedef {object} Field
+ * @property {number} id
+ * @property {string} name
+ * @property {'integer' | 'number' | 'boolean' | 'enum' | 'initializer'} kind
+ * @property {string} enumeration
+ * @property {number} least
+ * @property {number} most
+ * @property {number} spread   1: one value stands for `most` equal ones
+ * @property {number} low
+ * @property {number} high
+ * @property {'required' | 'default' | 'optional'} presence
+ * @property {number} default
+ */
+/** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
+/**
+ * @typedef {object} Schema
+ * @property {string} version
+ * @property {Record<string, number>} constants
+ * @property {Map<number, string>} reasons
+ * @property {RecordType[]} records
+ * @property {Map<string, Map<string, number>>} enumerations  name -> (value's name -> id)
+ */
+
+const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
+const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
+const FIELD_BYTES = 32;
+
+/**
+ * Both in the form that the head of schema.h tells.
+ * @param {string} text  what the core's schema() returns
+ * @param {DataView} table  of what its schema_fields() returns
+ * @returns {Schema}
+ */
+export function readSchema(text, table) {
+  const [version, constants, reasons, records, values, fields] = text.split('\n');
+  /** @type {Schema} */
+  const schema = { version, constants: {}, reasons: new Map(), records: [], enumerations: new Map() };
+  for (const [name, value] of rows(constants, 2)) schema.constants[name] = +value;
+  for (const [id, name] of rows(reasons, 2)) schema.reasons.set(+id, name);
+  for (const [id, group, type] of rows(records, 3)) schema.records.push({ id: +id, group, type, fields: [] });
+  for (const [enumeration, id, name] of rows(values, 3)) {
+    const all = schema.enumerations.get(enumeration) ?? new Map();
+    schema.enumerations.set(enumeration, all.set(name, +id));
+  }
+  rows(fields, 2).forEach(([name, enumeration], i) => {
+    const at = i * FIELD_BYTES;
+    const [record, id, kind, least, spread, presence] = [0, 1, 2, 3, 4, 5].map((k) => table.getUint8(at + k));
+    const most = table.getUint16(at + 6, true);
+    const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
+    schema.records.find((r) => r.id === record)?.fields.push({
+      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high, presence: PRESENCES[presence], default: fallback,
+    });
+  });
+  return schema;
+}
+
+/** @param {string} line  words with a space before each @param {number} width  words of a row */
+function rows(line, width) {
+  const words = line.split(' ').slice(1);
+  return Array.from({ length: words.length / width }, (_, i) => words.slice(i * width, (i + 1) * width));
+}
+
+/** @param {Schema} schema @param {string} group @returns {RecordType} the first of its group */
+export const recordOf = (schema, group) => /** @type {RecordType} */ (schema.records.find((r) => r.group === group));
+
+/** What a record may be told: its own fields, then, of a layer, those of all layers. @param {Schema} schema @param {RecordType} record */
+export const fieldsOf = (schema, { group, fields }) => (group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields);
+
+/** What stands beside an initializer, where it takes options. @param {Schema} schema @param {string} type */
+export const optionsOf = (schema, type) => schema.records.find((r) => r.group === 'named' && r.type === type)?.fields ?? [];
+
+/** @param {Schema} schema @param {string} enumeration @returns {Map<string, number>} empty where there is none */
+export const valuesOf = (schema, enumeration) => schema.enumerations.get(enumeration) ?? new Map();
+
+/**
+ * @param {Schema} schema
+ * @param {string} enumeration
+ * @param {number} id
+ * @returns {string}
+ */
+export function enumName(schema, enumeration, id) {
+  for (const [name, value] of valuesOf(schema, enumeration)) if (value === id) return name;
+  return `${enumeration} ${id}`;
+}
