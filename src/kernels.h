@@ -229,6 +229,13 @@ typedef struct ofs_kernels {
    * the second where z is NULL. y may be x or z. */
   void (*channel_affine)(ofs_real *y, const ofs_real *x, const ofs_real *mean, const ofs_real *p, const ofs_real *q,
                          const ofs_real *z, const ofs_real *a, const ofs_real *mask, uint32_t rows, uint32_t cols);
+
+  /* One query's row of attention's scores; an element counts where it is one of the first `seen` and its mask (NULL: none)
+   * is not 0. Element i is in lane i % 4. forward: x becomes the softmax of scale x over those that count, 0 elsewhere;
+   * 1 / cols everywhere where none does. backward: p becomes (dropped dp - p sum) scale where it counts, 0 elsewhere. */
+  void (*scores_forward)(ofs_real *x, uint32_t cols, uint32_t seen, const ofs_real *mask, ofs_real scale);
+  void (*scores_backward)(ofs_real *p, const ofs_real *dropped, const ofs_real *dp, ofs_real sum, uint32_t cols,
+                          uint32_t seen, const ofs_real *mask, ofs_real scale);
 } ofs_kernels;
 
 void ofs_norm_fill_ref(ofs_kernels *k);

@@ -43,6 +43,7 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
     case OFS_BATCH_NORMALIZATION: return &ofs_batch_norm_kind;
     case OFS_EMBEDDING: return &ofs_embedding_kind;
     case OFS_POSITION_EMBEDDING: return &ofs_position_kind;
+    case OFS_MULTI_HEAD_ATTENTION: return &ofs_attention_kind;
     case OFS_ACTIVATION: return &ofs_activation_kind;
     default: return NULL;
   }

@@ -8,7 +8,8 @@ extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, of
     ofs_join_kind, ofs_concatenate_kind, ofs_dot_kind, ofs_repeat_vector_kind, ofs_permute_kind,
     ofs_rescaling_kind, ofs_normalization_kind, ofs_prelu_kind, ofs_softmax_kind, ofs_random_kind, ofs_activation_kind, ofs_recurrent_kind;
 
-extern const ofs_layer_kind ofs_norm_kind, ofs_batch_norm_kind, ofs_embedding_kind, ofs_position_kind;
+extern const ofs_layer_kind ofs_norm_kind, ofs_batch_norm_kind, ofs_embedding_kind, ofs_position_kind,
+    ofs_attention_kind;
 
 /* The last axis of a layer's first input, and how often a sample has it. */
 uint32_t ofs_channels(const ofs_layer *l);
