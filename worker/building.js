@@ -3,9 +3,9 @@
  * It changes nothing of the session's: a model that is made is handed over whole, and one that is refused, or not
  * wanted any more, leaves nothing behind. */
 
-import { decodeCheckpoint, openCheckpoint } from './checkpoint.js';
 import { Core } from './core.js';
 import { OffstageError, checkFields, show } from './errors.js';
+import { loadKept } from './later.js';
 import { Model } from './model.js';
 import { openModule } from './module.js';
 import { restoreState } from './state.js';
@@ -33,14 +33,16 @@ const SLICE_MS = { worker: 2, main: 8 };
 export async function openSource(payload, settled, { pump, holding, finished }) {
   const { bytes, stored, hold } = checkFields(payload, ['bytes', 'stored', 'hold'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
   if (stored === undefined) {
-    const checkpoint = await finished(openCheckpoint(pump, bytesOf(bytes)));
+    const given = bytesOf(bytes);
+    const { openCheckpoint } = await loadKept(settled.assets);
+    const checkpoint = await finished(openCheckpoint(pump, given));
     const own = hold === undefined ? null : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
     return { spec: checkpoint.about.spec, checkpoint, ...(own && { held: await holding.regain(own, settled.assets) }) };
   }
   const { name, folder } = checkFields(stored, ['name', 'folder'], 'stored', 'INVALID_OPTION');
   const held = await holding.open({ name, folder }, settled.assets);
   const found = held.keeper.count;
-  const latest = await held.keeper.latest(decodeCheckpoint);
+  const latest = await held.keeper.latest((await loadKept(settled.assets)).decodeCheckpoint);
   if (latest) {
     const { about } = latest.value;
     const hasData = about.run !== null && await held.keeper.aboutData() === about.run.fingerprint;

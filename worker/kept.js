@@ -1,5 +1,6 @@
-/* kept.js: all that a page loads only where trainers are kept on storage: the build makes one file of it, which later.js
- * loads. Nothing in it is imported by what every page loads. */
+/* kept.js: all that a page loads only where trainers are kept on storage, or brought back: the build makes one file of
+ * it, which later.js loads. After a change of what it imports that file has to be built again, as after one of src/. */
 
+export { decodeCheckpoint, openCheckpoint } from './checkpoint.js';
 export { openKeeper } from './keeper.js';
 export { listStored, removeStored } from './stored.js';
