@@ -62,27 +62,19 @@ typedef struct graph {
   uint16_t last[OFS_MAX_LAYERS];
 } graph;
 
-/* The loss of an output: the one given, or the one that its layer asks for. Cross-entropies are computed from logits,
- * so they need the activation that makes probabilities of them. `fields`: where the record has the loss. */
-static ofs_status read_head(graph *g, const ofs_record *r, uint32_t field, uint32_t node, ofs_error *err) {
+/* Node `node` is an output; the record has its loss. */
+static ofs_status read_head(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
   known *l = &g->known[node];
   ofs_head *h = &g->m->heads[g->m->head_count++];
-  uint32_t act = l->act;
   if (l->head) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
   l->head = (uint8_t)g->m->head_count;
-  *h = (ofs_head){.node = node, .act = act, .axis = l->shape.dims[l->shape.rank - 1], .weight = 1, .delta = 1};
-  h->classes = act == OFS_ACT_SOFTMAX ? h->axis : act == OFS_ACT_SIGMOID ? (h->axis == 1 ? 2 : h->axis) : 0;
-  if (act == OFS_ACT_SOFTMAX && h->axis == 1)
+  *h = (ofs_head){.node = node, .act = l->act, .axis = l->shape.dims[l->shape.rank - 1]};
+  int softmax = l->act == OFS_ACT_SOFTMAX, sigmoid = l->act == OFS_ACT_SIGMOID;
+  h->classes = softmax ? h->axis : sigmoid ? (h->axis == 1 ? 2 : h->axis) : 0;
+  if (softmax && h->axis == 1)
     return ofs_refuse(err, OFS_INVALID_SPEC, l->place, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
-  h->targets = act == OFS_ACT_SOFTMAX || (act == OFS_ACT_SIGMOID && h->axis == 1) ? (uint32_t)(l->shape.size / h->axis) : 0;
-  h->loss = act == OFS_ACT_SOFTMAX ? OFS_LOSS_CATEGORICAL : act == OFS_ACT_SIGMOID ? OFS_LOSS_BINARY : OFS_LOSS_MSE;
-  if (r->count[field]) h->loss = (uint32_t)r->v[field][0];
-  int categorical = h->loss == OFS_LOSS_CATEGORICAL || h->loss == OFS_LOSS_SPARSE_CATEGORICAL;
-  h->fused = categorical || h->loss == OFS_LOSS_BINARY;
-  uint32_t needed = categorical ? OFS_ACT_SOFTMAX : OFS_ACT_SIGMOID;
-  if (h->fused && act != needed)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_OUTPUT, act, needed, needed);
-  return OFS_OK;
+  h->targets = softmax || (sigmoid && h->axis == 1) ? (uint32_t)(l->shape.size / h->axis) : 0;
+  return ofs_loss_read(h, r, err);
 }
 
 ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high, ofs_error *err) {
@@ -365,10 +357,10 @@ static ofs_status read_heads(graph *g, ofs_reader *in, const ofs_record *model, 
     double place = r.v[OFS_OUTPUT_LAYER][0];
     if (place >= m->place_count || m->head_count == OFS_MAX_OUTPUTS)
       return ofs_refuse(err, OFS_INVALID_SPEC, r.place, OFS_OUTPUT_LAYER, OFS_WHY_RANGE, place, 0, m->place_count - 1.0);
-    s = read_head(g, &r, OFS_OUTPUT_LOSS, g->last[(uint32_t)place], err);
+    s = read_head(g, &r, g->last[(uint32_t)place], err);
     if (s < 0) return s;
   }
-  return m->head_count ? OFS_OK : read_head(g, model, OFS_MODEL_LOSS, m->layer_count - 1, err);
+  return m->head_count ? OFS_OK : read_head(g, model, m->layer_count - 1, err);
 }
 
 /* Every layer and every input leads to an output. */

@@ -113,8 +113,7 @@ typedef struct ofs_head {
   uint32_t node;
   uint32_t loss, fused; /* fused: the loss takes logits */
   uint32_t act, axis, classes, targets;
-  double weight, label_smoothing, delta, gamma, alpha;
-  int balanced;
+  double weight, label_smoothing, delta, gamma, alpha, balanced;
 } ofs_head;
 
 /* A record of the spec, decoded: every field of its schema present or defaulted (count 0: optional, absent). */
@@ -349,6 +348,9 @@ void ofs_build_tied_gradient(ofs_builder *b);
 void ofs_plan_cut(ofs_plan *p, uint32_t count);
 
 /* ---- loss.c ---- */
+/* The loss of an output that knows its activation: the one that its record tells, or the one that its layer asks for.
+ * Cross-entropies are computed from logits, so they need the activation that makes probabilities of them. */
+ofs_status ofs_loss_read(ofs_head *h, const ofs_record *r, ofs_error *err);
 /* Emits the loss of output k of its prediction or logits; the gradient's buffer, 0 where the plan does not train. */
 uint32_t ofs_build_loss(ofs_builder *b, uint32_t k, uint32_t prediction);
 /* ---- dataset.c ---- */

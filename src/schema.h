@@ -184,7 +184,18 @@
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                  \
   V("loss", LOSS_MSE, 3, "meanSquaredError")                                       \
   V("loss", LOSS_MAE, 4, "meanAbsoluteError")                                      \
-  V("loss", LOSS_HUBER, 5, "huber") \
+  V("loss", LOSS_HUBER, 5, "huber")                                                \
+  V("loss", LOSS_MAPE, 6, "meanAbsolutePercentageError")                           \
+  V("loss", LOSS_MSLE, 7, "meanSquaredLogarithmicError")                           \
+  V("loss", LOSS_LOG_COSH, 8, "logCosh")                                           \
+  V("loss", LOSS_KL, 9, "klDivergence")                                            \
+  V("loss", LOSS_POISSON, 10, "poisson")                                           \
+  V("loss", LOSS_COSINE, 11, "cosineSimilarity")                                   \
+  V("loss", LOSS_HINGE, 12, "hinge")                                               \
+  V("loss", LOSS_SQUARED_HINGE, 13, "squaredHinge")                                \
+  V("loss", LOSS_CATEGORICAL_HINGE, 14, "categoricalHinge")                        \
+  V("loss", LOSS_BINARY_FOCAL, 15, "binaryFocalCrossentropy")                      \
+  V("loss", LOSS_CATEGORICAL_FOCAL, 16, "categoricalFocalCrossentropy")            \
   /* the options that a loss takes: ids and names of the output record's fields */  \
   V("categoricalCrossentropy", CATEGORICAL_SMOOTHING, 3, "labelSmoothing")         \
   V("binaryCrossentropy", BINARY_SMOOTHING, 3, "labelSmoothing")                   \
@@ -244,6 +255,7 @@
 /* The highest ids, of ranges. */
 #define OFS_ACT_LAST 15
 #define OFS_GATE_LAST 14
+#define OFS_LOSS_LAST 16
 
 /* What all convolutions have, and all pools, under the same ids; over one axis or two. */
 #define OFS_CONV_FIELDS(F, record, symbol, axes, paddings)                                                             \
@@ -323,7 +335,7 @@
  *   presence  required | default | optional (absent has a meaning of its own, told in the documentation) */
 #define OFS_FIELDS(F)                                                                                         \
   F(MODEL, MODEL_INPUT_SHAPE, 0, "inputShape", integer, "", 1, 6, 0, 1, 16777216, required, 0)                \
-  F(MODEL, MODEL_LOSS, 1, "loss", enum, "loss", 1, 1, 0, 0, 5, optional, 0)                                   \
+  F(MODEL, MODEL_LOSS, 1, "loss", enum, "loss", 1, 1, 0, 0, OFS_LOSS_LAST, optional, 0)                                   \
   F(MODEL, MODEL_INPUT_SCALE, 2, "inputScale", number, "", 1, 1, 0, -1e30, 1e30, default, 1)                  \
   F(MODEL, MODEL_INPUT_OFFSET, 3, "inputOffset", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                \
   F(MODEL, MODEL_SEED, 4, "seed", integer, "", 1, 1, 0, 0, 9007199254740991, default, 0)                      \
@@ -418,7 +430,7 @@
   F(COMMON, LAYER_TIED_TO, 38, "tiedTo", integer, "", 1, 1, 0, 0, 1023, optional, 0)                          \
   F(INPUT, INPUT_SHAPE, 0, "shape", integer, "", 1, 6, 0, 1, 16777216, required, 0)                           \
   F(OUTPUT, OUTPUT_LAYER, 0, "layer", integer, "", 1, 1, 0, 0, 1023, required, 0)                             \
-  F(OUTPUT, OUTPUT_LOSS, 1, "loss", enum, "loss", 1, 1, 0, 0, 5, optional, 0)                                 \
+  F(OUTPUT, OUTPUT_LOSS, 1, "loss", enum, "loss", 1, 1, 0, 0, OFS_LOSS_LAST, optional, 0)                                 \
   F(OUTPUT, OUTPUT_LOSS_WEIGHT, 2, "lossWeight", number, "", 1, 1, 0, 0, 1e6, default, 1)                     \
   F(OUTPUT, OUTPUT_LABEL_SMOOTHING, 3, "labelSmoothing", number, "", 1, 1, 0, 0, 0.999999, default, 0)        \
   F(OUTPUT, OUTPUT_DELTA, 4, "delta", number, "", 1, 1, 0, 1e-6, 1e6, default, 1)                             \

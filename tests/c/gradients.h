@@ -137,6 +137,9 @@ static inline float *make_x(const ofs_model *m, uint32_t n) {
   return x;
 }
 
+/* Element `at` of rows of targets; NULL: 0 or 1 for a loss of logits, else anything. */
+static float (*check_label)(uint64_t at);
+
 /* Rows of targets, all outputs one behind the other; or, of a single output, class indices. */
 static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
   uint64_t width = 0;
@@ -150,6 +153,7 @@ static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
       uint64_t size = rows || m->head_count > 1 ? m->layers[h->node].shape.size : h->targets;
       for (uint64_t i = 0; i < size; i++, at++)
         if (!rows && m->head_count == 1) ((int32_t *)y)[at] = (int32_t)(at * 5 % h->classes);
+        else if (check_label) y[at] = check_label(at);
         else y[at] = h->fused ? (float)(at % 3 == 0) : random_float();
     }
   return y;
