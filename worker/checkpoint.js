@@ -285,7 +285,7 @@ function takeHistory(tensors) {
   });
   const epochs = columns.find(({ output, name }) => output === undefined && name === 'loss')?.values.length ?? 0;
   for (const { output, name, values } of columns) {
-    if (values.length !== epochs) refuse(`history of ${output === undefined ? '' : `${output}/`}${name} has ${values.length} epochs, history/loss ${epochs}`);
+    if (values.length !== epochs) refuse(`${HISTORY}${output === undefined ? '' : `${output}/`}${name} has ${values.length} epochs, history/loss ${epochs}`);
   }
   const outputs = [...new Set(columns.flatMap(({ output }) => output ?? []))];
   const measured = (/** @type {number} */ i, /** @type {string | undefined} */ of) =>

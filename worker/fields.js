@@ -54,7 +54,7 @@ export function readFields(schema, fields, given, where, besides = []) {
 
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
-  const bad = (more = '') => refuse(`${where}${field.name} is ${show(value)}${more}, expected ${allowed(schema, field)}`);
+  const bad = (more = '') => refuse(`${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`);
   if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
   if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
   if (isSides(field) && Array.isArray(value)) {
@@ -66,7 +66,7 @@ function readValue(schema, field, value, where) {
     const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
     if (!(given ? list.every(isNumber) : takesOne(field) && isNumber(value))) bad();
-    if (given && (list.length !== length || length < field.least)) bad(`, ${length} values:`);
+    if (given && (list.length !== length || length < field.least)) bad(`${length} values: `);
     return !given ? value : field.most > 1 ? list : list[0];
   }
   const ok = field.kind === 'enum' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)

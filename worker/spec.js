@@ -31,7 +31,7 @@ import { fieldsOf, recordOf } from './schema.js';
  */
 
 /** The fields of a spec that are not the model record's own. */
-const TOP_LEVEL = ['layers', 'outputs', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels'];
+const TOP_LEVEL = ['layers', 'outputs', 'loss', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels'];
 const METRICS = ['accuracy'];
 
 /**
@@ -46,14 +46,14 @@ export function encodeSpec(schema, spec) {
   const own = {};
   const fields = record.fields.map((field) => field.name);
   for (const key of Object.keys(spec)) {
-    if (fields.includes(key)) own[key] = spec[key];
-    else if (!TOP_LEVEL.includes(key)) refuse(`the spec: unknown field '${key}', expected one of ${oneOf([...TOP_LEVEL, ...fields])}`);
+    if (fields.includes(key) && key !== 'loss') own[key] = spec[key];
+    else if (!TOP_LEVEL.includes(key)) refuse(`the spec: unknown field '${key}', expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`);
   }
   if (!Array.isArray(spec.layers)) {
     refuse(`layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, expected an array`);
   }
   const inputs = readInputs(schema, record, spec.inputShape);
-  const model = { record, values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape, loss: undefined }, '') };
+  const model = { record, values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape }, '') };
   const optimizer = readOptimizer(schema, spec.optimizer, spec.learningRate);
   const most = schema.constants.MAX_LAYERS;
   if (!(spec.layers.length >= 1 && spec.layers.length <= most)) refuse(`layers holds ${spec.layers.length} values, expected 1 to ${most}`);

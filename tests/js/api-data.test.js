@@ -181,7 +181,7 @@ test('a spec may be a proxy, as frameworks make them, and so may weights', async
   const lists = weights.map(({ name, shape, data }) => ({ name, shape, data: Array.from(data, (value) => value / 2) }));
   for (const given of [lists, weights]) {
     await trainer.setWeights(reactive(given));
-    assert.deepEqual(await trainer.getWeights(), given.map(({ name, shape, data }) => ({ name, shape, data: Float32Array.from(data) })));
+    assert.deepEqual(await trainer.getWeights(), given.map(({ name, shape, data }) => ({ name, shape, trainable: true, data: Float32Array.from(data) })));
   }
   await trainer.dispose();
 });

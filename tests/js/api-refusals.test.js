@@ -164,7 +164,7 @@ everywhere('bad data are refused and leave the trainer usable', BOTH, async (mak
   for (const bad of [undefined, null, 'x', [], [1, 2, 3], new Float32Array(5), withValue(NaN), withValue(NaN, 3).subarray(0, 6), [[1, 2], [3]]]) {
     await refused(trainer.predict(bad), 'INVALID_DATA');
   }
-  await refused(trainer.fit({ inputs: { a: x } }, y), 'UNSUPPORTED', /input/);
+  await refused(trainer.fit({ inputs: { a: x } }, y), 'INVALID_DATA', /x.inputs: unknown field 'a', expected one of 'input'/);
   assert.deepEqual(bitsOf(await trainer.getWeights()), weights);
   assert.equal((await trainer.fit(x, y)).reason, 'finished');
 });

@@ -149,7 +149,7 @@ const BAD_STARTS = [
   ['x a string', { x: 'data', y: [1] }, 'INVALID_DATA', /x is 'data'/],
   ['x a buffer', { x: new ArrayBuffer(8), y: [1] }, 'INVALID_DATA', /x is a ArrayBuffer/],
   ['x a view', { x: new DataView(new ArrayBuffer(8)), y: [1] }, 'INVALID_DATA', /x is DataView/],
-  ['x several inputs', { x: { inputs: { a: [1] } }, y: [1] }, 'UNSUPPORTED', /several inputs/],
+  ['x several inputs', { x: { inputs: { a: [1] } }, y: [1] }, 'INVALID_DATA', /x.inputs: unknown field 'a', expected one of 'input'/],
   ['x not divisible', { x: new Float32Array(5), y: [0, 1] }, 'INVALID_DATA', /x has 5 elements, expected a multiple of 2/],
   ['x ragged', { x: [[1, 2], [3]], y: [0, 1] }, 'INVALID_DATA', /x\[1\] has length 1, expected 2/],
   ['x ragged deeper', { x: [[1, 2], [3, [4]]], y: [0, 1] }, 'INVALID_DATA', /x\[1\]\[1\] is \[4\], expected a number/],

@@ -299,8 +299,8 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   const all = messages.flatMap((message) => message.records);
   const [result] = client.of('TRAINING_COMPLETE');
   assert.deepEqual(all.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch), Array.from({ length: 30 }, (_, i) => i + 1));
-  for (const { records, memoryBytes, stage, stageSeconds, ...latest } of messages) {
-    assert.ok(memoryBytes > 0);
+  for (const { records, memoryBytes, stepBytes, liveBytes, stage, stageSeconds, ...latest } of messages) {
+    assert.ok(memoryBytes > stepBytes && stepBytes >= liveBytes && liveBytes > 0);
     assert.match(stage, /^(training|validating)$/);
     assert.ok(stageSeconds.training >= 0);
     assert.deepEqual(latest, records.at(-1));

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { OffstageError } from '../../worker/errors.js';
+import { describeLayer } from '../../worker/graph.js';
 import { explain } from '../../worker/refusal.js';
-import { encodeSpec, fillDefaults, readSchema } from '../../worker/spec.js';
+import { readSchema } from '../../worker/schema.js';
+import { encodeSpec } from '../../worker/spec.js';
 import { QUADRANTS, connectLocal, quadrants } from './session-client.js';
 
 /** @param {number} record @param {number} id @param {string} name @param {Record<string, any>} rest */
@@ -19,18 +21,25 @@ const FIELDS = [
   field(34, 1, 'strides', { most: 2, spread: 1, presence: 2 }),
   field(34, 2, 'padding', { kind: 3, enumeration: 'padding', low: 0, high: 1 }),
   field(34, 7, 'loud', { kind: 2, low: 0, high: 1, default: 1 }),
+  field(120, 36, 'input', { most: 3, presence: 2, low: -8, high: 1023 }),
+  field(120, 37, 'trainable', { kind: 2, low: 0, high: 1, default: 1 }),
+  field(121, 0, 'shape', { most: 6, presence: 0 }),
+  field(122, 0, 'layer', { presence: 0, low: 0 }),
+  field(122, 1, 'loss', { kind: 3, enumeration: 'loss', presence: 2 }),
+  field(122, 2, 'lossWeight', { kind: 1, low: 0, default: 1 }),
 ];
 const TABLE = new DataView(new ArrayBuffer(32 * FIELDS.length));
 FIELDS.forEach((f, i) => {
-  [f.record, f.id, f.kind, f.least, f.most, f.spread, f.presence].forEach((value, k) => TABLE.setUint8(32 * i + k, value));
+  [f.record, f.id, f.kind, f.least, f.spread, f.presence].forEach((value, k) => TABLE.setUint8(32 * i + k, value));
+  TABLE.setUint16(32 * i + 6, f.most, true);
   [f.low, f.high, f.default].forEach((value, k) => TABLE.setFloat64(32 * i + 8 + 8 * k, value, true));
 });
 const SCHEMA = readSchema([
   '9.9.9',
-  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2',
+  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2 IN_OUTPUT -16 MAX_LAYERS 1024',
   ' 1 range 9 window 7 count',
-  ' 0 model model 17 optimizer adam 34 layer pool9 36 layer flatten',
-  ' padding 0 valid padding 1 same',
+  ' 0 model model 17 optimizer adam 34 layer pool9 36 layer flatten 66 layer-wrapper around 120 common common 121 input input 122 result output',
+  ' padding 0 valid padding 1 same loss 0 near',
   FIELDS.map(({ name, enumeration }) => ` ${name} ${enumeration}`).join(''),
 ].join('\n'), TABLE);
 const SPEC = {
@@ -95,8 +104,8 @@ test('unknown names and wrong types are refused, with what was got and what is a
   refused(layer({}), /layer 1: type is missing, expected one of 'pool9', 'flatten'/);
   refused(layer({ type: 'dens' }), /layer 1: type 'dens' is unknown/);
   refused(layer({ type: 'adam' }), /type 'adam' is unknown/);
-  refused(layer({ type: 'flatten', units: 1 }), /layer 1 \(flatten\): unknown field 'units', expected none but type/);
-  refused(layer({ type: 'pool9', poolSise: 1 }), /unknown field 'poolSise', expected one of 'poolSize', 'strides'/);
+  refused(layer({ type: 'flatten', units: 1 }), /layer 1 \(flatten\): unknown field 'units', expected one of 'name', 'input', 'trainable'/);
+  refused(layer({ type: 'pool9', poolSise: 1 }), /unknown field 'poolSise', expected one of 'name', 'poolSize', 'strides'/);
   refused(layer({ type: 'pool9', padding: 'smae' }), /padding is 'smae', expected one of 'valid', 'same'/);
   refused(layer({ type: 'pool9', padding: 1 }), /padding is 1/);
   refused(layer({ type: 'pool9', loud: 1 }), /loud is 1, expected true or false/);
@@ -112,7 +121,7 @@ test('optimizers, metrics and labels', () => {
   assert.deepEqual(rate({ optimizer: 'adam' }), rate({}));
   assert.deepEqual(rate({ optimizer: { type: 'adam', learningRate: 2 } }), rate({ learningRate: 2 }));
   refused({ ...SPEC, optimizer: { type: 'adam', learningRate: 0.5 } }, /learningRate is given twice, 0.5 and 0.5/);
-  refused({ ...SPEC, optimizer: 'adm' }, /optimizer: 'adm' is unknown, expected one of 'adam'/);
+  refused({ ...SPEC, optimizer: 'adm' }, /optimizer: type 'adm' is unknown, expected one of 'adam'/);
   refused({ ...SPEC, optimizer: {} }, /optimizer: type is missing/);
   refused({ ...SPEC, optimizer: null }, /optimizer is null/);
   refused({ ...SPEC, optimizer: 5 }, /optimizer is 5/);
@@ -126,14 +135,19 @@ test('optimizers, metrics and labels', () => {
   refused({ ...SPEC, labels: ['a', 'a'] }, /labels\[1\] is 'a' a second time/);
 });
 
-test('layers as built: defaults, pairs, names, and strides that follow the pool', () => {
-  const [pool, flatten] = encodeSpec(SCHEMA, { ...SPEC, layers: [{ type: 'pool9', poolSize: 3 }, { type: 'flatten' }] }).layers;
-  assert.deepEqual(fillDefaults(SCHEMA, pool), { type: 'pool9', poolSize: [3, 3], strides: [3, 3], padding: 'valid', loud: true });
-  assert.deepEqual(fillDefaults(SCHEMA, flatten), { type: 'flatten' });
-  const [wide] = encodeSpec(SCHEMA, { ...SPEC, layers: [{ type: 'pool9', poolSize: [3, 2], strides: 1 }] }).layers;
-  assert.deepEqual(fillDefaults(SCHEMA, wide).strides, [1, 1]);
-  const [one] = encodeSpec(SCHEMA, { ...SPEC, layers: [{ type: 'pool9', poolSize: [3] }] }).layers;
-  assert.deepEqual(fillDefaults(SCHEMA, one).poolSize, [3, 3]);
+/** @param {any[]} layers */
+function built(layers) {
+  const { layers: parts, names } = encodeSpec(SCHEMA, { ...SPEC, layers });
+  return parts.map((part, i) => describeLayer(SCHEMA, part, names, i));
+}
+
+test('layers as built: names, inputs, defaults, pairs, and strides that follow the pool', () => {
+  const [pool, flatten] = built([{ type: 'pool9', poolSize: 3 }, { type: 'flatten' }]);
+  assert.deepEqual(pool, { type: 'pool9', name: 'pool9', input: 'input', poolSize: [3, 3], strides: [3, 3], padding: 'valid', loud: true, trainable: true });
+  assert.deepEqual(flatten, { type: 'flatten', name: 'flatten', input: 'pool9', trainable: true });
+  const [wide] = built([{ type: 'pool9', poolSize: [3, 2], strides: 1 }]);
+  assert.deepEqual(wide.strides, [1, 1]);
+  assert.deepEqual(built([{ type: 'pool9', poolSize: [3] }])[0].poolSize, [3, 3]);
 });
 
 test("C's refusals in words", () => {
@@ -147,6 +161,7 @@ test("C's refusals in words", () => {
   assert.match(say({ layer: 0, field: 0, reason: 9, got: 9, low: 1, high: 8 }).message, /layer 0 \(pool9\): poolSize reaches over 9/);
   assert.match(say({ reason: 7, got: 0, low: 1, high: 1024 }).message, /^layers holds 0 values, expected 1 to 1024$/);
   assert.match(say({ reason: 99, layer: 5, got: 3 }).message, /layer 5: is refused \(reason 99\)/);
+  assert.match(say({ reason: 99, layer: -16 }).message, /^output 'flatten': is refused/);
   assert.equal(say({}).code, 'INVALID_SPEC');
   assert.equal(say({ status: -4 }).code, 'OUT_OF_MEMORY');
   assert.equal(say({ status: -2 }).code, 'INVALID_DATA');
@@ -175,10 +190,9 @@ const BAD = [
   ['an lstm without time steps', { layers: [{ type: 'lstm', units: 3 }] }, /layer 0 \(lstm\): its input has 1 dimensions, expected 2/],
   ['gelu in a cell', { inputShape: [4, 2], layers: [{ type: 'lstm', units: 3, activation: 'gelu' }] }, /layer 0 \(lstm\): activation is 'gelu', expected one of 'linear', .*'softplus'/],
   ['softmax for gates', { inputShape: [4, 2], layers: [{ type: 'gru', units: 3, recurrentActivation: 'softmax' }] }, /recurrentActivation is 'softmax', expected one of/],
-  ['a reset before the product', { inputShape: [4, 2], layers: [{ type: 'gru', units: 3, resetAfter: false }] }, /layer 0 \(gru\): resetAfter is false, expected true/],
   ['a forget bias of a gru', { inputShape: [4, 2], layers: [{ type: 'gru', units: 3, unitForgetBias: true }] }, /layer 0 \(gru\): unknown field 'unitForgetBias'/],
   ['gates of more than a sample', { inputShape: [16777216, 2], layers: [{ type: 'lstm', units: 64 }] }, /layer 0 \(lstm\): its shape makes 4294967296 elements/],
-  ['a bias that is orthogonal', { layers: [{ ...DENSE, biasInitializer: 'orthogonal' }] }, /biasInitializer is 'orthogonal', expected/],
+  ['a bias that is orthogonal', { layers: [{ ...DENSE, biasInitializer: 'orthogonal' }] }, /layer 0 \(dense\): biasInitializer is 'orthogonal', expected another one/],
   ['a rate of one', { layers: [{ type: 'dropout', rate: 1 }] }, /layer 0 \(dropout\): rate is 1, expected a number from 0 to/],
   ['a loss that is not', { loss: 'crossentropy' }, /loss is 'crossentropy', expected one of/],
   ['a loss for another output', { layers: [{ type: 'dense', units: 3 }], loss: 'categoricalCrossentropy' }, /loss is 'categoricalCrossentropy', expected a last layer with activation 'softmax', got 'linear'/],

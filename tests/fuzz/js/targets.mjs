@@ -7,16 +7,18 @@ import { readFileSync } from 'node:fs';
 import { encodeCheckpoint, decodeCheckpoint } from '../../../worker/checkpoint.js';
 import { Core } from '../../../worker/core.js';
 import { crc32 } from '../../../worker/crc32.js';
-import { copyElements, readFlat, readX, readY } from '../../../worker/data.js';
+import { copyElements, readFlat, readWeights, readX, readY } from '../../../worker/data.js';
 import { fromBare, isBare, unfold } from '../../../worker/dialect.js';
 import { OffstageError, errorFromWire } from '../../../worker/errors.js';
+import { describeLayer } from '../../../worker/graph.js';
 import { Model } from '../../../worker/model.js';
 import { readRuntime } from '../../../worker/module.js';
 import { openEnvelope } from '../../../worker/protocol.js';
 import { readBatchSize, readSettings } from '../../../worker/settings.js';
-import { checkLabels, encodeSpec, fillDefaults } from '../../../worker/spec.js';
+import { checkLabels, encodeSpec } from '../../../worker/spec.js';
 import { restoreState, saveState } from '../../../worker/state.js';
 import { Store } from '../../../worker/store.js';
+import { getWeights, setWeights } from '../../../worker/weights.js';
 
 const wasm = readFileSync(new URL('../../../wasm-build/dist/offstage.base.wasm', import.meta.url));
 const core = await Core.create(await WebAssembly.compile(wasm));
@@ -49,6 +51,18 @@ const SEQUENCES = {
 };
 const SMALL = { inputShape: [2], layers: [{ type: 'dense', units: 3, activation: 'softmax' }],
   labels: ['a', 'b', 'c'] };
+const GRAPH = {
+  inputShape: { a: [4, 3], b: [2] }, lossWeights: { c: 2 }, labels: { c: ['x', 'y'] },
+  layers: [
+    { type: 'bidirectional', name: 'r', input: 'a', mergeMode: 'sum', layer: { type: 'lstm', units: 3, kernelRegularizer: 'l1l2' } },
+    { type: 'dense', input: ['b'], units: 3, kernelInitializer: { type: 'varianceScaling', scale: 2, mode: 'fanAvg' },
+      kernelConstraint: { maxNorm: 1, axis: 0 }, biasRegularizer: { l2: 0.1 }, trainable: false },
+    { type: 'add', input: ['r', 'dense'] }, { type: 'dense', name: 'c', units: 2, activation: 'softmax' },
+    { type: 'dense', name: 'd', input: 'add', units: 1, tiedTo: 'dense' }, { type: 'zeroPadding2d', padding: [[1, 2], [3, 4]] },
+    { type: 'timeDistributed', layer: { type: 'dense', units: 2 } },
+  ],
+  outputs: ['c', { name: 'd', loss: { type: 'huber', delta: 2 }, lossWeight: 0.5 }],
+};
 const SHORT = {
   layers: [{ type: 'conv', id: 'c', filterSize: 3, numFilters: 4 },
     { type: 'pool', poolSize: 2, poolingType: 'average' },
@@ -57,7 +71,7 @@ const SHORT = {
 
 const specWords = [
   'inputShape', 'layers', 'loss', 'optimizer', 'learningRate', 'metrics', 'labels', 'inputScale', 'inputOffset',
-  'seed', 'type',
+  'seed', 'type', 'name', 'input', 'outputs', 'lossWeights', 'layer', 'a', 'b', 'l1', 'l2', 'maxNorm', 'axis',
   ...schema.records.flatMap((record) => [record.type, ...record.fields.map((field) => field.name)]),
   ...[...schema.enumerations.values()].flatMap((values) => [...values.keys()]), 'accuracy',
 ];
@@ -79,18 +93,30 @@ const messageWords = [
 function runSpec(spec) {
   const encoded = encodeSpec(schema, spec);
   core.spec = encoded;
-  for (const part of [encoded.model, encoded.optimizer, ...encoded.layers]) fillDefaults(schema, part);
+  encoded.layers.forEach((layer, i) => describeLayer(schema, layer, encoded.names, i));
   if (encoded.bytes.length > SPEC_ROOM) return;
   core.write(room, encoded.bytes);
   core.modelBytes(room, encoded.bytes.length);
-  checkLabels(encoded.labels, 3);
+  checkLabels(encoded.labels[0], 3, '');
 }
 
 const FACTS = [
-  { inputShape: [2], outputShape: [3], inputs: 2, outputs: 3, classes: 3, targets: 1, labels: ['a', 'b', 'c'] },
-  { inputShape: [2, 2, 1], outputShape: [4, 2], inputs: 4, outputs: 8, classes: 2, targets: 4, labels: null },
-  { inputShape: [3], outputShape: [1], inputs: 3, outputs: 1, classes: 0, targets: 0, labels: null },
+  facts([[2]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }]),
+  facts([[2, 2, 1]], [{ shape: [4, 2], classes: 2, targets: 4, labels: null }]),
+  facts([[3]], [{ shape: [1], classes: 0, targets: 0, labels: null }]),
+  facts([[2], [1]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }, { shape: [1], classes: 0, targets: 0, labels: null }]),
 ];
+const NAMES = ['input', 'b'];
+
+/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data.js').DataFacts} */
+function facts(inputs, outputs) {
+  const size = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b);
+  return {
+    inputs: inputs.map((shape, i) => ({ name: NAMES[i], shape, size: size(shape), below: 0 })),
+    outputs: outputs.map((output, i) => ({ name: ['a', 'c'][i], size: size(output.shape), ...output })),
+    inputScale: 1, inputOffset: 0,
+  };
+}
 
 /**
  * What #put and a slice of an upload do, a piece at a time.
@@ -116,6 +142,7 @@ function runData(value) {
     readAll(readY(y, known, samples));
     const flat = readFlat(y, 'y');
     if (flat) readAll(flat);
+    readAll(readWeights(y, samples));
   }
 }
 
@@ -156,6 +183,7 @@ function runStore(value) {
     const step = steps[i];
     if (step?.take === 'x') store.takeX(step.data);
     else if (step?.take === 'y') store.takeY(step.data, 2);
+    else if (step?.take === 'weights') store.takeWeights(step.data, 2);
     else if (step?.discard !== undefined) store.discard(step.discard);
     else store.receive(step);
   }
@@ -166,8 +194,8 @@ drain(model.randomize(pump));
 
 /** @param {any} value */
 function runWeights(value) {
-  drain(model.setWeights(pump, value));
-  drain(model.getWeights(pump));
+  drain(setWeights(pump, model, value));
+  drain(getWeights(pump, model));
 }
 
 /** @param {Uint8Array} bytes  into the one model there is */
@@ -245,15 +273,16 @@ const parts = {
 
 /** @type {import('./engine.mjs').Target[]} */
 export const TARGETS = [
-  { name: 'spec', run: runSpec, words: specWords, seeds: () => [IMAGES, SEQUENCES, SMALL] },
+  { name: 'spec', run: runSpec, words: specWords, seeds: () => [IMAGES, SEQUENCES, SMALL, GRAPH] },
   {
-    name: 'data', run: runData, words: ['x', 'y', 'n', 'facts', 'data', 'shape', 'inputs', 'a', 'b', 'c'],
+    name: 'data', run: runData, words: ['x', 'y', 'n', 'facts', 'data', 'shape', 'inputs', 'outputs', 'input', 'a', 'b', 'c'],
     seeds: () => [
       { x: new Float32Array(4), y: [0, 2], facts: 0, n: 2 }, { x: [[1, 2], [3, 4]], y: ['a', 'c'], facts: 0, n: 2 },
       { x: { data: new Uint8Array(8), shape: [2, 2, 2, 1] }, y: [[0, 1, 0, 1], [1, 1, 1, 1]], facts: 1, n: 2 },
       { x: [new Float32Array(3), new Float32Array(3)], y: [[1], [2]], facts: 2, n: 2 },
       { x: new BigInt64Array(4), y: new BigInt64Array(2), facts: 0, n: 2 },
       { x: [[1, 2]], y: new Float32Array(6), facts: 0, n: 2 },
+      { x: { inputs: { input: new Uint8Array(4), b: [0.5, 1] } }, y: { outputs: { a: ['a', 'c'], c: [[1], [2]] } }, facts: 3, n: 2 },
     ],
   },
   {
@@ -271,7 +300,7 @@ export const TARGETS = [
   },
   {
     name: 'store', run: runStore, words: ['upload', 'dtype', 'total', 'offset', 'bytes', 'float32', 'uint8', 'int32',
-      'take', 'data', 'x', 'y', 'discard'],
+      'take', 'data', 'x', 'y', 'weights', 'indices', 'discard'],
     seeds: () => [
       [{ upload: 1, dtype: 'float32', total: 16, offset: 0, bytes: new ArrayBuffer(8) },
         { upload: 1, dtype: 'float32', total: 16, offset: 8, bytes: new ArrayBuffer(8) },
