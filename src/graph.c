@@ -60,6 +60,7 @@ typedef struct graph {
   ofs_layer *layers; /* NULL: counted only */
   known known[OFS_MAX_NODES];
   uint16_t last[OFS_MAX_LAYERS];
+  uint64_t parameters; /* as they were counted, where they are filled in */
 } graph;
 
 /* Node `node` is an output; the record has its loss. */
@@ -106,9 +107,11 @@ static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double s
   return OFS_OK;
 }
 
-/* Lays the layer's tensors out behind those of the layers before it; tied ones among the copies. */
-static ofs_status place_weights(ofs_model *m, ofs_layer *l, ofs_error *err) {
-  uint64_t *end = l->tied ? &m->tied : &m->parameters;
+/* Lays the layer's tensors out behind those of the layers before it; those that are none of the model's among the copies. */
+static ofs_status place_weights(const graph *g, ofs_layer *l, ofs_error *err) {
+  ofs_model *m = g->m;
+  l->apart = l->tied || (l->weight_count && l->weights[0].given);
+  uint64_t *end = l->apart ? &m->tied : &m->parameters;
   l->weights_at = l->kernel_at = *end;
   for (uint32_t i = 0; i < l->weight_count; i++) {
     ofs_weight *w = &l->weights[i];
@@ -119,15 +122,16 @@ static ofs_status place_weights(ofs_model *m, ofs_layer *l, ofs_error *err) {
     w->size = (uint64_t)size;
     w->at = *end;
     *end += w->size;
-    for (uint64_t k = 0; w->given && m->params && k < w->size; k++) m->params[w->at + k] = (real)w->given[k % w->given_count];
+    for (uint64_t k = 0; w->given && m->params && k < w->size; k++)
+      m->params[g->parameters + w->at + k] = (real)w->given[k % w->given_count];
     if (i == 0) l->kernel_size = w->size;
     if (w->role == OFS_BIAS) l->bias_at = w->at, l->bias_size = w->size;
-    if (l->tied || !l->trains || w->momentum >= 0) continue;
+    if (l->apart || !l->trains || w->momentum >= 0) continue;
     w->moment_at = m->trained;
     m->trained += w->size;
   }
   l->weights_size = *end - l->weights_at;
-  if (!l->tied) m->tensor_count += l->weight_count;
+  if (!l->apart) m->tensor_count += l->weight_count;
   return OFS_OK;
 }
 
@@ -279,7 +283,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   ofs_status s = kind->shape(&l, r, err);
   if (s == OFS_OK) s = feed(g, &l, err);
   if (s == OFS_OK) s = tie(g, &l, err);
-  if (s == OFS_OK) s = place_weights(m, &l, err);
+  if (s == OFS_OK) s = place_weights(g, &l, err);
   if (s == OFS_OK) s = outward(g, &l, w->axes, err);
   if (s < 0) return s;
   m->more_ops += kind->more_ops * l.in_count;
@@ -375,12 +379,12 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
   return OFS_OK;
 }
 
-/* What is known only when all is read: the copies of tied weights lie behind all parameters; which node is an output. */
+/* What is known only when all is read: what is apart lies behind all parameters; which node is an output. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) g->layers[i].head = g->known[i].head;
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
-    if (!l->tied) continue;
+    if (!l->apart) continue;
     l->weights_at += g->m->parameters;
     l->kernel_at += g->m->parameters;
     l->bias_at += g->m->parameters;
@@ -395,6 +399,7 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   ofs_record model, r;
   g.m = m;
   g.layers = layers;
+  g.parameters = m->parameters;
   m->layer_count = m->tensor_count = m->place_count = m->input_count = m->head_count = m->more_ops = m->more_buffers = 0;
   m->parameters = m->tied = m->trained = m->row = 0;
   ofs_status s = ofs_read_begin(&in, spec, n, model_values, err);

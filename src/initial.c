@@ -130,7 +130,7 @@ static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f,
 static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t work) {
   uint64_t n = work / FILL_WORK + 1, at = m->fill_at;
   if (n > w->size - at) n = w->size - at;
-  if (!w->given) fill(m, m->fill_tensor, w, m->params + w->at, at, n);
+  fill(m, m->fill_tensor, w, m->params + w->at, at, n);
   for (uint64_t i = at; i < at + n; i++)
     if (i >= w->ones_from && i < w->ones_to) m->params[w->at + i] = 1;
   ofs_moments_reset(m, l, w, at, n);
@@ -156,8 +156,8 @@ static uint64_t things_of(const ofs_weight *w) {
 
 static const ofs_weight *weight_at(const ofs_model *m, uint32_t i, const ofs_layer **layer) {
   const ofs_layer *l = m->layers;
-  for (; l->tied || i >= l->weight_count; l++)
-    if (!l->tied) i -= l->weight_count;
+  for (; l->apart || i >= l->weight_count; l++)
+    if (!l->apart) i -= l->weight_count;
   *layer = l;
   return &l->weights[i];
 }

@@ -56,7 +56,7 @@ typedef struct ofs_weight {
   uint32_t field; /* its initializer's id */
   double init_values[OFS_INIT_VALUES]; /* what the initializer is told; init_count of them were given */
   uint32_t init_count;
-  const double *given; /* the numbers it begins with, while a spec is read; after that only whether there were any */
+  const double *given; /* its numbers, while a spec is read; then only that it has them from there */
   uint32_t given_count;
   double l1, l2;                 /* penalties: l1 sum |w| + l2 sum w^2 */
   double norm_most;              /* the norm over axis norm_axis stays below it; 0: no constraint */
@@ -80,6 +80,7 @@ typedef struct ofs_layer {
   uint32_t head;    /* 1 + which output of the model it is; 0: none */
   int trains;       /* its weights change */
   int wants;        /* a gradient has to reach its output: it trains, or a node before it does */
+  int apart;        /* its weights are no tensors of the model: copies of tied ones, or numbers of the spec */
   uint32_t tied;    /* 1 + the node whose weights it has, in a copy that every step begins with */
   int turned;       /* the copy is transposed */
   /* Time distributed: the layer sees `times` samples, one behind the other, for each of the model's. */
@@ -253,7 +254,7 @@ struct ofs_model {
   real input_scale, input_offset;
   ofs_optimizer optimizer;
   uint64_t parameters; /* of all layers */
-  uint64_t tied;       /* numbers behind these that are copies of tied weights */
+  uint64_t tied;       /* numbers behind these, of layers that are `apart` */
   uint64_t trained;    /* parameters that the optimizer changes */
   real *params;
   uint64_t step;

@@ -72,7 +72,7 @@ ofs_status ofs_model_layer(const ofs_model *m, uint32_t i, ofs_layer_info *info)
   for (uint32_t k = 0; k < m->layer_count; k++) {
     const ofs_layer *l = &m->layers[k];
     if (l->place != i) continue;
-    if (!l->tied) parameters += l->weights_size;
+    if (!l->apart) parameters += l->weights_size;
     *info = (ofs_layer_info){.type = l->type, .rank = l->shape.rank, .parameters = parameters};
     for (uint32_t d = 0; d < l->shape.rank; d++) info->dims[d] = l->shape.dims[d];
   }
@@ -82,7 +82,7 @@ ofs_status ofs_model_layer(const ofs_model *m, uint32_t i, ofs_layer_info *info)
 ofs_status ofs_model_tensor(const ofs_model *m, uint32_t i, ofs_tensor *t) {
   for (uint32_t k = 0; k < m->layer_count; k++) {
     const ofs_layer *l = &m->layers[k];
-    if (l->tied) continue;
+    if (l->apart) continue;
     if (i >= l->weight_count) {
       i -= l->weight_count;
       continue;

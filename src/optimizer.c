@@ -114,7 +114,7 @@ void ofs_optimizer_lay(ofs_model *m) {
   o->slot_count = 0;
   for (uint32_t i = 0; i < m->layer_count; i++) {
     const ofs_layer *l = &m->layers[i];
-    for (uint32_t k = 0; !l->tied && l->trains && k < l->weight_count; k++)
+    for (uint32_t k = 0; !l->apart && l->trains && k < l->weight_count; k++)
       if (l->weights[k].size) o->slots[o->slot_count++] = (ofs_slot){l, &l->weights[k]};
   }
 }

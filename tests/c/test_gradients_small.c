@@ -152,6 +152,12 @@ static void test_values(void) {
   FIELD(&w, OFS_NORMALIZATION_VARIANCE, 4, 0, 1e-20); /* below 1e-14 the deviation counts as 1e-7 */
   y = output_of(&w, x, &n, OFS_PREDICT);
   for (int i = 0; i < 6; i++) CHECK_NEAR(y[i], (x[i] - (i % 3 + 1)) / (i % 3 ? 1e-7 : 2), 1e-6);
+  dense(&w, 2, OFS_ACT_LINEAR); /* whose kernel and bias are all that the model has for weights */
+  ofs_model *m = open_model(&w, NULL);
+  ofs_tensor t;
+  CHECK_INT(ofs_model_tensors(m), 2);
+  CHECK(ofs_model_tensor(m, 0, &t) == OFS_OK && t.role == OFS_KERNEL && t.layer == 1 && t.size == 6);
+  free(m);
   net(&w, 6, 0, 0, -1);
   writer_record(&w, OFS_RESCALING);
   FIELD(&w, OFS_RESCALING_SCALE, 2);
