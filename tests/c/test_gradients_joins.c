@@ -143,6 +143,79 @@ static void test_dot(void) {
     }
 }
 
+/* Of an input of the model, three words. */
+static void embedding(writer *w, int from, int width, int mask) {
+  writer_record(w, OFS_EMBEDDING);
+  FIELD(w, OFS_EMBEDDING_INPUT_DIM, 3);
+  FIELD(w, OFS_EMBEDDING_OUTPUT_DIM, width);
+  FIELD(w, OFS_EMBEDDING_MASK_ZERO, mask);
+  FIELD(w, OFS_LAYER_INPUT, from);
+}
+
+/* Every choice of inputs with a mask: what is masked in one, in both, in none; into the loss, and past it where a layer
+ * drops it. */
+static void test_masks(void) {
+  writer w;
+  for (int k = 0; k < 8; k++)
+    for (int masked = 0; masked < 8; masked++)
+      for (int kept = 0; kept < 2; kept++) {
+        const int type = k < 6 ? types[k] : OFS_CONCATENATE, most = type == OFS_SUBTRACT ? 2 : 3;
+        net(&w, 5, 0, 0, OFS_LOSS_MSE);
+        for (int i = 0; i < most; i++) embedding(&w, -1, 4, masked >> i & 1);
+        writer_record(&w, (uint16_t)type), reads(&w, most, (double[]){0, 1, 2});
+        if (k == 7) FIELD(&w, OFS_CONCATENATE_AXIS, 1);
+        if (!kept) writer_record(&w, OFS_FLATTEN);
+        dense(&w, 2, OFS_ACT_LINEAR);
+        check_net(&w, 3, 1, 0, LABEL("join %d, masks %d, kept %d", k, masked, kept));
+      }
+}
+
+/* Two inputs of the model with masks of their own, against Keras 3's rules (keras/src/layers/merging) in plain loops. */
+static void test_mask_values(void) {
+  static const float x[] = {1, 0, 0, 2, 2, 0, 1, 0};
+  writer w;
+  for (int k = 0; k < 8; k++)
+    for (int masked = 0; masked < 4; masked++) {
+      const int type = k < 6 ? types[k] : OFS_CONCATENATE;
+      const double four = 4;
+      begin(&w, 1, &four);
+      writer_record(&w, OFS_INPUT);
+      FIELD(&w, OFS_INPUT_SHAPE, 4);
+      writer_record(&w, OFS_SGD);
+      embedding(&w, -1, 3, masked & 1), embedding(&w, -2, 3, masked >> 1);
+      writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){0, 1});
+      if (k == 7) FIELD(&w, OFS_CONCATENATE_AXIS, 1);
+      ofs_model *m = open_model(&w, NULL);
+      ofs_plan *p = open_plan(m, OFS_PREDICT, 1), *e = open_plan(m, OFS_EVALUATE, 1);
+      const real *a = m->params, *b = a + 9;
+      const float zeros[24] = {0};
+      const ofs_data data = {x, zeros, OFS_F32, OFS_F32, 1, 0, NULL};
+      double loss = 0, valid = 0;
+      CHECK(ofs_plan_set_data(p, &data, NULL) == OFS_OK && ofs_plan_set_data(e, &data, NULL) == OFS_OK);
+      CHECK(run_step(p, 0, 1, 1u << 30) == OFS_OK && run_step(e, 0, 1, 1u << 30) == OFS_OK);
+      const real *y = ofs_plan_output(p, 0);
+      uint32_t width = k == 6 ? 6 : 3, rows = k == 7 ? 8 : 4;
+      for (uint32_t t = 0; t < rows; t++) {
+        int va = !(masked & 1) || x[t % 4] != 0, vb = !(masked & 2) || x[4 + t % 4] != 0;
+        int holds = k == 7 ? (t < 4 ? va : vb) : masked != 3 && k < 6 ? 1 : va || vb;
+        valid += holds;
+        for (uint32_t i = 0; i < width; i++) {
+          double u = a[(int)x[t % 4] * 3 + (int)i % 3], v = b[(int)x[4 + t % 4] * 3 + (int)i % 3], want;
+          if (k >= 6) want = k == 6 ? (i < 3 ? u : v) : t < 4 ? u : v;
+          else if (k == 0 || k == 1 || k == 3) want = k == 0 ? u + v : k == 1 ? u - v : (u + v) / 2;
+          else if (va && vb) want = k == 2 ? u * v : k == 4 ? fmax(u, v) : fmin(u, v);
+          else want = va ? u : vb ? v : k == 2 ? 0 : u;
+          CHECK_NEAR(y[t * width + i], want, 0);
+          loss += holds * want * want / width;
+        }
+      }
+      ofs_totals totals;
+      ofs_step_totals(e, &totals);
+      CHECK_NEAR(totals.loss, loss / valid, 1e-15);
+      free(p), free(e), free(m);
+    }
+}
+
 /* Shapes that do not fit, and numbers of inputs that there may not be. */
 static void test_refusals(void) {
   static const tensor wrong[][2] = {{{1, {3}}, {1, {4}}}, {{2, {2, 3}}, {2, {3, 2}}}, {{2, {4, 1}}, {3, {4, 2, 1}}}};
@@ -178,6 +251,8 @@ int main(void) {
   test_wiring();
   test_concatenate();
   test_dot();
+  test_masks();
+  test_mask_values();
   test_refusals();
   return check_report("gradients of joins");
 }
