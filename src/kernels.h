@@ -37,13 +37,15 @@ typedef struct ofs_gemm {
   size_t next_a, next_c;
 } ofs_gemm;
 
-/* Spatial geometry of a pool, NHWC, one image. Window position may lie outside the input (padding). */
+/* Spatial geometry of a pool or a depthwise convolution, NHWC, one image. Window position may lie outside the input
+ * (padding). */
 typedef struct ofs_pool {
   uint32_t h, w, c;       /* input */
   uint32_t oh, ow;        /* output */
   uint32_t ph, pw;        /* window */
   uint32_t sh, sw;        /* strides */
   int32_t top, left;      /* padding before */
+  uint32_t dh, dw, n;     /* depthwise: dilation, and channels at hand; pointers are to the first of them */
 } ofs_pool;
 
 #define OFS_LEAST_MOMENT 0x1p-100f /* with beta1 = 0.5, 26 steps above the first denormal */
@@ -177,6 +179,15 @@ typedef struct ofs_kernels {
   void (*avg_pool_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, uint32_t row0, uint32_t row1);
   void (*avg_pool_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *dy, uint32_t row0, uint32_t row1);
 
+  /* Depthwise convolution of one image, w (ph, pw, c), bias may be NULL; i, u down and j, v across, k a channel. What lies
+   * outside the image is left out; sums are in the order of u, then v; of the weights' in that of i, then j.
+   *     y[i, j, k] = bias[k] + sum of x[i sh + u dh - top, j sw + v dw - left, k] w[u, v, k], rows i of [row0, row1)
+   *     dx of that, rows [row0, row1) of it; dw[u, v, k] += what rows [row0, row1) of dy give */
+  void (*depth_forward)(const ofs_pool *p, ofs_real *y, const ofs_real *x, const ofs_real *w, const ofs_real *bias,
+                        uint32_t row0, uint32_t row1);
+  void (*depth_backward)(const ofs_pool *p, ofs_real *dx, const ofs_real *dy, const ofs_real *w, uint32_t row0, uint32_t row1);
+  void (*depth_weights)(const ofs_pool *p, ofs_real *dw, const ofs_real *x, const ofs_real *dy, uint32_t row0, uint32_t row1);
+
   /* Elements [first, first + n) of a dropout over a whole batch, first and (but for the batch's end) n
    * multiples of 4. Element e is kept where word e % 4 of philox(key; e / 4, e / 4 >> 32, layer, step)
    * is at least `threshold`; kept values are scaled by `scale`. Pointers are to element `first`. Backward
@@ -239,6 +250,7 @@ typedef struct ofs_kernels {
 } ofs_kernels;
 
 void ofs_norm_fill_ref(ofs_kernels *k);
+void ofs_depthwise_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill(ofs_kernels *k);
 

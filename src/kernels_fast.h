@@ -12,6 +12,7 @@ void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, c
 void ofs_gemm_fill(ofs_kernels *k);
 void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pooling_fill(ofs_kernels *k);
+void ofs_depthwise_fill(ofs_kernels *k);
 void ofs_optimize_fill(ofs_kernels *k);
 void ofs_gates_fill(ofs_kernels *k);
 void ofs_norm_fill(ofs_kernels *k);

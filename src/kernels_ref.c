@@ -531,6 +531,7 @@ void ofs_kernels_fill_ref(ofs_kernels *k) {
       .bounded = bounded_ref,
   };
   ofs_norm_fill_ref(k);
+  ofs_depthwise_fill_ref(k);
 }
 
 #ifdef OFS_REAL_DOUBLE

@@ -72,6 +72,7 @@ typedef enum ofs_status {
  *     truncated  the bytes end, or go on, where they must not: got bytes
  *     conflict   two fields exclude each other         output     the loss does not go with the last layer
  *     bytes      a block of got bytes where high are needed
+ *     divides    a number of parts, got, that does not divide high
  *     unused     a layer, or input got of the model, that leads to no output */
 #define OFS_REASONS(R)                    \
   R(OFS_WHY_NONE, 0, "none")              \
@@ -90,7 +91,8 @@ typedef enum ofs_status {
   R(OFS_WHY_OUTPUT, 13, "output")         \
   R(OFS_WHY_BYTES, 14, "bytes")           \
   R(OFS_WHY_UNUSED, 15, "unused")         \
-  R(OFS_WHY_SHAPE, 16, "shape")
+  R(OFS_WHY_SHAPE, 16, "shape")           \
+  R(OFS_WHY_DIVIDES, 17, "divides")
 
 #define OFS_REASON_ENUM(symbol, id, name) symbol = id,
 typedef enum ofs_reason { OFS_REASONS(OFS_REASON_ENUM) } ofs_reason;

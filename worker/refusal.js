@@ -68,6 +68,8 @@ export function explain(schema, spec, refusal) {
         return `${name || 'its shape '}makes ${got} elements${holds}, expected ${low < high ? 'at most ' : ''}${high}`;
       case 'shape':
         return `its inputs do not fit together: an axis is ${got} long, expected ${high}`;
+      case 'divides':
+        return `${name}is ${got}, which does not divide ${high}`;
       case 'truncated':
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':

@@ -4,7 +4,11 @@
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {
     case OFS_DENSE: return &ofs_dense_kind;
-    case OFS_CONV2D: return &ofs_conv2d_kind;
+    case OFS_CONV1D:
+    case OFS_CONV2D:
+    case OFS_DEPTHWISE_CONV2D:
+    case OFS_SEPARABLE_CONV2D: return &ofs_conv2d_kind;
+    case OFS_CONV2D_TRANSPOSE: return &ofs_transpose_kind;
     case OFS_MAX_POOLING1D:
     case OFS_MAX_POOLING2D:
     case OFS_AVERAGE_POOLING1D:
@@ -50,6 +54,7 @@ const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
 }
 
 int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part) {
+  if (r->id == OFS_CONV2D || r->id == OFS_SEPARABLE_CONV2D) return ofs_conv_part(r, k, part);
   *part = *r;
   return k == 0;
 }

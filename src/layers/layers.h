@@ -69,7 +69,7 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 /* The layer's gradients from its input and dy. */
 void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy);
 
-extern const ofs_layer_kind ofs_global_pool_kind, ofs_placed_kind, ofs_upsample_kind;
+extern const ofs_layer_kind ofs_global_pool_kind, ofs_placed_kind, ofs_upsample_kind, ofs_transpose_kind;
 
 /* A small image (oh, ow, c) put into a big one (h, w, c), its pixel (i, j) at (i sh + top, j sw + left) and zeros elsewhere;
  * or taken out of it. The result is a buffer of its own. */
@@ -85,6 +85,27 @@ ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, uint32_t size, of
 /* The first half of it, all but padding and output; and the last: l->out and window with f channels. */
 ofs_status ofs_window_read(ofs_layer *l, const ofs_record *r, uint32_t size, ofs_error *err);
 void ofs_window_out(ofs_layer *l, uint32_t f);
+
+/* Part k of a convolution's record, where it is several layers (see ofs_layer_part). */
+int ofs_conv_part(const ofs_record *r, uint32_t k, ofs_record *part);
+
+/* The sliding product of an image that has its padding: y = act(x * matrix + the layer's bias); matrix 0: its kernel. */
+void ofs_build_slide(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y, uint32_t x, uint32_t matrix,
+                     int bias, uint32_t act);
+/* What that image is made of, and the window over it. */
+uint32_t ofs_build_padded(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x);
+ofs_window ofs_padded_window(const ofs_window *w);
+/* dx of dy by the window (unpadded); then bias and activation, where a layer runs the product the other way. */
+uint32_t ofs_build_slide_back(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t dy, int bias, uint32_t act);
+/* The kernel, flipped and transposed: what slides over dy. */
+uint32_t ofs_build_flip(ofs_builder *b, const ofs_layer *l, const ofs_window *w);
+/* The layer's gradients, from the padded image and dy; the bias's is the sum of `bias`. */
+void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x, uint32_t dy,
+                              uint32_t bias);
+
+/* Depthwise: y = act(x * kernel + bias), and back. */
+uint32_t ofs_build_depthwise(ofs_builder *b, ofs_layer *l, uint32_t x, uint32_t act);
+uint32_t ofs_build_depthwise_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
 
 /* Emits the sum of the layer's partial gradients (all its tensors), `block` units of op's cut a chunk. */
 void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block);

@@ -20,7 +20,7 @@
 #define SHARES 8u
 
 int ofs_winograd_fits(const ofs_window *w) {
-  int plain = w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1;
+  int plain = w->groups == 1 && w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1;
   return plain && w->c % 4 == 0 && w->f % 4 == 0 && w->c >= 8 && w->f >= 8 && w->oh > 1 && w->ow > 1;
 }
 

@@ -1,0 +1,133 @@
+/* depthwise.c: convolutions whose channels see only themselves: depthwise ones, and groups of one channel. Output channel
+ * c m + k is filter k of channel c; where there are several (m > 1), each channel is repeated first, so that the kernels know
+ * of one filter a channel only.
+ *
+ * Parts are output rows forward, input rows backward; the weight gradient is made from chunks of output rows, whose partial
+ * sums, small beside the images, are added in order. The image is read as it is: no padded copy. */
+#include "layers.h"
+
+/* The most chunks, so that their sums stay few; what a product takes here beside one of a matrix product: it is memory that
+ * counts. */
+#define CHUNKS 64u
+#define TAP_WORK 4.0
+
+enum { COLUMNS, ACT }; /* op->n: channels of a tile, activation */
+
+/* Channels [from, from + n) of an op's tile. */
+static ofs_pool geometry(const ofs_op *op, uint32_t tile, uint32_t *from) {
+  const ofs_window *w = &op->window;
+  *from = tile * op->n[COLUMNS];
+  return (ofs_pool){.h = w->h, .w = w->w, .c = w->f, .oh = w->oh, .ow = w->ow, .ph = w->kh, .pw = w->kw, .sh = w->sh,
+                    .sw = w->sw, .top = (int32_t)w->top, .left = (int32_t)w->left, .dh = w->dh, .dw = w->dw,
+                    .n = ofs_min(op->n[COLUMNS], w->f - *from)};
+}
+
+static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->window;
+  const ofs_layer *l = op->layer;
+  const ofs_kernels *k = &p->model->kernels;
+  const real *params = p->model->params;
+  uint64_t from, to;
+  uint32_t tile, c0, act = op->n[ACT];
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_pool g = geometry(op, tile, &c0);
+  size_t x = (size_t)w->h * w->w * w->f, row = (size_t)w->ow * w->f;
+  for (uint64_t u = from; u < to; u++) {
+    uint32_t i = (uint32_t)(u % w->oh);
+    real *y = op->at[0] + u * row + c0;
+    k->depth_forward(&g, y - i * row, op->at[1] + u / w->oh * x + c0, params + l->kernel_at + c0,
+                     l->bias_size ? params + l->bias_at + c0 : NULL, i, i + 1);
+    if (act == OFS_ACT_LINEAR) continue;
+    if (g.n == w->f) k->act_forward(act, y, y, row);
+    else
+      for (size_t j = 0; j < row; j += w->f) k->act_forward(act, y + j, y + j, g.n);
+  }
+}
+
+static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->window;
+  uint64_t from, to;
+  uint32_t tile, c0;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_pool g = geometry(op, tile, &c0);
+  for (uint64_t u = from, stop; u < to; u = stop) {
+    uint64_t sample = u / w->h, first = sample * w->h;
+    stop = to < first + w->h ? to : first + w->h;
+    p->model->kernels.depth_backward(&g, op->at[0] + first * w->w * w->f + c0, op->at[1] + sample * w->oh * w->ow * w->f + c0,
+                                     p->model->params + op->layer->kernel_at + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
+  }
+}
+
+static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+  const ofs_window *w = &op->window;
+  const ofs_layer *l = op->layer;
+  uint64_t from, to;
+  uint32_t tile, c0;
+  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_pool g = geometry(op, tile, &c0);
+  real *d = (op->at[2] ? op->at[2] + from / op->block * l->weights_size : p->gradient + l->kernel_at) + c0;
+  for (uint32_t k = 0; k < w->kh * w->kw; k++) ofs_zero(d + (size_t)k * w->f, g.n);
+  for (uint64_t u = from, stop; u < to; u = stop) {
+    uint64_t sample = u / w->oh, first = sample * w->oh;
+    stop = to < first + w->oh ? to : first + w->oh;
+    p->model->kernels.depth_weights(&g, d, op->at[0] + sample * w->h * w->w * w->f + c0,
+                                    op->at[1] + first * w->ow * w->f + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
+  }
+  if (tile || !l->bias_size) return;
+  ofs_zero(d + l->kernel_size, w->f);
+  p->model->kernels.add_rows(d + l->kernel_size, op->at[1] + from * w->ow * w->f, (uint32_t)((to - from) * w->ow), w->f);
+}
+
+/* An operation over `rows` a sample, of `work` for a channel of each. */
+static void cut(const ofs_builder *b, ofs_op *op, const ofs_window *w, uint32_t rows, double work) {
+  uint32_t one;
+  op->window = *w;
+  ofs_tile(1, w->f, work, (double)b->batch * rows, &one, &op->n[COLUMNS]);
+  op->tiles = (w->f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
+  ofs_cut(b, op, rows, 0, work * op->n[COLUMNS], 1);
+}
+
+/* A row of channels as an image of one, for repeating them. */
+static ofs_window repeated(const ofs_window *w) {
+  uint32_t m = w->f / w->c;
+  return (ofs_window){.h = w->h * w->w, .w = w->c, .c = 1, .oh = w->h * w->w, .ow = w->f, .sh = 1, .sw = m};
+}
+
+uint32_t ofs_build_depthwise(ofs_builder *b, ofs_layer *l, uint32_t x, uint32_t act) {
+  const ofs_window *w = &l->window, channels = repeated(w);
+  if (w->f > w->c) x = ofs_build_upsample(b, l, &channels, x, 0, 0);
+  b->held[l->index] = x;
+  uint32_t y = ofs_build_buffer(b, l->out.size, 0);
+  ofs_op *op = ofs_build_op(b, l, forward_part, y, x, 0, 0);
+  cut(b, op, w, w->oh, TAP_WORK * w->ow * w->kh * w->kw);
+  op->n[ACT] = act;
+  return y;
+}
+
+static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
+  const ofs_window *w = &l->window;
+  double work = TAP_WORK * w->ow * w->kh * w->kw;
+  uint64_t rows = (uint64_t)b->batch * w->oh, share = (uint64_t)(OFS_PART_WORK / (work * w->f)), eighth = (rows + 7) / 8;
+  uint64_t block = (rows + CHUNKS - 1) / CHUNKS;
+  if (block < share) block = share < eighth ? share : eighth;
+  uint64_t chunks = (rows + block - 1) / block;
+  uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0, one;
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->held[l->index], dy, partial, b->gradient);
+  op->window = *w;
+  ofs_tile(1, w->f, work * (double)block, (double)chunks, &one, &op->n[COLUMNS]);
+  op->tiles = (w->f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
+  op->units = w->oh;
+  op->block = block;
+  op->unit_work = work * op->n[COLUMNS];
+  if (partial) ofs_build_sum(b, l, partial, w->oh, block);
+}
+
+uint32_t ofs_build_depthwise_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
+  const ofs_window *w = &l->window, channels = repeated(w);
+  if (l->trains) emit_weight_gradient(b, l, dy);
+  if (!wanted) return 0;
+  uint32_t dx = ofs_build_buffer(b, (uint64_t)w->h * w->w * w->f, 0);
+  ofs_op *op = ofs_build_op(b, l, input_gradient_part, dx, dy, 0, 0);
+  cut(b, op, w, w->h, TAP_WORK * w->w * w->kh * w->kw / (w->sh * w->sw));
+  return w->f > w->c ? ofs_build_upsample(b, l, &channels, dx, 0, 1) : dx;
+}
