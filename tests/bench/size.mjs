@@ -1,8 +1,8 @@
 /* size.mjs: how many bytes does a page load before it trains, and which sources are they of?
  *
  * The budget is for a page that trains in a worker: the page's bundle, the worker's, and one wasm, each gzipped by
- * itself, as a web host sends it. A bundle is what its entry imports statically, minified by esbuild; a worker's has
- * all it needs in it, as Vite and webpack make it. What is loaded only where it is used is told beside it. */
+ * itself, as a web host sends it. A bundle is one file of what its entry imports statically, minified by esbuild, as Vite
+ * and webpack make it. What is loaded only where it is used is told beside it. */
 
 import { build, transform } from 'esbuild';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -33,23 +33,22 @@ async function minify(source) {
   return Buffer.from((await transform(source, { minify: true, format: 'esm' })).code);
 }
 
-/** @param {string} entry @returns {Promise<{ first: Bundle[], later: Bundle[] }>} what is loaded with it, and what on demand */
-async function bundle(entry) {
-  const { outputFiles, metafile } = await build({
-    entryPoints: [entry], absWorkingDir: fileOf('.'), bundle: true, minify: true, splitting: true, format: 'esm', metafile: true,
-    outdir: 'out', write: false, logLevel: 'silent', // it warns that new URL(...) stays as it is: `assets` is for that
+/** Leaves what an entry imports on demand out of its bundle. @type {import('esbuild').Plugin} */
+const staticOnly = {
+  name: 'static only',
+  setup: (build) => build.onResolve({ filter: /./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined)),
+};
+
+/** @param {string[]} entries  of one bundle @returns {Promise<Bundle>} */
+async function bundle(...entries) {
+  const { outputFiles: [{ contents }], metafile } = await build({
+    stdin: { contents: entries.map((entry) => `export * from './${entry}';`).join(''), resolveDir: fileOf('.') },
+    absWorkingDir: fileOf('.'), bundle: true, minify: true, format: 'esm', metafile: true, plugins: [staticOnly],
+    write: false, logLevel: 'silent', // it warns that new URL(...) stays as it is: `assets` is for that
   });
-  const outputs = metafile.outputs;
-  const first = new Set(Object.keys(outputs).filter((path) => outputs[path].entryPoint === entry));
-  for (const path of first) { // grows while it is walked
-    for (const { path: other, kind } of outputs[path].imports) if (kind === 'import-statement') first.add(other);
-  }
-  const bundles = Object.keys(outputs).map((path) => {
-    const file = /** @type {(typeof outputFiles)[number]} */ (outputFiles.find((output) => output.path === fileOf(path)));
-    const sources = Object.entries(outputs[path].inputs).map(([source, { bytesInOutput }]) => [source, bytesInOutput]);
-    return { isFirst: first.has(path), bytes: file.contents, sources: Object.fromEntries(sources) };
-  });
-  return { first: bundles.filter(({ isFirst }) => isFirst), later: bundles.filter(({ isFirst }) => !isFirst) };
+  const [{ inputs }] = Object.values(metafile.outputs);
+  const sources = Object.entries(inputs).filter(([source]) => source !== '<stdin>').map(([source, { bytesInOutput }]) => [source, bytesInOutput]);
+  return { bytes: contents, sources: Object.fromEntries(sources) };
 }
 
 /**
@@ -68,22 +67,22 @@ function objectsOf(variant) {
   return { bytes, sources };
 }
 
-/** A bundle's gzipped size shared out by bytes: an estimate, for what is alike is packed once. @param {string} part @param {Bundle[]} bundles */
-function details(part, bundles) {
-  return bundles.flatMap(({ bytes, sources }) => {
-    const all = Object.values(sources).reduce((total, size) => total + size, 0);
-    return Object.entries(sources).map(([source, size]) => ({ ...kb(`${part}: ${source}, ${size} bytes`, (gzip(bytes) * size) / all), detail: true }));
-  }).sort((a, b) => b.value - a.value);
+/** A bundle's gzipped size shared out by bytes: an estimate, for what is alike is packed once. @param {string} part @param {Bundle} bundle */
+function details(part, { bytes, sources }) {
+  const all = Object.values(sources).reduce((total, size) => total + size, 0);
+  return Object.entries(sources)
+    .map(([source, size]) => ({ ...kb(`${part}: ${source}, ${size} bytes`, (gzip(bytes) * size) / all), detail: true }))
+    .sort((a, b) => b.value - a.value);
 }
 
 /** @returns {Promise<Figure[]>} */
 export async function measure() {
-  const [page, worker, helper] = await Promise.all(['web/index.js', 'worker/worker.js', 'worker/helper.js'].map(bundle));
-  const scripts = [...page.first, ...worker.first].map(({ bytes }) => bytes);
+  const [page, worker, helper, both] = await Promise.all([
+    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/session.js'),
+  ]);
   const modules = [...modulesOf('web/'), ...modulesOf('worker/')];
   const minified = await Promise.all(modules.map(minify));
   const peer = { what: 'tf.min.js', value: gzip(readFileSync(fileOf(PEER))) };
-  const gzipped = (/** @type {Bundle[]} */ bundles) => sum(bundles.map(({ bytes }) => bytes), gzip);
   /** @type {Figure[]} */
   const figures = [];
   for (const variant of VARIANTS) {
@@ -93,8 +92,7 @@ export async function measure() {
       continue;
     }
     const wasm = readFileSync(path);
-    const threads = variant.endsWith('-mt') ? helper.first.map(({ bytes }) => bytes) : [];
-    const all = [...scripts, ...threads, wasm];
+    const all = [page.bytes, worker.bytes, ...(variant.endsWith('-mt') ? [helper.bytes] : []), wasm];
     figures.push(
       { ...kb(`${variant}: page, worker and wasm, gzip`, sum(all, gzip)), peer, goal: { most: BUDGET_KB } },
       kb(`${variant}: the same, brotli`, sum(all, brotli)),
@@ -102,14 +100,14 @@ export async function measure() {
     );
   }
   figures.push(
-    kb('the page\'s bundle, gzip', gzipped(page.first)),
-    kb('the worker\'s bundle, gzip', gzipped(worker.first)),
-    kb('loaded only without a worker: the page\'s other chunks, gzip', gzipped(page.later)),
+    kb('the page\'s bundle, gzip', gzip(page.bytes)),
+    kb('the worker\'s bundle, gzip', gzip(worker.bytes)),
+    kb('loaded without a worker, in place of its bundle, gzip', gzip(both.bytes) - gzip(page.bytes)),
     ...readdirSync(fileOf('wasm-build/dist/')).filter((name) => name.endsWith('.js'))
-      .map((name) => kb(`loaded only where data is kept: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
+      .map((name) => kb(`loaded where trainers are kept or brought back: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
     kb(`not bundled: ${modules.length} files minified one by one, gzip`, sum(minified, gzip)),
     kb(`not bundled: ${modules.length} files as they are, gzip`, sum(modules, gzip)),
-    ...details('page', page.first), ...details('worker', worker.first), ...details('wasm', [objectsOf('simd')]),
+    ...details('page', page), ...details('worker', worker), ...details('wasm', objectsOf('simd')),
   );
   return figures;
 }
