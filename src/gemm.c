@@ -31,8 +31,8 @@ enum { HIGH_M = TILE_M };
 enum { BLOCK_K = 256 };
 /* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b pass. */
 enum { BLOCK_M = 128 };
-/* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows are longer than
- * LONG_ROW, its columns than LONG_COLUMN, and several panels of b use it: a column of long rows shares a set of
+/* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows have at least
+ * LONG_ROW numbers, its columns LONG_COLUMN, and several panels of b use it: a column of long rows shares a set of
  * the first-level cache. */
 enum { TURNED_M = 64, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
 
@@ -217,7 +217,10 @@ static void blocks_of_k(const ofs_gemm *g, size_t step_m, size_t step_k) {
 static void turn(float *turned, const float *a, size_t lda, uint32_t m, uint32_t k) {
   for (uint32_t i = 0; i < m; i += TILE_M)
     for (uint32_t row = 0; row < k; row++, turned += TILE_M)
-      for (uint32_t r = 0; r < TILE_M && r < m - i; r++) turned[r] = a[row * lda + i + r];
+      if (TILE_M == 4 && m - i >= 4)
+        ofs_store4(turned, ofs_load4(a + row * lda + i));
+      else
+        for (uint32_t r = 0; r < TILE_M && r < m - i; r++) turned[r] = a[row * lda + i + r];
 }
 
 /* A plain product of a transposed a with long rows. */
@@ -249,7 +252,7 @@ static void gemm(const ofs_gemm *g, size_t step_m, size_t step_k) {
 
 static void gemm_nn_f32(const ofs_gemm *g) { gemm(g, g->lda, 1); }
 static void gemm_tn_f32(const ofs_gemm *g) {
-  if (g->runs_y == 1 && g->runs_x == 1 && g->more == 0 && g->lda > LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
+  if (g->runs_y == 1 && g->runs_x == 1 && g->more == 0 && g->lda >= LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
     turned_gemm(g);
   else
     gemm(g, 1, g->lda);

@@ -153,6 +153,7 @@ static void channel_affine_f32(float *y, const float *x, const float *mean, cons
 /* Which of the elements i.. of a row count. */
 OFS_INLINE ofs_i4 counts(uint32_t i, uint32_t cols, uint32_t seen, const float *mask) {
   const ofs_u4 lane = {0, 1, 2, 3};
+  if (!mask && i + 4 <= seen) return (ofs_i4)ofs_usplat4(~0u);
   ofs_i4 which = (ofs_i4)(lane < ofs_usplat4(seen > i ? seen - i : 0));
   return mask ? which & (load(mask + i, cols - i) != ofs_splat4(0)) : which;
 }

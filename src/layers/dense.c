@@ -13,8 +13,9 @@
 #define TILE_ROWS 128u
 /* Rows of x in one chunk of dW. */
 #define CHUNK_ROWS 4096u
-/* Rows of a tile of dW: as many as a product turns at a time. Longer rows of dy than PACK_FROM are packed for all tiles. */
-#define TILE_K 64u
+/* Rows of a tile of dW: few, so that what of x a product turns serves many columns (64 take a tenth longer for 1024 x 128 by
+ * 1024 x 512). Longer rows of dy than PACK_FROM are packed for all tiles. */
+#define TILE_K 32u
 #define PACK_FROM 64u
 
 static ofs_status dense_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
