@@ -64,7 +64,7 @@ static void put_graph(writer *w) {
     writer_record(w, k ? OFS_INPUT : OFS_MODEL);
     writer_values(w, OFS_INPUT_SHAPE, (uint16_t)rank, shape);
   }
-  put_record(w, OFS_SGD + random_word() % 10, 10);
+  put_record(w, OFS_SGD + random_word() % (OFS_LION - OFS_SGD + 1), 10);
   for (int i = 0; i < layers; i++) put_layer(w, i, inputs);
   for (int i = layers - 1, outputs = random_word() % 3 ? 0 : 1 + (int)(random_word() % 3); outputs > 0 && i >= 0; i--, outputs--) {
     writer_record(w, OFS_OUTPUT);

@@ -79,10 +79,13 @@ static inline void *fuzz_block(uint64_t bytes) {
   return block;
 }
 
+#define FUZZ_ONE(symbol, id, name) +1
+enum { FUZZ_REASONS = 0 OFS_REASONS(FUZZ_ONE) };
+
 /* What a function that returns a status may return beside OFS_OK. */
 static inline int fuzz_refused(ofs_status s, const ofs_error *err) {
   FUZZ_CHECK(s == OFS_OK || (s < 0 && s >= OFS_INVALID_STATE));
-  FUZZ_CHECK(s == OFS_OK || (err->status == (int32_t)s && err->reason >= 0 && err->reason <= OFS_WHY_BYTES));
+  FUZZ_CHECK(s == OFS_OK || (err->status == (int32_t)s && err->reason >= 0 && err->reason < FUZZ_REASONS));
   return s < 0;
 }
 

@@ -11,7 +11,7 @@
 static void look_at_model(const ofs_model *m) {
   ofs_model_facts facts;
   ofs_model_get_facts(m, &facts);
-  uint64_t parameters = 0, elements = 0;
+  uint64_t parameters = 0, elements = 0, row = 0;
   for (uint32_t i = 0; i < ofs_model_layers(m); i++) {
     ofs_layer_info l;
     FUZZ_CHECK(ofs_model_layer(m, i, &l) == OFS_OK && l.rank >= 1 && l.rank <= OFS_MAX_RANK);
@@ -20,7 +20,15 @@ static void look_at_model(const ofs_model *m) {
     for (uint32_t d = 0; d < l.rank; d++) elements *= l.dims[d];
     FUZZ_CHECK(elements >= 1);
   }
-  FUZZ_CHECK(parameters == facts.parameters && elements == facts.outputs && facts.inputs >= 1);
+  ofs_input_info in;
+  ofs_output_info out;
+  for (uint32_t i = 0; ofs_model_input(m, i, &in) == OFS_OK; row += in.size, i++) FUZZ_CHECK(in.at == row && in.rank >= 1);
+  for (uint32_t i = 0; i < facts.output_count; i++) {
+    FUZZ_CHECK(ofs_model_output(m, i, &out) == OFS_OK && out.layer < ofs_model_layers(m) && out.size >= 1);
+    FUZZ_CHECK(i || out.size == facts.outputs);
+  }
+  FUZZ_CHECK(ofs_model_output(m, facts.output_count, &out) == OFS_INVALID_ARGUMENT && facts.output_count >= 1);
+  FUZZ_CHECK(parameters == facts.parameters && row == facts.inputs && row >= 1);
   for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
     ofs_tensor t;
     FUZZ_CHECK(ofs_model_tensor(m, i, &t) == OFS_OK && t.rank <= OFS_MAX_RANK && t.size <= parameters);
@@ -148,6 +156,45 @@ static size_t drop(uint8_t *data, size_t n, size_t from, size_t to, size_t count
   return n - (to - from);
 }
 
+static size_t put(uint8_t *to, size_t at, const void *from, size_t n) {
+  memcpy(to + at, from, n);
+  return at + n;
+}
+
+/* A layer, wrapper, input or output with what it requires, and now and then a thing it may have or what it reads. */
+static size_t fresh_record(uint8_t *to) {
+  uint16_t id = (uint16_t)(random_below(8) ? 32 + random_below(OFS_DOT - 31) : random_below(2) ? OFS_INPUT : OFS_OUTPUT), fields = 0;
+  size_t at = 4;
+  for (uint32_t i = 0; i < ofs_field_count && at < 200; i++) {
+    const ofs_field *f = &ofs_fields[i];
+    int common = f->record == OFS_COMMON && id < OFS_COMMON;
+    if ((f->record != id && !common) || (f->presence != OFS_IS_required && random_below(common ? 3 : 6))) continue;
+    uint16_t count = (uint16_t)(f->least + (f->most > f->least ? random_below(2) : 0));
+    const uint8_t head[] = {f->id, 0};
+    at = put(to, at, head, 2);
+    at = put(to, at, &count, 2);
+    for (; count > 0; count--) {
+      double v = common && f->id == OFS_LAYER_INPUT ? (double)random_below(5) - 2 : 1 + random_below(4);
+      v = v < f->low ? f->low : v > f->high ? f->high : v;
+      at = put(to, at, &v, 8);
+    }
+    fields++;
+  }
+  put(to, 0, &id, 2);
+  put(to, 2, &fields, 2);
+  return at;
+}
+
+static size_t insert(uint8_t *data, size_t n, size_t most, size_t at, size_t count_at) {
+  uint8_t record[512];
+  size_t more = fresh_record(record);
+  if (n + more > most) return n;
+  memmove(data + at + more, data + at, n - at);
+  memcpy(data + at, record, more);
+  data[count_at]++;
+  return n + more;
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned int seed) {
   static places p;
   state = seed | 1;
@@ -156,12 +203,14 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned in
   size_t count_at = HEAD + 4;
   uint32_t i = random_below(p.record_count), f = random_below(p.field_count);
   size_t next = i + 1 < p.record_count ? p.records[i + 1] : n;
-  switch (random_below(8)) {
+  switch (random_below(10)) {
     case 0: return repeat(data, n, most, p.records[i], next, count_at);
     case 1: return drop(data, n, p.records[i], next, count_at);
-    case 2: data[p.records[i]] = (uint8_t)(32 + random_below(12)); return n;
-    case 3: data[p.fields[f]] = (uint8_t)random_below(10); return n;
+    case 2: data[p.records[i]] = (uint8_t)(32 + random_below(OFS_DOT - 31)); return n;
+    case 3: data[p.fields[f]] = (uint8_t)(random_below(4) ? random_below(10) : random_below(40)); return n;
     case 4: data[p.fields[f] + 2] = (uint8_t)random_below(8); return n;
+    case 5:
+    case 6: return insert(data, n, most, next, count_at);
     default: {
       double v = value_to_try();
       memcpy(data + p.values[random_below(p.value_count)], &v, sizeof v);

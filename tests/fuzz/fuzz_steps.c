@@ -19,15 +19,17 @@ typedef struct state {
     int kind;
     uint32_t batch;
     void *x, *y;
+    float *weights;
     uint64_t n;
   } open[PLANS];
-  uint64_t work, step;
+  uint64_t work, step, outputs; /* outputs: numbers of a row of y */
   volatile ofs_real seen; /* of predictions, so that they are read */
 } state;
 
 /* ---- the spec ---- */
 
 static double field_value(fuzz_input *in, const ofs_field *f) {
+  if (f->kind == OFS_KIND_integer && f->low < 0) return fuzz_below(in, 2) ? -1 : 1;
   static const double numbers[] = {0, 1, 0.5, 0.01, 1e-3, 1e-7, 0.9, 100, -1, 1e6, -1e30, 1e30};
   if (f->kind == OFS_KIND_number) {
     double v = numbers[fuzz_below(in, sizeof numbers / sizeof *numbers)];
@@ -51,17 +53,39 @@ static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   }
 }
 
-static const uint8_t optimizers[] = {OFS_SGD, OFS_ADAM, OFS_ADAMW};
-static const uint8_t layers[] = {OFS_DENSE, OFS_CONV2D, OFS_MAX_POOLING2D, OFS_AVERAGE_POOLING2D, OFS_FLATTEN,
-    OFS_RESHAPE, OFS_DROPOUT, OFS_ACTIVATION, OFS_LSTM, OFS_GRU};
+/* A layer of any type, behind a wrapper or two. What it reads: joins two things or more, others now and then one. */
+static void put_layer(writer *w, fuzz_input *in, uint32_t layers, uint32_t inputs) {
+  for (uint32_t depth = 0; depth < 4; depth++) {
+    uint32_t id = OFS_DENSE + fuzz_byte(in) % (OFS_DOT - OFS_DENSE + 1), how = fuzz_byte(in);
+    int join = id >= OFS_ADD || id == OFS_MULTI_HEAD_ATTENTION, first = layers < inputs && inputs > 1;
+    double from[3];
+    put_record(w, in, id);
+    uint16_t count = (uint16_t)(join ? 2 + how % 7 / 6 : how % 5 == 0 || first);
+    for (uint32_t k = 0; k < count; k++) {
+      from[k] = first ? -1 - (double)layers : (double)fuzz_below(in, layers + inputs) - inputs;
+      if (k && how % 2) from[k] = from[0];
+    }
+    if (count && !depth) writer_values(w, OFS_LAYER_INPUT, count, from);
+    if (how > 240) FIELD(w, OFS_LAYER_TRAINABLE, how % 2);
+    if (how > 250 && !depth) FIELD(w, OFS_LAYER_TIED_TO, how % (layers + 1));
+    if (id != OFS_BIDIRECTIONAL && id != OFS_TIME_DISTRIBUTED) return;
+  }
+}
 
 static ofs_model *make_model(fuzz_input *in) {
   static writer w;
+  uint32_t inputs = 1 + fuzz_below(in, 8) / 6, layers = 1 + fuzz_below(in, 5), outputs = fuzz_below(in, 4);
   w.n = 0;
   put_record(&w, in, OFS_MODEL);
-  put_record(&w, in, optimizers[fuzz_below(in, sizeof optimizers)]);
-  for (uint32_t count = 1 + fuzz_below(in, 4); count > 0; count--)
-    put_record(&w, in, layers[fuzz_below(in, sizeof layers)]);
+  for (uint32_t k = 1; k < inputs; k++) put_record(&w, in, OFS_INPUT);
+  put_record(&w, in, OFS_SGD + fuzz_below(in, OFS_LION - OFS_SGD + 1));
+  for (uint32_t i = 0; i < layers; i++) put_layer(&w, in, i, inputs);
+  for (uint32_t i = layers; i-- > 0 && outputs > 1; outputs--) {
+    writer_record(&w, OFS_OUTPUT);
+    FIELD(&w, OFS_OUTPUT_LAYER, i);
+    if (fuzz_below(in, 2)) FIELD(&w, OFS_OUTPUT_LOSS, fuzz_below(in, OFS_LOSS_LAST + 1));
+    if (fuzz_below(in, 4) == 0) FIELD(&w, OFS_OUTPUT_LOSS_WEIGHT, fuzz_below(in, 3));
+  }
   ofs_error err = {0};
   uint64_t bytes;
   ofs_model *m;
@@ -78,6 +102,7 @@ static void close_plan(state *s, uint32_t i) {
   free(s->open[i].plan);
   free(s->open[i].x);
   free(s->open[i].y);
+  free(s->open[i].weights);
   memset(&s->open[i], 0, sizeof s->open[i]);
 }
 
@@ -110,25 +135,29 @@ static void give_data(state *s, fuzz_input *in, uint32_t i) {
   ofs_plan *p = s->open[i].plan;
   uint64_t n = 1 + fuzz_below(in, MOST_SAMPLES), where = UINT64_MAX;
   uint32_t x_type = 1 + fuzz_below(in, 2), y_type = fuzz_below(in, 2) ? OFS_I32 : OFS_F32;
-  uint64_t y_count = n * (y_type == OFS_I32 ? s->facts.targets : s->facts.outputs), x_count = n * s->facts.inputs;
+  uint64_t y_count = n * (y_type == OFS_I32 ? s->facts.targets : s->outputs), x_count = n * s->facts.inputs;
   void *x = fill_array(in, x_type, x_count, 0), *y = fill_array(in, y_type, y_count, s->facts.classes);
   int bad = ofs_check_x(s->model, x, x_type, 0, x_count, &where) < 0;
   FUZZ_CHECK(bad ? where < x_count : where == UINT64_MAX);
   if (!bad) bad = ofs_check_y(s->model, 0, y, y_type, y_count, &where) < 0;
   FUZZ_CHECK(!bad || where < (x_count > y_count ? x_count : y_count));
   ofs_error err = {0};
-  const ofs_data d = {x, y, x_type, y_type, n, 0, NULL};
+  float *weights = fuzz_below(in, 3) ? NULL : fill_array(in, OFS_F32, n, 0);
+  const ofs_data d = {x, y, x_type, y_type, n, 0, weights};
   const ofs_data wrong = {x, y, fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n, 0, NULL};
   FUZZ_CHECK(ofs_plan_set_data(p, &wrong, &err) < 0);
   if (bad || fuzz_refused(ofs_plan_set_data(p, &d, &err), &err)) {
     free(x);
     free(y);
+    free(weights);
     return;
   }
   free(s->open[i].x);
   free(s->open[i].y);
+  free(s->open[i].weights);
   s->open[i].x = x;
   s->open[i].y = y;
+  s->open[i].weights = weights;
   s->open[i].n = n;
 }
 
@@ -161,9 +190,12 @@ static void run_some(state *s, fuzz_input *in, uint32_t i) {
   FUZZ_CHECK(t.count >= 1 && t.count <= s->open[i].batch && !ofs_step_updating(p));
   s->step += s->open[i].kind == OFS_TRAIN;
   if (s->open[i].kind != OFS_PREDICT) return;
-  const ofs_real *y = ofs_plan_output(p, 0);
-  FUZZ_CHECK(y != NULL);
-  for (uint64_t k = 0; k < t.count * s->facts.outputs; k++) s->seen += y[k];
+  ofs_output_info out;
+  for (uint32_t o = 0; ofs_model_output(s->model, o, &out) == OFS_OK; o++) {
+    const ofs_real *y = ofs_plan_output(p, o);
+    FUZZ_CHECK(y != NULL);
+    for (uint64_t k = 0; k < t.count * out.size; k++) s->seen += y[k];
+  }
 }
 
 /* As SET_WEIGHTS does it: finite numbers, and never within an update. */
@@ -201,6 +233,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   state s = {.model = make_model(&in)};
   if (!s.model) return 0;
   ofs_model_get_facts(s.model, &s.facts);
+  ofs_output_info out;
+  for (uint32_t k = 0; ofs_model_output(s.model, k, &out) == OFS_OK; k++) s.outputs += out.size;
   for (int calls = 0; calls < MOST_CALLS && in.left > 0; calls++) call(&s, &in);
   ofs_model_facts facts;
   ofs_model_get_facts(s.model, &facts);
