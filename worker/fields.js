@@ -67,13 +67,17 @@ function readValue(schema, field, value, where) {
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
     if (!(given ? list.every(isNumber) : takesOne(field) && isNumber(value))) bad();
     if (given && (list.length !== length || length < field.least)) bad(`${length} values: `);
-    return !given ? value : field.most > 1 ? list : list[0];
+    if (!given) return isSides(field) ? Array(4).fill(value) : value;
+    return field.most > 1 ? list : list[0];
   }
-  const ok = field.kind === 'enum' ? typeof value === 'string' && valuesOf(schema, field.enumeration).has(value)
+  const ok = field.kind === 'enum' ? namesOf(schema, field).includes(value)
     : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
   return ok ? value : bad();
 }
 
+/** Of its enumeration. @param {Schema} schema @param {Field} field */
+const namesOf = (schema, { enumeration, low, high }) =>
+  [...valuesOf(schema, enumeration)].filter(([, id]) => id >= low && id <= high).map(([name]) => name);
 /** Four numbers that stand around a picture. @param {Field} field */
 const isSides = ({ most, spread }) => most === 4 && spread === 1;
 /** One number instead of a list. @param {Field} field */
@@ -101,7 +105,7 @@ const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, 
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readInitializer(schema, { name, enumeration }, value, where) {
   const { type, ...options } = isPlain(value) ? value : { type: value };
-  if (typeof type !== 'string' || !valuesOf(schema, enumeration).has(type)) return null;
+  if (!valuesOf(schema, enumeration).has(type)) return null;
   const fields = optionsOf(schema, type);
   const read = readFields(schema, fields, options, `${where}${name} (${type}): `);
   return Object.keys(read).length ? { type, ...fill(schema, fields, read) } : type;
@@ -116,7 +120,7 @@ function readInitializer(schema, { name, enumeration }, value, where) {
 export function allowed(schema, field) {
   const pair = PAIRS[field.enumeration];
   if (pair) return `${oneOf(Object.keys(pair.named))} or { ${pair.keys.join(', ')} }`;
-  const names = () => oneOf([...valuesOf(schema, field.enumeration).keys()]);
+  const names = () => oneOf(namesOf(schema, field));
   if (field.kind === 'initializer') return `one of ${names()}, or { type, ...its options }`;
   if (field.kind === 'enum') return `one of ${names()}`;
   if (field.kind === 'boolean') return 'true or false';

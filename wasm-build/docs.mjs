@@ -1,0 +1,153 @@
+/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no range, default or
+ * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is an error, and so is a
+ * text that no name has. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { readSchema } from '../worker/schema.js';
+import * as text from './docs-text.mjs';
+import { ROOT } from './lists.mjs';
+
+const PAGE = `${ROOT}docs/layers.md`;
+const WASM = `${ROOT}wasm-build/dist/offstage.base.wasm`;
+
+/** The schema of the wasm that was built. @returns {Promise<import('../worker/schema.js').Schema>} */
+export async function schemaOf() {
+  const { instance } = await WebAssembly.instantiate(readFileSync(WASM));
+  const { memory, schema, schema_fields: table } = /** @type {any} */ (instance.exports);
+  const bytes = new Uint8Array(memory.buffer, schema());
+  const words = new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
+  return readSchema(words, new DataView(memory.buffer, table()));
+}
+
+/** What of the texts was used. @type {Set<string>} */
+const used = new Set();
+
+/** @param {'LAYERS' | 'ACTIVATIONS' | 'INITIALIZERS' | 'LOSSES' | 'LOSS_OPTIONS' | 'OPTIMIZERS' | 'OPTIONS'} table @param {string[]} names  one of them */
+function textOf(table, ...names) {
+  const name = names.find((each) => Object.hasOwn(text[table], each));
+  if (name === undefined) throw new Error(`docs-text.mjs: ${table} says nothing of '${names.join("' nor '")}'`);
+  used.add(`${table} ${name}`);
+  return text[table][name];
+}
+
+const POWERS = new Map([[2 ** 24, '2^24'], [2 ** 53 - 1, '2^53 − 1'], [1e9, '1e9']]);
+/** @param {number} n */
+const number = (n) => POWERS.get(n) ?? String(n).replace('e+', 'e').replace(/^-/, '−');
+/** @param {string} of */
+const code = (of) => `\`${of}\``;
+/** @param {string[]} cells */
+const row = (cells) => `| ${cells.join(' | ')} |`;
+/** @param {string[]} head @param {string[][]} rows */
+const tableOf = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.map(row), ''];
+
+/** @typedef {import('../worker/schema.js').Field} Field */
+/** @typedef {import('../worker/schema.js').Schema} Schema */
+
+/** What a field takes. @param {Schema} schema @param {Field} field */
+function takes(schema, { kind, enumeration, least, most, spread, low, high }) {
+  if (enumeration === 'regularizer') return '`l1`, `l2`, `l1l2` (0.01 each), or { l1, l2 }';
+  if (enumeration === 'constraint') return '`maxNorm` (2), or { maxNorm, axis }';
+  if (kind === 'initializer') return 'an initializer';
+  const names = [...(schema.enumerations.get(enumeration) ?? [])].filter(([, id]) => id >= low && id <= high).map(([name]) => code(name));
+  if (kind === 'enum') return names.length > 6 ? `one of ${names.length} ${enumeration === 'activation' ? 'activations' : `activations: ${names.join(', ')}`}` : names.join(', ');
+  if (kind === 'boolean') return 'boolean';
+  const one = `${kind} ${number(low)} … ${number(high)}`;
+  if (most === 1) return one;
+  if (most === 4 && spread) return `${one}, [rows, columns] or [[top, bottom], [left, right]]`;
+  return `${spread || kind === 'number' ? `${one}, or ` : ''}${spread ? most : `${least} to ${most}`} of ${spread || kind === 'number' ? 'these' : one}`;
+}
+
+/** @param {Schema} schema @param {Field} field */
+function fallback(schema, { presence, kind, enumeration, default: value }) {
+  if (presence !== 'default') return presence === 'required' ? 'required' : '–';
+  if (kind === 'boolean') return code(String(value !== 0));
+  const named = [...(schema.enumerations.get(enumeration) ?? [])].find(([, id]) => id === value);
+  return code(kind === 'enum' || kind === 'initializer' ? named?.[0] ?? '' : number(value));
+}
+
+/** The options of a record; what belongs to one weight in one row. @param {Schema} schema @param {Field[]} fields @param {string} of */
+function options(schema, fields, of) {
+  const rows = [];
+  const order = (/** @type {Field} */ { presence }) => Number(presence !== 'required');
+  for (const field of [...fields].sort((a, b) => order(a) - order(b))) {
+    const weight = /^(.+)Initializer$/.exec(field.name)?.[1];
+    const whole = weight && fields.some(({ name }) => name === `${weight}Regularizer`);
+    if (/(Regularizer|Constraint)$/.test(field.name)) continue;
+    if (weight) rows.push([code(field.name) + (whole ? `, ${code(`${weight}Regularizer`)}, ${code(`${weight}Constraint`)}` : ''), whole ? 'as below' : 'an initializer', fallback(schema, field), '']);
+    else rows.push([code(field.name), takes(schema, field), fallback(schema, field), textOf('OPTIONS', `${of}.${field.name}`, field.name)]);
+  }
+  return rows.length ? tableOf(['option', 'takes', 'default', ''], rows) : [];
+}
+
+/** @param {Schema} schema @param {string} group */
+const records = (schema, group) => schema.records.filter((record) => record.group.startsWith(group));
+/** @param {Schema} schema @param {string} enumeration */
+const names = (schema, enumeration) => [...(schema.enumerations.get(enumeration)?.keys() ?? [])];
+
+/** @param {Schema} schema */
+function layers(schema) {
+  return records(schema, 'layer').flatMap(({ type, group, fields }) => [
+    `### ${type}`, '', textOf('LAYERS', type), '',
+    ...(group === 'layer' ? [] : [`\`{ type: '${type}', layer: { type, … } }\`: the layer in it has its own options and neither name nor input.`, '']),
+    ...options(schema, fields, type),
+  ]);
+}
+
+/** @param {Schema} schema */
+function losses(schema) {
+  const fields = records(schema, 'result')[0].fields;
+  return names(schema, 'loss').map((name) => {
+    const taken = names(schema, name).map((option) => {
+      const field = /** @type {Field} */ (fields.find((each) => each.name === option));
+      return `${code(option)} (${fallback(schema, field)}; ${takes(schema, field)}): ${textOf('LOSS_OPTIONS', option)}`;
+    });
+    return [code(name), textOf('LOSSES', name), taken.join('<br>')];
+  });
+}
+
+/** @param {Schema} schema */
+function optimizers(schema) {
+  const all = records(schema, 'optimizer');
+  const shared = all[0].fields.filter(({ name }) => all.every(({ fields }) => fields.some((field) => field.name === name)));
+  return [
+    ...all.flatMap(({ type, fields }) => {
+      const own = fields.filter(({ name }) => name === 'learningRate' || name === 'weightDecay' || !shared.some((field) => field.name === name));
+      return [`### ${type}`, '', `${textOf('OPTIMIZERS', type)}.`, '', ...options(schema, own, type)];
+    }),
+    '### Options of every optimizer', '', 'At most one of the three clips.', '',
+    ...options(schema, shared.filter(({ name }) => name !== 'learningRate' && name !== 'weightDecay'), 'optimizer'),
+  ];
+}
+
+/** @param {Schema} schema */
+const initializers = (schema) => names(schema, 'initializer').map((name) => {
+  const fields = schema.records.find(({ group, type }) => group === 'named' && type === name)?.fields ?? [];
+  const told = fields.map((field) => `${code(field.name)} (${fallback(schema, field)}; ${takes(schema, field)})`);
+  for (const field of fields) textOf('OPTIONS', `named.${field.name}`, field.name);
+  return [code(name), textOf('INITIALIZERS', name), told.join('<br>')];
+});
+
+/** @param {Schema} schema @returns {string} the page */
+export function pageOf(schema) {
+  used.clear();
+  const lines = [
+    text.HEAD, ...options(schema, records(schema, 'model')[0].fields.filter(({ name }) => name !== 'loss'), 'model'),
+    text.COMMON,
+    '## Layers', '', ...layers(schema),
+    '## Activations', '', ...tableOf(['activation', ''], names(schema, 'activation').map((name) => [code(name), textOf('ACTIVATIONS', name)])),
+    text.WEIGHTS, ...tableOf(['initializer', '', 'options (default; takes)'], initializers(schema)),
+    text.TARGETS, ...tableOf(['loss', 'of one sample', 'options (default; takes)'], losses(schema)),
+    '## Optimizers', '', text.UPDATES, '', ...optimizers(schema), text.DIFFERENCES,
+  ];
+  const unused = ['LAYERS', 'ACTIVATIONS', 'INITIALIZERS', 'LOSSES', 'LOSS_OPTIONS', 'OPTIMIZERS', 'OPTIONS']
+    .flatMap((table) => Object.keys(/** @type {any} */ (text)[table]).map((name) => `${table} ${name}`)).filter((each) => !used.has(each));
+  if (unused.length) throw new Error(`docs-text.mjs tells of what is not in the schema: ${unused.join(', ')}`);
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { build } = await import('./build.mjs');
+  await build();
+  writeFileSync(PAGE, pageOf(await schemaOf()));
+}
