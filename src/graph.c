@@ -90,7 +90,12 @@ ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uin
                     .init_count = r->count[field] - 1u};
   for (uint32_t i = 0; i < w->init_count; i++) w->init_values[i] = init[1 + i];
   if (r->count[field + 10]) w->l1 = penalty[0], w->l2 = penalty[1];
-  if (r->count[field + 20]) w->norm_most = norm[0], w->norm_axis = (uint32_t)(norm[1] < OFS_MAX_RANK ? norm[1] : OFS_MAX_RANK);
+  if (r->count[field + 20]) {
+    double last = norm[r->count[field + 20] - 1];
+    w->norm_most = norm[0];
+    w->norm_last = (uint32_t)(last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
+    w->norm_axis = (uint32_t)(norm[1] < last ? norm[1] : last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
+  }
   for (uint32_t i = 0; i < rank; i++) w->dims[i] = dims[i];
   return w;
 }
@@ -102,8 +107,8 @@ static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double s
   int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
   if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
     return ofs_refuse(err, OFS_INVALID_SPEC, place, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
-  if (w->norm_most > 0 && w->norm_axis >= w->rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, place, field + 20, OFS_WHY_RANGE, w->norm_axis, 0, w->rank - 1);
+  if (w->norm_most > 0 && w->norm_last >= w->rank)
+    return ofs_refuse(err, OFS_INVALID_SPEC, place, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
   return OFS_OK;
 }
 

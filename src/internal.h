@@ -59,8 +59,8 @@ typedef struct ofs_weight {
   const double *given; /* its numbers, while a spec is read; then only that it has them from there */
   uint32_t given_count;
   double l1, l2;                 /* penalties: l1 sum |w| + l2 sum w^2 */
-  double norm_most;              /* the norm over axis norm_axis stays below it; 0: no constraint */
-  uint32_t norm_axis;
+  double norm_most;              /* the norm over axes norm_axis to norm_last stays below it; 0: no constraint */
+  uint32_t norm_axis, norm_last;
   double momentum;               /* of a moving statistic; -1: not one */
   uint64_t size, at;             /* at: in the flat parameter vector */
   uint64_t moment_at;            /* where it trains: in the optimizer's vectors */

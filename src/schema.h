@@ -278,11 +278,11 @@
 #define OFS_INIT_VALUES 3
 
 /* What one of a layer's weights may be told, by consecutive tens of ids: initializer at `id` (its own id, then its
- * numbers), regularizer [l1, l2] at id + 10, constraint [largest norm, axis] at id + 20. */
+ * numbers), regularizer [l1, l2] at id + 10, constraint [largest norm, axis, or the first and the last of some] at id + 20. */
 #define OFS_WEIGHT_FIELDS(F, record, symbol, id, id10, id20, name, dflt)                                               \
   F(record, symbol##_INIT, id, name "Initializer", initializer, "initializer", 1, 4, 0, 0, 14, default, dflt)          \
   F(record, symbol##_REG, id10, name "Regularizer", number, "regularizer", 2, 2, 0, 0, 1e6, optional, 0)            \
-  F(record, symbol##_NORM, id20, name "Constraint", number, "constraint", 2, 2, 0, 0, 1e30, optional, 0)
+  F(record, symbol##_NORM, id20, name "Constraint", number, "constraint", 2, 3, 0, 0, 1e30, optional, 0)
 
 #define OFS_INIT_FIELDS(F)                                                                                             \
   F(OPTIONS_CONSTANT, INIT_VALUE, 0, "value", number, "", 1, 1, 0, -1e30, 1e30, default, 0)                            \

@@ -1,5 +1,8 @@
 /* tie.c: tied weights. A layer that has another's weights reads a copy of them, which every step makes before anything
- * else; its gradient is its own until it is added to theirs. So no layer knows that it is tied. */
+ * else; its gradient is its own until it is added to theirs. So no layer knows that it is tied.
+ *
+ * Each use moves a statistic in its turn, as Keras has it: w becomes keep w + rest a, then keep (keep w + rest a) + rest b.
+ * One move by b + keep (a - w) comes to the same. */
 #include "internal.h"
 
 /* Rows and columns of the copy, which is transposed where the layer is `turned`. */
@@ -22,6 +25,18 @@ static void copy_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   else p->model->kernels.transpose(copy + from, columns, w + from * rows, rows, (uint32_t)(to - from), rows);
 }
 
+/* Elements [from, to) of the layer's gradients, of weights that are not transposed. */
+static void add_all(const ofs_plan *p, const ofs_layer *l, const ofs_layer *owner, uint64_t from, uint64_t to) {
+  const real *g = p->gradient + l->weights_at, *w = p->model->params + owner->weights_at;
+  real *sum = p->gradient + owner->weights_at;
+  for (uint32_t k = 0; k < l->weight_count; k++) {
+    uint64_t at = l->weights[k].at - l->weights_at, end = at + l->weights[k].size;
+    real keep = (real)l->weights[k].momentum;
+    for (uint64_t i = at > from ? at : from; i < end && i < to; i++)
+      sum[i] = keep < 0 ? sum[i] + g[i] : g[i] + keep * (sum[i] - w[i]);
+  }
+}
+
 static void add_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t from, to;
@@ -30,8 +45,7 @@ static void add_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   size_of(l, &rows, &columns);
   const real *g = p->gradient + l->weights_at;
   real *sum = p->gradient + owner_of(p, op)->weights_at;
-  if (!l->turned)
-    for (uint64_t i = from; i < to; i++) sum[i] += g[i];
+  if (!l->turned) add_all(p, l, owner_of(p, op), from, to);
   else
     for (uint64_t j = from; j < to; j++)
       for (uint32_t i = 0; i < rows; i++) sum[j * rows + i] += g[(uint64_t)i * columns + j];

@@ -173,13 +173,12 @@ static void update_part(const ofs_plan *p, const ofs_op *op, uint32_t part) { ea
 
 /* ---- constraints ---- */
 
-/* The columns of a weight that has a largest norm: what differs in axis norm_axis only. Columns of one `outer` lie side by
- * side, the elements of one `inner` apart. 0: it has none. */
+/* The columns of a weight that has a largest norm: what differs in the axes norm_axis to norm_last only, `n` elements.
+ * Columns with the same axes before lie side by side, the elements of one `inner` apart. 0: it has none. */
 static uint64_t columns_of(const ofs_weight *w, uint64_t *n, uint64_t *inner) {
   if (w->norm_most <= 0 || moves(w)) return 0;
-  *n = w->dims[w->norm_axis];
-  *inner = 1;
-  for (uint32_t k = w->norm_axis + 1; k < w->rank; k++) *inner *= w->dims[k];
+  *n = *inner = 1;
+  for (uint32_t k = w->norm_axis; k < w->rank; k++) *(k <= w->norm_last ? n : inner) *= w->dims[k];
   return w->size / *n;
 }
 

@@ -94,10 +94,14 @@ function readPair({ name, enumeration }, value, where) {
   if (!isPlain(value)) return null;
   for (const [key, number] of Object.entries(value)) {
     if (!keys.includes(key)) refuse(`${where}${name}: unknown field '${key}', expected one of ${oneOf(keys)}`);
-    if (number !== undefined && !isNumber(number)) refuse(`${where}${name}.${key} is ${show(number)}, expected a number`);
+    if (number === undefined || isNumber(number) || (key === 'axis' && isRun(number))) continue;
+    refuse(`${where}${name}.${key} is ${show(number)}, expected a number${key === 'axis' ? ', or axes that follow each other' : ''}`);
   }
   return pairOf(keys, keys.map((key, i) => value[key] ?? otherwise[i]));
 }
+
+/** @param {unknown} value  axes of which each is the next */
+const isRun = (value) => Array.isArray(value) && value.length > 0 && value.every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
 
 /** @param {string[]} keys @param {number[]} numbers @returns {Record<string, number>} */
 const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, numbers[i]]));
@@ -135,7 +139,7 @@ export function allowed(schema, field) {
 /** A value in its canonical form. @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
 export function toNumbers(schema, { kind, enumeration, ...field }, value) {
   const idOf = (/** @type {string} */ name) => /** @type {number} */ (valuesOf(schema, enumeration).get(name));
-  if (PAIRS[enumeration]) return PAIRS[enumeration].keys.map((key) => value[key]);
+  if (PAIRS[enumeration]) return PAIRS[enumeration].keys.flatMap((key) => (Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key]));
   if (kind === 'initializer' && typeof value === 'object') {
     return [idOf(value.type), ...optionsOf(schema, value.type).flatMap((each) => toNumbers(schema, each, value[each.name]))];
   }

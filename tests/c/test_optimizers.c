@@ -299,7 +299,7 @@ static ofs_model *open_layers(int with) {
   FIELD(&w, OFS_CONV2D_BIAS_INIT, OFS_INIT_RANDOM_UNIFORM);
   if (with & PENALTIES) FIELD(&w, OFS_CONV2D_KERNEL_REG, L1, L2);
   if (with & PENALTIES) FIELD(&w, OFS_CONV2D_BIAS_REG, L1, 0);
-  if (with & NORMS) FIELD(&w, OFS_CONV2D_KERNEL_NORM, 0.4, 2);
+  if (with & NORMS) FIELD(&w, OFS_CONV2D_KERNEL_NORM, 0.4, 0, 2);
   if (with & NORMS) FIELD(&w, OFS_CONV2D_BIAS_NORM, 0.05, 0);
   writer_record(&w, OFS_FLATTEN);
   writer_record(&w, OFS_DENSE);
@@ -374,7 +374,7 @@ static void test_penalties(int frozen) {
 /* After the update a column is scaled to its largest norm: Keras's formula, which takes a little of the others too. */
 static void test_norms(void) {
   static const double most[] = {0.4, 0.05, 0.6, 0, 1};
-  static const uint32_t axis[] = {2, 0, 1, 0, 0};
+  static const uint32_t axis[] = {0, 0, 1, 0, 0}, last[] = {2, 0, 1, 0, 0};
   ofs_model *m = open_layers(NORMS), *plain = open_layers(0);
   ofs_plan *p = plan_of(m, OFS_TRAIN), *q = plan_of(plain, OFS_TRAIN);
   CHECK(run_step(p, 0, SAMPLES, 1) == OFS_OK && run_step(q, 0, SAMPLES, ALL) == OFS_OK);
@@ -382,8 +382,8 @@ static void test_norms(void) {
   ofs_tensor a, b;
   for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) {
     ofs_model_tensor(plain, i, &b);
-    uint64_t inner = 1, n = a.dims[i < 5 ? axis[i] : 0];
-    for (uint32_t d = (i < 5 ? axis[i] : 0) + 1; d < a.rank; d++) inner *= a.dims[d];
+    uint64_t inner = 1, n = 1;
+    for (uint32_t d = i < 5 ? axis[i] : 0; d < a.rank; d++) *(d <= (i < 5 ? last[i] : 0) ? &n : &inner) *= a.dims[d];
     for (uint64_t k = 0; k < a.size; k++) {
       double sum = 0, factor = 1;
       for (uint64_t j = 0; j < n; j++) sum += pow(b.data[k / (n * inner) * n * inner + j * inner + k % inner], 2);
