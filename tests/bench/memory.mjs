@@ -33,7 +33,7 @@ export function liveActivations({ spec, batch }) {
 /** @param {import('./workloads.mjs').Workload} workload @returns {Promise<import('./table.mjs').Figure>} */
 async function peakOver(workload) {
   const { core, model, storedBytes } = await openSteps(workload);
-  const { parameters } = model.facts;
+  const { parameters } = model.counts;
   const copies = workload.spec.optimizer.type === 'adam' ? 4 : 2; // weights, gradients, two moments
   const least = 4 * copies * parameters + liveActivations(workload);
   const used = core.memory.used() - storedBytes;

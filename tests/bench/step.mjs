@@ -81,12 +81,12 @@ export async function measure({ quick, say }) {
   const head = opened.find(({ id }) => id === 'W5');
   return [
     { what: 'peak: 4 x 8 micro-kernel in cache', unit: 'GFLOP/s', ...median(peaks) },
-    ...opened.map(({ id, name, times, ms }) => ({ what: `${id} ${name}`, unit: 'ms', ...median(times), goal: { most: ms } })),
+    ...opened.map(({ id, name, times, ms }) => ({ what: `${id} ${name}`, unit: 'ms', ...median(times), ...(ms && { goal: { most: ms } }) })),
     ...refused,
     ...(head ? [{ what: 'W5 after 2,000 steps', unit: 'ms', ...late(head, quick ? 3 : 7) }] : []),
     ...opened.map(({ id, flop, times, shares, share }) => ({
       what: `${id} ${(flop / 1e6).toFixed(1)} MFLOP at ${(flop / 1e6 / median(times).value).toFixed(1)} GFLOP/s`,
-      of: { workload: id }, unit: '% of peak', ...median(shares), goal: { least: share },
+      of: { workload: id }, unit: '% of peak', ...median(shares), ...(share && { goal: { least: share } }),
     })),
   ];
 }

@@ -7,7 +7,8 @@
 import { Core } from '../../worker/core.js';
 import { Model } from '../../worker/model.js';
 import { loadModule } from '../../worker/module.js';
-import { BATCHES, initialWeights, randomData, stepFlop } from './workloads.mjs';
+import { setWeights } from '../../worker/weights.js';
+import { BATCHES, dataOf, initialWeights, stepFlop } from './workloads.mjs';
 
 export const ALL = 1e15; // units: more than any step has
 
@@ -27,10 +28,8 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
   const { spec, batch } = workload;
   const core = await Core.create(await loadModule(variant), { threads });
   const model = new Model(core, spec);
-  const { inputs, classes } = model.facts;
   const initial = initialWeights(spec);
-  const samples = BATCHES * batch;
-  const data = randomData(samples, inputs, classes);
+  const { samples, ...data } = dataOf(workload);
   const before = core.memory.used();
   const x = model.store.takeX(data.x);
   const y = model.store.takeY(data.y, samples);
@@ -39,7 +38,7 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
   core.planSetData(plan, x.address, x.type, y.address, y.type, samples);
   let steps = 0;
   /** From the first weights on: trained for long on little data a network is another one. */
-  const restart = () => void model.setWeights(straight, initial).next();
+  const restart = () => void setWeights(straight, model, initial).next();
   restart();
   const begin = () => {
     core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, shuffle ? 1 : 0, Math.floor(steps / BATCHES));

@@ -5,32 +5,43 @@
 
 import { batchesOf, initialWeights } from '../workloads.mjs';
 import { loadTensorflow } from './tensorflow.js';
+import { ownLayers } from './tfjs-layers.js';
 
 /** @param {any} tf @param {{ type: string, [field: string]: any }} layer @param {object} more */
 function layerOf(tf, { type, ...fields }, more) {
   const own = type === 'lstm' ? { recurrentActivation: 'sigmoid' } : {}; // its default is a hard sigmoid, Keras's is this
-  if (!tf.layers[type]) throw new Error(`TF.js has no layer ${type}`);
-  return tf.layers[type]({ ...fields, ...own, ...more });
+  const ready = { ...tf.layers, ...ownLayers(tf) };
+  if (!ready[type]) throw new Error(`TF.js has no layer ${type}`);
+  return ready[type]({ ...fields, ...own, ...more });
 }
 
-/** @param {any} tf @param {import('../workloads.mjs').Workload} workload */
+/** A layers model by names, or in a row. @param {any} tf @param {import('../workloads.mjs').Workload} workload */
 function modelOf(tf, { spec: { inputShape, layers } }) {
-  const last = layers.length - 1;
-  const model = tf.sequential({
-    layers: layers.map((layer, i) => layerOf(tf, layer, { ...(i === 0 && { inputShape }), ...(i === last && { activation: 'linear' }) })),
+  const input = tf.input({ shape: inputShape });
+  /** @type {Record<string, any>} */
+  const named = {};
+  let last = input;
+  const made = layers.map(({ name, input: from, ...fields }, i) => {
+    const layer = layerOf(tf, fields, i === layers.length - 1 ? { activation: 'linear' } : {});
+    const inputs = from === undefined ? last : [from].flat().map((/** @type {string} */ each) => named[each]);
+    last = layer.apply(Array.isArray(inputs) && inputs.length === 1 ? inputs[0] : inputs);
+    if (name) named[name] = last;
+    return layer;
   });
-  return model;
+  return { model: tf.model({ inputs: input, outputs: last }), made };
 }
 
 /** @param {import('../workloads.mjs').Workload} workload @param {{ backend: 'cpu' | 'wasm' }} options */
 export async function open(workload, { backend }) {
   const tf = await loadTensorflow(backend);
   const { spec, batch } = workload;
-  const model = modelOf(tf, workload);
-  model.setWeights(initialWeights(spec).map(({ data, shape }) => tf.tensor(data, shape)));
-  const { classes, batches } = batchesOf(workload);
+  const { model, made } = modelOf(tf, workload);
+  const initial = initialWeights(spec).map(({ data, shape }) => tf.tensor(data, shape));
+  for (const layer of made) layer.setWeights(initial.splice(0, layer.weights.length));
+  const { classes, targets, batches } = batchesOf(workload);
+  const rows = targets > 1 ? [batch, targets] : [batch];
   const xs = batches.map(({ x }) => tf.tensor(x, [batch, ...spec.inputShape]));
-  const ys = batches.map(({ oneHot }) => tf.tensor(oneHot, [batch, classes]));
+  const ys = batches.map(({ oneHot }) => tf.tensor(oneHot, [...rows, classes]));
   const { type, learningRate } = spec.optimizer;
   const optimizer = tf.train[type](learningRate);
   /** @type {any} */
