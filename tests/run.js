@@ -40,7 +40,7 @@ const STEPS = {
     ['ctest', '--test-dir', 'build-tsan', '--output-on-failure', '--no-tests=error'],
   ],
   wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
-  js: () => [nodeTests(2, 'js', 'bits', 'golden', 'bench')],
+  js: () => [nodeTests(2, 'js', 'bits', 'golden', 'nets', 'bench')],
   fuzz: () => [[process.execPath, 'tests/fuzz/run.mjs', '60', '1', 'test']],
   coverage: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']],
   soak: () => [nodeTests(2, 'soak')],
