@@ -206,12 +206,14 @@ static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error
   return OFS_OK;
 }
 
-/* Of the shapes of a layer's weights (FNV-1a over their axes). */
+/* Of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics move. */
 static uint32_t hash_of(const ofs_layer *l, int turned) {
   uint32_t hash = 2166136261u;
-  for (uint32_t i = 0; i < l->weight_count; i++)
-    for (uint32_t k = 0, rank = l->weights[i].rank; k < rank; k++)
-      hash = (hash ^ l->weights[i].dims[turned ? rank - 1 - k : k]) * 16777619u;
+  for (uint32_t i = 0; i < l->weight_count; i++) {
+    const ofs_weight *w = &l->weights[i];
+    for (uint32_t k = 0; k < w->rank; k++) hash = (hash ^ w->dims[turned ? w->rank - 1 - k : k]) * 16777619u;
+    if (w->momentum >= 0) hash = (hash ^ (uint32_t)(w->momentum * 4294967295.0)) * 16777619u;
+  }
   return hash;
 }
 
@@ -239,7 +241,7 @@ static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
   uint32_t k = source_of(g, l->from[0]);
   if (l->type != OFS_EMBEDDING) return OFS_OK;
   if (!k)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_CONFLICT,
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_INDICES,
                       g->known[l->from[0]].place, -(double)g->m->input_count, -1);
   ofs_source *in = &g->m->inputs[k - 1];
   if (!in->below || in->below > l->weights[0].dims[0]) in->below = l->weights[0].dims[0];

@@ -92,7 +92,8 @@ typedef enum ofs_status {
   R(OFS_WHY_BYTES, 14, "bytes")           \
   R(OFS_WHY_UNUSED, 15, "unused")         \
   R(OFS_WHY_SHAPE, 16, "shape")           \
-  R(OFS_WHY_DIVIDES, 17, "divides")
+  R(OFS_WHY_DIVIDES, 17, "divides")       \
+  R(OFS_WHY_INDICES, 18, "indices")
 
 #define OFS_REASON_ENUM(symbol, id, name) symbol = id,
 typedef enum ofs_reason { OFS_REASONS(OFS_REASON_ENUM) } ofs_reason;

@@ -70,6 +70,8 @@ export function explain(schema, spec, refusal) {
         return `its inputs do not fit together: an axis is ${got} long, expected ${high}`;
       case 'divides':
         return `${name}is ${got}, which does not divide ${high}`;
+      case 'indices':
+        return 'its input is what a layer puts out, expected indices: an input of the model, through flatten or reshape at most';
       case 'truncated':
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':

@@ -36,7 +36,7 @@ static ofs_status attention_shape(ofs_layer *l, const ofs_record *r, ofs_error *
     if (l->ins[i].rank != 2) return ofs_refuse_rank(l, i, 2, 2, err);
   const uint32_t keys = l->ins[key_input(l)].dims[0];
   if (keys != keys_of(l))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_PRODUCT, keys, keys_of(l), keys_of(l));
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys, keys_of(l), keys_of(l));
   const double heads = r->v[OFS_ATTENTION_HEADS][0], k = r->v[OFS_ATTENTION_KEY_DIM][0];
   const double v = r->count[OFS_ATTENTION_VALUE_DIM] ? r->v[OFS_ATTENTION_VALUE_DIM][0] : k;
   const double queries = queries_of(l), most = queries > keys ? queries : keys, wide = k > v ? k : v;

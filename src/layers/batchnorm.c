@@ -20,7 +20,7 @@ static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)->momentum = momentum;
   /* step by step, each would have statistics of its own, which all move the same ones */
   if (l->times > 1 && l->trains)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_TRAINABLE, OFS_WHY_CONFLICT, 1, 0, 0);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   return OFS_OK;
 }
 

@@ -34,7 +34,7 @@ static ofs_status norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   double groups = r->v[OFS_GROUP_NORMALIZATION_GROUPS][0], channels = ofs_channels(l);
   if (groups < 0) groups = channels;
   if (groups < 1 || groups > channels || ofs_channels(l) % (uint32_t)groups)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_PRODUCT, groups, 1, channels);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, groups, 1, channels);
   l->n[0] = (uint32_t)groups;
   return OFS_OK;
 }

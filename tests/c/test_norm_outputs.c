@@ -141,6 +141,35 @@ static void test_batch(uint32_t rows, uint32_t channels, uint32_t n, int masked,
   free(p), free(x), free(target), free(want), free(got), free(m);
 }
 
+/* Two layers with one mean: each moves it, one after the other. */
+static void test_tied(void) {
+  writer w;
+  ofs_model *m;
+  const float x[] = {1, 5, 3, 7}, y[4] = {0};
+  const double shape[] = {2};
+  begin_net(&w, 1, shape);
+  for (int i = 0; i < 3; i++) {
+    writer_record(&w, OFS_BATCH_NORMALIZATION);
+    FIELD(&w, OFS_BATCH_NORMALIZATION_MOMENTUM, 0.75);
+    FIELD(&w, OFS_LAYER_NORMALIZATION_BETA_INIT, OFS_INIT_CONSTANT, 2);
+    if (i) FIELD(&w, OFS_LAYER_TIED_TO, 0);
+  }
+  free(outputs_of(&w, &m, x, 2));
+  ofs_plan *p = open_plan(m, OFS_TRAIN, 2);
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 2, 0, NULL};
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  run_step(p, 0, 2, 5000);
+  const double means[][3] = {{2, 2, 2}, {6, 2, 2}};
+  const double u = 1 / 1.001, v = u / (u + 0.001), variances[] = {1, u, v};
+  for (int c = 0; c < 2; c++) {
+    double mean = 0, variance = 1;
+    for (int i = 0; i < 3; i++) mean = 0.75 * mean + 0.25 * means[c][i], variance = 0.75 * variance + 0.25 * variances[i];
+    CHECK_NEAR(weight(m, 0, OFS_MOVING_MEAN)[c], mean, 1e-10);
+    CHECK_NEAR(weight(m, 0, OFS_MOVING_VARIANCE)[c], variance, 1e-10);
+  }
+  free(p), free(m);
+}
+
 /* ---- attention ---- */
 
 typedef struct attends {
@@ -247,14 +276,14 @@ static void test_refusals(void) {
     net(&w, 2, 6, 0, OFS_LOSS_MSE);
     writer_record(&w, OFS_GROUP_NORMALIZATION);
     FIELD(&w, OFS_GROUP_NORMALIZATION_GROUPS, groups);
-    check_refused(&w, 0, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_PRODUCT, "groups that do not divide");
+    check_refused(&w, 0, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, "groups that do not divide");
   }
   net(&w, 3, 4, 0, OFS_LOSS_MSE);
   writer_record(&w, OFS_TIME_DISTRIBUTED), writer_record(&w, OFS_BATCH_NORMALIZATION);
-  check_refused(&w, 0, OFS_LAYER_TRAINABLE, OFS_WHY_CONFLICT, "statistics step by step");
+  check_refused(&w, 0, -1, OFS_WHY_UNKNOWN, "statistics step by step");
   net(&w, 3, 0, 0, OFS_LOSS_MSE);
   dense(&w, 4, OFS_ACT_RELU), table(&w, 2, 0, 0);
-  check_refused(&w, 1, OFS_LAYER_INPUT, OFS_WHY_CONFLICT, "an embedding of what a layer puts out");
+  check_refused(&w, 1, OFS_LAYER_INPUT, OFS_WHY_INDICES, "an embedding of what a layer puts out");
   net(&w, 4, 3, 0, OFS_LOSS_MSE);
   writer_record(&w, OFS_POSITION_EMBEDDING);
   FIELD(&w, OFS_POSITION_EMBEDDING_LENGTH, 3);
@@ -272,7 +301,7 @@ static void test_refusals(void) {
   FIELD(&w, OFS_ATTENTION_HEADS, 2);
   FIELD(&w, OFS_ATTENTION_KEY_DIM, 2);
   FIELD(&w, OFS_LAYER_INPUT, 0, 0, 3);
-  check_refused(&w, 4, OFS_LAYER_INPUT, OFS_WHY_PRODUCT, "more values than keys");
+  check_refused(&w, 4, OFS_LAYER_INPUT, OFS_WHY_SHAPE, "more values than keys");
 }
 
 int main(void) {
@@ -280,6 +309,7 @@ int main(void) {
   for (int frozen = 0; frozen < 2; frozen++)
     for (int masked = 0; masked < 2; masked++)
       test_batch(1, 3, 7, masked, frozen), test_batch(50, 5, 9, masked, frozen), test_batch(3, 9, 2, masked, frozen);
+  test_tied();
   for (int i = 0; i < 16; i++) {
     const int causal = i & 1, query = i >> 1 & 1, key = i >> 2 & 1, bias = i >> 3;
     test_attention(&(attends){1, 1, 2, 1, 1, 1, bias, causal, query, key});
