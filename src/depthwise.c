@@ -1,4 +1,4 @@
-/* depthwise.c: the kernels of depthwise convolutions: vectors over channels, four pixels at a time.
+/* depthwise.c: the kernels of depthwise convolutions: vectors over channels, two pixels of sixteen channels at a time.
  *
  * Along each axis the taps of an output are a row of inputs in equal steps: forward those that its window covers; backward,
  * of every stride-th pixel (a phase), those whose windows cover it. So all three walk alike. Taps outside the image are
@@ -72,42 +72,54 @@ typedef struct walk {
   uint32_t rows, cols, n;
 } walk;
 
-enum { PIXELS = 4 };
+/* Pixels and vectors that go at a time where all taps are inside: a line of the cache, so that it is done with when it is
+ * left: channels apart by a power of two share few sets. */
+enum { PIXELS = 2, VECTORS = 4 };
 
-OFS_INLINE void sums(const walk *g, float *y, const float *x, const float *w, const float *bias, uint32_t lanes, int pixels) {
-  ofs_f4 a = bias ? load(bias, lanes) : ofs_splat4(0), b = a, c = a, d = a;
+OFS_INLINE void block_of_sums(const walk *g, float *y, const float *x, const float *w, const float *bias, int pixels) {
+  ofs_f4 a0 = ofs_splat4(0), a1 = a0, a2 = a0, a3 = a0;
+  if (bias) a0 = ofs_load4(bias), a1 = ofs_load4(bias + 4), a2 = ofs_load4(bias + 8), a3 = ofs_load4(bias + 12);
+  ofs_f4 b0 = a0, b1 = a1, b2 = a2, b3 = a3;
   for (uint32_t r = g->rows; r > 0; r--, x += g->x_row, w += g->w_row) {
-    const float *tap = x, *factor = w;
-    for (uint32_t v = g->cols; v > 0; v--, tap += g->x_col, factor += g->w_col) {
-      ofs_f4 f = load(factor, lanes);
-      a = ofs_madd4(a, load(tap, lanes), f);
-      if (pixels == 1) continue;
-      b = ofs_madd4(b, ofs_load4(tap + g->x_next), f);
-      c = ofs_madd4(c, ofs_load4(tap + 2 * g->x_next), f);
-      d = ofs_madd4(d, ofs_load4(tap + 3 * g->x_next), f);
+    const float *tap = x, *f = w;
+    for (uint32_t v = g->cols; v > 0; v--, tap += g->x_col, f += g->w_col) {
+      const float *next = tap + g->x_next;
+      ofs_f4 factor = ofs_load4(f);
+      a0 = ofs_madd4(a0, ofs_load4(tap), factor);
+      if (pixels > 1) b0 = ofs_madd4(b0, ofs_load4(next), factor);
+      factor = ofs_load4(f + 4);
+      a1 = ofs_madd4(a1, ofs_load4(tap + 4), factor);
+      if (pixels > 1) b1 = ofs_madd4(b1, ofs_load4(next + 4), factor);
+      factor = ofs_load4(f + 8);
+      a2 = ofs_madd4(a2, ofs_load4(tap + 8), factor);
+      if (pixels > 1) b2 = ofs_madd4(b2, ofs_load4(next + 8), factor);
+      factor = ofs_load4(f + 12);
+      a3 = ofs_madd4(a3, ofs_load4(tap + 12), factor);
+      if (pixels > 1) b3 = ofs_madd4(b3, ofs_load4(next + 12), factor);
     }
   }
-  store(y, a, lanes);
+  ofs_store4(y, a0), ofs_store4(y + 4, a1), ofs_store4(y + 8, a2), ofs_store4(y + 12, a3);
   if (pixels == 1) return;
-  ofs_store4(y + g->y_next, b);
-  ofs_store4(y + 2 * g->y_next, c);
-  ofs_store4(y + 3 * g->y_next, d);
+  y += g->y_next;
+  ofs_store4(y, b0), ofs_store4(y + 4, b1), ofs_store4(y + 8, b2), ofs_store4(y + 12, b3);
 }
 
-OFS_INLINE void products(const walk *g, const float *y, const float *x, float *w, uint32_t lanes, int pixels) {
-  ofs_f4 a = load(y, lanes), b = a, c = a, d = a;
-  if (pixels > 1) b = ofs_load4(y + g->y_next), c = ofs_load4(y + 2 * g->y_next), d = ofs_load4(y + 3 * g->y_next);
+OFS_INLINE void block_of_products(const walk *g, const float *y, const float *x, float *w, int pixels) {
+  ofs_f4 a0 = ofs_load4(y), a1 = ofs_load4(y + 4), a2 = ofs_load4(y + 8), a3 = ofs_load4(y + 12);
+  ofs_f4 b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+  if (pixels > 1) y += g->y_next, b0 = ofs_load4(y), b1 = ofs_load4(y + 4), b2 = ofs_load4(y + 8), b3 = ofs_load4(y + 12);
   for (uint32_t r = g->rows; r > 0; r--, x += g->x_row, w += g->w_row) {
     const float *tap = x;
-    float *sum = w;
-    for (uint32_t v = g->cols; v > 0; v--, tap += g->x_col, sum += g->w_col) {
-      ofs_f4 s = ofs_madd4(load(sum, lanes), load(tap, lanes), a);
+    float *f = w;
+    for (uint32_t v = g->cols; v > 0; v--, tap += g->x_col, f += g->w_col) {
+      ofs_f4 f0 = ofs_madd4(ofs_load4(f), ofs_load4(tap), a0), f1 = ofs_madd4(ofs_load4(f + 4), ofs_load4(tap + 4), a1);
+      ofs_f4 f2 = ofs_madd4(ofs_load4(f + 8), ofs_load4(tap + 8), a2), f3 = ofs_madd4(ofs_load4(f + 12), ofs_load4(tap + 12), a3);
       if (pixels > 1) {
-        s = ofs_madd4(s, ofs_load4(tap + g->x_next), b);
-        s = ofs_madd4(s, ofs_load4(tap + 2 * g->x_next), c);
-        s = ofs_madd4(s, ofs_load4(tap + 3 * g->x_next), d);
+        const float *next = tap + g->x_next;
+        f0 = ofs_madd4(f0, ofs_load4(next), b0), f1 = ofs_madd4(f1, ofs_load4(next + 4), b1);
+        f2 = ofs_madd4(f2, ofs_load4(next + 8), b2), f3 = ofs_madd4(f3, ofs_load4(next + 12), b3);
       }
-      store(sum, s, lanes);
+      ofs_store4(f, f0), ofs_store4(f + 4, f1), ofs_store4(f + 8, f2), ofs_store4(f + 12, f3);
     }
   }
 }
@@ -115,18 +127,38 @@ OFS_INLINE void products(const walk *g, const float *y, const float *x, float *w
 /* What is made of a walk: y from x and w, or w from x and y. */
 enum { SUMS, PRODUCTS };
 
-static void channels(const walk *g, int what, float *y, const float *x, float *w, const float *bias, int pixels) {
-  uint32_t k = 0, rest = g->n % 4;
-  for (; k < g->n - rest; k += 4) {
-    if (what == SUMS && pixels > 1) sums(g, y + k, x + k, w + k, bias, 4, PIXELS);
-    else if (what == SUMS) sums(g, y + k, x + k, w + k, bias, 4, 1);
-    else if (pixels > 1) products(g, y + k, x + k, w + k, 4, PIXELS);
-    else products(g, y + k, x + k, w + k, 4, 1);
-    if (bias) bias += 4;
+/* One vector of one pixel. */
+static void sums(const walk *g, float *y, const float *x, const float *w, const float *bias, uint32_t lanes) {
+  ofs_f4 a = bias ? load(bias, lanes) : ofs_splat4(0);
+  for (uint32_t r = 0; r < g->rows; r++)
+    for (uint32_t v = 0; v < g->cols; v++)
+      a = ofs_madd4(a, load(x + r * g->x_row + v * g->x_col, lanes), load(w + r * g->w_row + v * g->w_col, lanes));
+  store(y, a, lanes);
+}
+
+static void products(const walk *g, const float *y, const float *x, float *w, uint32_t lanes) {
+  for (uint32_t r = 0; r < g->rows; r++)
+    for (uint32_t v = 0; v < g->cols; v++) {
+      float *f = w + r * g->w_row + v * g->w_col;
+      store(f, ofs_madd4(load(f, lanes), load(x + r * g->x_row + v * g->x_col, lanes), load(y, lanes)), lanes);
+    }
+}
+
+/* `pixels` side by side, all channels. */
+static void pixels(const walk *g, int what, float *y, const float *x, float *w, const float *bias, uint32_t pixels) {
+  uint32_t k = 0;
+  for (; k + 4 * VECTORS <= g->n; k += 4 * VECTORS) {
+    const float *start = bias ? bias + k : NULL;
+    if (what == SUMS && pixels > 1) block_of_sums(g, y + k, x + k, w + k, start, PIXELS);
+    else if (what == SUMS) block_of_sums(g, y + k, x + k, w + k, start, 1);
+    else if (pixels > 1) block_of_products(g, y + k, x + k, w + k, PIXELS);
+    else block_of_products(g, y + k, x + k, w + k, 1);
   }
-  for (int i = 0; rest && i < pixels; i++) {
-    if (what == SUMS) sums(g, y + k + i * g->y_next, x + k + i * g->x_next, w + k, bias, rest, 1);
-    else products(g, y + k + i * g->y_next, x + k + i * g->x_next, w + k, rest, 1);
+  for (uint32_t lanes; k < g->n; k += lanes) {
+    lanes = g->n - k < 4 ? g->n - k : 4;
+    for (uint32_t q = 0; q < pixels; q++)
+      if (what == SUMS) sums(g, y + k + q * g->y_next, x + k + q * g->x_next, w + k, bias ? bias + k : NULL, lanes);
+      else products(g, y + k + q * g->y_next, x + k + q * g->x_next, w + k, lanes);
   }
 }
 
@@ -136,14 +168,13 @@ static void line(walk *g, int what, const axis *across, uint32_t count, uint32_t
   g->x_next = across->step * c;
   g->x_col = across->tap * c;
   g->w_col = (size_t)across->tap_step * c;
-  for (uint32_t q = 0, pixels; q < count; q += pixels) {
-    uint32_t v0, v1;
-    pixels = count - q >= PIXELS && whole(across, q, q + PIXELS - 1) ? PIXELS : 1;
+  for (uint32_t q = 0, last; q < count; q = last) {
+    uint32_t v0 = 0, v1 = across->taps;
     int64_t at = across->first + q * across->step;
-    v0 = 0, v1 = across->taps;
-    if (!whole(across, q, q)) at = clip(across, q, &v0, &v1);
+    for (last = q; last < count && last < q + PIXELS && whole(across, q, last); last++) continue;
+    if (last == q) at = clip(across, q, &v0, &v1), last++;
     g->cols = v1 - v0;
-    channels(g, what, y + q * g->y_next, x + at * c, w + (across->tap0 + (size_t)v0 * across->tap_step) * c, bias, (int)pixels);
+    pixels(g, what, y + q * g->y_next, x + at * c, w + (across->tap0 + (size_t)v0 * across->tap_step) * c, bias, last - q);
   }
 }
 

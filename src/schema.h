@@ -331,7 +331,7 @@
 
 /* F(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, default)
  *   kind      integer | number | boolean | enum | initializer (an enum, then up to three numbers)
- *   least..most  how many values the field holds; spread 1: one value stands for `most` equal ones
+ *   least..most  how many values the field holds; spread 1: one value stands for `most` equal ones, else all are told
  *   presence  required | default | optional (absent has a meaning of its own, told in the documentation) */
 #define OFS_FIELDS(F)                                                                                         \
   F(MODEL, MODEL_INPUT_SHAPE, 0, "inputShape", integer, "", 1, 6, 0, 1, 16777216, required, 0)                \
@@ -376,8 +376,8 @@
   F(UP_SAMPLING2D, UP_SAMPLING_SIZE, 0, "size", integer, "", 1, 2, 1, 1, 65535, default, 2)                   \
   F(UP_SAMPLING2D, UP_SAMPLING_INTERPOLATION, 1, "interpolation", enum, "interpolation", 1, 1, 0, 0, 1, default, 0) \
   /* top, bottom, left, right */                                                                              \
-  F(ZERO_PADDING2D, ZERO_PADDING, 0, "padding", integer, "", 4, 4, 1, 0, 16777216, default, 1)                \
-  F(CROPPING2D, CROPPING, 0, "cropping", integer, "", 4, 4, 1, 0, 16777216, default, 0)                       \
+  F(ZERO_PADDING2D, ZERO_PADDING, 0, "padding", integer, "", 1, 4, 1, 0, 16777216, default, 1)                \
+  F(CROPPING2D, CROPPING, 0, "cropping", integer, "", 1, 4, 1, 0, 16777216, default, 0)                       \
   F(RESHAPE, RESHAPE_TARGET_SHAPE, 0, "targetShape", integer, "", 1, 6, 0, -1, 16777216, required, 0)          \
   F(DROPOUT, DROPOUT_RATE, 0, "rate", number, "", 1, 1, 0, 0, 0.999999, required, 0)                          \
   F(ACTIVATION, ACTIVATION_ACTIVATION, 0, "activation", enum, "activation", 1, 1, 0, 0, OFS_ACT_LAST, required, 0)      \

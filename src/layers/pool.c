@@ -118,7 +118,7 @@ static uint32_t emit_masked(ofs_builder *b, const ofs_layer *l, uint32_t x, int 
 }
 
 static uint32_t global_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t mask = l->type == OFS_GLOBAL_AVERAGE_POOLING1D ? ofs_mask(b, l, 0) : 0;
+  uint32_t mask = l->type == OFS_GLOBAL_AVERAGE_POOLING1D ? ofs_mask_of(b, l, 0, l->window.w) : 0;
   if (!mask) return pool_forward(b, l, x);
   uint32_t shares = b->held[l->index] = ofs_build_buffer(b, l->window.w, 0);
   ofs_cut(b, ofs_build_op(b, l, shares_part, shares, mask, 0, 0), 1, 0, 20.0 * l->window.w, 1);

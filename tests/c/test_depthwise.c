@@ -77,7 +77,7 @@ static void test_geometries(void) {
       for (uint32_t d = 1; d <= 4; d++)
         for (uint32_t h = 1; h <= 12; h += 1 + h / 4)
           for (int same = 0; same < 2; same++, turn++) {
-            uint32_t pw = 1 + (ph + turn) % 5, sw = 1 + (s + turn / 3) % 3, dw = 1 + (d * turn) % 3, c = 1 + turn % 13;
+            uint32_t pw = 1 + (ph + turn) % 5, sw = 1 + (s + turn / 3) % 3, dw = 1 + (d * turn) % 3, c = 1 + turn * 5 % 37;
             ofs_pool p = {.h = h, .w = 1 + (h * 7 + turn) % 19, .c = c, .ph = ph, .pw = pw, .sh = s, .sw = sw, .dh = d, .dw = dw,
                           .n = turn % 2 ? c : 1 + (turn / 2) % c};
             p.oh = out_size(h, ph, s, d, same, &p.top);

@@ -2,9 +2,6 @@
  * (gradients.h), and every output against sums over the window as it is defined, written here once more. */
 #include "gradients.h"
 
-/* A layer's record in between: what stands before and behind it makes its input's gradient tell. */
-typedef void (*layer_writer)(writer *w, const sliding *s);
-
 static void begin_conv(writer *w, int h, int wide, int c) {
   net(w, h, wide, c, OFS_LOSS_MSE);
   conv(w, 4, &(sliding){.kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .act = OFS_ACT_TANH, .bias = 1});
@@ -13,6 +10,19 @@ static void begin_conv(writer *w, int h, int wide, int c) {
 static void begin_sequence(writer *w, int steps, int c) {
   net(w, steps, c, 0, OFS_LOSS_MSE);
   dense(w, 4, OFS_ACT_TANH);
+}
+
+/* What a net puts out for a batch of n, and its input: in blocks that the caller frees. */
+static double *outputs_of(ofs_model *m, const float *x, uint32_t n) {
+  ofs_plan *p = open_plan(m, OFS_PREDICT, n);
+  const ofs_data data = {.x = x, .x_type = OFS_F32, .n = n};
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  CHECK_INT(run_step(p, 0, n, 1u << 30), OFS_OK);
+  size_t size = n * (size_t)m->layers[m->layer_count - 1].shape.size * sizeof(double);
+  double *y = check_alloc(size);
+  memcpy(y, ofs_plan_output(p, 0), size);
+  free(p);
+  return y;
 }
 
 /* ---- pools ---- */
@@ -52,20 +62,43 @@ static void test_global_pools(void) {
       }
 }
 
-/* ---- images ---- */
-
-/* What a net puts out for a batch of n, and its input: in blocks that the caller frees. */
-static double *outputs_of(ofs_model *m, const float *x, uint32_t n) {
-  ofs_plan *p = open_plan(m, OFS_PREDICT, n);
-  const ofs_data data = {.x = x, .x_type = OFS_F32, .n = n};
-  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-  CHECK_INT(run_step(p, 0, n, 1u << 30), OFS_OK);
-  size_t size = n * (size_t)m->layers[m->layer_count - 1].shape.size * sizeof(double);
-  double *y = check_alloc(size);
-  memcpy(y, ofs_plan_output(p, 0), size);
-  free(p);
-  return y;
+/* Averages of the steps whose index is not 0, by themselves and distributed. */
+static void test_masked_pools(void) {
+  writer w;
+  for (int times = 0; times < 2; times++)
+    for (int keep = 0; keep < 2; keep++)
+      for (int masks = 0; masks < 2; masks++) {
+        if (times) net(&w, 3, 5, 0, OFS_LOSS_MSE);
+        else net(&w, 5, 0, 0, OFS_LOSS_MSE);
+        writer_record(&w, OFS_EMBEDDING);
+        FIELD(&w, OFS_EMBEDDING_INPUT_DIM, 3);
+        FIELD(&w, OFS_EMBEDDING_OUTPUT_DIM, 6);
+        FIELD(&w, OFS_EMBEDDING_MASK_ZERO, masks);
+        FIELD(&w, OFS_EMBEDDING_TABLE_INIT, OFS_INIT_RANDOM_UNIFORM, -1, 1);
+        if (times) writer_record(&w, OFS_TIME_DISTRIBUTED);
+        writer_record(&w, OFS_GLOBAL_AVERAGE_POOLING1D);
+        FIELD(&w, OFS_GLOBAL_AVG1D_KEEP_DIMS, keep);
+        ofs_model *m = open_model(&w, NULL);
+        if (!CHECK(m != NULL)) return;
+        float *x = make_x(m, 4);
+        for (int i = 0; i < 5; i++) x[i] = (float)(i % 3 / 2); /* one valid step, then as they come, then none */
+        for (int i = 0; i < 5; i++) x[(times ? 3 : 1) * 15 + i] = 0;
+        double *y = outputs_of(m, x, 4), worst = 0;
+        for (int s = 0; s < (times ? 12 : 4); s++)
+          for (int k = 0; k < 6; k++) {
+            double sum = 0, n = 0;
+            for (int i = 0; i < 5; i++)
+              if (!masks || x[s * 5 + i] != 0) sum += m->params[(int)x[s * 5 + i] * 6 + k], n++;
+            worst = fmax(worst, fabs(y[s * 6 + k] - (n > 0 ? sum / n : 0)));
+          }
+        CHECK_MSG(worst < 1e-12, "average of masked steps: off by %g", worst);
+        free(x), free(y), free(m);
+        dense(&w, 2, OFS_ACT_LINEAR);
+        check_net(&w, 4, 1, 0, LABEL("average of steps, masked %d, distributed %d, keepDims %d", masks, times, keep));
+      }
 }
+
+/* ---- images ---- */
 
 static double pixel(const float *x, int h, int wide, int c, int i, int j, int k) {
   return i < 0 || j < 0 || i >= h || j >= wide ? 0 : x[(i * wide + j) * c + k];
@@ -396,5 +429,6 @@ int main(void) {
   test_images();
   test_pools1d();
   test_global_pools();
+  test_masked_pools();
   return check_report("gradients of convolutions");
 }
