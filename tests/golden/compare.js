@@ -94,9 +94,13 @@ export async function compare(net, options) {
   return { model, wanted };
 }
 
+/* A squared error below it has outputs that are right to the third digit, whose fourth to seventh are all that is left. */
+const LEAST_LOSS = 2e-3;
+
 /**
- * Whether single precision alone would break a net's comparison: TF.js's own losses or outputs move by a quarter of the
- * tolerances where every weight it begins with is off by one rounding. Ours are not asked.
+ * Whether single precision alone would break a net's comparison: a loss that is all but gone, or TF.js's own losses or
+ * outputs that move by a quarter of the tolerances where every weight it begins with is off by one rounding. Ours are
+ * not asked.
  * @param {any} net @param {{ shape: number[], data: Float32Array }[]} weights
  */
 export function isChaotic(net, weights) {
@@ -104,6 +108,7 @@ export function isChaotic(net, weights) {
   const [next, once] = [numbers(5), 2 ** -23];
   const moved = weights.map(({ data: values, ...rest }) => ({ ...rest, data: values.map((w) => w * (1 + once * (next() < 0.5 ? -1 : 1))) }));
   const [a, b] = [weights, moved].map((from) => trainWithTensorFlow(net.spec, from, data, STEPS, net.byHand));
+  if (a.losses.some((loss) => !(Math.abs(loss) > LEAST_LOSS))) return true;
   const pairs = [...a.losses, a.evaluated].map((loss, i) => [loss, [...b.losses, b.evaluated][i]]);
   if (pairs.some(([loss, other]) => !(relative(other, loss) <= LOSS_TOLERANCE / 4))) return true;
   return Object.keys(a.after).some((name) => !(worst(b.after[name], a.after[name]) <= OUTPUT_TOLERANCE / 4));

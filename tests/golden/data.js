@@ -69,7 +69,7 @@ export function dataOf({ spec, samples, y, bytes, weighted }, { shapes, outputs 
   const x = {};
   for (const [name, shape] of Object.entries(inputsOf(spec))) {
     const count = samples * elements(shape);
-    if (embedded.has(name)) x[name] = indices(next, count, shape.at(-1), embedded.get(name));
+    if (embedded.has(name)) x[name] = (bytes ? Uint8Array : Float32Array).from(indices(next, count, shape.at(-1), embedded.get(name)));
     else if (bytes) x[name] = Uint8Array.from({ length: count }, () => Math.floor(256 * next()));
     else x[name] = Float32Array.from({ length: count }, () => 2 * next() - 1);
   }

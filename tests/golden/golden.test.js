@@ -7,7 +7,7 @@ import { withoutRelaxed } from '../relaxed.js';
 import { assertClose, compare, trainHere, worst } from './compare.js';
 import { beginWith } from './data.js';
 import { NETS } from './nets.js';
-import { ownLayer } from './tensorflow.js';
+import { bowl, ownLayer } from './tensorflow.js';
 
 const OUTPUT_TOLERANCE = 1e-4;
 const skip = withoutRelaxed();
@@ -37,5 +37,13 @@ for (const fields of [{ units: 6 }, { units: 3, returnSequences: true }, { units
     const wanted = ownLayer('lstm', fields, weights, x);
     assert.equal(output.length, wanted.length);
     assert.ok(worst(output, wanted) <= OUTPUT_TOLERANCE, `outputs differ by ${worst(output, wanted)}`);
+  });
+}
+
+/* What TF.js lacks is written by hand (tensorflow/optimizers.js): the same rules, where it has them. */
+for (const optimizer of ['sgd', { type: 'sgd', momentum: 0.9, nesterov: true }, 'adam', 'adamax', { type: 'rmsprop', momentum: 0.5 }, 'adagrad']) {
+  test(`TF.js's own ${JSON.stringify(optimizer)} is the one by hand`, () => {
+    const [own, hand] = [false, true].map((byHand) => bowl(optimizer, byHand));
+    assert.ok(worst(hand, own) <= 1e-5, `off by ${worst(hand, own)}`);
   });
 }

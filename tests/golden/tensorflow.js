@@ -2,7 +2,7 @@
  *
  * The forward pass is written with its public operations and its own gradients, losses and optimizers (tensorflow/), so
  * that nothing of Offstage is in it: it reads the spec as it is meant, defaults included. */
-import { inputsOf } from './specs.js';
+import { indexInputs, inputsOf } from './specs.js';
 import { model, penalty } from './tensorflow/graph.js';
 import { lossOf } from './tensorflow/losses.js';
 import { tf } from './tensorflow/ops.js';
@@ -47,8 +47,9 @@ export const modelOf = (spec) => model(spec);
 /** Bytes are scaled, unless they are the indices of an embedding. */
 function inputTensors(spec, { x, samples }) {
   const { inputScale = 1, inputOffset = 0 } = spec;
+  const embedded = indexInputs(spec);
   return Object.fromEntries(Object.entries(inputsOf(spec)).map(([name, shape]) => {
-    const values = x[name] instanceof Uint8Array ? Float32Array.from(x[name], (value) => value * inputScale + inputOffset) : x[name];
+    const values = x[name] instanceof Uint8Array && !embedded.has(name) ? Float32Array.from(x[name], (value) => value * inputScale + inputOffset) : x[name];
     return [name, tf.tensor(Float32Array.from(values), [samples, ...shape])];
   }));
 }

@@ -65,7 +65,7 @@ const words = (name, layers, more) => net(name, [6], [{ type: 'embedding', input
 const masked = { embedding: { maskZero: true } };
 const embeddings = [
   words('embedding', [flatten, dense(3, 'softmax')]),
-  words('embedding of bytes', [flatten, dense(3, 'softmax')], { spec: { inputScale: 1 / 255 } }),
+  words('embedding of bytes', [flatten, dense(3, 'softmax')], { spec: { inputScale: 1 / 255, bytes: true } }),
   words('embedding, regularized and constrained', [flatten, dense(3, 'softmax')], { embedding: { embeddingsRegularizer: 'l2', embeddingsConstraint: { maxNorm: 0.1, axis: 1 }, embeddingsInitializer: 'randomNormal' } }),
   net('embedding of a reshaped input', [6], [{ type: 'reshape', targetShape: [2, 3] }, { type: 'embedding', inputDim: 7, outputDim: 3 }, flatten, dense(3, 'softmax')], SMALL),
   words('masks into an lstm', [{ type: 'lstm', units: 4 }, dense(3, 'softmax')], masked),

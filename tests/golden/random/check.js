@@ -68,7 +68,7 @@ function pruned(net) {
 
 const withSpec = (net, fields) => ({ ...net, spec: { ...net.spec, ...fields } });
 const without = (object, field) => Object.fromEntries(Object.entries(object).filter(([name]) => name !== field));
-const KEPT = ['type', 'name', 'input', 'layer', 'inputDim', 'outputDim'];
+const KEPT = ['type', 'name', 'input', 'layer', 'inputDim', 'outputDim', 'targetShape', 'dims'];
 
 /** Nets that are a little less than this one. */
 function* lesser(net) {

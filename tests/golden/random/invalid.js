@@ -20,6 +20,9 @@ function places(spec) {
   });
 }
 
+/** What a layer more would rename keeps its name. */
+const withNames = (spec) => namedLayers(spec).map(({ layer, name }) => ({ ...layer, name }));
+
 /** A change of one layer that has what is asked for. @param {(place: any) => boolean} suits @param {(place: any, spec: any, d: any) => any} change */
 const atLayer = (suits, change) => (spec, d) => {
   const place = d.pick(places(spec).filter(suits));
@@ -89,10 +92,10 @@ export const CHANGES = {
   'one source for a join': atLayer(is(...JOINS, 'concatenate', 'dot'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: from[0] }), layer: i, field: 'input' })),
   'two sources for one': atLayer(is('dense', 'flatten', 'lstm', 'conv2d'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: [from[0], from[0]] }), layer: i, field: 'input' })),
   'three sources for a difference': atLayer(is('subtract', 'dot'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: [...from, from[0]] }), layer: i, field: 'input' })),
-  'a join of shapes that differ': atLayer(({ layer, read }) => JOINS.includes(layer.type) && read[0].join() === read.at(-1).join() && read[0].at(-1) > 1, ({ layer, i, from, read }, spec) => {
+  'a join of shapes that differ': atLayer(({ layer, read }) => JOINS.includes(layer.type) && read[0].join() === read.at(-1).join() && read[0].at(-1) > 1, ({ i, from, read }, spec) => {
     const other = { type: 'dense', name: 'other', units: read[0].at(-1) + 1, input: from[0] };
-    const layers = spec.layers.slice();
-    layers.splice(i, 1, other, { ...layer, input: [...from.slice(0, -1), 'other'] });
+    const layers = withNames(spec);
+    layers.splice(i, 1, other, { ...layers[i], input: [...from.slice(0, -1), 'other'] });
     return { spec: { ...spec, layers }, layer: i + 1, field: 'input' };
   }),
   'axis of concatenate': bad('axis', [0, 7, -7, 1.5], is('concatenate')),
@@ -112,8 +115,8 @@ export const CHANGES = {
   tiedTo: atLayer(has('units'), ({ i }, spec, d) => ({ spec: with_(spec, i, { tiedTo: d.pick(['nowhere', 4]) }), layer: i, field: 'tiedTo' })),
   'tied to another shape': atLayer(({ layer, i }) => layer.type === 'dense' && !layer.tiedTo && i > 0, ({ i, layer, from, read }, spec) => {
     const owner = { type: 'dense', name: 'owner', units: layer.units + 1, input: from[0] };
-    const between = { ...layer, input: 'back', tiedTo: 'owner' };
-    const layers = spec.layers.slice();
+    const layers = withNames(spec);
+    const between = { ...layers[i], input: 'back', tiedTo: 'owner' };
     layers.splice(i, 1, owner, { type: 'dense', name: 'back', units: read[0].at(-1) }, between);
     return { spec: { ...spec, layers }, layer: i + 2, field: 'tiedTo' };
   }),
@@ -128,7 +131,12 @@ export const CHANGES = {
   'an output that is not there': (spec) => ({ spec: { ...spec, outputs: ['nowhere'] }, field: 'outputs' }),
   outputs: (spec, d) => ({ spec: { ...spec, outputs: d.pick([[], 'dense', [3], [null], [{ loss: 'meanSquaredError' }]]) }, field: 'outputs' }),
   lossWeights: (spec) => ({ spec: { ...spec, lossWeights: { nowhere: 1 } }, field: 'lossWeights' }),
-  loss: (spec, d) => ({ spec: { ...spec, loss: d.pick(['mse', { nowhere: 'huber' }, { type: 'huber', gamma: 1 }, { type: 'huber', delta: -1 }, 3]) }, field: 'loss' }),
+  loss: (spec, d) => ({ spec: { ...spec, loss: d.pick(['mse', { nowhere: 'huber' }, { type: 'huber', gamma: 1 }, 3]) }, field: 'loss' }),
+  'an option of a loss': (spec, d) => {
+    const [type, field, value] = d.pick([['huber', 'delta', -1], ['categoricalCrossentropy', 'labelSmoothing', 1], ['binaryFocalCrossentropy', 'gamma', -2], ['huber', 'labelSmoothing', 0.1]]);
+    const outputs = (spec.outputs ?? [places(spec).at(-1).name]).map((output) => (typeof output === 'string' ? output : output.name));
+    return { spec: { ...spec, outputs: outputs.map((name) => ({ name, loss: { type, [field]: value } })), loss: undefined, lossWeights: undefined }, field };
+  },
   optimizer: (spec, d) => ({ spec: { ...spec, optimizer: d.pick(['Adam', { type: 'sgd', beta1: 0.5 }, { momentum: 0.5 }, 3, null]) }, field: 'optimizer' }),
   learningRate: (spec, d) => ({ spec: { ...spec, optimizer: 'adam', learningRate: d.pick([-1, 0, NaN, '0.1', Infinity]) }, field: 'learningRate' }),
   'two kinds of clipping': (spec) => ({ spec: { ...spec, learningRate: undefined, optimizer: { type: 'sgd', clipValue: 1, clipNorm: 1 } }, field: 'clip' }),
@@ -136,6 +144,10 @@ export const CHANGES = {
     const [field, value] = d.pick([['weightDecay', -1], ['clipNorm', 0], ['gradientAccumulationSteps', 0], ['emaMomentum', 2], ['useEma', 'yes'], ['globalClipNorm', NaN]]);
     return { spec: { ...spec, learningRate: undefined, optimizer: { type: 'sgd', [field]: value } }, field };
   },
-  inputShape: (spec, d) => ({ spec: { ...spec, inputShape: d.pick([[], [0], [-1, 3], 'big', { a: [] }, {}]) }, field: 'inputShape' }),
+  inputShape: (spec, d) => {
+    const shape = d.pick([[], [0], [-1, 3], 'big', [1.5], null]);
+    const named = Object.fromEntries(Object.keys(inputsOf(spec)).map((name) => [name, shape]));
+    return { spec: { ...spec, inputShape: Array.isArray(spec.inputShape) ? shape : named }, field: 'inputShape' };
+  },
   'a field of the spec': (spec) => ({ spec: { ...spec, epochs: 3 }, field: 'epochs' }),
 };

@@ -70,8 +70,14 @@ function conv2dTranspose(x, fields, { take }) {
 const pooling2d = (f) => (x, { poolSize = 2, strides = poolSize, padding = 'valid' }) => f(x, pair(poolSize), pair(strides), padding);
 const pooling1d = (f) => (x, { poolSize = 2, strides = poolSize, padding = 'valid' }) =>
   asRow(x, (row) => f(row, rowOf(poolSize), rowOf(strides), padding));
-/** @param {(x: any, axes: number[], keepDims: boolean) => any} f */
-const overSpace = (f) => (x, { keepDims = false }) => f(x, x.shape.map((_, i) => i).slice(1, -1), keepDims);
+
+/** By a window as large as the plane: TF.js's gradient of max gives all of it to each of several that are equal. */
+function globalMax(x, { keepDims = false }) {
+  const [n, ...rest] = x.shape;
+  const [h, w, c] = rest.length === 2 ? [1, ...rest] : rest;
+  const y = tf.maxPool(tf.reshape(x, [n, h, w, c]), [h, w], 1, 'valid');
+  return tf.reshape(y, keepDims ? [n, ...rest.slice(0, -1).map(() => 1), c] : [n, c]);
+}
 
 function globalAveragePooling1d(x, { keepDims = false }, { masks: [mask] }) {
   if (!mask) return tf.mean(x, 1, keepDims);
@@ -106,10 +112,10 @@ export const LAYER = {
   maxPooling2d: pooling2d(tf.maxPool),
   averagePooling1d: pooling1d(averagePool),
   averagePooling2d: pooling2d(averagePool),
-  globalMaxPooling1d: overSpace(tf.max),
-  globalMaxPooling2d: overSpace(tf.max),
+  globalMaxPooling1d: globalMax,
+  globalMaxPooling2d: globalMax,
   globalAveragePooling1d,
-  globalAveragePooling2d: overSpace(tf.mean),
+  globalAveragePooling2d: (x, { keepDims = false }) => tf.mean(x, [1, 2], keepDims),
   upSampling2d: (x, { size = 2, interpolation = 'nearest' }) => ({ nearest, bilinear })[interpolation](x, pair(size)),
   zeroPadding2d: (x, { padding = 1 }) => tf.pad(x, [[0, 0], ...sides(padding), [0, 0]]),
   cropping2d,
