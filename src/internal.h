@@ -199,6 +199,7 @@ struct ofs_builder {
    * 0 where a position does not count; its gradients: of the output, and of the logits that a loss takes */
   uint32_t *x, *y, *aux, *held, *mask, *dy, *logits, *dlogits;
   uint32_t inputs[OFS_MAX_INPUTS];
+  uint32_t turn; /* on the way back: the gradient that the layer at hand was handed; 0 between two layers */
   uint64_t live; /* bytes of buffers that have to be there at one time */
   uint32_t gradient, rows, indices, sums;
   uint64_t sum_block;

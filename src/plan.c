@@ -114,7 +114,8 @@ static void give(ofs_builder *b, const ofs_layer *l, int32_t from, uint64_t elem
     return;
   }
   b->buffers[sum].owners--;
-  int held = b->buffers[sum].owners || sum == dx; /* who gives dx may go on to use it */
+  /* the layer whose turn it is may go on to use what it was handed, and what it gives */
+  int held = b->buffers[sum].owners || sum == dx || sum == b->turn;
   uint32_t to = held ? ofs_build_buffer(b, elements, 0) : sum;
   ofs_build_add(b, l, to, sum, dx, elements);
   b->buffers[to].owners++;
@@ -179,7 +180,9 @@ static void build_backward(ofs_builder *b) {
       if (l->from[k] >= 0 && m->layers[l->from[k]].wants) wanted |= 1 << k;
     b->buffers[dy].owners--;
     see(b, l);
+    b->turn = dy;
     uint32_t dx = ofs_layer_kind_of(l->type)->backward(b, l, dy, wanted);
+    b->turn = 0;
     if (wanted & 1) ofs_give(b, l, 0, dx);
   }
   see(b, NULL);

@@ -246,7 +246,24 @@ static void test_refusals(void) {
   CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT);
 }
 
+/* A join's gradient is held by one of its inputs too, which another join has handed it: neither may spoil the other's. */
+static void test_two_hands(void) {
+  static writer w;
+  for (int one = 0; one < 6; one++)
+    for (int two = 0; two < 6; two++)
+      for (int order = 0; order < 4; order++) {
+        net(&w, 4, 0, 0, OFS_LOSS_MSE);
+        dense(&w, 3, OFS_ACT_TANH);
+        dense(&w, 3, OFS_ACT_TANH), reads(&w, 1, (const double[]){-1});
+        writer_record(&w, (uint16_t)types[one]), reads(&w, 2, order & 1 ? (const double[]){1, 0} : (const double[]){0, 1});
+        writer_record(&w, (uint16_t)types[two]), reads(&w, 2, order & 2 ? (const double[]){2, 0} : (const double[]){0, 2});
+        dense(&w, 2, OFS_ACT_LINEAR);
+        check_net(&w, 3, 1, 0, LABEL("joins %d and %d, a gradient in two hands, order %d", types[one], types[two], order));
+      }
+}
+
 int main(void) {
+  test_two_hands();
   test_elementwise();
   test_wiring();
   test_concatenate();
