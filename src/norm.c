@@ -93,43 +93,27 @@ static void norm_backward_f32(const ofs_norm *n) {
 
 /* ---- channels ---- */
 
-/* Columns [0, left), at most 4 * wide of them, of all rows; wide is a constant. Two vectors are a row's share of a line
- * of the cache, and their eight sums as many as there are registers for. */
-OFS_INLINE void sums_of(float *sums, float *products, const float *u, const float *x, const float *mean, const float *mask,
-                        uint32_t rows, size_t cols, size_t left, const int wide) {
-  const size_t second = left - 4;
-  ofs_f4 zero = ofs_splat4(0), s0 = zero, s1 = zero, t0 = zero, t1 = zero, p0 = zero, p1 = zero, q0 = zero, q1 = zero;
-  ofs_f4 m0 = products ? load(mean, left) : zero, m1 = products && wide > 1 ? load(mean + 4, second) : zero;
-  for (uint32_t r = 0; r < rows; r++) {
-    const size_t at = r * cols;
-    if (mask && mask[r] == 0) continue;
-    ofs_f4 v0 = zero, v1 = zero;
-    if (products) {
-      v0 = load(x + at, left) - m0;
-      if (wide > 1) v1 = load(x + at + 4, second) - m1;
-    }
-    ofs_f4 w0 = u ? load(u + at, left) : v0, w1 = wide > 1 ? (u ? load(u + at + 4, second) : v1) : zero;
-    if (r % 2 == 0)
-      s0 += w0, s1 += w1, p0 += w0 * v0, p1 += w1 * v1;
-    else
-      t0 += w0, t1 += w1, q0 += w0 * v0, q1 += w1 * v1;
-  }
-  if (sums) store(sums, s0 + t0, left);
-  if (sums && wide > 1) store(sums + 4, s1 + t1, second);
-  if (products) store(products, p0 + q0, left);
-  if (products && wide > 1) store(products + 4, p1 + q1, second);
-}
-
+/* Two vectors of columns at a time: a row's share of a line of the cache, and their eight sums as many as there are
+ * registers for. */
 static void channel_sums_f32(float *sums, float *products, const float *u, const float *x, const float *mean,
                              const float *mask, uint32_t rows, uint32_t cols) {
+  const ofs_f4 zero = ofs_splat4(0);
   for (size_t c = 0; c < cols; c += 8) {
-    const size_t left = cols - c;
-    float *s = sums ? sums + c : NULL, *p = products ? products + c : NULL;
-    const float *from = u ? u + c : NULL, *at = x ? x + c : NULL, *middle = mean ? mean + c : NULL;
-    if (left > 4)
-      sums_of(s, p, from, at, middle, mask, rows, cols, left, 2);
-    else
-      sums_of(s, p, from, at, middle, mask, rows, cols, left, 1);
+    const size_t left = cols - c, second = left > 4 ? left - 4 : 0;
+    ofs_f4 s0 = zero, s1 = zero, t0 = zero, t1 = zero, p0 = zero, p1 = zero, q0 = zero, q1 = zero, v0 = zero, v1 = zero;
+    ofs_f4 m0 = products ? load(mean + c, left) : zero, m1 = products ? load(mean + c + 4, second) : zero;
+    for (uint32_t r = 0; r < rows; r++) {
+      const size_t at = r * (size_t)cols + c;
+      if (mask && mask[r] == 0) continue;
+      if (products) v0 = load(x + at, left) - m0, v1 = load(x + at + 4, second) - m1;
+      ofs_f4 w0 = u ? load(u + at, left) : v0, w1 = u ? load(u + at + 4, second) : v1;
+      if (r % 2 == 0)
+        s0 += w0, s1 += w1, p0 += w0 * v0, p1 += w1 * v1;
+      else
+        t0 += w0, t1 += w1, q0 += w0 * v0, q1 += w1 * v1;
+    }
+    if (sums) store(sums + c, s0 + t0, left), store(sums + c + 4, s1 + t1, second);
+    if (products) store(products + c, p0 + q0, left), store(products + c + 4, p1 + q1, second);
   }
 }
 
