@@ -211,6 +211,30 @@ static void steps(writer *w) {
   dense(w, 5, OFS_ACT_SOFTMAX);
 }
 
+/* Attention and all normalizations. */
+static void sentences(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
+  writer_record(w, OFS_ADAM);
+  dense(w, 64, OFS_ACT_GELU);
+  writer_record(w, OFS_POSITION_EMBEDDING);
+  FIELD(w, OFS_POSITION_EMBEDDING_LENGTH, 50);
+  for (int causal = 0; causal < 2; causal++) {
+    writer_record(w, OFS_MULTI_HEAD_ATTENTION);
+    FIELD(w, OFS_ATTENTION_HEADS, 4);
+    FIELD(w, OFS_ATTENTION_KEY_DIM, 24);
+    FIELD(w, OFS_ATTENTION_CAUSAL, causal);
+    FIELD(w, OFS_ATTENTION_DROPOUT, 0.2);
+    writer_record(w, OFS_LAYER_NORMALIZATION);
+  }
+  writer_record(w, OFS_BATCH_NORMALIZATION);
+  dense(w, 48, OFS_ACT_RELU);
+  writer_record(w, OFS_GROUP_NORMALIZATION);
+  FIELD(w, OFS_GROUP_NORMALIZATION_GROUPS, 8);
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
 static void tiny(writer *w) {
   begin(w);
   FIELD(w, OFS_MODEL_INPUT_SHAPE, 12);
@@ -250,7 +274,7 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps); /* of wide, every step changes too many weights */
+  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps || net == sentences); /* of wide, every step changes too many weights */
   crew c = crew_open();
   if (helpers) ofs_model_set_team(m, c.team);
   for (uint64_t epoch = 0; epoch < 2; epoch++)
@@ -274,11 +298,11 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
 }
 
 static void test_trainings(void) {
-  static void (*const nets[])(writer *) = {images, wide, rows, steps, tiny};
+  static void (*const nets[])(writer *) = {images, wide, rows, steps, sentences, tiny};
   static const int counts[] = {1, 2, 3, 7};
   for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
   for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) inputs[i] = random_float();
-  for (int net = 0; net < 5; net++) {
+  for (int net = 0; net < 6; net++) {
     const result want = train(nets[net], 0, WHOLE, 0);
     CHECK(isfinite(want.loss) && want.loss > 0);
     for (int k = 0; k < 4; k++)
