@@ -3,13 +3,20 @@
  * not in the text: every page that trains loads both. */
 #include "internal.h"
 
-const ofs_field ofs_fields[] = {
+const struct ofs_fields ofs_fields = {
+  {
 #define FIELD_ROW(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  {OFS_##record, id, OFS_KIND_##kind, least, spread, OFS_IS_##presence, most, low, high, dflt},
+  {id, OFS_KIND_##kind, least, spread, OFS_IS_##presence, most, low, high, dflt},
     OFS_FIELDS(FIELD_ROW)
 #undef FIELD_ROW
+  },
+  {
+#define FIELD_RECORD(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+  OFS_##record,
+    OFS_FIELDS(FIELD_RECORD)
+#undef FIELD_RECORD
+  },
 };
-const uint32_t ofs_field_count = sizeof ofs_fields / sizeof ofs_fields[0];
 
 int ofs_record_group(uint32_t record) {
   switch (record) {
@@ -24,8 +31,8 @@ int ofs_record_group(uint32_t record) {
 }
 
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
-  for (uint32_t i = 0; i < ofs_field_count; i++)
-    if (ofs_fields[i].record == record && ofs_fields[i].id == id) return &ofs_fields[i];
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++)
+    if (ofs_fields.record[i] == record && ofs_fields.row[i].id == id) return &ofs_fields.row[i];
   return ofs_record_group(record) == 'l' ? ofs_field_find(OFS_COMMON, id) : NULL;
 }
 
@@ -56,8 +63,8 @@ CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
 
 /* Whoever reads the array from outside has its layout from the head of schema.h. */
-_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 5 && offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
-    offsetof(ofs_field, fallback) == 24, "layout of a field");
+_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 4 && offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
+    offsetof(ofs_field, fallback) == 24 && offsetof(struct ofs_fields, record) == 32 * OFS_FIELD_COUNT, "layout of fields");
 
 static const char schema_text[] = OFS_VERSION "\n"
 #define CONSTANT_TEXT(symbol, name, value) " " name " " #value

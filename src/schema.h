@@ -7,8 +7,9 @@
  *
  * The text is six lines, of words with a space before each: the version; (name, value) of constants; (id, name) of
  * reasons; (id, group, name) of records; (enumeration, id, name) of values; (name, enumeration or nothing) of the
- * fields in ofs_fields' order. An entry of ofs_fields is 32 bytes: u8 record, id, kind, least, spread, presence, u16 most
- * (kinds and presences count from 0 in the order told below), a byte of nothing, f64 low, high, default.
+ * fields in ofs_fields' order. A row of ofs_fields is 32 bytes: u8 id, kind, least, spread, presence, a byte of nothing,
+ * u16 most (kinds and presences count from 0 in the order told below), f64 low, high, default. Behind the last row there
+ * is u8 record for each: what records have alike has the same bytes in all of them, which gzip finds.
  *
  * The bytes of a spec, little-endian, no padding:
  *     u32 magic "OFS1" | u32 number of records | records
@@ -456,13 +457,22 @@ enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum, OFS_K
 enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional };
 
 typedef struct ofs_field {
-  uint8_t record, id, kind, least, spread, presence;
+  uint8_t id, kind, least, spread, presence;
   uint16_t most;
   double low, high, fallback;
 } ofs_field;
 
-extern const ofs_field ofs_fields[];
-extern const uint32_t ofs_field_count;
+#define OFS_ONE_MORE(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) +1
+enum { OFS_FIELD_COUNT = 0 OFS_FIELDS(OFS_ONE_MORE) };
+#undef OFS_ONE_MORE
+
+extern const struct ofs_fields {
+  ofs_field row[OFS_FIELD_COUNT];
+  uint8_t record[OFS_FIELD_COUNT];
+} ofs_fields;
+
+/* The record that a row is of. */
+static inline uint32_t ofs_field_record(const ofs_field *row) { return ofs_fields.record[row - ofs_fields.row]; }
 
 /* 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an output), 'c' common to all layers, 0 where the id is not in the schema. */
 int ofs_record_group(uint32_t record);

@@ -69,10 +69,10 @@ static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
 }
 
 static ofs_status fill_absent(reader *in, ofs_record *r, ofs_error *err) {
-  for (uint32_t i = 0; i < ofs_field_count; i++) {
-    const ofs_field *f = &ofs_fields[i];
-    int common = f->record == OFS_COMMON && ofs_record_group(r->id) == 'l';
-    if ((f->record != r->id && !common) || r->count[f->id] || f->presence == OFS_IS_optional) continue;
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
+    int common = ofs_fields.record[i] == OFS_COMMON && ofs_record_group(r->id) == 'l';
+    if ((ofs_fields.record[i] != r->id && !common) || r->count[f->id] || f->presence == OFS_IS_optional) continue;
     if (f->presence == OFS_IS_required)
       return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_MISSING, 0, f->low, f->high);
     uint32_t count = f->spread ? f->most : 1u;

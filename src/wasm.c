@@ -21,7 +21,7 @@ static void put_dims(double *to, const uint32_t *dims, uint32_t rank) {
 }
 
 const char *schema(void) { return ofs_schema(); }
-const void *schema_fields(void) { return ofs_fields; }
+const void *schema_fields(void) { return &ofs_fields; }
 const char *version(void) { return ofs_version(); }
 
 double model_bytes(const void *spec, size_t n, double *err) {

@@ -45,9 +45,11 @@ export function readSchema(text, table) {
     const all = schema.enumerations.get(enumeration) ?? new Map();
     schema.enumerations.set(enumeration, all.set(name, +id));
   }
-  rows(fields, 2).forEach(([name, enumeration], i) => {
+  const named = rows(fields, 2);
+  named.forEach(([name, enumeration], i) => {
     const at = i * FIELD_BYTES;
-    const [record, id, kind, least, spread, presence] = [0, 1, 2, 3, 4, 5].map((k) => table.getUint8(at + k));
+    const record = table.getUint8(named.length * FIELD_BYTES + i);
+    const [id, kind, least, spread, presence] = [0, 1, 2, 3, 4].map((k) => table.getUint8(at + k));
     const most = table.getUint16(at + 6, true);
     const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
     schema.records.find((r) => r.id === record)?.fields.push({

@@ -7,24 +7,31 @@ static const struct { int rank; double dims[3]; } inputs[] = {{3, {8, 8, 32}}, {
 enum { INPUTS = sizeof inputs / sizeof *inputs };
 
 static int is_join(uint32_t record) { return record >= OFS_ADD && record <= OFS_DOT; }
-static int group_of(const ofs_field *f) { return ofs_record_group(f->record); }
+
+#define NONE 255u
+
+/* Stands for the field that is looked at where a record is to have none, or one of those common to all layers. */
+static const ofs_field no_field = {.id = NONE};
+static uint32_t no_field_record;
+
+static uint32_t record_of(const ofs_field *f) { return f == &no_field ? no_field_record : ofs_field_record(f); }
+
+static int group_of(const ofs_field *f) { return ofs_record_group(record_of(f)); }
 
 static int place_of(const ofs_field *f) {
   switch (group_of(f)) {
     case 'm': case 'i': return OFS_IN_MODEL;
     case 'o': return OFS_IN_OPTIMIZER;
     case 'r': return OFS_IN_OUTPUT;
-    default: return f->record == OFS_COMMON; /* in a second layer */
+    default: return record_of(f) == OFS_COMMON; /* in a second layer */
   }
 }
 
-#define NONE 255u
-
 /* What required fields may hold for input k. */
 static void write_required(writer *w, uint32_t record, uint32_t but, int k) {
-  for (uint32_t i = 0; i < ofs_field_count; i++) {
-    const ofs_field *f = &ofs_fields[i];
-    if (f->record != record || f->id == but || f->presence != OFS_IS_required) continue;
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
+    if (record_of(f) != record || f->id == but || f->presence != OFS_IS_required) continue;
     if (record == OFS_MODEL || record == OFS_INPUT) writer_values(w, f->id, (uint16_t)inputs[k].rank, inputs[k].dims);
     else if (record == OFS_RESHAPE) FIELD(w, f->id, -1);
     else if (record == OFS_PERMUTE) writer_values(w, f->id, (uint16_t)inputs[k].rank, (const double[]){2, inputs[k].rank == 2 ? 1 : 3, 1});
@@ -52,20 +59,20 @@ static void spec_before(writer *w, const ofs_field *f, int k) {
     write_required(w, OFS_INPUT, f->id, k);
     return;
   }
-  writer_record(w, group == 'o' ? f->record : OFS_SGD);
+  writer_record(w, group == 'o' ? record_of(f) : OFS_SGD);
   if (group == 'o') return;
   if (group == 'r' || group == 'c') dense(w);
   if (group == 'c') dense(w);
-  else writer_record(w, f->record);
-  write_required(w, f->record, f->id, k);
-  if (is_join(f->record)) FIELD(w, OFS_LAYER_INPUT, -1, -1);
+  else writer_record(w, record_of(f));
+  write_required(w, record_of(f), f->id, k);
+  if (is_join(record_of(f))) FIELD(w, OFS_LAYER_INPUT, -1, -1);
 }
 
 static void spec_after(writer *w, const ofs_field *f) {
   int group = group_of(f);
   if (group == 'm' || group == 'i') writer_record(w, OFS_SGD);
-  if (group == 'm' || group == 'o' || f->record == OFS_TIME_DISTRIBUTED) dense(w);
-  if (f->record == OFS_BIDIRECTIONAL) writer_record(w, OFS_LSTM), write_required(w, OFS_LSTM, NONE, 0);
+  if (group == 'm' || group == 'o' || record_of(f) == OFS_TIME_DISTRIBUTED) dense(w);
+  if (record_of(f) == OFS_BIDIRECTIONAL) writer_record(w, OFS_LSTM), write_required(w, OFS_LSTM, NONE, 0);
   if (group != 'i') return;
   for (int i = 1; i <= 2; i++) {
     writer_record(w, OFS_FLATTEN);
@@ -78,17 +85,16 @@ static void spec_after(writer *w, const ofs_field *f) {
 /* Which input fits; -1 where the core has no such layer. */
 static int input_of(const ofs_field *f) {
   static writer w;
-  ofs_field none = *f;
   ofs_error e = {0};
   uint64_t bytes;
-  none.id = NONE;
+  no_field_record = record_of(f);
   for (int k = 0; k < INPUTS; k++) {
-    spec_before(&w, &none, k);
-    spec_after(&w, &none);
+    spec_before(&w, &no_field, k);
+    spec_after(&w, &no_field);
     if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return k;
-    if (e.reason == OFS_WHY_UNKNOWN && e.got == f->record) return -1;
+    if (e.reason == OFS_WHY_UNKNOWN && e.got == record_of(f)) return -1;
   }
-  CHECK_MSG(0, "record %u: no input fits it: layer %d field %d reason %d", f->record, e.layer, e.field, e.reason);
+  CHECK_MSG(0, "record %u: no input fits it: layer %d field %d reason %d", record_of(f), e.layer, e.field, e.reason);
   return -1;
 }
 
@@ -101,7 +107,7 @@ static void field_values(writer *w, const ofs_field *f, int k, uint16_t count, c
 static void field_refused(const ofs_field *f, int k, double v, int why) {
   static writer w;
   char what[96];
-  snprintf(what, sizeof what, "record %u field %u of %g", f->record, f->id, v);
+  snprintf(what, sizeof what, "record %u field %u of %g", record_of(f), f->id, v);
   static double list[OFS_MAX_VALUES];
   uint16_t most = f->kind == OFS_KIND_initializer ? 1 : f->most; /* what follows an initializer's id is its record's */
   for (uint16_t count = f->least; count <= most; count = count < 8 || count == most ? count + 1 : most) {
@@ -122,7 +128,7 @@ static void field_on_bound(const ofs_field *f, int k, double v) {
   if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return;
   int by_range = e.field == f->id && e.layer == place_of(f) && e.low == f->low && e.high == f->high;
   CHECK_MSG(!(by_range && (e.reason == OFS_WHY_RANGE || e.reason == OFS_WHY_NOT_INTEGER)) && e.reason != OFS_WHY_NOT_FINITE &&
-                e.reason != OFS_WHY_TRUNCATED, "record %u field %u: its bound %g is refused for %d", f->record, f->id, v, e.reason);
+                e.reason != OFS_WHY_TRUNCATED, "record %u field %u: its bound %g is refused for %d", record_of(f), f->id, v, e.reason);
 }
 
 static void check_bounds(const ofs_field *f, int k) {
@@ -173,33 +179,34 @@ static void check_field(const ofs_field *f) {
 /* Of every layer the common fields too, which belong to no record of their own. */
 static void check_common(uint32_t record) {
   static writer w;
-  ofs_field f = {.record = (uint8_t)record, .id = NONE};
-  int k = input_of(&f);
+  const ofs_field *f = &no_field;
+  no_field_record = record;
+  int k = input_of(f);
   if (k < 0) return;
   for (int twice = 1; twice < 3; twice++) {
-    spec_before(&w, &f, k);
+    spec_before(&w, f, k);
     for (int i = 0; i < twice; i++) FIELD(&w, OFS_LAYER_TRAINABLE, 0);
-    spec_after(&w, &f);
+    spec_after(&w, f);
     if (twice == 1) accepted(&w, "a frozen layer");
     else refused(&w, 0, OFS_LAYER_TRAINABLE, OFS_WHY_TWICE, 2, 1, 1, "a common field twice");
   }
-  spec_before(&w, &f, k);
+  spec_before(&w, f, k);
   if (!is_join(record)) {
     FIELD(&w, OFS_LAYER_INPUT, 0);
-    spec_after(&w, &f);
+    spec_after(&w, f);
     refused(&w, 0, OFS_LAYER_INPUT, OFS_WHY_RANGE, 0, -1, -1, "a layer that reads itself");
   }
-  spec_before(&w, &f, k);
+  spec_before(&w, f, k);
   FIELD(&w, OFS_LAYER_TIED_TO, 0);
-  spec_after(&w, &f);
+  spec_after(&w, f);
   refused(&w, 0, OFS_LAYER_TIED_TO, OFS_WHY_RANGE, 0, 0, -1, "a layer that is tied to itself");
 }
 
 int main(void) {
   uint32_t checked = 0;
-  for (uint32_t i = 0; i < ofs_field_count; i++) {
-    if (group_of(&ofs_fields[i]) == 'n') continue; /* what an initializer is told stands in no record: test_spec */
-    check_field(&ofs_fields[i]);
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    if (group_of(&ofs_fields.row[i]) == 'n') continue; /* what an initializer is told stands in no record: test_spec */
+    check_field(&ofs_fields.row[i]);
     checked++;
   }
   CHECK(checked > 100);

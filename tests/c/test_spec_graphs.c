@@ -16,10 +16,10 @@ static double value_of(const ofs_field *f) {
 /* A record with its required fields, and some of the others. */
 static void put_record(writer *w, uint32_t id, uint32_t optional) {
   writer_record(w, (uint16_t)id);
-  for (uint32_t i = 0; i < ofs_field_count; i++) {
-    const ofs_field *f = &ofs_fields[i];
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
     double v[OFS_MAX_RANK];
-    if (f->record != id || (f->presence != OFS_IS_required && random_word() % 100 >= optional)) continue;
+    if (ofs_field_record(f) != id || (f->presence != OFS_IS_required && random_word() % 100 >= optional)) continue;
     uint32_t most = f->kind == OFS_KIND_initializer ? 1 : f->most < OFS_MAX_RANK ? f->most : OFS_MAX_RANK;
     uint32_t count = f->least + random_word() % (most - f->least + 1);
     for (uint32_t k = 0; k < count; k++) v[k] = value_of(f);

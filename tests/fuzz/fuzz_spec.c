@@ -165,10 +165,10 @@ static size_t put(uint8_t *to, size_t at, const void *from, size_t n) {
 static size_t fresh_record(uint8_t *to) {
   uint16_t id = (uint16_t)(random_below(8) ? 32 + random_below(OFS_DOT - 31) : random_below(2) ? OFS_INPUT : OFS_OUTPUT), fields = 0;
   size_t at = 4;
-  for (uint32_t i = 0; i < ofs_field_count && at < 200; i++) {
-    const ofs_field *f = &ofs_fields[i];
-    int common = f->record == OFS_COMMON && id < OFS_COMMON;
-    if ((f->record != id && !common) || (f->presence != OFS_IS_required && random_below(common ? 3 : 6))) continue;
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT && at < 200; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
+    int common = ofs_field_record(f) == OFS_COMMON && id < OFS_COMMON;
+    if ((ofs_field_record(f) != id && !common) || (f->presence != OFS_IS_required && random_below(common ? 3 : 6))) continue;
     uint16_t count = (uint16_t)(f->least + (f->most > f->least ? random_below(2) : 0));
     const uint8_t head[] = {f->id, 0};
     at = put(to, at, head, 2);

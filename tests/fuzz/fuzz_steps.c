@@ -42,10 +42,10 @@ static double field_value(fuzz_input *in, const ofs_field *f) {
 /* A record with its required fields, and some of the others. */
 static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   writer_record(w, (uint16_t)id);
-  for (uint32_t i = 0; i < ofs_field_count; i++) {
-    const ofs_field *f = &ofs_fields[i];
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
     double v[OFS_MAX_RANK];
-    if (f->record != id || (f->presence != OFS_IS_required && fuzz_below(in, 3))) continue;
+    if (ofs_field_record(f) != id || (f->presence != OFS_IS_required && fuzz_below(in, 3))) continue;
     uint32_t count = f->least == f->most ? f->most : f->least + fuzz_below(in, 3);
     if (count > f->most) count = f->most;
     for (uint32_t k = 0; k < count; k++) v[k] = field_value(in, f);

@@ -28,9 +28,10 @@ const FIELDS = [
   field(122, 1, 'loss', { kind: 3, enumeration: 'loss', presence: 2 }),
   field(122, 2, 'lossWeight', { kind: 1, low: 0, default: 1 }),
 ];
-const TABLE = new DataView(new ArrayBuffer(32 * FIELDS.length));
+const TABLE = new DataView(new ArrayBuffer(33 * FIELDS.length));
 FIELDS.forEach((f, i) => {
-  [f.record, f.id, f.kind, f.least, f.spread, f.presence].forEach((value, k) => TABLE.setUint8(32 * i + k, value));
+  [f.id, f.kind, f.least, f.spread, f.presence].forEach((value, k) => TABLE.setUint8(32 * i + k, value));
+  TABLE.setUint8(32 * FIELDS.length + i, f.record);
   TABLE.setUint16(32 * i + 6, f.most, true);
   [f.low, f.high, f.default].forEach((value, k) => TABLE.setFloat64(32 * i + 8 + 8 * k, value, true));
 });
