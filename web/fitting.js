@@ -249,10 +249,12 @@ export class Fitting {
     }
   }
 
-  /** Steps that were done before are done again in silence. @param {Progress} record */
-  #isTold({ kind, epoch, step }) {
+  /** Steps that were done before are done again in silence, unless the run went back to them. @param {Progress} record */
+  #isTold({ kind, epoch, step, rollbacks = 0 }) {
     if (!this.latest) return false;
-    return kind === 'epoch' ? epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0) : step <= this.latest.step;
+    if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
+    const { rollbacks: before = 0, step: last } = this.latest;
+    return rollbacks < before || (rollbacks === before && step <= last);
   }
 
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */

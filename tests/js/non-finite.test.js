@@ -141,7 +141,16 @@ test('through the API: the option, the result, an event', async () => {
   const again = await createTrainer({ ...LINES, learningRate: 6.4 }, { mode: 'main' });
   let warnings = 0;
   again.addEventListener('warning', () => warnings++);
-  const { rollbacks = 0, learningRate } = await again.fit(DATA.x, DATA.y, { ...options, nonFinite: 'rollback' });
+  /** @type {any[]} */
+  const told = [];
+  const run = again.fit(DATA.x, DATA.y, { ...options, nonFinite: 'rollback', progressHz: 1000 });
+  run.addEventListener('progress', ({ detail }) => told.push(detail));
+  const { rollbacks = 0, learningRate } = await run;
+  for (const [i, { rollbacks: count, step }] of told.entries()) {
+    const before = told[i - 1] ?? { rollbacks: 0, step: 0 };
+    assert.ok(count > before.rollbacks || (count === before.rollbacks && step >= before.step), 'in the order in which they were made');
+  }
+  assert.deepEqual(told.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch), Array.from({ length: 30 }, (_, i) => i + 1));
   assert.ok(rollbacks > 0 && warnings === rollbacks);
   assert.equal(learningRate, 6.4 / 2 ** rollbacks);
   assert.equal(again.runs[0].options.nonFinite, 'rollback');
