@@ -4,7 +4,8 @@
  * No im2col: a window's row is contiguous in NHWC, so a row of output pixels is a matrix product whose `a`
  * is read from the image itself.
  *     dW  the same product turned round, over chunks of output rows whose partial sums are added in order
- *     dx  the same sliding product over dy, spread by the strides and padded, with W flipped and transposed */
+ *     dx  the same sliding product over dy, padded, with W flipped and transposed: one for each phase of the strides, with
+ *         the taps that meet it, which writes every stride-th pixel */
 #include "layers.h"
 
 /* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose tiles are many, so that
@@ -17,54 +18,121 @@
 
 /* ---- the product ---- */
 
-enum { COLUMNS, SEGMENT, ACT, BIAS }; /* op->n: filters of a tile, pixels of a unit; activation; 1: with the bias */
+/* op->n: filters of a tile, pixels of a unit; activation; 1: with the bias; padding of dy and its size, of a product that
+ * goes back (0: of one that goes forward). */
+enum { COLUMNS, SEGMENT, ACT, BIAS, ABOVE, BEFORE, PADDED_H, PADDED_W };
+
+/* Along one axis every stride-th pixel of dx, a phase, is a sum over the same taps of the kernel, tap0 + t step, from
+ * neighbours in dy that are `gap` apart; the last tap has the first one. */
+typedef struct phase {
+  uint32_t count, taps, tap0, step, gap;
+  int64_t first; /* in dy, of pixel 0 */
+} phase;
+
+static phase phase_of(uint32_t at, uint32_t n, uint32_t s, uint32_t d, uint32_t before, uint32_t k) {
+  uint32_t a = s, b = d, t = 0;
+  while (b) a %= b, t = a, a = b, b = t;
+  phase p = {.count = (n - at - 1) / s + 1, .step = s / a, .gap = d / a};
+  for (t = 0; t < k && ((int64_t)at + before - (int64_t)t * d) % s; t++) continue;
+  if (t == k) return p;
+  p.tap0 = t;
+  p.taps = (k - 1 - t) / p.step + 1;
+  p.first = ((int64_t)at + before - (int64_t)t * d) / s - (int64_t)(p.taps - 1) * p.gap;
+  return p;
+}
+
+static phase phase_down(const ofs_window *w, uint32_t at) { return phase_of(at, w->h, w->sh, w->dh, w->top, w->kh); }
+static phase phase_across(const ofs_window *w, uint32_t at) { return phase_of(at, w->w, w->sw, w->dw, w->left, w->kw); }
+
+/* The taps of the phases before (y, x): where its block of the turned kernel begins. */
+static uint64_t taps_before(const ofs_window *w, uint32_t y, uint32_t x) {
+  uint64_t rows = 0, columns = 0, all = 0;
+  for (uint32_t i = 0; i < y; i++) rows += phase_down(w, i).taps;
+  for (uint32_t i = 0; i < w->sw && i < w->w; i++) {
+    if (i == x) columns = all;
+    all += phase_across(w, i).taps;
+  }
+  return rows * all + phase_down(w, y).taps * columns;
+}
+
+static uint32_t phases(const ofs_window *w) { return ofs_min(w->sh, w->h) * ofs_min(w->sw, w->w); }
+
+/* One product over a whole image: its window, and where its numbers are: of the first row and pixel, and of the next. */
+typedef struct view {
+  ofs_window w;
+  size_t a, b, c, pixel, row, sample;
+} view;
+
+static view view_of(const ofs_op *op, uint32_t at) {
+  const ofs_window *w = &op->window;
+  size_t row = (size_t)w->ow * w->f;
+  if (!op->n[PADDED_H]) return (view){.w = *w, .pixel = w->f, .row = row, .sample = w->oh * row};
+  uint32_t across = ofs_min(w->sw, w->w), y = at / across, x = at % across;
+  phase v = phase_down(w, y), u = phase_across(w, x);
+  row = (size_t)w->w * w->c;
+  return (view){.w = {.h = op->n[PADDED_H], .w = op->n[PADDED_W], .c = w->f, .oh = v.count, .ow = u.count, .f = w->c,
+                      .kh = v.taps, .kw = u.taps, .sh = 1, .sw = 1, .dh = v.gap, .dw = u.gap, .groups = w->groups},
+                .a = (size_t)((v.first + op->n[ABOVE]) * op->n[PADDED_W] + u.first + op->n[BEFORE]) * w->f,
+                .b = taps_before(w, y, x) * (w->f / w->groups) * w->c, .c = y * row + (size_t)x * w->c,
+                .pixel = (size_t)w->sw * w->c, .row = w->sh * row, .sample = w->h * row};
+}
 
 static void slide_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_window *w = &op->window;
   const ofs_layer *l = op->layer;
   const real *params = p->model->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
   uint64_t from, to;
-  uint32_t tile, seg = op->n[SEGMENT], segs = (w->ow + seg - 1) / seg, together = w->dw == 1 && w->groups == 1;
-  uint32_t c = w->c / w->groups, f = w->f / w->groups, act = op->n[ACT];
+  uint32_t tile, seg = op->n[SEGMENT], act = op->n[ACT];
   ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t across = (f + op->n[COLUMNS] - 1) / op->n[COLUMNS], group = tile / across, first = tile % across * op->n[COLUMNS];
-  uint32_t n0 = group * f + first;
-  ofs_gemm g = {.ldc = w->f, .lda = (size_t)w->sw * w->c, .b = matrix + n0, .ldb = w->f,
+  uint32_t some = op->n[PADDED_H] ? op->tiles / phases(&op->window) : op->tiles;
+  view v = view_of(op, tile / some), whole = view_of(op, 0); /* the first phase is the longest */
+  const ofs_window *w = &v.w;
+  uint32_t segs = (whole.w.ow + seg - 1) / seg, down = whole.w.oh, together = w->dw == 1 && w->groups == 1;
+  uint32_t c = w->c / w->groups, f = w->f / w->groups, across = (f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
+  uint32_t group = tile % some / across, first = tile % across * op->n[COLUMNS], n0 = group * f + first;
+  ofs_gemm g = {.ldc = v.pixel, .lda = (size_t)w->sw * w->c, .b = matrix + v.b + n0, .ldb = w->f,
                 .bias = op->n[BIAS] ? params + l->bias_at + n0 : NULL,
                 .n = ofs_min(op->n[COLUMNS], f - first), .k = together ? w->kw * c : c, .runs_y = w->kh,
                 .runs_x = together ? 1 : w->kw, .step_y = (size_t)w->dh * w->w * w->c, .step_x = (size_t)w->dw * w->c};
   g.next_a = (size_t)w->sh * w->w * w->c;
-  g.next_c = (size_t)w->ow * w->f;
+  g.next_c = v.row;
   for (uint64_t u = from; u < to; u += g.more + 1) {
-    uint64_t row = u / segs, sample = row / w->oh, oy = row % w->oh;
-    uint32_t x0 = (uint32_t)(u % segs) * seg, rows = segs > 1 ? 1 : CALL_PIXELS / w->ow;
+    uint64_t sample = u / segs / down, oy = u / segs % down;
+    uint32_t x0 = (uint32_t)(u % segs) * seg, rows = segs > 1 || w->ow == 0 ? 1 : CALL_PIXELS / w->ow;
+    g.more = 0;
+    if (oy >= w->oh || x0 >= w->ow) continue;
     if (rows > w->oh - oy) rows = (uint32_t)(w->oh - oy);
     if (rows > to - u) rows = (uint32_t)(to - u);
     g.more = rows > 1 ? rows - 1 : 0;
     g.m = ofs_min(seg, w->ow - x0);
-    g.c = op->at[0] + (row * w->ow + x0) * w->f + n0;
-    g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + (size_t)group * c;
+    g.c = op->at[0] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
+    g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
     p->model->kernels.gemm_nn(&g);
-    if (act == OFS_ACT_LINEAR) continue;
-    size_t pixels = (size_t)g.m * (g.more + 1); /* one after the other: with several rows, each is whole */
-    if (g.n == w->f) p->model->kernels.act_forward(act, g.c, g.c, pixels * g.n);
-    else
-      for (size_t i = 0; i < pixels; i++) p->model->kernels.act_forward(act, g.c + i * w->f, g.c + i * w->f, g.n);
+    for (uint32_t r = 0; r <= g.more && act != OFS_ACT_LINEAR; r++) {
+      real *y = g.c + r * v.row;
+      if (g.n == v.pixel) p->model->kernels.act_forward(act, y, y, (size_t)g.m * g.n);
+      else
+        for (size_t i = 0; i < g.m; i++) p->model->kernels.act_forward(act, y + i * v.pixel, y + i * v.pixel, g.n);
+    }
   }
+}
+
+/* An operation over the outputs of a window, `times` of them. */
+static void cut_slide(const ofs_builder *b, ofs_op *op, const ofs_window *w, uint32_t times) {
+  uint32_t c = w->c / w->groups, f = w->f / w->groups;
+  double k = 2.0 * w->kh * w->kw * c;
+  ofs_tile(w->ow, f, k, (double)b->batch * w->oh * w->groups * times, &op->n[SEGMENT], &op->n[COLUMNS]);
+  uint32_t segs = (w->ow + op->n[SEGMENT] - 1) / op->n[SEGMENT];
+  op->tiles = times * w->groups * ((f + op->n[COLUMNS] - 1) / op->n[COLUMNS]);
+  ofs_cut(b, op, (uint64_t)w->oh * segs, 0, k * op->n[SEGMENT] * op->n[COLUMNS], 1);
 }
 
 void ofs_build_slide(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y, uint32_t x, uint32_t matrix,
                      int bias, uint32_t act) {
   ofs_op *op = ofs_build_op(b, l, slide_part, y, x, matrix, 0);
-  uint32_t c = w->c / w->groups, f = w->f / w->groups;
-  double k = 2.0 * w->kh * w->kw * c;
   op->window = *w;
   op->n[ACT] = act;
   op->n[BIAS] = bias && l->bias_size;
-  ofs_tile(w->ow, f, k, (double)b->batch * w->oh * w->groups, &op->n[SEGMENT], &op->n[COLUMNS]);
-  uint32_t segs = (w->ow + op->n[SEGMENT] - 1) / op->n[SEGMENT];
-  op->tiles = w->groups * ((f + op->n[COLUMNS] - 1) / op->n[COLUMNS]);
-  ofs_cut(b, op, (uint64_t)w->oh * segs, 0, k * op->n[SEGMENT] * op->n[COLUMNS], 1);
+  cut_slide(b, op, w, 1);
 }
 
 ofs_window ofs_padded_window(const ofs_window *w) {
@@ -168,16 +236,28 @@ void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_
 
 /* ---- input gradient ---- */
 
-/* W (kh, kw, c, f) -> flipped in kh and kw, of each group transposed: (kh, kw, f, c) */
+/* The phase that row (or column) u of the kernel is part of. */
+static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) {
+  int64_t at = ((int64_t)u * d - before) % s;
+  return (uint32_t)(at < 0 ? at + s : at);
+}
+
+/* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group transposed: (taps, f, c) */
 static void flip_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   uint32_t tile, c = w->c / w->groups, f = w->f / w->groups;
   uint64_t from, to, size = (uint64_t)c * w->f;
   ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t spot = from; spot < to; spot++)
+  for (uint64_t spot = from; spot < to; spot++) {
+    uint32_t i = (uint32_t)(spot / w->kw), j = (uint32_t)(spot % w->kw);
+    uint32_t y = phase_with(i, w->sh, w->dh, w->top), x = phase_with(j, w->sw, w->dw, w->left);
+    if (y >= w->h || x >= w->w) continue; /* it meets no pixel */
+    phase v = phase_down(w, y), u = phase_across(w, x);
+    uint64_t last = (uint64_t)v.taps * u.taps - 1, tap = (i - v.tap0) / v.step * u.taps + (j - u.tap0) / u.step;
     for (size_t k = 0; k < w->groups; k++)
-      p->model->kernels.transpose(op->at[0] + ((uint64_t)w->kh * w->kw - 1 - spot) * size + k * c, w->c,
+      p->model->kernels.transpose(op->at[0] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
                                   p->model->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
+  }
 }
 
 uint32_t ofs_build_flip(ofs_builder *b, const ofs_layer *l, const ofs_window *w) {
@@ -188,14 +268,42 @@ uint32_t ofs_build_flip(ofs_builder *b, const ofs_layer *l, const ofs_window *w)
   return flipped;
 }
 
-/* Row oy of dy stands at oy sh + above of the spread one, its pixel ox at ox sw + before; zeros between. */
+/* How far phases reach before the first and beyond the last of dy. */
+static uint32_t reach(phase (*of)(const ofs_window *, uint32_t), const ofs_window *w, uint32_t count, uint32_t size,
+                      uint32_t *padded) {
+  int64_t low = 0, high = size;
+  for (uint32_t i = 0; i < count; i++) {
+    phase p = of(w, i);
+    int64_t end = p.first + p.count + (int64_t)(p.taps - 1) * p.gap;
+    if (!p.taps) continue;
+    if (p.first < low) low = p.first;
+    if (end > high) high = end;
+  }
+  *padded = (uint32_t)(high - low);
+  return (uint32_t)-low;
+}
+
+/* Strides of more phases than this are undone by zeros in dy. */
+#define MOST_PHASES 16u
+
 uint32_t ofs_build_slide_back(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t dy, int bias, uint32_t act) {
-  ofs_window spread = {.h = w->h + (w->kh - 1) * w->dh, .w = w->w + (w->kw - 1) * w->dw, .c = w->f, .oh = w->oh, .ow = w->ow,
-                       .sh = w->sh, .sw = w->sw, .top = (w->kh - 1) * w->dh - w->top, .left = (w->kw - 1) * w->dw - w->left};
-  uint32_t x = ofs_build_placed(b, l, &spread, dy, 1), flipped = ofs_build_flip(b, l, w);
+  ofs_window v = *w, pad = {.c = w->f, .sh = w->sh, .sw = w->sw, .oh = w->oh, .ow = w->ow};
+  if (w->sh * w->sw > MOST_PHASES) {
+    pad.h = v.oh = (w->oh - 1) * w->sh + 1, pad.w = v.ow = (w->ow - 1) * w->sw + 1, v.sh = v.sw = 1;
+    dy = ofs_build_placed(b, l, &pad, dy, 1);
+  }
+  pad.oh = v.oh, pad.ow = v.ow, pad.sh = pad.sw = 1;
+  pad.top = reach(phase_down, &v, ofs_min(v.sh, v.h), v.oh, &pad.h);
+  pad.left = reach(phase_across, &v, ofs_min(v.sw, v.w), v.ow, &pad.w);
+  uint32_t x = pad.h > v.oh || pad.w > v.ow ? ofs_build_placed(b, l, &pad, dy, 1) : dy, flipped = ofs_build_flip(b, l, &v);
   uint32_t dx = ofs_build_buffer(b, (uint64_t)w->h * w->w * w->c, 0);
-  ofs_window back = {.h = spread.h, .w = spread.w, .c = w->f, .oh = w->h, .ow = w->w, .f = w->c, .kh = w->kh, .kw = w->kw,
-                     .sh = 1, .sw = 1, .dh = w->dh, .dw = w->dw, .groups = w->groups};
-  ofs_build_slide(b, l, &back, dx, x, flipped, bias, act);
+  ofs_op *op = ofs_build_op(b, l, slide_part, dx, x, flipped, 0);
+  op->window = v;
+  op->n[ACT] = act;
+  op->n[BIAS] = bias && l->bias_size;
+  op->n[ABOVE] = pad.top, op->n[BEFORE] = pad.left, op->n[PADDED_H] = pad.h, op->n[PADDED_W] = pad.w;
+  ofs_window most = view_of(op, 0).w; /* the biggest, but for its taps */
+  most.kh = (v.kh - 1) / v.sh + 1, most.kw = (v.kw - 1) / v.sw + 1;
+  cut_slide(b, op, &most, phases(&v));
   return dx;
 }

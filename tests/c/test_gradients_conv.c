@@ -312,7 +312,7 @@ static void check_shape(int h, int wide, int c, const shape *s, int way, uint32_
 }
 
 static void test_shapes(void) {
-  static const int kernels[][2] = {{3, 3}, {1, 1}, {2, 4}, {3, 1}}, strides[][2] = {{1, 1}, {2, 2}, {3, 2}},
+  static const int kernels[][2] = {{3, 3}, {1, 1}, {2, 4}, {3, 1}}, strides[][2] = {{1, 1}, {2, 2}, {3, 2}, {5, 4}},
                    dilations[][2] = {{1, 1}, {2, 1}, {2, 3}};
   static const struct { int type, filters, parts, most_pad; } layers[] = {
       {OFS_CONV2D, 6, 3, 1},           {OFS_CONV2D, 6, 6, 1},        {OFS_CONV2D, 12, 6, 1}, {OFS_DEPTHWISE_CONV2D, 0, 1, 1},
@@ -322,7 +322,7 @@ static void test_shapes(void) {
   probes = 40;
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int k = 0; k < 4; k++)
-      for (int s = 0; s < 3; s++)
+      for (int s = 0; s < 4; s++)
         for (int d = 0; d < 3; d++)
           for (int pad = 0; pad <= layers[i].most_pad; pad++, turn++) {
             const shape of = {.type = layers[i].type, .filters = layers[i].filters, .parts = layers[i].parts, .kh = layers[i].type == OFS_CONV1D ? 1 : kernels[k][0],

@@ -111,6 +111,7 @@ static void field_refused(const ofs_field *f, int k, double v, int why) {
   static double list[OFS_MAX_VALUES];
   uint16_t most = f->kind == OFS_KIND_initializer ? 1 : f->most; /* what follows an initializer's id is its record's */
   for (uint16_t count = f->least; count <= most; count = count < 8 || count == most ? count + 1 : most) {
+    if (f->spread && count > 1 && count < f->most) continue; /* one value or all */
     for (uint16_t i = 0; i < count; i++) list[i] = i + 1 < count ? 1 : v; /* the value last, after ones that will do */
     field_values(&w, f, k, count, list);
     refused(&w, place_of(f), f->id, why, v, f->low, f->high, what);
