@@ -119,9 +119,61 @@ const SHARED_STEPS = {
   samples: 30,
 };
 
+/* What image nets are made of now: branches that join, every kind of convolution and normalisation, noise, and all that
+ * only moves pixels. `wide` gives threads parts to share. @param {number} wide */
+const image = (wide) => ({
+  spec: {
+    inputShape: [12, 14, 3],
+    layers: [
+      { type: 'rescaling', scale: 1.5, offset: 0.25 },
+      { type: 'conv2d', filters: 8 * wide, kernelSize: 3, padding: 'same', useBias: false, kernelRegularizer: 'l2' },
+      { type: 'batchNormalization', momentum: 0.8 }, { type: 'activation', activation: 'relu6', name: 'stem' },
+      { type: 'depthwiseConv2d', kernelSize: 3, padding: 'same', depthMultiplier: 2, activation: 'mish' },
+      { type: 'groupNormalization', groups: 4 }, { type: 'conv2d', filters: 8 * wide, kernelSize: 1, groups: 4, name: 'left' },
+      { type: 'separableConv2d', filters: 8 * wide, kernelSize: [3, 5], padding: 'same', input: 'stem' },
+      { type: 'spatialDropout2d', rate: 0.2 }, { type: 'prelu', sharedAxes: [1, 2], name: 'right' },
+      { type: 'add', input: ['left', 'right', 'stem'] }, { type: 'gaussianNoise', stddev: 0.1 }, { type: 'averagePooling2d', name: 'small' },
+      { type: 'zeroPadding2d', padding: [[1, 0], [0, 2]] }, { type: 'cropping2d', cropping: [[1, 0], [0, 2]] },
+      { type: 'conv2dTranspose', filters: 4 * wide, kernelSize: 3, strides: 2, padding: 'same', activation: 'hardSigmoid' },
+      { type: 'upSampling2d', size: [1, 2], interpolation: 'bilinear' }, { type: 'conv2d', filters: 6, kernelSize: 3, strides: [2, 4], padding: 'same', name: 'back' },
+      { type: 'concatenate', input: ['small', 'back'] }, { type: 'layerNormalization' }, { type: 'globalAveragePooling2d' },
+      { type: 'dense', units: 5, activation: 'softmax', kernelConstraint: 'maxNorm' },
+    ],
+    optimizer: { type: 'rmsprop', momentum: 0.9, centered: true, clipNorm: 0.5 },
+    learningRate: 0.002,
+    seed: 17,
+  },
+  settings: { numEpochs: 2, batchSize: 12, shuffle: true, validationSplit: 0.1 },
+  samples: 40,
+});
+
+/* What reads: indices, masks, both directions, attention, tied weights. @param {number} width @param {number} steps */
+const text = (width, steps) => ({
+  spec: {
+    inputShape: [steps],
+    layers: [
+      { type: 'embedding', inputDim: 11, outputDim: width, maskZero: true, name: 'table' },
+      { type: 'positionEmbedding', sequenceLength: steps + 3, name: 'placed' },
+      { type: 'multiHeadAttention', numHeads: 2, keyDim: width / 2, useCausalMask: true, dropout: 0.1, name: 'seen' },
+      { type: 'add', input: ['placed', 'seen'] }, { type: 'layerNormalization' },
+      { type: 'bidirectional', layer: { type: 'gru', units: 7, resetAfter: false, returnSequences: true }, mergeMode: 'ave' },
+      { type: 'bidirectional', layer: { type: 'simpleRNN', units: width / 2, returnSequences: true } },
+      { type: 'timeDistributed', layer: { type: 'dense', units: width, activation: 'tanh' } },
+      { type: 'lstm', units: width, goBackwards: true, returnSequences: true },
+      { type: 'dense', units: 11, tiedTo: 'table', useBias: false, activation: 'softmax' },
+    ],
+    optimizer: { type: 'nadam', globalClipNorm: 1, gradientAccumulationSteps: 2 },
+    seed: 19,
+  },
+  settings: { numEpochs: 2, batchSize: 10, shuffle: true },
+  samples: 30,
+  below: 11,
+});
+
 /** @type {Record<string, any>} */
 export const PROBLEMS = {
   pictures: PICTURES, numbers: NUMBERS, 'yes or no': YES_OR_NO, shared: SHARED, sequences: SEQUENCES, 'shared steps': SHARED_STEPS,
+  image: image(1), 'shared image': image(6), text: text(8, 9), 'shared text': text(64, 24),
 };
 /** Of which threads have something to do. */
 export const isShared = (/** @type {string} */ problem) => problem.startsWith('shared');
@@ -137,13 +189,14 @@ export function enginesOf(problem, alone) {
     ...counts.map((threads) => ({ variant: 'simd-mt', threads }))];
 }
 
-/** @param {{ spec: any, samples: number, bytes?: boolean }} problem */
-export function dataOf({ spec, samples, bytes }) {
+/** @param {{ spec: any, samples: number, bytes?: boolean, below?: number }} problem  below: x are indices */
+export function dataOf({ spec, samples, bytes, below }) {
   const next = numbers(samples);
   const inputs = spec.inputShape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
   const x = bytes ? new Uint8Array(samples * inputs) : new Float32Array(samples * inputs);
-  for (let i = 0; i < x.length; i++) x[i] = bytes ? Math.floor(256 * next()) : 4 * next() - 2;
+  for (let i = 0; i < x.length; i++) x[i] = bytes ? Math.floor(256 * next()) : below ? Math.floor(below * next()) : 4 * next() - 2;
   const { units, activation } = spec.layers.at(-1);
   if (activation === undefined) return { x, y: Float32Array.from({ length: samples * units }, () => 6 * next() - 3) };
-  return { x, y: Int32Array.from({ length: samples }, () => Math.floor(Math.max(units, 2) * next())) };
+  const targets = below ? inputs : 1; // a text has a class for each of its places
+  return { x, y: Int32Array.from({ length: samples * targets }, () => Math.floor(Math.max(units, 2) * next())) };
 }
