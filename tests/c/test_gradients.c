@@ -99,8 +99,10 @@ static void test_pools(void) {
         }
 }
 
-static const int gate_acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU,
-                                OFS_ACT_SELU,   OFS_ACT_SIGMOID, OFS_ACT_TANH,     OFS_ACT_SOFTPLUS};
+static const int gate_acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU,    OFS_ACT_LEAKY_RELU, OFS_ACT_ELU,   OFS_ACT_SELU,
+                                OFS_ACT_SIGMOID, OFS_ACT_TANH,   OFS_ACT_SOFTPLUS,   OFS_ACT_RELU6, OFS_ACT_HARD_SIGMOID,
+                                OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL};
+enum { GATE_ACTS = sizeof gate_acts / sizeof *gate_acts };
 
 /* Cells with every activation; then one layer between two others, so that all its gradients are proved: one step, odd
  * sizes, one sample and more than a block of them. */
@@ -109,8 +111,8 @@ static void test_recurrent(void) {
       {1, 3, 2, 1}, {1, 1, 1, 3}, {2, 1, 5, 1}, {5, 3, 4, 3}, {4, 5, 9, 17}, {7, 2, 1, 9}, {3, 4, 17, 8}};
   writer w;
   for (int type = OFS_LSTM; type <= OFS_GRU; type++) {
-    for (int i = 0; i < 16; i++) {
-      const cells c = {type, gate_acts[i % 8], gate_acts[(i * 3 + 1) % 8], 1, i / 8};
+    for (int i = 0; i < 2 * GATE_ACTS; i++) {
+      const cells c = {type, gate_acts[i % GATE_ACTS], gate_acts[(i * 5 + 1) % GATE_ACTS], 1, i / GATE_ACTS};
       net(&w, 4, 3, 0, OFS_LOSS_MSE);
       recurrent(&w, 5, &c), dense(&w, 2, OFS_ACT_LINEAR);
       check_net(&w, 3, 1, 0, LABEL("recurrent %d, activations %d and %d", type, c.act, c.gate_act));
