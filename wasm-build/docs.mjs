@@ -115,7 +115,7 @@ function optimizers(schema) {
       const own = fields.filter(({ name }) => name === 'learningRate' || name === 'weightDecay' || !shared.some((field) => field.name === name));
       return [`### ${type}`, '', `${textOf('OPTIMIZERS', type)}.`, '', ...options(schema, own, type)];
     }),
-    '### Options of every optimizer', '', 'At most one of the three clips.', '',
+    '### Options of every optimizer', '', 'At most one of the three clips. Refused is what could take a finite weight to infinity: learningRate · weightDecay above 2, learningRate above 1e16 · epsilon.', '',
     ...options(schema, shared.filter(({ name }) => name !== 'learningRate' && name !== 'weightDecay'), 'optimizer'),
   ];
 }
