@@ -76,7 +76,7 @@ export function explain(schema, spec, refusal) {
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':
         return field?.name !== 'tiedTo' ? `${name}excludes another field that is given`
-          : `tiedTo is layer ${got}, expected one of the same type, whose weights have the same shapes and are its own`;
+          : `tiedTo is layer ${got}, expected one of the same type, whose weights have the same shapes and are its own; or, for a dense with useBias: false, an embedding`;
       case 'output':
         return outputSentence(schema, part, field, refusal);
       case 'unused':
