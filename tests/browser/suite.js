@@ -29,7 +29,7 @@ async function trainAndAsk(trainer, { settings }, { x, y }, one) {
   check(result.reason === 'finished' && result.epochs === epochs, `the run finished: ${JSON.stringify(result)}`);
   check(seen.length === epochs && seen.every((epoch, i) => epoch === i + 1), `every epoch was iterated: ${seen}`);
   check(heard.filter(({ kind }) => kind === 'epoch').length === epochs, 'every epoch was an event');
-  check(asked.output.length === trainer.info.outputs, 'predicted while training');
+  check(asked.output.length === trainer.info.outputs[0].size, 'predicted while training');
   return result.history;
 }
 
