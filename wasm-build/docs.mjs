@@ -1,4 +1,4 @@
-/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no range, default or
+/* docs.mjs: `npm run docs`: writes docs/layers.md, and the types of a spec, from the schema that the wasm carries, so that no range, default or
  * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is an error, and so is a
  * text that no name has. */
 
@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { readSchema } from '../worker/schema.js';
 import * as text from './docs-text.mjs';
 import { ROOT } from './lists.mjs';
+import { typesOf } from './spec-types.mjs';
 
 const PAGE = `${ROOT}docs/layers.md`;
 const WASM = `${ROOT}wasm-build/dist/offstage.base.wasm`;
@@ -47,7 +48,7 @@ const tableOf = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.
 /** What a field takes. @param {Schema} schema @param {Field} field */
 function takes(schema, { kind, enumeration, least, most, spread, low, high }) {
   if (enumeration === 'regularizer') return '`l1`, `l2`, `l1l2` (0.01 each), or { l1, l2 }';
-  if (enumeration === 'constraint') return '`maxNorm` (2), or { maxNorm, axis }';
+  if (enumeration === 'constraint') return '`maxNorm` (2), or { maxNorm, axis }, axis a number or axes that follow each other';
   if (kind === 'initializer') return 'an initializer';
   const names = [...(schema.enumerations.get(enumeration) ?? [])].filter(([, id]) => id >= low && id <= high).map(([name]) => code(name));
   if (kind === 'enum') return names.length > 6 ? `one of ${names.length} ${enumeration === 'activation' ? 'activations' : `activations: ${names.join(', ')}`}` : names.join(', ');
@@ -149,5 +150,7 @@ export function pageOf(schema) {
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { build } = await import('./build.mjs');
   await build();
-  writeFileSync(PAGE, pageOf(await schemaOf()));
+  const schema = await schemaOf();
+  writeFileSync(PAGE, pageOf(schema));
+  writeFileSync(`${ROOT}web/spec.d.ts`, typesOf(schema));
 }

@@ -18,16 +18,17 @@ import { Trainer } from './trainer.js';
 /** @typedef {import('./connect.js').Setting} Setting */
 /** @typedef {import('./link.js').Connection} Connection */
 
-/** @typedef {string | { type: string, [option: string]: unknown }} Loss */
+/** @typedef {import('./spec.js').Layer} Layer */
+/** @typedef {import('./spec.js').Loss} Loss */
 /**
  * A network, as createTrainer() takes it; DESIGN names every layer and field.
  * @typedef {object} Spec
  * @property {number[] | Record<string, number[]>} inputShape of one sample; of several inputs by name, in this order
- * @property {Array<{ type: string, [field: string]: unknown }>} layers
+ * @property {readonly Layer[]} layers
  * @property {Array<string | { name: string, loss?: Loss, lossWeight?: number }>} [outputs] layers by name; the last one
  * @property {Loss | Record<string, Loss>} [loss] of all outputs, or by name
  * @property {Record<string, number>} [lossWeights] by output; 1
- * @property {string | { type: string, [field: string]: unknown }} [optimizer]
+ * @property {import('./spec.js').Optimizer} [optimizer]
  * @property {number} [learningRate] here or in optimizer, not both
  * @property {string[]} [metrics]
  * @property {string[] | Record<string, string[]>} [labels] class names; of several outputs by name

@@ -15,6 +15,8 @@ export { listTrainers, removeTrainer, resumeTrainer } from './stored.js';
 /** @typedef {import('./trainer.js').InputData} InputData */
 /** @typedef {import('./trainer.js').Prediction} Prediction */
 /** @typedef {import('./create.js').Spec} Spec */
+/** @typedef {import('./create.js').Layer} Layer */
+/** @typedef {import('./create.js').Loss} Loss */
 /** @typedef {import('./trainer.js').Status} Status */
 /** @typedef {import('./stored.js').StoredTrainer} StoredTrainer */
 /** @typedef {import('./trainer.js').TargetData} TargetData */

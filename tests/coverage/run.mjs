@@ -15,10 +15,10 @@ import { findProgram } from '../../wasm-build/toolchain.mjs';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-coverage`;
 const RAW = `${BUILD}/raw`;
-const PARSERS = ['src/spec.c', 'worker/spec.js', 'worker/dialect.js', 'worker/protocol.js', 'worker/checkpoint.js'];
+const PARSERS = ['src/spec.c', ...['spec', 'schema', 'fields', 'graph', 'dialect', 'protocol', 'checkpoint'].map((name) => `worker/${name}.js`)];
 const PARSER_TESTS = {
   c: ['test_spec'],
-  js: ['spec', 'dialect', 'protocol', 'resume', 'hostile', 'hostile-checkpoint'],
+  js: ['spec', 'graph-spec', 'graph-data', 'dialect', 'protocol', 'resume', 'hostile', 'hostile-checkpoint'],
 };
 const TEST_MS = 180_000; // of one test
 const only = process.argv[2] === 'parsers';

@@ -21,6 +21,42 @@ const spec: Spec = {
   seed: 42,
 };
 
+const graph: Spec = {
+  inputShape: { picture: [8, 8, 1], words: [5] },
+  layers: [
+    { type: 'conv2d', name: 'look', input: 'picture', filters: 4, kernelSize: [3, 3], padding: 'same', kernelInitializer: { type: 'randomNormal', stddev: 0.1 } },
+    { type: 'globalAveragePooling2d' },
+    { type: 'embedding', input: 'words', inputDim: 100, outputDim: 4, maskZero: true, embeddingsRegularizer: 'l2' },
+    { type: 'bidirectional', mergeMode: 'ave', layer: { type: 'gru', units: 4 }, trainable: false },
+    { type: 'add', input: ['globalAveragePooling2d', 'bidirectional'] },
+    { type: 'dense', name: 'kind', units: 3, activation: 'softmax', kernelConstraint: { maxNorm: 3 } },
+    { type: 'dense', name: 'price', input: 'add', units: 1 },
+  ],
+  outputs: ['kind', { name: 'price', loss: { type: 'huber', delta: 2 }, lossWeight: 0.5 }],
+  labels: { kind: ['a', 'b', 'c'] },
+  optimizer: { type: 'lion', beta1: 0.8, clipNorm: 1 },
+};
+// @ts-expect-error a pool has no units
+const pooled: Spec = { inputShape: [4, 4, 1], layers: [{ type: 'maxPooling2d', units: 3 }] };
+// @ts-expect-error a dense has units
+const without: Spec = { inputShape: [4], layers: [{ type: 'dense' }] };
+// @ts-expect-error softmax is no activation of a gate
+const gates: Spec = { inputShape: [4, 2], layers: [{ type: 'lstm', units: 3, activation: 'softmax' }], loss: { kind: 'hinge' } };
+// @ts-expect-error hinge has no delta
+const hinge: Spec = { inputShape: [4], layers: [{ type: 'dense', units: 3 }], loss: { type: 'hinge', delta: 1 } };
+
+export async function trainGraph(picture: Float32Array, words: number[][]): Promise<number | undefined> {
+  const trainer = await createTrainer(graph);
+  const x = { inputs: { picture, words } };
+  const y = { outputs: { kind: ['a', 'b'], price: new Float32Array(2) } };
+  const { history } = await trainer.fit(x, y, { sampleWeight: [1, 2] });
+  const { outputs } = await trainer.predict(x);
+  const first: Float32Array | undefined = outputs['kind']?.output;
+  const { outputs: measured } = await trainer.evaluate(x, y, { sampleWeight: new Float32Array(2) });
+  console.log(pooled, without, gates, hinge, first, trainer.info.inputs[0]?.name, trainer.info.outputs[0]?.loss, history[0]?.outputs?.['price']?.valLoss);
+  return measured?.['kind']?.accuracy;
+}
+
 const options: TrainerOptions = {
   mode: 'auto', threads: 'auto', deterministic: true, variant: 'simd', assets: new URL('https://example.org/'),
   timeout: 30_000, heartbeat: 10_000, restart: { retries: 3, delay: 250, factor: 2, maxDelay: 30_000 },
