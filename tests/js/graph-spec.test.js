@@ -76,6 +76,21 @@ test('sides of a picture in every form', () => {
   assert.deepEqual([2, [1, 2], [[1, 2], [3, 4]]].map(padding), [[2, 2, 2, 2], [1, 1, 2, 2], [1, 2, 3, 4]]);
 });
 
+test('a name that is taken is passed over', () => {
+  const { names } = encodeSpec(schema, { inputShape: [2], layers: [{ type: 'dense', name: 'dense_1', units: 1 }, { type: 'dense', units: 1 }, { type: 'dense', units: 1 }] });
+  assert.deepEqual(names.layers, ['dense_1', 'dense_2', 'dense_3']);
+});
+
+test('one number in a list, axes in a row, and how they are told', async () => {
+  const ready = await connectLocal().ask('INIT_TRAINING', { inputShape: [6, 6, 1], layers: [
+    { type: 'zeroPadding2d', padding: 1 }, { type: 'conv2d', filters: 2, kernelSize: 3, kernelConstraint: { axis: [0, 1, 2] } },
+    { type: 'reshape', targetShape: [6, 12] }, { type: 'conv1d', filters: 2, kernelSize: [2], strides: 1 }, { type: 'flatten' }, { type: 'dense', units: 1 },
+  ] });
+  assert.deepEqual(ready.layers[0].padding, [[1, 1], [1, 1]]);
+  assert.deepEqual(ready.layers[1].kernelConstraint, { maxNorm: 2, axis: [0, 1, 2] });
+  assert.deepEqual([ready.layers[3].kernelSize, ready.layers[3].strides], [2, 1]);
+});
+
 test('what a model tells of itself makes the same model again, names and all', async () => {
   const client = connectLocal();
   const ready = await client.ask('INIT_TRAINING', twoByTwo());
@@ -170,6 +185,11 @@ const BAD = [
   ['a penalty below 0', { layers: [{ ...A, kernelRegularizer: { l1: -1 } }] }, /kernelRegularizer is -1/],
   ['a constraint', { layers: [{ ...A, kernelConstraint: 5 }] }, /kernelConstraint is 5/],
   ['an axis that is not there', { layers: [{ ...A, kernelConstraint: { axis: 2 } }] }, /kernelConstraint is 2/],
+  ['an option of what has none', { layers: [{ ...A, kernelInitializer: { type: 'zeros', value: 1 } }] }, /kernelInitializer \(zeros\): unknown field 'value', expected none but type/],
+  ['axes apart', { layers: [{ ...A, kernelConstraint: { axis: [0, 2] } }] }, /kernelConstraint.axis is \[0, 2\], expected a number, or axes that follow each other/],
+  ['a norm in words', { layers: [{ ...A, kernelConstraint: { maxNorm: '2' } }] }, /kernelConstraint.maxNorm is '2', expected a number$/],
+  ['labels that are no list', { labels: { dense: 'abc' } }, /labels.dense is 'abc', expected an array of class names/],
+  ['a loss that is not, with options', { loss: { type: 'near', delta: 1 } }, /loss \(near\): unknown field 'delta'/],
   ['three sides', { inputShape: [3, 3, 1], layers: [{ type: 'zeroPadding2d', padding: [1, 2, 3] }] }, /padding is \[1, 2, 3\], expected an integer, \[rows, columns\]/],
 ];
 

@@ -125,6 +125,39 @@ test('tensors that are wrong', () => {
   refused(checkpoint({ tensors: uneven }), /history\/accuracy has 2 epochs, history\/loss 1/);
 });
 
+test('what several outputs have measured, and where a run goes back to, are read as they were written', () => {
+  const pump = { look: () => false };
+  const history = [{ epoch: 1, loss: 3, valLoss: NaN, outputs: { a: { loss: 1, valLoss: 2 }, b: { loss: 4, accuracy: 0.5 } } },
+    { epoch: 2, loss: 2, valLoss: 1, outputs: { a: { loss: 1, valLoss: 3 }, b: { loss: 2, accuracy: 1 } } }];
+  const totals = [1, 2, 3, 4, 5, 6, 7];
+  const rolling = { ...settings, nonFinite: /** @type {const} */ ('rollback') };
+  const whole = {
+    ...about, step: 4, epochsBegun: 2, runs: [{ ...record, options: rolling, metrics: history[0] }],
+    run: { ...run, settings: rolling, totals, history, epoch: 3, rollback: { count: 1, step: 3, loss: 0.5 }, before: Uint8Array.of(1, 2, 3, 4) },
+  };
+  const weights = [{ name: 'a/bias', dtype: /** @type {const} */ ('F32'), shape: [1], read: () => new Uint8Array(4) }];
+  const work = encodeCheckpoint(/** @type {any} */ (pump), /** @type {any} */ (whole), weights);
+  const { about: read, tensors: found } = decodeCheckpoint(/** @type {any} */ (work.next().value));
+  const { before, ...rest } = whole.run;
+  assert.deepEqual(read.run, rest);
+  assert.deepEqual(read.runs, whole.runs);
+  assert.deepEqual([...found.keys()], ['a/bias', 'rollback/a/bias']);
+});
+
+test('measures of outputs that cannot be', () => {
+  const named = (/** @type {string} */ name, /** @type {number} */ length) => ({ ...tensors, [name]: { dtype: 'F64', shape: [length], data_offsets: [48, 48 + 8 * length] } });
+  const longer = new Uint8Array(64);
+  longer.set(data);
+  refused(checkpoint({ tensors: named('history/b/loss', 2), data: longer }), /history\/b\/loss has 2 epochs, history\/loss 1/);
+  for (const name of ['history/b/c/loss', 'history/colour']) {
+    assert.ok(decodeCheckpoint(checkpoint({ tensors: named(name, 2), data: longer })).tensors.has(name), 'is left for who knows the model');
+  }
+  refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: 5 } })), /outputs is 5/);
+  refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { colour: 1 } } } })), /outputs.b: unknown field 'colour'/);
+  refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { loss: '1' } } } })), /outputs.b.loss is '1'/);
+  refused(checkpoint(withRun({ settings: { ...settings, nonFinite: 'x' } })), /nonFinite is 'x'/);
+});
+
 test('descriptions that cannot be', () => {
   const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint({ about: { ...about,
     ...change } }), message);

@@ -162,6 +162,7 @@ test("C's refusals in words", () => {
   assert.match(say({ layer: 0, field: 0, reason: 9, got: 9, low: 1, high: 8 }).message, /layer 0 \(pool9\): poolSize reaches over 9/);
   assert.match(say({ reason: 7, got: 0, low: 1, high: 1024 }).message, /^layers holds 0 values, expected 1 to 1024$/);
   assert.match(say({ reason: 99, layer: 5, got: 3 }).message, /layer 5: is refused \(reason 99\)/);
+  assert.match(say({ layer: 0, field: 2, got: 7 }).message, /padding is 'padding 7', expected another one/);
   assert.match(say({ reason: 99, layer: -16 }).message, /^output 'flatten': is refused/);
   assert.equal(say({}).code, 'INVALID_SPEC');
   assert.equal(say({ status: -4 }).code, 'OUT_OF_MEMORY');
