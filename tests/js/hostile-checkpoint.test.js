@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { decodeCheckpoint, encodeCheckpoint } from '../../worker/checkpoint.js';
+import { decodeCheckpoint, encodeCheckpoint, openCheckpoint } from '../../worker/checkpoint.js';
 import { crc32 } from '../../worker/crc32.js';
 
 const SUM = '00000000';
@@ -125,6 +125,11 @@ test('tensors that are wrong', () => {
   refused(checkpoint({ tensors: uneven }), /history\/accuracy has 2 epochs, history\/loss 1/);
 });
 
+test('in pieces, where somebody waits', () => {
+  const steps = [...openCheckpoint({ look: () => true }, checkpoint())];
+  assert.deepEqual(steps, [undefined]);
+});
+
 test('what several outputs have measured, and where a run goes back to, are read as they were written', () => {
   const pump = { look: () => false };
   const history = [{ epoch: 1, loss: 3, valLoss: NaN, outputs: { a: { loss: 1, valLoss: 2 }, b: { loss: 4, accuracy: 0.5 } } },
@@ -156,6 +161,7 @@ test('measures of outputs that cannot be', () => {
   refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { colour: 1 } } } })), /outputs.b: unknown field 'colour'/);
   refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { loss: '1' } } } })), /outputs.b.loss is '1'/);
   refused(checkpoint(withRun({ settings: { ...settings, nonFinite: 'x' } })), /nonFinite is 'x'/);
+  refused(checkpoint(withRun({ rollback: { count: 1, step: 2, loss: '3' } })), /run.rollback.loss is '3', expected a number or null/);
 });
 
 test('descriptions that cannot be', () => {
