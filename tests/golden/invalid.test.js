@@ -8,7 +8,7 @@ import { drawing } from './random/layers.js';
 import { netAtRandom } from './random/net.js';
 
 const SPECS = 8; // of every change
-const SEEDS = 400; // among which as many nets have a place for it
+const SEEDS = 1000; // among which as many nets have a place for it
 
 async function refusalOf(spec) {
   try {

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { withoutRelaxed } from '../relaxed.js';
 import { checkSeed } from './random/check.js';
 
-const NETS = 400;
+const NETS = 500;
 /* With relaxed SIMD too, one in so many. */
 const RELAXED = 8;
 const MOST_DRAWN_AGAIN = 0.05 * NETS;

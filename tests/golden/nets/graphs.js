@@ -121,7 +121,6 @@ const gpt = (name, head) => net(name, [5], [
 const tied = [
   gpt('a small GPT', dense(8, 'softmax')),
   gpt('a small GPT, its head the table', dense(8, 'softmax', { tiedTo: 'words', useBias: false })),
-  gpt('a small GPT, its head the table with a bias', dense(8, 'softmax', { tiedTo: 'words' })),
   net('tied denses', [6], [dense(6, 'tanh', { name: 'a' }), dense(6, 'relu', { tiedTo: 'a' }), dense(6, 'tanh', { tiedTo: 'a' }), dense(3, 'softmax')], FAR),
   net('tied convolutions, regularized once', [5, 5, 3], [conv(3, 3, { padding: 'same', name: 'a', kernelRegularizer: 'l2' }), conv(3, 3, { padding: 'same', activation: 'tanh', tiedTo: 'a' }), flatten, dense(3, 'softmax')], SMALL),
   net('twins', { left: [5], right: [5] }, [

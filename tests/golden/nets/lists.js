@@ -76,7 +76,7 @@ const shapes = [
 ];
 
 const RECURRENT = ['lstm', 'gru'];
-const GATE_ACTIVATIONS = ['linear', 'relu', 'leakyRelu', 'elu', 'selu', 'sigmoid', 'tanh', 'softplus'];
+const GATE_ACTIVATIONS = ['linear', 'relu', 'leakyRelu', 'elu', 'selu', 'sigmoid', 'tanh', 'softplus', 'relu6', 'hardSigmoid', 'softsign'];
 
 const recurrent = RECURRENT.flatMap((type) => [
   net(`${type} over time`, [9, 4], [{ type, units: 11 }, dense(3, 'softmax')], FAR),

@@ -37,7 +37,7 @@ const COMMON = [
   { useEma: true, emaOverwriteFrequency: 3 }, { weightDecay: 0.1, clipNorm: 0.2, gradientAccumulationSteps: 2 },
   { useEma: true, emaMomentum: 0.6, gradientAccumulationSteps: 2 }, { useEma: true, emaOverwriteFrequency: 2, gradientAccumulationSteps: 3 },
 ];
-const common = COMMON.flatMap((fields, i) => TYPES.filter((_, k) => (i + k) % 2 === 0 || k < 2).map((given) => {
+const common = COMMON.flatMap((fields) => TYPES.map((given) => {
   const optimizer = typeof given === 'string' ? { type: given, ...fields } : { ...given, ...fields };
   return ofOptimizer(optimizer, RATE[optimizer.type] ?? 0.003);
 }));
@@ -63,6 +63,30 @@ const own = [
     { type: 'bidirectional', layer: { type: 'gru', units: 3, recurrentRegularizer: 'l2', kernelConstraint: { maxNorm: 0.5 } } }, dense(3, 'softmax')], { samples: 6, ...FAR, learningRate: 0.03 }),
 ];
 
+/* Every weight of every layer with a start, a penalty and a norm of its own. */
+const WEIGHTS = [
+  [[6], { type: 'dense', units: 5 }, ['kernel', 'bias']],
+  [[5, 4], { type: 'conv1d', filters: 3, kernelSize: 2 }, ['kernel', 'bias']],
+  [[5, 4, 4], { type: 'conv2d', filters: 4, kernelSize: 2, groups: 2 }, ['kernel', 'bias']],
+  [[5, 4, 3], { type: 'conv2dTranspose', filters: 2, kernelSize: 2 }, ['kernel', 'bias']],
+  [[5, 4, 3], { type: 'depthwiseConv2d', kernelSize: 2 }, ['depthwise', 'bias']],
+  [[5, 4, 3], { type: 'separableConv2d', filters: 2, kernelSize: 2 }, ['depthwise', 'pointwise', 'bias']],
+  ...['simpleRNN', 'lstm', 'gru'].map((type) => [[5, 3], { type, units: 4, ...(type === 'lstm' && { unitForgetBias: false }) }, ['kernel', 'recurrent', 'bias']]),
+  [[5, 4], { type: 'multiHeadAttention', numHeads: 2, keyDim: 2 }, ['kernel', 'bias']],
+  [[5, 4], { type: 'positionEmbedding', sequenceLength: 6 }, ['embeddings']],
+  [[5, 4], { type: 'prelu' }, ['alpha']],
+  ...['batchNormalization', 'layerNormalization', 'groupNormalization'].map((type) =>
+    [[5, 6], { type, ...(type === 'groupNormalization' && { groups: 2 }), ...(type === 'batchNormalization' && { movingMeanInitializer: 'ones', movingVarianceInitializer: { type: 'constant', value: 2 } }) }, ['gamma', 'beta']]),
+];
+const ofWeights = WEIGHTS.map(([shape, layer, families]) => {
+  const fields = families.flatMap((family, i) => [
+    [`${family}Initializer`, { type: 'randomUniform', minval: -0.5, maxval: 0.7 }], [`${family}Regularizer`, { l1: 0.004 * (i + 1), l2: 0.01 }], [`${family}Constraint`, { maxNorm: 0.8 - 0.1 * i }],
+  ]);
+  return net(`${layer.type}, all of its weights with penalties and norms`, shape, [{ ...layer, ...Object.fromEntries(fields) }, flatten, dense(3, 'softmax')], { samples: 6, optimizer: 'sgd', learningRate: 0.03 });
+});
+const axes = [[0, 1], [0, 1, 2], [1, 2]].map((axis) => net(`a norm over axes ${axis}`, [5, 5, 2], [
+  conv(3, 2, { activation: 'tanh', kernelConstraint: { maxNorm: 0.6, axis } }), flatten, dense(3, 'softmax')], { samples: 6, ...FAR }));
+
 const weighted = [
   net('weighted samples', [6], [dense(8, 'relu'), dense(3, 'softmax')], { ...FAR, weighted: true }),
   net('weighted samples, rows in every position', [3, 4], [dense(5, 'tanh'), dense(2)], { ...FAR, weighted: true, y: 'rows' }),
@@ -71,4 +95,4 @@ const weighted = [
   net('weighted classes', [6], [dense(8, 'relu'), dense(3, 'softmax')], { ...FAR, weighted: 'classes' }),
 ];
 
-export const TRAINING = [...losses, ...optimizers, ...common, ...own, ...weighted];
+export const TRAINING = [...losses, ...optimizers, ...common, ...own, ...ofWeights, ...axes, ...weighted];

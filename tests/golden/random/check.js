@@ -19,8 +19,8 @@ export async function failureOf(net, options) {
   }
 }
 
-/** Numbers that disagree may be excused; a refusal or a shape may not. */
-const excused = async (net, error) => /off by/.test(error.message) && isChaotic(net, await firstWeights(net));
+/** Numbers that disagree, or are none, may be excused; a refusal or a shape may not. */
+const excused = async (net, error) => /off by|not finite/.test(error.message) && isChaotic(net, await firstWeights(net));
 
 /**
  * @param {number} seed @param {object} [options]  of createTrainer

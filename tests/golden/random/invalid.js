@@ -120,6 +120,14 @@ export const CHANGES = {
     layers.splice(i, 1, owner, { type: 'dense', name: 'back', units: read[0].at(-1) }, between);
     return { spec: { ...spec, layers }, layer: i + 2, field: 'tiedTo' };
   }),
+  'a bias beside the table of an embedding': atLayer(is('embedding'), ({ i, name, layer }, spec) => {
+    const layers = [...spec.layers, { type: 'dense', name: 'late', units: layer.inputDim, tiedTo: name, input: name }];
+    return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'tiedTo' };
+  }),
+  'a batch within a batch': atLayer(({ shape }) => shape.length > 1, ({ name }, spec) => {
+    const layers = [...spec.layers, { type: 'timeDistributed', name: 'late', layer: { type: 'batchNormalization' }, input: name }];
+    return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'batchNormalization' };
+  }),
   'an embedding of what was computed': atLayer(is('dense'), ({ i, name }, spec) => {
     const layers = [...spec.layers, { type: 'embedding', name: 'late', inputDim: 4, outputDim: 2, input: name }];
     return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'input' };

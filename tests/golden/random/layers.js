@@ -25,7 +25,7 @@ export const HIDDEN = [
   'linear', 'relu', 'relu6', 'leakyRelu', 'elu', 'selu', 'gelu', 'sigmoid', 'hardSigmoid', 'tanh', 'softplus', 'softsign',
   'swish', 'mish',
 ];
-const OF_GATES = ['linear', 'relu', 'leakyRelu', 'elu', 'selu', 'sigmoid', 'tanh', 'softplus'];
+const OF_GATES = ['relu', 'relu6', 'leakyRelu', 'elu', 'selu', 'sigmoid', 'hardSigmoid', 'tanh', 'softplus', 'softsign'];
 const elements = (shape) => shape.reduce((a, b) => a * b, 1);
 
 const act = ({ pick, chance }, share = 0.7) => (chance(share) ? { activation: pick(HIDDEN) } : {});
@@ -55,8 +55,8 @@ function recurrent(d, type = d.pick(['simpleRNN', 'lstm', 'gru'])) {
   const layer = { type, units: d.between(1, 5), ...bias(d) };
   if (d.chance(0.6)) layer.returnSequences = true;
   if (d.chance(0.25)) layer.goBackwards = true;
-  if (d.chance(0.2)) layer.activation = d.pick(OF_GATES.filter((name) => name !== 'linear'));
-  if (type !== 'simpleRNN' && d.chance(0.2)) layer.recurrentActivation = d.pick(['sigmoid', 'tanh']);
+  if (d.chance(0.2)) layer.activation = d.pick(OF_GATES);
+  if (type !== 'simpleRNN' && d.chance(0.2)) layer.recurrentActivation = d.pick(['sigmoid', 'hardSigmoid', 'tanh']);
   if (type === 'gru' && d.chance(0.4)) layer.resetAfter = false;
   return layer;
 }

@@ -15,7 +15,7 @@ const elements = (shape) => shape.reduce((a, b) => a * b, 1);
 /** A graph as it grows. `ends` are values that nobody reads: { name, shape, masked }. */
 class Growing {
   constructor(d, listed) {
-    Object.assign(this, { d, listed, layers: [], ends: [], weights: 0, counts: {}, known: [], tables: [], last: undefined });
+    Object.assign(this, { d, listed, layers: [], ends: [], weights: 0, counts: {}, known: [], values: [], tables: [], last: undefined });
   }
 
   /** Adds a layer behind values; its value. @param {any} fields @param {any[]} from */
@@ -31,9 +31,10 @@ class Growing {
     this.layers.push({ type, ...own, ...input, ...rest });
     this.weights += layer.tiedTo ? 0 : weightsOf(layer, from.map((f) => f.shape));
     const shape = shapeOf(layer, from.map((f) => f.shape));
-    const value = { name: own.name ?? (count ? `${type}_${count}` : type), shape, masked: masks(layer, from) };
+    const value = { name: own.name ?? (count ? `${type}_${count}` : type), shape, masked: masks(layer, from), from };
     if (TIED.includes(type) && !layer.tiedTo) this.known.push({ layer, name: value.name, shape: from[0].shape, readers: from.length });
     this.ends = this.ends.filter((end) => !from.includes(end)).concat(value);
+    this.values.push(value);
     return (this.last = value);
   }
 
@@ -64,6 +65,21 @@ class Growing {
     }
     if (inner === end) return end;
     return this.add({ type: d.pick(['add', ...ELEMENTWISE]) }, d.chance(0.5) ? [end, inner] : [inner, end]);
+  }
+
+  /** A join with one or two values that others have read, or with itself. */
+  again(end) {
+    const { d } = this;
+    const alike = (list) => list.filter(({ shape }) => shape.join() === end.shape.join());
+    const near = d.chance(0.6) ? alike(end.from ?? []) : [];
+    const others = near.length ? near : alike(this.values);
+    if (!others.length) return this.extend(end);
+    const from = [end, ...Array.from({ length: d.pick([1, 1, 2]) }, () => d.pick(others))];
+    if (d.chance(0.5)) from.reverse();
+    const type = d.pick(from.length === 2 ? ELEMENTWISE : ELEMENTWISE.filter((name) => name !== 'subtract'));
+    // the same twice: no difference, and of its maximum no side
+    if (new Set(from).size < from.length && !['add', 'multiply', 'average'].includes(type)) return this.extend(end);
+    return this.add({ type }, from);
   }
 
   /** Brings a value to a shape by a dense, where need be. */
@@ -140,6 +156,7 @@ function begin(net, count) {
   });
   const inputShape = names[0] === 'input' ? drawn[0].shape : Object.fromEntries(drawn.map(({ name, shape }) => [name, shape]));
   net.ends = drawn.slice();
+  net.values = drawn.filter(({ tokens }) => !tokens);
   for (const input of drawn.filter(({ tokens }) => tokens)) {
     const table = { type: 'embedding', inputDim: d.between(3, 9), outputDim: d.between(2, 6), ...(d.chance(0.6) && { maskZero: true }) };
     const { name } = net.add(table, [input]);
@@ -164,7 +181,7 @@ function finish(net, most) {
     const head = drawHead(d);
     const table = net.tables.find(({ outputDim }) => outputDim === end.shape.at(-1));
     const layers = table && !net.listed && head.activation === 'softmax' && d.chance(0.6)
-      ? [{ type: 'dense', units: table.inputDim, activation: 'softmax', tiedTo: table.name, ...(d.chance(0.5) && { useBias: false }) }]
+      ? [{ type: 'dense', units: table.inputDim, activation: 'softmax', tiedTo: table.name, useBias: false }]
       : headLayers(d, end.shape, head);
     for (const layer of layers) {
       end = net.add(layer, [end]);
@@ -205,8 +222,9 @@ function drawNet(seed, again) {
   for (let i = d.between(1, listed ? 6 : 7); i > 0; i--) {
     const end = d.pick(net.ends);
     if (listed) net.extend(end);
-    else if (d.chance(0.28)) net.residual(end);
-    else if (net.ends.length > 1 && d.chance(0.3)) net.join(...net.ends.slice(0, 2));
+    else if (d.chance(0.25)) net.residual(end);
+    else if (net.layers.length > 1 && d.chance(0.3)) net.again(net.last);
+    else if (net.ends.length > 1 && d.chance(0.35)) net.join(...net.ends.slice(0, 2));
     else if (net.layers.length && net.ends.length < 3 && d.chance(0.25) && net.extend(end) !== end) net.ends.push(end);
     else net.extend(end);
   }
