@@ -86,7 +86,7 @@ export const LOSSES = {
   hinge: 'mean of `max(1 − y · p, 0)`; y is −1 or 1, or 0 or 1', squaredHinge: 'mean of `max(1 − y · p, 0)²`',
   categoricalHinge: '`max(0, max((1 − y) · p) − Σ y · p + 1)`',
   binaryFocalCrossentropy: 'mean of `(1 − pₜ)^gamma` times the binary cross-entropy, pₜ the probability of what is wanted; applyClassBalancing: times alpha (1) or 1 − alpha (0)',
-  categoricalFocalCrossentropy: '`−Σ alpha · (1 − p)^gamma · y · log p`',
+  categoricalFocalCrossentropy: '`−Σ alpha · (1 − p)^gamma · y · log p`, from logits; Keras clips p to 1e-7 at least',
 };
 
 /** Of options of losses. @type {Record<string, string>} */

@@ -35,6 +35,8 @@ test('the code in README works, block by block', GUARD, () => {
       for (let i = 0; i < images.length; i++) images[i] = (i % 784) < 78 * labels[Math.floor(i / 784)] ? 200 : 20;
       const spec = { inputShape: [28, 28, 1], layers: [{ type: 'flatten' }, { type: 'dense', units: 10, activation: 'softmax' }] };
       Object.assign(globalThis, { images, labels, image: images.slice(0, 784), spec });
+      const [photo, size, price] = [3072, 2, 1].map((numbers) => new Float32Array(12 * numbers).fill(0.5));
+      Object.assign(globalThis, { photo, size, price, kind: Array(12).fill('hat'), one: photo.slice(0, 3072) });
     });
     for (const [i, code] of blocks.entries()) {
       await page.evaluate((path) => import(path), `/readme-${i}.js`).catch((error) => assert.fail(`${code}\n${error.message}`));
