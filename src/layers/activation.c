@@ -53,7 +53,7 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
   /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
   int apart = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_sole(b, l, 0));
-  if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x;
+  if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x, b->buffers[x].pending++;
   uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
   else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);

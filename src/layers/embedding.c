@@ -29,7 +29,7 @@ static void lookup_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static uint32_t embedding_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   ofs_cut(b, ofs_build_op(b, l, lookup_part, y, x, 0, 0), l->in.size, 0, 8.0 * l->weights[0].dims[1] + 16, 1);
-  if (l->n[0]) b->mask[l->index] = x;
+  if (l->n[0]) b->mask[l->index] = x, b->buffers[x].pending++; /* whoever has the mask reads it, to the end */
   return y;
 }
 
