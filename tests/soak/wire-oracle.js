@@ -160,7 +160,7 @@ export class WireOracle {
       check(JSON.stringify(payload.weights.map((/** @type {any} */ { shape }) => shape)) === JSON.stringify(facts.shapes), 'other weights');
     }
     if (type === 'GET_STATUS') this.#checkStatus(entry, payload);
-    if (MAKES.includes(type)) check(payload.inputs === FACTS[op.spec].inputs && payload.step === (op.step ?? 0), 'another model');
+    if (MAKES.includes(type)) check(payload.inputs[0].size === FACTS[op.spec].inputs && payload.step === (op.step ?? 0), 'another model');
     if (type === 'SAVE_CHECKPOINT') check(payload.bytes.length > 100 && Number.isSafeInteger(payload.step), 'no checkpoint');
   }
 
