@@ -106,13 +106,12 @@ const FACTS = [
   facts([[3]], [{ shape: [1], classes: 0, targets: 0, labels: null }]),
   facts([[2], [1]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }, { shape: [1], classes: 0, targets: 0, labels: null }]),
 ];
-const NAMES = ['input', 'b'];
 
 /** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data.js').DataFacts} */
 function facts(inputs, outputs) {
   const size = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b);
   return {
-    inputs: inputs.map((shape, i) => ({ name: NAMES[i], shape, size: size(shape), below: 0 })),
+    inputs: inputs.map((shape, i) => ({ name: ['input', 'b'][i], shape, size: size(shape), below: 0 })),
     outputs: outputs.map((output, i) => ({ name: ['a', 'c'][i], size: size(output.shape), ...output })),
     inputScale: 1, inputOffset: 0,
   };
