@@ -55,9 +55,9 @@ const shapes = [
     [dense(12, 'tanh'), { type: 'reshape', targetShape: [3, 4] }, dense(5, 'softmax')], { learningRate: 0.02 }),
   // 3 x 3 over channels in fours: Winograd's products
   net('conv2d of 3 x 3 over many channels', [11, 9, 8],
-    [conv(12, 3, { activation: 'relu', padding: 'same' }), conv(16, 3, { activation: 'tanh' }), flatten, dense(3, 'softmax')], { ...FAR, learningRate: 0.01 }),
-  net('conv2d of 3 x 3 over more channels than 64', [4, 5, 68],
-    [conv(72, 3, { activation: 'relu', padding: 'same' }), conv(8, 3, { activation: 'relu' }), flatten, dense(4, 'softmax')], { ...FAR, learningRate: 0.005, samples: 4 }),
+    [conv(12, 3, { activation: 'relu', padding: 'same' }), conv(16, 3, { activation: 'tanh' }), flatten, dense(3, 'softmax')], { ...FAR, learningRate: 0.01, samples: 4 }),
+  net('conv2d of 3 x 3 over more channels than 64', [3, 4, 68],
+    [conv(72, 3, { activation: 'relu', padding: 'same' }), conv(8, 3, { activation: 'relu' }), flatten, dense(4, 'softmax')], { ...FAR, learningRate: 0.001, samples: 2 }),
   net('rows of a map as targets', [5, 4, 2], [conv(3, 3, { padding: 'same' })],
     { y: 'rows', loss: 'meanSquaredError', learningRate: 0.01 }),
   net('reshape to a picture', [24],
@@ -70,7 +70,7 @@ const shapes = [
   net('the digit network, small', [12, 12, 1],
     [conv(8, 3, { activation: 'relu' }), { type: 'maxPooling2d', poolSize: 2 },
       conv(16, 3, { activation: 'relu' }), { type: 'averagePooling2d', poolSize: 2, strides: 1 }, flatten, dense(10, 'softmax')],
-    { samples: 32, bytes: true, inputScale: 1 / 255 }),
+    { samples: 9, bytes: true, inputScale: 1 / 255 }),
   net('wide enough for every tile and its rest', [37], [dense(67, 'relu'), dense(131, 'tanh'), dense(11, 'softmax')],
     { samples: 70 }),
 ];
@@ -86,7 +86,7 @@ const recurrent = RECURRENT.flatMap((type) => [
   net(`${type}, a class for every step`, [6, 3], [{ type, units: 7, returnSequences: true }, dense(4, 'softmax')], FAR),
   net(`${type}, a sequence as the prediction`, [5, 3], [dense(4, 'tanh'), { type, units: 2, returnSequences: true }], { y: 'rows', ...FAR }),
   net(`${type} without bias, one step`, [1, 6], [{ type, units: 9, useBias: false }, dense(3, 'softmax')], FAR),
-  net(`${type}, wide`, [2, 6], [{ type, units: 290 }, dense(3, 'softmax')], { samples: 37 }),
+  net(`${type}, wide`, [2, 6], [{ type, units: 290 }, dense(3, 'softmax')], { samples: 9 }),
   ...GATE_ACTIVATIONS.map((activation, i) => {
     const recurrentActivation = GATE_ACTIVATIONS[(3 * i + 5) % GATE_ACTIVATIONS.length];
     return net(`${type}, ${activation} with ${recurrentActivation}`, [4, 3],
