@@ -146,20 +146,30 @@ static void softmax_backward_f32(float *dx, const float *y, const float *dy, uin
 
 /* ---- sums, scaling, transposition ---- */
 
+/* a + v, and what rounding took from it, which the next sum gets back. */
+OFS_INLINE ofs_f4 add_compensated(ofs_f4 a, ofs_f4 v, ofs_f4 *lost) {
+  ofs_f4 y = v - *lost, sum = a + y;
+  *lost = (sum - a) - y;
+  return sum;
+}
+
 static void add_rows_f32(float *dst, const float *src, uint32_t rows, uint32_t cols) {
   uint32_t i = 0;
   for (; i + 8 <= cols; i += 8) {
-    ofs_f4 a = ofs_load4(dst + i), b = ofs_load4(dst + i + 4);
+    ofs_f4 a = ofs_load4(dst + i), b = ofs_load4(dst + i + 4), lost_a = ofs_splat4(0), lost_b = lost_a;
     const float *s = src + i;
-    for (uint32_t r = 0; r < rows; r++, s += cols) a += ofs_load4(s), b += ofs_load4(s + 4);
+    for (uint32_t r = 0; r < rows; r++, s += cols) {
+      a = add_compensated(a, ofs_load4(s), &lost_a);
+      b = add_compensated(b, ofs_load4(s + 4), &lost_b);
+    }
     ofs_store4(dst + i, a);
     ofs_store4(dst + i + 4, b);
   }
   for (; i < cols; i += 4) {
     uint32_t n = cols - i < 4 ? cols - i : 4;
-    ofs_f4 a = n == 4 ? ofs_load4(dst + i) : ofs_load_part(dst + i, n);
+    ofs_f4 a = n == 4 ? ofs_load4(dst + i) : ofs_load_part(dst + i, n), lost = ofs_splat4(0);
     const float *s = src + i;
-    for (uint32_t r = 0; r < rows; r++, s += cols) a += n == 4 ? ofs_load4(s) : ofs_load_part(s, n);
+    for (uint32_t r = 0; r < rows; r++, s += cols) a = add_compensated(a, n == 4 ? ofs_load4(s) : ofs_load_part(s, n), &lost);
     if (n == 4)
       ofs_store4(dst + i, a);
     else

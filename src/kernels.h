@@ -134,7 +134,9 @@ typedef struct ofs_kernels {
    * is. turned_panels: of the transposed src, so that column i of row j is src[i * lds + j]. */
   void (*panels)(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
   void (*turned_panels)(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols);
-  /* dst[n] += sum over rows of src (rows, cols), in the order of rows */
+  /* dst[n] += sum over rows of src (rows, cols), in the order of rows, with what rounding takes given to the next
+   * (Kahan 1965): y = v - lost, s = sum + y, lost = (s - sum) - y. Gradients of biases are such sums, and where as many
+   * +c as -c meet, as after an absolute error, nothing may be left: Adam divides by its size whatever is. */
   void (*add_rows)(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols);
   /* dst[i] = (((src[i] + src[stride + i]) + src[2 * stride + i]) + ...), `count` terms; dst may be src */
   void (*sum_partials)(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n);

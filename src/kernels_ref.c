@@ -154,8 +154,15 @@ static void turned_panels_ref(ofs_real *dst, size_t panel, const ofs_real *src, 
 }
 
 static void add_rows_ref(ofs_real *dst, const ofs_real *src, uint32_t rows, uint32_t cols) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t i = 0; i < cols; i++) dst[i] += src[r * cols + i];
+  for (size_t i = 0; i < cols; i++) {
+    ofs_real sum = dst[i], lost = 0;
+    for (size_t r = 0; r < rows; r++) {
+      ofs_real y = src[r * cols + i] - lost, next = sum + y;
+      lost = (next - sum) - y;
+      sum = next;
+    }
+    dst[i] = sum;
+  }
 }
 
 static void sum_partials_ref(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n) {
