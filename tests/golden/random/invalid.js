@@ -7,7 +7,7 @@ import { shapeOf } from './shapes.js';
 
 const JOINS = ['add', 'subtract', 'multiply', 'average', 'maximum', 'minimum'];
 
-const with_ = (spec, i, fields) => ({ ...spec, layers: spec.layers.map((layer, k) => (k === i ? { ...layer, ...fields } : layer)) });
+const changedAt = (spec, i, fields) => ({ ...spec, layers: spec.layers.map((layer, k) => (k === i ? { ...layer, ...fields } : layer)) });
 const dropped = (spec, i, field) => ({ ...spec, layers: spec.layers.map((layer, k) => (k === i ? Object.fromEntries(Object.entries(layer).filter(([name]) => name !== field)) : layer)) });
 
 /** Layers as the spec has them, with index, name and shapes of inputs. */
@@ -32,7 +32,7 @@ const has = (field) => ({ layer }) => layer[field] !== undefined;
 const is = (...types) => ({ layer }) => types.includes(layer.type);
 /** @param {string} field @param {any[]} values  none of which it takes */
 const bad = (field, values, suits = has(field)) =>
-  atLayer(suits, ({ i }, spec, d) => ({ spec: with_(spec, i, { [field]: d.pick(values) }), layer: i, field }));
+  atLayer(suits, ({ i }, spec, d) => ({ spec: changedAt(spec, i, { [field]: d.pick(values) }), layer: i, field }));
 
 const REQUIRED = {
   dense: 'units', conv1d: 'filters', conv2d: 'kernelSize', depthwiseConv2d: 'kernelSize', separableConv2d: 'filters', conv2dTranspose: 'filters', permute: 'dims',
@@ -45,12 +45,12 @@ const NUMBERS = [0, -1, 1.5, NaN, '3', null, [], true];
 export const CHANGES = {
   'a field that is not one': atLayer(() => true, ({ i }, spec, d) => {
     const field = d.pick(['unit', 'kernel_size', 'Activation', 'dilation', 'inputs', 'toString']);
-    return { spec: with_(spec, i, { [field]: 1 }), layer: i, field };
+    return { spec: changedAt(spec, i, { [field]: 1 }), layer: i, field };
   }),
   'a field of another layer': atLayer(is('flatten', 'add', 'layerNormalization', 'softmax'), ({ i }, spec) =>
-    ({ spec: with_(spec, i, { units: 4 }), layer: i, field: 'units' })),
+    ({ spec: changedAt(spec, i, { units: 4 }), layer: i, field: 'units' })),
   'a type that is not one': atLayer(() => true, ({ i }, spec, d) =>
-    ({ spec: with_(spec, i, { type: d.pick(['Dense', 'conv3d', '', 7, undefined]) }), layer: i, field: 'type' })),
+    ({ spec: changedAt(spec, i, { type: d.pick(['Dense', 'conv3d', '', 7, undefined]) }), layer: i, field: 'type' })),
   'a required field left out': atLayer(({ layer }) => layer.type in REQUIRED, ({ i, layer }, spec) =>
     ({ spec: dropped(spec, i, REQUIRED[layer.type]), layer: i, field: REQUIRED[layer.type] })),
   units: bad('units', NUMBERS),
@@ -72,26 +72,26 @@ export const CHANGES = {
   kernelRegularizer: bad('kernelRegularizer', ['l3', { l3: 1 }, { l2: -1 }, 0.01], is('dense', 'conv2d', 'gru')),
   kernelConstraint: bad('kernelConstraint', ['unitNorm', { maxNorm: -1 }, { max: 1 }, { axis: 9 }], is('dense', 'conv2d', 'gru')),
   'a window larger than what is there': atLayer(({ layer, read }) => is('conv2d', 'conv1d', 'depthwiseConv2d', 'separableConv2d')({ layer }) && read[0].length > 1, ({ i, read }, spec) =>
-    ({ spec: with_(spec, i, { kernelSize: read[0][0] + 1, padding: 'valid', dilationRate: 1 }), layer: i, field: 'kernelSize' })),
+    ({ spec: changedAt(spec, i, { kernelSize: read[0][0] + 1, padding: 'valid', dilationRate: 1 }), layer: i, field: 'kernelSize' })),
   'groups that do not divide': atLayer(is('conv1d', 'conv2d'), ({ i, read }, spec) =>
-    ({ spec: with_(spec, i, { groups: read[0].at(-1) + 1 }), layer: i, field: 'groups' })),
+    ({ spec: changedAt(spec, i, { groups: read[0].at(-1) + 1 }), layer: i, field: 'groups' })),
   'groups that do not divide channels': atLayer(is('groupNormalization'), ({ i, read }, spec) =>
-    ({ spec: with_(spec, i, { groups: read[0].at(-1) + 1 }), layer: i, field: 'groups' })),
+    ({ spec: changedAt(spec, i, { groups: read[0].at(-1) + 1 }), layer: i, field: 'groups' })),
   targetShape: atLayer(is('reshape'), ({ i, read }, spec, d) => {
     const cells = read[0].reduce((a, b) => a * b, 1);
-    return { spec: with_(spec, i, { targetShape: d.pick([[cells + 1], [cells, 2], [-1, -1], [0, cells], [-2], [-1, cells + 1]]) }), layer: i, field: 'targetShape' };
+    return { spec: changedAt(spec, i, { targetShape: d.pick([[cells + 1], [cells, 2], [-1, -1], [0, cells], [-2], [-1, cells + 1]]) }), layer: i, field: 'targetShape' };
   }),
   dims: atLayer(is('permute'), ({ i, layer }, spec, d) =>
-    ({ spec: with_(spec, i, { dims: d.pick([[...layer.dims, 1], layer.dims.map(() => 1), layer.dims.map((n) => n - 1), layer.dims.slice(1)].filter((dims) => dims.length !== 1 || dims[0] !== 1 || layer.dims.length > 1)) }), layer: i, field: 'dims' })),
-  cropping: atLayer(is('cropping2d'), ({ i, read }, spec) => ({ spec: with_(spec, i, { cropping: read[0][0] }), layer: i, field: 'cropping' })),
+    ({ spec: changedAt(spec, i, { dims: d.pick([[...layer.dims, 1], layer.dims.map(() => 1), layer.dims.map((n) => n - 1), layer.dims.slice(1)].filter((dims) => dims.length !== 1 || dims[0] !== 1 || layer.dims.length > 1)) }), layer: i, field: 'dims' })),
+  cropping: atLayer(is('cropping2d'), ({ i, read }, spec) => ({ spec: changedAt(spec, i, { cropping: read[0][0] }), layer: i, field: 'cropping' })),
   sequenceLength: atLayer(({ layer, read }) => layer.type === 'positionEmbedding' && read[0][0] > 1, ({ i, read }, spec) =>
-    ({ spec: with_(spec, i, { sequenceLength: read[0][0] - 1 }), layer: i, field: 'sequenceLength' })),
-  'a source that is not there': atLayer(() => true, ({ i }, spec) => ({ spec: with_(spec, i, { input: 'nowhere' }), layer: i, field: 'input' })),
-  'a source that comes later': atLayer(() => true, ({ i, name }, spec) => ({ spec: with_(spec, i, { name, input: name }), layer: i, field: 'input' })),
-  'no sources': atLayer(() => true, ({ i }, spec, d) => ({ spec: with_(spec, i, { input: d.pick([[], 3, null, ['']]) }), layer: i, field: 'input' })),
-  'one source for a join': atLayer(is(...JOINS, 'concatenate', 'dot'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: from[0] }), layer: i, field: 'input' })),
-  'two sources for one': atLayer(is('dense', 'flatten', 'lstm', 'conv2d'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: [from[0], from[0]] }), layer: i, field: 'input' })),
-  'three sources for a difference': atLayer(is('subtract', 'dot'), ({ i, from }, spec) => ({ spec: with_(spec, i, { input: [...from, from[0]] }), layer: i, field: 'input' })),
+    ({ spec: changedAt(spec, i, { sequenceLength: read[0][0] - 1 }), layer: i, field: 'sequenceLength' })),
+  'a source that is not there': atLayer(() => true, ({ i }, spec) => ({ spec: changedAt(spec, i, { input: 'nowhere' }), layer: i, field: 'input' })),
+  'a source that comes later': atLayer(() => true, ({ i, name }, spec) => ({ spec: changedAt(spec, i, { name, input: name }), layer: i, field: 'input' })),
+  'no sources': atLayer(() => true, ({ i }, spec, d) => ({ spec: changedAt(spec, i, { input: d.pick([[], 3, null, ['']]) }), layer: i, field: 'input' })),
+  'one source for a join': atLayer(is(...JOINS, 'concatenate', 'dot'), ({ i, from }, spec) => ({ spec: changedAt(spec, i, { input: from[0] }), layer: i, field: 'input' })),
+  'two sources for one': atLayer(is('dense', 'flatten', 'lstm', 'conv2d'), ({ i, from }, spec) => ({ spec: changedAt(spec, i, { input: [from[0], from[0]] }), layer: i, field: 'input' })),
+  'three sources for a difference': atLayer(is('subtract', 'dot'), ({ i, from }, spec) => ({ spec: changedAt(spec, i, { input: [...from, from[0]] }), layer: i, field: 'input' })),
   'a join of shapes that differ': atLayer(({ layer, read }) => JOINS.includes(layer.type) && read[0].join() === read.at(-1).join() && read[0].at(-1) > 1, ({ i, from, read }, spec) => {
     const other = { type: 'dense', name: 'other', units: read[0].at(-1) + 1, input: from[0] };
     const layers = withNames(spec);
@@ -103,16 +103,16 @@ export const CHANGES = {
     const [a, b] = [d.between(0, spec.layers.length - 1), d.between(0, spec.layers.length - 1)].sort((x, y) => x - y);
     if (a === b) return null;
     const { name } = places(spec)[a];
-    return { spec: with_(with_(spec, a, { name }), b, { name }), layer: b, field: 'name' };
+    return { spec: changedAt(changedAt(spec, a, { name }), b, { name }), layer: b, field: 'name' };
   },
-  'the name of an input': atLayer(() => true, ({ i }, spec) => ({ spec: with_(spec, i, { name: Object.keys(inputsOf(spec))[0] }), layer: i, field: 'name' })),
+  'the name of an input': atLayer(() => true, ({ i }, spec) => ({ spec: changedAt(spec, i, { name: Object.keys(inputsOf(spec))[0] }), layer: i, field: 'name' })),
   name: bad('name', [3, '', {}, []], () => true),
   'a layer that leads nowhere': (spec) => {
     const [from] = places(spec);
     const outputs = spec.outputs ?? [places(spec).at(-1).name];
     return { spec: { ...spec, outputs, layers: [...spec.layers, { type: 'flatten', name: 'lost', input: from.name }] }, layer: spec.layers.length, field: 'outputs' };
   },
-  tiedTo: atLayer(has('units'), ({ i }, spec, d) => ({ spec: with_(spec, i, { tiedTo: d.pick(['nowhere', 4]) }), layer: i, field: 'tiedTo' })),
+  tiedTo: atLayer(has('units'), ({ i }, spec, d) => ({ spec: changedAt(spec, i, { tiedTo: d.pick(['nowhere', 4]) }), layer: i, field: 'tiedTo' })),
   'tied to another shape': atLayer(({ layer, i }) => layer.type === 'dense' && !layer.tiedTo && i > 0, ({ i, layer, from, read }, spec) => {
     const owner = { type: 'dense', name: 'owner', units: layer.units + 1, input: from[0] };
     const layers = withNames(spec);
@@ -120,7 +120,7 @@ export const CHANGES = {
     layers.splice(i, 1, owner, { type: 'dense', name: 'back', units: read[0].at(-1) }, between);
     return { spec: { ...spec, layers }, layer: i + 2, field: 'tiedTo' };
   }),
-  'a bias beside the table of an embedding': atLayer(is('embedding'), ({ i, name, layer }, spec) => {
+  'a bias beside the table of an embedding': atLayer(is('embedding'), ({ name, layer }, spec) => {
     const layers = [...spec.layers, { type: 'dense', name: 'late', units: layer.inputDim, tiedTo: name, input: name }];
     return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'tiedTo' };
   }),
@@ -128,7 +128,7 @@ export const CHANGES = {
     const layers = [...spec.layers, { type: 'timeDistributed', name: 'late', layer: { type: 'batchNormalization' }, input: name }];
     return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'batchNormalization' };
   }),
-  'an embedding of what was computed': atLayer(is('dense'), ({ i, name }, spec) => {
+  'an embedding of what was computed': atLayer(is('dense'), ({ name }, spec) => {
     const layers = [...spec.layers, { type: 'embedding', name: 'late', inputDim: 4, outputDim: 2, input: name }];
     return { spec: { ...spec, layers, outputs: [...(spec.outputs ?? [places(spec).at(-1).name]), 'late'] }, layer: layers.length - 1, field: 'input' };
   }),

@@ -31,7 +31,7 @@ const elements = (shape) => shape.reduce((a, b) => a * b, 1);
 const act = ({ pick, chance }, share = 0.7) => (chance(share) ? { activation: pick(HIDDEN) } : {});
 const bias = ({ chance }) => (chance(0.2) ? { useBias: false } : {});
 /** One number, or one for each axis. */
-const spread = ({ chance, pick }, draw) => (chance(0.5) ? draw() : [draw(), draw()]);
+const spread = ({ chance }, draw) => (chance(0.5) ? draw() : [draw(), draw()]);
 const strided = (d, sizes) => {
   const more = {};
   if (d.chance(0.35)) more.strides = sizes === 2 ? spread(d, () => d.between(1, 3)) : d.between(1, 3);
