@@ -33,8 +33,9 @@ static phase phase_of(uint32_t at, uint32_t n, uint32_t s, uint32_t d, uint32_t 
   uint32_t a = s, b = d, t = 0;
   while (b) a %= b, t = a, a = b, b = t;
   phase p = {.count = (n - at - 1) / s + 1, .step = s / a, .gap = d / a};
-  for (t = 0; t < k && ((int64_t)at + before - (int64_t)t * d) % s; t++) continue;
-  if (t == k) return p;
+  uint32_t most = ofs_min(k, p.step); /* from there on it begins again */
+  for (t = 0; t < most && ((int64_t)at + before - (int64_t)t * d) % s; t++) continue;
+  if (t == most) return p;
   p.tap0 = t;
   p.taps = (k - 1 - t) / p.step + 1;
   p.first = ((int64_t)at + before - (int64_t)t * d) / s - (int64_t)(p.taps - 1) * p.gap;
