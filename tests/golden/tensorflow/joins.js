@@ -42,7 +42,7 @@ const concatenate = (_, { axis = -1 }, { inputs }) => tf.concat(inputs, axisOf(a
 export function maskOfJoin({ type, axis = -1 }, inputs, masks) {
   if (type === 'dot' || masks.every((mask) => !mask)) return null;
   if (type !== 'concatenate') return masks.includes(null) ? null : masks.reduce((a, b) => tf.maximum(a, b));
-  const parts = inputs.map((x, i) => (masks[i] ? tf.cast(wide(masks[i], x), 'float32') : tf.onesLike(x)));
+  const parts = inputs.map((x, i) => (masks[i] ? tf.cast(wide(masks[i], x), 'float32') : tf.ones(x.shape)));
   return tf.max(tf.concat(parts, axisOf(axis, inputs[0])), -1);
 }
 
