@@ -177,6 +177,8 @@ export const PROBLEMS = {
 };
 /** Of which threads have something to do. */
 export const isShared = (/** @type {string} */ problem) => problem.startsWith('shared');
+/** Of which they have nothing to do; of 'image' they may. */
+export const isSmall = (/** @type {string} */ problem) => !isShared(problem) && problem !== 'image';
 
 /**
  * What a problem is trained with: each deterministic variant, and those with threads on as many as may tell.
