@@ -95,7 +95,7 @@ const nameAt = ({ inputs, layers }, place) => (place < 0 ? inputs[-1 - place] : 
 export function readLayer(schema, layer, place, names) {
   const part = readPart(schema, layer, `layer ${place}`, ({ name, input, tiedTo, ...fields }, where) => {
     const of = (/** @type {any} */ each) => placeOf(each, names, place, `${where}input`);
-    if (input !== undefined) fields.input = Array.isArray(input) ? Array.from(input, of) : [of(input)];
+    if (input !== undefined) fields.input = Array.isArray(input) && input.length <= schema.constants.MAX_LAYERS ? Array.from(input, of) : [of(input)];
     if (tiedTo !== undefined) fields.tiedTo = placeOf(tiedTo, { ...names, inputs: [] }, place, `${where}tiedTo`);
     return fields;
   });
@@ -139,7 +139,7 @@ export function describeLayer(schema, { record, values, inner }, names, place = 
  */
 export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) {
   const record = recordOf(schema, 'result');
-  if (outputs !== undefined && !(Array.isArray(outputs) && outputs.length)) {
+  if (outputs !== undefined && !(Array.isArray(outputs) && outputs.length && outputs.length <= schema.constants.MAX_LAYERS)) {
     refuse(`outputs is ${show(outputs)}, expected an array of names of layers, or of { name, loss, lossWeight }`);
   }
   const given = outputs ? Array.from(outputs, (each, i) => (isPlain(each) ? each : { name: each })) : [{ name: layers[layers.length - 1] }];
