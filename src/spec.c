@@ -49,7 +49,7 @@ static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
   if (r->count[f->id]) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_TWICE, 2, 1, 1);
   if (count < f->least || count > f->most || (f->spread && count > 1 && count < f->most))
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
-  if (count > OFS_RECORD_VALUES - in->used || (f->spread && f->most > OFS_RECORD_VALUES - in->used))
+  if ((f->spread ? f->most : count) > OFS_RECORD_VALUES - in->used)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
   r->v[f->id] = in->values + in->used;
   for (uint32_t i = 0; i < count; i++) {

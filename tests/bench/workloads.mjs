@@ -48,7 +48,7 @@ const adam = { type: 'adam', learningRate: 0.001 };
  * @property {number} [share]
  * @property {number} [ms]
  * @property {number} [below]  x are indices below this
- * @property {{ inputShape: number[], layers: { type: string, [field: string]: any }[], optimizer: { type: string, learningRate: number }, seed: number, inputScale?: number }} spec
+ * @property {{ inputShape: number[], layers: any[], optimizer: any, seed: number, inputScale?: number }} spec
  */
 
 /** @type {Workload[]} */

@@ -535,7 +535,43 @@ static void test_most_layers(void) {
   }
 }
 
+/* A record with as many values as one may have: a field more, or a default that is filled in, finds no room. */
+static void test_full_record(void) {
+  static writer w;
+  static double list[1024];
+  for (int i = 0; i < 1024; i++) list[i] = 1;
+  for (uint16_t inputs = 2; inputs <= 3; inputs++) {
+    w.n = 0;
+    writer_record(&w, OFS_MODEL);
+    FIELD(&w, OFS_MODEL_INPUT_SHAPE, 1024);
+    writer_record(&w, OFS_SGD), writer_record(&w, OFS_NORMALIZATION);
+    writer_values(&w, OFS_NORMALIZATION_MEAN, 1024, list), writer_values(&w, OFS_NORMALIZATION_VARIANCE, 1024, list);
+    writer_values(&w, OFS_LAYER_INPUT, inputs, list);
+    if (inputs == 2) refused(&w, 0, OFS_LAYER_TRAINABLE, OFS_WHY_COUNT, 1, 1, 1, "a default without room");
+    else refused(&w, 0, OFS_LAYER_INPUT, OFS_WHY_COUNT, inputs, 1, 16, "a field without room");
+  }
+}
+
+static void test_initializer(void) {
+  static writer w;
+  head(&w, 1, 4, 0, 0);
+  dense(&w, 3, OFS_ACT_LINEAR);
+  FIELD(&w, OFS_DENSE_KERNEL_INIT, OFS_INIT_RANDOM_NORMAL, 0.5, 0.25);
+  accepted(&w, "an initializer with its numbers");
+}
+
+/* A wrapper at the end wraps nothing. */
+static void test_wrapper_alone(void) {
+  static writer w;
+  head(&w, 2, 4, 3, 0);
+  writer_record(&w, OFS_TIME_DISTRIBUTED);
+  refused(&w, 0, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS, "a wrapper of nothing");
+}
+
 int main(void) {
+  test_full_record();
+  test_wrapper_alone();
+  test_initializer();
   test_truncated(whole), test_truncated(graph);
   test_flipped(whole), test_flipped(graph);
   test_random_bytes();

@@ -17,7 +17,7 @@ const BUILD = `${ROOT}build-coverage`;
 const RAW = `${BUILD}/raw`;
 const PARSERS = ['src/spec.c', ...['spec', 'schema', 'fields', 'graph', 'dialect', 'protocol', 'checkpoint'].map((name) => `worker/${name}.js`)];
 const PARSER_TESTS = {
-  c: ['test_spec'],
+  c: ['test_spec', 'test_spec_fields', 'test_spec_graphs'],
   js: ['spec', 'graph-spec', 'graph-data', 'dialect', 'protocol', 'resume', 'hostile', 'hostile-checkpoint'],
 };
 const TEST_MS = 180_000; // of one test
