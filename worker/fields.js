@@ -58,7 +58,8 @@ function readValue(schema, field, value, where) {
   if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
   if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
   if (isSides(field) && Array.isArray(value)) {
-    const sides = value.length === 2 && value.every((side) => !Array.isArray(side) || side.length === 2) ? value.flatMap((side) => (Array.isArray(side) ? side : [side, side])) : [];
+    const pairs = value.length === 2 ? Array.from(value, (side) => (Array.isArray(side) ? side : [side, side])) : [];
+    const sides = pairs.every(({ length }) => length === 2) ? pairs.flatMap((pair) => [pair[0], pair[1]]) : [];
     return sides.length === 4 && sides.every(isNumber) ? sides : bad();
   }
   const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
@@ -103,7 +104,7 @@ function readPair({ name, enumeration }, value, where) {
 const MOST_AXES = 6; // of a weight
 
 /** @param {unknown} value  axes of which each is the next */
-const isRun = (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_AXES && value.every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
+const isRun = (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_AXES && Array.from(value).every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
 
 /** @param {string[]} keys @param {number[]} numbers @returns {Record<string, number>} */
 const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, numbers[i]]));

@@ -57,7 +57,7 @@ export function nameLayers(layers, inputs) {
   /** @type {Map<string, number>} */
   const seen = new Map();
   return layers.map((layer, i) => {
-    const type = layer?.type;
+    const type = typeof layer?.type === 'string' ? layer.type : ''; // what it is instead is refused when it is read
     let count = seen.get(type) ?? 0;
     seen.set(type, count + 1);
     if (layer?.name !== undefined) return layer.name;
@@ -171,7 +171,7 @@ function readLoss(schema, record, loss, where) {
   const { type, ...options } = loss;
   const takes = [...valuesOf(schema, type).keys()];
   const fields = record.fields.filter(({ name }) => takes.includes(name));
-  return { loss: type, ...readFields(schema, fields, options, `${where}loss (${type}): `) };
+  return { loss: type, ...readFields(schema, fields, options, `${where}loss (${typeof type === 'string' ? type : show(type)}): `) };
 }
 
 /** A loss as a spec has it. @param {Schema} schema @param {Part} part @param {string} type  the loss, where none was given */
