@@ -159,7 +159,7 @@ const BAD = [
   ['outputs that are all holes', { layers: [A], outputs: Object.assign([], { length: 2 ** 30 }) }, /outputs is \[.* in all\], expected an array of names/],
   ['inputs that are all holes', { layers: [{ ...A, input: Object.assign([], { length: 2 ** 30 }) }] }, /layer 0 \(dense\): input/],
   ['sides that are all holes', { layers: [{ type: 'zeroPadding2d', padding: [Object.assign([], { length: 2 ** 30 }), 1] }] }, /padding is/],
-  ['a loss whose type is a number', { layers: [A], loss: { type: 5, delta: 1 } }, /loss \(5\): unknown field 'delta'/],
+  ['a loss whose type is a number', { layers: [A], outputs: [{ name: 'a', loss: { type: 5, delta: 1 } }] }, /output 'a': loss \(5\): unknown field 'delta'/],
   ['tied to another shape', { layers: [A, { type: 'dense', units: 3, tiedTo: 'a' }] }, /layer 1 \(dense\): tiedTo is layer 0, expected one of the same type/],
   ['nothing wrapped', { layers: [{ type: 'timeDistributed' }] }, /layer 0 \(timeDistributed\): layer is undefined, expected an object/],
   ['a name within', { layers: [{ type: 'timeDistributed', layer: A }] }, /layer 0 \(timeDistributed\): layer \(dense\): unknown field 'name'/],
