@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { WITHOUT_RELAXED } from '../wasm-build/toolchain.mjs';
-import { whyNoRelaxed } from '../worker/engine.js';
+import { whyNoRelaxed } from '../worker/host/engine.js';
 
 const FILE = new URL('../wasm-build/dist/offstage.relaxed.wasm', import.meta.url);
 

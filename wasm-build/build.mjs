@@ -1,4 +1,4 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and kept.js beside them. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and kept.js and spec.d.ts beside them. `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
@@ -15,6 +15,7 @@ import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
 import { withLinkedData } from './sections.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs';
+import { schemaOf, typesOf } from './spec-types.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
 import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
 
@@ -105,7 +106,7 @@ async function bundleKept() {
   const { version } = JSON.parse(readFileSync(`${idb}package.json`, 'utf8'));
   const banner = `/*! idb ${version}\n\n${readFileSync(`${idb}LICENSE`, 'utf8').trim()} */`;
   const { outputFiles: [{ contents }] } = await bundle({
-    entryPoints: [`${ROOT}worker/kept.js`], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
+    entryPoints: [`${ROOT}worker/storage/kept.js`], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
     banner: { js: banner },
   });
   const file = `${DIST}kept.js`;
@@ -134,6 +135,7 @@ export async function build() {
     const bytes = readFileSync(file);
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
+  writeFileSync(`${DIST}spec.d.ts`, typesOf(await schemaOf()));
   await bundleKept();
 }
 

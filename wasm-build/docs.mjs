@@ -1,25 +1,14 @@
-/* docs.mjs: `npm run docs`: writes docs/layers.md, and the types of a spec, from the schema that the wasm carries, so that no range, default or
+/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no range, default or
  * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is an error, and so is a
  * text that no name has. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { readSchema } from '../worker/schema.js';
 import * as text from './docs-text.mjs';
 import { ROOT } from './lists.mjs';
-import { typesOf } from './spec-types.mjs';
+import { schemaOf } from './spec-types.mjs';
 
 const PAGE = `${ROOT}docs/layers.md`;
-const WASM = `${ROOT}wasm-build/dist/offstage.base.wasm`;
-
-/** The schema of the wasm that was built. @returns {Promise<import('../worker/schema.js').Schema>} */
-export async function schemaOf() {
-  const { instance } = await WebAssembly.instantiate(readFileSync(WASM));
-  const { memory, schema, schema_fields: table } = /** @type {any} */ (instance.exports);
-  const bytes = new Uint8Array(memory.buffer, schema());
-  const words = new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
-  return readSchema(words, new DataView(memory.buffer, table()));
-}
 
 /** What of the texts was used. @type {Set<string>} */
 const used = new Set();
@@ -42,8 +31,8 @@ const row = (cells) => `| ${cells.join(' | ')} |`;
 /** @param {string[]} head @param {string[][]} rows */
 const tableOf = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.map(row), ''];
 
-/** @typedef {import('../worker/schema.js').Field} Field */
-/** @typedef {import('../worker/schema.js').Schema} Schema */
+/** @typedef {import('../worker/spec/schema.js').Field} Field */
+/** @typedef {import('../worker/spec/schema.js').Schema} Schema */
 
 /** What a field takes. @param {Schema} schema @param {Field} field */
 function takes(schema, { kind, enumeration, least, most, spread, low, high }) {
@@ -152,5 +141,4 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await build();
   const schema = await schemaOf();
   writeFileSync(PAGE, pageOf(schema));
-  writeFileSync(`${ROOT}web/spec.d.ts`, typesOf(schema));
 }

@@ -1,11 +1,26 @@
 /* spec-types.mjs: the types of a spec, for an app's editor, from the schema that the wasm carries: a union over `type`, so
- * that a layer's own fields are completed and all others refused. `npm run docs` writes them to web/spec.d.ts, which no
- * page loads. */
+ * that a layer's own fields are completed and all others refused. The build writes them to wasm-build/dist/spec.d.ts,
+ * which no page loads. */
 
-/** @typedef {import('../worker/schema.js').Field} Field */
-/** @typedef {import('../worker/schema.js').Schema} Schema */
+import { readFileSync } from 'node:fs';
+import { readSchema } from '../worker/spec/schema.js';
+import { ROOT } from './lists.mjs';
 
-const HEAD = `/* spec.d.ts: the types of a spec. Written by npm run docs from the core's schema. */
+/** @typedef {import('../worker/spec/schema.js').Field} Field */
+/** @typedef {import('../worker/spec/schema.js').Schema} Schema */
+
+const WASM = `${ROOT}wasm-build/dist/offstage.base.wasm`;
+
+/** The schema of the wasm that was built. @returns {Promise<import('../worker/spec/schema.js').Schema>} */
+export async function schemaOf() {
+  const { instance } = await WebAssembly.instantiate(readFileSync(WASM));
+  const { memory, schema, schema_fields: table } = /** @type {any} */ (instance.exports);
+  const bytes = new Uint8Array(memory.buffer, schema());
+  const words = new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
+  return readSchema(words, new DataView(memory.buffer, table()));
+}
+
+const HEAD = `/* spec.d.ts: the types of a spec. Written by the build from the core's schema. */
 
 export type Regularizer = 'l1' | 'l2' | 'l1l2' | { l1?: number; l2?: number };
 export type Constraint = 'maxNorm' | { maxNorm?: number; axis?: number | readonly number[] };

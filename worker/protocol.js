@@ -27,7 +27,7 @@
  * them: TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where the runtime
  * says notices: true. dialect.js adds the bare form. */
 
-import { OffstageError, isRecord, oneOf, show } from './errors.js';
+import { OffstageError, isRecord, oneOf, show } from './host/errors.js';
 
 export const VERSION = 1;
 
@@ -70,7 +70,7 @@ const TYPES = Object.keys(REPLIES);
 /**
  * How the session is to run; beside the spec in INIT_TRAINING's payload, as `runtime`.
  * @typedef {object} Runtime
- * @property {import('./module.js').Variant} [variant]  default: the fastest that the engine has; else forced
+ * @property {import('./host/module.js').Variant} [variant]  default: the fastest that the engine has; else forced
  * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
  * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
  * @property {string} [assets]        base URL of worker/ and wasm-build/
@@ -85,12 +85,12 @@ const TYPES = Object.keys(REPLIES);
  * log: for who wants to read along. warning: something went wrong that training survives. gap: training stood still for
  * `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string, time: number } |
- *   { kind: 'warning', code: import('./keeper.js').Warning | 'NON_FINITE', message: string } |
+ *   { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE', message: string } |
  *   { kind: 'gap', ms: number, at: number } |
  *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string, reason: string | null }} Notice
  */
-/** What the session is doing. @typedef {import('./status.js').Stage | 'done'} Stage */
-/** @typedef {{ stage: Stage, stageSeconds: Record<import('./status.js').Stage, number> }} Told */
+/** What the session is doing. @typedef {import('./trainer/stages.js').Stage | 'done'} Stage */
+/** @typedef {{ stage: Stage, stageSeconds: Record<import('./trainer/stages.js').Stage, number> }} Told */
 /**
  * INIT_TRAINING.
  * @typedef {object} Spec
@@ -114,8 +114,8 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {object} ModelReady
  * @property {BuiltLayer[]} layers       every field, defaults filled in
  * @property {number[] | Record<string, number[]>} inputShape  as in the spec
- * @property {import('./data.js').InputFacts[]} inputs
- * @property {(import('./data.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
+ * @property {import('./data/samples.js').InputFacts[]} inputs
+ * @property {(import('./data/samples.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
  * @property {number[]} outputShape      of the first output, like classes and targets
  * @property {number} classes            0: no classifier; 2 for one sigmoid unit
  * @property {number} targets            class indices a sample where y is integer; 0: y is rows only
@@ -130,7 +130,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} inputScale
  * @property {number} inputOffset
  * @property {number} seed
- * @property {import('./module.js').Variant} variant
+ * @property {import('./host/module.js').Variant} variant
  * @property {number} threads
  * @property {number} memoryBytes
  * @property {number} step
@@ -144,7 +144,7 @@ const TYPES = Object.keys(REPLIES);
  */
 /**
  * @typedef {object} RunToResume
- * @property {import('./settings.js').RunSettings} settings
+ * @property {import('./trainer/run/settings.js').RunSettings} settings
  * @property {number} samples
  * @property {number} epoch              from 1; 0: none had begun
  * @property {number} batch              complete ones of it
@@ -159,7 +159,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {number} startedAt          ms since 1970
  * @property {number | null} endedAt
  * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it was under way
- * @property {import('./settings.js').RunSettings} options
+ * @property {import('./trainer/run/settings.js').RunSettings} options
  * @property {EpochResult | null} metrics of the last complete epoch
  * @property {number} steps
  */
@@ -174,7 +174,7 @@ const TYPES = Object.keys(REPLIES);
 /**
  * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024 uploads wait for a
  * request that names them.
- * @typedef {{ upload: number, dtype: import('./data.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
+ * @typedef {{ upload: number, dtype: import('./data/samples.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
  *   UploadPayload
  */
 /**
@@ -182,7 +182,7 @@ const TYPES = Object.keys(REPLIES);
  * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
  */
 /**
- * x, y and sampleWeight of a request: data as data.js reads it, or an upload, which is freed with the request. Of several
+ * x, y and sampleWeight of a request: data as data/samples.js reads it, or an upload, which is freed with the request. Of several
  * inputs or outputs an upload has rows, one behind the other; indices: a bit for each output that y has in class indices.
  * @typedef {any | { upload: number, indices?: number }} DataPayload
  */
@@ -205,7 +205,7 @@ const TYPES = Object.keys(REPLIES);
  *                                       the weights that it began with and at half the learning rate, 20 times at most
  * @property {boolean} [otherData]       false; resume although the data are others, with the epoch begun anew
  * @property {number} [snapshotMs]       TRAINING_SNAPSHOT so often at most, and one before TRAINING_COMPLETE
- * @property {import('./settings.js').Persist} [persist]  keep checkpoints on storage
+ * @property {import('./trainer/run/settings.js').Persist} [persist]  keep checkpoints on storage
  */
 /**
  * @typedef {object} ProgressRecord

@@ -1,46 +1,46 @@
 /* worker.js: the entry of a Web Worker and of a Node worker thread.
  *
  * The message handler is there when the module has been evaluated, without any await: messages that come
- * earlier wait in the port's queue, and none is lost. Everything else is session.js's. All files of the
+ * earlier wait in the port's queue, and none is lost. Everything else is trainer/session.js's. All files of the
  * session are named here, so that a browser asks for them at once and not level by level. */
 
-import './asset.js';
-import './answers.js';
-import './arrays.js';
-import './building.js';
-import './checkpoint.js';
-import './core.js';
-import './crc32.js';
-import './data.js';
-import './desk.js';
-import './dialect.js';
-import { nodeBuiltin } from './engine.js';
-import { OffstageError, errorToWire, trapError } from './errors.js';
-import './fields.js';
-import './graph.js';
-import './holding.js';
-import './later.js';
-import './measures.js';
-import './memory.js';
-import './model.js';
-import './module.js';
+import './data/arrays.js';
+import './data/samples.js';
+import './host/asset.js';
+import { createHost } from './host/clock.js';
+import './host/crc32.js';
+import { nodeBuiltin } from './host/engine.js';
+import { OffstageError, errorToWire, trapError } from './host/errors.js';
+import './host/memory.js';
+import './host/module.js';
+import './host/parts.js';
+import './host/pump.js';
+import './host/requests.js';
+import './host/threads.js';
 import { VERSION } from './protocol.js';
-import './pump.js';
-import './refusal.js';
-import './rollback.js';
-import './run.js';
-import './saving.js';
-import './schema.js';
-import { createSession } from './session.js';
-import './settings.js';
-import './spec.js';
-import './state.js';
-import './status.js';
-import './store.js';
-import './threads.js';
-import './training.js';
-import './weights.js';
-import { createHost } from './yield.js';
+import './spec/fields.js';
+import './spec/graph.js';
+import './spec/refusal.js';
+import './spec/schema.js';
+import './spec/spec.js';
+import './storage/name-lock.js';
+import './trainer/answers.js';
+import './trainer/building.js';
+import './trainer/checkpoint.js';
+import './trainer/core.js';
+import './trainer/datasets.js';
+import './trainer/dialect.js';
+import './trainer/model.js';
+import './trainer/run/checkpoint-schedule.js';
+import './trainer/run/lifecycle.js';
+import './trainer/run/loop.js';
+import './trainer/run/measures.js';
+import './trainer/run/rollback.js';
+import './trainer/run/settings.js';
+import { createSession } from './trainer/session.js';
+import './trainer/snapshot.js';
+import './trainer/stages.js';
+import './trainer/weights.js';
 
 const threads = nodeBuiltin('node:worker_threads');
 const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);

@@ -2,7 +2,7 @@
  *
  * Most derivatives follow from the output alone, so the activation overwrites its input; some need
  * the input again and keep it. The last activation is left out where the loss takes logits. */
-#include "layers.h"
+#include "layers/layers.h"
 
 int ofs_act_fuses(uint32_t act) { return !OFS_ACT_OF_INPUT(act) && act != OFS_ACT_SOFTMAX; }
 

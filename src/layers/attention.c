@@ -7,7 +7,7 @@
  * Parts are blocks of queries (or of keys) of one head and sample. Under a causal mask alone, blocks of BLOCK keys that no
  * query of a block sees are left out. Masks of the inputs: Keras 3's, a query sees a key where both count; one that sees
  * none attends to all alike, whatever they are. */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* Keys that are turned at a time, and how much of their length: both lie on the stack. */
 #define BLOCK 32u

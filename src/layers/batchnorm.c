@@ -5,7 +5,7 @@
  * positions, each with a mean and the sum of squares about it, put together in order and in double. They go to the
  * gradient in the places of the moving statistics, which the update moves. Elsewhere the moving statistics are used.
  * Where there is a mask only positions that count make up the statistics, but all are normalized by them, as in Keras. */
-#include "layers.h"
+#include "layers/layers.h"
 
 #define ROWS 128u
 

@@ -4,7 +4,7 @@
  * groups of one channel by depthwise ones; all else by the sliding one. conv1d is a conv2d of height 1, depthwiseConv2d one
  * with a group for each channel, separableConv2d two layers, of 1 x 1 with strides likewise: a slice of the image, then
  * the dense one. conv2dTranspose is a convolution the other way round: its output is that one's input. */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* What a layer's record is one of. */
 enum { WHOLE, DEPTHWISE, POINTWISE };

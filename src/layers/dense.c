@@ -5,7 +5,7 @@
  * Forward and dx are cut into tiles of output rows and columns, dW into tiles of W. A reduction longer than
  * one part allows becomes several operations (forward, dx: in the order of k, so the sums are those of one)
  * or chunks of samples whose partial sums are added in order (dW). */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* The longest stretch of k in one operation: a tile of 4 x 16 is then a part. */
 #define LONGEST_K 32768u

@@ -4,7 +4,7 @@
  *
  * Parts are output rows forward, input rows backward; the weight gradient is made from chunks of output rows, whose partial
  * sums, small beside the images, are added in order. The image is read as it is: no padded copy. */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* The most chunks, so that their sums stay few; what a product takes here beside one of a matrix product: it is memory that
  * counts. */

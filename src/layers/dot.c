@@ -1,6 +1,6 @@
 /* dot.c: products of two tensors of a sample over one axis of each: c_ij = sum_k a_ik b_jk, where normalize a and b divided
  * by their lengths along k first (Keras: by the root of at least 1e-14, the square of its epsilon). */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* What an axis of the product is far apart in a, in b and in c; sizes. */
 enum { I, J, K, AXES };

@@ -4,7 +4,7 @@
  *     dropout           an element is zeroed with probability `rate`, else scaled by 1 / (1 - rate) (Srivastava et al. 2014)
  *     spatialDropout2d  the same of whole channels of a sample (Tompson et al. 2015)
  *     gaussianNoise     y = x + stddev z, z normal */
-#include "layers.h"
+#include "layers/layers.h"
 
 static ofs_status random_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   _Static_assert(OFS_SPATIAL_DROPOUT_RATE == OFS_DROPOUT_RATE && OFS_NOISE_STDDEV == OFS_DROPOUT_RATE, "one field");

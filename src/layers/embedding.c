@@ -2,7 +2,7 @@
  *
  * Indices are a model's input as it came, checked there: graph.c sees that nothing else feeds an embedding. Gradients of
  * a table are cut by its rows: a part adds up its rows' shares, samples in order, so that no two parts meet. */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* ---- embedding ---- */
 

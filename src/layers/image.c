@@ -3,7 +3,7 @@
  * A small image (oh, ow, c) lies in a big one (h, w, c): its pixel (i, j) at (i sh + top, j sw + left). To embed it there,
  * zeros around and between, or to extract it is each the other's gradient: a padded image, a cropped one, every second
  * pixel. Upsampling is a sum along each axis, of one or two pixels, whose weights its gradient uses once more. */
-#include "layers.h"
+#include "layers/layers.h"
 
 static void embed_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;

@@ -3,7 +3,7 @@
  * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
  * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
  * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
-#include "view.h"
+#include "layers/view.h"
 
 /* ---- two at a time ---- */
 

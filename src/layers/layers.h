@@ -2,7 +2,7 @@
 #ifndef OFS_LAYERS_H
 #define OFS_LAYERS_H
 
-#include "../internal.h"
+#include "program/internal.h"
 
 extern const ofs_layer_kind ofs_dense_kind, ofs_conv2d_kind, ofs_pool2d_kind, ofs_flatten_kind, ofs_reshape_kind,
     ofs_join_kind, ofs_concatenate_kind, ofs_dot_kind, ofs_repeat_vector_kind, ofs_permute_kind,

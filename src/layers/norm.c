@@ -3,7 +3,7 @@
  * Layer normalization is over the last axis (a set is a position, one run), group normalization over all positions and
  * the channels of a group (a set has a run for each position). gamma and beta are those of the channels. One pass
  * backward gives dx and, over chunks of sets, dgamma and dbeta, which are added up in order. */
-#include "layers.h"
+#include "layers/layers.h"
 
 _Static_assert(OFS_LAYER_NORMALIZATION_EPSILON == OFS_BATCH_NORMALIZATION_EPSILON &&
                    OFS_LAYER_NORMALIZATION_CENTER == OFS_GROUP_NORMALIZATION_CENTER &&

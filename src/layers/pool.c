@@ -1,7 +1,7 @@
 /* pool.c: max and average pools, over an image (H, W, C), a sequence (W, C), which is an image of height 1, or all of
  * either. Cut into output rows forward and input rows backward, so that parts never write the same cell even where windows
  * overlap. The average of all of a masked sequence is that of its valid steps: a product with 1 / their number. */
-#include "layers.h"
+#include "layers/layers.h"
 
 enum { LARGEST }; /* l->n: 1 of a max pool */
 

@@ -1,7 +1,7 @@
 /* prelu.c: y = x where x > 0, else alpha x (He et al. 2015); alpha has the input's shape, with 1 for the shared axes.
  *
  *     dx = dy where x > 0, alpha dy where x < 0, 0 at 0 (as Keras has it)     dalpha = sum of x dy where x < 0 */
-#include "view.h"
+#include "layers/view.h"
 
 static ofs_status prelu_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   uint32_t dims[OFS_MAX_RANK];

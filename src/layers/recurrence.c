@@ -3,7 +3,7 @@
  * A part is a block of samples, or of some of their units (a wave then is one step, because the next needs all
  * units). A step that is masked carries its states on, and their gradients back; its gates have none. Cells run over the
  * rows between two masked ones, so that no kernel knows of masks. */
-#include "recurrent.h"
+#include "layers/recurrent.h"
 
 /* A part: samples [from, from + rows), units [unit, unit + n), steps [first, last) in the order of time. */
 typedef struct stretch {

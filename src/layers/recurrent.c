@@ -13,7 +13,7 @@
  *
  * Gates lie i, f, c, o and z, r, h, as in Keras. Where a mask is 0, a step's states are those of the step before
  * (keras/src/backend: rnn), and so is what it puts out; in a bidirectional layer that is 0. */
-#include "recurrent.h"
+#include "layers/recurrent.h"
 
 /* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
  * samples to share; 16 and 32 are no faster (50 steps of 64 units 6.1 ms of 6.1, of 512 units 343 ms of 339). */

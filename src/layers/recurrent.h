@@ -2,7 +2,7 @@
 #ifndef OFS_RECURRENT_H
 #define OFS_RECURRENT_H
 
-#include "layers.h"
+#include "layers/layers.h"
 
 /* A recurrent layer's own numbers, in l->n: whether it goes through time from the end, whether its sequence comes out
  * the other way round than it was computed, whether gru's reset comes before the product. */

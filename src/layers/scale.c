@@ -1,6 +1,6 @@
 /* scale.c: y = (x - mean) * scale + offset: rescaling, with numbers of the spec, and normalization, which has a mean and a
  * scale 1 / max(sqrt(variance), 1e-7) for each number of the last axis, given and never trained (as Keras has them). */
-#include "layers.h"
+#include "layers/layers.h"
 
 #define LEAST_DEVIATION 1e-7
 

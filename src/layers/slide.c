@@ -6,7 +6,7 @@
  *     dW  the same product turned round, over chunks of output rows whose partial sums are added in order
  *     dx  the same sliding product over dy, padded, with W flipped and transposed: one for each phase of the strides, with
  *         the taps that meet it, which writes every stride-th pixel */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose tiles are many, so that
  * the partial sums of a chunk never take much memory; and the most pixels of one. */

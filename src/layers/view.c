@@ -1,5 +1,5 @@
 /* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector and permute. */
-#include "view.h"
+#include "layers/view.h"
 
 ofs_view ofs_view_of(const ofs_shape *in, const ofs_shape *out, int mask) {
   ofs_view v = {.rank = out->rank, .size = 1, .rows = 1};

@@ -8,7 +8,7 @@
  * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output differs from the exact
  * one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the plain sum; derived in tests/c/test_winograd.c,
  * which checks it. */
-#include "layers.h"
+#include "layers/layers.h"
 
 /* Channels of the input and of the output that are at hand at a time; numbers of a plane of a group, and the space
  * between two planes, which would otherwise share a set of the first-level cache. */

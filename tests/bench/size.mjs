@@ -26,7 +26,7 @@ const sum = (/** @type {Bytes[]} */ files, /** @type {(bytes: Bytes) => number} 
 const kb = (/** @type {string} */ what, /** @type {number} */ value) => ({ what, unit: 'KB', value });
 
 /** @param {string} folder */
-const modulesOf = (folder) => readdirSync(fileOf(folder)).filter((name) => name.endsWith('.js')).map((name) => readFileSync(fileOf(folder + name)));
+const modulesOf = (folder) => readdirSync(fileOf(folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js')).map((name) => readFileSync(fileOf(folder + name)));
 
 /** @param {Bytes} source @returns {Promise<Bytes>} */
 async function minify(source) {
@@ -78,7 +78,7 @@ function details(part, { bytes, sources }) {
 /** @returns {Promise<Figure[]>} */
 export async function measure() {
   const [page, worker, helper, both] = await Promise.all([
-    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/session.js'),
+    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/trainer/session.js'),
   ]);
   const modules = [...modulesOf('web/'), ...modulesOf('worker/')];
   const minified = await Promise.all(modules.map(minify));

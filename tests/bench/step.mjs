@@ -6,7 +6,7 @@
  * percent are the same for any machine. FLOP are counted as the definition of a convolution has them: one that needs
  * fewer (Winograd's) can be above 100 %. */
 
-import { OffstageError } from '../../worker/errors.js';
+import { OffstageError } from '../../worker/host/errors.js';
 import { buildPeak } from './peak.mjs';
 import { openPeak, ratePeak } from './probes/peak.js';
 import { median } from './statistics.mjs';

@@ -4,10 +4,10 @@
  * worker. Batches of the data are gathered in turn; shuffled only where asked, so that a contender who is compared
  * step by step sees the same batches. */
 
-import { Core } from '../../worker/core.js';
-import { Model } from '../../worker/model.js';
-import { loadModule } from '../../worker/module.js';
-import { setWeights } from '../../worker/weights.js';
+import { Core } from '../../worker/trainer/core.js';
+import { Model } from '../../worker/trainer/model.js';
+import { loadModule } from '../../worker/host/module.js';
+import { setWeights } from '../../worker/trainer/weights.js';
 import { BATCHES, dataOf, initialWeights, stepFlop } from './workloads.mjs';
 
 export const ALL = 1e15; // units: more than any step has

@@ -3,9 +3,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../wasm-build/toolchain.mjs';
-import { Core } from '../../worker/core.js';
-import { loadModule } from '../../worker/module.js';
-import { encodeSpec } from '../../worker/spec.js';
+import { Core } from '../../worker/trainer/core.js';
+import { loadModule } from '../../worker/host/module.js';
+import { encodeSpec } from '../../worker/spec/spec.js';
 import { PROBLEMS, dataOf } from './problems.js';
 import { hashOf } from './train.js';
 

@@ -8,7 +8,7 @@
 #ifndef GRADIENTS_H
 #define GRADIENTS_H
 
-#include "../../src/internal.h"
+#include "program/internal.h"
 #include "check.h"
 #include "spec_writer.h"
 

@@ -33,7 +33,7 @@ static void *read_padded(double bytes) {
   return to;
 }
 
-/* The end of one epoch: its mean loss. Loss sums add up in the order of the steps, as in worker/run.js. */
+/* The end of one epoch: its mean loss. Loss sums add up in the order of the steps, as in worker/trainer/run/loop.js. */
 static double train_epoch(ofs_plan *plan, const double *h, uint64_t epoch) {
   uint64_t n = (uint64_t)h[TRAINED], size = (uint64_t)h[BATCH];
   double loss = 0;

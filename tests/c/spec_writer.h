@@ -1,4 +1,4 @@
-/* spec_writer.h: writes the bytes of a spec (their format stands at the head of src/schema.h), and opens models
+/* spec_writer.h: writes the bytes of a spec (their format stands at the head of src/spec/schema.h), and opens models
  * and plans from them for the tests, each in a block of its own of exactly the size that was asked for. */
 #ifndef SPEC_WRITER_H
 #define SPEC_WRITER_H
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/offstage.h"
-#include "../../src/schema.h"
+#include "offstage.h"
+#include "spec/schema.h"
 
 typedef struct writer {
   uint8_t bytes[1 << 16];

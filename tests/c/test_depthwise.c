@@ -3,7 +3,7 @@
  *
  * All three come from the trilinear form sum of dy y: <y, dy> = <x, dx> = <w, dw>, sums of at most oh ow n ph pw products
  * below 1, each of which is part of a sum of at most max(ph pw, oh ow) terms and its roundings. */
-#include "../../src/kernels.h"
+#include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;

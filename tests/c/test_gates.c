@@ -3,8 +3,8 @@
  * in double (their derivatives are proved in test_gradients.c).
  *
  * U is 2^-24, half a unit in the last place of 1. */
-#include "../../src/kernels.h"
-#include "../../src/schema.h"
+#include "kernels/kernels.h"
+#include "spec/schema.h"
 #include "guarded.h"
 
 #define U 0x1p-24

@@ -3,7 +3,7 @@
  *
  * The double result is off by next to nothing, so the float one may differ by the errors of its own k
  * products and k additions: at most (k + 2) 2^-24 times the sum of magnitudes (Higham 2002, 3.1). */
-#include "../../src/kernels.h"
+#include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;

@@ -3,9 +3,9 @@
  *
  * U is 2^-24, half a unit in the last place of 1. Tolerances are counts of roundings on the way, as told
  * beside each; the errors of the maths functions are those of maths.h. */
-#include "../../src/kernels.h"
-#include "../../src/random.h"
-#include "../../src/schema.h"
+#include "kernels/kernels.h"
+#include "base/random.h"
+#include "spec/schema.h"
 #include "guarded.h"
 
 #define U 0x1p-24

@@ -5,7 +5,7 @@
  * and hand-picked edges. An error is counted in units of the last place of the exact result, denormal ones
  * included; the bounds are those that maths.h states. The fingerprint is over the bits of all results: it is
  * one constant for native, wasm and wasm with SIMD, whatever the compiler. */
-#include "../../src/maths.h"
+#include "base/maths.h"
 #include "check.h"
 
 #define STRIDE 4001u

@@ -1,6 +1,6 @@
 /* test_norm.c: the kernels of normalization and of attention's scores: fast against reference to the last bit, between guard
  * words, in place and apart; and the reference against formulas in double. U is 2^-24. */
-#include "../../src/kernels.h"
+#include "kernels/kernels.h"
 #include "guarded.h"
 
 #define U 0x1p-24

@@ -4,7 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 
-#include "../../src/pool.h"
+#include "program/team.h"
 #include "check.h"
 #include "spec_writer.h"
 

@@ -3,7 +3,7 @@
  *
  * Backward is the transpose of forward (a max pool's choice held fixed): <y, dy> = <x, dx> for every dy. The
  * sums are of at most h w c products below 1 and as many additions of gradients; see `bound`. */
-#include "../../src/kernels.h"
+#include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;

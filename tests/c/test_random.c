@@ -4,7 +4,7 @@
  * A chi-square statistic X of k degrees of freedom exceeds k + 2 sqrt(k t) + 2 t, or stays below
  * k - 2 sqrt(k t), each with a probability of at most e^-t (Laurent & Massart 2000). Keys are fixed, so a
  * test gives the same answer each time; with T = 14 a right generator fails one in a million of them. */
-#include "../../src/random.h"
+#include "base/random.h"
 #include "check.h"
 
 #define T 14.0

@@ -6,7 +6,7 @@
  * sums, each at most C 9 d g (1 multiplication, C additions), in 4 additions: (C + 11) u 81 C d g. Of T tiles a weight's
  * gradient adds 16 sums times at most 4 in all, each at most T 16 d e, in 4 additions: (T + 9) u 64 T d e. One more u
  * is for the second order. */
-#include "../../src/kernels.h"
+#include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;

@@ -15,7 +15,8 @@ import { findProgram } from '../../wasm-build/toolchain.mjs';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-coverage`;
 const RAW = `${BUILD}/raw`;
-const PARSERS = ['src/spec.c', ...['spec', 'schema', 'fields', 'graph', 'dialect', 'protocol', 'checkpoint'].map((name) => `worker/${name}.js`)];
+const PARSERS = ['src/spec/records.c', 'worker/protocol.js', 'worker/trainer/dialect.js', 'worker/trainer/checkpoint.js',
+  ...['spec', 'schema', 'fields', 'graph'].map((name) => `worker/spec/${name}.js`)];
 const PARSER_TESTS = {
   c: ['test_spec', 'test_spec_fields', 'test_spec_graphs'],
   js: ['spec', 'graph-spec', 'graph-data', 'dialect', 'protocol', 'resume', 'hostile', 'hostile-checkpoint'],

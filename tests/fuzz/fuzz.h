@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/offstage.h"
-#include "../../src/schema.h"
+#include "offstage.h"
+#include "spec/schema.h"
 
 /* Blocks above this are not made: time goes into inputs, not into clearing memory. */
 #define FUZZ_MOST_BYTES (4u << 20)

@@ -2,7 +2,7 @@
  * app compiles against what was generated. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,6 @@ function compile(project) {
 test('types hold, and an app compiles against the generated ones', () => {
   compile('tsconfig.json');
   assert.ok(existsSync(`${root}/types/web/index.d.ts`));
-  copyFileSync(`${root}/web/spec.d.ts`, `${root}/types/web/spec.d.ts`); // as npm run types does
+  cpSync(`${root}/wasm-build/dist/spec.d.ts`, `${root}/types/wasm-build/dist/spec.d.ts`); // as npm run types does
   compile('tests/types/tsconfig.json');
 });

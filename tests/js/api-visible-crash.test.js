@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { errorFromWire } from '../../worker/errors.js';
+import { errorFromWire } from '../../worker/host/errors.js';
 
 const WORKER = new URL('../../worker/worker.js', import.meta.url).href;
 

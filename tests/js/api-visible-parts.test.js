@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { OffstageError, errorFromWire, errorToWire, trapError } from '../../worker/errors.js';
-import { Events, TrainerTarget } from '../../web/events.js';
-import { Lifecycle } from '../../web/lifecycle.js';
-import { Runs, StageClock, Vitals, binaryBytes } from '../../web/status.js';
+import { OffstageError, errorFromWire, errorToWire, trapError } from '../../worker/host/errors.js';
+import { Events, TrainerTarget } from '../../web/host/events.js';
+import { Lifecycle } from '../../web/host/page.js';
+import { Runs, StageClock, Vitals, binaryBytes } from '../../web/trainer/status.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 

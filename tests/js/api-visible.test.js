@@ -213,7 +213,7 @@ test('the stack of a worker comes along with its errors, whether it refuses or f
     const trainer = await createTrainer(cloudSpec(), { mode: 'worker', threads: 1, restart: { retries: 0 } });
     const refusal = await trainer.fit(clouds(4).x, [0, 1, 2, 0], { resume: true }).catch((error) => error);
     assert.equal(refusal.code, 'INVALID_OPTION');
-    assert.match(refusal.cause.stack, /worker\/settings\.js:\d+/);
+    assert.match(refusal.cause.stack, /worker\/trainer\/run\/settings\.js:\d+/);
     const lost = trainer.fit(clouds(40).x, clouds(40).y, ENDLESS);
     await progressOf(lost);
     threads[0].emit('error', Object.assign(new Error('out of memory'), { stack: 'Error: out of memory\n    at worker/somewhere.js:1' }));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { expandShort, fromBare, isBare, toBare, unfold } from '../../worker/dialect.js';
+import { expandShort, fromBare, isBare, toBare, unfold } from '../../worker/trainer/dialect.js';
 
 const CONV = { type: 'conv', filterSize: 3, numFilters: 8, activation: 'relu' };
 const OUT = { type: 'dense', units: 1, activation: 'sigmoid' };

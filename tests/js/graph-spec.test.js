@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { encodeSpec } from '../../worker/spec.js';
-import { schemaOf } from '../../wasm-build/docs.mjs';
+import { encodeSpec } from '../../worker/spec/spec.js';
+import { schemaOf } from '../../wasm-build/spec-types.mjs';
 import { twoByTwo } from './graph-setting.js';
 import { connectLocal } from './session-client.js';
 

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { decodeCheckpoint, encodeCheckpoint, openCheckpoint } from '../../worker/checkpoint.js';
-import { crc32 } from '../../worker/crc32.js';
+import { decodeCheckpoint, encodeCheckpoint, openCheckpoint } from '../../worker/trainer/checkpoint.js';
+import { crc32 } from '../../worker/host/crc32.js';
 
 const SUM = '00000000';
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };

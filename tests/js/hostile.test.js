@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 import { MessageChannel } from 'node:worker_threads';
 
-import { ERROR_CODES } from '../../worker/errors.js';
+import { ERROR_CODES } from '../../worker/host/errors.js';
 import { connectLocal, connectWorker } from './session-client.js';
 
 /** @type {{ close: () => Promise<void> }[]} */

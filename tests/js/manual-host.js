@@ -16,7 +16,7 @@ export function createManualHost() {
     timers,
     /** Turns taken. */
     turns: 0,
-    /** @type {import('../../worker/yield.js').Host} */
+    /** @type {import('../../worker/host/clock.js').Host} */
     host: {
       now: () => (clock.ms += clock.perReading),
       yieldToQueue: (callback) => void turns.push(callback),

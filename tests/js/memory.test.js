@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createMemory } from '../../worker/memory.js';
+import { createMemory } from '../../worker/host/memory.js';
 
 const PAGE = 65536;
 const wasm = (initial = 1, maximum) => new WebAssembly.Memory(maximum ? { initial, maximum } : { initial });

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
-import { nameOf, foldersOf } from '../../worker/naming.js';
-import { listStored, removeStored } from '../../worker/stored.js';
+import { nameOf, foldersOf } from '../../worker/storage/naming.js';
+import { listStored, removeStored } from '../../worker/storage/list.js';
 import {
   bytesOf, columnOf, keeperOf, ownerProcess, refused, sealed, temporaryFolder, unsealed,
 } from './persist-setting.js';
@@ -65,7 +65,7 @@ test('all of them torn: nothing loads, and each is told of; other errors of the 
   const folder = temporaryFolder(t);
   const { keeper, codes } = await keeperOf(t, { folder, keep: 3 });
   for (let step = 1; step <= 3; step++) await keeper.write(new Uint8Array(20), at(step));
-  const { OffstageError } = await import('../../worker/errors.js');
+  const { OffstageError } = await import('../../worker/host/errors.js');
   await refused(keeper.latest(() => { throw new OffstageError('OUT_OF_MEMORY', 'too large'); }), 'OUT_OF_MEMORY');
   assert.deepEqual(codes(), []);
   assert.equal(await latest(keeper), null);

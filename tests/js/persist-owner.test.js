@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import test from 'node:test';
-import { ownBySocket } from '../../worker/owner.js';
-import { removeStored } from '../../worker/stored.js';
+import { ownBySocket } from '../../worker/storage/owner.js';
+import { removeStored } from '../../worker/storage/list.js';
 import { keeperOf, ownerProcess, ownerThread, refused, sealed, temporaryFolder } from './persist-setting.js';
 
 /** ms that are more than enough for what has died. */

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
-import { openKeeper } from '../../worker/keeper.js';
+import { openKeeper } from '../../worker/storage/checkpoint-store.js';
 
 export { sealed, unsealed } from './sealed.js';
 
@@ -84,7 +84,7 @@ export function scriptedStorage(kind = 'opfs') {
 export const quota = () => Object.assign(new Error('no room'), { name: 'QuotaExceededError' });
 export const never = () => new Promise(() => {});
 
-const KEEPER = new URL('../../worker/keeper.js', import.meta.url).href;
+const KEEPER = new URL('../../worker/storage/checkpoint-store.js', import.meta.url).href;
 
 /** The text of a module that opens a keeper, says 'owned' or the error's code, and does the rest. */
 const ownerText = (options, rest) => `

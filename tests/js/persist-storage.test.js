@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import 'fake-indexeddb/auto';
 import { IDBFactory, IDBObjectStore } from 'fake-indexeddb';
-import { openFolder } from '../../worker/storage-folder.js';
-import { openIndexedDb } from '../../worker/storage-indexeddb.js';
-import { openMemory } from '../../worker/storage-memory.js';
-import { listStored } from '../../worker/stored.js';
+import { openFolder } from '../../worker/storage/folder.js';
+import { openIndexedDb } from '../../worker/storage/indexeddb.js';
+import { openMemory } from '../../worker/storage/volatile.js';
+import { listStored } from '../../worker/storage/list.js';
 import { bytesOf, columnOf, keeperOf, sealed, temporaryFolder, unsealed } from './persist-setting.js';
 
 /** Databases of the test's own. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import test from 'node:test';
-import { listStored, removeStored } from '../../worker/stored.js';
+import { listStored, removeStored } from '../../worker/storage/list.js';
 import {
   bytesOf, columnOf, keeperOf, never, quota, refused, scriptedStorage, sealed, temporaryFolder, unsealed,
 } from './persist-setting.js';

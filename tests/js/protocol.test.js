@@ -423,19 +423,20 @@ test('a trap of the core fails what is pending, and INIT makes a new one', async
 });
 
 test('worker.js names every file of the session, so that no browser finds them level by level', () => {
-  const folder = new URL('../../worker/', import.meta.url);
-  const text = readFileSync(new URL('worker.js', folder), 'utf8');
-  const filesIn = (/** @type {string} */ source) => [...source.matchAll(/^(?:import|export)[^;]*?'\.\/(.+?\.js)';/gm)].map(([, name]) => name);
-  const reached = new Set(['session.js', 'yield.js']);
-  for (const file of reached) for (const name of filesIn(readFileSync(new URL(file, folder), 'utf8'))) reached.add(name);
-  assert.deepEqual(filesIn(text).sort(), [...reached].sort());
+  const folder = new URL('../../worker/', import.meta.url).href;
+  const filesIn = (/** @type {string} */ name) =>
+    [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^(?:import|export)[^;]*?'(\.\.?\/.+?\.js)';/gm)]
+      .map(([, file]) => new URL(file, new URL(name, folder)).href.slice(folder.length));
+  const reached = new Set(['trainer/session.js', 'host/clock.js']);
+  for (const name of reached) for (const file of filesIn(name)) reached.add(file);
+  assert.deepEqual(filesIn('worker.js').sort(), [...reached].sort());
 });
 
 test('no reply is a view of wasm memory, and what is large is transferred', async () => {
   /** @type {[any, any[]][]} */
   const posted = [];
-  const { createSession } = await import('../../worker/session.js');
-  const { createHost } = await import('../../worker/yield.js');
+  const { createSession } = await import('../../worker/trainer/session.js');
+  const { createHost } = await import('../../worker/host/clock.js');
   const endpoint = /** @type {any} */ ({ postMessage: (/** @type {any} */ message, /** @type {any[]} */ transfer) => posted.push([message, transfer]), onmessage: null });
   createSession(endpoint, createHost(0));
   const ask = async (/** @type {string} */ type, /** @type {any} */ payload) => {

@@ -5,9 +5,9 @@
  * time can be the test's own. */
 import { Worker } from 'node:worker_threads';
 
-import { errorFromWire } from '../../worker/errors.js';
-import { createSession } from '../../worker/session.js';
-import { createHost } from '../../worker/yield.js';
+import { errorFromWire } from '../../worker/host/errors.js';
+import { createSession } from '../../worker/trainer/session.js';
+import { createHost } from '../../worker/host/clock.js';
 
 export { createManualHost } from './manual-host.js';
 
@@ -49,7 +49,7 @@ function createClient(send) {
   };
 }
 
-/** @param {import('../../worker/yield.js').Host} [host] */
+/** @param {import('../../worker/host/clock.js').Host} [host] */
 export function connectLocal(host = createHost(0)) {
   /** @type {import('../../worker/protocol.js').Endpoint} */
   const endpoint = {

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { OffstageError } from '../../worker/errors.js';
-import { describeLayer } from '../../worker/graph.js';
-import { explain } from '../../worker/refusal.js';
-import { readSchema } from '../../worker/schema.js';
-import { encodeSpec } from '../../worker/spec.js';
+import { OffstageError } from '../../worker/host/errors.js';
+import { describeLayer } from '../../worker/spec/graph.js';
+import { explain } from '../../worker/spec/refusal.js';
+import { readSchema } from '../../worker/spec/schema.js';
+import { encodeSpec } from '../../worker/spec/spec.js';
 import { QUADRANTS, connectLocal, quadrants } from './session-client.js';
 
 /** @param {number} record @param {number} id @param {string} name @param {Record<string, any>} rest */

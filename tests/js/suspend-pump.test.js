@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { LANES, Pump } from '../../worker/pump.js';
+import { LANES, Pump } from '../../worker/host/pump.js';
 import { createManualHost } from './manual-host.js';
 
 /** A pump that trains in pieces of `piece` ms, each a slice. @param {{ piece?: number, duty?: number }} [setting] */

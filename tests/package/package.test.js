@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import test, { after, before } from 'node:test';
 import { build as buildWithEsbuild } from 'esbuild';
 import webpack from 'webpack';
@@ -37,7 +38,8 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   if (fewer) t.diagnostic(fewer);
   const variants = VARIANT_NAMES.filter((variant) => !fewer || !VARIANTS[variant].relaxed);
   const names = run('tar', ['-tzf', pack()]).trim().split('\n').map((name) => name.replace(/^package\//, ''));
-  const scripts = ['web', 'worker'].flatMap((folder) => readdirSync(`${ROOT}${folder}`).map((name) => `${folder}/${name}`)).filter((name) => name !== 'web/spec.d.ts');
+  const scripts = ['web', 'worker'].flatMap((folder) => readdirSync(`${ROOT}${folder}`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(ROOT, `${parentPath}/${name}`)));
   assert.ok(scripts.every((name) => name.endsWith('.js')), `only scripts are expected in web/ and worker/: ${scripts}`);
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
@@ -45,7 +47,7 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
     'wasm-build/dist/kept.js',
     ...scripts,
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
-    'types/web/spec.d.ts',
+    'types/wasm-build/dist/spec.d.ts',
   ];
   assert.deepEqual(names.sort(), wanted.sort());
 });

@@ -1,5 +1,5 @@
 /* hostile-checkpoints.js: checkpoints that are damaged, and ones that are well-formed, have the right checksum and lie.
- * The checksum is Node's own (zlib), the format written down here a second time: nothing of worker/checkpoint.js. */
+ * The checksum is Node's own (zlib), the format written down here a second time: nothing of worker/trainer/checkpoint.js. */
 import { crc32 } from 'node:zlib';
 
 const SUM_KEY = '"checksum":"';

@@ -19,7 +19,7 @@ const kept = fileURLToPath(new URL('../../../build-fuzz/findings/', import.meta.
 
 register('./instrument.mjs', import.meta.url);
 const { TARGETS } = await import('./targets.mjs');
-const { ERROR_CODES } = await import('../../../worker/errors.js');
+const { ERROR_CODES } = await import('../../../worker/host/errors.js');
 const { fuzz, minimize, nameOf } = await import('./engine.mjs');
 const { createRandom } = await import('./values.mjs');
 

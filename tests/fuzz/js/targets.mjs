@@ -4,21 +4,21 @@
  * one. Reading data stops after MOST_READ elements: what an array claims to hold is not worth waiting for. */
 
 import { readFileSync } from 'node:fs';
-import { encodeCheckpoint, decodeCheckpoint } from '../../../worker/checkpoint.js';
-import { Core } from '../../../worker/core.js';
-import { crc32 } from '../../../worker/crc32.js';
-import { copyElements, readFlat, readWeights, readX, readY } from '../../../worker/data.js';
-import { fromBare, isBare, unfold } from '../../../worker/dialect.js';
-import { OffstageError, errorFromWire } from '../../../worker/errors.js';
-import { describeLayer } from '../../../worker/graph.js';
-import { Model } from '../../../worker/model.js';
-import { readRuntime } from '../../../worker/module.js';
+import { encodeCheckpoint, decodeCheckpoint } from '../../../worker/trainer/checkpoint.js';
+import { Core } from '../../../worker/trainer/core.js';
+import { crc32 } from '../../../worker/host/crc32.js';
+import { copyElements, readFlat, readWeights, readX, readY } from '../../../worker/data/samples.js';
+import { fromBare, isBare, unfold } from '../../../worker/trainer/dialect.js';
+import { OffstageError, errorFromWire } from '../../../worker/host/errors.js';
+import { describeLayer } from '../../../worker/spec/graph.js';
+import { Model } from '../../../worker/trainer/model.js';
+import { readRuntime } from '../../../worker/host/module.js';
 import { openEnvelope } from '../../../worker/protocol.js';
-import { readBatchSize, readSettings } from '../../../worker/settings.js';
-import { checkLabels, encodeSpec } from '../../../worker/spec.js';
-import { restoreState, saveState } from '../../../worker/state.js';
-import { Store } from '../../../worker/store.js';
-import { getWeights, setWeights } from '../../../worker/weights.js';
+import { readBatchSize, readSettings } from '../../../worker/trainer/run/settings.js';
+import { checkLabels, encodeSpec } from '../../../worker/spec/spec.js';
+import { restoreState, saveState } from '../../../worker/trainer/snapshot.js';
+import { Store } from '../../../worker/trainer/datasets.js';
+import { getWeights, setWeights } from '../../../worker/trainer/weights.js';
 
 const wasm = readFileSync(new URL('../../../wasm-build/dist/offstage.base.wasm', import.meta.url));
 const core = await Core.create(await WebAssembly.compile(wasm));
@@ -107,7 +107,7 @@ const FACTS = [
   facts([[2], [1]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }, { shape: [1], classes: 0, targets: 0, labels: null }]),
 ];
 
-/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data.js').DataFacts} */
+/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data/samples.js').DataFacts} */
 function facts(inputs, outputs) {
   const size = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b);
   return {
@@ -119,7 +119,7 @@ function facts(inputs, outputs) {
 
 /**
  * What #put and a slice of an upload do, a piece at a time.
- * @param {import('../../../worker/data.js').Column} column
+ * @param {import('../../../worker/data/samples.js').Column} column
  */
 function readAll(column) {
   const whole = Math.max(column.unit, Math.floor(16384 / column.unit) * column.unit);

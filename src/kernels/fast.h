@@ -1,0 +1,20 @@
+/* fast.h: how the files of fast kernels hand them to ofs_kernels_fill. Together they set every pointer,
+ * so that a program which never asks for the reference kernels does not carry them. */
+#ifndef OFS_KERNELS_FAST_H
+#define OFS_KERNELS_FAST_H
+
+#include "kernels/kernels.h"
+
+/* The kernels act_forward and act_backward, for a few numbers of another kernel. */
+void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n);
+void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n);
+
+void ofs_gemm_fill(ofs_kernels *k);
+void ofs_winograd_fill(ofs_kernels *k);
+void ofs_pooling_fill(ofs_kernels *k);
+void ofs_depthwise_fill(ofs_kernels *k);
+void ofs_optimize_fill(ofs_kernels *k);
+void ofs_gates_fill(ofs_kernels *k);
+void ofs_norm_fill(ofs_kernels *k);
+
+#endif

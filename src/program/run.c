@@ -1,0 +1,149 @@
+/* run.c: runs a plan's program by parts.
+ *
+ * The program counter is (operation, part). What a step writes stays in the plan until the update phase; the
+ * model changes only there, and the step counts once its last part is done. Where threads save time by sharing parts
+ * of one operation they do (team.h); in what order parts are run never tells in a result. Before the update the guard
+ * looks at the step (guard.c); where it trips, the operations that predict are run again instead, under its eyes. */
+#include "program/team.h"
+
+void ofs_plan_cut(ofs_plan *p, uint32_t count) {
+  if (p->count == count) return;
+  p->count = count;
+  p->saves = 0;
+  for (uint32_t i = 0; i < p->op_count; i++) {
+    ofs_op *op = &p->ops[i];
+    op->count = count * op->times;
+    uint64_t units = op->fixed ? op->units : op->units * op->count;
+    op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
+    op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
+    op->shared = ofs_region_pays(op);
+    if (op->shared) p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
+  }
+  if (p->saves >= OFS_PLAN_LEAST) return;
+  p->saves = 0;
+  for (uint32_t i = 0; i < p->op_count; i++) p->ops[i].shared = 0;
+}
+
+ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
+  const ofs_model *m = p->model;
+  if (p->running) return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
+  int x = d->x_type == OFS_F32 || d->x_type == OFS_U8;
+  int y = d->y_type == OFS_F32 || p->kind == OFS_PREDICT;
+  if (d->y_type == OFS_I32 && m->head_count == 1 && m->heads[0].targets) y = 1;
+  for (uint32_t k = 0; k < m->head_count; k++)
+    if (d->y_indices >> k & 1 && !m->heads[k].targets) y = 0;
+  if (d->y_indices >> m->head_count) y = 0;
+  if (!x || !y)
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, x ? d->y_type : d->x_type, OFS_F32,
+                      OFS_I32);
+  if (d->n < 1 || d->n > 1ull << 48)
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)d->n, 1, (double)(1ull << 48));
+  p->data = *d;
+  p->complete = 0;
+  return OFS_OK;
+}
+
+ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
+  if (ofs_step_updating(p) || !p->data.x)
+    return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
+  if (at->count < 1 || at->count > p->batch)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, at->count, 1, p->batch);
+  if (at->n > p->data.n)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->n, 1, (double)p->data.n);
+  uint64_t n = at->shuffle ? at->n : p->data.n;
+  if (at->first > n || at->count > n - at->first)
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
+                      (double)n);
+  p->at = *at;
+  ofs_plan_cut(p, at->count);
+  p->op = p->part = 0;
+  p->running = 1;
+  p->complete = p->tracing = 0;
+  if (p->kind == OFS_TRAIN) p->update = ofs_update_numbers(p->model);
+  return OFS_OK;
+}
+
+/* The sums run in the order of samples, whatever the parts were. */
+static void complete(ofs_plan *p) {
+  p->running = 0;
+  p->complete = 1;
+  p->totals = (ofs_totals){.count = p->count};
+  uint32_t heads = p->kind == OFS_PREDICT ? 0 : p->model->head_count;
+  for (uint32_t k = 0; k < heads; k++) {
+    for (uint32_t i = 0; i < p->count; i++) {
+      p->totals.losses[k] += p->rows[2 * (heads * (size_t)i + k)];
+      p->totals.correct[k] += p->rows[2 * (heads * (size_t)i + k) + 1];
+    }
+    p->totals.loss += p->model->heads[k].weight * p->totals.losses[k];
+  }
+  if (p->kind == OFS_EVALUATE) ofs_update_sums(p);
+  if (p->kind != OFS_PREDICT) p->totals.loss += p->penalty * p->count;
+  if (p->kind == OFS_TRAIN) p->model->step++;
+}
+
+/* How many parts of the operation to run next, `threads` of them at a time: as many of this wave as `work` units
+ * allow, where that pays, else 1. The end of a budget never leaves a thread without a part. */
+static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work, uint32_t threads) {
+  uint32_t wave = op->parts / op->waves, left = wave - p->part % wave;
+  uint64_t rounds = work < op->part_work ? 1 : work / op->part_work;
+  uint32_t parts = rounds < left && rounds * threads < left ? (uint32_t)rounds * threads : left;
+  if (parts > OFS_REGION_PARTS) parts = OFS_REGION_PARTS;
+  return ofs_region_saves(parts, op->part_work, threads) < OFS_REGION_LEAST ? 1 : parts;
+}
+
+ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
+  if (!p->running) return OFS_INVALID_STATE;
+  uint64_t spent = 0;
+  ofs_status s = OFS_OK;
+  uint32_t threads = ofs_team_threads(p->model->team);
+  if (threads > 1 && p->saves && work >= OFS_WAKE_STEP) ofs_team_wake(p->model->team);
+  for (; p->op < p->op_count; p->op++, p->part = 0) {
+    if (p->tracing && p->op == p->forward_ops) break;
+    if (p->op == p->update_op && p->part == 0 && p->kind == OFS_TRAIN) {
+      ofs_update_sums(p);
+      if (ofs_guard_trips(p)) p->op = 0;
+    }
+    const ofs_op *op = &p->ops[p->op];
+    for (uint32_t parts = 1; p->part < op->parts; p->part += parts) {
+      if (spent && spent + op->part_work > work) {
+        if (done) *done = spent;
+        return OFS_MORE;
+      }
+      if (threads > 1 && op->shared) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
+      if (parts == 1) op->run(p, op, p->part);
+      else s = ofs_team_run(p->model->team, p, op, p->part, p->part + parts);
+      if (s < 0) return s;
+      spent += (parts + threads - 1) / threads * op->part_work;
+    }
+    for (s = OFS_OK; p->tracing && (s = ofs_guard_look(p, op, OFS_PART_LEAST)) == OFS_MORE; spent += OFS_PART_LEAST)
+      if (spent > work) {
+        if (done) *done = spent;
+        return OFS_MORE;
+      }
+    if (s < 0) break;
+  }
+  if (done) *done = spent;
+  if (p->tracing) return ofs_guard_end(p);
+  complete(p);
+  return OFS_OK;
+}
+
+int ofs_step_updating(const ofs_plan *p) {
+  if (!p->running || p->kind != OFS_TRAIN || p->op >= p->op_count) return 0;
+  const ofs_op *op = &p->ops[p->op];
+  /* standing before the first part of the first update, nothing has been changed */
+  int first = !p->op || p->ops[p->op - 1].phase != OFS_PHASE_UPDATE;
+  return op->phase == OFS_PHASE_UPDATE && !(first && p->part == 0);
+}
+
+ofs_status ofs_step_discard(ofs_plan *p) {
+  if (ofs_step_updating(p)) return OFS_INVALID_STATE;
+  p->running = 0;
+  return OFS_OK;
+}
+
+void ofs_step_totals(const ofs_plan *p, ofs_totals *t) { *t = p->totals; }
+const ofs_real *ofs_plan_output(const ofs_plan *p, uint32_t i) {
+  return p->complete && i < p->model->head_count ? p->outputs[i] : NULL;
+}
+const ofs_real *ofs_plan_gradient(const ofs_plan *p) { return p->gradient; }

@@ -1,0 +1,216 @@
+/* team.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory. Threads are the
+ * caller's to make; here they report in, share regions, sleep, and leave.
+ *
+ * A REGION is parts of one wave of one operation, a share of them for each thread, always the same one, because what a
+ * core wrote in one operation lies in its cache for the next. A part is claimed by adding one to a share's ticket, whose
+ * two halves are the next part and the end; who is through with its own share goes on with the others'. The caller goes
+ * on once as many parts are done as there were, so nobody ever waits for a helper that is late: it finds nothing left.
+ * What describes a region is written while none of its parts can be claimed, and read by those only who claimed one.
+ *
+ * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A caller's sleep has an
+ * end, so that a helper that died with a part in hand gives a status and not a deadlock. */
+#ifndef __wasm__
+#define _POSIX_C_SOURCE 200809L /* pthread_cond_timedwait, clock_gettime */
+#include <pthread.h>
+#include <time.h>
+#endif
+
+#include "program/team.h"
+
+/* Looks at a word that nobody else writes: at most 50 microseconds, for one takes 0.43 to 0.67 ns in V8 (there is no
+ * clock here, and wasm has no pause). */
+#define SPINS 75000
+/* The caller's naps while parts are missing, and how many in a row bring nothing until the helper is given up: 10 s. A
+ * part takes a millisecond. Counted naps, because a machine that was suspended has slept through one, not through all. */
+#define NAP_NS 100000000ll
+#define MOST_NAPS 100
+#define FOREVER -1ll
+
+/* Shares, one for each of the first threads: others begin with those of others. */
+#define SHARES 64
+
+/* Words that different threads write at the same time lie in cache lines of their own. */
+typedef struct ofs_share {
+  _Alignas(64) uint64_t ticket; /* low half: the next part; high half: the end */
+} ofs_share;
+
+struct ofs_team {
+  ofs_share shares[SHARES];
+  _Alignas(64) uint32_t round; /* changes with every region, and to wake who sleeps on it */
+  uint32_t used;               /* shares */
+  const ofs_plan *plan;
+  const ofs_op *op;
+  uint32_t first;
+  _Alignas(64) uint32_t done; /* parts of the region */
+  uint32_t waiting;           /* the caller sleeps on `done` */
+  _Alignas(64) uint32_t sleepers, helpers, ended, lost;
+#ifndef __wasm__
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+#endif
+};
+
+/* These words are sequentially consistent: who announces a sleep and then looks, and who writes and then looks for
+ * sleepers, must not miss each other. */
+#define LOAD(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
+#define STORE(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
+#define ADD(word, value) __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST)
+
+/* ---- sleeping while *word is `seen`, and waking who does ---- */
+
+#ifdef __wasm__
+
+static void prepare(ofs_team *t) { (void)t; }
+static void await(ofs_team *t, uint32_t *word, uint32_t seen, int64_t ns) {
+  (void)t;
+  __builtin_wasm_memory_atomic_wait32((int *)word, (int)seen, ns);
+}
+static void rouse(ofs_team *t, uint32_t *word) {
+  (void)t;
+  __builtin_wasm_memory_atomic_notify((int *)word, UINT32_MAX);
+}
+
+#else
+
+static void prepare(ofs_team *t) {
+  pthread_mutex_init(&t->lock, NULL);
+  pthread_cond_init(&t->changed, NULL);
+}
+
+static void await(ofs_team *t, uint32_t *word, uint32_t seen, int64_t ns) {
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_nsec += ns > 0 ? (long)ns : 0;
+  end.tv_sec += end.tv_nsec / 1000000000, end.tv_nsec %= 1000000000;
+  pthread_mutex_lock(&t->lock);
+  for (int late = 0; !late && LOAD(word) == seen;)
+    late = ns == FOREVER ? pthread_cond_wait(&t->changed, &t->lock)
+                         : pthread_cond_timedwait(&t->changed, &t->lock, &end);
+  pthread_mutex_unlock(&t->lock);
+}
+
+static void rouse(ofs_team *t, uint32_t *word) {
+  (void)word;
+  pthread_mutex_lock(&t->lock);
+  pthread_cond_broadcast(&t->changed);
+  pthread_mutex_unlock(&t->lock);
+}
+
+#endif
+
+/* ---- a region ---- */
+
+/* Runs what is left to claim of a share; tells how many parts. */
+static uint32_t run_share(ofs_team *t, ofs_share *s) {
+  for (uint32_t count = 0;; count++) {
+    uint64_t ticket = LOAD(&s->ticket);
+    if ((uint32_t)ticket < ticket >> 32) ticket = ADD(&s->ticket, 1);
+    if ((uint32_t)ticket >= ticket >> 32) return count;
+    t->op->run(t->plan, t->op, t->first + (uint32_t)ticket);
+  }
+}
+
+/* Runs parts until none is left, those of thread `own` first; tells how many. */
+static uint32_t run_parts(ofs_team *t, uint32_t own) {
+  uint32_t count = 0, used = LOAD(&t->used);
+  for (uint32_t i = 0; i < used; i++) count += run_share(t, &t->shares[(own + i) % used]);
+  return count;
+}
+
+/* Waits until `count` parts are done. */
+static ofs_status join(ofs_team *t, uint32_t count) {
+  for (int i = 0; i < SPINS; i++)
+    if (LOAD(&t->done) == count) return OFS_OK;
+  STORE(&t->waiting, 1);
+  uint32_t seen = LOAD(&t->done);
+  for (int naps = 0; seen != count && naps < MOST_NAPS && !LOAD(&t->lost);) {
+    await(t, &t->done, seen, NAP_NS);
+    uint32_t now = LOAD(&t->done);
+    naps = now == seen ? naps + 1 : 0;
+    seen = now;
+  }
+  STORE(&t->waiting, 0);
+  if (seen == count) return OFS_OK;
+  STORE(&t->lost, 1);
+  return OFS_THREAD_LOST;
+}
+
+ofs_status ofs_team_run(ofs_team *t, const ofs_plan *p, const ofs_op *op, uint32_t first, uint32_t last) {
+  uint32_t count = last - first;
+  if (LOAD(&t->lost)) return OFS_THREAD_LOST;
+  t->plan = p;
+  t->op = op;
+  t->first = first;
+  STORE(&t->done, 0);
+  uint32_t threads = ofs_team_threads(t), used = ofs_min(threads, SHARES);
+  STORE(&t->used, used);
+  for (uint64_t i = 0; i < used; i++)
+    STORE(&t->shares[i].ticket, count * (i + 1) / used << 32 | count * i / used);
+  ADD(&t->round, 1);
+  if (ofs_region_saves(count, op->part_work, threads) >= OFS_WAKE_REGION) ofs_team_wake(t);
+  uint32_t own = run_parts(t, 0);
+  if (ADD(&t->done, own) + own == count) return OFS_OK;
+  return join(t, count);
+}
+
+uint32_t ofs_team_threads(const ofs_team *t) { return t ? LOAD(&t->helpers) + 1 : 1; }
+
+void ofs_team_wake(ofs_team *t) {
+  if (!LOAD(&t->sleepers)) return;
+  ADD(&t->round, 1); /* who is about to sleep does not */
+  rouse(t, &t->round);
+}
+
+/* ---- helpers ---- */
+
+/* Sleeps until the round has changed, and it may be longer. */
+static void doze(ofs_team *t, uint32_t round) {
+  ADD(&t->sleepers, 1);
+  await(t, &t->round, round, FOREVER);
+  ADD(&t->sleepers, -1u);
+}
+
+void ofs_team_help(ofs_team *t) {
+  uint32_t own = ADD(&t->helpers, 1) + 1, seen = LOAD(&t->round);
+  while (!LOAD(&t->ended)) {
+    for (int i = 0; i < SPINS && LOAD(&t->round) == seen; i++) continue;
+    if (LOAD(&t->round) == seen) doze(t, seen);
+    seen = LOAD(&t->round);
+    uint32_t count = run_parts(t, own);
+    if (!count) continue;
+    ADD(&t->done, count);
+    if (LOAD(&t->waiting)) rouse(t, &t->done);
+  }
+  ADD(&t->helpers, -1u);
+}
+
+/* ---- a team's life ---- */
+
+size_t ofs_team_bytes(void) { return sizeof(ofs_team); }
+
+ofs_team *ofs_team_init(void *mem) {
+  ofs_team *t = mem;
+  *t = (ofs_team){.round = 0};
+  prepare(t);
+  return t;
+}
+
+uint32_t ofs_team_helpers(const ofs_team *t) { return LOAD(&t->helpers); }
+
+void ofs_team_lose(ofs_team *t) {
+  STORE(&t->lost, 1);
+  rouse(t, &t->done);
+}
+
+void ofs_team_end(ofs_team *t) {
+  STORE(&t->ended, 1);
+  ADD(&t->round, 1);
+  rouse(t, &t->round);
+}
+
+void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
+
+int ofs_plan_shares(ofs_plan *p) {
+  if (!p->count) ofs_plan_cut(p, p->batch);
+  return p->saves > 0;
+}

@@ -1,0 +1,118 @@
+/* records.c: turns the bytes of a spec into records, or says exactly what is wrong with them.
+ *
+ * The bytes are hostile: nothing is read before its bounds are checked, and nothing leaves this file that the
+ * schema's ranges do not allow. What records mean together is graph.c's. */
+#include "spec/records.h"
+
+typedef ofs_reader reader;
+
+static uint16_t put_value(reader *r, double v) {
+  r->values[r->used++] = v;
+  return 1;
+}
+
+ofs_status ofs_refuse(ofs_error *err, ofs_status status, int32_t layer, int32_t field, ofs_reason why, double got,
+                      double low, double high) {
+  if (err) *err = (ofs_error){status, layer, field, (int32_t)why, got, low, high};
+  return status;
+}
+
+ofs_status ofs_refuse_end(ofs_error *err, const reader *r) {
+  return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_BYTES, -1, OFS_WHY_TRUNCATED, (double)r->n, 0, 0);
+}
+
+static int take(reader *r, void *to, size_t n) {
+  if (r->left < n) return 0;
+  for (size_t i = 0; i < n; i++) ((uint8_t *)to)[i] = r->at[i];
+  r->at += n;
+  r->left -= n;
+  return 1;
+}
+
+/* A value against the kind and range of `by`, a field's own or those of what it is told beside. */
+static ofs_status check_value(const ofs_field *f, const ofs_field *by, int32_t place, double v, ofs_error *err) {
+  ofs_reason why = OFS_WHY_NONE;
+  if (!(v - v == 0)) why = OFS_WHY_NOT_FINITE;
+  else if (v < by->low || v > by->high) why = OFS_WHY_RANGE;
+  else if (by->kind != OFS_KIND_number && v != (double)(int64_t)v) why = OFS_WHY_NOT_INTEGER;
+  if (!why) return OFS_OK;
+  return ofs_refuse(err, OFS_INVALID_SPEC, place, f->id, why, v, by->low, by->high);
+}
+
+static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
+  uint8_t head[2];
+  uint16_t count;
+  if (!take(in, head, 2) || !take(in, &count, 2)) return ofs_refuse_end(err, in);
+  const ofs_field *f = ofs_field_find(r->id, head[0]);
+  if (!f || head[1] != 0)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f ? f->id : -1, OFS_WHY_UNKNOWN, f ? head[1] : head[0], 0, 0);
+  if (r->count[f->id]) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_TWICE, 2, 1, 1);
+  if (count < f->least || count > f->most || (f->spread && count > 1 && count < f->most))
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+  if ((f->spread ? f->most : count) > OFS_RECORD_VALUES - in->used)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+  r->v[f->id] = in->values + in->used;
+  for (uint32_t i = 0; i < count; i++) {
+    double v;
+    if (!take(in, &v, 8)) return ofs_refuse_end(err, in);
+    const ofs_field *by = f;
+    if (f->kind == OFS_KIND_initializer && i > 0) {
+      by = ofs_field_find(OFS_INIT_OPTIONS + (uint32_t)r->v[f->id][0], i - 1);
+      if (!by) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, 1, i);
+    }
+    ofs_status s = check_value(f, by, r->place, v, err);
+    if (s < 0) return s;
+    r->count[f->id] += put_value(in, v);
+  }
+  for (; f->spread && r->count[f->id] < f->most;) r->count[f->id] += put_value(in, r->v[f->id][0]);
+  return OFS_OK;
+}
+
+static ofs_status fill_absent(reader *in, ofs_record *r, ofs_error *err) {
+  for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
+    const ofs_field *f = &ofs_fields.row[i];
+    int common = ofs_fields.record[i] == OFS_COMMON && ofs_record_group(r->id) == 'l';
+    if ((ofs_fields.record[i] != r->id && !common) || r->count[f->id] || f->presence == OFS_IS_optional) continue;
+    if (f->presence == OFS_IS_required)
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_MISSING, 0, f->low, f->high);
+    uint32_t count = f->spread ? f->most : 1u;
+    if (count > OFS_RECORD_VALUES - in->used)
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+    r->v[f->id] = in->values + in->used;
+    while (count--) r->count[f->id] += put_value(in, f->fallback);
+  }
+  return OFS_OK;
+}
+
+ofs_status ofs_read_record(reader *in, ofs_record *r, int32_t place, int group, ofs_error *err) {
+  uint16_t head[2];
+  *r = (ofs_record){.place = place};
+  in->used = 0;
+  if (!in->records) return ofs_refuse(err, OFS_INVALID_SPEC, place, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS);
+  in->records--;
+  if (!take(in, head, 4)) return ofs_refuse_end(err, in);
+  r->id = head[0];
+  if (ofs_record_group(r->id) != group)
+    return ofs_refuse(err, OFS_INVALID_SPEC, place, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
+  for (uint32_t i = 0; i < head[1]; i++) {
+    ofs_status s = read_field(in, r, err);
+    if (s < 0) return s;
+  }
+  return fill_absent(in, r, err);
+}
+
+int ofs_next_group(const reader *in) {
+  uint16_t id;
+  reader ahead = *in;
+  return in->records && take(&ahead, &id, 2) ? ofs_record_group(id) : 0;
+}
+
+ofs_status ofs_read_begin(reader *in, const void *spec, size_t n, double *values, ofs_error *err) {
+  uint32_t head[2];
+  *in = (reader){.at = spec, .n = n, .left = n, .values = values};
+  if (!take(in, head, 8)) return ofs_refuse_end(err, in);
+  if (head[0] != OFS_SPEC_MAGIC)
+    return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_BYTES, -1, OFS_WHY_UNKNOWN, head[0], 0, 0);
+  in->records = head[1];
+  return OFS_OK;
+}

@@ -1,0 +1,22 @@
+/* losses.h: the loss of one position, and its gradient; loss.c makes of them that of a batch. */
+#ifndef OFS_LOSSES_H
+#define OFS_LOSSES_H
+
+#include "program/internal.h"
+
+/* What one position is compared with: a class index, or a row of targets; each becomes scale t + shift (label smoothing,
+ * labels of a hinge). */
+typedef struct ofs_target {
+  int64_t index; /* -1: a row */
+  const float *row;
+  int sparse_one; /* the index itself is the target of one sigmoid unit */
+  double scale, shift;
+} ofs_target;
+
+double ofs_wanted(const ofs_target *t, uint32_t i);
+/* Of the numbers z along the last axis: logits where h->fused. d, where not NULL: the gradient times `scale`. */
+double ofs_loss_at(const ofs_head *h, const real *z, const ofs_target *t, real *d, double scale);
+/* Keras's "accuracy": one output, or a binary loss: each on its side of the threshold; else the largest. */
+double ofs_correct_at(const ofs_head *h, const real *z, const ofs_target *t);
+
+#endif

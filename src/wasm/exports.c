@@ -1,0 +1,193 @@
+/* exports.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them), and nothing else.
+ *
+ * Every parameter is an i32 or a double, so that no call needs a BigInt; results that are records go into an
+ * array of doubles that the caller names, an ofs_error as its seven members in order. */
+#include "program/internal.h"
+
+static void put_error(double *to, const ofs_error *e) {
+  const double members[] = {e->status, e->layer, e->field, e->reason, e->got, e->low, e->high};
+  for (int i = 0; i < 7; i++) to[i] = members[i];
+}
+
+/* A failure leaves its error; a success leaves status 0. */
+static ofs_status told(double *to, ofs_status s, ofs_error *e) {
+  e->status = s;
+  put_error(to, e);
+  return s;
+}
+
+static void put_dims(double *to, const uint32_t *dims, uint32_t rank) {
+  for (uint32_t i = 0; i < OFS_MAX_RANK; i++) to[i] = i < rank ? dims[i] : 0;
+}
+
+const char *schema(void) { return ofs_schema(); }
+const void *schema_fields(void) { return &ofs_fields; }
+const char *version(void) { return ofs_version(); }
+
+double model_bytes(const void *spec, size_t n, double *err) {
+  uint64_t bytes = 0;
+  ofs_error e = {0};
+  ofs_status s = told(err, ofs_model_bytes(spec, n, &bytes, &e), &e);
+  return s < 0 ? s : (double)bytes;
+}
+
+ofs_model *model_init(void *mem, double bytes, const void *spec, size_t n, double *err) {
+  ofs_model *m = NULL;
+  ofs_error e = {0};
+  ofs_status s = ofs_model_init(mem, (uint64_t)bytes, spec, n, &m, &e);
+  return told(err, s, &e) < 0 ? NULL : m;
+}
+
+int model_randomize(ofs_model *m, double work) {
+  return ofs_model_randomize(m, (uint64_t)work);
+}
+
+void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t)step); }
+void model_set_rate(ofs_model *m, double factor) { ofs_model_set_rate(m, factor); }
+const char *model_moment_name(const ofs_model *m, uint32_t k) { return ofs_model_moment_name(m, k); }
+
+void model_facts(const ofs_model *m, double *out) {
+  ofs_model_facts f;
+  ofs_model_get_facts(m, &f);
+  const double members[] = {(double)f.parameters, (double)f.inputs, (double)f.outputs, f.classes, f.targets, f.loss,
+                            (double)f.step, (double)f.trained, f.input_count, f.output_count};
+  for (int i = 0; i < 10; i++) out[i] = members[i];
+}
+
+int model_input(const ofs_model *m, uint32_t i, double *out) {
+  ofs_input_info in;
+  ofs_status s = ofs_model_input(m, i, &in);
+  if (s < 0) return s;
+  out[0] = (double)in.size;
+  out[1] = (double)in.at;
+  out[2] = (double)in.below;
+  out[3] = in.rank;
+  put_dims(out + 4, in.dims, in.rank);
+  return s;
+}
+
+int model_output(const ofs_model *m, uint32_t i, double *out) {
+  ofs_output_info o;
+  ofs_status s = ofs_model_output(m, i, &o);
+  if (s < 0) return s;
+  const double members[] = {o.layer, (double)o.size, o.classes, o.targets, o.loss, o.weight, o.rank};
+  for (int k = 0; k < 7; k++) out[k] = members[k];
+  put_dims(out + 7, o.dims, o.rank);
+  return s;
+}
+
+uint32_t model_layers(const ofs_model *m) { return ofs_model_layers(m); }
+uint32_t model_tensors(const ofs_model *m) { return ofs_model_tensors(m); }
+
+int model_layer(const ofs_model *m, uint32_t i, double *out) {
+  ofs_layer_info l;
+  ofs_status s = ofs_model_layer(m, i, &l);
+  if (s < 0) return s;
+  out[0] = l.type;
+  out[1] = l.rank;
+  out[2] = (double)l.parameters;
+  put_dims(out + 3, l.dims, l.rank);
+  return s;
+}
+
+int model_tensor(const ofs_model *m, uint32_t i, double *out) {
+  ofs_tensor t;
+  ofs_status s = ofs_model_tensor(m, i, &t);
+  if (s < 0) return s;
+  out[0] = t.layer;
+  out[1] = t.role;
+  out[2] = t.rank;
+  out[3] = (double)t.size;
+  out[4] = (double)(uintptr_t)t.data;
+  out[5] = t.side;
+  out[6] = t.trainable;
+  put_dims(out + 7, t.dims, t.rank);
+  for (uint32_t k = 0; k < OFS_MOMENTS; k++) out[7 + OFS_MAX_RANK + k] = (double)(uintptr_t)t.moment[k];
+  return s;
+}
+
+/* A batch that no u32 holds is told to the core as one that it refuses. */
+static uint32_t batch_of(double batch) { return batch >= 0 && batch <= 4294967295.0 ? (uint32_t)batch : 0; }
+
+double plan_bytes(ofs_model *m, int kind, double batch, double *err) {
+  uint64_t bytes = 0;
+  ofs_error e = {0};
+  ofs_status s = told(err, ofs_plan_bytes(m, kind, batch_of(batch), &bytes, &e), &e);
+  return s < 0 ? s : (double)bytes;
+}
+
+ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batch, double *err) {
+  ofs_plan *p = NULL;
+  ofs_error e = {0};
+  ofs_status s = ofs_plan_init(mem, (uint64_t)bytes, m, kind, batch_of(batch), &p, &e);
+  return told(err, s, &e) < 0 ? NULL : p;
+}
+
+int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, uint32_t y_indices,
+                  const float *weights, double n, double *err) {
+  const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights};
+  ofs_error e = {0};
+  return told(err, ofs_plan_set_data(p, &d, &e), &e);
+}
+
+double check_x(const ofs_model *m, const void *x, uint32_t type, double first, double n) {
+  uint64_t where = 0;
+  return ofs_check_x(m, x, type, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
+}
+
+double check_y(const ofs_model *m, uint32_t output, const void *y, uint32_t type, double n) {
+  uint64_t where = 0;
+  return ofs_check_y(m, output, y, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
+}
+
+int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {
+  const ofs_batch at = {(uint64_t)first, (uint64_t)n, batch_of(count), shuffle, (uint64_t)epoch};
+  ofs_error e = {0};
+  return told(err, ofs_step_begin(p, &at, &e), &e);
+}
+
+int step_run(ofs_plan *p, double work, double *out) {
+  uint64_t done = 0;
+  ofs_status s = ofs_step_run(p, (uint64_t)work, &done);
+  out[0] = (double)done;
+  return s;
+}
+
+void step_fault(const ofs_plan *p, double *out) {
+  ofs_fault f;
+  ofs_step_fault(p, &f);
+  out[0] = f.what;
+  out[1] = f.layer;
+  out[2] = (double)f.step;
+}
+
+int step_updating(const ofs_plan *p) { return ofs_step_updating(p); }
+int step_discard(ofs_plan *p) { return ofs_step_discard(p); }
+
+void step_totals(const ofs_plan *p, double *out) {
+  ofs_totals t;
+  ofs_step_totals(p, &t);
+  out[0] = t.loss;
+  out[1] = t.count;
+  for (int k = 0; k < OFS_MAX_OUTPUTS; k++) out[2 + 2 * k] = t.losses[k], out[3 + 2 * k] = t.correct[k];
+}
+
+const ofs_real *plan_output(const ofs_plan *p, uint32_t i) { return ofs_plan_output(p, i); }
+
+void plan_memory(const ofs_plan *p, double *out) {
+  uint64_t buffers, live;
+  ofs_plan_memory(p, &buffers, &live);
+  out[0] = (double)buffers;
+  out[1] = (double)live;
+}
+
+#ifdef OFS_THREADS
+size_t team_bytes(void) { return ofs_team_bytes(); }
+ofs_team *team_init(void *mem) { return ofs_team_init(mem); }
+void model_set_team(ofs_model *m, ofs_team *t) { ofs_model_set_team(m, t); }
+int plan_shares(ofs_plan *p) { return ofs_plan_shares(p); }
+void team_help(ofs_team *t) { ofs_team_help(t); }
+uint32_t team_helpers(const ofs_team *t) { return ofs_team_helpers(t); }
+void team_lose(ofs_team *t) { ofs_team_lose(t); }
+void team_end(ofs_team *t) { ofs_team_end(t); }
+#endif

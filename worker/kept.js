@@ -1,6 +1,0 @@
-/* kept.js: all that a page loads only where trainers are kept on storage, or brought back: the build makes one file of
- * it, which later.js loads. After a change of what it imports that file has to be built again, as after one of src/. */
-
-export { decodeCheckpoint, openCheckpoint } from './checkpoint.js';
-export { openKeeper } from './keeper.js';
-export { listStored, removeStored } from './stored.js';

@@ -1,0 +1,186 @@
+/* fields.js: values of a spec's fields: from the forms that the contract allows to numbers, and back to names.
+ *
+ * Only names and JavaScript types are judged here; ranges and shapes are C's to judge. A value is kept in its
+ * canonical form (what MODEL_READY tells and a checkpoint keeps), which gives the same numbers again. */
+
+import { OffstageError, elementsOf, oneOf, show } from '../host/errors.js';
+import { enumName, optionsOf, valuesOf } from './schema.js';
+
+/** @typedef {import('./schema.js').Field} Field */
+/** @typedef {import('./schema.js').Schema} Schema */
+
+/** Two numbers that have names of their own, and names for some pairs of them. */
+const PAIRS = /** @type {Record<string, { keys: string[], otherwise: number[], named: Record<string, number[]> }>} */ ({
+  regularizer: { keys: ['l1', 'l2'], otherwise: [0, 0], named: { l1: [0.01, 0], l2: [0, 0.01], l1l2: [0.01, 0.01] } },
+  constraint: { keys: ['maxNorm', 'axis'], otherwise: [2, 0], named: { maxNorm: [2, 0] } },
+});
+
+/**
+ * @param {Schema} schema @param {string} group  as it begins @param {any} type @param {string} what
+ * @returns {import('./schema.js').RecordType}
+ */
+export function recordNamed(schema, group, type, what) {
+  const types = schema.records.filter((r) => r.group.startsWith(group));
+  return types.find((r) => r.type === type) ?? refuse(
+    `${what}: type ${type === undefined ? 'is missing' : `${show(type)} is unknown`}, expected one of ${oneOf(types.map((r) => r.type))}`);
+}
+
+/**
+ * Checks names and JavaScript types; a field that is undefined counts as absent.
+ * @param {Schema} schema
+ * @param {Field[]} fields
+ * @param {Record<string, any>} given
+ * @param {string} where
+ * @param {string[]} [besides]  names that are not the schema's, to be told where one is unknown
+ */
+export function readFields(schema, fields, given, where, besides = []) {
+  /** @type {Record<string, any>} */
+  const values = {};
+  for (const name of Object.keys(given)) {
+    const field = fields.find((f) => f.name === name);
+    if (!field) {
+      const names = [...besides, ...fields.map((f) => f.name)];
+      refuse(`${where}unknown field '${name}', expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`);
+    }
+    if (given[name] !== undefined) values[name] = readValue(schema, field, given[name], where);
+  }
+  for (const field of fields) {
+    if (field.presence === 'required' && values[field.name] === undefined) {
+      refuse(`${where}${field.name} is missing, expected ${allowed(schema, field)}`);
+    }
+  }
+  return values;
+}
+
+/** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
+function readValue(schema, field, value, where) {
+  const bad = (more = '') => refuse(`${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`);
+  if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
+  if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
+  if (isSides(field) && Array.isArray(value)) {
+    const pairs = value.length === 2 ? Array.from(value, (side) => (Array.isArray(side) ? side : [side, side])) : [];
+    const sides = pairs.every(({ length }) => length === 2) ? pairs.flatMap((pair) => [pair[0], pair[1]]) : [];
+    return sides.length === 4 && sides.every(isNumber) ? sides : bad();
+  }
+  const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  if (field.most > 1 || (field.spread && given)) {
+    const length = given ? /** @type {any} */ (value).length : 0;
+    const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
+    if (!(given ? list.every(isNumber) : takesOne(field) && isNumber(value))) bad();
+    if (given && (list.length !== length || length < field.least)) bad(`${length} values: `);
+    if (!given) return isSides(field) ? Array(4).fill(value) : value;
+    return field.most > 1 ? list : list[0];
+  }
+  const ok = field.kind === 'enum' ? namesOf(schema, field).includes(value)
+    : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
+  return ok ? value : bad();
+}
+
+/** Of its enumeration. @param {Schema} schema @param {Field} field */
+const namesOf = (schema, { enumeration, low, high }) =>
+  [...valuesOf(schema, enumeration)].filter(([, id]) => id >= low && id <= high).map(([name]) => name);
+/** Four numbers that stand around a picture. @param {Field} field */
+const isSides = ({ most, spread }) => most === 4 && spread === 1;
+/** One number instead of a list. @param {Field} field */
+const takesOne = ({ spread, kind }) => spread === 1 || kind === 'number';
+/** @param {unknown} value */
+const isNumber = (value) => typeof value === 'number';
+/** @param {unknown} value @returns {value is Record<string, any>} */
+export const isPlain = (value) => value !== null && typeof value === 'object' && !Array.isArray(value) && !ArrayBuffer.isView(value);
+
+/** @param {Field} field @param {any} value @param {string} where @returns {Record<string, number> | null} */
+function readPair({ name, enumeration }, value, where) {
+  const { keys, otherwise, named } = PAIRS[enumeration];
+  if (typeof value === 'string') return Object.hasOwn(named, value) ? pairOf(keys, named[value]) : null;
+  if (!isPlain(value)) return null;
+  for (const [key, number] of Object.entries(value)) {
+    if (!keys.includes(key)) refuse(`${where}${name}: unknown field '${key}', expected one of ${oneOf(keys)}`);
+    if (number === undefined || isNumber(number) || (key === 'axis' && isRun(number))) continue;
+    refuse(`${where}${name}.${key} is ${show(number)}, expected a number${key === 'axis' ? ', or axes that follow each other' : ''}`);
+  }
+  return pairOf(keys, keys.map((key, i) => value[key] ?? otherwise[i]));
+}
+
+const MOST_AXES = 6; // of a weight
+
+/** @param {unknown} value  axes of which each is the next */
+const isRun = (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_AXES && Array.from(value).every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
+
+/** @param {string[]} keys @param {number[]} numbers @returns {Record<string, number>} */
+const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, numbers[i]]));
+
+/** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
+function readInitializer(schema, { name, enumeration }, value, where) {
+  const { type, ...options } = isPlain(value) ? value : { type: value };
+  if (!valuesOf(schema, enumeration).has(type)) return null;
+  const fields = optionsOf(schema, type);
+  const read = readFields(schema, fields, options, `${where}${name} (${type}): `);
+  return Object.keys(read).length ? { type, ...fill(schema, fields, read) } : type;
+}
+
+/**
+ * What a field takes, in words.
+ * @param {Schema} schema
+ * @param {Field} field
+ * @returns {string}
+ */
+export function allowed(schema, field) {
+  const pair = PAIRS[field.enumeration];
+  if (pair) return `${oneOf(Object.keys(pair.named))} or { ${pair.keys.join(', ')} }`;
+  const names = () => oneOf(namesOf(schema, field));
+  if (field.kind === 'initializer') return `one of ${names()}, or { type, ...its options }`;
+  if (field.kind === 'enum') return `one of ${names()}`;
+  if (field.kind === 'boolean') return 'true or false';
+  const one = field.kind === 'integer' ? 'an integer' : 'a number';
+  const range = `from ${field.low} to ${field.high}`;
+  if (field.most === 1) return `${one} ${range}`;
+  if (isSides(field)) return `${one}, [rows, columns] or [[top, bottom], [left, right]] ${range}`;
+  const many = field.spread || field.least === field.most ? `${field.most}` : `${field.least} to ${field.most}`;
+  return `${takesOne(field) ? `${one} or ` : ''}an array of ${many} ${field.kind}s ${range}`;
+}
+
+/** A value in its canonical form. @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
+export function toNumbers(schema, { kind, enumeration, ...field }, value) {
+  const idOf = (/** @type {string} */ name) => /** @type {number} */ (valuesOf(schema, enumeration).get(name));
+  if (PAIRS[enumeration]) return PAIRS[enumeration].keys.flatMap((key) => (Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key]));
+  if (kind === 'initializer' && typeof value === 'object') {
+    return [idOf(value.type), ...optionsOf(schema, value.type).flatMap((each) => toNumbers(schema, each, value[each.name]))];
+  }
+  if (kind === 'enum' || kind === 'initializer') return [idOf(value)];
+  if (kind === 'boolean') return [value ? 1 : 0];
+  return Array.isArray(value) ? value.flat() : [value];
+}
+
+/**
+ * Values with defaults filled in, spread ones as arrays, enumerations by name.
+ * @param {Schema} schema
+ * @param {Field[]} fields
+ * @param {Record<string, any>} values
+ * @returns {Record<string, any>}
+ */
+export function fill(schema, fields, values) {
+  /** @type {Record<string, any>} */
+  const built = {};
+  for (const field of fields) {
+    let value = values[field.name];
+    if (value === undefined && field.presence === 'default') value = fromNumber(schema, field, field.default);
+    // A pool's strides are its size.
+    if (value === undefined && field.name === 'strides') value = built.poolSize;
+    if (value === undefined) continue;
+    if (field.spread && field.most > 1 && (value.length ?? 1) < field.most) value = Array(field.most).fill(value[0] ?? value);
+    if (isSides(field)) value = [value.slice(0, 2), value.slice(2)];
+    built[field.name] = Array.isArray(value) ? value.slice() : value;
+  }
+  return built;
+}
+
+/** @param {Schema} schema @param {Field} field @param {number} number */
+function fromNumber(schema, field, number) {
+  if (field.kind === 'boolean') return number !== 0;
+  return field.kind === 'enum' || field.kind === 'initializer' ? enumName(schema, field.enumeration, number) : number;
+}
+
+/** @param {string} message @returns {never} */
+export function refuse(message) {
+  throw new OffstageError('INVALID_SPEC', message);
+}

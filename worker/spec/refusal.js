@@ -1,0 +1,158 @@
+/* refusal.js: what C's ofs_error says, as an OffstageError with a sentence.
+ *
+ * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and the spec
+ * that was refused turn them back into names. Only wording lives here. */
+
+import { OffstageError, oneOf } from '../host/errors.js';
+import { showBytes } from '../host/memory.js';
+import { enumName, fieldsOf } from './schema.js';
+
+/** @typedef {import('./spec.js').Refusal} Refusal */
+/** @typedef {import('./schema.js').Schema} Schema */
+/** @typedef {import('./schema.js').Field} Field */
+/** @typedef {import('./spec.js').EncodedSpec} EncodedSpec */
+
+/* ofs_status, as offstage.h has it; the numbers are part of its interface. */
+const CODES = /** @type {Record<number, import('../host/errors.js').ErrorCode>} */ ({
+  [-1]: 'INVALID_SPEC',
+  [-2]: 'INVALID_DATA',
+  [-3]: 'INVALID_OPTION',
+  [-4]: 'OUT_OF_MEMORY',
+});
+
+/**
+ * @param {Schema} schema
+ * @param {EncodedSpec | null} spec  the spec that the refusal is about
+ * @param {Refusal} refusal
+ * @returns {OffstageError}
+ */
+export function explain(schema, spec, refusal) {
+  const { status, layer, field: id, got, low, high } = refusal;
+  const code = CODES[status];
+  if (!code) return new OffstageError('WORKER_LOST', `the core was called out of sequence (status ${status})`);
+  const part = partOf(schema, spec, layer);
+  const field = part && fieldsOf(schema, part.record).find((f) => f.id === id);
+  const reason = schema.reasons.get(refusal.reason) ?? `reason ${refusal.reason}`;
+  const where = placeOf(schema, spec, layer);
+  const number = fieldNumber(schema, field, got, part?.values);
+  const name = field ? `${field.name} ` : '';
+  const value = field && Array.isArray(part?.values[field.name]) ? `[${part.values[field.name].join(', ')}]` : '';
+  const holds = value && value !== `[${got}]` ? ` in ${value}` : '';
+  const between = low === high ? `${high}` : `${low} to ${high}`;
+  const kind = field?.kind === 'integer' ? 'an integer' : 'a number';
+  return new OffstageError(code, `${where}${sentence()}`);
+
+  function sentence() {
+    switch (reason) {
+      case 'range':
+        if (field?.kind === 'boolean') return `${name}is ${number}, expected ${low === 1}`;
+        if (number[0] === "'") return `${name}is ${number}, expected another one: this one cannot be had here`;
+        return `${name || 'a value '}is ${number}${holds}, expected ${kind} from ${low} to ${high}`;
+      case 'notInteger':
+        return `${name || 'a value '}is ${got}${holds}, expected an integer from ${low} to ${high}`;
+      case 'notFinite':
+        return `${name || 'a value '}is ${got}${holds}, expected a finite number`;
+      case 'missing':
+        return `${name || 'a part '}is missing${name === 'input ' && spec ? `, expected one of ${oneOf(spec.names.inputs)}` : ''}`;
+      case 'twice':
+        return `${name || 'a field '}is given twice`;
+      case 'unknown':
+        return layer >= 0 && !field ? `type '${typeName(schema, got)}' cannot stand here` : `${name}${got} is unknown`;
+      case 'count':
+        return `${name || 'layers '}holds ${got} values, expected ${between}`;
+      case 'rank':
+        return `its input has ${got} dimensions, expected ${between}`;
+      case 'window':
+        return `${name}reaches over ${got} cells, but its input has ${high}: expected at most ${high}`;
+      case 'product':
+        return `${name || 'its shape '}makes ${got} elements${holds}, expected ${low < high ? 'at most ' : ''}${high}`;
+      case 'shape':
+        return `its inputs do not fit together: an axis is ${got} long, expected ${high}`;
+      case 'divides':
+        return `${name}is ${got}, which does not divide ${high}`;
+      case 'indices':
+        return 'its input is what a layer puts out, expected indices: an input of the model, through flatten or reshape at most';
+      case 'truncated':
+        return `the spec's bytes are cut off or go on at byte ${got}`;
+      case 'conflict':
+        return field?.name !== 'tiedTo' ? `${name}excludes another field that is given`
+          : `tiedTo is layer ${got}, expected one of the same type, whose weights have the same shapes and are its own; or, for a dense with useBias: false, an embedding`;
+      case 'output':
+        return outputSentence(schema, part, field, refusal);
+      case 'unused':
+        return layer >= 0 ? "leads to no output, expected its name in a layer's input or in outputs"
+          : `input '${spec?.names.inputs[got]}' is not read by a layer`;
+      case 'bytes':
+        return `a block of ${showBytes(got)} is too small, ${showBytes(high)} are needed`;
+      default:
+        return `${name}is refused (${reason}): got ${got}, allowed ${low} to ${high}`;
+    }
+  }
+}
+
+/** ofs_culprit, in words. */
+const FAULTS = ['the loss', 'the gradient', 'a statistic', 'the output'];
+
+/**
+ * Why a step was not made.
+ * @param {EncodedSpec | null} spec
+ * @param {{ what: number, layer: number, step: number }} fault
+ */
+export function explainFault(spec, { what, layer, step }) {
+  const where = layer < 0 ? '' : ` of layer ${layer}${aboutLayer(spec, layer)}`;
+  return new OffstageError('NON_FINITE', `step ${step}: ${FAULTS[what]}${where} is not finite${what === 1 ? ', or 1e15 and more' : ''}; ` +
+    'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
+}
+
+/**
+ * What fields are of: of a wrapper and what it wraps, the latter.
+ * @param {Schema} schema @param {EncodedSpec | null} spec @param {number} layer @returns {import('./graph.js').Part | undefined}
+ */
+function partOf({ constants: { IN_MODEL, IN_OPTIMIZER, IN_OUTPUT } }, spec, layer) {
+  if (!spec) return undefined;
+  if (layer === IN_MODEL) return spec.model;
+  if (layer === IN_OPTIMIZER) return spec.optimizer;
+  let part = layer <= IN_OUTPUT ? spec.outputs[IN_OUTPUT - layer] : /** @type {any} */ (spec.layers[layer]);
+  while (part?.inner) part = part.inner;
+  return part;
+}
+
+/** @param {Schema} schema @param {EncodedSpec | null} spec @param {number} layer */
+function placeOf({ constants: { IN_OPTIMIZER, IN_OUTPUT } }, spec, layer) {
+  if (layer === IN_OPTIMIZER) return `optimizer (${spec?.optimizer.record.type}): `;
+  if (layer <= IN_OUTPUT) return `output '${spec?.outputs[IN_OUTPUT - layer]?.name}': `;
+  return layer >= 0 ? `layer ${layer}${aboutLayer(spec, layer)}: ` : '';
+}
+
+/** Its type, and its name where that says more. @param {EncodedSpec | null} spec @param {number} layer */
+function aboutLayer(spec, layer) {
+  const part = spec?.layers[layer];
+  if (!part) return '';
+  const { record: { type }, name } = part;
+  return ` (${type}${name.startsWith(type) ? '' : ` '${name}'`})`;
+}
+
+/** @param {Schema} schema @param {number} id */
+const typeName = (schema, id) => schema.records.find((r) => r.id === id)?.type ?? id;
+
+/** @param {Schema} schema @param {Field | undefined} field @param {number} got @param {Record<string, any>} [values] */
+function fieldNumber(schema, field, got, values) {
+  if (field?.kind === 'boolean') return `${got === 1}`;
+  const told = field && Object.values(Object(values?.[field.name])).includes(got); // beside an initializer
+  return field?.kind === 'enum' || (field?.kind === 'initializer' && !told) ? `'${enumName(schema, field.enumeration, got)}'` : `${got}`;
+}
+
+/**
+ * The loss and its layer: in the loss's own field `got`, `low` are ids of activations, else numbers of units.
+ * @param {Schema} schema
+ * @param {import('./graph.js').Part | undefined} part
+ * @param {Field | undefined} field
+ * @param {Refusal} refusal
+ */
+function outputSentence(schema, part, field, { got, low }) {
+  if (!field) {
+    return `has ${got} output${got === 1 ? '' : 's'} on its last axis, expected at least ${low} for its activation`;
+  }
+  const activation = (/** @type {number} */ id) => `'${enumName(schema, 'activation', id)}'`;
+  return `loss is '${part?.values.loss}', expected a last layer with activation ${activation(low)}, got ${activation(got)}`;
+}

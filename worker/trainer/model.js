@@ -1,0 +1,245 @@
+/* model.js: one model in its own wasm instance: built and asked.
+ *
+ * It owns the core, the model block, the plan for one prediction (made at once, so that a prediction never
+ * fails for want of memory) and the data store. What takes long is a generator for the pump. Dropping the object
+ * frees everything. */
+
+import { addTo, roomFor, tell } from './answers.js';
+import { rowOf } from '../data/samples.js';
+import { OffstageError } from '../host/errors.js';
+import { fill } from '../spec/fields.js';
+import { describeLayer, describeLoss } from '../spec/graph.js';
+import { addStep, meansOf, noTotals } from './run/measures.js';
+import { enumName } from '../spec/schema.js';
+import { checkLabels, encodeSpec } from '../spec/spec.js';
+import { Store } from './datasets.js';
+
+/** @typedef {import('../host/pump.js').Pump} Pump */
+/** @typedef {import('./datasets.js').Stored} Stored */
+/** @typedef {import('./answers.js').Answer} Answer */
+/** @typedef {{ plan: number, block: number }} Plan */
+
+const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels
+const MANY_BYTES = 2 ** 25; // most that a plan for many may take; memory never shrinks
+const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
+
+export class Model {
+  /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
+  /** How the latest run stands, for one that resumes it. @type {import('./run/loop.js').RunState | null} */ past = null;
+  /** @type {import('../protocol.js').RunRecord[]} */ runs = [];
+
+  /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
+  constructor(core, plainSpec) {
+    const { schema, memory } = core;
+    const spec = encodeSpec(schema, plainSpec);
+    core.spec = spec;
+    this.core = core;
+    const bytes = memory.alloc(spec.bytes.length, 'the spec');
+    core.write(bytes, spec.bytes);
+    const size = core.modelBytes(bytes, spec.bytes.length);
+    const block = memory.alloc(size, 'the model');
+    const address = this.address = core.modelInit(block, size, bytes, spec.bytes.length);
+    memory.free(bytes);
+    const plain = spec.layers.map((layer, i) => describeLayer(schema, layer, spec.names, i));
+    const built = core.modelLayers(address);
+    /** As MODEL_READY lists them. */
+    this.layers = plain.map((layer, i) => ({ ...layer, ...built[i] }));
+    const own = /** @type {{ inputScale: number, inputOffset: number, seed: number }} */ (fill(schema, spec.model.record.fields, spec.model.values));
+    const inputs = spec.inputs.map(({ name }, i) => ({ name, ...core.modelInput(address, i) }));
+    const outputs = spec.outputs.map((part, i) => {
+      const { weight: lossWeight, loss: id, ...told } = core.modelOutput(address, i);
+      const labels = spec.labels[i];
+      const loss = enumName(schema, 'loss', id);
+      checkLabels(labels, told.classes, spec.outputs.length > 1 ? `.${part.name}` : '');
+      return { name: part.name, ...told, loss: spec.plain ? loss : describeLoss(schema, part, loss), lossWeight, labels };
+    });
+    const [{ loss, labels }] = outputs;
+    const byName = (/** @type {'loss' | 'labels'} */ key) =>
+      Object.fromEntries(outputs.flatMap((output) => (output[key] ? [[output.name, output[key]]] : [])));
+    const several = outputs.length > 1;
+    const { parameters, trained: trainableParameters } = core.modelFacts(address);
+    const { inputScale, inputOffset } = own;
+    this.facts = { inputs, outputs, inputScale, inputOffset };
+    this.counts = { parameters, trainableParameters };
+    const classifies = outputs.some(({ classes }) => classes > 0);
+    this.measured = { outputs, accuracy: spec.metrics ? spec.metrics.includes('accuracy') : classifies };
+    this.about = {
+      ...own,
+      inputShape: inputs.length === 1 && inputs[0].name === 'input' ? inputs[0].shape
+        : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
+      loss: several ? byName('loss') : loss,
+      optimizer: /** @type {{ type: string, learningRate: number, [field: string]: any }} */ ({ type: spec.optimizer.record.type, ...fill(schema, spec.optimizer.record.fields, spec.optimizer.values) }),
+      metrics: this.measured.accuracy ? ['accuracy'] : [],
+      labels: !several ? labels : outputs.some((output) => output.labels) ? byName('labels') : null,
+    };
+    const { loss: _, labels: given, ...rest } = this.about;
+    /** The spec with every field filled in: makes the same model again. */
+    this.spec = {
+      ...rest, layers: plain, ...(given && { labels: given }),
+      ...(spec.plain ? { loss } : { outputs: outputs.map((output) => ({ name: output.name, loss: output.loss, lossWeight: output.lossWeight })) }),
+    };
+    this.store = new Store(core, this.facts);
+    this.one = this.openPlan('PREDICT', 1);
+    this.stage = memory.alloc(4 * rowOf(inputs), 'one sample');
+  }
+
+  /** Writes the initial weights. @param {Pump} pump */
+  *randomize(pump) {
+    while (this.core.modelRandomize(this.address, pump.chunk)) if (pump.spend(pump.chunk)) yield;
+  }
+
+  get step() {
+    return this.core.modelStep(this.address);
+  }
+
+  /** What MODEL_READY says of the model itself. */
+  describe() {
+    const { inputs, outputs } = this.facts;
+    const [{ shape: outputShape, classes, targets }] = outputs;
+    return {
+      layers: this.layers, outputShape, ...this.counts, inputs, outputs, classes, targets,
+      ...this.about, ...this.core.planMemory(this.one.plan), step: this.step,
+      runs: this.runs, run: this.past && toldOf(this.past),
+      memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
+    };
+  }
+
+  /** @param {'TRAIN' | 'EVALUATE' | 'PREDICT'} kind @param {number} batch @returns {Plan} */
+  openPlan(kind, batch) {
+    const id = this.core.schema.constants[kind];
+    const bytes = this.core.planBytes(this.address, id, batch);
+    const block = this.core.memory.alloc(bytes, `${DOING[kind]} with batches of ${batch}`);
+    try {
+      return { block, plan: this.core.planInit(block, bytes, this.address, id, batch) };
+    } catch (error) {
+      this.core.memory.free(block);
+      throw error;
+    }
+  }
+
+  /** @param {Plan | null} plan */
+  closePlan(plan) {
+    if (plan) this.core.memory.free(plan.block);
+  }
+
+  /**
+   * Predicts one sample that came inline.
+   * @param {Pump} pump @param {import('../data/samples.js').Column} column
+   */
+  *predictOne(pump, column) {
+    const { core, one: { plan }, stage, facts } = this;
+    const type = this.store.place(column, stage);
+    yield* this.store.checkX(pump, this.address, { address: stage, type, length: rowOf(facts.inputs) });
+    core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
+    core.stepBegin(plan, 0, 1, 1, 0, 0);
+    while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+    const answers = roomFor(facts.outputs, 1);
+    this.#add(answers, plan, 0, 1);
+    return tell(answers, facts.outputs, column.single);
+  }
+
+  /** Predicts what lies in the store, and frees it. @param {Pump} pump @param {Stored} x */
+  *predictMany(pump, x) {
+    const { core } = this;
+    /** @type {(Plan & { batch: number }) | null} */
+    let opened = null;
+    try {
+      yield* this.store.checkX(pump, this.address, x);
+      const { outputs } = this.facts;
+      const answers = roomFor(outputs, x.samples);
+      const batch = Math.min(x.samples, MANY);
+      opened = this.#openSmaller(batch);
+      const { plan, batch: fits } = opened;
+      core.planSetData(plan, x.address, x.type, 0, core.schema.constants.NONE, x.samples);
+      for (let first = 0; first < x.samples; first += fits) {
+        const count = Math.min(fits, x.samples - first);
+        core.stepBegin(plan, first, count, x.samples, 0, 0);
+        while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+        const { units } = core;
+        this.#add(answers, plan, first, count);
+        if (pump.spend(units)) yield;
+      }
+      return tell(answers, outputs, x.single);
+    } finally {
+      this.closePlan(opened);
+      this.store.free(x);
+    }
+  }
+
+  /** What a plan has predicted. @param {Answer[]} answers @param {number} plan @param {number} first @param {number} count samples */
+  #add(answers, plan, first, count) {
+    const { core, facts: { outputs } } = this;
+    answers.forEach((answer, k) =>
+      addTo(answer, outputs[k], new Float32Array(core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size), first));
+  }
+
+  /**
+   * A plan for `batch` samples or, where it would be large or memory is short, for fewer: the outputs are the same.
+   * @param {number} batch
+   */
+  #openSmaller(batch) {
+    const { core, address } = this;
+    const bytes = () => core.planBytes(address, core.schema.constants.PREDICT, batch);
+    while (batch > 1 && bytes() > MANY_BYTES) batch = Math.ceil(batch / 2);
+    for (;;) {
+      try {
+        return { ...this.openPlan('PREDICT', batch), batch };
+      } catch (error) {
+        if (batch === 1 || !(error instanceof OffstageError) || error.code !== 'OUT_OF_MEMORY') throw error;
+        batch = Math.ceil(batch / 2);
+      }
+    }
+  }
+
+  /**
+   * Loss and accuracy over data in the store, which is freed.
+   * @param {Pump} pump @param {{ x: Stored, y: Stored, weights: Stored | null }} data @param {number} batchSize
+   */
+  *evaluate(pump, data, batchSize) {
+    const { x, y, weights } = data;
+    /** @type {Plan | null} */
+    let opened = null;
+    try {
+      yield* this.check(pump, data);
+      yield* this.store.prepareWeights(pump, weights, { y, trained: 0, classWeight: null });
+      opened = this.openPlan('EVALUATE', Math.min(batchSize, x.samples));
+      this.setData(opened.plan, data);
+      const totals = noTotals(this.measured);
+      for (let first = 0; first < x.samples; first += batchSize) {
+        yield* this.measure(pump, opened.plan, totals, { first, count: Math.min(batchSize, x.samples - first), samples: x.samples });
+        if (pump.spend(this.core.units)) yield;
+      }
+      return { ...meansOf(this.measured, totals), samples: x.samples };
+    } finally {
+      this.closePlan(opened);
+      this.store.free(x, y, weights);
+    }
+  }
+
+  /** Refuses data that the core could not use. @param {Pump} pump @param {{ x: Stored, y: Stored }} data */
+  *check(pump, { x, y }) {
+    yield* this.store.checkX(pump, this.address, x);
+    yield* this.store.checkY(pump, this.address, y);
+  }
+
+  /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */
+  setData(plan, { x, y, weights }) {
+    this.core.planSetData(plan, x.address, x.type, y.address, y.type, x.samples, y.indices, weights?.address);
+  }
+
+  /**
+   * Adds what is measured over a batch, in the order of the data.
+   * @param {Pump} pump @param {number} plan @param {number[]} totals @param {{ first: number, count: number, samples: number }} batch
+   */
+  *measure(pump, plan, totals, { first, count, samples }) {
+    const { core } = this;
+    core.stepBegin(plan, first, count, samples, 0, 0);
+    while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
+    addStep(totals, core.stepTotals(plan), count);
+  }
+}
+
+/** A run's state as the bridge is told of it. @param {import('./run/loop.js').RunState} past */
+function toldOf({ settings, samples, epoch, batch, steps, ended, history }) {
+  return { settings, samples, epoch, batch, steps, ended, history, data: null };
+}

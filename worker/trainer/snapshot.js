@@ -1,0 +1,89 @@
+/* snapshot.js: a model's state as a checkpoint, and back.
+ *
+ * The state is all that the next step depends on: weights, moments, step, epochs begun, and how the latest run
+ * stands. It is read between two steps only, piece by piece, while nothing changes it: the pump and the run see to
+ * that. A checkpoint is checked against the model before anything of it is written. */
+
+import { BEFORE, encodeCheckpoint } from './checkpoint.js';
+import { OffstageError } from '../host/errors.js';
+import { noTotals } from './run/measures.js';
+import { tensorsOf } from './weights.js';
+
+/** @typedef {import('./model.js').Model} Model */
+/** @typedef {import('../host/pump.js').Pump} Pump */
+
+const WRITTEN_AT_ONCE = 2 ** 18;
+
+/** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
+export function stateTensors(model) {
+  const tensors = tensorsOf(model);
+  const vectors = model.core.modelMoments(model.address);
+  return [
+    ...tensors.map(({ name, shape, size, data }) => ({ name, shape, size, address: data })),
+    ...tensors.flatMap(({ name, shape, size, moments }) => moments.map((address, i) =>
+      ({ name: `optimizer/${name}/${vectors[i]}`, shape, size, address }))),
+  ];
+}
+
+/**
+ * @param {Pump} pump @param {Model} model
+ * @param {import('./run/loop.js').RunState | null} [run]  how the present or latest run stands
+ */
+export function* saveState(pump, model, run = model.past) {
+  const { memory } = model.core;
+  const weights = stateTensors(model).map(({ name, shape, address }) => ({
+    name, shape, dtype: /** @type {const} */ ('F32'),
+    read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
+  }));
+  const { step, epochsBegun, runs, spec } = model;
+  const coreVersion = model.core.version();
+  return yield* encodeCheckpoint(pump, { format: 1, coreVersion, spec, step, epochsBegun, run, runs }, weights);
+}
+
+/**
+ * Instead of Model.randomize(): the model stands where the checkpoint was taken.
+ * @param {Pump} pump @param {Model} model @param {import('./checkpoint.js').Checkpoint} checkpoint
+ * @returns {import('../host/pump.js').Work}
+ */
+export function* restoreState(pump, model, { about, tensors }) {
+  const expected = stateTensors(model);
+  const names = expected.map(({ name, shape }) => ({ name, shape }));
+  const goesBack = about.run?.settings.nonFinite && tensors.has(BEFORE + names[0]?.name);
+  if (goesBack) names.push(...names.map(({ name, shape }) => ({ name: BEFORE + name, shape })));
+  for (const { name, shape } of names) {
+    const found = tensors.get(name);
+    if (!found) refuse(`it has no tensor '${name}'`);
+    if (found.dtype !== 'F32' || found.shape.length !== shape.length || shape.some((n, i) => n !== found.shape[i])) {
+      refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], expected F32 [${shape.join(', ')}]`);
+    }
+  }
+  const counts = noTotals(model.measured).length;
+  const held = about.run?.totals.length ?? counts;
+  if (held !== counts) refuse(`its run has ${held} totals, expected ${counts} for its outputs`);
+  if (tensors.size !== names.length) refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
+  if (about.run && goesBack) about.run.before = joined(expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data));
+  for (const { name, address } of expected) {
+    const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));
+    for (let at = 0; at < data.length; at += WRITTEN_AT_ONCE) {
+      model.core.write(address + at, data.subarray(at, at + WRITTEN_AT_ONCE));
+      if (pump.look()) yield;
+    }
+  }
+  model.core.modelSetStep(model.address, about.step);
+  model.epochsBegun = about.epochsBegun;
+  model.past = about.run;
+  model.runs = about.runs;
+}
+
+/** @param {Uint8Array[]} pieces */
+function joined(pieces) {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) (bytes.set(piece, at), (at += piece.length));
+  return bytes;
+}
+
+/** @param {string} why @returns {never} */
+function refuse(why) {
+  throw new OffstageError('BAD_CHECKPOINT', `the checkpoint does not fit its own spec: ${why}`);
+}
