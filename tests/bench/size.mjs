@@ -78,7 +78,7 @@ function details(part, { bytes, sources }) {
 /** @returns {Promise<Figure[]>} */
 export async function measure() {
   const [page, worker, helper, both] = await Promise.all([
-    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/trainer/session.js'),
+    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/trainer/service.js'),
   ]);
   const modules = [...modulesOf('web/'), ...modulesOf('worker/')];
   const minified = await Promise.all(modules.map(minify));

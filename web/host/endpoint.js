@@ -148,7 +148,7 @@ function openNodeThread(assets, { heard, lost }) {
 
 async function loadSession() {
   try {
-    const [session, host] = await Promise.all([import('../../worker/trainer/session.js'), import('../../worker/host/clock.js')]);
+    const [session, host] = await Promise.all([import('../../worker/trainer/service.js'), import('../../worker/host/clock.js')]);
     return { ...session, ...host };
   } catch (cause) {
     throw new OffstageError('UNSUPPORTED', `the session could not be loaded: ${/** @type {Error} */ (cause).message}`, { cause });
