@@ -23,9 +23,10 @@
  *
  * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a
  * model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE. A message that is none of these is
- * answered by ERROR BAD_MESSAGE, with its id where it has one, else null. Two messages come only to who asked for
+ * answered by ERROR BAD_MESSAGE, with its id where it has one, else null; but an error reply is never answered. Two messages come only to who asked for
  * them: TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where the runtime
- * says notices: true. dialect.js adds the bare form. */
+ * says notices: true. The first session of a thread also takes OPEN_SESSION (host/services.js); over a port DISPOSE
+ * { close: true } ends the session too. dialect.js adds the bare form. */
 
 export { VERSION, isId } from './host/envelope.js';
 

@@ -15,6 +15,7 @@ import { OffstageError, errorToWire } from './errors.js';
 /**
  * Another form of a service's messages, without envelopes.
  * @typedef {object} Dialect
+ * @property {readonly string[]} ERRORS  types of its error replies
  * @property {(message: any) => boolean} isBare
  * @property {(message: any) => { type: string, payload: Record<string, any> }} fromBare  the request that it is; throws
  * @property {(type: string, payload: any) => { type: string, payload: any }[]} toBare    what says the same as a reply
@@ -51,6 +52,8 @@ export class Requests {
   /** @param {any} message */
   #receive(message) {
     const { dialect, types, handle, always } = this.#setting;
+    // Two sessions at the ends of one channel would answer each other's errors for ever.
+    if (message?.type === 'ERROR' || dialect?.ERRORS.includes(message?.type)) return;
     const bare = dialect?.isBare(message) ?? false;
     /** @type {Request} */
     let request = { id: bare ? Symbol('bare') : message?.id, type: message?.type, payload: {} };

@@ -156,7 +156,8 @@ export class Session {
         });
         open();
       }, (/** @type {unknown} */ error) => {
-        this.#fail(request, error);
+        // What the session holds was not touched meanwhile, whatever was thrown.
+        this.#fail(request, error instanceof OffstageError ? error : trapError(error));
         open();
       });
     });
@@ -209,9 +210,13 @@ export class Session {
     });
   }
 
-  /** Refuses a request; what is no OffstageError is a trap. @param {Request} request @param {unknown} error */
+  /** Refuses a request; what is no OffstageError is a trap. @param {Request} request @param {unknown} error @returns {void} */
   #fail(request, error) {
-    if (!(error instanceof OffstageError)) return this.#lose(trapError(error));
+    if (!(error instanceof OffstageError)) {
+      const reason = trapError(error);
+      this.#lose(reason);
+      return this.#fail(request, reason); // where it is not lost with all the others
+    }
     if (this.#requests.refuse(request, error)) this.#state.refused?.(request.payload);
   }
 
