@@ -2,46 +2,49 @@
  *
  * Most derivatives follow from the output alone, so the activation overwrites its input; some need
  * the input again and keep it. The last activation is left out where the loss takes logits. */
-#include "layers/layers.h"
+#include "layers/activation.h"
+
+#include "layers/kinds.h"
 
 int ofs_act_fuses(uint32_t act) { return !OFS_ACT_OF_INPUT(act) && act != OFS_ACT_SOFTMAX; }
 
 int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
-  return b->kind != OFS_PREDICT && l->head && b->model->heads[l->head - 1].fused;
+  return b->kind != OFS_PREDICT && l->logits;
 }
 
-int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
+/* 1 where nobody takes anything else, so that the activation is left out. */
+static int left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
 
 /* relu and its like take a tenth of what an exponential takes. */
 static double act_work(uint32_t act) { return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100; }
 
-static void act_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void act_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.act_forward(op->layer->act, op->at[0] + from, op->at[1] + from, to - from);
+  ofs_part_range(op, part, &from, &to, &tile);
+  ctx->kernels->act_forward(op->layer->act, op->at[0] + from, op->at[1] + from, to - from);
 }
 
-static void act_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void act_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   const real *x = op->at[1] ? op->at[1] + from : NULL, *y = op->at[2] ? op->at[2] + from : NULL;
-  p->model->kernels.act_backward(op->layer->act, op->at[0] + from, x, y, op->at[3] + from, to - from);
+  ctx->kernels->act_backward(op->layer->act, op->at[0] + from, x, y, op->at[3] + from, to - from);
 }
 
-static void softmax_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void softmax_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile, n = op->n[0];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.softmax_forward(op->at[0] + from * n, op->at[1] + from * n, (uint32_t)(to - from), n);
+  ofs_part_range(op, part, &from, &to, &tile);
+  ctx->kernels->softmax_forward(op->at[0] + from * n, op->at[1] + from * n, (uint32_t)(to - from), n);
 }
 
-static void softmax_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void softmax_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint64_t from, to;
   uint32_t tile, n = op->n[0];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.softmax_backward(op->at[0] + from * n, op->at[1] + from * n, op->at[2] + from * n, (uint32_t)(to - from), n);
+  ofs_part_range(op, part, &from, &to, &tile);
+  ctx->kernels->softmax_backward(op->at[0] + from * n, op->at[1] + from * n, op->at[2] + from * n, (uint32_t)(to - from), n);
 }
 
 static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {
@@ -50,7 +53,7 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 }
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
+  if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return x;
   /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
   int apart = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_sole(b, l, 0));
   if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x, b->buffers[x].pending++;
@@ -62,7 +65,7 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
 }
 
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
-  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
+  if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return dy;
   uint32_t y = b->y[l->index], dx = ofs_own(b, dy, l->out.size);
   int input = OFS_ACT_OF_INPUT(l->act);
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, y, dy, 0), l, 20);

@@ -1,6 +1,6 @@
 /* dot.c: products of two tensors of a sample over one axis of each: c_ij = sum_k a_ik b_jk, where normalize a and b divided
  * by their lengths along k first (Keras: by the root of at least 1e-14, the square of its epsilon). */
-#include "layers/layers.h"
+#include "layers/kinds.h"
 
 /* What an axis of the product is far apart in a, in b and in c; sizes. */
 enum { I, J, K, AXES };
@@ -37,13 +37,14 @@ static ofs_status dot_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
 }
 
 /* Writes tensor op->n[0] of a, b, c from the two others, summed over the axis that it has not; by the sample. */
-static void product_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   static const int without[] = {J, I, K};
   const ofs_layer *l = op->layer;
   int to = (int)op->n[0], left = to == A ? B : A, right = to == C ? B : C, sum = without[to], rows = sum == I ? J : I, columns = sum == K ? J : K;
   uint64_t from, stop, sizes[] = {l->ins[0].size, l->ins[1].size, l->out.size};
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &stop, &tile);
+  ofs_part_range(op, part, &from, &stop, &tile);
   for (uint64_t s = from; s < stop; s++)
     for (size_t i = 0; i < l->n[rows]; i++)
       for (size_t j = 0; j < l->n[columns]; j++) {
@@ -63,13 +64,14 @@ static void emit_product(ofs_builder *b, const ofs_layer *l, int to, uint32_t y,
 }
 
 /* Input op->n[0]: y = x / |x|; with a gradient dy of y: y = (dy - u (dy u)) / |x|, u = x / |x|. Buffers: y, x, dy. */
-static void normalize_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void normalize_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const ofs_layer *l = op->layer;
   int tensor = (int)op->n[0];
   uint64_t from, to, rows = l->n[tensor], n = l->n[K], size = rows * n;
   size_t next = distance_of(l, tensor, K), next_row = distance_of(l, tensor, tensor);
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t row = from; row < to; row++) {
     uint64_t at = row / rows * size + row % rows * next_row;
     const real *x = op->at[1] + at, *dy = op->at[2] ? op->at[2] + at : NULL;

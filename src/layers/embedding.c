@@ -2,7 +2,8 @@
  *
  * Indices are a model's input as it came, checked there: graph.c sees that nothing else feeds an embedding. Gradients of
  * a table are cut by its rows: a part adds up its rows' shares, samples in order, so that no two parts meet. */
-#include "layers/layers.h"
+#include "base/copy.h"
+#include "layers/kinds.h"
 
 /* ---- embedding ---- */
 
@@ -16,14 +17,14 @@ static ofs_status embedding_shape(ofs_layer *l, const ofs_record *r, ofs_error *
   return OFS_OK;
 }
 
-static void lookup_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void lookup_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t width = l->weights[0].dims[1];
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t i = from; i < to; i++)
-    ofs_copy(op->at[0] + i * width, p->model->params + l->kernel_at + (size_t)op->at[1][i] * width, width);
+    ofs_copy(op->at[0] + i * width, ctx->params + l->kernel_at + (size_t)op->at[1][i] * width, width);
 }
 
 static uint32_t embedding_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -33,18 +34,18 @@ static uint32_t embedding_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return y;
 }
 
-static void table_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void table_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t width = l->weights[0].dims[1];
   const uint64_t count = l->in.size * op->count;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  real *g = p->gradient + l->kernel_at;
+  ofs_part_range(op, part, &from, &to, &tile);
+  real *g = ctx->gradient + l->kernel_at;
   ofs_zero(g + from * width, (to - from) * width);
   for (uint64_t i = 0; i < count; i++) {
     uint64_t row = (uint64_t)op->at[1][i];
-    if (row >= from && row < to) p->model->kernels.add_rows(g + row * width, op->at[0] + i * width, 1, width);
+    if (row >= from && row < to) ctx->kernels->add_rows(g + row * width, op->at[0] + i * width, 1, width);
   }
 }
 
@@ -78,12 +79,12 @@ static ofs_status position_shape(ofs_layer *l, const ofs_record *r, ofs_error *e
 static uint64_t length_of(const ofs_layer *l) { return (uint64_t)l->n[0] * l->weights[0].dims[1]; }
 
 /* A part: sequences. */
-static void position_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void position_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint64_t length = length_of(op->layer);
-  const real *table = p->model->params + op->layer->kernel_at;
+  const real *table = ctx->params + op->layer->kernel_at;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t s = from; s < to; s++)
     for (uint64_t i = 0; i < length; i++) op->at[0][s * length + i] = op->at[1][s * length + i] + table[i];
 }
@@ -96,17 +97,17 @@ static uint32_t position_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 }
 
 /* A part: rows of the table. */
-static void position_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void position_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t length = length_of(l), width = l->weights[0].dims[1], sequences = l->in.size / length * op->count;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  real *g = p->gradient + l->kernel_at;
+  ofs_part_range(op, part, &from, &to, &tile);
+  real *g = ctx->gradient + l->kernel_at;
   ofs_zero(g + from * width, (to - from) * width);
   if (from >= l->n[0]) return;
   const uint32_t n = (uint32_t)((to < l->n[0] ? to : l->n[0]) - from) * (uint32_t)width;
-  for (uint64_t s = 0; s < sequences; s++) p->model->kernels.add_rows(g + from * width, op->at[0] + s * length + from * width, 1, n);
+  for (uint64_t s = 0; s < sequences; s++) ctx->kernels->add_rows(g + from * width, op->at[0] + s * length + from * width, 1, n);
 }
 
 static uint32_t position_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {

@@ -3,6 +3,9 @@
  * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
  * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
  * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
+#include "base/copy.h"
+#include "layers/kinds.h"
+#include "layers/scale.h"
 #include "layers/view.h"
 
 /* ---- two at a time ---- */
@@ -33,14 +36,15 @@ static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
 }
 
 /* Buffers: y, a, b, masks of a and of b, dy; with dy y is the gradient of `side`, in the shape of the output. */
-static void pair_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void pair_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const ofs_layer *l = op->layer;
   uint32_t tile, type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
   ofs_view va = ofs_view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
   ofs_view vb = ofs_view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
   real scale = op->n[SCALED] ? (real)l->v[0] : 1;
   uint64_t from, to, all = va.rows * va.last;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   int flat = va.size == all && vb.size == all && !op->at[3] && !op->at[4];
   for (uint64_t row = from, rows = flat ? to - from : 1; row < to; row += rows) {
     uint64_t at_a = ofs_view_at(&va, row), at_b = ofs_view_at(&vb, row);
@@ -208,10 +212,11 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
 
 /* op->n: how far rows lie apart and where they begin, of the target and of the source; numbers of a row. Without a
  * source: ones. */
-static void copy_rows_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void copy_rows_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t row = from; row < to; row++) {
     real *y = op->at[0] + row * op->n[0] + op->n[1];
     if (op->at[1]) ofs_copy(y, op->at[1] + row * op->n[2] + op->n[3], op->n[4]);

@@ -3,15 +3,16 @@
  * Layer normalization is over the last axis (a set is a position, one run), group normalization over all positions and
  * the channels of a group (a set has a run for each position). gamma and beta are those of the channels. One pass
  * backward gives dx and, over chunks of sets, dgamma and dbeta, which are added up in order. */
-#include "layers/layers.h"
+#include "layers/norm.h"
+
+#include "base/copy.h"
+#include "build/partials.h"
+#include "layers/kinds.h"
 
 _Static_assert(OFS_LAYER_NORMALIZATION_EPSILON == OFS_BATCH_NORMALIZATION_EPSILON &&
                    OFS_LAYER_NORMALIZATION_CENTER == OFS_GROUP_NORMALIZATION_CENTER &&
                    OFS_LAYER_NORMALIZATION_GAMMA_INIT == OFS_BATCH_NORMALIZATION_GAMMA_INIT,
                "the normalizing layers are read alike");
-
-uint32_t ofs_channels(const ofs_layer *l) { return l->in.dims[l->in.rank - 1]; }
-uint64_t ofs_positions(const ofs_layer *l) { return l->in.size / ofs_channels(l); }
 
 void ofs_norm_weights(ofs_layer *l, const ofs_record *r) {
   const uint32_t channels = ofs_channels(l);
@@ -57,19 +58,19 @@ static const real *at_channel(const real *weights, size_t channel) { return weig
 /* Buffers: y, x, stats; backward: dx, x, stats, dy, partial gradients, the gradient. */
 enum { Y, X, STATS, DY, PARTIAL };
 
-static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *params = p->model->params + l->weights_at;
+  const real *params = ctx->params + l->weights_at;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t u = from; u < to; u++) {
     ofs_norm n = {0};
     size_t channel, at = begin_set(l, u, &n, &channel);
     n.x = op->at[X] + at, n.y = op->at[Y] + at, n.stats = op->at[STATS] + 2 * u;
     n.gamma = at_channel(ofs_norm_weight(l, OFS_GAMMA, params), channel);
     n.beta = at_channel(ofs_norm_weight(l, OFS_BETA, params), channel);
-    p->model->kernels.norm_forward(&n);
+    ctx->kernels->norm_forward(&n);
   }
 }
 
@@ -86,13 +87,13 @@ static uint32_t norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return y;
 }
 
-static void backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *params = p->model->params + l->weights_at;
+  const real *params = ctx->params + l->weights_at;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + from / op->block * l->weights_size : p->gradient + l->weights_at;
+  ofs_part_range(op, part, &from, &to, &tile);
+  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   if (l->trains) ofs_zero(d, l->weights_size);
   for (uint64_t u = from; u < to; u++) {
     ofs_norm n = {0};
@@ -104,7 +105,7 @@ static void backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
       n.dgamma = (real *)at_channel(ofs_norm_weight(l, OFS_GAMMA, d), channel);
       n.dbeta = (real *)at_channel(ofs_norm_weight(l, OFS_BETA, d), channel);
     }
-    p->model->kernels.norm_backward(&n);
+    ctx->kernels->norm_backward(&n);
   }
 }
 

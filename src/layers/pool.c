@@ -1,7 +1,8 @@
 /* pool.c: max and average pools, over an image (H, W, C), a sequence (W, C), which is an image of height 1, or all of
  * either. Cut into output rows forward and input rows backward, so that parts never write the same cell even where windows
  * overlap. The average of all of a masked sequence is that of its valid steps: a product with 1 / their number. */
-#include "layers/layers.h"
+#include "layers/kinds.h"
+#include "layers/window.h"
 
 enum { LARGEST }; /* l->n: 1 of a max pool */
 
@@ -26,13 +27,13 @@ static ofs_pool pool_of(const ofs_window *w) {
                     .sw = w->sw, .top = (int32_t)w->top, .left = (int32_t)w->left};
 }
 
-static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   ofs_pool g = pool_of(&l->window);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t u = from, stop; u < to; u = stop) {
     uint64_t sample = u / g.oh, end = (sample + 1) * g.oh;
     stop = to < end ? to : end;
@@ -44,13 +45,13 @@ static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-static void backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   ofs_pool g = pool_of(&l->window);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t u = from, stop; u < to; u = stop) {
     uint64_t sample = u / g.h, end = (sample + 1) * g.h, in = sample * l->in.size, out = sample * l->out.size;
     stop = to < end ? to : end;
@@ -84,10 +85,11 @@ const ofs_layer_kind ofs_pool2d_kind = {.shape = pool_shape, .forward = pool_for
 /* ---- averages of masked sequences ---- */
 
 /* Of each sample what a step counts for: 1 / n of the valid ones, 0 of the others. */
-static void shares_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void shares_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   uint32_t tile, w = op->layer->window.w;
   uint64_t from, to;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t u = from; u < to; u++) {
     real *share = op->at[0] + u * w, valid = 0;
     const real *mask = op->at[1] + u * w;
@@ -97,15 +99,15 @@ static void shares_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* y (1, C) = shares (1, W) x (W, C), or back: dx (W, C) = shares (W, 1) dy (1, C). */
-static void masked_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void masked_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->layer->window;
   uint32_t tile, back = op->n[0], rows = back ? w->w : 1, terms = back ? 1 : w->w;
   uint64_t from, to;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t u = from; u < to; u++) {
     ofs_gemm g = {.c = op->at[0] + u * rows * w->c, .ldc = w->c, .a = op->at[2] + u * w->w, .lda = terms,
                   .b = op->at[1] + u * terms * w->c, .ldb = w->c, .m = rows, .n = w->c, .k = terms, .runs_y = 1, .runs_x = 1};
-    p->model->kernels.gemm_nn(&g);
+    ctx->kernels->gemm_nn(&g);
   }
 }
 

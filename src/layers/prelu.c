@@ -1,6 +1,9 @@
 /* prelu.c: y = x where x > 0, else alpha x (He et al. 2015); alpha has the input's shape, with 1 for the shared axes.
  *
  *     dx = dy where x > 0, alpha dy where x < 0, 0 at 0 (as Keras has it)     dalpha = sum of x dy where x < 0 */
+#include "base/copy.h"
+#include "build/partials.h"
+#include "layers/kinds.h"
 #include "layers/view.h"
 
 static ofs_status prelu_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -24,14 +27,14 @@ static ofs_view view_of_alpha(const ofs_layer *l) {
 }
 
 /* Buffers: y or dx, x, dy. */
-static void prelu_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void prelu_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   ofs_view v = view_of_alpha(op->layer);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t row = from; row < to; row++) {
     const real *x = op->at[1] + row * v.last, *dy = op->at[2] ? op->at[2] + row * v.last : x;
-    const real *alpha = p->model->params + op->layer->kernel_at + ofs_view_at(&v, row % v.rows);
+    const real *alpha = ctx->params + op->layer->kernel_at + ofs_view_at(&v, row % v.rows);
     real *y = op->at[0] + row * v.last, at_zero = op->at[2] ? 0 : 1;
     for (uint32_t i = 0; i < v.last; i++, alpha += v.step)
       y[i] = x[i] > 0 ? dy[i] : x[i] < 0 ? *alpha * dy[i] : at_zero * dy[i];
@@ -39,13 +42,13 @@ static void prelu_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* Of one chunk of samples. Buffers: partial, x, dy. */
-static void alpha_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void alpha_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   ofs_view v = view_of_alpha(l);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  real *d = op->at[0] ? op->at[0] + from / op->block * l->weights_size : p->gradient + l->weights_at;
+  ofs_part_range(op, part, &from, &to, &tile);
+  real *d = op->at[0] ? op->at[0] + from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   ofs_zero(d, l->weights_size);
   for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
     const real *x = op->at[1] + row * v.last, *dy = op->at[2] + row * v.last;

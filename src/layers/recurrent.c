@@ -15,6 +15,11 @@
  * (keras/src/backend: rnn), and so is what it puts out; in a bidirectional layer that is 0. */
 #include "layers/recurrent.h"
 
+#include "base/copy.h"
+#include "layers/activation.h"
+#include "layers/dense.h"
+#include "layers/kinds.h"
+
 /* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
  * samples to share; 16 and 32 are no faster (50 steps of 64 units 6.1 ms of 6.1, of 512 units 343 ms of 339). */
 #define LEAST_ROWS 8u
@@ -80,10 +85,11 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
  * whose 0 nothing is taken. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
 
-static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void turn_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   uint64_t from, to;
   uint32_t tile, n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
   for (uint64_t t = from; t < to; t++)
     for (size_t s = 0; s < samples; s++) {
@@ -116,16 +122,16 @@ static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uin
 
 /* ---- the recurrence ---- */
 
-static void panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t from, to;
   uint32_t tile, u = l->units;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   size_t panel = (size_t)u * OFS_PANEL;
-  const real *w = p->model->params + l->weights[1].at;
+  const real *w = ctx->params + l->weights[1].at;
   for (uint64_t i = from; i < to; i++) {
     uint64_t gate = i / panels_of(u), unit = i % panels_of(u) * OFS_PANEL;
-    p->model->kernels.panels(op->at[0] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
+    ctx->kernels->panels(op->at[0] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
                              ofs_min(OFS_PANEL, u - (uint32_t)unit));
   }
 }
@@ -193,15 +199,15 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 /* ---- backward ---- */
 
-static void turned_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void turned_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t from, to;
   uint32_t tile, u = l->units, n = gates_of(l) * u;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   uint64_t last = to * OFS_PANEL < u ? to * OFS_PANEL : u;
   size_t panel = (size_t)n * OFS_PANEL;
-  p->model->kernels.turned_panels(op->at[0] + from * panel, panel,
-                                  p->model->params + l->weights[1].at + from * panel, n,
+  ctx->kernels->turned_panels(op->at[0] + from * panel, panel,
+                                  ctx->params + l->weights[1].at + from * panel, n,
                                   (uint32_t)(last - from * OFS_PANEL), n);
 }
 

@@ -1,20 +1,22 @@
 /* scale.c: y = (x - mean) * scale + offset: rescaling, with numbers of the spec, and normalization, which has a mean and a
  * scale 1 / max(sqrt(variance), 1e-7) for each number of the last axis, given and never trained (as Keras has them). */
-#include "layers/layers.h"
+#include "layers/scale.h"
+
+#include "layers/kinds.h"
 
 #define LEAST_DEVIATION 1e-7
 
 /* op->n: numbers of a row, 1 where a gradient is scaled. */
-static void scale_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void scale_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t from, to;
   uint32_t tile, columns = op->n[0], back = op->n[1];
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (size_t c = 0; c < columns; c++) {
     real mean = 0, scale = (real)l->v[0], offset = back ? 0 : (real)l->v[1];
     if (l->type == OFS_NORMALIZATION) {
-      double deviation = __builtin_sqrt((double)p->model->params[l->weights[1].at + c]);
-      mean = back ? 0 : p->model->params[l->weights[0].at + c];
+      double deviation = __builtin_sqrt((double)ctx->params[l->weights[1].at + c]);
+      mean = back ? 0 : ctx->params[l->weights[0].at + c];
       scale = (real)(1 / (deviation > LEAST_DEVIATION ? deviation : LEAST_DEVIATION));
     }
     for (uint64_t i = from * columns + c; i < to * columns; i += columns)

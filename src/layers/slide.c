@@ -6,7 +6,11 @@
  *     dW  the same product turned round, over chunks of output rows whose partial sums are added in order
  *     dx  the same sliding product over dy, padded, with W flipped and transposed: one for each phase of the strides, with
  *         the taps that meet it, which writes every stride-th pixel */
-#include "layers/layers.h"
+#include "layers/slide.h"
+
+#include "base/copy.h"
+#include "build/partials.h"
+#include "layers/image.h"
 
 /* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose tiles are many, so that
  * the partial sums of a chunk never take much memory; and the most pixels of one. */
@@ -78,12 +82,12 @@ static view view_of(const ofs_op *op, uint32_t at) {
                 .pixel = (size_t)w->sw * w->c, .row = w->sh * row, .sample = w->h * row};
 }
 
-static void slide_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *params = p->model->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
+  const real *params = ctx->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
   uint64_t from, to;
   uint32_t tile, seg = op->n[SEGMENT], act = op->n[ACT];
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   uint32_t some = op->n[PADDED_H] ? op->tiles / phases(&op->window) : op->tiles;
   view v = view_of(op, tile / some), whole = view_of(op, 0); /* the first phase is the longest */
   const ofs_window *w = &v.w;
@@ -107,12 +111,12 @@ static void slide_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
     g.m = ofs_min(seg, w->ow - x0);
     g.c = op->at[0] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
     g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
-    p->model->kernels.gemm_nn(&g);
+    ctx->kernels->gemm_nn(&g);
     for (uint32_t r = 0; r <= g.more && act != OFS_ACT_LINEAR; r++) {
       real *y = g.c + r * v.row;
-      if (g.n == v.pixel) p->model->kernels.act_forward(act, y, y, (size_t)g.m * g.n);
+      if (g.n == v.pixel) ctx->kernels->act_forward(act, y, y, (size_t)g.m * g.n);
       else
-        for (size_t i = 0; i < g.m; i++) p->model->kernels.act_forward(act, y + i * v.pixel, y + i * v.pixel, g.n);
+        for (size_t i = 0; i < g.m; i++) ctx->kernels->act_forward(act, y + i * v.pixel, y + i * v.pixel, g.n);
     }
   }
 }
@@ -160,16 +164,16 @@ static uint64_t bias_row(const ofs_op *op, uint64_t u) {
   return u / op->units * all + u % op->units * all / op->units;
 }
 
-static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_window *w = &op->window;
   uint64_t from, to, size = l->kernel_size + l->bias_size;
   uint32_t tile, run = op->n[RUN], nb = op->n[N_TILE], mb = op->n[M_TILE], c = w->c / w->groups, f = w->f / w->groups;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   uint32_t across = (f + nb - 1) / nb, down = (run + mb - 1) / mb, spots = w->kw * c / run, columns = across * w->groups;
   uint32_t group = tile % columns / across, n = tile % across * nb, n0 = group * f + n;
   uint32_t m0 = tile / columns % down * mb, spot = tile / columns / down;
-  real *d = op->at[2] ? op->at[2] + from / op->block * size : p->gradient + l->kernel_at;
+  real *d = op->at[2] ? op->at[2] + from / op->block * size : ctx->gradient + l->kernel_at;
   ofs_gemm g = {.c = d + ((size_t)spot * run + m0) * w->f + n0, .ldc = w->f, .lda = (size_t)w->sw * w->c, .ldb = w->f,
                 .m = ofs_min(mb, run - m0), .n = ofs_min(nb, f - n), .k = w->ow, .runs_x = 1,
                 .step_y = (size_t)w->sh * w->w * w->c};
@@ -179,12 +183,12 @@ static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t p
     g.runs_y = (uint32_t)(to - row < left ? to - row : left);
     g.a = op->at[0] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
     g.b = op->at[1] + row * w->ow * w->f + n0;
-    p->model->kernels.gemm_tn(&g);
+    ctx->kernels->gemm_tn(&g);
   }
   if (tile || !l->bias_size) return;
   uint64_t first = bias_row(op, from), pixels = (bias_row(op, to) - first) * op->n[BIAS_ROW];
   ofs_zero(d + l->kernel_size, l->bias_size);
-  p->model->kernels.add_rows(d + l->kernel_size, op->at[4] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
+  ctx->kernels->add_rows(d + l->kernel_size, op->at[4] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
                              (uint32_t)l->bias_size);
 }
 
@@ -216,25 +220,6 @@ void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_wind
   if (partial) ofs_build_sum(b, l, partial, w->oh, block);
 }
 
-/* dW = the sum of the chunks that this batch has, in order; a layer's tensors lie together. */
-static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_layer *l = op->layer;
-  uint64_t from, to, size = l->weights_size;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint64_t chunks = ((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1];
-  p->model->kernels.sum_partials(p->gradient + l->weights_at + from, op->at[0] + from, size, (uint32_t)chunks,
-                                 (uint32_t)(to - from));
-}
-
-void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block) {
-  ofs_op *op = ofs_build_op(b, l, sum_part, partial, b->gradient, 0, 0);
-  op->n[0] = (uint32_t)units;
-  op->n[1] = (uint32_t)block;
-  double chunks = (double)((units * b->batch + block - 1) / block);
-  ofs_cut(b, op, l->weights_size, 1, 8 * chunks, 16);
-}
-
 /* ---- input gradient ---- */
 
 /* The phase that row (or column) u of the kernel is part of. */
@@ -244,11 +229,11 @@ static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) 
 }
 
 /* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group transposed: (taps, f, c) */
-static void flip_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   uint32_t tile, c = w->c / w->groups, f = w->f / w->groups;
   uint64_t from, to, size = (uint64_t)c * w->f;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t spot = from; spot < to; spot++) {
     uint32_t i = (uint32_t)(spot / w->kw), j = (uint32_t)(spot % w->kw);
     uint32_t y = phase_with(i, w->sh, w->dh, w->top), x = phase_with(j, w->sw, w->dw, w->left);
@@ -256,8 +241,8 @@ static void flip_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
     phase v = phase_down(w, y), u = phase_across(w, x);
     uint64_t last = (uint64_t)v.taps * u.taps - 1, tap = (i - v.tap0) / v.step * u.taps + (j - u.tap0) / u.step;
     for (size_t k = 0; k < w->groups; k++)
-      p->model->kernels.transpose(op->at[0] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
-                                  p->model->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
+      ctx->kernels->transpose(op->at[0] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
+                                  ctx->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
   }
 }
 

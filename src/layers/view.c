@@ -1,6 +1,9 @@
 /* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector and permute. */
 #include "layers/view.h"
 
+#include "base/copy.h"
+#include "layers/kinds.h"
+
 ofs_view ofs_view_of(const ofs_shape *in, const ofs_shape *out, int mask) {
   ofs_view v = {.rank = out->rank, .size = 1, .rows = 1};
   for (uint32_t i = out->rank; i-- > 0;) {
@@ -37,11 +40,12 @@ static ofs_view view_of_input(const ofs_layer *l, uint32_t k) {
 }
 
 /* y = what input 0 shows. */
-static void spread_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   ofs_view v = view_of_input(op->layer, 0);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   for (uint64_t row = from; row < to; row++) {
     real *y = op->at[0] + row * v.last;
     const real *x = op->at[1] + ofs_view_at(&v, row);
@@ -50,11 +54,12 @@ static void spread_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* dx = the sum of what shows input op->n[0]. */
-static void collect_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void collect_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   ofs_view v = view_of_input(op->layer, op->n[0]);
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   ofs_zero(op->at[0] + from * v.size, (to - from) * v.size);
   for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
     const real *dy = op->at[1] + row * v.last;

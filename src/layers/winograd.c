@@ -8,7 +8,9 @@
  * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output differs from the exact
  * one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the plain sum; derived in tests/c/test_winograd.c,
  * which checks it. */
-#include "layers/layers.h"
+#include "layers/winograd.h"
+
+#include "base/copy.h"
 
 /* Channels of the input and of the output that are at hand at a time; numbers of a plane of a group, and the space
  * between two planes, which would otherwise share a set of the first-level cache. */
@@ -37,12 +39,12 @@ static uint32_t group_of(const ofs_window *w) {
 
 /* ---- filters: U = G W G' ---- */
 
-static void filter_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const real *w = op->at[1] ? op->at[1] : p->model->params + op->layer->kernel_at;
+static void filter_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const real *w = op->at[1] ? op->at[1] : ctx->params + op->layer->kernel_at;
   uint64_t from, to;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)from, (uint32_t)to);
+  ofs_part_range(op, part, &from, &to, &tile);
+  ctx->kernels->wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)from, (uint32_t)to);
 }
 
 /* ---- products ---- */
@@ -60,9 +62,9 @@ static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *
   }
 }
 
-static void output_tiles(const ofs_plan *p, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
+static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
                          const real *bias, uint64_t first, uint32_t count) {
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   for (uint32_t done = 0, now; done < count; done += now) {
     uint64_t row = (first + done) / tiles.across;
     uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[0];
@@ -81,19 +83,19 @@ static void output_tiles(const ofs_plan *p, const ofs_op *op, const ofs_wino *g,
 }
 
 /* A part: some groups of tiles, CHANNELS of the output. */
-static void product_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   const ofs_layer *l = op->layer;
   real v[PLANES * (GROUP + GAP)], m[PLANES * (GROUP + GAP)];
   uint64_t from, to;
   uint32_t tile, group = group_of(w);
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   uint32_t f0 = tile * CHANNELS;
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
-  const real *bias = op->n[1] ? p->model->params + l->kernel_at + l->kernel_size + f0 : NULL;
+  const real *bias = op->n[1] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
   for (uint64_t t = from; t < to; t += group) {
     uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
     for (uint32_t c0 = 0; c0 < w->c; c0 += CHANNELS) {
@@ -106,7 +108,7 @@ static void product_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
         k->gemm_nn(&g);
       }
     }
-    output_tiles(p, op, &out, grid_of(w), op->at[0] + f0, m, bias, t, count);
+    output_tiles(ctx, op, &out, grid_of(w), op->at[0] + f0, m, bias, t, count);
   }
 }
 
@@ -139,14 +141,14 @@ enum { F_TILES, REACH };
 
 /* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a transformed dy is the sum
  * of its four pixels: what it adds to the bias's gradient. */
-static void weight_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   real v[PLANES * (GROUP + GAP)], d[PLANES * (GROUP + GAP)];
   grid tiles = grid_of(w);
   uint64_t from, to, size = (uint64_t)w->c * w->f;
   uint32_t tile, group = group_of(w), wave = part / (op->parts / op->waves);
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   real *sums = op->at[2] + from / op->block * (PLANES * size + w->f);
   from += (uint64_t)wave * op->n[REACH];
   if (from + op->n[REACH] < to) to = from + op->n[REACH];
@@ -171,14 +173,14 @@ static void weight_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as well. */
-static void finish_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   uint64_t from, to, plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
   uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  ofs_part_range(op, part, &from, &to, &tile);
   uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1]);
-  real *sums = op->at[0], *d = p->gradient + l->kernel_at;
+  real *sums = op->at[0], *d = ctx->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
     k->sum_partials(sums + i * plane + from, sums + i * plane + from, stride, chunks, (uint32_t)(to - from));
   k->wino_weights(d + from, plane, sums + from, plane, to - from);
