@@ -38,7 +38,6 @@ _Static_assert(OFS_RNN_UNITS == OFS_LSTM_UNITS && OFS_RNN_ACTIVATION == OFS_LSTM
                "simpleRNN and gru are read as lstm is");
 
 static int is_lstm(const ofs_layer *l) { return l->type == OFS_LSTM; }
-static int has_q(const ofs_layer *l) { return l->type == OFS_GRU && !l->n[RESET_FIRST]; }
 
 static ofs_status read_act(const ofs_record *r, uint32_t field, uint32_t *act, ofs_error *err) {
   *act = (uint32_t)r->v[field][0];
@@ -51,7 +50,7 @@ static void add_weights(ofs_layer *l, const ofs_record *r) {
   ofs_add_weight(l, r, OFS_KERNEL, OFS_LSTM_KERNEL_INIT, 2, (const uint32_t[]){l->in.dims[1], n});
   ofs_add_weight(l, r, OFS_RECURRENT_KERNEL, OFS_LSTM_RECURRENT_INIT, 2, (const uint32_t[]){u, n});
   if (r->v[OFS_LSTM_USE_BIAS][0] == 0) return;
-  if (has_q(l)) {
+  if (ofs_has_q(l)) {
     ofs_add_weight(l, r, OFS_BIAS, OFS_LSTM_BIAS_INIT, 2, (const uint32_t[]){2, n});
     return;
   }
@@ -169,7 +168,7 @@ static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
 static uint64_t cells_of(const ofs_layer *l, uint64_t steps) {
   uint64_t u = l->units;
   if (is_lstm(l)) return steps ? (2 * steps + 1) * u : u;
-  return (steps ? steps : 1) * (has_q(l) ? 3 * u : u);
+  return (steps ? steps : 1) * (ofs_has_q(l) ? 3 * u : u);
 }
 
 static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -240,11 +239,11 @@ static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
   ofs_build_use(b, op, DC, dc);
   ofs_build_use(b, op, MASK, ofs_mask(b, l, 0));
   cut_recurrence(b, op, 2.0 * u * gates_of(l) * u + 120.0 * u);
-  const ofs_affine kernel = ofs_affine_of(l, 0, 0), recurrent = ofs_affine_of(l, 1, has_q(l) ? 1 : -1);
+  const ofs_affine kernel = ofs_affine_of(l, 0, 0), recurrent = ofs_affine_of(l, 1, ofs_has_q(l) ? 1 : -1);
   if (l->trains) {
     ofs_chunks c = ofs_build_chunks(b, l, kernel.positions);
     ofs_build_weight_gradient(b, l, &c, &kernel, b->aux[i], gates);
-    ofs_build_weight_gradient(b, l, &c, &recurrent, h, has_q(l) ? cells : gates);
+    ofs_build_weight_gradient(b, l, &c, &recurrent, h, ofs_has_q(l) ? cells : gates);
     ofs_build_chunk_sum(b, l, &c);
     if (l->n[RESET_FIRST]) {
       op = ofs_build_op(b, l, ofs_reset_gradient_part, gates, 0, cells, b->gradient);

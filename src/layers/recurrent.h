@@ -20,6 +20,8 @@ enum { TILE_UNITS, WAVE_STEPS, KEEPS };
 
 static inline uint32_t gates_of(const ofs_layer *l) { return l->type == OFS_LSTM ? 4 : l->type == OFS_GRU ? 3 : 1; }
 static inline uint32_t steps_of(const ofs_layer *l) { return l->in.dims[0]; }
+/* gru with its reset after the product: what the product gives is kept, as q. */
+static inline int ofs_has_q(const ofs_layer *l) { return l->type == OFS_GRU && !l->n[RESET_FIRST]; }
 /* Panels of U, one gate after the other, so that any tile of units begins a panel. */
 static inline uint64_t panels_of(uint32_t units) { return ((uint64_t)units + OFS_PANEL - 1) / OFS_PANEL; }
 /* Step t in the order of the input. */
