@@ -45,12 +45,11 @@ void ofs_cut(const ofs_builder *b, ofs_op *op, uint64_t units, int fixed, double
   op->unit_work = work;
 }
 
-void ofs_part_range(const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile) {
+ofs_range ofs_range_of(const ofs_op *op, uint32_t part) {
   uint64_t units = op->fixed ? op->units : op->units * op->count;
   part %= op->parts / op->waves;
-  *tile = part % op->tiles;
-  *from = part / op->tiles * op->block;
-  *to = *from + op->block < units ? *from + op->block : units;
+  uint64_t from = part / op->tiles * op->block;
+  return (ofs_range){from, from + op->block < units ? from + op->block : units, part % op->tiles};
 }
 
 void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, uint32_t *nb) {
@@ -88,13 +87,11 @@ uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements) {
 
 /* op->n: 1 where b is added. */
 static void sum_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
+  const ofs_range r = ofs_range_of(op, part);
   real *c = op->at[0];
   const real *a = op->at[1], *other = op->at[2], *low = other < a ? other : a;
-  if (!op->n[0]) ofs_copy(c + from, a + from, to - from);
-  else ctx->kernels->sum_partials(c + from, low + from, (size_t)((low == a ? other : a) - low), 2, (uint32_t)(to - from));
+  if (!op->n[0]) ofs_copy(c + r.from, a + r.from, r.to - r.from);
+  else ctx->kernels->sum_partials(c + r.from, low + r.from, (size_t)((low == a ? other : a) - low), 2, (uint32_t)(r.to - r.from));
 }
 
 void ofs_build_add(ofs_builder *b, const ofs_layer *l, uint32_t c, uint32_t a, uint32_t other, uint64_t elements) {

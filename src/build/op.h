@@ -56,7 +56,11 @@ typedef struct ofs_buffer {
   uint32_t owners;      /* nodes whose gradient it is going to be */
 } ofs_buffer;
 
-/* The units [*from, *to) of a part and its tile; waves count from the first part on, op->parts / op->waves each. */
-void ofs_part_range(const ofs_op *op, uint32_t part, uint64_t *from, uint64_t *to, uint32_t *tile);
+/* The units [from, to) of a part, and its tile. Waves count from the first part on, op->parts / op->waves each. */
+typedef struct ofs_range {
+  uint64_t from, to;
+  uint32_t tile;
+} ofs_range;
+ofs_range ofs_range_of(const ofs_op *op, uint32_t part);
 
 #endif

@@ -7,12 +7,11 @@
 /* dW = the sum of the chunks that this batch has, in order; a layer's tensors lie together. */
 static void sum_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to, size = l->weights_size;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint64_t size = l->weights_size;
+  const ofs_range r = ofs_range_of(op, part);
   uint64_t chunks = ((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1];
-  ctx->kernels->sum_partials(ctx->gradient + l->weights_at + from, op->at[0] + from, size, (uint32_t)chunks,
-                                 (uint32_t)(to - from));
+  ctx->kernels->sum_partials(ctx->gradient + l->weights_at + r.from, op->at[0] + r.from, size, (uint32_t)chunks,
+                                 (uint32_t)(r.to - r.from));
 }
 
 void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block) {

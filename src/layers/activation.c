@@ -19,32 +19,26 @@ static int left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_t
 static double act_work(uint32_t act) { return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100; }
 
 static void act_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  ctx->kernels->act_forward(op->layer->act, op->at[0] + from, op->at[1] + from, to - from);
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->act_forward(op->layer->act, op->at[0] + r.from, op->at[1] + r.from, r.to - r.from);
 }
 
 static void act_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  const real *x = op->at[1] ? op->at[1] + from : NULL, *y = op->at[2] ? op->at[2] + from : NULL;
-  ctx->kernels->act_backward(op->layer->act, op->at[0] + from, x, y, op->at[3] + from, to - from);
+  const ofs_range r = ofs_range_of(op, part);
+  const real *x = op->at[1] ? op->at[1] + r.from : NULL, *y = op->at[2] ? op->at[2] + r.from : NULL;
+  ctx->kernels->act_backward(op->layer->act, op->at[0] + r.from, x, y, op->at[3] + r.from, r.to - r.from);
 }
 
 static void softmax_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0];
-  ofs_part_range(op, part, &from, &to, &tile);
-  ctx->kernels->softmax_forward(op->at[0] + from * n, op->at[1] + from * n, (uint32_t)(to - from), n);
+  uint32_t n = op->n[0];
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->softmax_forward(op->at[0] + r.from * n, op->at[1] + r.from * n, (uint32_t)(r.to - r.from), n);
 }
 
 static void softmax_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0];
-  ofs_part_range(op, part, &from, &to, &tile);
-  ctx->kernels->softmax_backward(op->at[0] + from * n, op->at[1] + from * n, op->at[2] + from * n, (uint32_t)(to - from), n);
+  uint32_t n = op->n[0];
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->softmax_backward(op->at[0] + r.from * n, op->at[1] + r.from * n, op->at[2] + r.from * n, (uint32_t)(r.to - r.from), n);
 }
 
 static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {

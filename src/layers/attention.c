@@ -90,13 +90,9 @@ typedef struct piece {
 } piece;
 
 static piece piece_of(const ofs_op *op, uint32_t part, uint32_t rows) {
-  piece c;
-  uint32_t tile, blocks = (rows - 1) / op->n[ROWS] + 1;
-  ofs_part_range(op, part, &c.from, &c.to, &tile);
-  c.head = tile / blocks;
-  c.first = tile % blocks * op->n[ROWS];
-  c.last = rows - c.first < op->n[ROWS] ? rows : c.first + op->n[ROWS];
-  return c;
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t blocks = (rows - 1) / op->n[ROWS] + 1, first = r.tile % blocks * op->n[ROWS];
+  return (piece){r.from, r.to, r.tile / blocks, first, rows - first < op->n[ROWS] ? rows : first + op->n[ROWS]};
 }
 
 /* Of `rows` rows, each of which takes `work`. */
@@ -235,10 +231,8 @@ static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t keys = keys_of(l), padded = (keys + 3) / 4 * 4;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++)
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++)
     ctx->kernels->dropout(op->at[0] + row * keys, op->at[1] + row * keys, row * padded, keys, (uint32_t)(l->rate * 4294967296.0),
                        (real)(1 / (1 - l->rate)), ctx->key, l->index, (uint32_t)ctx->step);
 }
@@ -250,10 +244,8 @@ static void visible_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   (void)ctx;
   const uint64_t queries = queries_of(op->layer), keys = keys_of(op->layer);
   const real *query = op->at[1], *value = op->at[2], *key = op->at[3];
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t s = from; s < to; s++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++) {
     real *y = op->at[0] + s * (queries + keys);
     for (uint64_t t = 0; t < queries; t++) y[t] = !query || query[s * queries + t] != 0;
     for (uint64_t t = 0; t < keys; t++) y[queries + t] = !((value && value[s * keys + t] == 0) || (key && key[s * keys + t] == 0));

@@ -34,10 +34,8 @@ typedef struct stretch {
 } stretch;
 
 static stretch stretch_of(const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  return (stretch){from, (uint32_t)(to - from), (uint32_t)(from / op->block)};
+  const ofs_range r = ofs_range_of(op, part);
+  return (stretch){r.from, (uint32_t)(r.to - r.from), (uint32_t)(r.from / op->block)};
 }
 
 static const real *rows_of(const real *x, const stretch *s, size_t channels) { return x ? x + s->from * channels : NULL; }

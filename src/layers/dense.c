@@ -47,15 +47,13 @@ enum { FUSE = 1, ADD = 2 }; /* then: the activation is applied; c is added to */
 /* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b as it is, or in panels. */
 static void product_tile(const ofs_context *ctx, const ofs_op *op, uint32_t part, const real *b, int panels,
                          const real *bias) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint32_t n0 = tile * op->n[N_TILE], n = ofs_min(op->n[N_TILE], op->n[N_ALL] - n0), ldc = op->n[N_ALL];
-  ofs_gemm g = {.c = op->at[0] + from * ldc + n0, .ldc = ldc,
-                .a = op->at[1] + from * op->n[K_ALL] + op->n[K0], .lda = op->n[K_ALL],
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t n0 = r.tile * op->n[N_TILE], n = ofs_min(op->n[N_TILE], op->n[N_ALL] - n0), ldc = op->n[N_ALL];
+  ofs_gemm g = {.c = op->at[0] + r.from * ldc + n0, .ldc = ldc,
+                .a = op->at[1] + r.from * op->n[K_ALL] + op->n[K0], .lda = op->n[K_ALL],
                 .b = b + (size_t)op->n[K0] * ldc + n0, .ldb = ldc,
                 .bias = bias ? bias + n0 : NULL,
-                .m = (uint32_t)(to - from), .n = n, .k = op->n[K1] - op->n[K0],
+                .m = (uint32_t)(r.to - r.from), .n = n, .k = op->n[K1] - op->n[K0],
                 .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0 || op->n[THEN] & ADD};
   if (panels) {
     g.panel = (size_t)op->n[K_ALL] * OFS_PANEL;
@@ -111,12 +109,11 @@ uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 /* dy in panels, of which each tile of dW uses some again; rows of samples [from, to). */
 static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0], positions = op->n[1];
-  ofs_part_range(op, part, &from, &to, &tile);
-  size_t first = (size_t)from * positions, panel = (size_t)op->batch * positions * OFS_PANEL;
+  uint32_t n = op->n[0], positions = op->n[1];
+  const ofs_range r = ofs_range_of(op, part);
+  size_t first = (size_t)r.from * positions, panel = (size_t)op->batch * positions * OFS_PANEL;
   ctx->kernels->panels(op->at[0] + first * OFS_PANEL, panel, op->at[1] + first * n, n,
-                           (uint32_t)((to - from) * positions), n);
+                           (uint32_t)((r.to - r.from) * positions), n);
 }
 
 static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t n, uint32_t positions) {
@@ -134,20 +131,20 @@ enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS, WG_ROW
 /* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
 static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE], tile;
-  uint64_t from, to, positions = op->n[WG_POSITIONS];
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint32_t across = (n + nb - 1) / nb, k0 = tile / across * kb, n0 = tile % across * nb;
-  uint32_t rows = (uint32_t)((to - from) * positions);
-  real *all = op->at[2] ? op->at[2] + from / op->block * l->weights_size : ctx->gradient + l->weights_at;
+  uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE];
+  uint64_t positions = op->n[WG_POSITIONS];
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t across = (n + nb - 1) / nb, k0 = r.tile / across * kb, n0 = r.tile % across * nb;
+  uint32_t rows = (uint32_t)((r.to - r.from) * positions);
+  real *all = op->at[2] ? op->at[2] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   real *d = all + (l->weights[op->n[WG_WHICH]].at - l->weights_at);
-  const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
+  const real *x = op->at[0] + r.from * positions * k, *dy = op->at[1] + r.from * positions * n;
   size_t panel = (size_t)op->batch * positions * OFS_PANEL;
   ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
                 .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
-  if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
+  if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + r.from * positions * OFS_PANEL;
   ctx->kernels->gemm_tn(&g);
-  if (tile || !op->n[WG_BIAS]) return;
+  if (r.tile || !op->n[WG_BIAS]) return;
   real *bias = all + (l->weights[op->n[WG_BIAS] - 1].at - l->weights_at) + (size_t)op->n[WG_ROW] * n;
   ofs_zero(bias, n);
   ctx->kernels->add_rows(bias, dy, rows, n);
@@ -171,13 +168,12 @@ void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chu
 
 /* W^T in panels; [from, to) of them; op->n: K, N, which weight */
 static void turned_panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, k = op->n[0], n = op->n[1];
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint64_t last = to * OFS_PANEL < k ? to * OFS_PANEL : k;
+  uint32_t k = op->n[0], n = op->n[1];
+  const ofs_range r = ofs_range_of(op, part);
+  uint64_t last = r.to * OFS_PANEL < k ? r.to * OFS_PANEL : k;
   size_t panel = (size_t)n * OFS_PANEL;
-  ctx->kernels->turned_panels(op->at[0] + from * panel, panel, ctx->params + op->layer->weights[op->n[2]].at + from * panel,
-                                  n, (uint32_t)(last - from * OFS_PANEL), n);
+  ctx->kernels->turned_panels(op->at[0] + r.from * panel, panel, ctx->params + op->layer->weights[op->n[2]].at + r.from * panel,
+                                  n, (uint32_t)(last - r.from * OFS_PANEL), n);
 }
 
 void ofs_build_affine_back(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t dx, uint32_t dy, int add) {

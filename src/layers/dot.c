@@ -42,10 +42,9 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   static const int without[] = {J, I, K};
   const ofs_layer *l = op->layer;
   int to = (int)op->n[0], left = to == A ? B : A, right = to == C ? B : C, sum = without[to], rows = sum == I ? J : I, columns = sum == K ? J : K;
-  uint64_t from, stop, sizes[] = {l->ins[0].size, l->ins[1].size, l->out.size};
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &stop, &tile);
-  for (uint64_t s = from; s < stop; s++)
+  uint64_t sizes[] = {l->ins[0].size, l->ins[1].size, l->out.size};
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++)
     for (size_t i = 0; i < l->n[rows]; i++)
       for (size_t j = 0; j < l->n[columns]; j++) {
         const real *a = op->at[1] + s * sizes[left] + i * distance_of(l, left, rows) + j * distance_of(l, left, columns);
@@ -68,11 +67,10 @@ static void normalize_part(const ofs_context *ctx, const ofs_op *op, uint32_t pa
   (void)ctx;
   const ofs_layer *l = op->layer;
   int tensor = (int)op->n[0];
-  uint64_t from, to, rows = l->n[tensor], n = l->n[K], size = rows * n;
+  uint64_t rows = l->n[tensor], n = l->n[K], size = rows * n;
   size_t next = distance_of(l, tensor, K), next_row = distance_of(l, tensor, tensor);
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     uint64_t at = row / rows * size + row % rows * next_row;
     const real *x = op->at[1] + at, *dy = op->at[2] ? op->at[2] + at : NULL;
     double square = 0, along = 0;

@@ -21,19 +21,16 @@ static void drop(const ofs_context *ctx, const ofs_layer *l, real *y, const real
 }
 
 static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  drop(ctx, op->layer, op->at[0] + from, op->at[1] + from, from, to - from);
+  const ofs_range r = ofs_range_of(op, part);
+  drop(ctx, op->layer, op->at[0] + r.from, op->at[1] + r.from, r.from, r.to - r.from);
 }
 
 /* Samples, whose channels are dropped in fours. */
 static void channels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to, n = l->out.size, channels = l->out.dims[2];
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t s = from; s < to; s++)
+  uint64_t n = l->out.size, channels = l->out.dims[2];
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++)
     for (uint64_t c = 0; c < channels; c += 4) {
       real factor[4] = {1, 1, 1, 1};
       drop(ctx, l, factor, factor, s * ((channels + 3) / 4 * 4) + c, 4);
@@ -43,10 +40,8 @@ static void channels_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
 }
 
 static void noise_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t i = from; i < to; i++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t i = r.from; i < r.to; i++) {
     const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), op->layer->index, (uint32_t)ctx->step};
     op->at[0][i] = (real)(op->at[1][i] + op->layer->rate * ofs_normal(counter, 1, 1u << 24, ctx->key, 0));
   }

@@ -20,10 +20,8 @@ static ofs_status embedding_shape(ofs_layer *l, const ofs_record *r, ofs_error *
 static void lookup_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t width = l->weights[0].dims[1];
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t i = from; i < to; i++)
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t i = r.from; i < r.to; i++)
     ofs_copy(op->at[0] + i * width, ctx->params + l->kernel_at + (size_t)op->at[1][i] * width, width);
 }
 
@@ -38,14 +36,12 @@ static void table_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
   const ofs_layer *l = op->layer;
   const uint32_t width = l->weights[0].dims[1];
   const uint64_t count = l->in.size * op->count;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
+  const ofs_range r = ofs_range_of(op, part);
   real *g = ctx->gradient + l->kernel_at;
-  ofs_zero(g + from * width, (to - from) * width);
+  ofs_zero(g + r.from * width, (r.to - r.from) * width);
   for (uint64_t i = 0; i < count; i++) {
     uint64_t row = (uint64_t)op->at[1][i];
-    if (row >= from && row < to) ctx->kernels->add_rows(g + row * width, op->at[0] + i * width, 1, width);
+    if (row >= r.from && row < r.to) ctx->kernels->add_rows(g + row * width, op->at[0] + i * width, 1, width);
   }
 }
 
@@ -82,10 +78,8 @@ static uint64_t length_of(const ofs_layer *l) { return (uint64_t)l->n[0] * l->we
 static void position_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint64_t length = length_of(op->layer);
   const real *table = ctx->params + op->layer->kernel_at;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t s = from; s < to; s++)
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++)
     for (uint64_t i = 0; i < length; i++) op->at[0][s * length + i] = op->at[1][s * length + i] + table[i];
 }
 
@@ -100,14 +94,12 @@ static uint32_t position_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 static void position_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t length = length_of(l), width = l->weights[0].dims[1], sequences = l->in.size / length * op->count;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
+  const ofs_range r = ofs_range_of(op, part);
   real *g = ctx->gradient + l->kernel_at;
-  ofs_zero(g + from * width, (to - from) * width);
-  if (from >= l->n[0]) return;
-  const uint32_t n = (uint32_t)((to < l->n[0] ? to : l->n[0]) - from) * (uint32_t)width;
-  for (uint64_t s = 0; s < sequences; s++) ctx->kernels->add_rows(g + from * width, op->at[0] + s * length + from * width, 1, n);
+  ofs_zero(g + r.from * width, (r.to - r.from) * width);
+  if (r.from >= l->n[0]) return;
+  const uint32_t n = (uint32_t)((r.to < l->n[0] ? r.to : l->n[0]) - r.from) * (uint32_t)width;
+  for (uint64_t s = 0; s < sequences; s++) ctx->kernels->add_rows(g + r.from * width, op->at[0] + s * length + r.from * width, 1, n);
 }
 
 static uint32_t position_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {

@@ -12,11 +12,9 @@
 static void embed_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const ofs_window *w = &op->window;
-  uint32_t tile;
-  uint64_t from, to;
   size_t c = w->c, size = w->w * c, before = w->left * c, gap = (w->sw - 1) * c, run = w->sw > 1 ? c : w->ow * c;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
     real *row = op->at[0] + u * size;
     uint64_t sample = u / w->h, y = u % w->h - w->top, i = y / w->sh; /* above the first row, y wraps to a huge number */
     ofs_zero(row, y % w->sh || i >= w->oh ? size : before);
@@ -34,11 +32,9 @@ static void embed_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
 static void extract_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const ofs_window *w = &op->window;
-  uint32_t tile;
-  uint64_t from, to;
   size_t c = w->c, all = w->ow * c, run = w->sw > 1 ? c : all;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
     const real *row = op->at[1] + ((u / w->oh * w->h + u % w->oh * w->sh + w->top) * w->w + w->left) * c;
     for (size_t done = 0; done < all; done += run, row += run * w->sw) ofs_copy(op->at[0] + u * all + done, row, run);
   }
@@ -126,17 +122,16 @@ static void add_row(const ofs_context *ctx, const ofs_op *op, real *dst, const r
 
 static void upsample_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  uint32_t tile, at[2];
-  uint64_t from, to;
+  uint32_t at[2];
   size_t in = (size_t)w->w * w->c, out = (size_t)w->ow * w->c;
   real weight[2];
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to && !op->n[BACK]; u++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to && !op->n[BACK]; u++) {
     ofs_zero(op->at[0] + u * out, out);
     taps_of((uint32_t)(u % w->oh), w->sh, w->h, (int)op->n[BILINEAR], at, weight);
     for (int k = 0; k < 2; k++) add_row(ctx, op, op->at[0] + u * out, op->at[1] + (u / w->oh * w->h + at[k]) * in, weight[k]);
   }
-  for (uint64_t u = from; u < to && op->n[BACK]; u++) {
+  for (uint64_t u = r.from; u < r.to && op->n[BACK]; u++) {
     uint64_t i = u % w->h, y = i ? (i - 1) * w->sh : 0, end = (i + 2) * w->sh;
     ofs_zero(op->at[0] + u * in, in);
     for (; y < end && y < w->oh; y++) {

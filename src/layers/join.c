@@ -39,14 +39,14 @@ static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
 static void pair_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const ofs_layer *l = op->layer;
-  uint32_t tile, type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
+  uint32_t type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
   ofs_view va = ofs_view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
   ofs_view vb = ofs_view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
   real scale = op->n[SCALED] ? (real)l->v[0] : 1;
-  uint64_t from, to, all = va.rows * va.last;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint64_t all = va.rows * va.last;
+  const ofs_range r = ofs_range_of(op, part);
   int flat = va.size == all && vb.size == all && !op->at[3] && !op->at[4];
-  for (uint64_t row = from, rows = flat ? to - from : 1; row < to; row += rows) {
+  for (uint64_t row = r.from, rows = flat ? r.to - r.from : 1; row < r.to; row += rows) {
     uint64_t at_a = ofs_view_at(&va, row), at_b = ofs_view_at(&vb, row);
     const real *a = op->at[1] + at_a, *b = op->at[2] + at_b;
     uint32_t take = taken(op, va.step ? at_a / va.last : at_a, vb.step ? at_b / vb.last : at_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
@@ -214,10 +214,8 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
  * source: ones. */
 static void copy_rows_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     real *y = op->at[0] + row * op->n[0] + op->n[1];
     if (op->at[1]) ofs_copy(y, op->at[1] + row * op->n[2] + op->n[3], op->n[4]);
     else

@@ -61,10 +61,8 @@ enum { Y, X, STATS, DY, PARTIAL };
 static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const real *params = ctx->params + l->weights_at;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
     ofs_norm n = {0};
     size_t channel, at = begin_set(l, u, &n, &channel);
     n.x = op->at[X] + at, n.y = op->at[Y] + at, n.stats = op->at[STATS] + 2 * u;
@@ -90,12 +88,10 @@ static uint32_t norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const real *params = ctx->params + l->weights_at;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + from / op->block * l->weights_size : ctx->gradient + l->weights_at;
+  const ofs_range r = ofs_range_of(op, part);
+  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   if (l->trains) ofs_zero(d, l->weights_size);
-  for (uint64_t u = from; u < to; u++) {
+  for (uint64_t u = r.from; u < r.to; u++) {
     ofs_norm n = {0};
     size_t channel, at = begin_set(l, u, &n, &channel);
     n.x = op->at[X] + at, n.dy = op->at[DY] + at, n.stats = op->at[STATS] + 2 * u;

@@ -31,12 +31,10 @@ static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   const ofs_layer *l = op->layer;
   const ofs_kernels *k = ctx->kernels;
   ofs_pool g = pool_of(&l->window);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from, stop; u < to; u = stop) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / g.oh, end = (sample + 1) * g.oh;
-    stop = to < end ? to : end;
+    stop = r.to < end ? r.to : end;
     real *y = op->at[0] + sample * l->out.size;
     const real *x = op->at[1] + sample * l->in.size;
     uint32_t row0 = (uint32_t)(u - sample * g.oh), row1 = (uint32_t)(stop - sample * g.oh);
@@ -49,12 +47,10 @@ static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
   const ofs_layer *l = op->layer;
   const ofs_kernels *k = ctx->kernels;
   ofs_pool g = pool_of(&l->window);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from, stop; u < to; u = stop) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / g.h, end = (sample + 1) * g.h, in = sample * l->in.size, out = sample * l->out.size;
-    stop = to < end ? to : end;
+    stop = r.to < end ? r.to : end;
     uint32_t row0 = (uint32_t)(u - sample * g.h), row1 = (uint32_t)(stop - sample * g.h);
     if (l->n[LARGEST])
       k->max_pool_backward(&g, op->at[0] + in, op->at[2] + in, op->at[3] + out, op->at[1] + out, row0, row1);
@@ -87,10 +83,9 @@ const ofs_layer_kind ofs_pool2d_kind = {.shape = pool_shape, .forward = pool_for
 /* Of each sample what a step counts for: 1 / n of the valid ones, 0 of the others. */
 static void shares_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
-  uint32_t tile, w = op->layer->window.w;
-  uint64_t from, to;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
+  uint32_t w = op->layer->window.w;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
     real *share = op->at[0] + u * w, valid = 0;
     const real *mask = op->at[1] + u * w;
     for (uint32_t i = 0; i < w; i++) valid += mask[i] != 0;
@@ -101,10 +96,9 @@ static void shares_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 /* y (1, C) = shares (1, W) x (W, C), or back: dx (W, C) = shares (W, 1) dy (1, C). */
 static void masked_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->layer->window;
-  uint32_t tile, back = op->n[0], rows = back ? w->w : 1, terms = back ? 1 : w->w;
-  uint64_t from, to;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
+  uint32_t back = op->n[0], rows = back ? w->w : 1, terms = back ? 1 : w->w;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
     ofs_gemm g = {.c = op->at[0] + u * rows * w->c, .ldc = w->c, .a = op->at[2] + u * w->w, .lda = terms,
                   .b = op->at[1] + u * terms * w->c, .ldb = w->c, .m = rows, .n = w->c, .k = terms, .runs_y = 1, .runs_x = 1};
     ctx->kernels->gemm_nn(&g);

@@ -29,10 +29,8 @@ static ofs_view view_of_alpha(const ofs_layer *l) {
 /* Buffers: y or dx, x, dy. */
 static void prelu_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   ofs_view v = view_of_alpha(op->layer);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     const real *x = op->at[1] + row * v.last, *dy = op->at[2] ? op->at[2] + row * v.last : x;
     const real *alpha = ctx->params + op->layer->kernel_at + ofs_view_at(&v, row % v.rows);
     real *y = op->at[0] + row * v.last, at_zero = op->at[2] ? 0 : 1;
@@ -45,12 +43,10 @@ static void prelu_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
 static void alpha_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   ofs_view v = view_of_alpha(l);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  real *d = op->at[0] ? op->at[0] + from / op->block * l->weights_size : ctx->gradient + l->weights_at;
+  const ofs_range r = ofs_range_of(op, part);
+  real *d = op->at[0] ? op->at[0] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   ofs_zero(d, l->weights_size);
-  for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
+  for (uint64_t row = r.from * v.rows; row < r.to * v.rows; row++) {
     const real *x = op->at[1] + row * v.last, *dy = op->at[2] + row * v.last;
     real *sum = d + ofs_view_at(&v, row % v.rows);
     for (uint32_t i = 0; i < v.last; i++, sum += v.step)

@@ -14,11 +14,10 @@ typedef struct stretch {
 } stretch;
 
 static stretch stretch_of(const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, wave = part / (op->parts / op->waves), steps = op->n[WAVE_STEPS], all = steps_of(op->layer);
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint32_t unit = tile * op->n[TILE_UNITS], first = wave * steps;
-  return (stretch){.from = from, .unit = unit, .rows = (uint32_t)(to - from),
+  uint32_t wave = part / (op->parts / op->waves), steps = op->n[WAVE_STEPS], all = steps_of(op->layer);
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t unit = r.tile * op->n[TILE_UNITS], first = wave * steps;
+  return (stretch){.from = r.from, .unit = unit, .rows = (uint32_t)(r.to - r.from),
                    .n = ofs_min(op->n[TILE_UNITS], op->layer->units - unit), .first = first,
                    .last = all - first < steps ? all : first + steps};
 }
@@ -331,11 +330,10 @@ void ofs_recurrence_back_part(const ofs_context *ctx, const ofs_op *op, uint32_t
 /* The columns of dU that belong to g, where it is r h that they multiply: rows [from, to) of U. */
 void ofs_reset_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, u = l->units, n = 3 * u;
-  ofs_part_range(op, part, &from, &to, &tile);
-  ofs_gemm g = {.c = ctx->gradient + l->weights[1].at + from * n + 2 * (size_t)u, .ldc = n, .a = op->at[CELLS] + from, .lda = u,
-                .b = op->at[GATES] + 2 * (size_t)u, .ldb = n, .m = (uint32_t)(to - from), .n = u,
+  uint32_t u = l->units, n = 3 * u;
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_gemm g = {.c = ctx->gradient + l->weights[1].at + r.from * n + 2 * (size_t)u, .ldc = n, .a = op->at[CELLS] + r.from, .lda = u,
+                .b = op->at[GATES] + 2 * (size_t)u, .ldb = n, .m = (uint32_t)(r.to - r.from), .n = u,
                 .k = steps_of(l) * op->count, .runs_y = 1, .runs_x = 1};
   ctx->kernels->gemm_tn(&g);
 }

@@ -86,11 +86,10 @@ enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
 
 static void turn_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
-  uint64_t from, to;
-  uint32_t tile, n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
+  const ofs_range r = ofs_range_of(op, part);
   const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
-  for (uint64_t t = from; t < to; t++)
+  for (uint64_t t = r.from; t < r.to; t++)
     for (size_t s = 0; s < samples; s++) {
       const real *mask = op->at[2] ? op->at[2] + s * steps + input_step(op->layer, t) : NULL;
       size_t by_time = (t * samples + s) * n, by_sample = (s * steps + (op->n[TURN_ROUND] ? steps - 1 - t : t)) * n;
@@ -123,12 +122,11 @@ static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uin
 
 static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, u = l->units;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t u = l->units;
+  const ofs_range r = ofs_range_of(op, part);
   size_t panel = (size_t)u * OFS_PANEL;
   const real *w = ctx->params + l->weights[1].at;
-  for (uint64_t i = from; i < to; i++) {
+  for (uint64_t i = r.from; i < r.to; i++) {
     uint64_t gate = i / panels_of(u), unit = i % panels_of(u) * OFS_PANEL;
     ctx->kernels->panels(op->at[0] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
                              ofs_min(OFS_PANEL, u - (uint32_t)unit));
@@ -200,14 +198,13 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 static void turned_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, u = l->units, n = gates_of(l) * u;
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint64_t last = to * OFS_PANEL < u ? to * OFS_PANEL : u;
+  uint32_t u = l->units, n = gates_of(l) * u;
+  const ofs_range r = ofs_range_of(op, part);
+  uint64_t last = r.to * OFS_PANEL < u ? r.to * OFS_PANEL : u;
   size_t panel = (size_t)n * OFS_PANEL;
-  ctx->kernels->turned_panels(op->at[0] + from * panel, panel,
-                                  ctx->params + l->weights[1].at + from * panel, n,
-                                  (uint32_t)(last - from * OFS_PANEL), n);
+  ctx->kernels->turned_panels(op->at[0] + r.from * panel, panel,
+                                  ctx->params + l->weights[1].at + r.from * panel, n,
+                                  (uint32_t)(last - r.from * OFS_PANEL), n);
 }
 
 static uint32_t emit_turned(ofs_builder *b, const ofs_layer *l) {

@@ -9,9 +9,8 @@
 /* op->n: numbers of a row, 1 where a gradient is scaled. */
 static void scale_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, columns = op->n[0], back = op->n[1];
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t columns = op->n[0], back = op->n[1];
+  const ofs_range r = ofs_range_of(op, part);
   for (size_t c = 0; c < columns; c++) {
     real mean = 0, scale = (real)l->v[0], offset = back ? 0 : (real)l->v[1];
     if (l->type == OFS_NORMALIZATION) {
@@ -19,7 +18,7 @@ static void scale_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
       mean = back ? 0 : ctx->params[l->weights[0].at + c];
       scale = (real)(1 / (deviation > LEAST_DEVIATION ? deviation : LEAST_DEVIATION));
     }
-    for (uint64_t i = from * columns + c; i < to * columns; i += columns)
+    for (uint64_t i = r.from * columns + c; i < r.to * columns; i += columns)
       op->at[0][i] = (op->at[1][i] - mean) * scale + offset;
   }
 }

@@ -85,28 +85,27 @@ static view view_of(const ofs_op *op, uint32_t at) {
 static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const real *params = ctx->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
-  uint64_t from, to;
-  uint32_t tile, seg = op->n[SEGMENT], act = op->n[ACT];
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t seg = op->n[SEGMENT], act = op->n[ACT];
+  const ofs_range range = ofs_range_of(op, part);
   uint32_t some = op->n[PADDED_H] ? op->tiles / phases(&op->window) : op->tiles;
-  view v = view_of(op, tile / some), whole = view_of(op, 0); /* the first phase is the longest */
+  view v = view_of(op, range.tile / some), whole = view_of(op, 0); /* the first phase is the longest */
   const ofs_window *w = &v.w;
   uint32_t segs = (whole.w.ow + seg - 1) / seg, down = whole.w.oh, together = w->dw == 1 && w->groups == 1;
   uint32_t c = w->c / w->groups, f = w->f / w->groups, across = (f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
-  uint32_t group = tile % some / across, first = tile % across * op->n[COLUMNS], n0 = group * f + first;
+  uint32_t group = range.tile % some / across, first = range.tile % across * op->n[COLUMNS], n0 = group * f + first;
   ofs_gemm g = {.ldc = v.pixel, .lda = (size_t)w->sw * w->c, .b = matrix + v.b + n0, .ldb = w->f,
                 .bias = op->n[BIAS] ? params + l->bias_at + n0 : NULL,
                 .n = ofs_min(op->n[COLUMNS], f - first), .k = together ? w->kw * c : c, .runs_y = w->kh,
                 .runs_x = together ? 1 : w->kw, .step_y = (size_t)w->dh * w->w * w->c, .step_x = (size_t)w->dw * w->c};
   g.next_a = (size_t)w->sh * w->w * w->c;
   g.next_c = v.row;
-  for (uint64_t u = from; u < to; u += g.more + 1) {
+  for (uint64_t u = range.from; u < range.to; u += g.more + 1) {
     uint64_t sample = u / segs / down, oy = u / segs % down;
     uint32_t x0 = (uint32_t)(u % segs) * seg, rows = segs > 1 || w->ow == 0 ? 1 : CALL_PIXELS / w->ow;
     g.more = 0;
     if (oy >= w->oh || x0 >= w->ow) continue;
     if (rows > w->oh - oy) rows = (uint32_t)(w->oh - oy);
-    if (rows > to - u) rows = (uint32_t)(to - u);
+    if (rows > range.to - u) rows = (uint32_t)(range.to - u);
     g.more = rows > 1 ? rows - 1 : 0;
     g.m = ofs_min(seg, w->ow - x0);
     g.c = op->at[0] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
@@ -167,26 +166,26 @@ static uint64_t bias_row(const ofs_op *op, uint64_t u) {
 static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_window *w = &op->window;
-  uint64_t from, to, size = l->kernel_size + l->bias_size;
-  uint32_t tile, run = op->n[RUN], nb = op->n[N_TILE], mb = op->n[M_TILE], c = w->c / w->groups, f = w->f / w->groups;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint64_t size = l->kernel_size + l->bias_size;
+  uint32_t run = op->n[RUN], nb = op->n[N_TILE], mb = op->n[M_TILE], c = w->c / w->groups, f = w->f / w->groups;
+  const ofs_range r = ofs_range_of(op, part);
   uint32_t across = (f + nb - 1) / nb, down = (run + mb - 1) / mb, spots = w->kw * c / run, columns = across * w->groups;
-  uint32_t group = tile % columns / across, n = tile % across * nb, n0 = group * f + n;
-  uint32_t m0 = tile / columns % down * mb, spot = tile / columns / down;
-  real *d = op->at[2] ? op->at[2] + from / op->block * size : ctx->gradient + l->kernel_at;
+  uint32_t group = r.tile % columns / across, n = r.tile % across * nb, n0 = group * f + n;
+  uint32_t m0 = r.tile / columns % down * mb, spot = r.tile / columns / down;
+  real *d = op->at[2] ? op->at[2] + r.from / op->block * size : ctx->gradient + l->kernel_at;
   ofs_gemm g = {.c = d + ((size_t)spot * run + m0) * w->f + n0, .ldc = w->f, .lda = (size_t)w->sw * w->c, .ldb = w->f,
                 .m = ofs_min(mb, run - m0), .n = ofs_min(nb, f - n), .k = w->ow, .runs_x = 1,
                 .step_y = (size_t)w->sh * w->w * w->c};
   size_t shift = ((size_t)(spot / spots) * w->dh * w->w + (size_t)(spot % spots) * w->dw) * w->c + (size_t)group * c + m0;
-  for (uint64_t row = from; row < to; row += g.runs_y, g.accumulate = 1) {
+  for (uint64_t row = r.from; row < r.to; row += g.runs_y, g.accumulate = 1) {
     uint64_t sample = row / w->oh, oy = row % w->oh, left = w->oh - oy;
-    g.runs_y = (uint32_t)(to - row < left ? to - row : left);
+    g.runs_y = (uint32_t)(r.to - row < left ? r.to - row : left);
     g.a = op->at[0] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
     g.b = op->at[1] + row * w->ow * w->f + n0;
     ctx->kernels->gemm_tn(&g);
   }
-  if (tile || !l->bias_size) return;
-  uint64_t first = bias_row(op, from), pixels = (bias_row(op, to) - first) * op->n[BIAS_ROW];
+  if (r.tile || !l->bias_size) return;
+  uint64_t first = bias_row(op, r.from), pixels = (bias_row(op, r.to) - first) * op->n[BIAS_ROW];
   ofs_zero(d + l->kernel_size, l->bias_size);
   ctx->kernels->add_rows(d + l->kernel_size, op->at[4] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
                              (uint32_t)l->bias_size);
@@ -231,10 +230,10 @@ static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) 
 /* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group transposed: (taps, f, c) */
 static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  uint32_t tile, c = w->c / w->groups, f = w->f / w->groups;
-  uint64_t from, to, size = (uint64_t)c * w->f;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t spot = from; spot < to; spot++) {
+  uint32_t c = w->c / w->groups, f = w->f / w->groups;
+  uint64_t size = (uint64_t)c * w->f;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t spot = r.from; spot < r.to; spot++) {
     uint32_t i = (uint32_t)(spot / w->kw), j = (uint32_t)(spot % w->kw);
     uint32_t y = phase_with(i, w->sh, w->dh, w->top), x = phase_with(j, w->sw, w->dw, w->left);
     if (y >= w->h || x >= w->w) continue; /* it meets no pixel */

@@ -43,10 +43,8 @@ static ofs_view view_of_input(const ofs_layer *l, uint32_t k) {
 static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   ofs_view v = view_of_input(op->layer, 0);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     real *y = op->at[0] + row * v.last;
     const real *x = op->at[1] + ofs_view_at(&v, row);
     for (uint32_t i = 0; i < v.last; i++, x += v.step) y[i] = *x;
@@ -57,11 +55,9 @@ static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 static void collect_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   ofs_view v = view_of_input(op->layer, op->n[0]);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  ofs_zero(op->at[0] + from * v.size, (to - from) * v.size);
-  for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_zero(op->at[0] + r.from * v.size, (r.to - r.from) * v.size);
+  for (uint64_t row = r.from * v.rows; row < r.to * v.rows; row++) {
     const real *dy = op->at[1] + row * v.last;
     real *dx = op->at[0] + ofs_view_at(&v, row);
     for (uint32_t i = 0; i < v.last; i++, dx += v.step) *dx += dy[i];

@@ -41,10 +41,8 @@ static uint32_t group_of(const ofs_window *w) {
 
 static void filter_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const real *w = op->at[1] ? op->at[1] : ctx->params + op->layer->kernel_at;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  ctx->kernels->wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)from, (uint32_t)to);
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)r.from, (uint32_t)r.to);
 }
 
 /* ---- products ---- */
@@ -88,16 +86,15 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   const ofs_kernels *k = ctx->kernels;
   const ofs_layer *l = op->layer;
   real v[PLANES * (GROUP + GAP)], m[PLANES * (GROUP + GAP)];
-  uint64_t from, to;
-  uint32_t tile, group = group_of(w);
-  ofs_part_range(op, part, &from, &to, &tile);
-  uint32_t f0 = tile * CHANNELS;
+  uint32_t group = group_of(w);
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t f0 = r.tile * CHANNELS;
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
   const real *bias = op->n[1] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
-  for (uint64_t t = from; t < to; t += group) {
-    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
+  for (uint64_t t = r.from; t < r.to; t += group) {
+    uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
     for (uint32_t c0 = 0; c0 < w->c; c0 += CHANNELS) {
       in.n = ofs_min(w->c - c0, CHANNELS);
       transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[1] + c0, t, count);
@@ -146,20 +143,20 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const ofs_kernels *k = ctx->kernels;
   real v[PLANES * (GROUP + GAP)], d[PLANES * (GROUP + GAP)];
   grid tiles = grid_of(w);
-  uint64_t from, to, size = (uint64_t)w->c * w->f;
-  uint32_t tile, group = group_of(w), wave = part / (op->parts / op->waves);
-  ofs_part_range(op, part, &from, &to, &tile);
-  real *sums = op->at[2] + from / op->block * (PLANES * size + w->f);
-  from += (uint64_t)wave * op->n[REACH];
-  if (from + op->n[REACH] < to) to = from + op->n[REACH];
-  uint32_t c0 = tile / op->n[F_TILES] * CHANNELS, f0 = tile % op->n[F_TILES] * CHANNELS;
+  uint64_t size = (uint64_t)w->c * w->f;
+  uint32_t group = group_of(w), wave = part / (op->parts / op->waves);
+  ofs_range r = ofs_range_of(op, part);
+  real *sums = op->at[2] + r.from / op->block * (PLANES * size + w->f);
+  r.from += (uint64_t)wave * op->n[REACH];
+  if (r.from + op->n[REACH] < r.to) r.to = r.from + op->n[REACH];
+  uint32_t c0 = r.tile / op->n[F_TILES] * CHANNELS, f0 = r.tile % op->n[F_TILES] * CHANNELS;
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left,
                  .n = ofs_min(w->c - c0, CHANNELS), .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   int begun = wave > 0;
   if (!c0 && !begun) ofs_zero(sums + PLANES * size + f0, out.n);
-  for (uint64_t t = from; t < to; t += group, begun = 1) {
-    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
+  for (uint64_t t = r.from; t < r.to; t += group, begun = 1) {
+    uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
     transform_tiles(&in, tiles, k->wino_input, v, op->at[0] + c0, t, count);
     transform_tiles(&out, tiles, k->wino_gradient, d, op->at[1] + f0, t, count);
     for (size_t i = 0; i < PLANES; i++) {
@@ -176,15 +173,14 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_kernels *k = ctx->kernels;
-  uint64_t from, to, plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint64_t plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
+  const ofs_range r = ofs_range_of(op, part);
   uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1]);
   real *sums = op->at[0], *d = ctx->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
-    k->sum_partials(sums + i * plane + from, sums + i * plane + from, stride, chunks, (uint32_t)(to - from));
-  k->wino_weights(d + from, plane, sums + from, plane, to - from);
-  if (!from && l->bias_size)
+    k->sum_partials(sums + i * plane + r.from, sums + i * plane + r.from, stride, chunks, (uint32_t)(r.to - r.from));
+  k->wino_weights(d + r.from, plane, sums + r.from, plane, r.to - r.from);
+  if (!r.from && l->bias_size)
     k->sum_partials(d + l->kernel_size, sums + PLANES * plane, stride, chunks, op->window.f);
 }
 

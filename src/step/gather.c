@@ -14,10 +14,9 @@ static void gather_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
   const ofs_source *in = &m->inputs[op->n[0]];
-  uint64_t from, to, n = in->shape.size;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  uint64_t n = in->shape.size;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     uint64_t sample = sample_at(p, row), at = sample * m->row + in->at;
     real *x = op->at[0] + row * n;
     if (!op->n[0]) p->indices[row] = sample;

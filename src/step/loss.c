@@ -110,15 +110,15 @@ static void facts_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
 static void loss_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
-  uint32_t tile, k = op->n[HEAD];
+  uint32_t k = op->n[HEAD];
   const ofs_head *h = &m->heads[k];
   const real *facts = op->at[FACTS], *mask = op->at[MASK];
-  uint64_t from, to, positions = op->n[POSITIONS];
+  uint64_t positions = op->n[POSITIONS];
   const span s = span_of(p, k);
   double valid = facts ? (double)facts[0] : (double)p->count * (double)positions;
   double of_sample = valid > 0 ? p->count / valid : 0; /* what a position has of its sample's part of the sum */
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     double loss = 0, correct = 0, weight = p->data.weights ? p->data.weights[p->indices[row]] : 1;
     for (uint64_t i = 0; i < positions; i++) {
       uint64_t at = (row * positions + i) * h->axis;

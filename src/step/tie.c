@@ -18,14 +18,13 @@ static const ofs_layer *owner_of(const ofs_plan *p, const ofs_op *op) { return &
 static void copy_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, rows, columns;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t rows, columns;
+  const ofs_range r = ofs_range_of(op, part);
   size_of(l, &rows, &columns);
   const real *w = p->model->params + owner_of(p, op)->weights_at;
   real *copy = p->model->params + l->weights_at;
-  if (!l->turned) ofs_copy(copy + from, w + from, to - from);
-  else p->model->kernels.transpose(copy + from, columns, w + from * rows, rows, (uint32_t)(to - from), rows);
+  if (!l->turned) ofs_copy(copy + r.from, w + r.from, r.to - r.from);
+  else p->model->kernels.transpose(copy + r.from, columns, w + r.from * rows, rows, (uint32_t)(r.to - r.from), rows);
 }
 
 /* Elements [from, to) of the layer's gradients, of weights that are not transposed. */
@@ -43,15 +42,14 @@ static void add_all(const ofs_plan *p, const ofs_layer *l, const ofs_layer *owne
 static void add_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, rows, columns;
-  ofs_part_range(op, part, &from, &to, &tile);
+  uint32_t rows, columns;
+  const ofs_range r = ofs_range_of(op, part);
   size_of(l, &rows, &columns);
   const real *g = p->context.gradient + l->weights_at;
   real *sum = p->context.gradient + owner_of(p, op)->weights_at;
-  if (!l->turned) add_all(p, l, owner_of(p, op), from, to);
+  if (!l->turned) add_all(p, l, owner_of(p, op), r.from, r.to);
   else
-    for (uint64_t j = from; j < to; j++)
+    for (uint64_t j = r.from; j < r.to; j++)
       for (uint32_t i = 0; i < rows; i++) sum[j * rows + i] += g[(uint64_t)i * columns + j];
 }
 

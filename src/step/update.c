@@ -36,12 +36,10 @@ static uint32_t slot_at(const ofs_optimizer *o, uint64_t at) {
 static void each_piece(const ofs_plan *p, const ofs_op *op, uint32_t part,
                        void (*visit)(const ofs_plan *p, uint32_t part, const piece *c)) {
   const ofs_optimizer *o = &p->model->optimizer;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint32_t i = slot_at(o, from); i < o->slot_count && o->slots[i].weight->at < to; i++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint32_t i = slot_at(o, r.from); i < o->slot_count && o->slots[i].weight->at < r.to; i++) {
     const ofs_weight *w = o->slots[i].weight;
-    uint64_t at = w->at > from ? w->at : from, end = w->at + w->size < to ? w->at + w->size : to;
+    uint64_t at = w->at > r.from ? w->at : r.from, end = w->at + w->size < r.to ? w->at + w->size : r.to;
     if (p->sums && op->phase == OFS_PHASE_GRADIENT) p->sums[part + i] = (ofs_sum){0, 0, 0};
     for (uint64_t n; at < end; at += n) {
       n = end - at < BLOCK ? end - at : BLOCK;
@@ -205,13 +203,12 @@ static void constrain(real *w, uint64_t n, uint64_t inner, uint64_t count, doubl
 static void constrain_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_optimizer *o = &p->model->optimizer;
-  uint64_t from, to, first = 0, n, inner;
-  uint32_t tile;
-  ofs_part_range(op, part, &from, &to, &tile);
-  for (uint32_t s = 0; s < o->slot_count && first < to; s++) {
+  uint64_t first = 0, n, inner;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint32_t s = 0; s < o->slot_count && first < r.to; s++) {
     const ofs_weight *w = o->slots[s].weight;
-    uint64_t columns = columns_of(w, &n, &inner), end = first + columns < to ? first + columns : to;
-    for (uint64_t at = from > first ? from : first, count; at < end; at += count) {
+    uint64_t columns = columns_of(w, &n, &inner), end = first + columns < r.to ? first + columns : r.to;
+    for (uint64_t at = r.from > first ? r.from : first, count; at < end; at += count) {
       uint64_t column = at - first, side = column % inner;
       count = inner - side < end - at ? inner - side : end - at;
       if (count > COLUMNS) count = COLUMNS;
