@@ -85,18 +85,21 @@ uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements) {
   return b->buffers[dy].owners ? ofs_build_buffer(b, elements, 0) : dy;
 }
 
-/* op->n: 1 where b is added. */
+/* Buffers of a sum or a copy; op->n: 1 where there is a second term. */
+enum { SUM, FIRST, SECOND };
+enum { ADDS };
+
 static void sum_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_range r = ofs_range_of(op, part);
-  real *c = op->at[0];
-  const real *a = op->at[1], *other = op->at[2], *low = other < a ? other : a;
-  if (!op->n[0]) ofs_copy(c + r.from, a + r.from, r.to - r.from);
+  real *c = op->at[SUM];
+  const real *a = op->at[FIRST], *other = op->at[SECOND], *low = other < a ? other : a;
+  if (!op->n[ADDS]) ofs_copy(c + r.from, a + r.from, r.to - r.from);
   else ctx->kernels->sum_partials(c + r.from, low + r.from, (size_t)((low == a ? other : a) - low), 2, (uint32_t)(r.to - r.from));
 }
 
 void ofs_build_add(ofs_builder *b, const ofs_layer *l, uint32_t c, uint32_t a, uint32_t other, uint64_t elements) {
   ofs_op *op = ofs_build_op(b, l, sum_part, c, a, other, 0);
-  op->n[0] = other > 0;
+  op->n[ADDS] = other > 0;
   ofs_cut(b, op, elements, 0, 8, 16);
 }
 

@@ -17,6 +17,7 @@
 #define QUERIES 64u
 
 enum { HEADS, KEY_DIM, VALUE_DIM, CAUSAL, BIASED }; /* l->n */
+enum { SCALE };                                     /* l->v: of scores */
 
 static uint32_t value_input(const ofs_layer *l) { return l->in_count > 1; }
 static uint32_t key_input(const ofs_layer *l) { return l->in_count > 2 ? 2 : value_input(l); }
@@ -46,7 +47,7 @@ static ofs_status attention_shape(ofs_layer *l, const ofs_record *r, ofs_error *
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_ATTENTION_HEADS, OFS_WHY_PRODUCT, largest, 1, OFS_MAX_SAMPLE);
   l->out = l->in;
   l->rate = r->v[OFS_ATTENTION_DROPOUT][0];
-  l->v[0] = 1 / __builtin_sqrt(k);
+  l->v[SCALE] = 1 / __builtin_sqrt(k);
   const uint32_t h = l->n[HEADS] = (uint32_t)heads, kd = l->n[KEY_DIM] = (uint32_t)k, vd = l->n[VALUE_DIM] = (uint32_t)v;
   l->n[CAUSAL] = r->v[OFS_ATTENTION_CAUSAL][0] != 0;
   l->n[BIASED] = r->v[OFS_ATTENTION_USE_BIAS][0] != 0;
@@ -136,16 +137,18 @@ static void turned_product(const ofs_context *ctx, real *c, size_t ldc, const re
   }
 }
 
-/* p = softmax(q k^T scale). Buffers: p, q, k, visible. */
+/* p = softmax(q k^T scale). */
+enum { P, Q, K, VISIBLE };
+
 static void scores_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), k = l->n[KEY_DIM];
   const size_t ld = (size_t)l->n[HEADS] * k;
   const piece c = piece_of(op, part, queries);
   for (uint64_t s = c.from; s < c.to; s++) {
-    const real *q = head_at(op->at[1], l, s, &c, queries, k), *key = head_at(op->at[2], l, s, &c, keys, k);
-    const real *visible = visible_at(op->at[3], l, s);
-    real *scores = scores_at(op->at[0], l, s, &c);
+    const real *q = head_at(op->at[Q], l, s, &c, queries, k), *key = head_at(op->at[K], l, s, &c, keys, k);
+    const real *visible = visible_at(op->at[VISIBLE], l, s);
+    real *scores = scores_at(op->at[P], l, s, &c);
     for (uint32_t s0 = 0; s0 < keys; s0 += BLOCK) {
       const uint32_t first = op->n[SKIPS] && s0 > c.first ? s0 : c.first;
       if (first < c.last)
@@ -154,7 +157,7 @@ static void scores_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
     }
     for (uint32_t t = c.first; t < c.last; t++)
       ctx->kernels->scores_forward(scores + (size_t)t * keys, keys, seen_by(l, t, visible), visible ? visible + queries : NULL,
-                                       (real)l->v[0]);
+                                       (real)l->v[SCALE]);
   }
 }
 
@@ -164,7 +167,9 @@ static real dot(const real *a, const real *b, uint32_t n) {
   return (real)sum;
 }
 
-/* ds, over p. Buffers: p, what dropout has made of it, do, v, o, visible. */
+/* ds, over p; DROPPED: what dropout has made of p; O: what the heads put out. */
+enum { DROPPED = 1, DO, V, O, VISIBLE_BACK };
+
 static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), v = l->n[VALUE_DIM];
@@ -172,9 +177,9 @@ static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
   const piece c = piece_of(op, part, queries);
   real dp[QUERIES * BLOCK], sum[QUERIES];
   for (uint64_t s = c.from; s < c.to; s++) {
-    const real *d = head_at(op->at[2], l, s, &c, queries, v), *value = head_at(op->at[3], l, s, &c, keys, v);
-    const real *o = head_at(op->at[4], l, s, &c, queries, v), *visible = visible_at(op->at[5], l, s);
-    real *scores = scores_at(op->at[0], l, s, &c), *dropped = scores_at(op->at[1], l, s, &c);
+    const real *d = head_at(op->at[DO], l, s, &c, queries, v), *value = head_at(op->at[V], l, s, &c, keys, v);
+    const real *o = head_at(op->at[O], l, s, &c, queries, v), *visible = visible_at(op->at[VISIBLE_BACK], l, s);
+    real *scores = scores_at(op->at[P], l, s, &c), *dropped = scores_at(op->at[DROPPED], l, s, &c);
     for (uint32_t t0 = c.first, end; t0 < c.last; t0 = end) {
       end = ofs_min(t0 + QUERIES, c.last);
       for (uint32_t t = t0; t < end; t++) sum[t - t0] = dot(d + t * ld, o + t * ld, v);
@@ -186,14 +191,17 @@ static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
           const size_t at = (size_t)t * keys + s0;
           const uint32_t seen = seen_by(l, t, visible);
           ctx->kernels->scores_backward(scores + at, dropped + at, dp + (size_t)(t - first) * BLOCK, sum[t - t0], n,
-                                            seen > s0 ? seen - s0 : 0, visible ? visible + queries + s0 : NULL, (real)l->v[0]);
+                                            seen > s0 ? seen - s0 : 0, visible ? visible + queries + s0 : NULL, (real)l->v[SCALE]);
         }
       }
     }
   }
 }
 
-/* y (T, width) = m x, x (S, width). Buffers: y, m, x. */
+/* Buffers of products with scores, or of dropout: the result, scores, the other operand. */
+enum { Y, M, X };
+
+/* y (T, width) = m x, x (S, width). */
 static void combine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
@@ -201,16 +209,16 @@ static void combine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   const piece c = piece_of(op, part, queries);
   for (uint64_t s = c.from; s < c.to; s++)
     for (uint32_t t = c.first; t < c.last; t += BLOCK) {
-      ofs_gemm g = {.c = head_at(op->at[0], l, s, &c, queries, width) + t * ld, .ldc = ld,
-                    .a = scores_at(op->at[1], l, s, &c) + (size_t)t * keys, .lda = keys,
-                    .b = head_at(op->at[2], l, s, &c, keys, width), .ldb = ld, .m = ofs_min(BLOCK, c.last - t), .n = width,
+      ofs_gemm g = {.c = head_at(op->at[Y], l, s, &c, queries, width) + t * ld, .ldc = ld,
+                    .a = scores_at(op->at[M], l, s, &c) + (size_t)t * keys, .lda = keys,
+                    .b = head_at(op->at[X], l, s, &c, keys, width), .ldb = ld, .m = ofs_min(BLOCK, c.last - t), .n = width,
                     .k = keys, .runs_y = 1, .runs_x = 1};
       if (op->n[SKIPS]) g.k = ofs_min(keys, t + g.m);
       ctx->kernels->gemm_nn(&g);
     }
 }
 
-/* y (S, width) = m^T x, x (T, width). Buffers: y, m, x. */
+/* y (S, width) = m^T x, x (T, width). */
 static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
@@ -219,34 +227,36 @@ static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   for (uint64_t s = c.from; s < c.to; s++)
     for (uint32_t k = c.first; k < c.last; k += BLOCK) {
       const uint32_t first = op->n[SKIPS] ? ofs_min(k, queries) : 0;
-      ofs_gemm g = {.c = head_at(op->at[0], l, s, &c, keys, width) + k * ld, .ldc = ld,
-                    .a = scores_at(op->at[1], l, s, &c) + (size_t)first * keys + k, .lda = keys,
-                    .b = head_at(op->at[2], l, s, &c, queries, width) + first * ld, .ldb = ld,
+      ofs_gemm g = {.c = head_at(op->at[Y], l, s, &c, keys, width) + k * ld, .ldc = ld,
+                    .a = scores_at(op->at[M], l, s, &c) + (size_t)first * keys + k, .lda = keys,
+                    .b = head_at(op->at[X], l, s, &c, queries, width) + first * ld, .ldb = ld,
                     .m = ofs_min(BLOCK, c.last - k), .n = width, .k = queries - first, .runs_y = 1, .runs_x = 1};
       ctx->kernels->gemm_tn(&g);
     }
 }
 
-/* Rows of scores, each with random words from a multiple of four on. Buffers: the result, scores. */
+/* Rows of scores, each with random words from a multiple of four on. */
 static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t keys = keys_of(l), padded = (keys + 3) / 4 * 4;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t row = r.from; row < r.to; row++)
-    ctx->kernels->dropout(op->at[0] + row * keys, op->at[1] + row * keys, row * padded, keys, (uint32_t)(l->rate * 4294967296.0),
+    ctx->kernels->dropout(op->at[Y] + row * keys, op->at[M] + row * keys, row * padded, keys, (uint32_t)(l->rate * 4294967296.0),
                        (real)(1 / (1 - l->rate)), ctx->key, l->index, (uint32_t)ctx->step);
 }
 
 /* ---- masks ---- */
 
 /* Buffers: what is visible, the masks of query, value and key. */
+enum { SEEN, QUERY_MASK, VALUE_MASK, KEY_MASK };
+
 static void visible_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const uint64_t queries = queries_of(op->layer), keys = keys_of(op->layer);
-  const real *query = op->at[1], *value = op->at[2], *key = op->at[3];
+  const real *query = op->at[QUERY_MASK], *value = op->at[VALUE_MASK], *key = op->at[KEY_MASK];
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t s = r.from; s < r.to; s++) {
-    real *y = op->at[0] + s * (queries + keys);
+    real *y = op->at[SEEN] + s * (queries + keys);
     for (uint64_t t = 0; t < queries; t++) y[t] = !query || query[s * queries + t] != 0;
     for (uint64_t t = 0; t < keys; t++) y[queries + t] = !((value && value[s * keys + t] == 0) || (key && key[s * keys + t] == 0));
   }
@@ -306,8 +316,8 @@ static void emit_gradients(ofs_builder *b, const ofs_layer *l, uint32_t dheads, 
   }
   emit_product(b, l, spread_part, d[VALUE], dropped, dheads, keys, v);
   ofs_op *op = emit(b, l, scores_gradient_part, p, dropped, dheads, at + HELD_V, queries, 2.0 * v + 20);
-  ofs_build_use(b, op, 4, at + HELD_HEADS);
-  ofs_build_use(b, op, 5, b->aux[l->index]);
+  ofs_build_use(b, op, O, at + HELD_HEADS);
+  ofs_build_use(b, op, VISIBLE_BACK, b->aux[l->index]);
   emit_product(b, l, combine_part, d[QUERY], p, at + HELD_K, queries, k);
   emit_product(b, l, spread_part, d[KEY], p, at + HELD_Q, keys, k);
 }

@@ -71,7 +71,7 @@ static void scale_channel(const ofs_context *ctx, const ofs_layer *l, real *stat
   const size_t channels = ofs_channels(l);
   const real *params = ctx->params + l->weights_at;
   const real *gamma = ofs_norm_weight(l, OFS_GAMMA, params), *beta = ofs_norm_weight(l, OFS_BETA, params);
-  double root = 1 / __builtin_sqrt(variance + l->v[0]);
+  double root = 1 / __builtin_sqrt(variance + l->v[OFS_NORM_EPSILON]);
   stats[MEAN * channels + c] = (real)mean;
   stats[SCALE * channels + c] = (real)(gamma ? gamma[c] * root : root);
   stats[SHIFT * channels + c] = beta ? beta[c] : 0;

@@ -16,6 +16,10 @@
 #define TAP_WORK 4.0
 
 enum { COLUMNS, ACT }; /* op->n: channels of a tile, activation */
+/* Buffers, forward; of the gradient of the input; of that of the weights. */
+enum { Y, X };
+enum { DX, DY };
+enum { WG_X, WG_DY, WG_PARTIAL };
 
 /* Channels [from, from + n) of an op's tile. */
 static ofs_pool geometry(const ofs_op *op, uint32_t tile, uint32_t *from) {
@@ -37,8 +41,8 @@ static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   size_t x = (size_t)w->h * w->w * w->f, row = (size_t)w->ow * w->f;
   for (uint64_t u = r.from; u < r.to; u++) {
     uint32_t i = (uint32_t)(u % w->oh);
-    real *y = op->at[0] + u * row + c0;
-    k->depth_forward(&g, y - i * row, op->at[1] + u / w->oh * x + c0, params + l->kernel_at + c0,
+    real *y = op->at[Y] + u * row + c0;
+    k->depth_forward(&g, y - i * row, op->at[X] + u / w->oh * x + c0, params + l->kernel_at + c0,
                      l->bias_size ? params + l->bias_at + c0 : NULL, i, i + 1);
     if (act == OFS_ACT_LINEAR) continue;
     if (g.n == w->f) k->act_forward(act, y, y, row);
@@ -55,7 +59,7 @@ static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
   for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / w->h, first = sample * w->h;
     stop = r.to < first + w->h ? r.to : first + w->h;
-    ctx->kernels->depth_backward(&g, op->at[0] + first * w->w * w->f + c0, op->at[1] + sample * w->oh * w->ow * w->f + c0,
+    ctx->kernels->depth_backward(&g, op->at[DX] + first * w->w * w->f + c0, op->at[DY] + sample * w->oh * w->ow * w->f + c0,
                                      ctx->params + op->layer->kernel_at + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
   }
 }
@@ -66,17 +70,17 @@ static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
   uint32_t c0;
   const ofs_range r = ofs_range_of(op, part);
   ofs_pool g = geometry(op, r.tile, &c0);
-  real *d = (op->at[2] ? op->at[2] + r.from / op->block * l->weights_size : ctx->gradient + l->kernel_at) + c0;
+  real *d = (op->at[WG_PARTIAL] ? op->at[WG_PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->kernel_at) + c0;
   for (uint32_t k = 0; k < w->kh * w->kw; k++) ofs_zero(d + (size_t)k * w->f, g.n);
   for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / w->oh, first = sample * w->oh;
     stop = r.to < first + w->oh ? r.to : first + w->oh;
-    ctx->kernels->depth_weights(&g, d, op->at[0] + sample * w->h * w->w * w->f + c0,
-                                    op->at[1] + first * w->ow * w->f + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
+    ctx->kernels->depth_weights(&g, d, op->at[WG_X] + sample * w->h * w->w * w->f + c0,
+                                    op->at[WG_DY] + first * w->ow * w->f + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
   }
   if (r.tile || !l->bias_size) return;
   ofs_zero(d + l->kernel_size, w->f);
-  ctx->kernels->add_rows(d + l->kernel_size, op->at[1] + r.from * w->ow * w->f, (uint32_t)((r.to - r.from) * w->ow), w->f);
+  ctx->kernels->add_rows(d + l->kernel_size, op->at[WG_DY] + r.from * w->ow * w->f, (uint32_t)((r.to - r.from) * w->ow), w->f);
 }
 
 /* An operation over `rows` a sample, of `work` for a channel of each. */

@@ -15,6 +15,8 @@ static ofs_status random_shape(ofs_layer *l, const ofs_record *r, ofs_error *err
   return OFS_OK;
 }
 
+enum { Y, X }; /* buffers, either way */
+
 static void drop(const ofs_context *ctx, const ofs_layer *l, real *y, const real *x, uint64_t from, uint64_t n) {
   ctx->kernels->dropout(y, x, from, n, (uint32_t)(l->rate * 4294967296.0), (real)(1 / (1 - l->rate)), ctx->key, l->index,
                      (uint32_t)ctx->step);
@@ -22,7 +24,7 @@ static void drop(const ofs_context *ctx, const ofs_layer *l, real *y, const real
 
 static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_range r = ofs_range_of(op, part);
-  drop(ctx, op->layer, op->at[0] + r.from, op->at[1] + r.from, r.from, r.to - r.from);
+  drop(ctx, op->layer, op->at[Y] + r.from, op->at[X] + r.from, r.from, r.to - r.from);
 }
 
 /* Samples, whose channels are dropped in fours. */
@@ -35,7 +37,7 @@ static void channels_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
       real factor[4] = {1, 1, 1, 1};
       drop(ctx, l, factor, factor, s * ((channels + 3) / 4 * 4) + c, 4);
       for (uint64_t i = s * n + c; i < (s + 1) * n; i += channels)
-        for (uint64_t k = 0; k < 4 && c + k < channels; k++) op->at[0][i + k] = op->at[1][i + k] * factor[k];
+        for (uint64_t k = 0; k < 4 && c + k < channels; k++) op->at[Y][i + k] = op->at[X][i + k] * factor[k];
     }
 }
 
@@ -43,7 +45,7 @@ static void noise_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t i = r.from; i < r.to; i++) {
     const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), op->layer->index, (uint32_t)ctx->step};
-    op->at[0][i] = (real)(op->at[1][i] + op->layer->rate * ofs_normal(counter, 1, 1u << 24, ctx->key, 0));
+    op->at[Y][i] = (real)(op->at[X][i] + op->layer->rate * ofs_normal(counter, 1, 1u << 24, ctx->key, 0));
   }
 }
 

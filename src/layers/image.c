@@ -9,17 +9,19 @@
 #include "layers/kinds.h"
 #include "layers/window.h"
 
+enum { TO, FROM }; /* buffers */
+
 static void embed_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const ofs_window *w = &op->window;
   size_t c = w->c, size = w->w * c, before = w->left * c, gap = (w->sw - 1) * c, run = w->sw > 1 ? c : w->ow * c;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t u = r.from; u < r.to; u++) {
-    real *row = op->at[0] + u * size;
+    real *row = op->at[TO] + u * size;
     uint64_t sample = u / w->h, y = u % w->h - w->top, i = y / w->sh; /* above the first row, y wraps to a huge number */
     ofs_zero(row, y % w->sh || i >= w->oh ? size : before);
     if (y % w->sh || i >= w->oh) continue;
-    const real *x = op->at[1] + (sample * w->oh + i) * w->ow * c;
+    const real *x = op->at[FROM] + (sample * w->oh + i) * w->ow * c;
     size_t at = before, all = w->ow * c;
     for (size_t done = 0; done < all; done += run, at += run) {
       if (done) ofs_zero(row + at, gap), at += gap;
@@ -35,8 +37,8 @@ static void extract_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   size_t c = w->c, all = w->ow * c, run = w->sw > 1 ? c : all;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t u = r.from; u < r.to; u++) {
-    const real *row = op->at[1] + ((u / w->oh * w->h + u % w->oh * w->sh + w->top) * w->w + w->left) * c;
-    for (size_t done = 0; done < all; done += run, row += run * w->sw) ofs_copy(op->at[0] + u * all + done, row, run);
+    const real *row = op->at[FROM] + ((u / w->oh * w->h + u % w->oh * w->sh + w->top) * w->w + w->left) * c;
+    for (size_t done = 0; done < all; done += run, row += run * w->sw) ofs_copy(op->at[TO] + u * all + done, row, run);
   }
 }
 
@@ -127,17 +129,17 @@ static void upsample_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
   real weight[2];
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t u = r.from; u < r.to && !op->n[BACK]; u++) {
-    ofs_zero(op->at[0] + u * out, out);
+    ofs_zero(op->at[TO] + u * out, out);
     taps_of((uint32_t)(u % w->oh), w->sh, w->h, (int)op->n[BILINEAR], at, weight);
-    for (int k = 0; k < 2; k++) add_row(ctx, op, op->at[0] + u * out, op->at[1] + (u / w->oh * w->h + at[k]) * in, weight[k]);
+    for (int k = 0; k < 2; k++) add_row(ctx, op, op->at[TO] + u * out, op->at[FROM] + (u / w->oh * w->h + at[k]) * in, weight[k]);
   }
   for (uint64_t u = r.from; u < r.to && op->n[BACK]; u++) {
     uint64_t i = u % w->h, y = i ? (i - 1) * w->sh : 0, end = (i + 2) * w->sh;
-    ofs_zero(op->at[0] + u * in, in);
+    ofs_zero(op->at[TO] + u * in, in);
     for (; y < end && y < w->oh; y++) {
       taps_of((uint32_t)y, w->sh, w->h, (int)op->n[BILINEAR], at, weight);
       for (int k = 0; k < 2; k++)
-        if (at[k] == i) add_row(ctx, op, op->at[0] + u * in, op->at[1] + (u / w->h * w->oh + y) * out, weight[k]);
+        if (at[k] == i) add_row(ctx, op, op->at[TO] + u * in, op->at[FROM] + (u / w->h * w->oh + y) * out, weight[k]);
     }
   }
 }

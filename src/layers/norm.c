@@ -17,7 +17,7 @@ _Static_assert(OFS_LAYER_NORMALIZATION_EPSILON == OFS_BATCH_NORMALIZATION_EPSILO
 void ofs_norm_weights(ofs_layer *l, const ofs_record *r) {
   const uint32_t channels = ofs_channels(l);
   l->out = l->in;
-  l->v[0] = r->v[OFS_LAYER_NORMALIZATION_EPSILON][0];
+  l->v[OFS_NORM_EPSILON] = r->v[OFS_LAYER_NORMALIZATION_EPSILON][0];
   if (r->v[OFS_LAYER_NORMALIZATION_SCALE][0] != 0) ofs_add_weight(l, r, OFS_GAMMA, OFS_LAYER_NORMALIZATION_GAMMA_INIT, 1, &channels);
   if (r->v[OFS_LAYER_NORMALIZATION_CENTER][0] != 0) ofs_add_weight(l, r, OFS_BETA, OFS_LAYER_NORMALIZATION_BETA_INIT, 1, &channels);
 }
@@ -28,7 +28,8 @@ const real *ofs_norm_weight(const ofs_layer *l, uint32_t role, const real *from)
   return NULL;
 }
 
-/* l->n: groups of a sample's channels, 0 where each position is by itself. */
+enum { GROUPS }; /* l->n: of a sample's channels; 0 where each position is by itself */
+
 static ofs_status norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   ofs_norm_weights(l, r);
   if (r->id == OFS_LAYER_NORMALIZATION) return OFS_OK;
@@ -36,19 +37,19 @@ static ofs_status norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   if (groups < 0) groups = channels;
   if (groups < 1 || groups > channels || ofs_channels(l) % (uint32_t)groups)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, groups, 1, channels);
-  l->n[0] = (uint32_t)groups;
+  l->n[GROUPS] = (uint32_t)groups;
   return OFS_OK;
 }
 
-static uint64_t sets_of(const ofs_layer *l) { return l->n[0] ? l->n[0] : ofs_positions(l); }
+static uint64_t sets_of(const ofs_layer *l) { return l->n[GROUPS] ? l->n[GROUPS] : ofs_positions(l); }
 
 /* Set u of the batch: where it begins in x, and which channels it has. */
 static size_t begin_set(const ofs_layer *l, uint64_t u, ofs_norm *n, size_t *channel) {
-  const uint32_t groups = l->n[0], channels = ofs_channels(l);
+  const uint32_t groups = l->n[GROUPS], channels = ofs_channels(l);
   n->n = groups ? channels / groups : channels;
   n->runs = groups ? (uint32_t)ofs_positions(l) : 1;
   n->stride = channels;
-  n->epsilon = (real)l->v[0];
+  n->epsilon = (real)l->v[OFS_NORM_EPSILON];
   *channel = groups ? u % groups * n->n : 0;
   return groups ? u / groups * l->in.size + *channel : u * channels;
 }

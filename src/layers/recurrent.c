@@ -83,19 +83,20 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
  * whether it is to time, how many steps of src to skip, whether the last step comes first. A third buffer: a mask, of
  * whose 0 nothing is taken. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
+enum { TURN_TO, TURN_FROM, TURN_MASK }; /* buffers */
 
 static void turn_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   uint32_t n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
   const ofs_range r = ofs_range_of(op, part);
-  const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
+  const real *src = op->at[TURN_FROM] + (size_t)op->n[TURN_SKIP] * samples * n;
   for (uint64_t t = r.from; t < r.to; t++)
     for (size_t s = 0; s < samples; s++) {
-      const real *mask = op->at[2] ? op->at[2] + s * steps + input_step(op->layer, t) : NULL;
+      const real *mask = op->at[TURN_MASK] ? op->at[TURN_MASK] + s * steps + input_step(op->layer, t) : NULL;
       size_t by_time = (t * samples + s) * n, by_sample = (s * steps + (op->n[TURN_ROUND] ? steps - 1 - t : t)) * n;
-      if (mask && *mask == 0) ofs_zero(op->at[0] + (op->n[TURN_TO_TIME] ? by_time : by_sample), n);
-      else if (op->n[TURN_TO_TIME]) ofs_copy(op->at[0] + by_time, src + by_sample, n);
-      else ofs_copy(op->at[0] + by_sample, src + by_time, n);
+      if (mask && *mask == 0) ofs_zero(op->at[TURN_TO] + (op->n[TURN_TO_TIME] ? by_time : by_sample), n);
+      else if (op->n[TURN_TO_TIME]) ofs_copy(op->at[TURN_TO] + by_time, src + by_sample, n);
+      else ofs_copy(op->at[TURN_TO] + by_sample, src + by_time, n);
     }
 }
 
@@ -120,6 +121,8 @@ static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uin
 
 /* ---- the recurrence ---- */
 
+enum { PANELS_OUT }; /* the buffer of panels, of U or U^T */
+
 static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint32_t u = l->units;
@@ -128,7 +131,7 @@ static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const real *w = ctx->params + l->weights[1].at;
   for (uint64_t i = r.from; i < r.to; i++) {
     uint64_t gate = i / panels_of(u), unit = i % panels_of(u) * OFS_PANEL;
-    ctx->kernels->panels(op->at[0] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
+    ctx->kernels->panels(op->at[PANELS_OUT] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
                              ofs_min(OFS_PANEL, u - (uint32_t)unit));
   }
 }
@@ -187,7 +190,7 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   cut_recurrence(b, op, 2.0 * u * (double)width + 600.0 * u);
   if (l->sequences) {
     op = emit_turn(b, l, y, h, u, 0, 1, l->n[FLIPPED]);
-    ofs_build_use(b, op, 2, l->side ? mask : 0);
+    ofs_build_use(b, op, TURN_MASK, l->side ? mask : 0);
     b->mask[i] = mask;
   }
   b->held[i] = gates; /* h and cells come next */
@@ -202,7 +205,7 @@ static void turned_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const ofs_range r = ofs_range_of(op, part);
   uint64_t last = r.to * OFS_PANEL < u ? r.to * OFS_PANEL : u;
   size_t panel = (size_t)n * OFS_PANEL;
-  ctx->kernels->turned_panels(op->at[0] + r.from * panel, panel,
+  ctx->kernels->turned_panels(op->at[PANELS_OUT] + r.from * panel, panel,
                                   ctx->params + l->weights[1].at + r.from * panel, n,
                                   (uint32_t)(last - r.from * OFS_PANEL), n);
 }
@@ -219,7 +222,7 @@ static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
   uint32_t mask = l->sequences && l->side ? ofs_mask(b, l, 0) : 0;
   if (mask || (l->sequences && needs_turn(b, l->n[FLIPPED]))) {
     uint32_t dh = ofs_build_buffer(b, l->out.size, 0);
-    ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), 2, mask);
+    ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), TURN_MASK, mask);
     return dh;
   }
   uint32_t own = ofs_own(b, dy, l->out.size);

@@ -25,6 +25,7 @@
 /* op->n: filters of a tile, pixels of a unit; activation; 1: with the bias; padding of dy and its size, of a product that
  * goes back (0: of one that goes forward). */
 enum { COLUMNS, SEGMENT, ACT, BIAS, ABOVE, BEFORE, PADDED_H, PADDED_W };
+enum { Y, X, MATRIX }; /* buffers */
 
 /* Along one axis every stride-th pixel of dx, a phase, is a sum over the same taps of the kernel, tap0 + t step, from
  * neighbours in dy that are `gap` apart; the last tap has the first one. */
@@ -84,7 +85,7 @@ static view view_of(const ofs_op *op, uint32_t at) {
 
 static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *params = ctx->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
+  const real *params = ctx->params, *matrix = op->at[MATRIX] ? op->at[MATRIX] : params + l->kernel_at;
   uint32_t seg = op->n[SEGMENT], act = op->n[ACT];
   const ofs_range range = ofs_range_of(op, part);
   uint32_t some = op->n[PADDED_H] ? op->tiles / phases(&op->window) : op->tiles;
@@ -108,8 +109,8 @@ static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
     if (rows > range.to - u) rows = (uint32_t)(range.to - u);
     g.more = rows > 1 ? rows - 1 : 0;
     g.m = ofs_min(seg, w->ow - x0);
-    g.c = op->at[0] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
-    g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
+    g.c = op->at[Y] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
+    g.a = op->at[X] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
     ctx->kernels->gemm_nn(&g);
     for (uint32_t r = 0; r <= g.more && act != OFS_ACT_LINEAR; r++) {
       real *y = g.c + r * v.row;
@@ -156,6 +157,7 @@ uint32_t ofs_build_padded(ofs_builder *b, const ofs_layer *l, const ofs_window *
 /* ---- weight gradient ---- */
 
 enum { M_TILE, N_TILE, RUN, BIAS_ROWS, BIAS_ROW };
+enum { WG_X, WG_DY, WG_PARTIAL, WG_GRADIENT, WG_BIAS }; /* buffers */
 
 /* How many rows that the bias is added to stand before row u of the chunks', of which a sample has `rows`. */
 static uint64_t bias_row(const ofs_op *op, uint64_t u) {
@@ -172,7 +174,7 @@ static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
   uint32_t across = (f + nb - 1) / nb, down = (run + mb - 1) / mb, spots = w->kw * c / run, columns = across * w->groups;
   uint32_t group = r.tile % columns / across, n = r.tile % across * nb, n0 = group * f + n;
   uint32_t m0 = r.tile / columns % down * mb, spot = r.tile / columns / down;
-  real *d = op->at[2] ? op->at[2] + r.from / op->block * size : ctx->gradient + l->kernel_at;
+  real *d = op->at[WG_PARTIAL] ? op->at[WG_PARTIAL] + r.from / op->block * size : ctx->gradient + l->kernel_at;
   ofs_gemm g = {.c = d + ((size_t)spot * run + m0) * w->f + n0, .ldc = w->f, .lda = (size_t)w->sw * w->c, .ldb = w->f,
                 .m = ofs_min(mb, run - m0), .n = ofs_min(nb, f - n), .k = w->ow, .runs_x = 1,
                 .step_y = (size_t)w->sh * w->w * w->c};
@@ -180,14 +182,14 @@ static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
   for (uint64_t row = r.from; row < r.to; row += g.runs_y, g.accumulate = 1) {
     uint64_t sample = row / w->oh, oy = row % w->oh, left = w->oh - oy;
     g.runs_y = (uint32_t)(r.to - row < left ? r.to - row : left);
-    g.a = op->at[0] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
-    g.b = op->at[1] + row * w->ow * w->f + n0;
+    g.a = op->at[WG_X] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
+    g.b = op->at[WG_DY] + row * w->ow * w->f + n0;
     ctx->kernels->gemm_tn(&g);
   }
   if (r.tile || !l->bias_size) return;
   uint64_t first = bias_row(op, r.from), pixels = (bias_row(op, r.to) - first) * op->n[BIAS_ROW];
   ofs_zero(d + l->kernel_size, l->bias_size);
-  ctx->kernels->add_rows(d + l->kernel_size, op->at[4] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
+  ctx->kernels->add_rows(d + l->kernel_size, op->at[WG_BIAS] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
                              (uint32_t)l->bias_size);
 }
 
@@ -203,7 +205,7 @@ void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_wind
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->kernel_size + l->bias_size, chunks), 1) : 0;
   uint32_t c = w->c / w->groups, f = w->f / w->groups;
   ofs_op *op = ofs_build_op(b, l, weight_gradient_part, x, dy, partial, b->gradient);
-  ofs_build_use(b, op, 4, bias);
+  ofs_build_use(b, op, WG_BIAS, bias);
   double pixels = 2.0 * (double)block * w->ow;
   op->window = *w;
   op->n[RUN] = w->dw == 1 && w->groups == 1 ? w->kw * c : c;
@@ -227,6 +229,8 @@ static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) 
   return (uint32_t)(at < 0 ? at + s : at);
 }
 
+enum { FLIPPED }; /* the buffer */
+
 /* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group transposed: (taps, f, c) */
 static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
@@ -240,7 +244,7 @@ static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
     phase v = phase_down(w, y), u = phase_across(w, x);
     uint64_t last = (uint64_t)v.taps * u.taps - 1, tap = (i - v.tap0) / v.step * u.taps + (j - u.tap0) / u.step;
     for (size_t k = 0; k < w->groups; k++)
-      ctx->kernels->transpose(op->at[0] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
+      ctx->kernels->transpose(op->at[FLIPPED] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
                                   ctx->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
   }
 }

@@ -39,13 +39,18 @@ static uint32_t group_of(const ofs_window *w) {
 
 /* ---- filters: U = G W G' ---- */
 
+enum { FILTER, MATRIX }; /* buffers; without MATRIX it is the layer's kernel */
+
 static void filter_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
-  const real *w = op->at[1] ? op->at[1] : ctx->params + op->layer->kernel_at;
+  const real *w = op->at[MATRIX] ? op->at[MATRIX] : ctx->params + op->layer->kernel_at;
   const ofs_range r = ofs_range_of(op, part);
-  ctx->kernels->wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)r.from, (uint32_t)r.to);
+  ctx->kernels->wino_filter(op->at[FILTER], w, op->window.c, op->window.f, (uint32_t)r.from, (uint32_t)r.to);
 }
 
 /* ---- products ---- */
+
+enum { Y, X, U };    /* buffers */
+enum { ACT, BIAS }; /* op->n; BIAS: 1 where there is one */
 
 typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx, uint32_t count);
 
@@ -65,7 +70,7 @@ static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_win
   const ofs_kernels *k = ctx->kernels;
   for (uint32_t done = 0, now; done < count; done += now) {
     uint64_t row = (first + done) / tiles.across;
-    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[0];
+    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[ACT];
     now = ofs_min(count - done, tiles.across - tx);
     real *image = y + row / tiles.down * g->h * g->w * g->c;
     k->wino_output(g, image, m + (size_t)done * g->n, bias, ty, tx, now);
@@ -92,20 +97,20 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
-  const real *bias = op->n[1] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
+  const real *bias = op->n[BIAS] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
   for (uint64_t t = r.from; t < r.to; t += group) {
     uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
     for (uint32_t c0 = 0; c0 < w->c; c0 += CHANNELS) {
       in.n = ofs_min(w->c - c0, CHANNELS);
-      transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[1] + c0, t, count);
+      transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[X] + c0, t, count);
       for (size_t i = 0; i < PLANES; i++) {
         ofs_gemm g = {.c = m + i * out.plane, .ldc = out.n, .a = v + i * in.plane, .lda = in.n, .panel = panel,
-                      .b = op->at[2] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
+                      .b = op->at[U] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
                       .n = out.n, .k = in.n, .runs_y = 1, .runs_x = 1, .accumulate = c0 > 0};
         k->gemm_nn(&g);
       }
     }
-    output_tiles(ctx, op, &out, grid_of(w), op->at[0] + f0, m, bias, t, count);
+    output_tiles(ctx, op, &out, grid_of(w), op->at[Y] + f0, m, bias, t, count);
   }
 }
 
@@ -121,8 +126,8 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
   ofs_cut(b, op, w->c, 1, 64.0 * w->f, 1);
   op = ofs_build_op(b, l, product_part, y, x, filter, 0);
   op->window = *w;
-  op->n[0] = act;
-  op->n[1] = !matrix && l->bias_size;
+  op->n[ACT] = act;
+  op->n[BIAS] = !matrix && l->bias_size;
   op->tiles = (w->f + CHANNELS - 1) / CHANNELS;
   grid tiles = grid_of(w);
   double f = ofs_min(w->f, CHANNELS);
@@ -134,7 +139,10 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 
 /* ---- weight gradients ---- */
 
-enum { F_TILES, REACH };
+enum { WG_X, WG_DY, WG_SUMS };            /* buffers of the sums */
+enum { F_TILES, REACH };                  /* their op->n: tiles of filters, tiles of an image that a wave goes on */
+enum { SUMS };                            /* the buffer of what ends them */
+enum { TILES, BLOCK };                    /* its op->n: tiles of an image, of a chunk */
 
 /* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a transformed dy is the sum
  * of its four pixels: what it adds to the bias's gradient. */
@@ -146,7 +154,7 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   uint64_t size = (uint64_t)w->c * w->f;
   uint32_t group = group_of(w), wave = part / (op->parts / op->waves);
   ofs_range r = ofs_range_of(op, part);
-  real *sums = op->at[2] + r.from / op->block * (PLANES * size + w->f);
+  real *sums = op->at[WG_SUMS] + r.from / op->block * (PLANES * size + w->f);
   r.from += (uint64_t)wave * op->n[REACH];
   if (r.from + op->n[REACH] < r.to) r.to = r.from + op->n[REACH];
   uint32_t c0 = r.tile / op->n[F_TILES] * CHANNELS, f0 = r.tile % op->n[F_TILES] * CHANNELS;
@@ -157,8 +165,8 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   if (!c0 && !begun) ofs_zero(sums + PLANES * size + f0, out.n);
   for (uint64_t t = r.from; t < r.to; t += group, begun = 1) {
     uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
-    transform_tiles(&in, tiles, k->wino_input, v, op->at[0] + c0, t, count);
-    transform_tiles(&out, tiles, k->wino_gradient, d, op->at[1] + f0, t, count);
+    transform_tiles(&in, tiles, k->wino_input, v, op->at[WG_X] + c0, t, count);
+    transform_tiles(&out, tiles, k->wino_gradient, d, op->at[WG_DY] + f0, t, count);
     for (size_t i = 0; i < PLANES; i++) {
       ofs_gemm g = {.c = sums + i * size + (size_t)c0 * w->f + f0, .ldc = w->f, .a = v + i * in.plane, .lda = in.n,
                     .b = d + i * out.plane, .ldb = out.n, .m = in.n, .n = out.n, .k = count, .runs_y = 1, .runs_x = 1,
@@ -175,8 +183,8 @@ static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const ofs_kernels *k = ctx->kernels;
   uint64_t plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
   const ofs_range r = ofs_range_of(op, part);
-  uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1]);
-  real *sums = op->at[0], *d = ctx->gradient + l->kernel_at;
+  uint32_t chunks = (uint32_t)(((uint64_t)op->n[TILES] * op->count + op->n[BLOCK] - 1) / op->n[BLOCK]);
+  real *sums = op->at[SUMS], *d = ctx->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
     k->sum_partials(sums + i * plane + r.from, sums + i * plane + r.from, stride, chunks, (uint32_t)(r.to - r.from));
   k->wino_weights(d + r.from, plane, sums + r.from, plane, r.to - r.from);
@@ -204,7 +212,7 @@ void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x,
   op->unit_work = work / op->waves;
   op = ofs_build_op(b, l, finish_part, sums, b->gradient, 0, 0);
   op->window = *w;
-  op->n[0] = tiles.down * tiles.across;
-  op->n[1] = (uint32_t)block;
+  op->n[TILES] = tiles.down * tiles.across;
+  op->n[BLOCK] = (uint32_t)block;
   ofs_cut(b, op, size, 1, PLANES * 8.0 * (double)chunks, 16);
 }
