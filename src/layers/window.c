@@ -1,5 +1,5 @@
 /* window.c: the geometry that convolutions and pools share. A layer of one axis is one of height 1. */
-#include "layers/layers.h"
+#include "layers/window.h"
 
 /* Keras: valid out = ceil((in - reach + 1) / s); same and causal out = ceil(in / s), the odd cell of padding after, or all
  * of it before. 0 where the window does not fit. */

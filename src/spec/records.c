@@ -4,17 +4,13 @@
  * schema's ranges do not allow. What records mean together is graph.c's. */
 #include "spec/records.h"
 
+#include "base/status.h"
+
 typedef ofs_reader reader;
 
 static uint16_t put_value(reader *r, double v) {
   r->values[r->used++] = v;
   return 1;
-}
-
-ofs_status ofs_refuse(ofs_error *err, ofs_status status, int32_t layer, int32_t field, ofs_reason why, double got,
-                      double low, double high) {
-  if (err) *err = (ofs_error){status, layer, field, (int32_t)why, got, low, high};
-  return status;
 }
 
 ofs_status ofs_refuse_end(ofs_error *err, const reader *r) {

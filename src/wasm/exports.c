@@ -2,7 +2,8 @@
  *
  * Every parameter is an i32 or a double, so that no call needs a BigInt; results that are records go into an
  * array of doubles that the caller names, an ofs_error as its seven members in order. */
-#include "program/internal.h"
+#include "offstage.h"
+#include "spec/schema.h"
 
 static void put_error(double *to, const ofs_error *e) {
   const double members[] = {e->status, e->layer, e->field, e->reason, e->got, e->low, e->high};
