@@ -1,20 +1,17 @@
-/* schema.c: the table of schema.h as an array of numbers, and as a text of the names that belong to them. Both are
- * expansions of the same macros; there is no third place that knows a range or a default. What is in the array is
- * not in the text: every page that trains loads both. */
+/* schema.c: the rows of schema.h and fields.def as an array of numbers, and as a text of the names that belong to
+ * them. There is no third place that knows a range or a default. What is in the array is not in the text: every page
+ * that trains loads both. */
 #include "program/internal.h"
 
 const struct ofs_fields ofs_fields = {
   {
-#define FIELD_ROW(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  {id, OFS_KIND_##kind, least, spread, OFS_IS_##presence, most, low, high, dflt},
-    OFS_FIELDS(FIELD_ROW)
-#undef FIELD_ROW
+#define FIELD(symbol, id, name, enumeration, kind, least, most, spread, low, high, presence, fallback) \
+  {id, kind, least, spread, presence, most, low, high, fallback},
+#include "spec/fields.def"
   },
   {
-#define FIELD_RECORD(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  OFS_##record,
-    OFS_FIELDS(FIELD_RECORD)
-#undef FIELD_RECORD
+#define FIELD(...) RECORD,
+#include "spec/fields.def"
   },
 };
 
@@ -37,10 +34,9 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
 }
 
 /* The table is checked once, by the compiler. */
-#define FIELD_ASSERT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+#define FIELD(symbol, id, name, enumeration, kind, least, most, ...) \
   _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, "bounds of " name);
-OFS_FIELDS(FIELD_ASSERT)
-#undef FIELD_ASSERT
+#include "spec/fields.def"
 
 #define CONSTANTS(C)                                                                                           \
   C(OFS_TRAIN, "TRAIN", 0)                                                                                     \
@@ -79,10 +75,9 @@ static const char schema_text[] = OFS_VERSION "\n"
 #define VALUE_TEXT(enumeration, symbol, id, name) " " enumeration " " #id " " name
     OFS_VALUES(VALUE_TEXT) "\n"
 #undef VALUE_TEXT
-#define FIELD_TEXT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  " " name " " enumeration
-    OFS_FIELDS(FIELD_TEXT);
-#undef FIELD_TEXT
+#define FIELD(symbol, id, name, enumeration, ...) " " name " " enumeration
+#include "spec/fields.def"
+    ;
 
 const char *ofs_schema(void) { return schema_text; }
 const char *ofs_version(void) { return OFS_VERSION; }
