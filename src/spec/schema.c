@@ -38,22 +38,35 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
   _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, "bounds of " name);
 #include "spec/fields.def"
 
-#define CONSTANTS(C)                                                                                           \
-  C(OFS_TRAIN, "TRAIN", 0)                                                                                     \
-  C(OFS_EVALUATE, "EVALUATE", 1)                                                                               \
-  C(OFS_PREDICT, "PREDICT", 2)                                                                                 \
-  C(OFS_NONE, "NONE", 0)                                                                                       \
-  C(OFS_F32, "F32", 1)                                                                                         \
-  C(OFS_U8, "U8", 2)                                                                                           \
-  C(OFS_I32, "I32", 3)                                                                                         \
-  C(OFS_MAX_RANK, "MAX_RANK", 6)                                                                               \
-  C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)                                                                        \
-  C(OFS_ALIGN, "ALIGN", 64)                                                                                    \
-  C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)                                                                   \
-  C(OFS_IN_MODEL, "IN_MODEL", -1)                                                                              \
-  C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)                                                                      \
-  C(OFS_IN_BYTES, "IN_BYTES", -3)                                                                              \
-  C(OFS_IN_OUTPUT, "IN_OUTPUT", -16)
+/* Constants of offstage.h that JavaScript needs. The text has the number, which the compiler checks. */
+#define CONSTANTS(C)                              \
+  C(OFS_TRAIN, "TRAIN", 0)                        \
+  C(OFS_EVALUATE, "EVALUATE", 1)                  \
+  C(OFS_PREDICT, "PREDICT", 2)                    \
+  C(OFS_NONE, "NONE", 0)                          \
+  C(OFS_F32, "F32", 1)                            \
+  C(OFS_U8, "U8", 2)                              \
+  C(OFS_I32, "I32", 3)                            \
+  C(OFS_MAX_RANK, "MAX_RANK", 6)                  \
+  C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)           \
+  C(OFS_MAX_OUTPUTS, "MAX_OUTPUTS", 8)            \
+  C(OFS_MOMENTS, "MOMENTS", 5)                    \
+  C(OFS_ALIGN, "ALIGN", 64)                       \
+  C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)      \
+  C(OFS_IN_MODEL, "IN_MODEL", -1)                 \
+  C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)         \
+  C(OFS_IN_BYTES, "IN_BYTES", -3)                 \
+  C(OFS_IN_OUTPUT, "IN_OUTPUT", -16)              \
+  C(OFS_INVALID_SPEC, "INVALID_SPEC", -1)         \
+  C(OFS_INVALID_DATA, "INVALID_DATA", -2)         \
+  C(OFS_INVALID_ARGUMENT, "INVALID_ARGUMENT", -3) \
+  C(OFS_OUT_OF_MEMORY, "OUT_OF_MEMORY", -4)       \
+  C(OFS_THREAD_LOST, "THREAD_LOST", -6)           \
+  C(OFS_NON_FINITE, "NON_FINITE", -7)             \
+  C(OFS_FAULT_LOSS, "FAULT_LOSS", 0)              \
+  C(OFS_FAULT_GRADIENT, "FAULT_GRADIENT", 1)      \
+  C(OFS_FAULT_STATISTIC, "FAULT_STATISTIC", 2)    \
+  C(OFS_FAULT_ACTIVATION, "FAULT_ACTIVATION", 3)
 #define CONSTANT_ASSERT(symbol, name, value) _Static_assert((int64_t)(symbol) == (value), "constant " name);
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT

@@ -37,7 +37,8 @@ FIELDS.forEach((f, i) => {
 });
 const SCHEMA = readSchema([
   '9.9.9',
-  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2 IN_OUTPUT -16 MAX_LAYERS 1024',
+  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2 IN_OUTPUT -16 MAX_LAYERS 1024 ' +
+    'INVALID_SPEC -1 INVALID_DATA -2 INVALID_ARGUMENT -3 OUT_OF_MEMORY -4',
   ' 1 range 9 window 7 count',
   ' 0 model model 17 optimizer adam 34 layer pool9 36 layer flatten 66 layer-wrapper around 120 common common 121 input input 122 result output',
   ' padding 0 valid padding 1 same loss 0 near',

@@ -89,7 +89,7 @@ export class Model {
   }
 
   get step() {
-    return this.core.modelStep(this.address);
+    return this.core.modelFacts(this.address).step;
   }
 
   /** What MODEL_READY says of the model itself. */
