@@ -236,7 +236,7 @@ enum {
 };
 
 enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum, OFS_KIND_initializer };
-enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional };
+enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional, OFS_IS_like };
 
 typedef struct ofs_field {
   uint8_t id, kind, least, spread, presence;

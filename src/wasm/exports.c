@@ -61,6 +61,13 @@ double model_bytes(const void *spec, size_t n, double *err) {
   return s < 0 ? s : (double)bytes;
 }
 
+double spec_fill(const void *spec, size_t n, void *out, double *err) {
+  size_t bytes = 0;
+  ofs_error e = {0};
+  ofs_status s = told(err, ofs_spec_fill(spec, n, out, &bytes, &e), &e);
+  return s < 0 ? s : (double)bytes;
+}
+
 ofs_model *model_init(void *mem, double bytes, const void *spec, size_t n, double *err) {
   ofs_model *m = NULL;
   ofs_error e = {0};

@@ -11,7 +11,7 @@
  * @property {number} spread   1: one value stands for `most` equal ones
  * @property {number} low
  * @property {number} high
- * @property {'required' | 'default' | 'optional'} presence
+ * @property {'required' | 'default' | 'optional' | 'like'} presence  like: absent, it has the values of field `default`
  * @property {number} default
  */
 /** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
@@ -28,7 +28,7 @@
 /** @typedef {Map<string, Member[]>} Layouts  of records by name */
 
 const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
-const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
+const PRESENCES = /** @type {const} */ (['required', 'default', 'optional', 'like']);
 const FIELD_BYTES = 32;
 
 /**

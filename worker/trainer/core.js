@@ -173,6 +173,16 @@ export class Core {
     return this.#check(this.#wasm.model_bytes(spec, size, this.#err));
   }
 
+  /** The bytes of the same spec with nothing left out. @param {number} spec @param {number} size @returns {Uint8Array} */
+  specFill(spec, size) {
+    const length = this.#check(this.#wasm.spec_fill(spec, size, 0, this.#err));
+    const filled = this.memory.alloc(length, 'the spec');
+    this.#check(this.#wasm.spec_fill(spec, size, filled, this.#err));
+    const bytes = new Uint8Array(this.memory.buffer(), filled, length).slice();
+    this.memory.free(filled);
+    return bytes;
+  }
+
   /** @param {number} block @param {number} bytes @param {number} spec @param {number} size @returns {number} */
   modelInit(block, bytes, spec, size) {
     const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
