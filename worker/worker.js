@@ -34,6 +34,7 @@ import './trainer/building.js';
 import './trainer/checkpoint.js';
 import './trainer/core.js';
 import './trainer/datasets.js';
+import './trainer/describe.js';
 import './trainer/dialect.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';

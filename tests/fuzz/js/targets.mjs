@@ -16,7 +16,7 @@ import { readRuntime } from '../../../worker/host/module.js';
 import { openEnvelope } from '../../../worker/host/envelope.js';
 import { REPLIES } from '../../../worker/protocol.js';
 import { readBatchSize, readSettings } from '../../../worker/trainer/run/settings.js';
-import { checkLabels, encodeSpec } from '../../../worker/spec/spec.js';
+import { checkLabels, encodeSpec, readBuilt } from '../../../worker/spec/spec.js';
 import { restoreState, saveState } from '../../../worker/trainer/snapshot.js';
 import { Store } from '../../../worker/trainer/datasets.js';
 import { getWeights, setWeights } from '../../../worker/trainer/weights.js';
@@ -94,10 +94,11 @@ const messageWords = [
 function runSpec(spec) {
   const encoded = encodeSpec(schema, spec);
   core.spec = encoded;
-  encoded.layers.forEach((layer, i) => describeLayer(schema, layer, encoded.names, i));
   if (encoded.bytes.length > SPEC_ROOM) return;
   core.write(room, encoded.bytes);
   core.modelBytes(room, encoded.bytes.length);
+  const built = readBuilt(schema, encoded, core.specFill(room, encoded.bytes.length));
+  encoded.layers.forEach((layer, i) => describeLayer(built, layer, encoded.names, i));
   checkLabels(encoded.labels[0], 3, '');
 }
 
