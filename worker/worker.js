@@ -16,6 +16,7 @@ import './host/module.js';
 import './host/parts.js';
 import './host/pump.js';
 import './host/requests.js';
+import './host/spawn.js';
 import './host/threads.js';
 import { VERSION } from './protocol.js';
 import './spec/fields.js';

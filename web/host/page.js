@@ -1,22 +1,30 @@
 /* page.js: what the browser does to a page that trains, and what the page asks of it meanwhile.
- * Invariant: a suspension is told once, whether by the page's own 'freeze' and 'resume', by the session's clock or by
- * both; nothing is held, and nobody is listened to, but while a run is on. Whatever the platform lacks is done without: a lock that
- * cannot be had is no failure, a screen that cannot be kept awake is a warning. Knows no trainer. */
+ * Invariant: a suspension is told once, whether by the page's own 'freeze' and 'resume', by the
+ * session's clock or by both; nothing is held, and nobody is listened to, but while a run is on.
+ * Whatever the platform lacks is done without: a lock that cannot be had is no failure, a screen
+ * that cannot be kept awake is a warning. Knows no trainer. */
 
 /** @typedef {import('./events.js').Events} Events */
-/** @typedef {{ addEventListener: EventTarget['addEventListener'], removeEventListener: EventTarget['removeEventListener'], visibilityState: string }} Page */
+/**
+ * @typedef {{ addEventListener: EventTarget['addEventListener'], removeEventListener:
+ *   EventTarget['removeEventListener'], visibilityState: string }} Page
+ */
 /** @typedef {{ released?: boolean, release: () => Promise<void> }} Sentinel */
 /**
  * What there may be of a platform; tests hand in their own.
  * @typedef {object} Place
  * @property {Page} [document]
- * @property {{ locks?: LockManager, wakeLock?: { request: (type: 'screen') => Promise<Sentinel> } }} [navigator]
+ * @property {{ locks?: LockManager, wakeLock?: { request: (type: 'screen') => Promise<Sentinel> }
+ *   }} [navigator]
  */
 
-/* Shared, so that tabs and trainers do not wait for each other: it is held for the browser to see. Chromium does not
- * freeze a page that holds a lock. */
+/* Shared, so that tabs and trainers do not wait for each other: it is held for the browser to see.
+ * Chromium does not freeze a page that holds a lock. */
 const LOCK = 'offstage training';
-/** The page and its worker do not stop at the same moment: gaps that are this close, in ms, are one suspension. */
+/**
+ * The page and its worker do not stop at the same moment: gaps that are this close, in ms, are one
+ * suspension.
+ */
 const SLACK = 1000;
 
 export class Lifecycle {
@@ -117,7 +125,8 @@ export class Lifecycle {
       if (this.#on) this.#awake = sentinel;
       else await sentinel.release();
     } catch (error) {
-      if (/** @type {string | undefined} */ (document?.visibilityState) === 'hidden') return; // once it is visible again
+      /* It is asked for again once the page is visible. */
+      if (/** @type {string | undefined} */ (document?.visibilityState) === 'hidden') return;
       const message = `the screen cannot be kept awake: ${/** @type {Error} */ (error).message}`;
       this.#events.emit('warning', { code: 'KEEP_AWAKE_FAILED', message });
     } finally {

@@ -119,6 +119,9 @@ export function deliver(client, sources, { transfer, check }) {
   return upload(client, sources, { transfer, check });
 }
 
+/** Uploads are numbered through all sessions of the page. */
+let lastUpload = 0;
+
 /**
  * @param {Client} client
  * @param {Source[]} sources
@@ -140,7 +143,7 @@ async function upload(client, sources, { transfer, check }) {
         values.push(inline(source, transfer));
         continue;
       }
-      const id = ++client.lastUpload;
+      const id = ++lastUpload;
       uploads.push(id);
       await send(client, id, source, { handOver, check });
       values.push({ upload: id, ...(source.indices && { indices: source.indices }) });

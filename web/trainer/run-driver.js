@@ -2,14 +2,14 @@
  * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end, never an error;
  * ABORTED by its signal, once the session stands; else it ends as the session says. While the data are still
  * on their way pause and resume wait for the start, and stop cancels it. A session that is lost is followed by the next,
- * which is given the data again and begins where the link's checkpoint stands; no record is told twice. */
+ * which is given the data again and begins where the checkpoint kept on the page stands; no record is told twice. */
 import { OffstageError } from '../../worker/host/errors.js';
 import { STORED, dataLost, deliver, isGone } from './handover.js';
 import { abortedBy } from '../host/options.js';
 import { Run } from './run.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
-/** @typedef {import('../host/supervisor.js').Link} Link */
+/** @typedef {import('./recovery.js').Recovery} Recovery */
 /** @typedef {import('./run.js').Epoch} Epoch */
 /** @typedef {import('./run.js').Handle} Handle */
 /** @typedef {import('./run.js').Progress} Progress */
@@ -44,7 +44,7 @@ export function failedRun(error) {
   });
 }
 
-export class Fitting {
+export class RunDriver {
   /** @type {Run} */
   run;
   /** @type {'uploading' | 'training' | 'paused' | 'ended'} */
@@ -53,10 +53,9 @@ export class Fitting {
   latest;
   /** Updates since the trainer was created, as far as is known. */
   step;
-  /** Of wasm memory, as last told. @type {number | undefined} */
-  memoryBytes;
 
-  #link;
+  #recovery;
+  #supervisor;
   #sources;
   #settings;
   /** @type {Handle} */
@@ -69,7 +68,7 @@ export class Fitting {
   #firstStep;
   /** What was told, each epoch with the step that ended it. @type {{ epoch: Epoch, step: number }[]} */
   #told = [];
-  /** What the link keeps is of this run. */
+  /** The checkpoint that is kept is of this run. */
   #kept = false;
   #stopping = false;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
@@ -87,15 +86,16 @@ export class Fitting {
 
   /**
    * Posts the start before it returns where the data are small enough to go along with it.
-   * @param {Link} link
+   * @param {Recovery} recovery
    * @param {Source[]} sources x, y, and the samples' weights, where they have some
    * @param {Settings} settings
    */
-  constructor(link, sources, settings) {
-    this.#link = link;
+  constructor(recovery, sources, settings) {
+    this.#recovery = recovery;
+    this.#supervisor = recovery.supervisor;
     this.#sources = sources;
     this.#settings = settings;
-    this.#firstStep = this.step = link.step;
+    this.#firstStep = this.step = recovery.step;
     /** @type {Handle | undefined} */
     let handle;
     this.run = new Run((given) => {
@@ -107,7 +107,7 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    link.begins(settings.persist);
+    recovery.begins(settings.persist);
     this.#awaitStart();
     this.#drive();
   }
@@ -133,7 +133,7 @@ export class Fitting {
     try {
       const result = this.#result = await this.#train();
       this.step = result.step;
-      this.#link.completed(result);
+      this.#recovery.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
@@ -141,7 +141,7 @@ export class Fitting {
       else if (this.#meansStopped(error)) this.#finish(() => this.#handle.resolve(this.#stopped()));
       else {
         this.#finish(() => this.#handle.reject(error), 'failed');
-        if (this.#client && !this.#client.loss) this.#link.failed(this.step);
+        if (this.#client && !this.#client.loss) this.#recovery.failed(this.step);
       }
     } finally {
       signal?.removeEventListener('abort', aborted);
@@ -152,12 +152,12 @@ export class Fitting {
   async #train() {
     for (;;) {
       if (this.#stopping) throw CANCELLED;
-      const client = this.#link.client ?? await this.#nextSession();
+      const client = this.#supervisor.client ?? await this.#nextSession();
       try {
         return await this.#trainOn(client);
       } catch (error) {
         if (error !== client.loss) throw this.#isElsewhere && isInvalidData(error) ? dataLost(error) : error;
-        if (this.#link.verdict) throw this.#link.verdict;
+        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
         if (!this.#stopping && !this.#isStored && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
       }
@@ -166,7 +166,7 @@ export class Fitting {
 
   async #nextSession() {
     try {
-      return await this.#link.next(this.#impatience.signal);
+      return await this.#supervisor.next(this.#impatience.signal);
     } catch (error) {
       throw this.#stopping ? CANCELLED : error;
     }
@@ -176,16 +176,19 @@ export class Fitting {
   async #trainOn(client) {
     const { start, classWeight, resume, otherData, persist, transfer } = this.#settings;
     const kept = this.#kept;
-    if (resume && !kept && this.#link.past) this.#past = this.#link.past; // as the session that stands has said
+    if (resume && !kept && this.#recovery.past) this.#past = this.#recovery.past; // as the session that stands has said
     const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
     const [x, y, sampleWeight] = values instanceof Promise ? await values : values;
     const weights = x === STORED && !this.#isStored ? {} : { sampleWeight, classWeight }; // storage has them with the data
     const completed = client.request('START_TRAINING',
-      { ...start, x, y, ...weights, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#link.snapshotMs }, {
-        progress: (payload) => this.#progress(payload),
-        snapshot: (checkpoint) => {
-          this.#kept = true;
-          this.#link.keep(checkpoint);
+      { ...start, x, y, ...weights, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#recovery.snapshotMs }, {
+        lasting: true,
+        before: {
+          TRAINING_PROGRESS: (payload) => this.#progress(payload),
+          TRAINING_SNAPSHOT: (checkpoint) => {
+            this.#kept = true;
+            this.#recovery.keep(checkpoint);
+          },
         },
       });
     this.#client = client;
@@ -194,7 +197,7 @@ export class Fitting {
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
     const { stage, stageSeconds, stepBytes, liveBytes, ...result } = await completed;
-    this.#link.measured({ stepBytes, liveBytes });
+    this.#recovery.measured({ stepBytes, liveBytes });
     return result;
   }
 
@@ -236,15 +239,14 @@ export class Fitting {
   }
 
   /** @param {import('../../worker/protocol.js').Progress} payload */
-  #progress({ records, memoryBytes, stepBytes, liveBytes }) {
-    this.memoryBytes = memoryBytes;
-    this.#link.measured({ stepBytes, liveBytes });
+  #progress({ records, stepBytes, liveBytes }) {
+    this.#recovery.measured({ stepBytes, liveBytes });
     for (const record of records) {
       if (this.#isTold(record)) continue;
       this.latest = record;
       this.step = record.step;
       if (record.kind === 'epoch') this.#told.push({ epoch: epochOf(record), step: record.step });
-      this.#link.reached(record.step);
+      this.#recovery.reached(record.step);
       this.#handle.record(record);
     }
   }
@@ -260,7 +262,7 @@ export class Fitting {
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
   #finish(settle, reason = 'stopped') {
     this.state = 'ended';
-    this.#link.ends(reason);
+    this.#recovery.ends(reason);
     settle();
     this.#startKnown();
     for (const ended of this.#waiters.splice(0)) ended();
@@ -279,7 +281,7 @@ export class Fitting {
         return;
       } catch (error) {
         if (error !== client.loss) throw error;
-        if (this.#link.verdict) throw this.#link.verdict;
+        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
       }
     }
@@ -310,7 +312,7 @@ export class Fitting {
   /** @param {unknown} error */
   #meansStopped(error) {
     return error === CANCELLED || (this.#ending
-      && (this.#link.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
+      && (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
   }
 
   /**
@@ -318,7 +320,7 @@ export class Fitting {
    * @returns {import('./run.js').Result}
    */
   #stopped() {
-    const step = this.#ending ? this.step : this.#link.step;
+    const step = this.#ending ? this.step : this.#recovery.step;
     const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
     const history = [...this.#past.history, ...told];
     this.step = step;

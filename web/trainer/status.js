@@ -119,24 +119,6 @@ export class StageClock {
   }
 }
 
-/** As deep as payloads are: { x: { data } }, { weights: [{ data }] }. */
-const DEPTH = 4;
-
-/**
- * Bytes of the arrays and buffers in a message. Lists of numbers are not walked: they count nothing.
- * @param {any} value
- * @returns {number}
- */
-export function binaryBytes(value, depth = DEPTH) {
-  if (typeof value !== 'object' || value === null || depth === 0) return 0;
-  if (typeof value.byteLength === 'number') return value.byteLength;
-  const parts = Array.isArray(value) ? (isPlain(value[0]) ? value : []) : isPlain(value) ? Object.values(value) : [];
-  return parts.reduce((/** @type {number} */ bytes, /** @type {any} */ part) => bytes + binaryBytes(part, depth - 1), 0);
-}
-
-/** @param {unknown} value */
-const isPlain = (value) => Object.prototype.toString.call(value) === '[object Object]';
-
 /** Every run of a trainer's model, the one that is on included. */
 export class Runs {
   /** @type {readonly RunRecord[]} */ #records = [];
@@ -210,7 +192,7 @@ export class Runs {
 const ASIDE = ['DATA_STORED', 'NOTICE', 'PONG'];
 
 /** Reads a trainer's messages as they go by, through one session after another. */
-export class Vitals {
+export class Monitor {
   bytesIn = 0;
   bytesOut = 0;
   /** Of wasm memory, as last told. */ memory = 0;
@@ -236,9 +218,8 @@ export class Vitals {
     }
   }
 
-  /** @param {string} type @param {any} payload */
-  received(type, payload) {
-    const bytes = binaryBytes(payload);
+  /** @param {string} type @param {any} payload @param {number} bytes */
+  received(type, payload, bytes) {
     this.bytesIn += bytes;
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
     const { memoryBytes, stage, stageSeconds, records, run, runs } = payload ?? {};

@@ -3,13 +3,13 @@
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
  * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, sampleWeights, targets, weightsToSend } from './handover.js';
-import { TrainerTarget } from '../host/events.js';
-import { Fitting, failedRun } from './run-driver.js';
+import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
-import { PERSIST, readPersist } from './persist.js';
 import { processId } from '../host/support.js';
+import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, sampleWeights, targets, weightsToSend } from './handover.js';
+import { PERSIST, readPersist } from './persist.js';
+import { RunDriver, failedRun } from './run-driver.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
@@ -56,38 +56,7 @@ import { processId } from '../host/support.js';
 
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
-/**
- * @typedef {object} Info
- * @property {'worker' | 'main'} mode
- * @property {import('../../worker/host/module.js').Variant} variant the wasm that runs
- * @property {number} threads that may compute, spawned yet or not
- * @property {string | null} reason why it runs otherwise than asked or best, where it does
- * @property {number} parameters
- * @property {number} memoryBytes
- * @property {number} startupMs from createTrainer() to a ready model
- * @property {Array<{ type: string, name: string, input: string | string[], outputShape: number[], parameters: number,
- *   [field: string]: unknown }>} layers
- * @property {number} trainableParameters
- * @property {number} stepBytes buffers of one step: of the latest run's, or, where there was none, of predicting one sample
- * @property {number} liveBytes that such a step has in use at one time at least, whatever the layout
- * @property {number[] | Record<string, number[]>} inputShape
- * @property {import('../../worker/data/samples.js').InputFacts[]} inputs { name, shape, ... } of each
- * @property {import('../../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss, lossWeight, labels, ... } of each
- * @property {number[]} outputShape of the first output, like classes and targets
- * @property {number} classes 0: not a classifier
- * @property {number} targets class indices of one sample; 0: y is rows only
- * @property {any} loss as in the spec
- * @property {{ type: string, [field: string]: unknown }} optimizer
- * @property {string[]} metrics
- * @property {string[] | Record<string, string[]> | null} labels
- * @property {number} inputScale
- * @property {number} inputOffset
- * @property {number} seed
- * @property {string} coreVersion
- * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last, and why not
- *   in a better place
- */
-
+/** @typedef {import('./info.js').Info} Info */
 /** @typedef {import('./status.js').Status} Status */
 
 const FIT = {
@@ -115,18 +84,20 @@ const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validat
 
 /**
  * @typedef {object} TrainerParts
- * @property {import('../host/supervisor.js').Link} link
+ * @property {import('./recovery.js').Recovery} recovery
  * @property {import('../host/events.js').Events} events
- * @property {import('./status.js').Vitals} vitals
+ * @property {import('./status.js').Monitor} monitor
  * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says nothing else
  * @property {boolean} persistData
  */
 
-export class Trainer extends TrainerTarget {
-  #link;
+/** @extends {EventsTarget<import('./trainer-events.js').TrainerEvents>} */
+export class Trainer extends EventsTarget {
+  #recovery;
+  #supervisor;
   #parts;
-  /** @type {Fitting | undefined} the latest run */
-  #fitting;
+  /** The latest run's. @type {RunDriver | undefined} */
+  #driver;
   /** @type {Promise<void> | undefined} */
   #disposal;
 
@@ -134,17 +105,18 @@ export class Trainer extends TrainerTarget {
   constructor(parts) {
     super(parts.events);
     this.#parts = parts;
-    this.#link = parts.link;
+    this.#recovery = parts.recovery;
+    this.#supervisor = parts.recovery.supervisor;
   }
 
   /** @returns {Info} */
   get info() {
-    return this.#link.info;
+    return this.#recovery.info;
   }
 
   /** The latest run. @returns {Run | undefined} */
   get run() {
-    return this.#fitting?.run;
+    return this.#driver?.run;
   }
 
   /**
@@ -165,8 +137,8 @@ export class Trainer extends TrainerTarget {
       const samples = stored ? STORED : inputs(x, this.info);
       const sources = stored ? [STORED, STORED]
         : [samples, targets(y, this.info, samples.samples), ...sampleWeights(settings.sampleWeight, samples.samples)];
-      this.#fitting = new Fitting(this.#link, sources, wanted);
-      return this.#fitting.run;
+      this.#driver = new RunDriver(this.#recovery, sources, wanted);
+      return this.#driver.run;
     } catch (error) {
       return failedRun(error);
     }
@@ -230,7 +202,7 @@ export class Trainer extends TrainerTarget {
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
     const check = () => throwIfAborted(signal);
-    return this.#link.call(async (client, loss) => {
+    return this.#supervisor.call(async (client, loss) => {
       if (loss && sources.some(isGone)) throw dataLost(loss);
       const sent = deliver(client, sources, { transfer, check });
       return request(client, sent instanceof Promise ? await sent : sent);
@@ -240,7 +212,7 @@ export class Trainer extends TrainerTarget {
   /** Of the last complete step, in the order of layers. @returns {Promise<Weight[]>} */
   async getWeights() {
     this.#checkOpen();
-    return (await this.#link.call((client) => client.request('GET_WEIGHTS'))).weights;
+    return (await this.#supervisor.call((client) => client.request('GET_WEIGHTS'))).weights;
   }
 
   /**
@@ -253,7 +225,7 @@ export class Trainer extends TrainerTarget {
     this.#checkNotTraining('setWeights');
     const sent = weightsToSend(weights);
     const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
-    await this.#link.change('SET_WEIGHTS', { weights: given }, transfer);
+    await this.#recovery.change('SET_WEIGHTS', { weights: given }, transfer);
   }
 
   /**
@@ -262,7 +234,7 @@ export class Trainer extends TrainerTarget {
    */
   async save() {
     this.#checkOpen();
-    return (await this.#link.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
   /**
@@ -275,32 +247,33 @@ export class Trainer extends TrainerTarget {
     this.#checkNotTraining('load');
     const copied = copyBytes(checkpointBytes(bytes));
     const copy = copied instanceof Promise ? await copied : copied;
-    const before = this.#fitting;
-    await this.#link.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
-    if (this.#fitting === before) this.#fitting = undefined; // else a run has begun behind it
+    const before = this.#driver;
+    await this.#recovery.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
+    if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it
   }
 
   /** Complete epochs of the latest run, those before it was interrupted included. @returns {import('./run.js').Epoch[]} */
   get history() {
-    return structuredClone(this.#fitting?.history ?? this.#link.past?.history ?? []);
+    return structuredClone(this.#driver?.history ?? this.#recovery.past?.history ?? []);
   }
 
   /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../../worker/protocol.js').RunRecord[]} */
   get runs() {
-    return this.#parts.vitals.runs.list();
+    return this.#parts.monitor.runs.list();
   }
 
   /** How it stands, at once: nobody is asked. @returns {Status} */
   status() {
-    const { client, lastBeat, restarts, info } = this.#link;
-    const { stages, memory, bytesIn, bytesOut } = this.#parts.vitals;
-    const latest = this.#fitting?.latest;
+    const { info } = this;
+    const { client, lastBeat, restarts } = this.#supervisor;
+    const { stages, memory, bytesIn, bytesOut } = this.#parts.monitor;
+    const latest = this.#driver?.latest;
     return {
       state: this.#state(),
       ...stages.read(),
       epoch: latest?.epoch ?? 0,
       batch: latest?.batch ?? 0,
-      step: this.#fitting?.step ?? this.#link.step,
+      step: this.#driver?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',
       processId: processId(),
@@ -314,9 +287,9 @@ export class Trainer extends TrainerTarget {
   /** @returns {Status['state']} */
   #state() {
     if (this.#disposal) return 'disposed';
-    if (this.#link.ended) return 'lost';
-    if (!this.#fitting || this.#fitting.state === 'ended') return 'ready';
-    return this.#fitting.state === 'paused' ? 'paused' : 'training';
+    if (this.#supervisor.ended) return 'lost';
+    if (!this.#driver || this.#driver.state === 'ended') return 'ready';
+    return this.#driver.state === 'paused' ? 'paused' : 'training';
   }
 
   /**
@@ -329,17 +302,17 @@ export class Trainer extends TrainerTarget {
   }
 
   #dispose() {
-    const ending = this.#fitting?.end(); // takes the run's start out of what is abandoned
-    return this.#link.dispose(new OffstageError('DISPOSED', 'the trainer is disposed of'), ending);
+    const ending = this.#driver?.end(); // takes the run's start out of what is abandoned
+    return this.#supervisor.dispose(new OffstageError('DISPOSED', 'the trainer is disposed of'), ending);
   }
 
   #checkOpen() {
     if (this.#disposal) throw new OffstageError('DISPOSED', 'the trainer is disposed of');
-    this.#link.throwIfEnded();
+    this.#supervisor.throwIfEnded();
   }
 
   /** @param {string} what */
   #checkNotTraining(what) {
-    if (this.#fitting && this.#fitting.state !== 'ended') throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
+    if (this.#driver && this.#driver.state !== 'ended') throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
   }
 }
