@@ -18,6 +18,7 @@ import './host/pump.js';
 import './host/requests.js';
 import './host/spawn.js';
 import './host/threads.js';
+import './host/variants.js';
 import { VERSION } from './protocol.js';
 import './spec/fields.js';
 import './spec/graph.js';

@@ -7,7 +7,8 @@ import { OffstageError, errorFromWire, errorToWire, trapError } from '../../work
 import { Events, EventsTarget } from '../../web/host/events.js';
 import { Lifecycle } from '../../web/host/page.js';
 import { binaryBytes } from '../../web/host/traffic.js';
-import { Monitor, Runs, StageClock } from '../../web/trainer/status.js';
+import { StageClock } from '../../web/trainer/stage-clock.js';
+import { Monitor, Runs } from '../../web/trainer/status.js';
 import { TRAINER_EVENTS } from '../../web/trainer/trainer-events.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -282,14 +283,14 @@ test('stages: what the session tells, what the page loads, and what a lost sessi
   reads('loading', { loading: 0.5 });
   clock.load();
   ms += 500;
-  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  clock.report('done', { ...NONE, loading: 0.25, compiling: 0.25 });
   reads('done', { loading: 0.75, compiling: 0.25 });
   ms += 60_000;
   reads('done', { loading: 0.75, compiling: 0.25 });
   clock.enter('training');
   ms += 3000;
   reads('training', { loading: 0.75, compiling: 0.25, training: 3 });
-  clock.told('training', { ...NONE, loading: 0.25, compiling: 0.25, training: 2.5 }); // it began a little later
+  clock.report('training', { ...NONE, loading: 0.25, compiling: 0.25, training: 2.5 }); // it began a little later
   ms += 250;
   reads('training', { loading: 0.75, compiling: 0.25, training: 2.75 });
   clock.pause(true);
@@ -302,7 +303,7 @@ test('stages: what the session tells, what the page loads, and what a lost sessi
   reads('done', { loading: 0.75, compiling: 0.25, training: 3 });
   clock.load();
   ms += 1000;
-  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  clock.report('done', { ...NONE, loading: 0.25, compiling: 0.25 });
   reads('done', { loading: 1.5, compiling: 0.5, training: 3 });
   clock.load();
   ms += 1000;

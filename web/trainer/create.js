@@ -1,12 +1,13 @@
 /* create.js: makes trainers: reads their options and puts their parts together.
  * Invariant: a wrong option is refused before anything is started; whatever fails, nothing is left
  * running. */
+import { VARIANTS } from '../../worker/host/variants.js';
 import { assetsFolder } from '../host/endpoint.js';
 import { Events } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { Lifecycle } from '../host/page.js';
-import { checkpointBytes, plainSpec } from './handover.js';
+import { checkpointBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
 import { Monitor } from './status.js';
@@ -47,7 +48,7 @@ import { Trainer } from './trainer.js';
  * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed
  *   SIMD, which rounds as the processor likes and is faster; info.reason says where the engine has
  *   none
- * @property {import('../../worker/host/module.js').Variant} [variant] forces one of the wasm
+ * @property {import('../../worker/host/variants.js').Variant} [variant] forces one of the wasm
  *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
  *   deterministic: false; ones without -mt have one thread
  * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside
@@ -70,10 +71,6 @@ import { Trainer } from './trainer.js';
  * @property {boolean} [debug] log events of level 'debug' too; false
  * @property {AbortSignal} [signal]
  */
-
-/* Not module.js's own list: what loads wasm is for the worker to load. */
-/** @type {readonly import('../../worker/host/module.js').Variant[]} */
-const VARIANTS = ['base', 'simd', 'simd-mt', 'relaxed', 'relaxed-mt'];
 
 const TRAINER = {
   mode: rule.oneOf(['auto', 'worker', 'main'], 'auto'),

@@ -4,7 +4,7 @@
 /**
  * @typedef {object} Info
  * @property {'worker' | 'main'} mode
- * @property {import('../../worker/host/module.js').Variant} variant the wasm that runs
+ * @property {import('../../worker/host/variants.js').Variant} variant the wasm that runs
  * @property {number} threads that may compute, spawned yet or not
  * @property {string | null} reason why it runs otherwise than asked or best, where it does
  * @property {number} parameters

@@ -6,7 +6,7 @@
  * again. */
 import { openSession } from '../host/connect.js';
 import { Supervisor } from '../host/supervisor.js';
-import { copyBytes } from './handover.js';
+import { copyBytes } from './copies.js';
 import { infoOf } from './info.js';
 
 /** @typedef {import('../host/client.js').Client} Client */

@@ -1,24 +1,26 @@
-/* run-driver.js: drives one training run from the data to the result, over as many sessions as it takes.
- * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end, never an error;
- * ABORTED by its signal, once the session stands; else it ends as the session says. While the data are still
- * on their way pause and resume wait for the start, and stop cancels it. A session that is lost is followed by the next,
- * which is given the data again and begins where the checkpoint kept on the page stands; no record is told twice. */
+/* run-driver.js: drives one training run from the data to the result, over as many sessions as it
+ * takes.
+ * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end,
+ * never an error; ABORTED by its signal, once the session stands; else it ends as the session says.
+ * While the data are still on their way pause and resume wait for the start, and stop cancels it. A
+ * session that is lost is followed by the next, which is given the data again and begins where the
+ * checkpoint kept on the page stands; no record is told twice. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { STORED, dataLost, deliver, isGone } from './handover.js';
 import { abortedBy } from '../host/options.js';
+import { dataLost } from './handover.js';
+import { RunData } from './run-data.js';
+import { RunLog } from './run-log.js';
 import { Run } from './run.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./recovery.js').Recovery} Recovery */
-/** @typedef {import('./run.js').Epoch} Epoch */
 /** @typedef {import('./run.js').Handle} Handle */
-/** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./handover.js').Source} Source */
 
 /**
  * @typedef {object} Settings
- * @property {object} start of START_TRAINING's payload what is not said below
- * @property {Record<string, number>} [classWeight] of the data, wherever they go
+ * @property {object} start what START_TRAINING's payload has beside the properties below
+ * @property {Record<string, number>} [classWeight] goes where the data go
  * @property {boolean} resume
  * @property {boolean} otherData
  * @property {{ name: string, folder?: string, data?: boolean } | undefined} persist
@@ -26,16 +28,13 @@ import { Run } from './run.js';
  * @property {AbortSignal | undefined} signal
  */
 
-/** What an epoch's record measures. */
-const MEASURED = /** @type {const} */ (['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy', 'outputs']);
-
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
 
-/** @param {any} error */
-const isInvalidData = (error) => error instanceof OffstageError && error.code === 'INVALID_DATA';
-
-/** @param {unknown} error @returns {Run} one that has failed already */
+/**
+ * Makes a run that has failed already.
+ * @param {unknown} error
+ */
 export function failedRun(error) {
   const done = async () => {};
   return new Run(({ reject }) => {
@@ -49,25 +48,15 @@ export class RunDriver {
   run;
   /** @type {'uploading' | 'training' | 'paused' | 'ended'} */
   state = 'uploading';
-  /** @type {Progress | undefined} the latest record */
-  latest;
-  /** Updates since the trainer was created, as far as is known. */
-  step;
+  /** @type {RunLog} */
+  log;
 
   #recovery;
   #supervisor;
-  #sources;
+  #data;
   #settings;
   /** @type {Handle} */
   #handle;
-  #startedAt = performance.now();
-  /** Where a run that is resumed stood. @type {{ steps: number, history: Epoch[] }} */
-  #past = { steps: 0, history: [] };
-  /** @type {import('./run.js').Result | undefined} */
-  #result;
-  #firstStep;
-  /** What was told, each epoch with the step that ended it. @type {{ epoch: Epoch, step: number }[]} */
-  #told = [];
   /** The checkpoint that is kept is of this run. */
   #kept = false;
   #stopping = false;
@@ -81,7 +70,10 @@ export class RunDriver {
   #client;
   /** @type {() => void} */
   #startKnown = () => {};
-  /** Resolves once START_TRAINING is posted to the present session, or the run has ended without it. @type {Promise<void>} */
+  /**
+   * Resolves once START_TRAINING is posted to the present session, or the run has ended without it.
+   * @type {Promise<void>}
+   */
   #started = Promise.resolve();
 
   /**
@@ -93,9 +85,10 @@ export class RunDriver {
   constructor(recovery, sources, settings) {
     this.#recovery = recovery;
     this.#supervisor = recovery.supervisor;
-    this.#sources = sources;
     this.#settings = settings;
-    this.#firstStep = this.step = recovery.step;
+    const { classWeight, transfer, persist } = settings;
+    this.#data = new RunData(sources, { classWeight, transfer, persisted: persist?.data === true });
+    this.log = new RunLog(recovery.step);
     /** @type {Handle | undefined} */
     let handle;
     this.run = new Run((given) => {
@@ -107,17 +100,15 @@ export class RunDriver {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    recovery.begins(settings.persist);
+    recovery.begins(persist);
     this.#awaitStart();
     this.#drive();
   }
 
-  /** Complete epochs, those before the run was interrupted included; not those that a lost worker took along. */
-  get history() {
-    return this.#result?.history ?? [...this.#past.history, ...this.#told.map(({ epoch }) => epoch)];
-  }
-
-  /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
+  /**
+   * Ends the run as stopped, because the trainer ends.
+   * @returns {Promise<void>} when it has ended
+   */
   async end() {
     if (this.state === 'ended') return;
     const ended = this.#whenEnded();
@@ -131,24 +122,26 @@ export class RunDriver {
     const aborted = () => this.#requestStop();
     signal?.addEventListener('abort', aborted, { once: true });
     try {
-      const result = this.#result = await this.#train();
-      this.step = result.step;
+      const result = await this.#train();
+      this.log.ended(result);
       this.#recovery.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
       if (signal?.aborted) this.#finish(() => this.#handle.reject(abortedBy(signal)));
-      else if (this.#meansStopped(error)) this.#finish(() => this.#handle.resolve(this.#stopped()));
-      else {
+      else if (this.#meansStopped(error)) {
+        const result = this.log.stoppedAt(this.#lastStep());
+        this.#finish(() => this.#handle.resolve(result));
+      } else {
         this.#finish(() => this.#handle.reject(error), 'failed');
-        if (this.#client && !this.#client.loss) this.#recovery.failed(this.step);
+        if (this.#client && !this.#client.loss) this.#recovery.failed(this.log.step);
       }
     } finally {
       signal?.removeEventListener('abort', aborted);
     }
   }
 
-  /** Through one session after the other. @returns {Promise<import('./run.js').Result>} */
+  /** Trains in one session after the other. @returns {Promise<import('./run.js').Result>} */
   async #train() {
     for (;;) {
       if (this.#stopping) throw CANCELLED;
@@ -156,10 +149,10 @@ export class RunDriver {
       try {
         return await this.#trainOn(client);
       } catch (error) {
-        if (error !== client.loss) throw this.#isElsewhere && isInvalidData(error) ? dataLost(error) : error;
+        if (error !== client.loss) throw this.#data.explain(error, this.#kept);
         if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
-        if (!this.#stopping && !this.#isStored && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
+        if (!this.#stopping && this.#data.lost(this.#kept)) throw dataLost(client.loss);
       }
     }
   }
@@ -174,23 +167,27 @@ export class RunDriver {
 
   /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
   async #trainOn(client) {
-    const { start, classWeight, resume, otherData, persist, transfer } = this.#settings;
+    const { start, resume, otherData, persist } = this.#settings;
     const kept = this.#kept;
-    if (resume && !kept && this.#recovery.past) this.#past = this.#recovery.past; // as the session that stands has said
-    const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
-    const [x, y, sampleWeight] = values instanceof Promise ? await values : values;
-    const weights = x === STORED && !this.#isStored ? {} : { sampleWeight, classWeight }; // storage has them with the data
-    const completed = client.request('START_TRAINING',
-      { ...start, x, y, ...weights, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#recovery.snapshotMs }, {
-        lasting: true,
-        before: {
-          TRAINING_PROGRESS: (payload) => this.#progress(payload),
-          TRAINING_SNAPSHOT: (checkpoint) => {
-            this.#kept = true;
-            this.#recovery.keep(checkpoint);
-          },
+    const { past, snapshotMs } = this.#recovery;
+    if (resume && !kept && past) this.log.resumes(past); // as the session that stands has said
+    const delivery = this.#data.deliver(client, () => {
+      if (this.#stopping) throw CANCELLED;
+    });
+    const data = delivery instanceof Promise ? await delivery : delivery;
+    const completed = client.request('START_TRAINING', {
+      ...start, ...data, persist, snapshotMs,
+      resume: resume || kept, otherData: otherData && !kept,
+    }, {
+      lasting: true,
+      before: {
+        TRAINING_PROGRESS: (payload) => this.#progress(payload),
+        TRAINING_SNAPSHOT: (checkpoint) => {
+          this.#kept = true;
+          this.#recovery.keep(checkpoint);
         },
-      });
+      },
+    });
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
@@ -201,36 +198,16 @@ export class RunDriver {
     return result;
   }
 
-  /** @param {Client} client @param {boolean} transfer */
-  #deliver(client, transfer) {
-    const check = () => {
-      if (this.#stopping) throw CANCELLED;
-    };
-    return deliver(client, this.#sources, { transfer, check });
-  }
-
-  /** It was begun with what storage holds. */
-  get #isStored() {
-    return this.#sources[0] === STORED;
-  }
-
-  /** The page has no data to give. */
-  get #isGone() {
-    return this.#isStored || this.#sources.some(isGone);
-  }
-
-  /** It has them no more, but storage may; the snapshot that there is tells whether those are the ones. */
-  get #isElsewhere() {
-    return !this.#isStored && this.#isGone && this.#kept && this.#settings.persist?.data === true;
-  }
-
   #awaitStart() {
     this.#started = new Promise((resolve) => {
       this.#startKnown = resolve;
     });
   }
 
-  /** The session is lost: pause, resume and stop wait for the start in the next one. @param {Client} client */
+  /**
+   * The session is lost: pause, resume and stop wait for the start in the next one.
+   * @param {Client} client
+   */
   #leave(client) {
     if (this.#client !== client || this.state === 'ended') return;
     this.#client = undefined;
@@ -242,21 +219,10 @@ export class RunDriver {
   #progress({ records, stepBytes, liveBytes }) {
     this.#recovery.measured({ stepBytes, liveBytes });
     for (const record of records) {
-      if (this.#isTold(record)) continue;
-      this.latest = record;
-      this.step = record.step;
-      if (record.kind === 'epoch') this.#told.push({ epoch: epochOf(record), step: record.step });
+      if (!this.log.add(record)) continue;
       this.#recovery.reached(record.step);
       this.#handle.record(record);
     }
-  }
-
-  /** Steps that were done before are done again in silence, unless the run went back to them. @param {Progress} record */
-  #isTold({ kind, epoch, step, rollbacks = 0 }) {
-    if (!this.latest) return false;
-    if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
-    const { rollbacks: before = 0, step: last } = this.latest;
-    return rollbacks < before || (rollbacks === before && step <= last);
   }
 
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
@@ -300,7 +266,7 @@ export class RunDriver {
   }
 
   /**
-   * The end of the run as a promise that never rejects. Taken from the run's own promise without listening: a
+   * Promises the end of the run, and never rejects. It does not listen to the run's own promise: a
    * failure stays unhandled if nobody else listens.
    * @returns {Promise<void>}
    */
@@ -315,28 +281,8 @@ export class RunDriver {
       && (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
   }
 
-  /**
-   * What is known here of a run that could not tell its result itself: it ends where the model stands.
-   * @returns {import('./run.js').Result}
-   */
-  #stopped() {
-    const step = this.#ending ? this.step : this.#recovery.step;
-    const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
-    const history = [...this.#past.history, ...told];
-    this.step = step;
-    this.#result = {
-      reason: 'stopped',
-      history,
-      epochs: history.length,
-      steps: this.#past.steps + step - this.#firstStep,
-      step,
-      durationSeconds: (performance.now() - this.#startedAt) / 1000,
-    };
-    return this.#result;
+  /** Where the run ends that could not tell its result: as told last, or where the model stands. */
+  #lastStep() {
+    return this.#ending ? this.log.step : this.#recovery.step;
   }
-}
-
-/** @param {Progress} record @returns {import('./run.js').Epoch} */
-function epochOf(record) {
-  return /** @type {any} */ (Object.fromEntries(MEASURED.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]))));
 }

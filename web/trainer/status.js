@@ -1,11 +1,14 @@
-/* status.js: what a trainer knows of itself without asking anybody: its stages, its traffic, its runs.
- * Invariant: all of it is read off the messages that go by, and told at once; a session that is replaced takes nothing
- * away from what was counted, and how runs went is what the session says. Nothing depends on it. */
+/* status.js: knows how a trainer stands without asking anybody: its stages, its traffic, its runs.
+ * Invariant: all of it is read off the messages that go by; a session that is replaced takes
+ * nothing away from what was counted, and how runs went is what the session says. Nothing depends
+ * on it. */
+import { epochOf } from './run-log.js';
+import { StageClock } from './stage-clock.js';
 
 /** @typedef {import('../host/events.js').Events} Events */
 /** @typedef {import('../../worker/trainer/stages.js').Stage} Stage */
 /** @typedef {import('../../worker/protocol.js').RunRecord} RunRecord */
-/** @typedef {Record<Stage, number>} Seconds */
+/** @typedef {import('./stage-clock.js').Seconds} Seconds */
 
 /**
  * How a trainer stands: what it knows without asking, and what it was told last. Times are ms since 1970.
@@ -28,96 +31,6 @@
  * @property {number} bytesOut and from it
  * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last
  */
-
-/** @returns {Seconds} */
-const none = () => ({ loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 });
-
-/** @param {Seconds} a @param {Seconds} b @returns {Seconds} */
-const sum = (a, b) => /** @type {Seconds} */ (Object.fromEntries(
-  Object.entries(a).map(([stage, seconds]) => [stage, seconds + b[/** @type {Stage} */ (stage)]])));
-
-const total = (/** @type {Seconds} */ seconds) => Object.values(seconds).reduce((all, each) => all + each, 0);
-
-/**
- * The stages of the sessions that a trainer has had, one after another, and of the page itself, which loads: a worker
- * until it is ready, and data.
- */
-export class StageClock {
-  #now;
-  /** Of former sessions, and of the page itself. */ #past = none();
-  /** As the session told it last, and what it must have done since. */ #told = none();
-  /** @type {Stage | 'done'} */ #stage = 'done';
-  /** What the session had told when the page began to load; null: it does not. @type {number | null} */ #loading = null;
-  #since = 0;
-  #paused = false;
-
-  /** @param {() => number} [now] ms, monotonic */
-  constructor(now = () => performance.now()) {
-    this.#now = now;
-  }
-
-  /** The page begins to load. */
-  load() {
-    if (this.#loading !== null) return;
-    this.#settle();
-    this.#loading = total(this.#told);
-  }
-
-  /** The page has nothing more to load. What the session did meanwhile is the session's. */
-  loaded() {
-    if (this.#loading === null) return;
-    const own = (this.#now() - this.#since) / 1000 - (total(this.#told) - this.#loading);
-    this.#past.loading += Math.max(0, own);
-    this.#loading = null;
-    this.#since = this.#now();
-  }
-
-  /** What a message of the session says. @param {Stage | 'done'} stage @param {Seconds} seconds */
-  told(stage, seconds) {
-    this.#told = seconds;
-    this.loaded();
-    this.#since = this.#now();
-    this.#stage = stage;
-    this.#paused = false;
-  }
-
-  /** The session is in that stage, although it has not said so. @param {Stage | 'done'} stage @param {boolean} [paused] */
-  enter(stage, paused = false) {
-    this.loaded();
-    this.#settle();
-    this.#stage = stage;
-    this.#paused = paused;
-  }
-
-  /** A run stands still, or goes on. @param {boolean} paused */
-  pause(paused) {
-    this.enter(this.#stage, paused);
-  }
-
-  /** The session is gone; whoever replaces it counts from zero. */
-  replaced() {
-    this.enter('done');
-    this.#past = sum(this.#past, this.#told);
-    this.#told = none();
-  }
-
-  read() {
-    const stage = this.#loading === null ? this.#stage : 'loading';
-    return { stage, stageSeconds: sum(sum(this.#past, this.#told), this.#unsaid()) };
-  }
-
-  #settle() {
-    this.#told = sum(this.#told, this.#unsaid());
-    this.#since = this.#now();
-  }
-
-  /** @returns {Seconds} */
-  #unsaid() {
-    const stage = this.#loading === null ? this.#stage : 'loading';
-    if (stage === 'done' || (this.#paused && stage !== 'loading')) return none();
-    return { ...none(), [stage]: (this.#now() - this.#since) / 1000 };
-  }
-}
 
 /** Every run of a trainer's model, the one that is on included. */
 export class Runs {
@@ -159,13 +72,10 @@ export class Runs {
   progress(records) {
     const present = this.#present;
     if (!present) return;
-    for (const { kind, epoch, batch, totalBatches, loss, ...more } of records) {
+    for (const record of records) {
+      const { kind, epoch, batch, totalBatches } = record;
       present.steps = (epoch - 1) * totalBatches + batch;
-      if (kind !== 'epoch') continue;
-      present.metrics = { epoch, loss };
-      for (const name of /** @type {const} */ (['accuracy', 'valLoss', 'valAccuracy'])) {
-        if (more[name] !== undefined) present.metrics[name] = more[name];
-      }
+      if (kind === 'epoch') present.metrics = epochOf(record);
     }
   }
 
@@ -224,7 +134,7 @@ export class Monitor {
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
     const { memoryBytes, stage, stageSeconds, records, run, runs } = payload ?? {};
     this.memory = memoryBytes ?? this.memory;
-    if (stageSeconds) this.stages.told(stage, stageSeconds);
+    if (stageSeconds) this.stages.report(stage, stageSeconds);
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);

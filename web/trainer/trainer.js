@@ -7,7 +7,8 @@ import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { processId } from '../host/support.js';
-import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, sampleWeights, targets, weightsToSend } from './handover.js';
+import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
+import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
 
@@ -254,7 +255,7 @@ export class Trainer extends EventsTarget {
 
   /** Complete epochs of the latest run, those before it was interrupted included. @returns {import('./run.js').Epoch[]} */
   get history() {
-    return structuredClone(this.#driver?.history ?? this.#recovery.past?.history ?? []);
+    return structuredClone(this.#driver?.log.history ?? this.#recovery.past?.history ?? []);
   }
 
   /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../../worker/protocol.js').RunRecord[]} */
@@ -267,13 +268,13 @@ export class Trainer extends EventsTarget {
     const { info } = this;
     const { client, lastBeat, restarts } = this.#supervisor;
     const { stages, memory, bytesIn, bytesOut } = this.#parts.monitor;
-    const latest = this.#driver?.latest;
+    const log = this.#driver?.log;
     return {
       state: this.#state(),
       ...stages.read(),
-      epoch: latest?.epoch ?? 0,
-      batch: latest?.batch ?? 0,
-      step: this.#driver?.step ?? this.#recovery.step,
+      epoch: log?.latest?.epoch ?? 0,
+      batch: log?.latest?.batch ?? 0,
+      step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',
       processId: processId(),
