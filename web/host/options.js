@@ -1,4 +1,4 @@
-/* options.js: reading option objects.
+/* options.js: reads option objects.
  * Invariant: an unknown name or a value outside its rule is INVALID_OPTION, said with what was got
  * and what is allowed; undefined means "not given". Nothing is coerced. */
 import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
@@ -7,7 +7,7 @@ import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
  * @template T
  * @typedef {object} Rule
  * @property {T} otherwise the value where none is given
- * @property {string} allowed what is allowed, for the message
+ * @property {string} allowed what is allowed, for messages
  * @property {(value: unknown) => boolean} accepts
  */
 

@@ -1,4 +1,4 @@
-/* page.js: what the browser does to a page that trains, and what the page asks of it meanwhile.
+/* page.js: hears what the browser does to a page that trains, and asks it for what training needs.
  * Invariant: a suspension is told once, whether by the page's own 'freeze' and 'resume', by the
  * session's clock or by both; nothing is held, and nobody is listened to, but while a run is on.
  * Whatever the platform lacks is done without: a lock that cannot be had is no failure, a screen
@@ -11,7 +11,7 @@
  */
 /** @typedef {{ released?: boolean, release: () => Promise<void> }} Sentinel */
 /**
- * What there may be of a platform; tests hand in their own.
+ * The part of a platform that is used, as far as it is there; tests hand in their own.
  * @typedef {object} Place
  * @property {Page} [document]
  * @property {{ locks?: LockManager, wakeLock?: { request: (type: 'screen') => Promise<Sentinel> }
@@ -33,10 +33,13 @@ export class Lifecycle {
   #wall;
   #keepAwake;
   #on = false;
-  /** @type {number | null} since when the page is frozen */ #frozen = null;
-  /** The suspension that was told last. */ #told = { from: -Infinity, to: -Infinity };
+  /** When the page was frozen; null: it runs. @type {number | null} */
+  #frozen = null;
+  /** The suspension that was told last. */
+  #told = { from: -Infinity, to: -Infinity };
   #release = () => {};
-  /** @type {Sentinel | null} */ #awake = null;
+  /** @type {Sentinel | null} */
+  #awake = null;
   #waking = false;
 
   /**

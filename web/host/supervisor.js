@@ -238,7 +238,7 @@ export class Supervisor {
   }
 
   /**
-   * Ends the session, and what is done to bring it back. What is pending is told, but what is
+   * Ends the session, and the attempts to bring it back. What is pending is told, but what is
    * lasting is left to its end, `ending`.
    * @param {OffstageError} gone
    * @param {Promise<void> | undefined} ending

@@ -10,7 +10,7 @@ const TICKS = 8;
 const MAX_INTERVAL = 1000;
 
 /**
- * Milliseconds of silence; Infinity: any.
+ * Milliseconds of silence that are allowed; Infinity: any number.
  * @typedef {{ first: number, later: number }} Limits
  */
 
@@ -43,7 +43,7 @@ export class Watch {
     this.#expired = expired;
   }
 
-  /** Somebody begins to wait. */
+  /** Says that somebody waits. */
   begin() {
     this.#waiting = true;
     this.#reset();
@@ -54,7 +54,7 @@ export class Watch {
     /** @type {{ unref?: () => void }} */ (/** @type {unknown} */ (this.#timer)).unref?.();
   }
 
-  /** Nobody waits any more. */
+  /** Says that nobody waits any more. */
   end() {
     this.#waiting = false;
   }

@@ -9,7 +9,7 @@ import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
 /** @typedef {import('../../worker/data/samples.js').Column} Column */
 
 /**
- * A copy of the spec that can be cloned: frameworks hand in proxies, which cannot.
+ * Copies the spec: what frameworks hand in may be proxies, which cannot be cloned.
  * @param {unknown} spec
  * @returns {object}
  */
@@ -17,11 +17,14 @@ export function plainSpec(spec) {
   if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
     throw new OffstageError('INVALID_SPEC', `the spec is ${show(spec)}, expected an object`);
   }
-  if ('runtime' in spec) throw new OffstageError('INVALID_SPEC', "the spec: unknown field 'runtime'");
+  if ('runtime' in spec) {
+    throw new OffstageError('INVALID_SPEC', "the spec: unknown field 'runtime'");
+  }
   try {
     return plain(spec);
   } catch (cause) {
-    throw new OffstageError('INVALID_SPEC', `the spec cannot be read: ${/** @type {Error} */ (cause).message}`, { cause });
+    const why = /** @type {Error} */ (cause).message;
+    throw new OffstageError('INVALID_SPEC', `the spec cannot be read: ${why}`, { cause });
   }
 }
 
@@ -36,7 +39,7 @@ function plain(value) {
 /** @typedef {{ weights: unknown, transfer: Transferable[] }} WeightsToSend */
 
 /**
- * Weights as they cross: large ones are copied in slices between which the page has its turn.
+ * Copies weights: large ones in slices between which the page has its turn.
  * @param {any} given
  * @returns {WeightsToSend | Promise<WeightsToSend>}
  */
@@ -48,13 +51,15 @@ export function weightsToSend(given) {
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
   /* A view takes its whole buffer along when it is cloned. */
-  const partial = (/** @type {any} */ data) => ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
+  const partial = (/** @type {any} */ data) =>
+    ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
   const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
-  const small = weights.map((weight) => (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight));
+  const small = weights.map((weight) =>
+    (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight));
   return { weights: small, transfer: [] };
 }
 
-/** An array that can be cloned, which a framework's proxy cannot. @param {any} value */
+/** Copies an array: a framework's proxy could not be cloned. @param {any} value */
 const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
 
 /** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
@@ -72,7 +77,9 @@ async function copyWeights(weights, columns) {
     copies.push(copy);
   }
   const transfer = copies.map((copy) => copy.buffer);
-  return { weights: weights.map((weight, i) => (columns[i] ? { ...weight, data: copies.shift() } : weight)), transfer };
+  const copied = weights.map((weight, i) =>
+    (columns[i] ? { ...weight, data: copies.shift() } : weight));
+  return { weights: copied, transfer };
 }
 
 /** @param {unknown} given @returns {Uint8Array} */
@@ -81,10 +88,15 @@ export function checkpointBytes(given) {
     if (given instanceof Uint8Array) return given.subarray();
     if (given instanceof ArrayBuffer) return new Uint8Array(given);
   } catch (cause) { // handed over to somebody else, or no array behind a proxy
-    const why = /** @type {Error} */ (cause).message;
-    throw new OffstageError('BAD_CHECKPOINT', `bytes cannot be read (${why}), expected the Uint8Array of a checkpoint`, { cause });
+    refuseBytes(`bytes cannot be read (${/** @type {Error} */ (cause).message})`, cause);
   }
-  throw new OffstageError('BAD_CHECKPOINT', `bytes is ${show(given)}, expected the Uint8Array of a checkpoint`);
+  return refuseBytes(`bytes is ${show(given)}`);
+}
+
+/** @param {string} got @param {unknown} [cause] @returns {never} */
+function refuseBytes(got, cause) {
+  const message = `${got}, expected the Uint8Array of a checkpoint`;
+  throw new OffstageError('BAD_CHECKPOINT', message, cause === undefined ? undefined : { cause });
 }
 
 /**
@@ -93,7 +105,8 @@ export function checkpointBytes(given) {
  * @param {Uint8Array} bytes
  * @returns {Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>}
  */
-export const copyBytes = (bytes) => (bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes));
+export const copyBytes = (bytes) =>
+  (bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes));
 
 /** @param {Uint8Array} bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
 async function copySlices(bytes) {
@@ -107,5 +120,5 @@ async function copySlices(bytes) {
 
 /** @type {ReturnType<typeof createYield> | undefined} */
 let later;
-/** The page's turn. @returns {Promise<void>} */
+/** Gives the page its turn. @returns {Promise<void>} */
 const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));

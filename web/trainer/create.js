@@ -93,7 +93,7 @@ const TRAINER = {
   signal: rule.signal,
 };
 
-/** The names of TrainerOptions. */
+/** Names of createTrainer()'s options. */
 export const TRAINER_OPTIONS = Object.keys(TRAINER);
 
 const milliseconds = (/** @type {number} */ otherwise) => rule.number(
@@ -129,7 +129,7 @@ export async function createTrainer(spec, options) {
 }
 
 /**
- * A trainer from the bytes of save(): it stands where that one stood.
+ * Makes a trainer from the bytes of save(): it stands where that one stood.
  * @param {Uint8Array} bytes
  * @param {TrainerOptions} [options]
  * @returns {Promise<Trainer>}
@@ -140,7 +140,7 @@ export async function loadTrainer(bytes, options) {
 }
 
 /**
- * A trainer that begins as told, where the options say.
+ * Makes a trainer that begins as told, where the options say.
  * @param {string} name of the function that was called, for messages
  * @param {unknown} options
  * @param {() => Beginning} begin

@@ -4,7 +4,9 @@
  * arrived, in the buffer that came back; lists are converted slice by slice on the way. Nothing of
  * the caller's is detached unless asked (`transfer`). What data must look like is known in
  * worker/data/samples.js only. */
-import { ELEMENT_BYTES, copyElements, readWeights, readX, readY } from '../../worker/data/samples.js';
+import {
+  ELEMENT_BYTES, copyElements, readWeights, readX, readY,
+} from '../../worker/data/samples.js';
 import { OffstageError } from '../../worker/host/errors.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
@@ -13,20 +15,20 @@ import { OffstageError } from '../../worker/host/errors.js';
 /** @typedef {import('../../worker/data/samples.js').Piece} Piece */
 
 /**
- * Data on their way.
+ * Data on their way into a session.
  * @typedef {Column & Extras} Source
  * @typedef {object} Extras
- * @property {'inputs' | 'outputs' | undefined} [key] of several
+ * @property {'inputs' | 'outputs' | undefined} [key] names the list, where there are several
  * @property {number[]} [shape] of a sample
  * @property {boolean} [tellShape] with the data, whose length does not say it: they go inline then
  * @property {ArrayBufferView[]} given the caller's own arrays, where they are typed ones
  */
 
-/** Up to here data go along in the request: cloning them takes less than a further round trip. */
+/** Data up to this size go along in the request: cloning takes less than a further round trip. */
 export const INLINE_BYTES = 256 * 1024;
 export const SLICE_BYTES = 1024 * 1024;
 const SLICES_UNDER_WAY = 3;
-/** Elements of lists that are converted at a time: half a millisecond to two. */
+/** Elements of lists are converted so many at a time: half a millisecond to two. */
 const LIST_ELEMENTS = 32 * 1024;
 
 /** @param {unknown} x @param {DataFacts} facts @returns {Source} */
@@ -34,7 +36,10 @@ export function inputs(x, facts) {
   const column = readX(x, facts);
   /* One sample with an axis of samples looks like one without once it is flat, so its shape goes
    * along. */
-  return { ...column, key: 'inputs', shape: facts.inputs[0].shape, tellShape: column.samples === 1 && !column.single, given: givenArrays(x, 'inputs') };
+  return {
+    ...column, key: 'inputs', shape: facts.inputs[0].shape, given: givenArrays(x, 'inputs'),
+    tellShape: column.samples === 1 && !column.single,
+  };
 }
 
 /** @param {unknown} y @param {DataFacts} facts @param {number} samples @returns {Source} */
@@ -48,7 +53,8 @@ export function targets(y, facts, samples) {
  * @returns {Source[]} none where there are none
  */
 export const sampleWeights = (weights, samples) =>
-  (weights === undefined ? [] : [{ ...readWeights(weights, samples), given: givenArrays(weights) }]);
+  (weights === undefined ? []
+    : [{ ...readWeights(weights, samples), given: givenArrays(weights) }]);
 
 /**
  * Stands for x and y of a fit that trains on what storage holds under the run's name.
@@ -57,23 +63,36 @@ export const sampleWeights = (weights, samples) =>
 export const STORED = Object.freeze(/** @type {any} */ ({ stored: true }));
 
 /**
- * What was handed over is gone with the session that had it. @param {Source} source
+ * Tells whether data that were handed over are gone with the session that had them.
+ * @param {Source} source
  * @returns {boolean}
  */
-export const isGone = ({ given, length }) => length > 0 && given.some(({ byteLength }) => byteLength === 0);
+export const isGone = ({ given, length }) =>
+  length > 0 && given.some(({ byteLength }) => byteLength === 0);
 
-/** @param {any} cause an error @returns {OffstageError} */
+/**
+ * Makes the error of data that a lost session had.
+ * @param {any} cause an error
+ */
 export const dataLost = (cause) => new OffstageError('DATA_LOST',
-  `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`, { cause });
+  `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`,
+  { cause });
 
-/** @param {any} value @param {string} [key] of several @returns {ArrayBufferView[]} */
+/**
+ * Lists the caller's own typed arrays.
+ * @param {any} value
+ * @param {string} [key] the name of the list, where there are several
+ * @returns {ArrayBufferView[]}
+ */
 function givenArrays(value, key = '') {
   const all = Object(value)[key];
-  return (all ? Object.values(all) : [value]).map((each) => each?.data ?? each).filter((array) => ArrayBuffer.isView(array));
+  const arrays = (all ? Object.values(all) : [value]).map((each) => each?.data ?? each);
+  return arrays.filter((array) => ArrayBuffer.isView(array));
 }
 
 /** @param {Column} column */
-const isTyped = ({ typed, parts }) => (parts ? parts.every(({ column }) => column.typed) : typed !== undefined);
+const isTyped = ({ typed, parts }) =>
+  (parts ? parts.every(({ column }) => column.typed) : typed !== undefined);
 
 /** @param {Column} column @returns {number} elements of one slice */
 export function stepOf(column) {
@@ -148,7 +167,7 @@ async function send(client, id, source, { handOver, check }) {
   const size = ELEMENT_BYTES[dtype];
   const own = handOver ? ownPiece(source) : null;
   const step = own ? length : stepOf(source);
-  /** @type {ArrayBuffer | undefined} that the session is done with */
+  /** The buffer of a slice that the session is done with. @type {ArrayBuffer | undefined} */
   let spare;
   /** @type {Promise<{ bytes?: ArrayBuffer }>[]} */
   const underWay = [];
@@ -156,9 +175,10 @@ async function send(client, id, source, { handOver, check }) {
     check();
     const count = Math.min(step, length - begin);
     const place = spare?.byteLength === count * size ? { buffer: spare, at: 0 } : undefined;
-    const bytes = /** @type {ArrayBuffer} */ ((own ?? copyElements(source, begin, count, place)).buffer);
-    const stored = client.request('UPLOAD_DATA',
-      { upload: id, dtype, total: length * size, offset: begin * size, bytes }, { transfer: [bytes] });
+    const piece = own ?? copyElements(source, begin, count, place);
+    const bytes = /** @type {ArrayBuffer} */ (piece.buffer);
+    const payload = { upload: id, dtype, total: length * size, offset: begin * size, bytes };
+    const stored = client.request('UPLOAD_DATA', payload, { transfer: [bytes] });
     stored.catch(() => {}); // awaited below, unless an earlier one fails
     underWay.push(stored);
     if (underWay.length >= SLICES_UNDER_WAY) spare = (await underWay.shift())?.bytes;
@@ -168,7 +188,8 @@ async function send(client, id, source, { handOver, check }) {
 
 /** @param {Source} source */
 const isSmall = (source) => source.tellShape
-  || (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES && (isTyped(source) || source.length <= LIST_ELEMENTS));
+  || (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES
+    && (isTyped(source) || source.length <= LIST_ELEMENTS));
 
 /**
  * @param {Source} source
@@ -180,7 +201,9 @@ function inline(source, transfer) {
     const data = (transfer ? null : ownPiece(column)) ?? copyElements(column, 0, column.length);
     return source.tellShape ? { data, shape: [samples, ...shape] } : data;
   };
-  return parts && key ? { [key]: Object.fromEntries(parts.map(({ name, column, shape }) => [name, of(column, shape)])) } : of(source, source.shape);
+  if (!parts || !key) return of(source, source.shape);
+  const named = parts.map(({ name, column, shape }) => [name, of(column, shape)]);
+  return { [key]: Object.fromEntries(named) };
 }
 
 /**
@@ -192,13 +215,14 @@ function inline(source, transfer) {
 function ownPiece({ dtype, typed }) {
   const right = dtype === 'uint8' ? typed instanceof Uint8Array
     : dtype === 'float32' ? typed instanceof Float32Array : typed instanceof Int32Array;
-  return right && typed.buffer instanceof ArrayBuffer && typed.byteLength === typed.buffer.byteLength ? typed : null;
+  if (!right || !(typed.buffer instanceof ArrayBuffer)) return null;
+  return typed.byteLength === typed.buffer.byteLength ? typed : null;
 }
 
 /** @param {Source} source */
 function checkDetachable({ given }) {
   if (given.every(({ buffer }) => buffer instanceof ArrayBuffer)) return;
-  throw new OffstageError('INVALID_DATA', 'transfer: true got an array over shared memory, which cannot be handed over');
+  refuseTransfer('over shared memory, which cannot be handed over');
 }
 
 /** @param {Source[]} sources */
@@ -206,15 +230,18 @@ function detach(sources) {
   const { port1 } = new MessageChannel();
   for (const given of sources.flatMap((source) => source.given)) {
     if (given.byteLength === 0) continue; // detached along with the one before
-    const refuse = (/** @type {unknown} */ cause) => {
-      throw new OffstageError('INVALID_DATA', 'transfer: true got an array that cannot be handed over', { cause });
-    };
     try {
       port1.postMessage(null, [/** @type {ArrayBuffer} */ (given.buffer)]);
     } catch (cause) {
-      refuse(cause);
+      refuseTransfer('that cannot be handed over', cause);
     }
-    if (given.byteLength > 0) refuse(undefined); // Node copies wasm memory instead of refusing it
+    /* Node copies wasm memory instead of refusing it. */
+    if (given.byteLength > 0) refuseTransfer('that cannot be handed over');
   }
   port1.close();
+}
+
+/** @param {string} got what the array is @param {unknown} [cause] @returns {never} */
+function refuseTransfer(got, cause) {
+  throw new OffstageError('INVALID_DATA', `transfer: true got an array ${got}`, { cause });
 }

@@ -1,5 +1,4 @@
-/* persist.js: reads what an app says of keeping checkpoints: the option `persist` of a trainer and
- * of a fit.
+/* persist.js: reads the option `persist` of a trainer and of a fit: how checkpoints are kept.
  * Invariant: what it gives can stand in START_TRAINING as it is; defaults are the session's. */
 import { NAME, isFolder, isName } from '../../worker/storage/naming.js';
 import * as rule from '../host/options.js';

@@ -11,7 +11,8 @@ import { StageClock } from './stage-clock.js';
 /** @typedef {import('./stage-clock.js').Seconds} Seconds */
 
 /**
- * How a trainer stands: what it knows without asking, and what it was told last. Times are ms since 1970.
+ * How a trainer stands: what it knows without asking, and what it was told last. Times are ms
+ * since 1970.
  * @typedef {object} Status
  * @property {'ready' | 'training' | 'paused' | 'lost' | 'disposed'} state
  * @property {Stage | 'done'} stage what is being done; 'done': nothing
@@ -22,20 +23,23 @@ import { StageClock } from './stage-clock.js';
  * @property {number} thread that trains; 0: the main one
  * @property {string} threadName
  * @property {number | null} processId in Node
- * @property {boolean} alive there is a session; false while a lost one is replaced, and after the end
+ * @property {boolean} alive there is a session; false while a lost one is replaced, and after the
+ *   end
  * @property {number | null} since when there is that session
  * @property {number} lastBeat when something was last heard of one
  * @property {number} restarts sessions that took the place of a lost one
  * @property {number} memory bytes of wasm memory
  * @property {number} bytesIn of arrays and buffers in messages to the page
  * @property {number} bytesOut and from it
- * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last
+ * @property {import('./info.js').Persist | null} persist where checkpoints last
  */
 
-/** Every run of a trainer's model, the one that is on included. */
+/** Keeps the records of every run of a trainer's model, the one that is on included. */
 export class Runs {
-  /** @type {readonly RunRecord[]} */ #records = [];
-  /** @type {RunRecord | null} */ #present = null;
+  /** @type {readonly RunRecord[]} */
+  #records = [];
+  /** The record of the run that is on. @type {RunRecord | null} */
+  #present = null;
 
   get isOn() {
     return this.#present !== null;
@@ -46,9 +50,10 @@ export class Runs {
    * @param {boolean} [restored] it is the one that there was: what ended without it has ended
    */
   reset(records = [], restored = false) {
-    const told = restored ? this.#records.filter(({ id, reason }) => reason !== null && id !== this.#present?.id) : [];
+    const { id: present } = this.#present ?? {};
+    const ended = this.#records.filter(({ id, reason }) => reason !== null && id !== present);
     this.#records = records.map((record) => {
-      const mine = record.reason === null && told.find(({ id }) => id === record.id);
+      const mine = restored && record.reason === null && ended.find(({ id }) => id === record.id);
       return mine ? { ...record, endedAt: mine.endedAt, reason: mine.reason } : record;
     });
     this.#present = null;
@@ -79,18 +84,18 @@ export class Runs {
     }
   }
 
-  /** @param {RunRecord | null | undefined} record the session's own; none: there was no run after all */
+  /** @param {RunRecord | null | undefined} record the session's own; none: there was no run */
   end(record) {
     if (record) this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
     this.#present = null;
   }
 
-  /** Nobody tells how it ended. @param {string} reason */
+  /** The run that is on has ended, and no session tells how. @param {string} reason */
   fail(reason, time = Date.now()) {
     if (this.#present) this.end({ ...this.#present, endedAt: time, reason });
   }
 
-  /** Copies: what an app does with them is its own affair. @returns {RunRecord[]} */
+  /** Gives copies: what an app does with them is its own affair. @returns {RunRecord[]} */
   list() {
     const present = this.#present;
     const records = this.#records.filter(({ id }) => id !== present?.id);
@@ -98,17 +103,21 @@ export class Runs {
   }
 }
 
-/** Messages after which the page may still be loading. */
+/** Types of requests that bring a model, which the page waits for. */
+const LOADING = ['INIT_TRAINING', 'LOAD_CHECKPOINT'];
+/** Types of messages after which the page may still be loading. */
 const ASIDE = ['DATA_STORED', 'NOTICE', 'PONG'];
 
 /** Reads a trainer's messages as they go by, through one session after another. */
 export class Monitor {
   bytesIn = 0;
   bytesOut = 0;
-  /** Of wasm memory, as last told. */ memory = 0;
+  /** Bytes of wasm memory, as last told. */
+  memory = 0;
   stages = new StageClock();
   runs = new Runs();
-  /** A session was lost, and none stands in for it so far. */ #replacing = false;
+  /** A session was lost, and none stands in for it so far. */
+  #replacing = false;
   #events;
 
   /** @param {Events} events whose log tells of every message, on level debug */
@@ -123,7 +132,7 @@ export class Monitor {
     if (type === 'START_TRAINING') {
       this.runs.begin(payload);
       this.stages.enter('training');
-    } else if (type === 'INIT_TRAINING' || type === 'LOAD_CHECKPOINT' || (type === 'UPLOAD_DATA' && !this.runs.isOn)) {
+    } else if (LOADING.includes(type) || (type === 'UPLOAD_DATA' && !this.runs.isOn)) {
       this.stages.load();
     }
   }
@@ -138,7 +147,8 @@ export class Monitor {
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
-    if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null); // which was refused
+    /* A run that was refused was none. */
+    if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null);
     if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') {
       this.runs.reset(runs, this.#replacing);
       this.#replacing = false;

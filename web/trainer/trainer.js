@@ -1,4 +1,4 @@
-/* trainer.js: the trainer an app holds.
+/* trainer.js: is the trainer that an app holds.
  * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
  * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
@@ -97,12 +97,12 @@ export class Trainer extends EventsTarget {
   #recovery;
   #supervisor;
   #parts;
-  /** The latest run's. @type {RunDriver | undefined} */
+  /** The driver of the latest run. @type {RunDriver | undefined} */
   #driver;
   /** @type {Promise<void> | undefined} */
   #disposal;
 
-  /** createTrainer() makes trainers. @param {TrainerParts} parts */
+  /** createTrainer() is who makes trainers. @param {TrainerParts} parts */
   constructor(parts) {
     super(parts.events);
     this.#parts = parts;
@@ -165,7 +165,8 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Of one sample (its shape, or flat with as many elements) or of many. At any time, also while training.
+   * Predicts for one sample (of its shape, or flat with as many elements) or for many. At any time,
+   * also while training.
    * @param {InputData} x
    * @param {{ signal?: AbortSignal, transfer?: boolean }} [options]
    * @returns {Promise<Prediction>}
@@ -179,19 +180,22 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Mean loss, and accuracy where it is a metric, over the samples.
+   * Measures the mean loss, and accuracy where it is a metric, over the samples.
    * @param {InputData} x
    * @param {TargetData} y
-   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[], signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[],
+   *   signal?: AbortSignal, transfer?: boolean }} [options]
    * @returns {Promise<Evaluation>}
    */
   async evaluate(x, y, options) {
     this.#checkOpen();
-    const { signal, transfer, batchSize, sampleWeight } = readOptions('evaluate', options, EVALUATE);
+    const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
+    const { batchSize } = given;
     const source = inputs(x, this.info);
-    const { samples } = source;
-    return this.#ask([source, targets(y, this.info, samples), ...sampleWeights(sampleWeight, samples)], { signal, transfer },
-      (client, [x, y, weights]) => client.request('EVALUATE_MODEL', { x, y, sampleWeight: weights, batchSize }, { signal }));
+    const weights = sampleWeights(given.sampleWeight, source.samples);
+    const sources = [source, targets(y, this.info, source.samples), ...weights];
+    return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
+      client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }));
   }
 
   /**
@@ -210,15 +214,19 @@ export class Trainer extends EventsTarget {
     }, { signal });
   }
 
-  /** Of the last complete step, in the order of layers. @returns {Promise<Weight[]>} */
+  /**
+   * Gets the weights of the last complete step, in the order of layers.
+   * @returns {Promise<Weight[]>}
+   */
   async getWeights() {
     this.#checkOpen();
     return (await this.#supervisor.call((client) => client.request('GET_WEIGHTS'))).weights;
   }
 
   /**
-   * Matched by order and shape; names are not looked at.
-   * @param {ReadonlyArray<{ name?: string, shape: readonly number[], data: NumberArray | readonly number[] }>} weights
+   * Sets all weights, matched by order and shape; names are not looked at.
+   * @param {ReadonlyArray<{ name?: string, shape: readonly number[],
+   *   data: NumberArray | readonly number[] }>} weights
    * @returns {Promise<void>}
    */
   async setWeights(weights) {
@@ -230,7 +238,8 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * A complete checkpoint of the last complete step, as a .safetensors file; at any time, also while training.
+   * Gives a complete checkpoint of the last complete step, as a .safetensors file; at any time, also
+   * while training.
    * @returns {Promise<Uint8Array>}
    */
   async save() {
@@ -239,7 +248,7 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * The model of a checkpoint in place of this one: fit with resume: true goes on with its run.
+   * Puts the model of a checkpoint in place of this one: fit with resume: true goes on with its run.
    * @param {Uint8Array} bytes of save()
    * @returns {Promise<void>}
    */
@@ -253,17 +262,23 @@ export class Trainer extends EventsTarget {
     if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it
   }
 
-  /** Complete epochs of the latest run, those before it was interrupted included. @returns {import('./run.js').Epoch[]} */
+  /**
+   * Complete epochs of the latest run, those before it was interrupted included.
+   * @returns {import('./run.js').Epoch[]}
+   */
   get history() {
     return structuredClone(this.#driver?.log.history ?? this.#recovery.past?.history ?? []);
   }
 
-  /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../../worker/protocol.js').RunRecord[]} */
+  /**
+   * Every run of this model, the one that is on included; checkpoints keep them.
+   * @returns {import('../../worker/protocol.js').RunRecord[]}
+   */
   get runs() {
     return this.#parts.monitor.runs.list();
   }
 
-  /** How it stands, at once: nobody is asked. @returns {Status} */
+  /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
   status() {
     const { info } = this;
     const { client, lastBeat, restarts } = this.#supervisor;
@@ -294,7 +309,8 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Ends the trainer and gives its memory back. A run ends as 'stopped'; what else is pending rejects DISPOSED.
+   * Ends the trainer and gives its memory back. A run ends as 'stopped'; what else is pending
+   * rejects DISPOSED.
    * @returns {Promise<void>}
    */
   dispose() {
@@ -303,8 +319,8 @@ export class Trainer extends EventsTarget {
   }
 
   #dispose() {
-    const ending = this.#driver?.end(); // takes the run's start out of what is abandoned
-    return this.#supervisor.dispose(new OffstageError('DISPOSED', 'the trainer is disposed of'), ending);
+    const gone = new OffstageError('DISPOSED', 'the trainer is disposed of');
+    return this.#supervisor.dispose(gone, this.#driver?.end());
   }
 
   #checkOpen() {
@@ -314,6 +330,7 @@ export class Trainer extends EventsTarget {
 
   /** @param {string} what */
   #checkNotTraining(what) {
-    if (this.#driver && this.#driver.state !== 'ended') throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
+    if (!this.#driver || this.#driver.state === 'ended') return;
+    throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
   }
 }
