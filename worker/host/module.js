@@ -7,8 +7,9 @@
 import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, nodeBuiltin, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { VARIANTS } from './variants.js';
 
-/** @typedef {'base' | 'simd' | 'simd-mt' | 'relaxed' | 'relaxed-mt'} Variant */
+/** @typedef {import('./variants.js').Variant} Variant */
 
 /** @type {Record<Variant, () => URL>} */
 const BESIDE = {
@@ -18,8 +19,6 @@ const BESIDE = {
   relaxed: () => new URL('../../wasm-build/dist/offstage.relaxed.wasm', import.meta.url),
   'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.relaxed-mt.wasm', import.meta.url),
 };
-
-export const VARIANTS = /** @type {readonly Variant[]} */ (Object.keys(BESIDE));
 
 const isRelaxed = (/** @type {Variant} */ variant) => variant.startsWith('relaxed');
 /** Whether a variant computes in a shared memory, which JavaScript makes. @param {Variant} variant */
