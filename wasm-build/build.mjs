@@ -1,4 +1,4 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and kept.js and spec.d.ts beside them. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm, and kept.js and spec.d.ts beside them. `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
@@ -17,9 +17,12 @@ import { withLinkedData } from './sections.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs';
 import { schemaOf, typesOf } from './spec-types.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
-import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
+import {
+  SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor,
+} from './variants.mjs';
 
 /** @typedef {import('./variants.mjs').VariantName} VariantName */
+/** @typedef {import('./variants.mjs').SetName} SetName */
 
 const run = promisify(execFile);
 const DIST = `${ROOT}wasm-build/dist/`;
@@ -66,19 +69,23 @@ function checkImports(variant, file) {
   }
 }
 
+/** Variant and set as the files of the cache are named. @param {VariantName} variant @param {SetName} set */
+const label = (variant, set) => fileOf(variant, set).slice('offstage.'.length, -'.wasm'.length);
+
 /**
- * @param {VariantName} variant @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
- * @returns what makes the variant's objects, and what makes its file of them
+ * @param {VariantName} variant @param {SetName} set
+ * @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
+ * @returns what makes the objects, which all sets of a variant share, and what makes the file of them
  */
-function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
-  const objects = sourcesFor(variant).map((source) => {
+function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
+  const objects = sourcesFor(variant, set).map((source) => {
     const args = [...flagsFor(source, variant), '-Isrc', '-c', source.name];
     const input = hash(id, headers, readFileSync(ROOT + source.name), ...args);
     const file = `${CACHE}${variant}.${source.name.replaceAll('/', '.')}.o`;
     return { file, input, make: () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env)) };
   });
-  const file = `${DIST}offstage.${variant}.wasm`;
-  const map = `--Map=${CACHE}${variant}.map`; // which source the bytes are of: for `npm run bench -- size`
+  const file = `${DIST}${fileOf(variant, set)}`;
+  const map = `--Map=${CACHE}${label(variant, set)}.map`; // which source the bytes are of: for `npm run bench -- size`
   const args = [...linkFlagsFor(variant), map, ...objects.map((object) => object.file)];
   const flags = optimizeFlagsFor(variant);
   const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
@@ -122,16 +129,22 @@ export async function build() {
   const headers = hashHeaders('src');
   const plans = VARIANT_NAMES.flatMap((variant) => {
     const tools = toolsFor(variant, emscripten);
-    if (tools) return [plan(variant, tools, headers)];
+    if (tools) return SET_NAMES.map((set) => plan(variant, set, tools, headers));
     // One of an older input may not stay beside the others.
-    for (const end of ['', '.stamp']) rmSync(`${DIST}offstage.${variant}.wasm${end}`, { force: true });
-    process.stdout.write(`wasm-build/dist/offstage.${variant}.wasm: not built: ${WITHOUT_RELAXED}\n`);
+    for (const file of SET_NAMES.map((set) => `${DIST}${fileOf(variant, set)}`)) {
+      for (const end of ['', '.stamp']) rmSync(`${file}${end}`, { force: true });
+    }
+    process.stdout.write(`wasm-build/dist/${fileOf(variant)}: not built: ${WITHOUT_RELAXED}\n`);
     return [];
   });
-  await inParallel(plans.flatMap(({ objects }) => objects.map(({ make }) => make)));
-  for (const { file, link } of plans) {
-    const made = await link();
-    const note = made ? '' : ' (as it was)';
+  const objects = new Map(plans.flatMap((each) => each.objects.map(({ file, make }) => [file, make])));
+  await inParallel(objects.values());
+  const made = new Set();
+  await inParallel(plans.map(({ file, link }) => async () => {
+    if (await link()) made.add(file);
+  }));
+  for (const { file } of plans) {
+    const note = made.has(file) ? '' : ' (as it was)';
     const bytes = readFileSync(file);
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }

@@ -1,19 +1,26 @@
 /* size.mjs: how many bytes does a page load before it trains, and which sources are they of?
  *
- * The budget is for a page that trains in a worker: the page's bundle, the worker's, and one wasm, each gzipped by
- * itself, as a web host sends it. A bundle is one file of what its entry imports statically, minified by esbuild, as Vite
- * and webpack make it. What is loaded only where it is used is told beside it. */
+ * Three kinds of app have a budget each: nets of dense layers, nets of pictures, and any net. Each trains in a worker and
+ * loads the page's bundle, the worker's, and one wasm, the set that its layers take, each packed by itself, as a web host
+ * sends it. A bundle is one file of what its entry imports statically, minified by esbuild, as Vite and webpack make it.
+ * What is loaded only where it is used is told beside it. */
 
 import { build, transform } from 'esbuild';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { constants, brotliCompressSync, gzipSync } from 'node:zlib';
+import { fileOf as wasmOf } from '../../wasm-build/variants.mjs';
 import { fileOf } from './browser.mjs';
 
 export const title = 'KB that a page loads to train (KB of 1000 bytes)';
 
-const BUDGET_KB = 70;
-const PEER = 'tests/bench/node_modules/@tensorflow/tfjs/dist/tf.min.js';
-const VARIANTS = ['simd', 'base', 'simd-mt', 'relaxed', 'relaxed-mt'];
+/** Kinds of app: the set of layer types that they take, and the budget. */
+const KINDS = /** @type {const} */ ([
+  { kind: 'dense net', set: 'dense', most: { gzip: 70, brotli: 61 } },
+  { kind: 'convolutional net', set: 'lean', most: { gzip: 80, brotli: 70 } },
+  { kind: 'any net', set: 'full', most: { gzip: 115, brotli: 102 } },
+]);
+const PEER = 'node_modules/@tensorflow/tfjs/dist/tf.min.js'; // the tests' own, of the peers' version
+const VARIANTS = /** @type {const} */ (['simd', 'base', 'simd-mt', 'relaxed', 'relaxed-mt']);
 
 /** @typedef {Uint8Array} Bytes */
 /** @typedef {import('./table.mjs').Figure} Figure */
@@ -53,13 +60,13 @@ async function bundle(...entries) {
 
 /**
  * The bytes of each source in a wasm, as the linker told the build: before wasm-opt, and with what it removes.
- * @param {string} variant @returns {Bundle}
+ * @param {string} name  of the wasm file @returns {Bundle}
  */
-function objectsOf(variant) {
-  const bytes = readFileSync(fileOf(`wasm-build/dist/offstage.${variant}.wasm`));
+function objectsOf(name) {
+  const bytes = readFileSync(fileOf(`wasm-build/dist/${name}`));
   /** @type {Record<string, number>} */
   const sources = {};
-  const map = fileOf(`wasm-build/cache/${variant}.map`);
+  const map = fileOf(`wasm-build/cache/${name.slice('offstage.'.length, -'.wasm'.length)}.map`);
   for (const [, size, name] of existsSync(map) ? readFileSync(map, 'utf8').matchAll(/^\s*\S+\s+\S+\s+([0-9a-f]+) +\S*\.src\.(\S+)\.o:\(/gm) : []) {
     const source = `src/${name.replace(/\.(?=.*\.)/g, '/')}`;
     sources[source] = (sources[source] ?? 0) + parseInt(size, 16);
@@ -86,18 +93,19 @@ export async function measure() {
   /** @type {Figure[]} */
   const figures = [];
   for (const variant of VARIANTS) {
-    const path = fileOf(`wasm-build/dist/offstage.${variant}.wasm`);
-    if (!existsSync(path)) {
+    if (!existsSync(fileOf(`wasm-build/dist/${wasmOf(variant)}`))) {
       figures.push({ ...kb(variant, NaN), cannot: 'this machine cannot build it' });
       continue;
     }
-    const wasm = readFileSync(path);
-    const all = [page.bytes, worker.bytes, ...(variant.endsWith('-mt') ? [helper.bytes] : []), wasm];
-    figures.push(
-      { ...kb(`${variant}: page, worker and wasm, gzip`, sum(all, gzip)), peer, goal: { most: BUDGET_KB } },
-      kb(`${variant}: the same, brotli`, sum(all, brotli)),
-      kb(`${variant}: the wasm alone, gzip`, gzip(wasm)),
-    );
+    for (const { kind, set, most } of KINDS) {
+      const wasm = readFileSync(fileOf(`wasm-build/dist/${wasmOf(variant, set)}`));
+      const all = [page.bytes, worker.bytes, ...(variant.endsWith('-mt') ? [helper.bytes] : []), wasm];
+      figures.push(
+        { ...kb(`${kind}, ${variant}: page, worker and wasm, gzip`, sum(all, gzip)), peer, goal: { most: most.gzip } },
+        { ...kb(`${kind}, ${variant}: the same, brotli`, sum(all, brotli)), goal: { most: most.brotli } },
+        kb(`${kind}, ${variant}: the wasm alone, gzip`, gzip(wasm)),
+      );
+    }
   }
   figures.push(
     kb('the page\'s bundle, gzip', gzip(page.bytes)),
@@ -107,7 +115,7 @@ export async function measure() {
       .map((name) => kb(`loaded where trainers are kept or brought back: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
     kb(`not bundled: ${modules.length} files minified one by one, gzip`, sum(minified, gzip)),
     kb(`not bundled: ${modules.length} files as they are, gzip`, sum(modules, gzip)),
-    ...details('page', page), ...details('worker', worker), ...details('wasm', objectsOf('simd')),
+    ...details('page', page), ...details('worker', worker), ...KINDS.flatMap(({ kind, set }) => details(`wasm of a ${kind}`, objectsOf(wasmOf('simd', set)))),
   );
   return figures;
 }

@@ -9,7 +9,7 @@ import test, { after, before } from 'node:test';
 import { build as buildWithEsbuild } from 'esbuild';
 import webpack from 'webpack';
 import { ROOT } from '../../wasm-build/lists.mjs';
-import { VARIANTS, VARIANT_NAMES } from '../../wasm-build/variants.mjs';
+import { SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf } from '../../wasm-build/variants.mjs';
 import { GUARD, openBrowser } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
 import { assertTrained, installedFolder, pack, page, resultOfPage, run, withoutOpfs } from './setting.js';
@@ -43,7 +43,7 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   assert.ok(scripts.every((name) => name.endsWith('.js')), `only scripts are expected in web/ and worker/: ${scripts}`);
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
-    ...variants.map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
+    ...variants.flatMap((variant) => SET_NAMES.map((set) => `wasm-build/dist/${fileOf(variant, set)}`)),
     'wasm-build/dist/kept.js',
     ...scripts,
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
