@@ -1,4 +1,5 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm, and kept.js and spec.d.ts beside them. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm; spec.d.ts and the scripts of bundles.mjs beside them.
+ * `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { gzipSync } from 'node:zlib';
+import { bundleAll } from './bundles.mjs';
 import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
 import { withLinkedData } from './sections.mjs';
@@ -102,25 +104,6 @@ function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   return { file, objects, link };
 }
 
-/**
- * What keeps trainers on storage, for a worker to load where it is wanted: one file that imports nothing, since bundlers
- * emit it as it is. Above 4 KB: a smaller one would go into a data: URL, and a policy that allows scripts of the site
- * only would refuse that.
- */
-async function bundleKept() {
-  const { build: bundle } = await import('esbuild'); // it has only just been installed, perhaps
-  const idb = `${ROOT}node_modules/idb/`;
-  const { version } = JSON.parse(readFileSync(`${idb}package.json`, 'utf8'));
-  const banner = `/*! idb ${version}\n\n${readFileSync(`${idb}LICENSE`, 'utf8').trim()} */`;
-  const { outputFiles: [{ contents }] } = await bundle({
-    entryPoints: [`${ROOT}worker/storage/kept.js`], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
-    banner: { js: banner },
-  });
-  const file = `${DIST}kept.js`;
-  const made = await once(file, hash(Buffer.from(contents)), async (out) => writeFileSync(out, contents));
-  process.stdout.write(`${relative(ROOT, file)}: ${contents.length} bytes, ${gzipSync(contents).length} gzipped${made ? '' : ' (as it was)'}\n`);
-}
-
 /** Compiles and links every variant; prints the sizes of what it made. */
 export async function build() {
   const emscripten = findEmscripten();
@@ -149,7 +132,7 @@ export async function build() {
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
   writeFileSync(`${DIST}spec.d.ts`, typesOf(await schemaOf()));
-  await bundleKept();
+  await bundleAll();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,13 +1,13 @@
 /* size.mjs: how many bytes does a page load before it trains, and which sources are they of?
  *
  * Three kinds of app have a budget each: nets of dense layers, nets of pictures, and any net. Each trains in a worker and
- * loads the page's bundle, the worker's, and one wasm, the set that its layers take, each packed by itself, as a web host
- * sends it. A bundle is one file of what its entry imports statically, minified by esbuild, as Vite and webpack make it.
- * What is loaded only where it is used is told beside it. */
+ * loads the package's index.js and worker.js, and one wasm, the set that its layers take, each packed by itself, as a web
+ * host sends it. What is loaded only where it is used is told beside it. */
 
 import { build, transform } from 'esbuild';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { constants, brotliCompressSync, gzipSync } from 'node:zlib';
+import { BUNDLES, bundleOptions } from '../../wasm-build/bundles.mjs';
 import { fileOf as wasmOf } from '../../wasm-build/variants.mjs';
 import { fileOf } from './browser.mjs';
 
@@ -32,6 +32,9 @@ const brotli = (/** @type {Bytes} */ bytes) =>
 const sum = (/** @type {Bytes[]} */ files, /** @type {(bytes: Bytes) => number} */ size) => files.reduce((all, file) => all + size(file), 0);
 const kb = (/** @type {string} */ what, /** @type {number} */ value) => ({ what, unit: 'KB', value });
 
+/** Built files that are loaded by none of the entries. */
+const PARTS = Object.keys(BUNDLES).filter((name) => !['index.js', 'worker.js', 'helper.js', 'session.js'].includes(name));
+
 /** @param {string} folder */
 const modulesOf = (folder) => readdirSync(fileOf(folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js')).map((name) => readFileSync(fileOf(folder + name)));
 
@@ -40,22 +43,12 @@ async function minify(source) {
   return Buffer.from((await transform(source, { minify: true, format: 'esm' })).code);
 }
 
-/** Leaves what an entry imports on demand out of its bundle. @type {import('esbuild').Plugin} */
-const staticOnly = {
-  name: 'static only',
-  setup: (build) => build.onResolve({ filter: /./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined)),
-};
-
-/** @param {string[]} entries  of one bundle @returns {Promise<Bundle>} */
-async function bundle(...entries) {
-  const { outputFiles: [{ contents }], metafile } = await build({
-    stdin: { contents: entries.map((entry) => `export * from './${entry}';`).join(''), resolveDir: fileOf('.') },
-    absWorkingDir: fileOf('.'), bundle: true, minify: true, format: 'esm', metafile: true, plugins: [staticOnly],
-    write: false, logLevel: 'silent', // it warns that new URL(...) stays as it is: `assets` is for that
-  });
-  const [{ inputs }] = Object.values(metafile.outputs);
-  const sources = Object.entries(inputs).filter(([source]) => source !== '<stdin>').map(([source, { bytesInOutput }]) => [source, bytesInOutput]);
-  return { bytes: contents, sources: Object.fromEntries(sources) };
+/** One of the package's scripts, with the bytes of each source in it. @param {string} name @returns {Promise<Bundle>} */
+async function built(name) {
+  const { metafile } = await build(bundleOptions(name));
+  const inputs = Object.entries(metafile.outputs).find(([file]) => file.endsWith('.js'))?.[1].inputs ?? {};
+  const sources = Object.entries(inputs).filter(([source]) => source !== name).map(([source, { bytesInOutput }]) => [source, bytesInOutput]);
+  return { bytes: readFileSync(fileOf(`wasm-build/dist/${name}`)), sources: Object.fromEntries(sources) };
 }
 
 /**
@@ -84,9 +77,7 @@ function details(part, { bytes, sources }) {
 
 /** @returns {Promise<Figure[]>} */
 export async function measure() {
-  const [page, worker, helper, both] = await Promise.all([
-    bundle('web/index.js'), bundle('worker/worker.js'), bundle('worker/helper.js'), bundle('web/index.js', 'worker/trainer/session.js'),
-  ]);
+  const [page, worker, helper, session] = await Promise.all(['index.js', 'worker.js', 'helper.js', 'session.js'].map(built));
   const modules = [...modulesOf('web/'), ...modulesOf('worker/')];
   const minified = await Promise.all(modules.map(minify));
   const peer = { what: 'tf.min.js', value: gzip(readFileSync(fileOf(PEER))) };
@@ -108,13 +99,13 @@ export async function measure() {
     }
   }
   figures.push(
-    kb('the page\'s bundle, gzip', gzip(page.bytes)),
-    kb('the worker\'s bundle, gzip', gzip(worker.bytes)),
-    kb('loaded without a worker, in place of its bundle, gzip', gzip(both.bytes) - gzip(page.bytes)),
-    ...readdirSync(fileOf('wasm-build/dist/')).filter((name) => name.endsWith('.js'))
-      .map((name) => kb(`loaded where trainers are kept or brought back: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
-    kb(`not bundled: ${modules.length} files minified one by one, gzip`, sum(minified, gzip)),
-    kb(`not bundled: ${modules.length} files as they are, gzip`, sum(modules, gzip)),
+    kb('index.js, gzip', gzip(page.bytes)),
+    kb('worker.js, gzip', gzip(worker.bytes)),
+    kb('loaded where several threads compute: helper.js, gzip', gzip(helper.bytes)),
+    kb('loaded without a worker, in place of worker.js: session.js, gzip', gzip(session.bytes)),
+    ...PARTS.map((name) => kb(`loaded where it is used: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
+    kb(`the checkout, not bundled: ${modules.length} files minified one by one, gzip`, sum(minified, gzip)),
+    kb(`the checkout, not bundled: ${modules.length} files as they are, gzip`, sum(modules, gzip)),
     ...details('page', page), ...details('worker', worker), ...KINDS.flatMap(({ kind, set }) => details(`wasm of a ${kind}`, objectsOf(wasmOf('simd', set)))),
   );
   return figures;

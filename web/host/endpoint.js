@@ -24,6 +24,9 @@ import { baseAddress, nodeThreadClass, whyNoWorker, workerKind } from './support
 const lostError = (/** @type {string} */ message, /** @type {unknown} */ cause) =>
   new OffstageError('WORKER_LOST', message, cause === undefined ? undefined : { cause });
 
+/** The worker in one file, below `assets`. */
+const WORKER = 'wasm-build/dist/worker.js';
+
 const UNREADABLE = 'a message of the worker could not be read';
 
 /** @param {string | URL | undefined} assets @returns {URL | undefined} as an absolute folder */
@@ -58,7 +61,7 @@ export function openWorker(assets, listener) {
  * @returns {Endpoint}
  */
 function openWebWorker(assets, { heard, lost }) {
-  const address = assets && new URL('worker/worker.js', assets);
+  const address = assets && new URL(WORKER, assets);
   /* The second form is the one literal that bundlers recognise. */
   const worker = address
     ? new Worker(address, { type: 'module', name: 'offstage' })
@@ -114,7 +117,7 @@ function openNodeThread(assets, { heard, lost }) {
   const NodeThread = nodeThreadClass();
   /* Not import.meta.url in place, lest a bundler emits the worker a second time. */
   const here = import.meta.url;
-  const address = assets ? new URL('worker/worker.js', assets) : new URL('../../worker/worker.js', here);
+  const address = assets ? new URL(WORKER, assets) : new URL('../../worker/worker.js', here);
   /* No flags are handed on: with --input-type among them a thread refuses to load a file. */
   const thread = new NodeThread(address, { name: 'offstage', execArgv: [] });
   let open = true;

@@ -48,7 +48,7 @@ import { Trainer } from './trainer.js';
  *   the processor likes and is faster; info.reason says where the engine has none
  * @property {import('../../worker/host/module.js').Variant} [variant] forces one of the wasm variants, for tests: UNSUPPORTED
  *   where the engine cannot run it. Relaxed ones take deterministic: false; ones without -mt have one thread
- * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside the module
+ * @property {string | URL} [assets] folder of wasm-build/dist/, where that is not beside the module
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that has never answered is
  *   given up; where it is less than the heartbeat any worker is, and the trainer with it
  * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker that has answered before is

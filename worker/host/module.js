@@ -49,7 +49,7 @@ const compiled = new Map();
 
 /**
  * @param {Variant} variant
- * @param {string} [assets]  base URL of worker/ and wasm-build/, where they are not beside this file
+ * @param {string} [assets]  base URL of wasm-build/dist/, where it is not beside this file
  * @param {SetName} [set]
  * @returns {Promise<WebAssembly.Module>}
  */
@@ -90,7 +90,7 @@ const NO_WASM = /magic word|magic number|\\0asm/;
 /** What to do about an error, where that is known. @param {URL} url @param {string} why */
 function advice(url, why) {
   if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
-  return '; the server sent something else, probably a page: tell by the option assets where worker/ and wasm-build/ are ' +
+  return '; the server sent something else, probably a page: tell by the option assets where wasm-build/dist/ is ' +
     "(for Vite's development server set optimizeDeps.exclude: ['offstage'])";
 }
 

@@ -9,7 +9,7 @@ import { assetUrl } from './asset.js';
 import { nodeBuiltin } from './engine.js';
 import { OffstageError } from './errors.js';
 
-const HELPER = 'worker/helper.js';
+const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 
 /**
  * @typedef {object} Setting
