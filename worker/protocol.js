@@ -65,7 +65,7 @@ export const REPLIES = Object.freeze({
  * @property {import('./host/module.js').Variant} [variant]  default: the fastest that the engine has; else forced
  * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
  * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
- * @property {string} [assets]        base URL of worker/ and wasm-build/
+ * @property {string} [assets]        base URL of wasm-build/dist/
  * @property {'worker' | 'main'} [place]  slices of 2 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
  * @property {number} [duty]          1; share of the time in which training computes, above 0

@@ -29,6 +29,7 @@ import './spec/fields.js';
 import './spec/graph.js';
 import './spec/refusal.js';
 import './spec/schema.js';
+import './spec/sets.js';
 import './spec/spec.js';
 import './storage/name-lock.js';
 import './trainer/answers.js';

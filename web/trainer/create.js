@@ -51,8 +51,7 @@ import { Trainer } from './trainer.js';
  * @property {import('../../worker/host/variants.js').Variant} [variant] forces one of the wasm
  *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
  *   deterministic: false; ones without -mt have one thread
- * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside
- *   the module
+ * @property {string | URL} [assets] folder of wasm-build/dist/, where that is not beside the module
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that
  *   has never answered is given up; where it is less than the heartbeat any worker is, and the
  *   trainer with it
