@@ -12,17 +12,17 @@ const ZERO = [0x41, 0x00]; // i32.const 0
 const SPLAT = [...ZERO, 0xfd, 0x0f]; // i8x16.splat
 const END = 0x0b;
 
-/** A module of one function. @param {number[]} sections before its code @param {number[]} code below 100 bytes */
+/** A module of one function; pure, for bundles that need no probes. @param {number[]} sections before its code @param {number[]} code below 100 bytes */
 function probe(sections, code) {
   const body = [0x00, ...code, END]; // no locals
   return new Uint8Array([...HEAD, ...sections, 0x0a, body.length + 2, 0x01, body.length, ...body]);
 }
 
-const SIMD = probe(GIVES_V128, SPLAT);
+const SIMD = /* @__PURE__ */ probe(GIVES_V128, SPLAT);
 /* Three vectors and f32x4.relaxed_madd, by the opcode that was standardised. */
-const RELAXED = probe(GIVES_V128, [...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02]);
+const RELAXED = /* @__PURE__ */ probe(GIVES_V128, [...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02]);
 /* memory.atomic.notify, drop, memory.fill: atomics and bulk memory, which a threaded module has both. */
-const THREADS = probe(
+const THREADS = /* @__PURE__ */ probe(
   [...GIVES_NOTHING, ...SHARED_MEMORY],
   [...ZERO, ...ZERO, 0xfe, 0x00, 0x02, 0x00, 0x1a, ...ZERO, ...ZERO, ...ZERO, 0xfc, 0x0b, 0x00],
 );
