@@ -4,6 +4,8 @@
  * WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched to find out. Nothing is chosen
  * here. */
 
+import { nodeBuiltin } from './node.js';
+
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
 const GIVES_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00]; // one function, () -> v128
 const GIVES_NOTHING = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00]; // one function, () -> ()
@@ -12,17 +14,17 @@ const ZERO = [0x41, 0x00]; // i32.const 0
 const SPLAT = [...ZERO, 0xfd, 0x0f]; // i8x16.splat
 const END = 0x0b;
 
-/** A module of one function; pure, for bundles that need no probes. @param {number[]} sections before its code @param {number[]} code below 100 bytes */
+/** A module of one function. @param {number[]} sections before its code @param {number[]} code below 100 bytes */
 function probe(sections, code) {
   const body = [0x00, ...code, END]; // no locals
   return new Uint8Array([...HEAD, ...sections, 0x0a, body.length + 2, 0x01, body.length, ...body]);
 }
 
-const SIMD = /* @__PURE__ */ probe(GIVES_V128, SPLAT);
+const SIMD = probe(GIVES_V128, SPLAT);
 /* Three vectors and f32x4.relaxed_madd, by the opcode that was standardised. */
-const RELAXED = /* @__PURE__ */ probe(GIVES_V128, [...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02]);
+const RELAXED = probe(GIVES_V128, [...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02]);
 /* memory.atomic.notify, drop, memory.fill: atomics and bulk memory, which a threaded module has both. */
-const THREADS = /* @__PURE__ */ probe(
+const THREADS = probe(
   [...GIVES_NOTHING, ...SHARED_MEMORY],
   [...ZERO, ...ZERO, 0xfe, 0x00, 0x02, 0x00, 0x1a, ...ZERO, ...ZERO, ...ZERO, 0xfc, 0x0b, 0x00],
 );
@@ -56,12 +58,3 @@ export function whyNoThreads() {
 /** @returns {number} cores that this process may use, as far as the platform tells */
 export const cores = () =>
   nodeBuiltin('node:os')?.availableParallelism() ?? /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ?? 1;
-
-/**
- * A part of Node, by a call that bundlers do not follow; undefined in browsers.
- * @param {string} name
- * @returns {any}
- */
-export function nodeBuiltin(name) {
-  return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(name);
-}
