@@ -22,15 +22,15 @@ export const BUNDLES = {
   'index.js': "export * from './web/index.js';", // what an app imports
   'worker.js': "import './worker/worker.js';", // the entry of a worker
   'helper.js': "import './worker/helper.js';", // the entry of a computing thread
-  // The session for a page's own thread: what loadSession() of web/host/endpoint.js imports.
-  'session.js': "export { createSession } from './worker/trainer/session.js'; export { createHost } from './worker/host/clock.js';",
+  // The session for a page's own thread: what SERVICE of web/trainer/create.js imports.
+  'session.js': "export { createSession } from './worker/trainer/service.js'; export { ownHost } from './worker/host/clock.js';",
   /* Parts that load where they are used (worker/host/parts.js): each is above 4 KB, because bundlers put a smaller one into a
    * data: URL, which a policy that allows scripts of the site only refuses. */
   'kept.js': "export * from './worker/storage/kept.js';", // what keeps trainers on storage
 };
 
 /** Modules that are imported on demand from a built file of their own. @type {Record<string, string>} */
-const ON_DEMAND = { 'worker/trainer/session.js': './session.js', 'worker/host/clock.js': './session.js' };
+const ON_DEMAND = { 'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js' };
 
 /** An address of a file of the package, in the form that bundlers recognise; `here` where they are not to. */
 const ADDRESS = /new URL\('(\.\.?\/[^']+)', (import\.meta\.url|here)\)/g;

@@ -2,8 +2,10 @@
  *
  * The invariant: every variant but the relaxed ones computes the same bits. So no flag here may let the compiler
  * change a result (fast-math, contraction), and a variant differs from the next in its instructions only. What the
- * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only. */
+ * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only, and the pages of
+ * a shared memory, which memory.js owns. */
 
+import { PAGE, SHARED_PAGES } from '../worker/host/memory.js';
 import { readList } from './lists.mjs';
 
 /** Flags of every variant's compiler. */
@@ -100,7 +102,7 @@ const OWN_MEMORY = [
 const SHARED_MEMORY = [
   '--import-memory', // the same memory for each thread's instance; JavaScript chooses its maximum, not above ours
   '--shared-memory',
-  '--initial-memory=524288', // JavaScript must hand over as much at least (SHARED_PAGES of memory.js)
+  `--initial-memory=${SHARED_PAGES * PAGE}`, // what JavaScript hands over to begin with
 ];
 
 /**

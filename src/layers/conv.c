@@ -4,7 +4,16 @@
  * groups of one channel by depthwise ones; all else by the sliding one. conv1d is a conv2d of height 1, depthwiseConv2d one
  * with a group for each channel, separableConv2d two layers, of 1 x 1 with strides likewise: a slice of the image, then
  * the dense one. conv2dTranspose is a convolution the other way round: its output is that one's input. */
-#include "layers/layers.h"
+#include "layers/conv.h"
+
+#include "layers/activation.h"
+#include "layers/dense.h"
+#include "layers/depthwise.h"
+#include "layers/image.h"
+#include "layers/kinds.h"
+#include "layers/slide.h"
+#include "layers/window.h"
+#include "layers/winograd.h"
 
 /* What a layer's record is one of. */
 enum { WHOLE, DEPTHWISE, POINTWISE };

@@ -1,5 +1,5 @@
 /* shape.c: flatten and reshape. They change how a sample is read, not its numbers: no operation, no buffer. */
-#include "layers/layers.h"
+#include "layers/kinds.h"
 
 static ofs_status flatten_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   (void)r, (void)err;

@@ -3,8 +3,10 @@
  *
  * Read twice: once to count (layers NULL), once to fill. What depends on a layer's type is its shape function's; what
  * several layers make together (wrappers, parts of compound layers, tied weights) is put together here. */
-#include "layers/layers.h"
-#include "spec/records.h"
+#include "program/graph.h"
+
+#include "layers/registry.h"
+#include "step/loss.h"
 
 /* One more input of the model. */
 static ofs_status add_input(ofs_model *m, const ofs_record *r, uint32_t field, ofs_error *err) {
@@ -76,28 +78,6 @@ static ofs_status read_head(graph *g, const ofs_record *r, uint32_t node, ofs_er
     return ofs_refuse(err, OFS_INVALID_SPEC, l->place, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
   h->targets = softmax || (sigmoid && h->axis == 1) ? (uint32_t)(l->shape.size / h->axis) : 0;
   return ofs_loss_read(h, r, err);
-}
-
-ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, -1, OFS_WHY_RANK, l->ins[which].rank, low, high);
-}
-
-ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field, uint32_t rank,
-                           const uint32_t *dims) {
-  ofs_weight *w = &l->weights[l->weight_count++];
-  const double *init = r->v[field], *penalty = r->v[field + 10], *norm = r->v[field + 20];
-  *w = (ofs_weight){.role = role, .field = field, .init = (uint32_t)init[0], .rank = rank, .momentum = -1,
-                    .init_count = r->count[field] - 1u};
-  for (uint32_t i = 0; i < w->init_count; i++) w->init_values[i] = init[1 + i];
-  if (r->count[field + 10]) w->l1 = penalty[0], w->l2 = penalty[1];
-  if (r->count[field + 20]) {
-    double last = norm[r->count[field + 20] - 1];
-    w->norm_most = norm[0];
-    w->norm_last = (uint32_t)(last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
-    w->norm_axis = (uint32_t)(norm[1] < last ? norm[1] : last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
-  }
-  for (uint32_t i = 0; i < rank; i++) w->dims[i] = dims[i];
-  return w;
 }
 
 static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size, ofs_error *err) {
@@ -388,9 +368,10 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
 
 /* What is known only when all is read: what is apart lies behind all parameters; which node is an output. */
 static void finish(const graph *g) {
-  for (uint32_t i = 0; i < g->m->layer_count; i++) g->layers[i].head = g->known[i].head;
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
+    l->head = g->known[i].head;
+    l->logits = l->head && g->m->heads[l->head - 1].fused;
     if (!l->apart) continue;
     l->weights_at += g->m->parameters;
     l->kernel_at += g->m->parameters;

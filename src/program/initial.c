@@ -3,7 +3,8 @@
  * An orthogonal matrix comes by Gram and Schmidt's process from a matrix of normals (Saxe et al. 2013): the Q of its
  * QR decomposition with a positive diagonal in R, which is what Keras takes too. Every vector goes through it twice,
  * which is enough (Giraud, Langou, Rozloznik 2005). Sums run in double, in four lanes, the same on every target. */
-#include "program/internal.h"
+#include "base/random.h"
+#include "program/model.h"
 
 static void words(const ofs_model *m, uint32_t tensor, uint64_t i, uint32_t out[4]) {
   const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), OFS_STREAM_INIT | tensor, 0};
@@ -133,7 +134,7 @@ static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w,
   fill(m, m->fill_tensor, w, m->params + w->at, at, n);
   for (uint64_t i = at; i < at + n; i++)
     if (i >= w->ones_from && i < w->ones_to) m->params[w->at + i] = 1;
-  ofs_moments_reset(m, l, w, at, n);
+  ofs_moments_reset(&m->optimizer, l, w, at, n);
   m->fill_at += n;
   return n * FILL_WORK;
 }
@@ -143,7 +144,7 @@ static uint64_t orthogonalize_some(ofs_model *m, const ofs_layer *l, const ofs_w
   frame f = frame_of(w, m->params + w->at);
   orthogonal_turn(m, m->fill_tensor, &f, m->fill_at, m->fill_turn, told(w, 0, 1));
   if (m->fill_turn++ == 0) {
-    ofs_moments_reset(m, l, w, m->fill_at * f.length, f.length);
+    ofs_moments_reset(&m->optimizer, l, w, m->fill_at * f.length, f.length);
     return f.length * FILL_WORK;
   }
   if (m->fill_turn == 2 * m->fill_at + 2) m->fill_at++, m->fill_turn = 0;

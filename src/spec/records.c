@@ -4,17 +4,13 @@
  * schema's ranges do not allow. What records mean together is graph.c's. */
 #include "spec/records.h"
 
+#include "base/status.h"
+
 typedef ofs_reader reader;
 
 static uint16_t put_value(reader *r, double v) {
   r->values[r->used++] = v;
   return 1;
-}
-
-ofs_status ofs_refuse(ofs_error *err, ofs_status status, int32_t layer, int32_t field, ofs_reason why, double got,
-                      double low, double high) {
-  if (err) *err = (ofs_error){status, layer, field, (int32_t)why, got, low, high};
-  return status;
 }
 
 ofs_status ofs_refuse_end(ofs_error *err, const reader *r) {
@@ -75,6 +71,12 @@ static ofs_status fill_absent(reader *in, ofs_record *r, ofs_error *err) {
     if ((ofs_fields.record[i] != r->id && !common) || r->count[f->id] || f->presence == OFS_IS_optional) continue;
     if (f->presence == OFS_IS_required)
       return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_MISSING, 0, f->low, f->high);
+    if (f->presence == OFS_IS_like) {
+      uint32_t other = (uint32_t)f->fallback;
+      r->v[f->id] = r->v[other];
+      r->count[f->id] = r->count[other];
+      continue;
+    }
     uint32_t count = f->spread ? f->most : 1u;
     if (count > OFS_RECORD_VALUES - in->used)
       return ofs_refuse(err, OFS_INVALID_SPEC, r->place, f->id, OFS_WHY_COUNT, count, f->least, f->most);
@@ -115,4 +117,41 @@ ofs_status ofs_read_begin(reader *in, const void *spec, size_t n, double *values
     return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_BYTES, -1, OFS_WHY_UNKNOWN, head[0], 0, 0);
   in->records = head[1];
   return OFS_OK;
+}
+
+typedef struct writer {
+  uint8_t *to; /* NULL: bytes are counted only */
+  size_t n;
+} writer;
+
+static void write_bytes(writer *w, const void *from, size_t n) {
+  for (size_t i = 0; w->to && i < n; i++) w->to[w->n + i] = ((const uint8_t *)from)[i];
+  w->n += n;
+}
+
+static void write_record(writer *w, const ofs_record *r) {
+  uint16_t head[2] = {(uint16_t)r->id, 0};
+  for (uint32_t i = 0; i < OFS_MAX_FIELDS; i++) head[1] += r->count[i] > 0;
+  write_bytes(w, head, 4);
+  for (uint16_t i = 0; i < OFS_MAX_FIELDS; i++) {
+    if (!r->count[i]) continue;
+    write_bytes(w, &i, 2); /* the id's byte and a zero byte */
+    write_bytes(w, &r->count[i], 2);
+    write_bytes(w, r->v[i], 8u * r->count[i]);
+  }
+}
+
+ofs_status ofs_spec_fill(const void *spec, size_t n, void *out, size_t *bytes, ofs_error *err) {
+  double values[OFS_RECORD_VALUES];
+  reader in;
+  ofs_record r;
+  writer w = {.to = out};
+  ofs_status s = ofs_read_begin(&in, spec, n, values, err);
+  if (s == OFS_OK) write_bytes(&w, spec, 8);
+  while (s == OFS_OK && in.records) {
+    s = ofs_read_record(&in, &r, OFS_IN_BYTES, ofs_next_group(&in), err);
+    if (s == OFS_OK) write_record(&w, &r);
+  }
+  *bytes = w.n;
+  return s;
 }

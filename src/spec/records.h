@@ -1,8 +1,20 @@
-/* records.h: reading the records of a spec, one after the other. */
-#ifndef OFS_SPEC_H
-#define OFS_SPEC_H
+/* records.h: the records of a spec, decoded, and the reader that takes one after the other from its bytes. */
+#ifndef OFS_RECORDS_H
+#define OFS_RECORDS_H
 
-#include "program/internal.h"
+#include <stddef.h>
+
+#include "offstage.h"
+#include "spec/schema.h"
+
+/* A record of the spec: every field of its schema present or defaulted (count 0: optional, absent). */
+typedef struct ofs_record {
+  uint32_t id;
+  int32_t place; /* layer index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
+  uint16_t count[OFS_MAX_FIELDS];
+  const double *v[OFS_MAX_FIELDS];
+  uint32_t variant; /* of a part of a compound layer: which; 0: a layer by itself */
+} ofs_record;
 
 typedef struct ofs_reader {
   const uint8_t *at;

@@ -1,6 +1,8 @@
 /* gather.c: from the caller's data set to a batch: which samples, and their x on the way into the program.
  * Checks of values that came from outside stand here too. */
-#include "program/internal.h"
+#include "step/gather.h"
+
+#include "base/random.h"
 
 static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
   uint64_t at = p->at.first + row;
@@ -8,13 +10,13 @@ static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
 }
 
 /* op->n[0]: which input. The first says which samples the batch has. */
-static void gather_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void gather_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
   const ofs_source *in = &m->inputs[op->n[0]];
-  uint64_t from, to, n = in->shape.size;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  uint64_t n = in->shape.size;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     uint64_t sample = sample_at(p, row), at = sample * m->row + in->at;
     real *x = op->at[0] + row * n;
     if (!op->n[0]) p->indices[row] = sample;
@@ -26,9 +28,9 @@ static void gather_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-void ofs_build_gather(ofs_builder *b) {
-  for (uint32_t k = 0; k < b->model->input_count; k++) {
-    uint64_t n = b->model->inputs[k].shape.size;
+void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
+  for (uint32_t k = 0; k < m->input_count; k++) {
+    uint64_t n = m->inputs[k].shape.size;
     b->inputs[k] = ofs_build_buffer(b, n, 0);
     ofs_op *op = ofs_build_op(b, NULL, gather_part, b->inputs[k], b->indices, 0, 0);
     op->n[0] = k;

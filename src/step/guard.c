@@ -12,7 +12,9 @@
  * Where a step is found to be bad, its forward operations are run again (they are deterministic, and nothing was
  * committed) and each layer's output is looked at as soon as it is there, before it is overwritten: so the layer where it
  * began is known by name. */
-#include "program/internal.h"
+#include "step/guard.h"
+
+#include "step/update.h"
 
 static int finite(double x) { return x - x == 0; }
 

@@ -3,6 +3,9 @@
  *
  * The batch's loss is the mean over the positions of all its samples, those counted whose mask is not 0; a sample's weight
  * multiplies its losses, and the divisor stays the count (Keras 3: sum_over_batch_size, apply_mask). */
+#include "step/loss.h"
+
+#include "base/copy.h"
 #include "step/losses.h"
 
 /* ---- the spec ---- */
@@ -86,7 +89,8 @@ enum { POSITIONS, HEAD };
 /* Buffers; FACTS: of the batch, how many positions count, and whether a hinge's labels are all 0 or 1. */
 enum { PREDICTION, GRADIENT, ROWS, INDICES, FACTS, MASK };
 
-static void facts_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void facts_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_plan *p = ofs_plan_of(ctx);
   (void)part;
   uint32_t k = op->n[HEAD], axis = p->model->heads[k].axis;
   uint64_t positions = op->n[POSITIONS];
@@ -103,17 +107,18 @@ static void facts_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   op->at[FACTS][1] = two;
 }
 
-static void loss_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void loss_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
-  uint32_t tile, k = op->n[HEAD];
+  uint32_t k = op->n[HEAD];
   const ofs_head *h = &m->heads[k];
   const real *facts = op->at[FACTS], *mask = op->at[MASK];
-  uint64_t from, to, positions = op->n[POSITIONS];
+  uint64_t positions = op->n[POSITIONS];
   const span s = span_of(p, k);
   double valid = facts ? (double)facts[0] : (double)p->count * (double)positions;
   double of_sample = valid > 0 ? p->count / valid : 0; /* what a position has of its sample's part of the sum */
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     double loss = 0, correct = 0, weight = p->data.weights ? p->data.weights[p->indices[row]] : 1;
     for (uint64_t i = 0; i < positions; i++) {
       uint64_t at = (row * positions + i) * h->axis;
@@ -133,8 +138,7 @@ static void loss_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-uint32_t ofs_build_loss(ofs_builder *b, uint32_t k, uint32_t prediction) {
-  const ofs_model *m = b->model;
+uint32_t ofs_build_loss(ofs_builder *b, const ofs_model *m, uint32_t k, uint32_t prediction) {
   const ofs_head *h = &m->heads[k];
   uint64_t outputs = m->layers[h->node].shape.size;
   uint32_t dy = b->kind == OFS_TRAIN ? ofs_build_buffer(b, outputs, 0) : 0, mask = b->mask[h->node];

@@ -2,7 +2,15 @@
 #ifndef OFS_LOSSES_H
 #define OFS_LOSSES_H
 
-#include "program/internal.h"
+#include "base/numbers.h"
+
+/* An output of the model, its loss and what the loss is told. */
+typedef struct ofs_head {
+  uint32_t node;
+  uint32_t loss, fused; /* fused: the loss takes logits */
+  uint32_t act, axis, classes, targets;
+  double weight, label_smoothing, delta, gamma, alpha, balanced;
+} ofs_head;
 
 /* What one position is compared with: a class index, or a row of targets; each becomes scale t + shift (label smoothing,
  * labels of a hinge). */

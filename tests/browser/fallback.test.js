@@ -37,7 +37,7 @@ const NO_WORKER = {
   'a page of HTML instead of the worker script': { answers: { [WORKER]: { type: 'text/html', body: '<p>' } }, says: /could not be loaded/ },
   'a worker script that throws': { answers: script("throw new Error('out of cheese')"), says: /out of cheese/ },
   'a worker script that is no JavaScript': { answers: script('let let let'), says: /could not be loaded/ },
-  'a module of the worker not found': { answers: { '/worker/trainer/session.js': { status: 404 } }, says: /could not be loaded/, main: false },
+  'a module of the worker not found': { answers: { '/worker/trainer/service.js': { status: 404 } }, says: /could not be loaded/, main: false },
   'workers forbidden by a policy': { policy: STRICT.replace("worker-src 'self'", "worker-src 'none'"), says: /could not be/ },
   'a worker that never answers': { answers: script('export {}'), timeout: 400, says: /400 ms/, code: 'TIMEOUT' },
 };

@@ -8,7 +8,7 @@
 #ifndef GRADIENTS_H
 #define GRADIENTS_H
 
-#include "program/internal.h"
+#include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
 

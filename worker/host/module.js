@@ -8,10 +8,10 @@
 import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, nodeBuiltin, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { VARIANTS } from './variants.js';
 
-/** @typedef {'base' | 'simd' | 'simd-mt' | 'relaxed' | 'relaxed-mt'} Variant */
-
-/** @typedef {'dense' | 'lean' | 'full'} SetName */
+/** @typedef {import('./variants.js').Variant} Variant */
+/** @typedef {import('./variants.js').SetName} SetName */
 
 /** @type {Record<SetName, Record<Variant, () => URL>>} */
 const BESIDE = {
@@ -37,8 +37,6 @@ const BESIDE = {
     'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.dense.relaxed-mt.wasm', import.meta.url),
   },
 };
-
-export const VARIANTS = /** @type {readonly Variant[]} */ (Object.keys(BESIDE.full));
 
 const isRelaxed = (/** @type {Variant} */ variant) => variant.startsWith('relaxed');
 /** Whether a variant computes in a shared memory, which JavaScript makes. @param {Variant} variant */

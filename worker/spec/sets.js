@@ -5,7 +5,7 @@
 
 import { OffstageError, elementsOf } from '../host/errors.js';
 
-/** @typedef {import('../host/module.js').SetName} SetName */
+/** @typedef {import('../host/variants.js').SetName} SetName */
 
 const DENSE = ['dense', 'flatten', 'reshape', 'dropout', 'spatialDropout2d', 'gaussianNoise', 'softmax', 'activation'];
 const LEAN = [

@@ -86,7 +86,7 @@ export async function makeModel(source, settled, ports) {
 }
 
 /**
- * @param {import('../host/module.js').SetName} set
+ * @param {import('../host/variants.js').SetName} set
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
