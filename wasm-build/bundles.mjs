@@ -1,33 +1,47 @@
 /* bundles.mjs: web/ and worker/ -> wasm-build/dist/*.js: one file for each entry, which is what the package has.
  *
- * The checkout itself needs none of them but kept.js: it is served file by file, so that a worker is never older than its
- * sources. All built files lie beside each other and beside the wasm, so every address in them is `./NAME`, in the literal
+ * The checkout itself needs none of them but kept.js, which has idb in it: it is served file by file, so that a worker is
+ * never older than its sources. All built files lie beside each other and beside the wasm, so every address in them is `./NAME`, in the literal
  * form that bundlers recognise. esbuild joins and minifies, terser finds 3 % more; each file has its source map. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from './lists.mjs';
 import { hash, once } from './once.mjs';
+import { SetupError } from './setup.mjs';
 
 const DIST = `${ROOT}wasm-build/dist/`;
 const TARGET = 'es2022';
 
-/**
- * The built files and what each is made of.
- * @type {Record<string, string>}
- */
-export const BUNDLES = {
+/** The entries, and what each is made of. */
+export const ENTRIES = {
   'index.js': "export * from './web/index.js';", // what an app imports
   'worker.js': "import './worker/worker.js';", // the entry of a worker
   'helper.js': "import './worker/helper.js';", // the entry of a computing thread
-  // The session for a page's own thread: what web/trainer/create.js imports on demand.
+  // The session for a page's own thread: what SERVICE of web/trainer/create.js imports.
   'session.js': "export { createSession } from './worker/trainer/service.js'; export { ownHost } from './worker/host/clock.js';",
-  /* Parts that load where they are used (worker/host/parts.js): each is above 4 KB, because bundlers put a smaller one into a
-   * data: URL, which a policy that allows scripts of the site only refuses. */
-  'kept.js': "export * from './worker/storage/kept.js';", // what keeps trainers on storage
 };
+
+/** The parts, which load where they are used (worker/host/parts.js), and the module that each is. */
+export const PARTS = {
+  'kept.js': './worker/storage/kept.js', // what keeps trainers on storage
+  'refusal.js': './worker/spec/refusal.js', // the sentences of refusals
+};
+/** Bundlers put a smaller part into a data: URL, which a policy that allows scripts of the site only refuses. */
+const LEAST_BYTES = 4096;
+
+/** All built files. @type {Record<string, string>} */
+export const BUNDLES = {
+  ...ENTRIES,
+  ...Object.fromEntries(Object.entries(PARTS).map(([name, module]) =>
+    [name, `export * from '${module}'; export const BUILD = globalThis.OFFSTAGE_BUILD;`])),
+};
+
+/** One hash of all sources: what was built together knows each other by it. */
+const BUILD = hash(...['web', 'worker'].flatMap((folder) => readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.js')).sort().map((name) => readFileSync(`${ROOT}${folder}/${name}`)))).slice(0, 12);
 
 /** Modules that are imported on demand from a built file of their own. @type {Record<string, string>} */
 const ON_DEMAND = { 'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js' };
@@ -68,6 +82,7 @@ function bannerOf(name) {
  */
 export const bundleOptions = (name) => ({
   stdin: { contents: BUNDLES[name], resolveDir: ROOT, sourcefile: name }, absWorkingDir: ROOT, bundle: true, format: 'esm', target: TARGET,
+  define: { 'globalThis.OFFSTAGE_BUILD': JSON.stringify(BUILD) },
   minifySyntax: true, minifyIdentifiers: true, // what it does to white space takes KEPT_COMMENTS with it: that is left to terser
   outfile: DIST + name, sourcemap: 'external', plugins: [flat], banner: { js: bannerOf(name) }, write: false, metafile: true,
   logLevel: 'warning', logOverride: { 'ignored-bare-import': 'silent' }, // worker.js names every file; a bundle needs those that are used
@@ -99,6 +114,7 @@ export async function bundleAll() {
   for (const name of Object.keys(BUNDLES)) {
     const made = await bundle(name);
     const bytes = readFileSync(DIST + name);
+    if (name in PARTS && bytes.length <= LEAST_BYTES) throw new SetupError(`${name} has ${bytes.length} bytes, expected more than ${LEAST_BYTES}: join it with another part`);
     process.stdout.write(`wasm-build/dist/${name}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${made ? '' : ' (as it was)'}\n`);
   }
 }

@@ -28,7 +28,7 @@ import './host/variants.js';
 import './protocol.js';
 import './spec/fields.js';
 import './spec/graph.js';
-import './spec/refusal.js';
+import './spec/refused.js';
 import './spec/schema.js';
 import './spec/sets.js';
 import './spec/spec.js';

@@ -1,11 +1,8 @@
-/* registry_dense.c: the smallest set of layer types, in place of registry.c: what nets of dense layers are made of.
- *
- * It stands to the lean set as that one to the full set (see registry_lean.c): the same code, the same bits, any other type
- * refused. The kernels that are not here are functions that do nothing, because ofs_kernels_fill names them. */
-#include "layers/registry.h"
-
+/* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: what nets of dense layers are made of. It
+ * stands to the lean set as that one to the full set (registry_lean.c). */
 #include "kernels/fast.h"
 #include "layers/kinds.h"
+#include "layers/registry.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {
@@ -26,9 +23,8 @@ int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part) {
   return k == 0;
 }
 
-void ofs_winograd_fill(ofs_kernels *k) { (void)k; }
-void ofs_pooling_fill(ofs_kernels *k) { (void)k; }
-void ofs_depthwise_fill(ofs_kernels *k) { (void)k; }
-void ofs_gates_fill(ofs_kernels *k) { (void)k; }
-void ofs_norm_fill(ofs_kernels *k) { (void)k; }
-void ofs_scores_fill(ofs_kernels *k) { (void)k; }
+void ofs_kernels_fill(ofs_kernels *k) {
+  ofs_gemm_fill(k);
+  ofs_optimize_fill(k);
+  ofs_elementwise_fill(k);
+}

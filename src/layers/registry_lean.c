@@ -1,14 +1,13 @@
-/* registry_lean.c: the lean set of layer types, in place of registry.c: what nets of pictures and of numbers are made of.
+/* registry_lean.c: the lean set, in place of registry.c and kernels/fast.c: the layer types that nets of pictures and of
+ * numbers are made of, and the kernels of these.
  *
  * Whatever is here is made by the same code as in the full set, to the same bits; any other type is refused as one that
- * cannot stand here, after which the session takes the full set. The kernels and builders of families that are not here
- * stand below as functions that nothing calls, because shared code names them. */
-#include "layers/registry.h"
-
+ * cannot stand here, after which the session takes the full set. */
 #include "kernels/fast.h"
 #include "layers/conv.h"
 #include "layers/depthwise.h"
 #include "layers/kinds.h"
+#include "layers/registry.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {
@@ -43,11 +42,15 @@ int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part) {
   return more;
 }
 
-void ofs_depthwise_fill(ofs_kernels *k) { (void)k; }
-void ofs_gates_fill(ofs_kernels *k) { (void)k; }
-void ofs_norm_fill(ofs_kernels *k) { (void)k; }
-void ofs_scores_fill(ofs_kernels *k) { (void)k; }
+void ofs_kernels_fill(ofs_kernels *k) {
+  ofs_gemm_fill(k);
+  ofs_winograd_fill(k);
+  ofs_pooling_fill(k);
+  ofs_optimize_fill(k);
+  ofs_elementwise_fill(k);
+}
 
+/* conv.c names them; no convolution comes to them. */
 uint32_t ofs_build_depthwise(ofs_builder *b, ofs_layer *l, uint32_t x, uint32_t act) {
   (void)b, (void)l, (void)act;
   return x;

@@ -7,7 +7,7 @@
 import { build, transform } from 'esbuild';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { constants, brotliCompressSync, gzipSync } from 'node:zlib';
-import { BUNDLES, bundleOptions } from '../../wasm-build/bundles.mjs';
+import { PARTS, bundleOptions } from '../../wasm-build/bundles.mjs';
 import { fileOf as wasmOf } from '../../wasm-build/variants.mjs';
 import { fileOf } from './browser.mjs';
 
@@ -31,9 +31,6 @@ const brotli = (/** @type {Bytes} */ bytes) =>
   brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length / 1000;
 const sum = (/** @type {Bytes[]} */ files, /** @type {(bytes: Bytes) => number} */ size) => files.reduce((all, file) => all + size(file), 0);
 const kb = (/** @type {string} */ what, /** @type {number} */ value) => ({ what, unit: 'KB', value });
-
-/** Built files that are loaded by none of the entries. */
-const PARTS = Object.keys(BUNDLES).filter((name) => !['index.js', 'worker.js', 'helper.js', 'session.js'].includes(name));
 
 /** @param {string} folder */
 const modulesOf = (folder) => readdirSync(fileOf(folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js')).map((name) => readFileSync(fileOf(folder + name)));
@@ -103,7 +100,7 @@ export async function measure() {
     kb('worker.js, gzip', gzip(worker.bytes)),
     kb('loaded where several threads compute: helper.js, gzip', gzip(helper.bytes)),
     kb('loaded without a worker, in place of worker.js: session.js, gzip', gzip(session.bytes)),
-    ...PARTS.map((name) => kb(`loaded where it is used: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
+    ...Object.keys(PARTS).map((name) => kb(`loaded where it is used: ${name}, gzip`, gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))))),
     kb(`the checkout, not bundled: ${modules.length} files minified one by one, gzip`, sum(minified, gzip)),
     kb(`the checkout, not bundled: ${modules.length} files as they are, gzip`, sum(modules, gzip)),
     ...details('page', page), ...details('worker', worker), ...KINDS.flatMap(({ kind, set }) => details(`wasm of a ${kind}`, objectsOf(wasmOf('simd', set)))),

@@ -43,6 +43,9 @@ import { baseAddress, whyNoWorker } from './support.js';
  * @typedef {() => Promise<(port: MessagePort) => void>} Loader loads what opens a session at a port
  */
 
+/** The worker in one file, below `assets`. */
+const WORKER = 'wasm-build/dist/worker.js';
+
 /** @param {string} message @param {unknown} [cause] */
 const lostError = (message, cause) =>
   new OffstageError('WORKER_LOST', message, cause === undefined ? undefined : { cause });
@@ -72,7 +75,7 @@ export function openWorker(assets, { heard, lost }) {
   try {
     const thread = spawn({
       name: 'offstage',
-      served: assets && new URL('wasm-build/dist/worker.js', assets),
+      served: assets && new URL(WORKER, assets),
       web: () => new Worker(new URL('../../worker/worker.js', import.meta.url),
         { type: 'module', name: 'offstage' }),
       node: () => new URL('../../worker/worker.js', here),
@@ -138,7 +141,7 @@ export function openPort(port, { heard, lost }, { mode, threadId, carried }) {
     if (open) heard(data);
   };
   port.onmessageerror = () => lose(lostError('a message of the session could not be read'));
-  /* Node tells that the other end is closed; Chromium 156 does not: there it is silence. */
+  /* Node tells of it, and so do some browsers. */
   port.addEventListener('close', () => lose(lostError('the port to the session was closed')));
   port.unref?.();
   return {

@@ -12,8 +12,7 @@ import { nodeBuiltin } from './node.js';
 import { VARIANTS } from './variants.js';
 
 /** @typedef {import('./variants.js').Variant} Variant */
-
-/** @typedef {'dense' | 'lean' | 'full'} SetName */
+/** @typedef {import('./variants.js').SetName} SetName */
 
 /** @type {Record<SetName, Record<Variant, () => URL>>} */
 const BESIDE = {

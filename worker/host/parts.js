@@ -1,19 +1,54 @@
-/* parts.js: what a worker loads only where it is used: a file of its own beside the wasm.
+/* parts.js: loads a part: a file of its own beside the wasm, which a session or a page asks for where it is used.
  *
  * Bundlers cannot split a worker's code. They emit a file that a URL names, as it is, and so it has to have all it needs
- * in it: the build makes dist/kept.js of kept.js. The OffstageError in there is a class of its own, which counts as ours. */
+ * in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a class of its own, which counts as ours. A part
+ * that is missing, or of another build than the file that asks for it, is refused: a site that was deployed anew while
+ * its page was open has such files. In the checkout parts are sources like all others, but for kept.js. */
 
 import { assetUrl } from './asset.js';
 import { OffstageError } from './errors.js';
 
-/** @param {string} [assets]  base URL of wasm-build/, where it is not beside this file @returns {Promise<typeof import('../storage/kept.js')>} */
-export async function loadKept(assets) {
-  /* The literal is what bundlers recognise. */
-  const url = assets === undefined ? new URL('../../wasm-build/dist/kept.js', import.meta.url) : assetUrl('wasm-build/dist/kept.js', assets);
+/** The build that made this file, which is one of the built files then; undefined in the checkout. */
+const BUILD = /** @type {any} */ (globalThis).OFFSTAGE_BUILD;
+
+/**
+ * @template T
+ * @typedef {object} Part
+ * @property {string} file        below wasm-build/dist/, of what `assets` names
+ * @property {string} what        it does, as the subject of a sentence
+ * @property {() => URL} beside   where it is otherwise, by a literal: bundlers see no other form
+ * @property {T} [exports]        of the file; for the type alone
+ */
+
+/** @type {Part<typeof import('../storage/kept.js')>} */
+const KEPT = {
+  file: 'kept.js', what: 'what keeps trainers',
+  beside: () => new URL('../../wasm-build/dist/kept.js', import.meta.url),
+};
+
+/**
+ * @template T
+ * @param {Part<T>} part
+ * @param {string} [assets]  base URL of wasm-build/dist/, where it is not beside this file
+ * @returns {Promise<T>}
+ */
+export async function loadPart({ file, what, beside }, assets) {
+  const url = assets === undefined ? beside() : assetUrl(`wasm-build/dist/${file}`, assets);
+  const exports = await load(url, what);
+  if (BUILD === undefined || exports.BUILD === BUILD) return exports;
+  throw new OffstageError('UNSUPPORTED', `${what} in ${url.href} is of another version of Offstage than what asks for it: ` +
+    'load the page again');
+}
+
+/** @param {URL} url @param {string} what */
+async function load(url, what) {
   try {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED', `what keeps trainers could not be loaded from ${url.href}: ${why}`, { cause });
+    throw new OffstageError('UNSUPPORTED', `${what} could not be loaded from ${url.href}: ${why}`, { cause });
   }
 }
+
+/** What keeps trainers on storage, and brings them back. @param {string} [assets] */
+export const loadKept = (assets) => loadPart(KEPT, assets);

@@ -1,34 +1,17 @@
 /* refusal.js: what C's ofs_error says, as an OffstageError with a sentence.
  *
- * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and the spec
- * that was refused turn them back into names. Only wording lives here. */
+ * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and the spec that was
+ * refused turn them back into names. Only wording lives here. It is a part (host/parts.js): refused.js loads it. */
 
 import { OffstageError, oneOf } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
+import { aboutLayer, codeOf } from './refused.js';
 import { enumName, fieldsOf } from './schema.js';
 
 /** @typedef {import('./spec.js').Refusal} Refusal */
 /** @typedef {import('./schema.js').Schema} Schema */
 /** @typedef {import('./schema.js').Field} Field */
 /** @typedef {import('./spec.js').EncodedSpec} EncodedSpec */
-
-/** The codes of statuses, by their names among the schema's constants. */
-const CODES = /** @type {Record<string, import('../host/errors.js').ErrorCode>} */ ({
-  INVALID_SPEC: 'INVALID_SPEC',
-  INVALID_DATA: 'INVALID_DATA',
-  INVALID_ARGUMENT: 'INVALID_OPTION',
-  OUT_OF_MEMORY: 'OUT_OF_MEMORY',
-});
-/** What a fault is of, likewise. */
-const FAULTS = {
-  FAULT_LOSS: 'the loss',
-  FAULT_GRADIENT: 'the gradient',
-  FAULT_STATISTIC: 'a statistic',
-  FAULT_ACTIVATION: 'the output',
-};
-
-/** @template T @param {Schema} schema @param {Record<string, T>} words  by names of constants @param {number} value */
-const wordOf = ({ constants }, words, value) => Object.entries(words).find(([name]) => constants[name] === value)?.[1];
 
 /**
  * @param {Schema} schema
@@ -37,9 +20,7 @@ const wordOf = ({ constants }, words, value) => Object.entries(words).find(([nam
  * @returns {OffstageError}
  */
 export function explain(schema, spec, refusal) {
-  const { status, layer, field: id, got, low, high } = refusal;
-  const code = wordOf(schema, CODES, status);
-  if (!code) return new OffstageError('WORKER_LOST', `the core was called out of sequence (status ${status})`);
+  const { layer, field: id, got, low, high } = refusal;
   const part = partOf(schema, spec, layer);
   const field = part && fieldsOf(schema, part.record).find((f) => f.id === id);
   const reason = schema.reasons.get(refusal.reason) ?? `reason ${refusal.reason}`;
@@ -50,7 +31,7 @@ export function explain(schema, spec, refusal) {
   const holds = value && value !== `[${got}]` ? ` in ${value}` : '';
   const between = low === high ? `${high}` : `${low} to ${high}`;
   const kind = field?.kind === 'integer' ? 'an integer' : 'a number';
-  return new OffstageError(code, `${where}${sentence()}`);
+  return new OffstageError(codeOf(schema, refusal), `${where}${sentence()}`);
 
   function sentence() {
     switch (reason) {
@@ -101,19 +82,6 @@ export function explain(schema, spec, refusal) {
 }
 
 /**
- * Why a step was not made.
- * @param {Schema} schema
- * @param {EncodedSpec | null} spec
- * @param {{ what: number, layer: number, step: number }} fault
- */
-export function explainFault(schema, spec, { what, layer, step }) {
-  const where = layer < 0 ? '' : ` of layer ${layer}${aboutLayer(spec, layer)}`;
-  const large = what === schema.constants.FAULT_GRADIENT ? ', or 1e15 and more' : '';
-  return new OffstageError('NON_FINITE', `step ${step}: ${wordOf(schema, FAULTS, what)}${where} is not finite${large}; ` +
-    'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
-}
-
-/**
  * What fields are of: of a wrapper and what it wraps, the latter.
  * @param {Schema} schema @param {EncodedSpec | null} spec @param {number} layer @returns {import('./graph.js').Part | undefined}
  */
@@ -131,14 +99,6 @@ function placeOf({ constants: { IN_OPTIMIZER, IN_OUTPUT } }, spec, layer) {
   if (layer === IN_OPTIMIZER) return `optimizer (${spec?.optimizer.record.type}): `;
   if (layer <= IN_OUTPUT) return `output '${spec?.outputs[IN_OUTPUT - layer]?.name}': `;
   return layer >= 0 ? `layer ${layer}${aboutLayer(spec, layer)}: ` : '';
-}
-
-/** Its type, and its name where that says more. @param {EncodedSpec | null} spec @param {number} layer */
-function aboutLayer(spec, layer) {
-  const part = spec?.layers[layer];
-  if (!part) return '';
-  const { record: { type }, name } = part;
-  return ` (${type}${name.startsWith(type) ? '' : ` '${name}'`})`;
 }
 
 /** @param {Schema} schema @param {number} id */

@@ -3,9 +3,9 @@
  * The lists are those of src/layers/registry_*.c, and a test holds them together. A spec that is wrong gets any set: who
  * reads it refuses it. A smaller set that is asked too much refuses too, and the full one decides. */
 
-import { OffstageError, elementsOf } from '../host/errors.js';
+import { elementsOf } from '../host/errors.js';
 
-/** @typedef {import('../host/module.js').SetName} SetName */
+/** @typedef {import('../host/variants.js').SetName} SetName */
 
 const DENSE = ['dense', 'flatten', 'reshape', 'dropout', 'spatialDropout2d', 'gaussianNoise', 'softmax', 'activation'];
 const LEAN = [
@@ -27,6 +27,3 @@ export function setOf(spec) {
 
 /** Convolutions in groups may take depthwise products, which the full set has. @param {any} layer */
 const isGrouped = ({ groups }) => groups !== undefined && groups !== 1;
-
-/** Whether a core refused a layer because it has no such type. @param {any} error @returns {boolean} */
-export const isLacking = (error) => error instanceof OffstageError && / cannot stand here$/.test(error.message);

@@ -8,7 +8,8 @@ import { OffstageError, checkFields, show } from '../host/errors.js';
 import { loadKept } from '../host/parts.js';
 import { Model } from './model.js';
 import { openModule } from '../host/module.js';
-import { isLacking, setOf } from '../spec/sets.js';
+import { isLacking, worded } from '../spec/refused.js';
+import { setOf } from '../spec/sets.js';
 import { restoreState } from './snapshot.js';
 
 /* In a worker 2 ms train as fast as 4 (measured), and half as long does a prediction wait. */
@@ -78,15 +79,19 @@ function bytesOf(given) {
 export async function makeModel(source, settled, ports) {
   const set = setOf(source.spec);
   try {
-    return await makeModelOf(set, source, settled, ports);
-  } catch (error) {
-    if (set === 'full' || !isLacking(error)) throw error;
-    return makeModelOf('full', source, settled, ports);
+    return await makeModelOf(set, source, settled, ports).catch((error) => {
+      if (set === 'full' || !isLacking(error)) throw error;
+      return makeModelOf('full', source, settled, ports);
+    });
+  } catch (refused) {
+    const error = await worded(refused, settled.assets);
+    if (!source.checkpoint || !(error instanceof OffstageError) || error.code !== 'INVALID_SPEC') throw error;
+    throw new OffstageError('BAD_CHECKPOINT', `the checkpoint's spec is refused: ${error.message}`, { cause: error });
   }
 }
 
 /**
- * @param {import('../host/module.js').SetName} set
+ * @param {import('../host/variants.js').SetName} set
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
@@ -98,22 +103,12 @@ async function makeModelOf(set, { spec, checkpoint }, settled, { pump, stages, f
     stages.enter('compiling');
     const { place, sliceWork, duty } = runtime;
     pump.configure({ sliceMs: SLICE_MS[place], sliceWork, duty });
-    const model = checkpoint ? modelOf(core, spec) : new Model(core, spec);
+    const model = new Model(core, spec);
     await finished(checkpoint ? restoreState(pump, model, checkpoint) : model.randomize(pump));
     check();
     return { model, runtime };
   } catch (error) {
     core.close();
     throw error;
-  }
-}
-
-/** The model of a checkpoint's spec. @param {Core} core @param {any} spec */
-function modelOf(core, spec) {
-  try {
-    return new Model(core, spec);
-  } catch (cause) {
-    if (!(cause instanceof OffstageError) || cause.code !== 'INVALID_SPEC') throw cause;
-    throw new OffstageError('BAD_CHECKPOINT', `the checkpoint's spec is refused: ${cause.message}`, { cause });
   }
 }

@@ -8,7 +8,7 @@
 
 import { OffstageError } from '../host/errors.js';
 import { createMemory, openSharedMemory } from '../host/memory.js';
-import { explain, explainFault } from '../spec/refusal.js';
+import { explain, explainFault } from '../spec/refused.js';
 import { enumName, readLayouts, readSchema } from '../spec/schema.js';
 import { Threads } from '../host/threads.js';
 
