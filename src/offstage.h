@@ -314,7 +314,9 @@ const ofs_real *ofs_plan_gradient(const ofs_plan *plan);
  *     ofs_team *team = ofs_team_init(block of ofs_team_bytes());
  *     ofs_model_set_team(model, team);
  *     in each helper: ofs_team_help(team);
- *     ofs_team_end(team), then wait for the helpers, before the block is reused */
+ *     ofs_team_end(team), then wait for the helpers, before the block is reused
+ *
+ * Helpers may be lent from one team to another: those that ofs_team_end() had leave may come back after ofs_team_begin(). */
 typedef struct ofs_team ofs_team;
 
 size_t ofs_team_bytes(void);
@@ -335,7 +337,10 @@ uint32_t ofs_team_helpers(const ofs_team *team); /* that have reported in */
 /* Of a helper that ended otherwise: every step of the model is OFS_THREAD_LOST from here on. A helper that ends
  * without a word is noticed, with the same result, when a part that it had taken is 10 seconds late. */
 void ofs_team_lose(ofs_team *team);
+/* Has all helpers leave, and lets none stay that comes; it returns at once. */
 void ofs_team_end(ofs_team *team);
+/* After ofs_team_end: helpers may stay again, also one that has not left yet. */
+void ofs_team_begin(ofs_team *team);
 
 #ifdef __cplusplus
 }

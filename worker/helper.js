@@ -1,34 +1,74 @@
-/* helper.js: the entry of a computing thread: a Web Worker, or a Node worker thread, that a session's thread made.
+/* helper.js: the entry of a computing thread: a Web Worker, or a Node worker thread, that a session's
+ * thread made.
  *
- * It gets the compiled module and the memory, makes an instance of its own over them with a stack of its own, and
- * computes until the team ends; it hears no second message, for its event loop does not turn meanwhile. A trap is
- * told to the team at once, so that nobody waits for its part, and then fails this worker like any uncaught error. */
+ * It is told of cores: of each it makes an instance over the core's memory, with a stack of its own.
+ * It computes in the team of the core that has the helpers, and sleeps where none has. Its event loop
+ * does not turn meanwhile: that a message is on its way is told by a word of the control memory
+ * (host/helpers.js), for which it leaves what it does. A trap is told to the team at once, so that
+ * nobody waits for its part, and then fails this worker like any uncaught error. */
 
 import { nodeBuiltin } from './host/node.js';
 
-/** @typedef {{ module: WebAssembly.Module, memory: WebAssembly.Memory, team: number, stack: number }} Task */
+/** Words of the control memory, as host/helpers.js has them. */
+const [ROUND, CORE, MAIL] = [0, 1, 2];
+
+/** @typedef {import('./host/helpers.js').Task} Task */
+/** @typedef {{ control?: WebAssembly.Memory, index?: number, core?: Task, closed?: number }} Message */
 
 const port = nodeBuiltin('node:worker_threads')?.parentPort;
 const scope = port ?? /** @type {any} */ (globalThis);
+/** What computes, by core. @type {Map<number, () => void>} */
+const cores = new Map();
+let words = new Int32Array(0);
+let own = MAIL;
+let heard = 0;
 
-/** @param {Task} task  stack: its upper end, from which it grows down */
-async function help({ module, memory, team, stack }) {
-  const { exports } = /** @type {{ exports: any }} */ (await WebAssembly.instantiate(module, { env: { memory } }));
-  exports.__stack_pointer.value = stack;
-  scope.postMessage('computing');
-  try {
-    exports.team_help(team);
-  } catch (error) {
-    exports.__stack_pointer.value = stack; // where the trap left it there may be no room
-    exports.team_lose(team);
-    throw error;
+/** @param {Message} message */
+async function hear({ control, index = 0, core, closed }) {
+  if (control) {
+    words = new Int32Array(control.buffer);
+    own = MAIL + index;
+    return;
   }
-  scope.close();
+  if (core) cores.set(core.id, await join(core));
+  else cores.delete(/** @type {number} */ (closed));
+  heard++;
+  serve();
 }
 
-/* Out of the promise, whose rejection no page would hear of: an error is what the session listens for. */
-const begin = (/** @type {Task} */ task) => void help(task).catch((error) => setTimeout(() => {
-  throw error;
-}, 0));
-if (port) port.once('message', begin);
-else scope.onmessage = (/** @type {MessageEvent<Task>} */ { data }) => begin(data);
+/** @param {Task} task @returns {Promise<() => void>} computes until the team lets its helpers go */
+async function join({ module, memory, team, stack }) {
+  const { exports } = /** @type {{ exports: any }} */ (await WebAssembly.instantiate(module, { env: { memory } }));
+  exports.__stack_pointer.value = stack;
+  if (cores.size === 0) scope.postMessage('computing');
+  return () => {
+    try {
+      exports.team_help(team);
+    } catch (error) {
+      exports.__stack_pointer.value = stack; // where the trap left it there may be no room
+      exports.team_lose(team);
+      throw error;
+    }
+  };
+}
+
+/** Computes until there is a message to hear. */
+function serve() {
+  for (;;) {
+    const round = Atomics.load(words, ROUND);
+    if (Atomics.load(words, own) !== heard) return;
+    cores.get(Atomics.load(words, CORE))?.();
+    Atomics.wait(words, ROUND, round);
+  }
+}
+
+let before = Promise.resolve();
+const begin = (/** @type {Message} */ message) => {
+  before = before.then(() => hear(message));
+  /* Out of the promise, whose rejection no page would hear of: an error is what the session listens for. */
+  before.catch((error) => setTimeout(() => {
+    throw error;
+  }, 0));
+};
+if (port) port.on('message', begin);
+else scope.onmessage = (/** @type {MessageEvent<Message>} */ { data }) => begin(data);

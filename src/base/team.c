@@ -202,6 +202,8 @@ void ofs_team_lose(ofs_team *t) {
   rouse(t, &t->done);
 }
 
+void ofs_team_begin(ofs_team *t) { STORE(&t->ended, 0); }
+
 void ofs_team_end(ofs_team *t) {
   STORE(&t->ended, 1);
   ADD(&t->round, 1);

@@ -207,5 +207,6 @@ int plan_shares(ofs_plan *p) { return ofs_plan_shares(p); }
 void team_help(ofs_team *t) { ofs_team_help(t); }
 uint32_t team_helpers(const ofs_team *t) { return ofs_team_helpers(t); }
 void team_lose(ofs_team *t) { ofs_team_lose(t); }
+void team_begin(ofs_team *t) { ofs_team_begin(t); }
 void team_end(ofs_team *t) { ofs_team_end(t); }
 #endif

@@ -8,6 +8,7 @@
  * closed (which Node and Chromium tell), or by DISPOSE { close: true }. All sessions of a thread share
  * one scheduler. Which services there are is said by who opens the first session. */
 
+import { Helpers } from './helpers.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 import { Scheduler } from './scheduler.js';
 import { Session } from './session.js';
@@ -19,8 +20,8 @@ const MOST_SESSIONS = 1024;
 /** Services by name; what is a function loads one. @typedef {Record<string, Service | (() => Promise<Service>)>} Services */
 /** @typedef {MessagePort & { on?: (type: string, heard: () => void) => void, unref?: () => void }} Port  Node's have on() */
 
-/** @type {WeakMap<import('./clock.js').Host, Scheduler>} */
-const schedulers = new WeakMap();
+/** What the sessions of a thread share, by its host. @type {WeakMap<import('./clock.js').Host, { scheduler: Scheduler, helpers: Helpers }>} */
+const threads = new WeakMap();
 
 /**
  * Opens the first session of an endpoint, which may open others.
@@ -31,9 +32,9 @@ const schedulers = new WeakMap();
  * @returns {Session<any>}
  */
 export function openRoot(endpoint, host, services, first) {
-  const known = schedulers.get(host);
-  const scheduler = known ?? new Scheduler(host);
-  if (!known) schedulers.set(host, scheduler);
+  const known = threads.get(host) ?? { scheduler: new Scheduler(host), helpers: new Helpers() };
+  threads.set(host, known);
+  const { scheduler, helpers } = known;
   /** @type {Set<Session<any>>} */
   const opened = new Set();
   const names = Object.keys(services);
@@ -61,7 +62,7 @@ export function openRoot(endpoint, host, services, first) {
       port.onmessage = null;
       port.close();
     };
-    const session = new Session(/** @type {any} */ (port), service, { pump, host, closed: end });
+    const session = new Session(/** @type {any} */ (port), service, { pump, host, helpers, closed: end });
     opened.add(session);
     port.onmessageerror = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
     if (port.on) port.on('close', end);
@@ -71,7 +72,7 @@ export function openRoot(endpoint, host, services, first) {
   };
 
   return new Session(endpoint, /** @type {Service} */ (services[first]), {
-    pump: scheduler.open(), host,
+    pump: scheduler.open(), host, helpers,
     rows: {
       OPEN_SESSION: {
         reply: 'SESSION_OPENED', always: true, apart: true,

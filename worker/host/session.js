@@ -51,6 +51,7 @@ import { Requests } from './requests.js';
  * @typedef {object} Ports
  * @property {import('./pump.js').Pump} pump
  * @property {import('./clock.js').Host} host
+ * @property {import('./helpers.js').Helpers} helpers  of the thread, for a core that shares its work
  * @property {(type: string, payload: any, transfer?: Transferable[]) => void} notify  says what nobody asked for
  * @property {(work: Work) => Promise<any>} finished  has the pump do it, apart from what the session holds
  * @property {(reason: OffstageError) => void} lose   drops all that the session holds
@@ -93,10 +94,10 @@ export class Session {
   /**
    * @param {import('./envelope.js').Endpoint} endpoint
    * @param {Service<S>} service
-   * @param {{ pump: import('./pump.js').Pump, host: import('./clock.js').Host, rows?: Record<string, AnyRow>, closed?: () => void }} setting
+   * @param {{ pump: import('./pump.js').Pump, host: import('./clock.js').Host, helpers: import('./helpers.js').Helpers, rows?: Record<string, AnyRow>, closed?: () => void }} setting
    *   rows: further requests, which are the host's; closed: called after DISPOSE { close: true }
    */
-  constructor(endpoint, service, { pump, host, rows, closed }) {
+  constructor(endpoint, service, { pump, host, helpers, rows, closed }) {
     this.#service = service;
     this.#closed = closed;
     this.#pump = pump;
@@ -109,7 +110,7 @@ export class Session {
     });
     pump.onCrash = (error) => this.#lose(trapError(error));
     this.#state = service.open({
-      pump, host,
+      pump, host, helpers,
       notify: (type, payload, transfer) => this.#requests.post(null, type, payload, transfer),
       finished: (work) => this.#finished(work),
       lose: (reason) => this.#lose(reason),

@@ -24,6 +24,7 @@ const SLICE_MS = { worker: 2, main: 8 };
  * @property {import('../storage/name-lock.js').Holding} holding
  * @property {(work: import('../host/pump.js').Work) => Promise<any>} finished  has the pump do it
  * @property {(reason: OffstageError) => void} lost  a helper has died
+ * @property {import('../host/helpers.js').Helpers} helpers  of the thread
  * @property {() => void} check  throws where the model is not wanted any more
  */
 
@@ -95,9 +96,9 @@ export async function makeModel(source, settled, ports) {
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
-async function makeModelOf(set, { spec, checkpoint }, settled, { pump, stages, finished, lost, check }) {
+async function makeModelOf(set, { spec, checkpoint }, settled, { pump, stages, helpers, finished, lost, check }) {
   const { made: core, runtime } = await openModule(settled, set,
-    (module, { threads, assets }) => Core.create(module, { threads, assets, lost }));
+    (module, { threads, assets }) => Core.create(module, { threads, assets, lost, helpers }));
   try {
     check();
     stages.enter('compiling');

@@ -10,7 +10,7 @@ import { OffstageError } from '../host/errors.js';
 import { createMemory, openSharedMemory } from '../host/memory.js';
 import { explain, explainFault } from '../spec/refused.js';
 import { enumName, readLayouts, readSchema } from '../spec/schema.js';
-import { Threads } from '../host/threads.js';
+import { Helpers } from '../host/helpers.js';
 
 /** @typedef {import('../spec/schema.js').Schema} Schema */
 /** @typedef {import('../spec/schema.js').Layouts} Layouts */
@@ -19,6 +19,7 @@ import { Threads } from '../host/threads.js';
  * @property {number} [threads]  that compute, this one included: more than one in a module with threads only
  * @property {string} [assets]   where helpers come from
  * @property {(error: OffstageError) => void} [lost]  a helper has ended: the core is of no use any more
+ * @property {Helpers} [helpers]  of the thread, lent to one core at a time; unless given: the core's own
  */
 /**
  * data, moments: addresses; of the optimizer's moments there are as many as it keeps.
@@ -49,7 +50,7 @@ export class Core {
   #outDoubles;
   /** @type {Float64Array} */ #outView = new Float64Array(0);
   #team = 0;
-  /** @type {Threads | null} */ #threads = null;
+  /** The claim on the thread's helpers. @type {ReturnType<Helpers['lease']> | null} */ #lease = null;
 
   /**
    * @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module
@@ -78,14 +79,14 @@ export class Core {
   }
 
   /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
-  static async create(module, { threads = 1, assets, lost } = {}) {
+  static async create(module, { threads = 1, assets, lost, helpers = new Helpers() } = {}) {
     try {
       if (WebAssembly.Module.imports(module).length === 0) {
         return new Core(await WebAssembly.instantiate(module, {}), module);
       }
       const memory = openSharedMemory();
       const core = new Core(await WebAssembly.instantiate(module, { env: { memory: memory.shared } }), module, memory);
-      if (threads > 1) core.#share({ module, memory: memory.shared, count: threads - 1, assets, lost });
+      if (threads > 1) core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
       return core;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
@@ -94,28 +95,30 @@ export class Core {
   }
 
   /**
+   * @param {Helpers} helpers
    * @param {{ module: WebAssembly.Module, memory: WebAssembly.Memory, count: number, assets?: string,
    *   lost?: (error: OffstageError) => void }} setting
    */
-  #share({ lost = () => {}, ...setting }) {
+  #share(helpers, { lost = () => {}, ...setting }) {
     const wasm = this.#wasm;
     const stackBytes = wasm.__stack_pointer.value; // this instance's own begins at 0 and is empty
     this.#team = wasm.team_init(this.memory.alloc(wasm.team_bytes(), 'the team'));
-    this.#threads = new Threads({
+    this.#lease = helpers.lease({
       ...setting, lost, team: this.#team,
       stack: () => this.memory.alloc(stackBytes, 'a stack') + stackBytes,
+      begin: () => wasm.team_begin(this.#team),
       end: () => wasm.team_end(this.#team),
     });
   }
 
-  /** Helpers that compute. */
+  /** Helpers that compute, where this core has them. */
   get helpers() {
-    return this.#threads ? this.#wasm.team_helpers(this.#team) : 0;
+    return this.#lease ? this.#wasm.team_helpers(this.#team) : 0;
   }
 
-  /** Ends the helpers; no step is run after it. */
+  /** Gives up the helpers; no step is run after it. */
   close() {
-    this.#threads?.end();
+    this.#lease?.end();
   }
 
   /** @param {number} at */
@@ -187,7 +190,7 @@ export class Core {
   modelInit(block, bytes, spec, size) {
     const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
     if (model === 0) throw this.#refusal();
-    if (this.#threads) this.#wasm.model_set_team(model, this.#team);
+    if (this.#lease) this.#wasm.model_set_team(model, this.#team);
     return model;
   }
 
@@ -281,7 +284,7 @@ export class Core {
    */
   planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0) {
     this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err));
-    if (this.#threads && this.#wasm.plan_shares(plan) === 1) this.#threads.begin();
+    if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#lease.begin();
   }
 
   /**
@@ -322,6 +325,7 @@ export class Core {
 
   /** @param {number} plan @param {number} work @returns {boolean} parts remain */
   stepRun(plan, work) {
+    this.#lease?.take();
     const status = this.#wasm.step_run(plan, work, this.#out);
     if (status < 0) this.#failStep(plan, status);
     this.units = this.#mail()[0];
