@@ -6,6 +6,7 @@
 #include "program/graph.h"
 
 #include "layers/registry.h"
+#include "program/weights.h"
 #include "step/loss.h"
 
 /* One more input of the model. */
@@ -86,46 +87,6 @@ static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_
     return ofs_refuse(err, OFS_INVALID_SPEC, l->spec_index, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
   out->targets = softmax || (sigmoid && out->axis == 1) ? (uint32_t)(size_of(l->dims, l->rank) / out->axis) : 0;
   return ofs_loss_read(out, r, err);
-}
-
-static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size, ofs_error *err) {
-  int32_t layer = (int32_t)l->spec_index, field = (int32_t)w->field;
-  if (size > (double)OFS_MAX_TENSOR)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
-  int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
-  if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
-  if (w->norm_most > 0 && w->norm_last >= w->rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
-  return OFS_OK;
-}
-
-/* Lays the layer's tensors out behind those of the layers before it; those that are none of the model's among the copies. */
-static ofs_status place_weights(const graph *g, ofs_layer *l, ofs_error *err) {
-  ofs_model *m = g->m;
-  l->not_stored = l->tied || (l->weight_count && l->weights[0].given);
-  uint64_t *end = l->not_stored ? &m->tied : &m->parameters;
-  l->weights_at = l->kernel_at = *end;
-  for (uint32_t i = 0; i < l->weight_count; i++) {
-    ofs_weight *w = &l->weights[i];
-    double size = 1;
-    for (uint32_t k = 0; k < w->rank; k++) size *= w->dims[k];
-    ofs_status s = check_weight(l, w, size, err);
-    if (s < 0) return s;
-    w->size = (uint64_t)size;
-    w->at = *end;
-    *end += w->size;
-    for (uint64_t k = 0; w->given && m->params && k < w->size; k++)
-      m->params[g->parameters + w->at + k] = (real)w->given[k % w->given_count];
-    if (i == 0) l->kernel_size = w->size;
-    if (w->role == OFS_BIAS) l->bias_at = w->at, l->bias_size = w->size;
-    if (l->not_stored || !l->trains || w->momentum >= 0) continue;
-    w->moment_at = m->trained;
-    m->trained += w->size;
-  }
-  l->weights_size = *end - l->weights_at;
-  if (!l->not_stored) m->tensor_count += l->weight_count;
-  return OFS_OK;
 }
 
 /* ---- nodes ---- */
@@ -287,7 +248,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   ofs_status s = kind->shape(&l, r, err);
   if (s == OFS_OK) s = feed(g, &l, err);
   if (s == OFS_OK) s = tie(g, &l, err);
-  if (s == OFS_OK) s = place_weights(g, &l, err);
+  if (s == OFS_OK) s = ofs_place_weights(m, g->parameters, &l, err);
   if (s == OFS_OK) s = outward(g, &l, w->axes, err);
   if (s < 0) return s;
   m->more_ops += kind->more_ops * l.in_count;
@@ -383,17 +344,13 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
   return OFS_OK;
 }
 
-/* What is known only when all is read: what is not stored lies behind all parameters; which node is an output. */
+/* What is known only when all is read: which node is an output, and where weights that are not stored lie. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
     l->output = g->known[i].output;
     l->logits = l->output && g->m->outputs[l->output - 1].fused;
-    if (!l->not_stored) continue;
-    l->weights_at += g->m->parameters;
-    l->kernel_at += g->m->parameters;
-    l->bias_at += g->m->parameters;
-    for (uint32_t k = 0; k < l->weight_count; k++) l->weights[k].at += g->m->parameters;
+    if (l->not_stored) ofs_move_weights(l, g->m->parameters);
   }
 }
 
