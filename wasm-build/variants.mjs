@@ -91,7 +91,7 @@ const LINK = [
   '-O2', // the linker's own: tail-merged strings
   '--stack-first', // an overflow of the stack runs off the bottom of memory and traps, instead of over data
   '-z',
-  'stack-size=262144', // Winograd's products keep 133 KB of tiles on it and pack up to 44 KB of panels, nothing else is large
+  'stack-size=196608', // most is Winograd's: 133 KB of tiles and 42 KB of panels (clang -fstack-usage), below 2 KB of callers
   '--max-memory=4294967296', // all that wasm32 can address: data sets and activations live in this memory
   // no --allow-undefined: an import of any other kind is an error here, not in the page
 ];

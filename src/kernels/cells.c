@@ -140,7 +140,7 @@ static void gru_backward_f32(const ofs_cell *cell) {
   }
 }
 
-void ofs_gates_fill(ofs_kernels *k) {
+void ofs_cells_fill(ofs_kernels *k) {
   k->lstm_forward = lstm_forward_f32;
   k->lstm_backward = lstm_backward_f32;
   k->gru_forward = gru_forward_f32;

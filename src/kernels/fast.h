@@ -7,10 +7,10 @@
 
 void ofs_gemm_fill(ofs_kernels *k);
 void ofs_winograd_fill(ofs_kernels *k);
-void ofs_pooling_fill(ofs_kernels *k);
+void ofs_pool_fill(ofs_kernels *k);
 void ofs_depthwise_fill(ofs_kernels *k);
-void ofs_optimize_fill(ofs_kernels *k);
-void ofs_gates_fill(ofs_kernels *k);
+void ofs_optimizers_fill(ofs_kernels *k);
+void ofs_cells_fill(ofs_kernels *k);
 void ofs_norm_fill(ofs_kernels *k);
 void ofs_scores_fill(ofs_kernels *k);
 void ofs_elementwise_fill(ofs_kernels *k);

@@ -251,8 +251,6 @@ typedef struct ofs_kernels {
                           uint32_t seen, const ofs_real *mask, ofs_real scale);
 } ofs_kernels;
 
-void ofs_norm_fill_ref(ofs_kernels *k);
-void ofs_depthwise_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill(ofs_kernels *k);
 

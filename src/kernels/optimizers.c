@@ -128,7 +128,7 @@ static int bounded_f32(const float *x, size_t n, float limit) {
   return (all[0] & all[1] & all[2] & all[3]) != 0;
 }
 
-void ofs_optimize_fill(ofs_kernels *k) {
+void ofs_optimizers_fill(ofs_kernels *k) {
   k->update = update_f32;
   k->bounded = bounded_f32;
 }

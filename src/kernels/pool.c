@@ -198,7 +198,7 @@ static void avg_pool_backward_f32(const ofs_pool *p, float *dx, const float *dy,
     }
 }
 
-void ofs_pooling_fill(ofs_kernels *k) {
+void ofs_pool_fill(ofs_kernels *k) {
   k->max_pool_forward = max_pool_forward_f32;
   k->max_pool_backward = max_pool_backward_f32;
   k->avg_pool_forward = avg_pool_forward_f32;

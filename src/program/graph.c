@@ -6,6 +6,7 @@
 #include "program/graph.h"
 
 #include "layers/registry.h"
+#include "program/weights.h"
 #include "step/loss.h"
 
 /* One more input of the model. */
@@ -47,13 +48,15 @@ static ofs_status read_inputs(ofs_model *m, ofs_reader *in, ofs_error *err) {
   return s;
 }
 
-/* What the nodes after a node have to know of it. hash: of the shapes of its weights, transposed: of their transposes. */
+/* What the nodes after a node have to know of it; there is one for each of OFS_MAX_NODES, so it is kept small. */
 typedef struct known {
-  ofs_shape shape;
-  uint32_t hash, transposed;
+  uint32_t dims[OFS_MAX_RANK];
+  uint32_t hash; /* of its weights (weights_of) */
   uint16_t spec_index;
-  uint8_t type, act, trains, needs_gradient, tied, read, output, weights;
+  uint8_t rank, type, act, weights;
+  uint8_t output; /* 1 + which output of the model it is; 0: none */
   uint8_t source; /* 1 + the model's input whose numbers it hands on as they are; 0: none */
+  uint8_t trains, needs_gradient, tied, read;
 } known;
 
 /* Where reading stands. last: the last node of each layer. */
@@ -65,59 +68,25 @@ typedef struct graph {
   uint64_t parameters; /* as they were counted, where they are filled in */
 } graph;
 
+static uint64_t size_of(const uint32_t *dims, uint32_t rank) {
+  uint64_t size = 1;
+  for (uint32_t i = 0; i < rank; i++) size *= dims[i];
+  return size;
+}
+
 /* Node `node` is an output; the record has its loss. */
 static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
   known *l = &g->known[node];
   ofs_output *out = &g->m->outputs[g->m->output_count++];
   if (l->output) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
   l->output = (uint8_t)g->m->output_count;
-  *out = (ofs_output){.node = node, .act = l->act, .axis = l->shape.dims[l->shape.rank - 1]};
+  *out = (ofs_output){.node = node, .act = l->act, .axis = l->dims[l->rank - 1]};
   int softmax = l->act == OFS_ACT_SOFTMAX, sigmoid = l->act == OFS_ACT_SIGMOID;
   out->classes = softmax ? out->axis : sigmoid ? (out->axis == 1 ? 2 : out->axis) : 0;
   if (softmax && out->axis == 1)
     return ofs_refuse(err, OFS_INVALID_SPEC, l->spec_index, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
-  out->targets = softmax || (sigmoid && out->axis == 1) ? (uint32_t)(l->shape.size / out->axis) : 0;
+  out->targets = softmax || (sigmoid && out->axis == 1) ? (uint32_t)(size_of(l->dims, l->rank) / out->axis) : 0;
   return ofs_loss_read(out, r, err);
-}
-
-static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size, ofs_error *err) {
-  int32_t layer = (int32_t)l->spec_index, field = (int32_t)w->field;
-  if (size > (double)OFS_MAX_TENSOR)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
-  int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
-  if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
-  if (w->norm_most > 0 && w->norm_last >= w->rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
-  return OFS_OK;
-}
-
-/* Lays the layer's tensors out behind those of the layers before it; those that are none of the model's among the copies. */
-static ofs_status place_weights(const graph *g, ofs_layer *l, ofs_error *err) {
-  ofs_model *m = g->m;
-  l->not_stored = l->tied || (l->weight_count && l->weights[0].given);
-  uint64_t *end = l->not_stored ? &m->tied : &m->parameters;
-  l->weights_at = l->kernel_at = *end;
-  for (uint32_t i = 0; i < l->weight_count; i++) {
-    ofs_weight *w = &l->weights[i];
-    double size = 1;
-    for (uint32_t k = 0; k < w->rank; k++) size *= w->dims[k];
-    ofs_status s = check_weight(l, w, size, err);
-    if (s < 0) return s;
-    w->size = (uint64_t)size;
-    w->at = *end;
-    *end += w->size;
-    for (uint64_t k = 0; w->given && m->params && k < w->size; k++)
-      m->params[g->parameters + w->at + k] = (real)w->given[k % w->given_count];
-    if (i == 0) l->kernel_size = w->size;
-    if (w->role == OFS_BIAS) l->bias_at = w->at, l->bias_size = w->size;
-    if (l->not_stored || !l->trains || w->momentum >= 0) continue;
-    w->moment_at = m->trained;
-    m->trained += w->size;
-  }
-  l->weights_size = *end - l->weights_at;
-  if (!l->not_stored) m->tensor_count += l->weight_count;
-  return OFS_OK;
 }
 
 /* ---- nodes ---- */
@@ -131,8 +100,13 @@ typedef struct wrapping {
   uint32_t tied; /* 1 + a layer */
 } wrapping;
 
-static const ofs_shape *shape_of(const graph *g, int32_t from) {
-  return from < 0 ? &g->m->inputs[-1 - from].shape : &g->known[from].shape;
+/* The shape of what `from` puts out. */
+static ofs_shape shape_of(const graph *g, int32_t from) {
+  if (from < 0) return g->m->inputs[-1 - from].shape;
+  const known *k = &g->known[from];
+  ofs_shape s = {.rank = k->rank, .size = size_of(k->dims, k->rank)};
+  for (uint32_t i = 0; i < s.rank; i++) s.dims[i] = k->dims[i];
+  return s;
 }
 
 /* Where the layer's inputs come from: as given, or from the layer before it. */
@@ -172,7 +146,7 @@ static ofs_status distribute(ofs_layer *l, uint32_t i, uint32_t axes, ofs_error 
 
 /* out, with the axes in front that were taken away. */
 static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error *err) {
-  const ofs_shape *in = shape_of(g, l->from[0]);
+  const ofs_shape in = shape_of(g, l->from[0]);
   double size = 1;
   for (uint32_t i = 0; i < l->out.rank; i++) size *= l->out.dims[i];
   l->out.size = size > OFS_MAX_SAMPLE ? 0 : (uint64_t)size;
@@ -182,16 +156,18 @@ static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error
   if (l->out.rank + axes > OFS_MAX_RANK)
     return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK, l->out.rank + axes, 1, OFS_MAX_RANK);
   l->shape = (ofs_shape){.rank = l->out.rank + axes, .size = (uint64_t)size};
-  for (uint32_t i = 0; i < l->shape.rank; i++) l->shape.dims[i] = i < axes ? in->dims[i] : l->out.dims[i - axes];
+  for (uint32_t i = 0; i < l->shape.rank; i++) l->shape.dims[i] = i < axes ? in.dims[i] : l->out.dims[i - axes];
   return OFS_OK;
 }
 
-/* Of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics move. */
-static uint32_t hash_of(const ofs_layer *l, int transposed) {
+/* A hash of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics move. An embedding's
+ * table counts as its transpose, which is a dense layer's kernel. */
+static uint32_t weights_of(const ofs_layer *l) {
   uint32_t hash = 2166136261u;
   for (uint32_t i = 0; i < l->weight_count; i++) {
     const ofs_weight *w = &l->weights[i];
-    for (uint32_t k = 0; k < w->rank; k++) hash = (hash ^ w->dims[transposed ? w->rank - 1 - k : k]) * 16777619u;
+    for (uint32_t k = 0; k < w->rank; k++)
+      hash = (hash ^ w->dims[l->type == OFS_EMBEDDING ? w->rank - 1 - k : k]) * 16777619u;
     if (w->momentum >= 0) hash = (hash ^ (uint32_t)(w->momentum * 4294967295.0)) * 16777619u;
   }
   return hash;
@@ -204,7 +180,7 @@ static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
   l->trains = owner->trains;
   l->transposed = l->type == OFS_DENSE && owner->type == OFS_EMBEDDING;
   int same = (l->transposed || l->type == owner->type) && l->weight_count == owner->weights && !owner->tied &&
-             hash_of(l, 0) == (l->transposed ? owner->transposed : owner->hash);
+             weights_of(l) == owner->hash;
   if (same) return OFS_OK;
   return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_TIED_TO, OFS_WHY_CONFLICT, owner->spec_index, 0, 0);
 }
@@ -241,10 +217,12 @@ static void enter(graph *g, ofs_layer *l) {
     k->read = 1;
     if (g->layers) g->layers[l->from[i]].readers++;
   }
-  g->known[l->index] = (known){.shape = l->shape, .hash = hash_of(l, 0), .transposed = hash_of(l, 1), .spec_index = (uint16_t)l->spec_index,
-                               .type = (uint8_t)l->type, .act = (uint8_t)l->act, .trains = (uint8_t)l->trains,
-                               .needs_gradient = (uint8_t)l->needs_gradient, .tied = l->tied > 0, .weights = (uint8_t)l->weight_count,
-                               .source = (uint8_t)hands_on(g, l)};
+  known *own = &g->known[l->index];
+  *own = (known){.hash = weights_of(l), .spec_index = (uint16_t)l->spec_index, .rank = (uint8_t)l->shape.rank,
+                 .type = (uint8_t)l->type, .act = (uint8_t)l->act, .weights = (uint8_t)l->weight_count,
+                 .source = (uint8_t)hands_on(g, l), .trains = (uint8_t)l->trains,
+                 .needs_gradient = (uint8_t)l->needs_gradient, .tied = l->tied > 0};
+  for (uint32_t i = 0; i < l->shape.rank; i++) own->dims[i] = l->shape.dims[i];
   if (g->layers) g->layers[l->index] = *l;
   g->m->layer_count++;
 }
@@ -262,7 +240,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_COUNT, l.in_count, 1, most);
   for (uint32_t i = 0; i < l.in_count; i++) {
     l.from[i] = w->from[i];
-    l.ins[i] = *shape_of(g, l.from[i]);
+    l.ins[i] = shape_of(g, l.from[i]);
     ofs_status s = w->axes ? distribute(&l, i, w->axes, err) : OFS_OK;
     if (s < 0) return s;
   }
@@ -270,7 +248,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   ofs_status s = kind->shape(&l, r, err);
   if (s == OFS_OK) s = feed(g, &l, err);
   if (s == OFS_OK) s = tie(g, &l, err);
-  if (s == OFS_OK) s = place_weights(g, &l, err);
+  if (s == OFS_OK) s = ofs_place_weights(m, g->parameters, &l, err);
   if (s == OFS_OK) s = outward(g, &l, w->axes, err);
   if (s < 0) return s;
   m->more_ops += kind->more_ops * l.in_count;
@@ -366,22 +344,18 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
   return OFS_OK;
 }
 
-/* What is known only when all is read: what is not stored lies behind all parameters; which node is an output. */
+/* What is known only when all is read: which node is an output, and where weights that are not stored lie. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
     l->output = g->known[i].output;
     l->logits = l->output && g->m->outputs[l->output - 1].fused;
-    if (!l->not_stored) continue;
-    l->weights_at += g->m->parameters;
-    l->kernel_at += g->m->parameters;
-    l->bias_at += g->m->parameters;
-    for (uint32_t k = 0; k < l->weight_count; k++) l->weights[k].at += g->m->parameters;
+    if (l->not_stored) ofs_move_weights(l, g->m->parameters);
   }
 }
 
 ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err) {
-  double model_values[OFS_RECORD_VALUES], values[OFS_RECORD_VALUES];
+  double values[OFS_RECORD_VALUES], loss;
   graph g;
   ofs_reader in;
   ofs_record model, r;
@@ -390,12 +364,13 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   g.parameters = m->parameters;
   m->layer_count = m->tensor_count = m->spec_layers = m->input_count = m->output_count = m->more_ops = m->more_buffers = 0;
   m->parameters = m->tied = m->trained = m->row = 0;
-  ofs_status s = ofs_read_begin(&in, spec, n, model_values, err);
+  ofs_status s = ofs_read_begin(&in, spec, n, values, err);
   if (s == OFS_OK && (in.records < 3 || in.records > 3 * OFS_MAX_LAYERS))
     return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, (double)in.records - 2, 1, OFS_MAX_LAYERS);
   if (s == OFS_OK) s = ofs_read_record(&in, &model, OFS_IN_MODEL, 'm', err);
   if (s == OFS_OK) s = read_model(m, &model, err);
-  in.values = values;
+  /* of the model's record nothing else is asked for later */
+  if (s == OFS_OK && model.count[OFS_MODEL_LOSS]) loss = model.v[OFS_MODEL_LOSS][0], model.v[OFS_MODEL_LOSS] = &loss;
   if (s == OFS_OK) s = read_inputs(m, &in, err);
   if (s == OFS_OK) s = ofs_read_record(&in, &r, OFS_IN_OPTIMIZER, 'o', err);
   if (s == OFS_OK) s = ofs_optimizer_read(&m->optimizer, &r, err);

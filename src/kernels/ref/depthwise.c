@@ -1,5 +1,5 @@
-/* reference_depthwise.c: the reference of the depthwise kernels (kernels.h): the sums as they are written there. */
-#include "kernels/kernels.h"
+/* depthwise.c: depthwise convolutions: the sums as kernels.h writes them. */
+#include "kernels/ref/ref.h"
 
 /* Input of tap u of output i, -1 outside. */
 static int64_t input_of(uint32_t i, uint32_t s, uint32_t u, uint32_t d, int32_t before, uint32_t limit) {
