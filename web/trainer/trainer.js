@@ -71,7 +71,7 @@ import { processId } from '../host/support.js';
  * @property {number} stepBytes buffers of one step: of the latest run's, or, where there was none, of predicting one sample
  * @property {number} liveBytes that such a step has in use at one time at least, whatever the layout
  * @property {number[] | Record<string, number[]>} inputShape
- * @property {import('../../worker/data/samples.js').InputFacts[]} inputs { name, shape, ... } of each
+ * @property {import('../../worker/data/columns.js').InputFacts[]} inputs { name, shape, ... } of each
  * @property {import('../../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss, lossWeight, labels, ... } of each
  * @property {number[]} outputShape of the first output, like classes and targets
  * @property {number} classes 0: not a classifier

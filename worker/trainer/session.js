@@ -6,7 +6,6 @@
  * file runs in a Web Worker, in a Node worker thread and beside the app on its own thread. */
 
 import { makeModel, openSource } from './building.js';
-import { readX } from '../data/samples.js';
 import { ALWAYS, Desk } from '../host/requests.js';
 import { OffstageError, checkFields, errorToWire, show, trapError } from '../host/errors.js';
 import { Holding } from '../storage/name-lock.js';
@@ -375,7 +374,7 @@ class Session {
     const model = this.#need();
     const { x } = checkFields(request.payload, ['x'], 'PREDICT', 'INVALID_OPTION');
     if (!isUpload(x)) {
-      const column = readX(x, model.facts);
+      const column = model.store.readX(x);
       if (column.samples === 1) return this.#job(request, LANES.SHORT, model.predictOne(this.#pump, column));
     }
     this.#job(request, LANES.LONG, model.predictMany(this.#pump, model.store.takeX(x)));
