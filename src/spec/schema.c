@@ -1,7 +1,11 @@
 /* schema.c: the rows of schema.h and fields.def as an array of numbers, and as a text of the names that belong to
  * them. There is no third place that knows a range or a default. What is in the array is not in the text: every page
  * that trains loads both. */
-#include "program/internal.h"
+#include "spec/schema.h"
+
+#include <stddef.h>
+
+#include "offstage.h"
 
 const struct ofs_fields ofs_fields = {
   {

@@ -219,6 +219,8 @@
 /* The most values of one field, and of one record. */
 #define OFS_MAX_VALUES 1024
 #define OFS_RECORD_VALUES 2050
+/* The ids of fields lie below this. */
+#define OFS_MAX_FIELDS 40
 /* Numbers that an initializer may be told: the fields of its record of options, in their order. */
 #define OFS_INIT_VALUES 3
 

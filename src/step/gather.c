@@ -1,6 +1,8 @@
 /* gather.c: from the caller's data set to a batch: which samples, and their x on the way into the program.
  * Checks of values that came from outside stand here too. */
-#include "program/internal.h"
+#include "step/gather.h"
+
+#include "base/random.h"
 
 static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
   uint64_t at = p->at.first + row;
@@ -8,13 +10,13 @@ static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
 }
 
 /* op->n[0]: which input. The first says which samples the batch has. */
-static void gather_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void gather_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
-  const ofs_source *in = &m->inputs[op->n[0]];
-  uint64_t from, to, n = in->shape.size;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
+  const ofs_input *in = &m->inputs[op->n[0]];
+  uint64_t n = in->shape.size;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
     uint64_t sample = sample_at(p, row), at = sample * m->row + in->at;
     real *x = op->at[0] + row * n;
     if (!op->n[0]) p->indices[row] = sample;
@@ -26,9 +28,9 @@ static void gather_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-void ofs_build_gather(ofs_builder *b) {
-  for (uint32_t k = 0; k < b->model->input_count; k++) {
-    uint64_t n = b->model->inputs[k].shape.size;
+void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
+  for (uint32_t k = 0; k < m->input_count; k++) {
+    uint64_t n = m->inputs[k].shape.size;
     b->inputs[k] = ofs_build_buffer(b, n, 0);
     ofs_op *op = ofs_build_op(b, NULL, gather_part, b->inputs[k], b->indices, 0, 0);
     op->n[0] = k;
@@ -45,20 +47,20 @@ typedef struct reach {
 /* Element `at` of a row of x: an embedding reads indices. */
 static reach reach_of_x(const ofs_model *m, uint32_t indices, uint64_t at) {
   (void)indices;
-  const ofs_source *in = m->inputs;
+  const ofs_input *in = m->inputs;
   while (at >= in->at + in->shape.size) in++;
   return (reach){in->at + in->shape.size - at, in->below};
 }
 
 static uint64_t width_of(const ofs_model *m, uint32_t k, uint32_t indices) {
-  return indices >> k & 1 ? m->heads[k].targets : m->layers[m->heads[k].node].shape.size;
+  return indices >> k & 1 ? m->outputs[k].targets : m->layers[m->outputs[k].node].shape.size;
 }
 
 /* Element `at` of a row of y: output k has class indices where bit k of `indices` is set. */
 static reach reach_of_y(const ofs_model *m, uint32_t indices, uint64_t at) {
   uint32_t k = 0;
   for (; at >= width_of(m, k, indices); k++) at -= width_of(m, k, indices);
-  return (reach){width_of(m, k, indices) - at, indices >> k & 1 ? m->heads[k].classes : 0};
+  return (reach){width_of(m, k, indices) - at, indices >> k & 1 ? m->outputs[k].classes : 0};
 }
 
 static int is_good(double v, uint64_t below) {
@@ -96,14 +98,14 @@ ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_
                        uint64_t *where) {
   uint64_t row = 0;
   if (type == OFS_I32) indices = UINT32_MAX;
-  for (uint32_t k = 0; k < m->head_count; k++) row += width_of(m, k, indices);
+  for (uint32_t k = 0; k < m->output_count; k++) row += width_of(m, k, indices);
   if (row || !n) return check(m, y, type, row, reach_of_y, indices, first, n, where);
   *where = 0; /* no output has class indices */
   return OFS_INVALID_DATA;
 }
 
 /* The class that a sample's target names: an index, the side of 0.5 of one number, else the largest of a row. */
-static uint32_t class_of(const ofs_head *h, uint64_t width, const void *y, uint32_t type, uint64_t sample) {
+static uint32_t class_of(const ofs_output *h, uint64_t width, const void *y, uint32_t type, uint64_t sample) {
   if (type == OFS_I32) return (uint32_t)((const int32_t *)y)[sample * h->targets];
   const float *row = (const float *)y + sample * width;
   uint32_t largest = 0;
@@ -115,7 +117,7 @@ static uint32_t class_of(const ofs_head *h, uint64_t width, const void *y, uint3
 
 ofs_status ofs_weigh(const ofs_model *m, float *weights, uint64_t n, const void *y, uint32_t y_type,
                      const float *class_weights, uint64_t weighed, uint64_t *where) {
-  const ofs_head *h = &m->heads[0];
+  const ofs_output *h = &m->outputs[0];
   uint64_t width = m->layers[h->node].shape.size;
   for (uint64_t i = 0; i < n; i++) {
     int classed = class_weights && i < weighed;

@@ -4,7 +4,8 @@
  * of doubles that the caller names, one double a number, in the order of the rows below. layouts() tells the same
  * rows as text, so that JavaScript reads members by name; step_run and step_totals, which every step calls, are read
  * by position. */
-#include "program/internal.h"
+#include "offstage.h"
+#include "spec/schema.h"
 
 /* The members of each record: a number, a list of n numbers, an address, a list of n addresses. */
 #define ERROR NUMBER(status) NUMBER(layer) NUMBER(field) NUMBER(reason) NUMBER(got) NUMBER(low) NUMBER(high)

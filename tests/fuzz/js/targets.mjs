@@ -14,7 +14,8 @@ import { OffstageError, errorFromWire } from '../../../worker/host/errors.js';
 import { describeLayer } from '../../../worker/spec/graph.js';
 import { Model } from '../../../worker/trainer/model.js';
 import { readRuntime } from '../../../worker/host/module.js';
-import { openEnvelope } from '../../../worker/protocol.js';
+import { openEnvelope } from '../../../worker/host/envelope.js';
+import { REPLIES } from '../../../worker/protocol.js';
 import { readBatchSize, readSettings } from '../../../worker/trainer/run/settings.js';
 import { checkLabels, encodeSpec, readBuilt } from '../../../worker/spec/spec.js';
 import { restoreState, saveState } from '../../../worker/trainer/snapshot.js';
@@ -150,7 +151,7 @@ function runData(value) {
 /** @param {any} message */
 function runMessage(message) {
   const bare = isBare(message);
-  const request = bare ? fromBare(message) : openEnvelope(message);
+  const request = bare ? fromBare(message) : openEnvelope(message, Object.keys(REPLIES));
   const payload = bare ? request.payload : unfold(request.type, request.payload);
   errorFromWire(payload);
   if (request.type === 'INIT_TRAINING') {
