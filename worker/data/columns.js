@@ -1,9 +1,10 @@
-/* columns.js: x, y and weights of samples as columns of numbers, and those that come as one: typed arrays.
+/* columns.js: x, y and weights of samples as columns of numbers, and those that come as one: typed
+ * arrays.
  *
- * A column tells type, length and samples at once and reads its elements piece by piece, into any place: what is huge is
- * never converted in one go, nor copied twice. Several inputs, or outputs, are one column too: a row of it has one behind
- * the other. Other forms than typed arrays of the right type and length, and refusals, are forms.js's, which a session
- * that serves a page never needs. */
+ * A column tells type, length and samples at once and reads its elements piece by piece, into any
+ * place: what is huge is never converted in one go, nor copied twice. Several inputs, or outputs, are
+ * one column too: a row of it has one behind the other. Other forms than typed arrays of the right
+ * type and length, and refusals, are forms.js's, which a session that serves a page never needs. */
 
 import { OffstageError } from '../host/errors.js';
 
@@ -52,13 +53,19 @@ export const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Ar
 /** Elements of a row: of all inputs or outputs. @param {{ size: number }[]} list */
 export const rowOf = (list) => list.reduce((sum, { size }) => sum + size, 0);
 
-/** Numbers of an output in a row of y. @param {OutputFacts} output @param {boolean | number} indices */
+/**
+ * Numbers of an output in a row of y.
+ * @param {OutputFacts} output @param {boolean | number} indices
+ */
 const widthOf = ({ targets, size }, indices) => (indices ? targets : size);
 
 /** Likewise of all outputs. @param {OutputFacts[]} outputs @param {number} indices */
 export const widthsOf = (outputs, indices) => outputs.map((output, k) => widthOf(output, (indices >> k) & 1));
 
-/** Columns of all inputs, which have as many samples, as one. @param {Column[]} columns @param {DataFacts} facts @returns {Column} */
+/**
+ * Columns of all inputs, which have as many samples, as one.
+ * @param {Column[]} columns @param {DataFacts} facts @returns {Column}
+ */
 export function joinX(columns, { inputs, inputScale, inputOffset }) {
   if (columns.length === 1) return columns[0];
   const many = columns.find(({ single }) => !single);
@@ -66,10 +73,11 @@ export function joinX(columns, { inputs, inputScale, inputOffset }) {
   const scale = Math.fround(inputScale);
   const offset = Math.fround(inputOffset);
   const scaled = (/** @type {number} */ value) => Math.fround(value * scale) + offset;
-  return interleave(dtype, (many ?? columns[0]).samples, !many, inputs.map(({ name, shape, size, below }, k) => ({
-    name, shape, size, column: columns[k],
-    convert: dtype === 'float32' && columns[k].dtype === 'uint8' && !below ? scaled : null, // as the core does with bytes
-  })));
+  const parts = inputs.map(({ name, shape, size, below }, k) => {
+    const scales = dtype === 'float32' && columns[k].dtype === 'uint8' && !below; // as the core does with bytes
+    return { name, shape, size, column: columns[k], convert: scales ? scaled : null };
+  });
+  return interleave(dtype, (many ?? columns[0]).samples, !many, parts);
 }
 
 /** Columns of all outputs as one. @param {Column[]} columns @param {OutputFacts[]} outputs @returns {Column} */
@@ -77,7 +85,8 @@ export function joinY(columns, outputs) {
   if (columns.length === 1) return columns[0];
   const indices = columns.reduce((bits, { dtype }, k) => (dtype === 'int32' ? bits | 1 << k : bits), 0);
   const parts = outputs.map((output, k) => ({
-    name: output.name, shape: output.shape, column: columns[k], convert: null, size: widthOf(output, columns[k].dtype === 'int32'),
+    name: output.name, shape: output.shape, column: columns[k], convert: null,
+    size: widthOf(output, columns[k].dtype === 'int32'),
   }));
   return { ...interleave('float32', columns[0].samples, false, parts), indices };
 }
@@ -107,7 +116,8 @@ function interleave(dtype, samples, single, parts) {
 }
 
 /** The types of arrays that a column may be as it is. */
-const DTYPES = /** @type {Record<string, DType>} */ ({ Float32Array: 'float32', Uint8Array: 'uint8', Int32Array: 'int32' });
+const DTYPES = /** @type {Record<string, DType>} */ (
+  { Float32Array: 'float32', Uint8Array: 'uint8', Int32Array: 'int32' });
 
 /**
  * x as typed arrays.
@@ -132,8 +142,9 @@ export function typedY(y, { outputs }, samples) {
   const given = partsOf(y, 'outputs', outputs);
   const columns = outputs.map((output, k) => {
     const column = typedColumn(given?.[k]);
-    if (!column || column.dtype === 'uint8' || (column.dtype === 'int32' && output.targets === 0)) return null;
-    return column.length === samples * widthOf(output, column.dtype === 'int32') ? { ...column, samples } : null;
+    const indices = column?.dtype === 'int32';
+    if (!column || column.dtype === 'uint8' || (indices && output.targets === 0)) return null;
+    return column.length === samples * widthOf(output, indices) ? { ...column, samples } : null;
   });
   return areColumns(columns) ? joinY(columns, outputs) : null;
 }
@@ -162,13 +173,20 @@ function partsOf(given, key, wanted) {
   return hasOnly(given[key], names) ? names.map((name) => given[key][name]) : null;
 }
 
-/** @param {any} value @param {string[]} names  @returns {boolean} a plain object with these fields and no others */
+/**
+ * @param {any} value @param {string[]} names
+ * @returns {boolean} a plain object with these fields and no others
+ */
 function hasOnly(value, names) {
   if (Object.prototype.toString.call(value) !== '[object Object]') return false;
-  return Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
+  if (Object.keys(value).length !== names.length) return false;
+  return names.every((name) => Object.hasOwn(value, name));
 }
 
-/** An array, or `{ data, shape }` of samples. @param {any} given @param {InputFacts} input @returns {Column | null} */
+/**
+ * An array, or `{ data, shape }` of samples.
+ * @param {any} given @param {InputFacts} input @returns {Column | null}
+ */
 function typedInput(given, { shape, size }) {
   const told = hasOnly(given, ['data', 'shape']) ? given.shape : null;
   const column = typedColumn(told ? given.data : given);
@@ -176,14 +194,15 @@ function typedInput(given, { shape, size }) {
   const samples = column.length / size;
   if (!told) return { ...column, samples, single: samples === 1 };
   const wanted = [samples, ...shape];
-  const fits = Array.isArray(told) && told.length === wanted.length && wanted.every((n, i) => n === told[i]);
-  return fits ? { ...column, samples } : null;
+  const ranked = Array.isArray(told) && told.length === wanted.length;
+  return ranked && wanted.every((n, i) => n === told[i]) ? { ...column, samples } : null;
 }
 
 /** @param {any} array @returns {Column | null} */
 function typedColumn(array) {
-  const dtype = ArrayBuffer.isView(array) ? DTYPES[Object.prototype.toString.call(array).slice(8, -1)] : undefined;
-  if (!dtype) return null;
+  const kind = Object.prototype.toString.call(array).slice(8, -1);
+  if (!ArrayBuffer.isView(array) || !Object.hasOwn(DTYPES, kind)) return null;
+  const dtype = DTYPES[kind];
   const typed = /** @type {Piece} */ (array);
   return {
     dtype, length: typed.length, samples: 1, single: false, typed, unit: 1, indices: 0,
