@@ -106,8 +106,8 @@ export const REPLIES = Object.freeze({
  * @typedef {object} ModelReady
  * @property {BuiltLayer[]} layers       every field, defaults filled in
  * @property {number[] | Record<string, number[]>} inputShape  as in the spec
- * @property {import('./data/samples.js').InputFacts[]} inputs
- * @property {(import('./data/samples.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
+ * @property {import('./data/columns.js').InputFacts[]} inputs
+ * @property {(import('./data/columns.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
  * @property {number[]} outputShape      of the first output, like classes and targets
  * @property {number} classes            0: no classifier; 2 for one sigmoid unit
  * @property {number} targets            class indices a sample where y is integer; 0: y is rows only
@@ -166,7 +166,7 @@ export const REPLIES = Object.freeze({
 /**
  * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024 uploads wait for a
  * request that names them.
- * @typedef {{ upload: number, dtype: import('./data/samples.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
+ * @typedef {{ upload: number, dtype: import('./data/columns.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
  *   UploadPayload
  */
 /**
@@ -174,7 +174,7 @@ export const REPLIES = Object.freeze({
  * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
  */
 /**
- * x, y and sampleWeight of a request: data as data/samples.js reads it, or an upload, which is freed with the request. Of several
+ * x, y and sampleWeight of a request: data as data/forms.js reads it, or an upload, which is freed with the request. Of several
  * inputs or outputs an upload has rows, one behind the other; indices: a bit for each output that y has in class indices.
  * @typedef {any | { upload: number, indices?: number }} DataPayload
  */

@@ -5,7 +5,8 @@
  * session are named here, so that a browser asks for them at once and not level by level. */
 
 import './data/arrays.js';
-import './data/samples.js';
+import './data/columns.js';
+import './data/forms.js';
 import './host/asset.js';
 import { createHost } from './host/clock.js';
 import './host/crc32.js';

@@ -1,12 +1,13 @@
 /* copies.js: copies what crosses to a session by value: specs, weights, checkpoints.
  * Invariant: what it gives can be cloned or transferred, and shares no memory with what the app
  * holds; of large ones the page has its turn between two slices. */
-import { ELEMENT_BYTES, readFlat } from '../../worker/data/samples.js';
+import { ELEMENT_BYTES } from '../../worker/data/columns.js';
+import { readFlat } from '../../worker/data/forms.js';
 import { createYield } from '../../worker/host/clock.js';
 import { OffstageError, isRecord, show } from '../../worker/host/errors.js';
 import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
 
-/** @typedef {import('../../worker/data/samples.js').Column} Column */
+/** @typedef {import('../../worker/data/columns.js').Column} Column */
 
 /**
  * Copies the spec: what frameworks hand in may be proxies, which cannot be cloned.

@@ -3,16 +3,15 @@
  * transferred slices of about a megabyte with a few under way, each made when an earlier one has
  * arrived, in the buffer that came back; lists are converted slice by slice on the way. Nothing of
  * the caller's is detached unless asked (`transfer`). What data must look like is known in
- * worker/data/samples.js only. */
-import {
-  ELEMENT_BYTES, copyElements, readWeights, readX, readY,
-} from '../../worker/data/samples.js';
+ * worker/data/forms.js only. */
+import { ELEMENT_BYTES, copyElements } from '../../worker/data/columns.js';
+import { readWeights, readX, readY } from '../../worker/data/forms.js';
 import { OffstageError } from '../../worker/host/errors.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
-/** @typedef {import('../../worker/data/samples.js').Column} Column */
-/** @typedef {import('../../worker/data/samples.js').DataFacts} DataFacts */
-/** @typedef {import('../../worker/data/samples.js').Piece} Piece */
+/** @typedef {import('../../worker/data/columns.js').Column} Column */
+/** @typedef {import('../../worker/data/columns.js').DataFacts} DataFacts */
+/** @typedef {import('../../worker/data/columns.js').Piece} Piece */
 
 /**
  * Data on their way into a session.

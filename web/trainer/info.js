@@ -18,7 +18,7 @@
  * @property {number} liveBytes that such a step has in use at one time at least, whatever the
  *   layout
  * @property {number[] | Record<string, number[]>} inputShape
- * @property {import('../../worker/data/samples.js').InputFacts[]} inputs { name, shape, ... } of
+ * @property {import('../../worker/data/columns.js').InputFacts[]} inputs { name, shape, ... } of
  *   each
  * @property {import('../../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss,
  *   lossWeight, labels, ... } of each

@@ -3,7 +3,8 @@
  * The first elements tell the form and the shape; the others are held against them when they are read, so what is huge
  * is never walked through in one go. What the numbers mean is not known here. */
 
-import { OffstageError, checkFields, elementsOf, show } from '../host/errors.js';
+import { refuse } from './columns.js';
+import { checkFields, elementsOf, show } from '../host/errors.js';
 
 /** @typedef {Float32Array | Uint8Array | Int32Array | Float64Array} Target */
 /** @typedef {(element: any, position: number) => number} Convert  of what is no number */
@@ -140,9 +141,4 @@ function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
 /** @param {number[]} a @param {number[]} b */
 export function same(a, b) {
   return a.length === b.length && a.every((size, i) => size === b[i]);
-}
-
-/** @param {string} message @returns {never} */
-export function refuse(message) {
-  throw new OffstageError('INVALID_DATA', message);
 }

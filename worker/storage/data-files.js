@@ -8,7 +8,7 @@ import { textOf } from './storage.js';
 
 /** @typedef {import('./file-set.js').Item} Item */
 /** @typedef {import('./file-set.js').Shelf} Shelf */
-/** @typedef {import('../data/samples.js').DType} DType */
+/** @typedef {import('../data/columns.js').DType} DType */
 
 /**
  * A column of data to be kept: its bytes as they lie in memory. read() may give a view of any memory: it is copied

@@ -6,7 +6,7 @@
 import { OffstageError } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 
-/** @typedef {import('../data/samples.js').OutputFacts} OutputFacts */
+/** @typedef {import('../data/columns.js').OutputFacts} OutputFacts */
 /** @typedef {{ output: Float32Array, index?: Int32Array, label?: string[], confidence?: Float32Array }} Answer */
 
 /**

@@ -6,11 +6,14 @@
  * in the cache, of all else in pieces, so that nobody waits for it. What was found is told when a request asks. */
 
 import { crc32 } from '../host/crc32.js';
-import { ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, readWeights, readX, readY, rowOf, widthsOf } from '../data/samples.js';
-import { OffstageError, checkFields, oneOf, show } from '../host/errors.js';
+import {
+  ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX, typedY, widthsOf,
+} from '../data/columns.js';
+import { readWeights, readX, readY } from '../data/forms.js';
+import { checkFields, oneOf, show } from '../host/errors.js';
 
-/** @typedef {import('../data/samples.js').DType} DType */
-/** @typedef {import('../data/samples.js').DataFacts} DataFacts */
+/** @typedef {import('../data/columns.js').DType} DType */
+/** @typedef {import('../data/columns.js').DataFacts} DataFacts */
 /**
  * What is known of a column's first bytes. Which of x and y it is may not be known yet.
  * @typedef {object} Seen
@@ -136,9 +139,14 @@ export class Store {
     return { upload, ...(indices && { indices }) };
   }
 
+  /** x as it came inline. @param {any} x @returns {import('../data/columns.js').Column} */
+  readX(x) {
+    return typedX(x, this.#facts) ?? readX(x, this.#facts);
+  }
+
   /** @param {any} x @returns {Stored} */
   takeX(x) {
-    if (!isUpload(x)) return this.#put(readX(x, this.#facts));
+    if (!isUpload(x)) return this.#put(this.readX(x));
     const row = rowOf(this.#facts.inputs);
     const { length } = this.#complete(x, ['float32', 'uint8'], 'x');
     if (length % row !== 0) refuse(`x has ${length} elements, expected a multiple of ${row}`);
@@ -147,7 +155,7 @@ export class Store {
 
   /** @param {any} y @param {number} samples @returns {Stored} */
   takeY(y, samples) {
-    if (!isUpload(y)) return this.#put(readY(y, this.#facts, samples));
+    if (!isUpload(y)) return this.#put(typedY(y, this.#facts, samples) ?? readY(y, this.#facts, samples));
     const { outputs } = this.#facts;
     const { indices = 0 } = y;
     const [{ targets }] = outputs;
@@ -167,7 +175,7 @@ export class Store {
   /** The samples' weights, of a request that has some. @param {any} weights @param {number} samples @returns {Stored | null} */
   takeWeights(weights, samples) {
     if (weights === undefined) return null;
-    if (!isUpload(weights)) return this.#put(readWeights(weights, samples));
+    if (!isUpload(weights)) return this.#put(typedWeights(weights, samples) ?? readWeights(weights, samples));
     const { length } = this.#complete(weights, ['float32'], 'sampleWeight');
     if (length !== samples) refuse(`sampleWeight has ${length} elements, expected ${samples}`);
     return this.#take(weights.upload, { length, samples, single: false, indices: 0 });
@@ -175,7 +183,7 @@ export class Store {
 
   /** As many of the same. @param {number} samples @returns {Stored} */
   ones(samples) {
-    return this.#put(readWeights(new Float32Array(samples).fill(1), samples));
+    return /** @type {Stored} */ (this.takeWeights(new Float32Array(samples).fill(1), samples));
   }
 
   /** @param {any} payload @param {string[]} dtypes @param {string} name */
@@ -197,7 +205,7 @@ export class Store {
     return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen, ...as };
   }
 
-  /** @param {import('../data/samples.js').Column} column @returns {Stored} */
+  /** @param {import('../data/columns.js').Column} column @returns {Stored} */
   #put(column) {
     const { dtype, length, samples, single, indices } = column;
     const bytes = length * ELEMENT_BYTES[dtype];
@@ -214,7 +222,7 @@ export class Store {
 
   /**
    * Writes a column to where there is room for it, and tells its type.
-   * @param {import('../data/samples.js').Column} column @param {number} address
+   * @param {import('../data/columns.js').Column} column @param {number} address
    */
   #write(column, address) {
     copyElements(column, 0, column.length, { buffer: this.#core.memory.buffer(), at: address });
@@ -223,7 +231,7 @@ export class Store {
 
   /**
    * One sample in a block that is somebody else's: it is not summed, since it trains nothing.
-   * @param {import('../data/samples.js').Column} column @param {number} address
+   * @param {import('../data/columns.js').Column} column @param {number} address
    * @returns {Pick<Stored, 'address' | 'dtype' | 'type' | 'bytes' | 'seen'>}
    */
   place(column, address) {
@@ -375,15 +383,10 @@ export function isStored(value) {
 
 /**
  * Reads a column for nothing but its refusal.
- * @param {import('../data/samples.js').Column} column
+ * @param {import('../data/columns.js').Column} column
  */
 function readThrough(column) {
   const { length, unit } = column;
   const count = Math.max(1, Math.floor(READ_AT_ONCE / unit)) * unit;
   for (let at = 0; at < length; at += count) copyElements(column, at, Math.min(count, length - at));
-}
-
-/** @param {string} message @returns {never} */
-function refuse(message) {
-  throw new OffstageError('INVALID_DATA', message);
 }

@@ -6,7 +6,7 @@
 
 import { addTo, roomFor, tell } from './answers.js';
 import { describeModel } from './describe.js';
-import { rowOf } from '../data/samples.js';
+import { rowOf } from '../data/columns.js';
 import { OffstageError } from '../host/errors.js';
 import { addStep, meansOf, noTotals } from './run/measures.js';
 import { encodeSpec } from '../spec/spec.js';
@@ -91,7 +91,7 @@ export class Model {
 
   /**
    * Predicts one sample that came inline.
-   * @param {Pump} pump @param {import('../data/samples.js').Column} column
+   * @param {Pump} pump @param {import('../data/columns.js').Column} column
    */
   *predictOne(pump, column) {
     const { core, one: { plan }, stage, facts } = this;

@@ -5,7 +5,6 @@
  * host's to know, and no page, worker or clock is known here: the same file runs in a Web Worker, in
  * a Node worker thread and beside the app on its own thread. */
 
-import { readX } from '../data/samples.js';
 import { OffstageError, checkFields, errorToWire, show, trapError } from '../host/errors.js';
 import { Later } from '../host/later.js';
 import { readRuntime } from '../host/module.js';
@@ -360,7 +359,7 @@ class Trainer {
   predict(payload, turn) {
     const { model, pump } = this;
     const { x } = checkFields(payload, ['x'], 'PREDICT', 'INVALID_OPTION');
-    const column = isUpload(x) ? null : readX(x, model.facts);
+    const column = isUpload(x) ? null : model.store.readX(x);
     if (column?.samples === 1) return model.predictOne(pump, column);
     turn.lane = LANES.LONG;
     return model.predictMany(pump, model.store.takeX(x));

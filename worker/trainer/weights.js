@@ -3,7 +3,7 @@
  * A weight is called `<layer>/<role>`; of a bidirectional layer `<layer>/forward_<role>` and `<layer>/backward_<role>`. */
 
 import { floatArray } from './answers.js';
-import { refuse } from '../data/arrays.js';
+import { refuse } from '../data/columns.js';
 import { checkFields, show } from '../host/errors.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */

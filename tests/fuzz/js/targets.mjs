@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { encodeCheckpoint, decodeCheckpoint } from '../../../worker/trainer/checkpoint.js';
 import { Core } from '../../../worker/trainer/core.js';
 import { crc32 } from '../../../worker/host/crc32.js';
-import { copyElements, readFlat, readWeights, readX, readY } from '../../../worker/data/samples.js';
+import { copyElements } from '../../../worker/data/columns.js';
+import { readFlat, readWeights, readX, readY } from '../../../worker/data/forms.js';
 import { fromBare, isBare, unfold } from '../../../worker/trainer/dialect.js';
 import { OffstageError, errorFromWire } from '../../../worker/host/errors.js';
 import { describeLayer } from '../../../worker/spec/graph.js';
@@ -109,7 +110,7 @@ const FACTS = [
   facts([[2], [1]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }, { shape: [1], classes: 0, targets: 0, labels: null }]),
 ];
 
-/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data/samples.js').DataFacts} */
+/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data/columns.js').DataFacts} */
 function facts(inputs, outputs) {
   const size = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b);
   return {
@@ -121,7 +122,7 @@ function facts(inputs, outputs) {
 
 /**
  * What #put and a slice of an upload do, a piece at a time.
- * @param {import('../../../worker/data/samples.js').Column} column
+ * @param {import('../../../worker/data/columns.js').Column} column
  */
 function readAll(column) {
   const whole = Math.max(column.unit, Math.floor(16384 / column.unit) * column.unit);

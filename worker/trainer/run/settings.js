@@ -73,7 +73,7 @@ function resumed(payload, past) {
 
 /**
  * The weights of classes by their indices; 1 where none is told.
- * @param {any} given  { label or index: number } @param {import('../../data/samples.js').OutputFacts[]} outputs
+ * @param {any} given  { label or index: number } @param {import('../../data/columns.js').OutputFacts[]} outputs
  * @returns {Float32Array | null}
  */
 export function readClassWeight(given, outputs) {
