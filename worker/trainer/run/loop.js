@@ -120,7 +120,7 @@ export class Run {
     return this.#changing || (this.#held !== null && this.#parts.model.core.stepUpdating(this.#held.plan.plan));
   }
 
-  /** @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for when it has ended */
+  /** Looks at the data and trains, to the end of the last epoch. @returns {import('../../host/pump.js').Work} */
   *work() {
     const { model, pump, host, stages, settings, saves } = this.#parts;
     const { plan: { plan }, data, data: { x, y, weights } } = /** @type {Held} */ (this.#held);
@@ -159,23 +159,26 @@ export class Run {
       if (pump.time >= this.#due) this.flush();
       saver.epochEnded(this.history.length);
       if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
-      if (this.#over) yield;
+      // Once the last epoch is told the run is finished: nobody has a turn in which to stop it.
+      if (this.#over && this.epoch < settings.run.epochs) yield;
     }
     yield* this.#change(takeAverages(pump, model));
-    return yield* this.closing('finished');
   }
 
-  /**
-   * Ends the run between two steps, up to finish().
-   * @param {Reason} reason
-   * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
-   */
-  *closing(reason) {
+  /** Settles, between two steps, how the run ended, and tells what waits to be told. @param {Reason} reason */
+  end(reason) {
     this.resume();
     this.#durationMs = 1000 * this.elapsed();
     this.#ended = reason;
     this.flush();
     this.#markRecord(reason);
+  }
+
+  /**
+   * Takes the last checkpoint, after end().
+   * @returns {Generator<void, Promise<unknown> | null, void>} the promise that it is on storage
+   */
+  *last() {
     this.#parts.stages.enter('saving');
     return this.#saver ? yield* this.#saver.last() : null;
   }
@@ -389,40 +392,37 @@ export class Run {
   }
 
   /**
-   * After closing(): frees what the run holds, and tells how it went.
+   * Tells, after end(), how the run went. It holds nothing from here on.
    * @returns {import('../../protocol.js').TrainingComplete}
    */
-  finish() {
+  close() {
     const { model, settings, stages } = this.#parts;
-    if (this.began) model.past = this.state();
-    const weights = settings.returnWeights ? { weights: copyWeights(model) } : {};
-    this.release();
-    stages.enter('done');
-    // One that was to be resumed, and was stopped before it began, stands where it stood.
-    const { history, steps } = !this.began && settings.resume && model.past ? model.past : { history: this.history, steps: this.#steps };
+    this.#leave();
+    // A run that was to be resumed, and was stopped before it began, stands where it stood.
+    const { history, steps } = !this.began && settings.resume && model.past ? model.past
+      : { history: this.history, steps: this.#steps };
     return {
       reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
-      durationSeconds: this.elapsed(), run: this.#record, ...this.#rollback?.told(), ...this.#memory, ...stages.told(), ...weights,
+      durationSeconds: this.elapsed(), run: this.#record, ...this.#rollback?.told(), ...this.#memory, ...stages.told(),
+      ...(settings.returnWeights && { weights: copyWeights(model) }),
     };
   }
 
-  /** After an error that leaves the core as it was: how the run stands is kept. */
+  /** Instead of end() and close(), after an error that leaves the core as it was. */
   fail() {
-    const { model, stages } = this.#parts;
-    if (this.began) model.past = this.state();
     this.#markRecord('failed');
-    this.release();
-    stages.enter('done');
+    this.#leave();
   }
 
-  /** Frees what the run holds; of a core that has not trapped. */
-  release() {
-    if (!this.#held) return;
-    const { plan, data } = this.#held;
+  /** Frees what the run holds; the model keeps how it stood. */
+  #leave() {
+    const { model, stages } = this.#parts;
+    const { plan, data } = /** @type {Held} */ (this.#held);
+    if (this.began) model.past = this.state();
     this.#held = null;
-    const { model } = this.#parts;
     model.closePlan(plan);
     model.closePlan(this.#validation);
     model.store.free(...Object.values(data));
+    stages.enter('done');
   }
 }
