@@ -11,7 +11,7 @@ import { showBytes } from '../host/memory.js';
 import { trainSamplesOf } from './run/settings.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
-/** @typedef {import('./run/loop.js').RunState} RunState */
+/** @typedef {import('./run/state.js').RunState} RunState */
 /** @typedef {import('../protocol.js').RunRecord} RunRecord */
 /**
  * What a checkpoint says in JSON. Counters are decimal strings there.

@@ -200,7 +200,7 @@ class Session {
     this.#holding.hold(held);
     this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
     this.#stages.enter('done');
-    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
+    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.describe() };
     const { run, ...built } = model.describe();
     this.#desk.reply(request, { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told });
   }

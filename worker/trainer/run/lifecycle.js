@@ -183,7 +183,7 @@ export class Training {
     return request;
   }
 
-  /** Ends the run by taking its last checkpoint. @param {import('./loop.js').Reason} reason */
+  /** Ends the run by taking its last checkpoint. @param {import('./state.js').Reason} reason */
   #end(reason) {
     if (!this.#current || !this.#turn('end')) return;
     const { run } = this.#current;

@@ -29,7 +29,7 @@ const MOST_KEPT = 100;
 
 /**
  * @param {any} payload  of START_TRAINING
- * @param {import('./loop.js').RunState | null} past  the run that can be resumed
+ * @param {import('./state.js').RunState | null} past  the run that can be resumed
  * @returns {Settings}
  */
 export function readSettings(payload, past) {
@@ -60,7 +60,7 @@ function readRun(payload, { epochs = 1, batchSize = 32, shuffle: shuffled = true
   };
 }
 
-/** @param {any} payload @param {import('./loop.js').RunState} past */
+/** @param {any} payload @param {import('./state.js').RunState} past */
 function resumed(payload, past) {
   const run = readRun(payload, past.settings);
   for (const name of /** @type {const} */ (['batchSize', 'shuffle', 'validationSplit', 'nonFinite'])) {
