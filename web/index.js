@@ -11,7 +11,7 @@ export { listTrainers, removeTrainer, resumeTrainer } from './trainer/stored.js'
 /** @typedef {import('../worker/protocol.js').RunRecord} RunRecord */
 /** @typedef {import('./trainer/trainer.js').Evaluation} Evaluation */
 /** @typedef {import('./trainer/trainer.js').FitOptions} FitOptions */
-/** @typedef {import('./trainer/trainer.js').Info} Info */
+/** @typedef {import('./trainer/info.js').Info} Info */
 /** @typedef {import('./trainer/trainer.js').InputData} InputData */
 /** @typedef {import('./trainer/trainer.js').Prediction} Prediction */
 /** @typedef {import('./trainer/create.js').Spec} Spec */
@@ -21,6 +21,6 @@ export { listTrainers, removeTrainer, resumeTrainer } from './trainer/stored.js'
 /** @typedef {import('./trainer/stored.js').StoredTrainer} StoredTrainer */
 /** @typedef {import('./trainer/trainer.js').TargetData} TargetData */
 /** @typedef {import('./trainer/trainer.js').Trainer} Trainer */
-/** @typedef {import('./host/events.js').TrainerEvents} TrainerEvents */
+/** @typedef {import('./trainer/trainer-events.js').TrainerEvents} TrainerEvents */
 /** @typedef {import('./trainer/create.js').TrainerOptions} TrainerOptions */
 /** @typedef {import('./trainer/trainer.js').Weight} Weight */

@@ -4,27 +4,32 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { OffstageError, errorFromWire, errorToWire, trapError } from '../../worker/host/errors.js';
-import { Events, TrainerTarget } from '../../web/host/events.js';
+import { Events, EventsTarget } from '../../web/host/events.js';
 import { Lifecycle } from '../../web/host/page.js';
-import { Runs, StageClock, Vitals, binaryBytes } from '../../web/trainer/status.js';
+import { binaryBytes } from '../../web/host/traffic.js';
+import { StageClock } from '../../web/trainer/stage-clock.js';
+import { Monitor, Runs } from '../../web/trainer/status.js';
+import { TRAINER_EVENTS } from '../../web/trainer/trainer-events.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+const trainerEvents = (debug) => new Events(TRAINER_EVENTS, debug);
+
 /** Events with a target, and what each listener heard. */
 function listening(types, { debug = false } = {}) {
-  const events = new Events(debug);
-  const target = new TrainerTarget(events);
+  const events = trainerEvents(debug);
+  const target = new EventsTarget(events);
   const heard = [];
   for (const type of types) target.addEventListener(type, ({ detail }) => heard.push([type, detail]));
   return { events, target, heard };
 }
 
 test('what happened before anyone listened is told to the first listener, in order, and the latest of it', async () => {
-  const events = new Events(false);
+  const events = trainerEvents(false);
   for (let i = 0; i < 250; i++) events.log('info', `entry ${i}`, i);
   events.emit('warning', { code: 'QUOTA_EXCEEDED', message: 'full' });
   events.emit('suspended', { at: 1, cause: 'gap' });
-  const target = new TrainerTarget(events);
+  const target = new EventsTarget(events);
   await settled();
   const heard = [];
   const tell = ({ type, detail }) => void heard.push(detail.message ?? type);
@@ -209,7 +214,7 @@ test('where there are no locks, or none is given, training goes on without', asy
   await settled();
   refused.life.set(false);
   assert.deepEqual(refused.heard, []);
-  const life = new Lifecycle(new Events(false), true, {});
+  const life = new Lifecycle(trainerEvents(false), true, {});
   life.set(true);
   life.set(false);
 });
@@ -278,14 +283,14 @@ test('stages: what the session tells, what the page loads, and what a lost sessi
   reads('loading', { loading: 0.5 });
   clock.load();
   ms += 500;
-  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  clock.report('done', { ...NONE, loading: 0.25, compiling: 0.25 });
   reads('done', { loading: 0.75, compiling: 0.25 });
   ms += 60_000;
   reads('done', { loading: 0.75, compiling: 0.25 });
   clock.enter('training');
   ms += 3000;
   reads('training', { loading: 0.75, compiling: 0.25, training: 3 });
-  clock.told('training', { ...NONE, loading: 0.25, compiling: 0.25, training: 2.5 }); // it began a little later
+  clock.report('training', { ...NONE, loading: 0.25, compiling: 0.25, training: 2.5 }); // it began a little later
   ms += 250;
   reads('training', { loading: 0.75, compiling: 0.25, training: 2.75 });
   clock.pause(true);
@@ -298,7 +303,7 @@ test('stages: what the session tells, what the page loads, and what a lost sessi
   reads('done', { loading: 0.75, compiling: 0.25, training: 3 });
   clock.load();
   ms += 1000;
-  clock.told('done', { ...NONE, loading: 0.25, compiling: 0.25 });
+  clock.report('done', { ...NONE, loading: 0.25, compiling: 0.25 });
   reads('done', { loading: 1.5, compiling: 0.5, training: 3 });
   clock.load();
   ms += 1000;
@@ -377,50 +382,51 @@ test('runs: one that ended while its session was being replaced has ended, unles
   assert.deepEqual(reasons(), [[1, null, null, 3]], 'of another model');
 });
 
-test('vitals are read off the messages, through one session after another', async () => {
+test('a monitor reads the messages off, through one session after another', async () => {
   const { events, heard } = listening(['log'], { debug: true });
   await settled();
-  const vitals = new Vitals(events);
-  const stage = () => vitals.stages.read().stage;
-  const send = (type, payload) => vitals.sent(type, payload, binaryBytes(payload));
+  const monitor = new Monitor(events);
+  const stage = () => monitor.stages.read().stage;
+  const send = (type, payload) => monitor.sent(type, payload, binaryBytes(payload));
+  const receive = (type, payload) => monitor.received(type, payload, binaryBytes(payload));
   send('INIT_TRAINING', { layers: [{ type: 'dense' }] });
   assert.equal(stage(), 'loading');
-  vitals.received('MODEL_READY', { memoryBytes: 100, runs: [], stage: 'done', stageSeconds: NONE });
-  assert.deepEqual([stage(), vitals.memory], ['done', 100]);
+  receive('MODEL_READY', { memoryBytes: 100, runs: [], stage: 'done', stageSeconds: NONE });
+  assert.deepEqual([stage(), monitor.memory], ['done', 100]);
   send('UPLOAD_DATA', { bytes: new ArrayBuffer(64) });
-  vitals.received('DATA_STORED', { bytes: new ArrayBuffer(64) });
-  assert.deepEqual([stage(), vitals.bytesOut, vitals.bytesIn], ['loading', 64, 64]);
+  receive('DATA_STORED', { bytes: new ArrayBuffer(64) });
+  assert.deepEqual([stage(), monitor.bytesOut, monitor.bytesIn], ['loading', 64, 64]);
   send('START_TRAINING', { x: { upload: 1 }, y: new Int32Array(4), numEpochs: 2, batchSize: 8 });
   assert.equal(stage(), 'training');
   send('UPLOAD_DATA', { bytes: new ArrayBuffer(8) }); // for a prediction meanwhile
   assert.equal(stage(), 'training');
   const progress = { records: [step(1, 4, 0.5, 'epoch')], memoryBytes: 200, stage: 'validating', stageSeconds: NONE };
-  vitals.received('TRAINING_PROGRESS', progress);
-  assert.deepEqual([stage(), vitals.memory, vitals.runs.list()[0].steps], ['validating', 200, 4]);
-  vitals.lost();
+  receive('TRAINING_PROGRESS', progress);
+  assert.deepEqual([stage(), monitor.memory, monitor.runs.list()[0].steps], ['validating', 200, 4]);
+  monitor.lost();
   assert.equal(stage(), 'done');
-  assert.equal(vitals.runs.list()[0].endedAt, null, 'the run goes on in another session');
+  assert.equal(monitor.runs.list()[0].endedAt, null, 'the run goes on in another session');
   send('LOAD_CHECKPOINT', { bytes: new Uint8Array(1000) });
-  vitals.received('CHECKPOINT_LOADED', { runs: [record(1, { endedAt: null, reason: null, steps: 3 })], stage: 'done', stageSeconds: NONE });
+  receive('CHECKPOINT_LOADED', { runs: [record(1, { endedAt: null, reason: null, steps: 3 })], stage: 'done', stageSeconds: NONE });
   send('START_TRAINING', { resume: true });
-  assert.deepEqual(vitals.runs.list().map(({ id, steps }) => [id, steps]), [[1, 3]]);
-  vitals.received('TRAINING_COMPLETE', { run: record(1), stage: 'done', stageSeconds: NONE });
-  vitals.ended('stopped');
-  assert.deepEqual(vitals.runs.list(), [record(1)]);
-  assert.equal(vitals.bytesOut, 64 + 16 + 8 + 1000);
+  assert.deepEqual(monitor.runs.list().map(({ id, steps }) => [id, steps]), [[1, 3]]);
+  receive('TRAINING_COMPLETE', { run: record(1), stage: 'done', stageSeconds: NONE });
+  monitor.ended('stopped');
+  assert.deepEqual(monitor.runs.list(), [record(1)]);
+  assert.equal(monitor.bytesOut, 64 + 16 + 8 + 1000);
   assert.deepEqual(heard.slice(-3).map(([, { message }]) => message),
     ['CHECKPOINT_LOADED is here, 0 bytes', 'START_TRAINING is sent, 0 bytes', 'TRAINING_COMPLETE is here, 0 bytes']);
   send('UPLOAD_DATA', {});
-  vitals.received('ERROR', { error: 'no memory' });
+  receive('ERROR', { error: 'no memory' });
   assert.equal(stage(), 'done', 'nothing is loaded any more');
   send('START_TRAINING', {});
-  vitals.received('TRAINING_ERROR', { error: 'NaN' });
-  vitals.ended('failed');
-  assert.deepEqual([stage(), vitals.runs.list()[1].reason], ['done', 'failed']);
+  receive('TRAINING_ERROR', { error: 'NaN' });
+  monitor.ended('failed');
+  assert.deepEqual([stage(), monitor.runs.list()[1].reason], ['done', 'failed']);
   send('START_TRAINING', {});
-  vitals.received('ERROR', { error: 'no', request: 'START_TRAINING' });
-  vitals.ended('failed');
-  assert.equal(vitals.runs.list().length, 2, 'what is refused is no run');
+  receive('ERROR', { error: 'no', request: 'START_TRAINING' });
+  monitor.ended('failed');
+  assert.equal(monitor.runs.list().length, 2, 'what is refused is no run');
 });
 
 test('errors bring the stack of the thread where they were made, and of what caused them', () => {

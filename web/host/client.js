@@ -1,41 +1,57 @@
-/* client.js: requests to one session and their replies, over an endpoint.
- * Invariant: every request's promise settles: by its reply, by its signal, by the loss or the silence of the
- * session, or by close. What the loss of the session rejects is rejected with the very object in `loss`, whenever it
- * was asked. A request is posted before request() returns, so requests keep the order of the calls. The endpoint counts as
- * referenced exactly while something is pending. Replies are not interpreted here, but one: WORKER_LOST, from a
- * session that lives on without its core, is a loss like any other. What becomes of a loss is not known here. */
-import { OffstageError, errorFromWire } from '../../worker/host/errors.js';
+/* client.js: asks one session for things and hands on its replies, over an endpoint.
+ * Invariant: every request's promise settles: by its reply, by its signal, by the loss or the
+ * silence of the session, or by close(). What the loss of the session rejects is rejected with the
+ * very object in `loss`, whenever it was asked. A request is posted before request() returns, so
+ * requests keep the order of the calls. The endpoint is referenced exactly while something is
+ * pending. Replies are not interpreted here, but one: WORKER_LOST, from a session that lives on
+ * without its core, is a loss like any other. What becomes of a loss is not known here. */
+import { OffstageError, errorFromWire, isRecord, show } from '../../worker/host/errors.js';
+import { VERSION } from '../../worker/host/envelope.js';
 import { abortedBy } from './options.js';
-import { binaryBytes } from '../trainer/status.js';
+import { binaryBytes } from './traffic.js';
 import { Watch } from './watch.js';
 
 /** @typedef {import('./endpoint.js').Endpoint} Endpoint */
+/** @typedef {import('../../worker/host/errors.js').ErrorCode} ErrorCode */
 
 /**
  * @typedef {object} Pending
- * @property {string} type
  * @property {(payload: any) => void} resolve
  * @property {(error: OffstageError) => void} reject
- * @property {((payload: any) => void) | undefined} progress
- * @property {((payload: any) => void) | undefined} snapshot
+ * @property {Hearing | undefined} before
+ * @property {boolean} lasting
  * @property {(() => void) | undefined} forget drops the signal's listener
  */
+
+/** @typedef {Record<string, (payload: any) => void>} Hearing by types of messages */
 
 /**
  * @typedef {object} RequestOptions
  * @property {Transferable[]} [transfer]
- * @property {(payload: any) => void} [progress] for TRAINING_PROGRESS
- * @property {(payload: any) => void} [snapshot] for TRAINING_SNAPSHOT
+ * @property {Hearing} [before] messages that come before the reply
+ * @property {boolean} [lasting] abandon() leaves it pending
+ * @property {ErrorCode} [unsendable] the code where the payload cannot be cloned; INVALID_DATA
  * @property {AbortSignal} [signal]
+ */
+
+/**
+ * Sees every message that goes by. bytes: of its arrays and buffers.
+ * @typedef {object} Observer
+ * @property {(type: string, payload: any, bytes: number) => void} sent
+ * @property {(type: string, payload: any, bytes: number) => void} received
+ * @property {() => void} lost
  */
 
 /**
  * @typedef {object} ClientOptions
  * @property {number} timeout milliseconds of silence that are given to a session; Infinity: any
  * @property {number} heartbeat the same, to one that has spoken
- * @property {(notice: any) => void} noticed for NOTICE
- * @property {import('../trainer/status.js').Vitals} vitals sees every message
+ * @property {(notice: any) => void} [noticed] for NOTICE
+ * @property {Observer} [observer]
  */
+
+/** @param {string} type */
+const isFailure = (type) => type === 'ERROR' || type.endsWith('_ERROR');
 
 export class Client {
   /** @type {Endpoint | undefined} */
@@ -49,12 +65,18 @@ export class Client {
 
   /** Why there is no session any more. @type {OffstageError | undefined} */
   loss;
-  /** Called once, at the loss, before any promise has told of it. @type {(error: OffstageError) => void} */
+  /**
+   * Called once, at the loss, before any promise has told of it.
+   * @type {(error: OffstageError) => void}
+   */
   lost = () => {};
-  /** It was the session that said no to its beginning: nothing is wrong with the place. */
+  /**
+   * The endpoints of further sessions on the same thread: see Carrier.
+   * @type {Set<(error: OffstageError) => void>}
+   */
+  carried = new Set();
+  /** The session itself refused what it was to begin with: nothing is wrong with the place. */
   refused = false;
-  /** The last upload's number; uploads are counted for the session. */
-  lastUpload = 0;
   /** When something was last heard of the session, in ms since 1970. */
   lastBeat = Date.now();
   /** When it was asked for, likewise. */
@@ -65,12 +87,12 @@ export class Client {
     this.#options = options;
     const { timeout, heartbeat } = options;
     this.#watch = new Watch({ first: timeout, later: Math.min(timeout, heartbeat) }, {
-      ping: () => this.#endpoint?.post({ v: 1, id: ++this.#lastId, type: 'PING' }),
+      ping: () => this.#endpoint?.post({ v: VERSION, id: ++this.#lastId, type: 'PING' }),
       expired: () => this.close(this.#silence()),
     });
   }
 
-  /** What an endpoint tells. @type {import('./endpoint.js').Listener} */
+  /** The endpoint's listener. @type {import('./endpoint.js').Listener} */
   listener = {
     heard: (message) => this.#heard(message),
     lost: (error) => this.close(error),
@@ -82,6 +104,7 @@ export class Client {
     if (this.loss) endpoint.close();
   }
 
+  /** Where the session runs; undefined until it is reached. */
   get mode() {
     return this.#endpoint?.mode;
   }
@@ -96,44 +119,52 @@ export class Client {
    * @param {RequestOptions} [options]
    * @returns {Promise<any>} the reply's payload
    */
-  request(type, payload, { transfer, progress, snapshot, signal } = {}) {
+  request(type, payload, options = {}) {
+    const { transfer, before, lasting = false, unsendable = 'INVALID_DATA', signal } = options;
     return new Promise((resolve, reject) => {
       if (this.loss) return reject(this.loss);
       if (signal?.aborted) return reject(abortedBy(signal));
       const endpoint = /** @type {Endpoint} */ (this.#endpoint);
+      const { observer } = this.#options;
       const id = ++this.#lastId;
-      const bytes = binaryBytes(payload); // which are gone once they are handed over
+      const bytes = observer ? binaryBytes(payload) : 0; // which is gone once it is handed over
       try {
-        endpoint.post({ v: 1, id, type, payload }, transfer);
+        endpoint.post({ v: VERSION, id, type, payload }, transfer);
       } catch (cause) {
-        return reject(new OffstageError(type === 'INIT_TRAINING' ? 'INVALID_SPEC' : 'INVALID_DATA',
-          `${type} could not be sent: ${/** @type {Error} */ (cause).message}`, { cause }));
+        const why = /** @type {Error} */ (cause).message;
+        const message = `${type} could not be sent: ${why}`;
+        return reject(new OffstageError(unsendable, message, { cause }));
       }
-      this.#options.vitals.sent(type, payload, bytes);
+      observer?.sent(type, payload, bytes);
       if (this.#pending.size === 0) {
         endpoint.ref();
         this.#watch.begin();
       }
-      this.#pending.set(id, { type, resolve, reject, progress, snapshot, forget: signal && this.#heed(signal, id) });
+      const forget = signal && this.#heed(signal, id);
+      this.#pending.set(id, { resolve, reject, before, lasting, forget });
     });
   }
 
   /** @param {any} message */
   #heard(message) {
     if (this.loss) return;
+    if (!isRecord(message) || typeof message.type !== 'string') return this.close(strange(message));
     this.#spoken = true;
     this.#watch.heard();
     this.lastBeat = Date.now();
     const { id, type, payload } = message;
-    this.#options.vitals.received(type, payload);
-    if (type === 'NOTICE') return this.#options.noticed(payload);
-    const failed = type === 'ERROR' || type === 'TRAINING_ERROR';
-    /* Without an id the session could not read a request, nor say which: whoever waits would wait forever. */
-    if (failed && (id === null || payload?.code === 'WORKER_LOST')) return this.close(errorFromWire(payload));
+    const { observer, noticed } = this.#options;
+    observer?.received(type, payload, binaryBytes(payload));
+    if (type === 'NOTICE') return noticed?.(payload);
+    const failed = isFailure(type);
+    /* Without an id the session could not read a request, nor say which: whoever waits would wait
+     * forever. */
+    if (failed && (id === null || payload?.code === 'WORKER_LOST')) {
+      return this.close(errorFromWire(payload));
+    }
     const pending = this.#pending.get(id);
     if (!pending) return;
-    if (type === 'TRAINING_PROGRESS') return pending.progress?.(payload);
-    if (type === 'TRAINING_SNAPSHOT') return pending.snapshot?.(payload);
+    if (pending.before && Object.hasOwn(pending.before, type)) return pending.before[type](payload);
     this.#settled(id, pending);
     if (failed) pending.reject(errorFromWire(payload));
     else pending.resolve(payload);
@@ -148,15 +179,12 @@ export class Client {
   }
 
   /**
-   * Rejects what is pending, except requests of one type. Their replies, if any, are dropped.
+   * Rejects what is pending, but not what is lasting. Replies to it are dropped.
    * @param {OffstageError} error
-   * @param {string} [except]
    */
-  abandon(error, except) {
+  abandon(error) {
     for (const [id, pending] of [...this.#pending]) {
-      if (pending.type === except) continue;
-      this.#settled(id, pending);
-      pending.reject(error);
+      if (!pending.lasting) this.#drop(id, pending, error);
     }
   }
 
@@ -164,11 +192,18 @@ export class Client {
   close(error) {
     if (this.loss) return;
     this.loss = error;
-    this.#options.vitals.lost();
+    this.#options.observer?.lost();
     this.#watch.stop();
-    this.abandon(error);
+    for (const [id, pending] of [...this.#pending]) this.#drop(id, pending, error);
     this.#endpoint?.close();
+    for (const lose of [...this.carried]) lose(error);
     this.lost(error);
+  }
+
+  /** @param {number} id @param {Pending} pending @param {OffstageError} error */
+  #drop(id, pending, error) {
+    this.#settled(id, pending);
+    pending.reject(error);
   }
 
   /** @param {number} id @param {Pending} pending */
@@ -184,11 +219,13 @@ export class Client {
   #heed(signal, id) {
     const aborted = () => {
       const pending = this.#pending.get(id);
-      if (!pending) return;
-      this.#settled(id, pending);
-      pending.reject(abortedBy(signal));
+      if (pending) this.#drop(id, pending, abortedBy(signal));
     };
     signal.addEventListener('abort', aborted, { once: true });
     return () => signal.removeEventListener('abort', aborted);
   }
 }
+
+/** @param {unknown} message */
+const strange = (message) => new OffstageError('WORKER_LOST',
+  `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`);

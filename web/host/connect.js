@@ -1,60 +1,99 @@
-/* connect.js: opens one session in one place, and brings it to where it is to begin: a fresh model, a checkpoint's, or
- * the one that storage holds under a name.
- * Invariant: a worker is made, or the module of the in-process session asked for, before openSession() returns; where
- * `ready` rejects nothing is left running. Which place, when and how often is not decided here. */
+/* connect.js: opens one session in one place, and has its owner bring it to where it is to begin.
+ * Invariant: a worker is made, or the session of this thread asked for, before openSession()
+ * returns; where `ready` rejects nothing is left running. Which place, when, how often, and what a
+ * session begins with, is not known here. */
 import { Client } from './client.js';
-import { copyBytes } from '../trainer/handover.js';
-import { openInProcess, openWorker } from './endpoint.js';
+import { openInProcess, openPort, openWorker } from './endpoint.js';
 
 /** @typedef {import('../../worker/host/errors.js').OffstageError} OffstageError */
-/**
- * What a session begins with.
- * @typedef {{ spec: object } | { bytes: Uint8Array, hold?: { name: string, folder?: string } } |
- *   { stored: { name: string, folder?: string } }} Beginning
- */
-/**
- * @typedef {object} Setting what is the same for all sessions of a trainer
- * @property {URL | undefined} assets
- * @property {number} timeout
- * @property {number} heartbeat
- * @property {object} runtime of INIT_TRAINING and LOAD_CHECKPOINT, without place
- * @property {(notice: any) => void} noticed
- * @property {import('../trainer/status.js').Vitals} vitals
- */
+/** @typedef {import('./endpoint.js').Endpoint} Endpoint */
+/** @typedef {import('./endpoint.js').Listener} Listener */
 
 /**
- * @param {'worker' | 'main'} place
- * @param {Setting} setting
- * @param {Beginning} beginning
- * @param {AbortSignal} [signal]
- * @returns {{ client: Client, ready: Promise<any> }} ready: the payload of MODEL_READY or CHECKPOINT_LOADED
+ * Where a session runs: in a worker of its own, on this thread, or on the thread of the session
+ * that the client has.
+ * @typedef {'worker' | 'main' | Client} Place
  */
-export function openSession(place, setting, beginning, signal) {
-  const { timeout, heartbeat, noticed, vitals } = setting;
+/**
+ * @typedef {object} Service
+ * @property {string} name as OPEN_SESSION has it; a worker of its own begins with its default
+ *   service
+ * @property {import('./endpoint.js').Loader} load for this thread
+ */
+/**
+ * What all sessions of one owner have in common.
+ * @typedef {object} Shared
+ * @property {Service} service
+ * @property {URL | undefined} assets
+ */
+/** @typedef {Shared & import('./client.js').ClientOptions} Setting */
+/**
+ * A session on its way. ready: what its beginning was answered by.
+ * @typedef {{ client: Client, ready: Promise<any> }} Opening
+ */
+
+const ANY = { timeout: Infinity, heartbeat: Infinity };
+
+/**
+ * @param {Place} place
+ * @param {Setting} setting
+ * @param {(client: Client) => Promise<any>} begin asks the session for its beginning
+ * @returns {Opening}
+ */
+export function openSession(place, setting, begin) {
+  const { service, assets, timeout, heartbeat, ...rest } = setting;
+  const mode = place instanceof Client ? place.mode : place;
   /* Silence on this thread is the page's own. */
-  const limits = place === 'main' ? { timeout: Infinity, heartbeat: Infinity } : { timeout, heartbeat };
-  const client = new Client({ ...limits, noticed, vitals });
-  return { client, ready: begin(client, place, setting, beginning, signal) };
+  const limits = mode === 'main' ? ANY : { timeout, heartbeat };
+  const client = new Client({ ...limits, ...rest });
+  return { client, ready: opened(client, place, { service, assets }, begin) };
 }
 
 /**
  * @param {Client} client
- * @param {'worker' | 'main'} place
- * @param {Setting} setting
- * @param {Beginning} beginning
- * @param {AbortSignal} [signal]
+ * @param {Place} place
+ * @param {Shared} shared
+ * @param {(client: Client) => Promise<any>} begin
  */
-async function begin(client, place, { assets, runtime: asked }, beginning, signal) {
+async function opened(client, place, shared, begin) {
   try {
-    client.attach(place === 'main' ? await openInProcess(client.listener) : openWorker(assets, client.listener));
-    const runtime = { ...asked, assets: assets?.href, place };
-    if ('spec' in beginning) return await client.request('INIT_TRAINING', { ...beginning.spec, runtime }, { signal });
-    if ('stored' in beginning) return await client.request('LOAD_CHECKPOINT', { ...beginning, runtime }, { signal });
-    const bytes = await copyBytes(beginning.bytes);
-    return await client.request('LOAD_CHECKPOINT', { bytes, hold: beginning.hold, runtime }, { signal, transfer: [bytes.buffer] });
+    const endpoint = reach(place, shared, client.listener);
+    client.attach(endpoint instanceof Promise ? await endpoint : endpoint);
+    return await begin(client);
   } catch (error) {
     client.refused = !client.loss && client.mode !== undefined;
     client.close(/** @type {OffstageError} */ (error));
+    throw error;
+  }
+}
+
+/**
+ * @param {Place} place
+ * @param {Shared} shared
+ * @param {Listener} listener
+ * @returns {Endpoint | Promise<Endpoint>}
+ */
+function reach(place, { service, assets }, listener) {
+  if (place instanceof Client) return openBeside(place, service.name, listener);
+  return place === 'main' ? openInProcess(service.load, listener) : openWorker(assets, listener);
+}
+
+/**
+ * Opens a further session on the thread of one that stands.
+ * @param {Client} carrier
+ * @param {string} service
+ * @param {Listener} listener
+ * @returns {Promise<Endpoint>}
+ */
+async function openBeside(carrier, service, listener) {
+  const { port1, port2 } = new MessageChannel();
+  const { mode = 'worker', threadId, carried } = carrier;
+  const endpoint = openPort(port1, listener, { mode, threadId, carried });
+  try {
+    await carrier.request('OPEN_SESSION', { service, port: port2 }, { transfer: [port2] });
+    return endpoint;
+  } catch (error) {
+    endpoint.close();
     throw error;
   }
 }

@@ -1,60 +1,38 @@
-/* events.js: what a trainer tells by events, and the log that goes with them.
- * Invariant: every other event is an entry of the log too, so that the log alone tells the whole story; the console is
- * never written to. What happened before anyone listened waits for the first listener of its type, the latest few
- * hundred of each, where it is of interest later on. What events mean is not known here. */
+/* events.js: tells by events what happens to a session and its owner, and keeps the log that goes
+ * with them.
+ * Invariant: every other event is an entry of the log too, so that the log alone tells the whole
+ * story; the console is never written to. What happened before anyone listened waits for the first
+ * listener of its type, the latest few hundred of each, where it is of interest later on. What
+ * events mean, and how they read, is their owner's to know. */
 
 /** @typedef {'debug' | 'info' | 'warn' | 'error'} Level */
+/** @typedef {(type: string, detail: any) => void} Emit */
+/** @typedef {EventListenerOrEventListenerObject | null} AnyListener */
 /**
- * The types of events and their details.
- * @typedef {object} TrainerEvents
- * @property {{ level: Level, message: string, time: number }} log time: ms since 1970
- * @property {{ code: string, message: string }} warning something was not done as asked; training goes on
- * @property {{ at: number, cause: 'frozen' | 'gap' }} suspended the browser or the machine stopped training, `at` ms
- *   since 1970. 'gap': told afterwards, when the clock had jumped
- * @property {{ at: number, ms: number }} resumed it goes on, after ms
- * @property {{ attempt: number, error: Error, step: number }} restart a lost worker is replaced; `step` it goes on from
- * @property {{ reason: string, error: Error }} fallback the main thread goes on
- * @property {{ threadId: number, mode: 'worker' | 'main', reason: string | null }} workerstart
- * @property {{ threadId: number, mode: 'worker' | 'main', reason: string | null }} workerstop
- * @property {{ step: number, bytes: number, ms: number, storage: string, reason: string | null }} persisted a
- *   checkpoint is on storage; `reason`: why not in a better place
- */
-/**
- * @template {keyof TrainerEvents} T
- * @callback Emit
- * @param {T} type
- * @param {TrainerEvents[T]} detail
- * @returns {void}
+ * @typedef {object} Kinds
+ * @property {readonly string[]} waiting types that are of interest to who comes late; the others
+ *   are over by then
+ * @property {Record<string, (detail: any) => [Level, string]>} entries how events read in the log
  */
 
-/** Entries of a few hundred bytes: enough for what led to a failure, and nothing to speak of in memory. */
+/**
+ * Entries of a few hundred bytes: enough for what led to a failure, and nothing to speak of in
+ * memory.
+ */
 const MOST_WAITING = 200;
-/** Of interest to who comes late; what the others tell is over by then. */
-const WAITING = ['log', 'warning', 'fallback', 'workerstart', 'workerstop'];
-
-/** How each event reads in the log. @type {Record<string, (detail: any) => [Level, string]>} */
-const ENTRIES = {
-  warning: ({ code, message }) => ['warn', `${code}: ${message}`],
-  suspended: ({ cause }) => ['info', `training is suspended (${cause})`],
-  resumed: ({ ms }) => ['info', `training goes on after ${seconds(ms)}`],
-  restart: ({ attempt, error, step }) => ['warn', `the worker is replaced at step ${step} (attempt ${attempt}): ${error?.message}`],
-  fallback: ({ reason }) => ['warn', `the main thread goes on: ${reason}`],
-  workerstart: ({ threadId, mode }) => ['info', `started: ${mode}, thread ${threadId}`],
-  workerstop: ({ threadId, mode, reason }) => ['info', `ended: ${mode}, thread ${threadId}${reason ? `: ${reason}` : ''}`],
-  persisted: ({ step, bytes, ms, storage }) => ['debug', `step ${step} is on storage (${storage}): ${bytes} bytes in ${seconds(ms)}`],
-};
-
-const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(3)} s`;
 
 export class Events {
   /** @type {EventTarget | undefined} */
   #target;
   #debug;
-  /** What waits, of the types that nobody has listened to. @type {Map<string, object[]>} */
-  #waiting = new Map(WAITING.map((type) => [type, []]));
+  #entries;
+  /** Details of the types that nobody has listened to. @type {Map<string, object[]>} */
+  #waiting;
 
-  /** @param {boolean} debug whether entries of that level are kept */
-  constructor(debug) {
+  /** @param {Kinds} kinds @param {boolean} debug whether entries of that level are kept */
+  constructor({ waiting, entries }, debug) {
+    this.#waiting = new Map(waiting.map((type) => [type, []]));
+    this.#entries = entries;
     this.#debug = debug;
   }
 
@@ -63,17 +41,20 @@ export class Events {
     this.#target = target;
   }
 
-  /** @type {Emit<any>} */
+  /** @type {Emit} */
   emit = (type, detail) => {
-    const entry = ENTRIES[type]?.(detail);
+    const entry = this.#entries[type]?.(detail);
     if (entry) this.log(...entry);
     this.#tell(type, detail);
   };
 
-  /** Set by who knows what a jump of the session's clock means. @type {(gap: { at: number, ms: number }) => void} */
+  /**
+   * Set by who knows what a jump of a session's clock means.
+   * @type {(gap: { at: number, ms: number }) => void}
+   */
   onGap = () => {};
 
-  /** What a session tells unasked. @param {import('../../worker/protocol.js').Notice} notice */
+  /** What a session tells unasked. @param {{ kind: string, [detail: string]: any }} notice */
   noticed({ kind, ...detail }) {
     if (kind === 'gap') this.onGap(/** @type {any} */ (detail));
     else if (kind === 'log') this.#tell(kind, detail);
@@ -85,7 +66,10 @@ export class Events {
     if (level !== 'debug' || this.#debug) this.#tell('log', { level, message, time });
   }
 
-  /** Somebody listens: what waited is told once whoever does so has gone on. @param {string} type */
+  /**
+   * Somebody listens: what waited is told once whoever does so has gone on.
+   * @param {string} type
+   */
   listened(type) {
     queueMicrotask(() => {
       const details = this.#waiting.get(type) ?? [];
@@ -108,8 +92,11 @@ export class Events {
   }
 }
 
-/** An event target whose events are a trainer's. */
-export class TrainerTarget extends EventTarget {
+/**
+ * An event target that dispatches such events.
+ * @template {Record<string, any>} T their details by type
+ */
+export class EventsTarget extends EventTarget {
   #events;
 
   /** @param {Events} events */
@@ -120,25 +107,25 @@ export class TrainerTarget extends EventTarget {
   }
 
   /**
-   * @template {keyof TrainerEvents} T
-   * @param {T} type
-   * @param {((event: CustomEvent<TrainerEvents[T]>) => void) | EventListenerObject | null} listener
+   * @template {keyof T & string} K
+   * @param {K} type
+   * @param {((event: CustomEvent<T[K]>) => void) | EventListenerObject | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    * @override
    */
   addEventListener(type, listener, options) {
-    super.addEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
+    super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
     if (listener) this.#events.listened(type);
   }
 
   /**
-   * @template {keyof TrainerEvents} T
-   * @param {T} type
-   * @param {((event: CustomEvent<TrainerEvents[T]>) => void) | EventListenerObject | null} listener
+   * @template {keyof T & string} K
+   * @param {K} type
+   * @param {((event: CustomEvent<T[K]>) => void) | EventListenerObject | null} listener
    * @param {boolean | EventListenerOptions} [options]
    * @override
    */
   removeEventListener(type, listener, options) {
-    super.removeEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
+    super.removeEventListener(type, /** @type {AnyListener} */ (listener), options);
   }
 }

@@ -1,13 +1,13 @@
-/* options.js: reading option objects.
- * Invariant: an unknown name or a value outside its rule is INVALID_OPTION, said with what was got and what is
- * allowed; undefined means "not given". Nothing is coerced. */
+/* options.js: reads option objects.
+ * Invariant: an unknown name or a value outside its rule is INVALID_OPTION, said with what was got
+ * and what is allowed; undefined means "not given". Nothing is coerced. */
 import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
 
 /**
  * @template T
  * @typedef {object} Rule
  * @property {T} otherwise the value where none is given
- * @property {string} allowed what is allowed, for the message
+ * @property {string} allowed what is allowed, for messages
  * @property {(value: unknown) => boolean} accepts
  */
 
@@ -73,10 +73,11 @@ export const flag = (otherwise) => ({
 export const signal = {
   otherwise: undefined,
   allowed: 'an AbortSignal',
-  accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value,
+  accepts: (value) => typeof value === 'object' && value !== null
+    && 'aborted' in value && 'addEventListener' in value,
 };
 
-/** What is read elsewhere. @type {Rule<any>} */
+/** Accepts anything: the value is read elsewhere. @type {Rule<any>} */
 export const given = { otherwise: undefined, allowed: '', accepts: () => true };
 
 /** @type {Rule<string | URL | undefined>} */
@@ -101,7 +102,8 @@ export function readOptions(where, given, rules) {
   for (const [name, rule] of Object.entries(rules)) {
     const value = values[name];
     if (value !== undefined && !rule.accepts(value)) {
-      throw new OffstageError('INVALID_OPTION', `${where}: ${name} is ${show(value)}, expected ${rule.allowed}`);
+      throw new OffstageError('INVALID_OPTION',
+        `${where}: ${name} is ${show(value)}, expected ${rule.allowed}`);
     }
     read[name] = value === undefined ? rule.otherwise : value;
   }

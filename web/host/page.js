@@ -1,22 +1,30 @@
-/* page.js: what the browser does to a page that trains, and what the page asks of it meanwhile.
- * Invariant: a suspension is told once, whether by the page's own 'freeze' and 'resume', by the session's clock or by
- * both; nothing is held, and nobody is listened to, but while a run is on. Whatever the platform lacks is done without: a lock that
- * cannot be had is no failure, a screen that cannot be kept awake is a warning. Knows no trainer. */
+/* page.js: hears what the browser does to a page that trains, and asks it for what training needs.
+ * Invariant: a suspension is told once, whether by the page's own 'freeze' and 'resume', by the
+ * session's clock or by both; nothing is held, and nobody is listened to, but while a run is on.
+ * Whatever the platform lacks is done without: a lock that cannot be had is no failure, a screen
+ * that cannot be kept awake is a warning. Knows no trainer. */
 
 /** @typedef {import('./events.js').Events} Events */
-/** @typedef {{ addEventListener: EventTarget['addEventListener'], removeEventListener: EventTarget['removeEventListener'], visibilityState: string }} Page */
+/**
+ * @typedef {{ addEventListener: EventTarget['addEventListener'], removeEventListener:
+ *   EventTarget['removeEventListener'], visibilityState: string }} Page
+ */
 /** @typedef {{ released?: boolean, release: () => Promise<void> }} Sentinel */
 /**
- * What there may be of a platform; tests hand in their own.
+ * The part of a platform that is used, as far as it is there; tests hand in their own.
  * @typedef {object} Place
  * @property {Page} [document]
- * @property {{ locks?: LockManager, wakeLock?: { request: (type: 'screen') => Promise<Sentinel> } }} [navigator]
+ * @property {{ locks?: LockManager, wakeLock?: { request: (type: 'screen') => Promise<Sentinel> }
+ *   }} [navigator]
  */
 
-/* Shared, so that tabs and trainers do not wait for each other: it is held for the browser to see. Chromium does not
- * freeze a page that holds a lock. */
+/* Shared, so that tabs and trainers do not wait for each other: it is held for the browser to see.
+ * Chromium does not freeze a page that holds a lock. */
 const LOCK = 'offstage training';
-/** The page and its worker do not stop at the same moment: gaps that are this close, in ms, are one suspension. */
+/**
+ * The page and its worker do not stop at the same moment: gaps that are this close, in ms, are one
+ * suspension.
+ */
 const SLACK = 1000;
 
 export class Lifecycle {
@@ -25,10 +33,13 @@ export class Lifecycle {
   #wall;
   #keepAwake;
   #on = false;
-  /** @type {number | null} since when the page is frozen */ #frozen = null;
-  /** The suspension that was told last. */ #told = { from: -Infinity, to: -Infinity };
+  /** When the page was frozen; null: it runs. @type {number | null} */
+  #frozen = null;
+  /** The suspension that was told last. */
+  #told = { from: -Infinity, to: -Infinity };
   #release = () => {};
-  /** @type {Sentinel | null} */ #awake = null;
+  /** @type {Sentinel | null} */
+  #awake = null;
   #waking = false;
 
   /**
@@ -117,7 +128,8 @@ export class Lifecycle {
       if (this.#on) this.#awake = sentinel;
       else await sentinel.release();
     } catch (error) {
-      if (/** @type {string | undefined} */ (document?.visibilityState) === 'hidden') return; // once it is visible again
+      /* It is asked for again once the page is visible. */
+      if (/** @type {string | undefined} */ (document?.visibilityState) === 'hidden') return;
       const message = `the screen cannot be kept awake: ${/** @type {Error} */ (error).message}`;
       this.#events.emit('warning', { code: 'KEEP_AWAKE_FAILED', message });
     } finally {

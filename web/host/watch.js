@@ -1,15 +1,16 @@
 /* watch.js: notices that nothing has been heard of a session for too long.
- * Invariant: silence is counted only while somebody waits and the page itself ran. A tick that comes late (a throttled,
- * frozen or suspended page, a long task) counts as two ticks at most, so a page that slept accuses nobody. After a
- * quarter of the time a PING is asked for: a session that computes answers it, so training is never limited. One limit
- * holds for a session that has yet to say its first word, another from then on. */
+ * Invariant: silence is counted only while somebody waits and the page itself ran. A tick that
+ * comes late (a throttled, frozen or suspended page, a long task) counts as two ticks at most, so a
+ * page that slept accuses nobody. After a quarter of the time a PING is asked for: a session that
+ * computes answers it, so training is never limited. One limit holds for a session that has yet to
+ * say its first word, another from then on. */
 
 /** Ticks in the shorter limit: fine enough to be fair, coarse enough to cost nothing. */
 const TICKS = 8;
 const MAX_INTERVAL = 1000;
 
 /**
- * Milliseconds of silence; Infinity: any.
+ * Milliseconds of silence that are allowed; Infinity: any number.
  * @typedef {{ first: number, later: number }} Limits
  */
 
@@ -22,7 +23,10 @@ export class Watch {
   #silence = 0;
   #last = 0;
   #asked = false;
-  /** Whether anybody waits; a timer that finds nobody ends itself, so that a quick request costs no timer. */
+  /**
+   * Whether anybody waits; a timer that finds nobody ends itself, so that a quick request costs no
+   * timer.
+   */
   #waiting = false;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
@@ -39,7 +43,7 @@ export class Watch {
     this.#expired = expired;
   }
 
-  /** Somebody begins to wait. */
+  /** Says that somebody waits. */
   begin() {
     this.#waiting = true;
     this.#reset();
@@ -50,7 +54,7 @@ export class Watch {
     /** @type {{ unref?: () => void }} */ (/** @type {unknown} */ (this.#timer)).unref?.();
   }
 
-  /** Nobody waits any more. */
+  /** Says that nobody waits any more. */
   end() {
     this.#waiting = false;
   }

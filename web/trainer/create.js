@@ -1,31 +1,31 @@
-/* create.js: how a trainer is made: where it runs is decided here.
- * Invariant: mode 'worker' never falls back; in mode 'auto' a place that fails is told in info.reason and by one
- * console warning, and a refused spec is never a reason to fall back; whatever fails, nothing is left running. */
-import { openSession } from '../host/connect.js';
-import { checkpointBytes, plainSpec } from './handover.js';
+/* create.js: makes trainers: reads their options and puts their parts together.
+ * Invariant: a wrong option is refused before anything is started; whatever fails, nothing is left
+ * running. */
+import { VARIANTS } from '../../worker/host/variants.js';
 import { assetsFolder } from '../host/endpoint.js';
 import { Events } from '../host/events.js';
-import { Lifecycle } from '../host/page.js';
-import { Link } from '../host/supervisor.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
+import { Lifecycle } from '../host/page.js';
+import { checkpointBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
-import { Vitals } from './status.js';
-import { whyNotAuto } from '../host/support.js';
+import { Recovery } from './recovery.js';
+import { Monitor } from './status.js';
+import { TRAINER_EVENTS } from './trainer-events.js';
 import { Trainer } from './trainer.js';
 
-/** @typedef {import('../host/connect.js').Beginning} Beginning */
-/** @typedef {import('../host/connect.js').Setting} Setting */
-/** @typedef {import('../host/supervisor.js').Connection} Connection */
+/** @typedef {import('./recovery.js').Beginning} Beginning */
 
 /** @typedef {import('../../wasm-build/dist/spec.js').Layer} Layer */
 /** @typedef {import('../../wasm-build/dist/spec.js').Loss} Loss */
 /**
  * A network, as createTrainer() takes it; DESIGN names every layer and field.
  * @typedef {object} Spec
- * @property {number[] | Record<string, number[]>} inputShape of one sample; of several inputs by name, in this order
+ * @property {number[] | Record<string, number[]>} inputShape of one sample; of several inputs by
+ *   name, in this order
  * @property {readonly Layer[]} layers
- * @property {Array<string | { name: string, loss?: Loss, lossWeight?: number }>} [outputs] layers by name; the last one
+ * @property {Array<string | { name: string, loss?: Loss, lossWeight?: number }>} [outputs] layers
+ *   by name; the last one
  * @property {Loss | Record<string, Loss>} [loss] of all outputs, or by name
  * @property {Record<string, number>} [lossWeights] by output; 1
  * @property {import('../../wasm-build/dist/spec.js').Optimizer} [optimizer]
@@ -40,34 +40,36 @@ import { Trainer } from './trainer.js';
 /**
  * @typedef {object} TrainerOptions
  * @property {'auto' | 'worker' | 'main'} [mode]
- * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1: one, in the wasm
- *   without threads. 'auto': the cores less one for the page, at least 1, at most 8. Others up to 64 are honoured,
- *   above the number of cores too. One where threads cannot be had (a page that is not cross-origin isolated, mode 'main'),
- *   and info.reason says why. The same bits for any number
- * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed SIMD, which rounds as
- *   the processor likes and is faster; info.reason says where the engine has none
- * @property {import('../../worker/host/module.js').Variant} [variant] forces one of the wasm variants, for tests: UNSUPPORTED
- *   where the engine cannot run it. Relaxed ones take deterministic: false; ones without -mt have one thread
- * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside the module
- * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that has never answered is
- *   given up; where it is less than the heartbeat any worker is, and the trainer with it
- * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker that has answered before is
- *   replaced; 10000
- * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of a lost worker: how many
- *   attempts in a row, without a step completed in between (3; 0: none); the first at once, the second after `delay` ms
- *   (250), each later one after `factor` (2) times as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the
- *   main thread, and any other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
+ * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1:
+ *   one, in the wasm without threads. 'auto': the cores less one for the page, at least 1, at most
+ *   8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
+ *   (a page that is not cross-origin isolated, mode 'main'), and info.reason says why. The same
+ *   bits for any number
+ * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed
+ *   SIMD, which rounds as the processor likes and is faster; info.reason says where the engine has
+ *   none
+ * @property {import('../../worker/host/variants.js').Variant} [variant] forces one of the wasm
+ *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
+ *   deterministic: false; ones without -mt have one thread
+ * @property {string | URL} [assets] folder of wasm-build/dist/, where that is not beside the module
+ * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that
+ *   has never answered is given up; where it is less than the heartbeat any worker is, and the
+ *   trainer with it
+ * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker
+ *   that has answered before is replaced; 10000
+ * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of
+ *   a lost worker: how many attempts in a row, without a step completed in between (3; 0: none);
+ *   the first at once, the second after `delay` ms (250), each later one after `factor` (2) times
+ *   as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
+ *   other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
  * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: see FitOptions
  * @property {boolean} [persistData] of every fit: see FitOptions
- * @property {number} [duty] share of the time in which training computes, above 0 and up to 1: to be quiet; 1
+ * @property {number} [duty] share of the time in which training computes, above 0 and up to 1: to
+ *   be quiet; 1
  * @property {boolean} [keepAwake] keep the screen on while a run is on; false
  * @property {boolean} [debug] log events of level 'debug' too; false
  * @property {AbortSignal} [signal]
  */
-
-/* Not module.js's own list: what loads wasm is for the worker to load. */
-/** @type {readonly import('../../worker/host/module.js').Variant[]} */
-const VARIANTS = ['base', 'simd', 'simd-mt', 'relaxed', 'relaxed-mt'];
 
 const TRAINER = {
   mode: rule.oneOf(['auto', 'worker', 'main'], 'auto'),
@@ -90,11 +92,11 @@ const TRAINER = {
   signal: rule.signal,
 };
 
-/** The names of TrainerOptions. */
+/** Names of createTrainer()'s options. */
 export const TRAINER_OPTIONS = Object.keys(TRAINER);
 
-const milliseconds = (/** @type {number} */ otherwise) =>
-  rule.number('a number of milliseconds from 0 on', (value) => value >= 0 && value < Infinity, otherwise);
+const milliseconds = (/** @type {number} */ otherwise) => rule.number(
+  'a number of milliseconds from 0 on', (value) => value >= 0 && value < Infinity, otherwise);
 
 const RESTART = {
   retries: rule.integer(0, 3),
@@ -103,7 +105,17 @@ const RESTART = {
   maxDelay: milliseconds(30_000),
 };
 
-/** @typedef {import('../host/options.js').Read<typeof TRAINER>} Settings */
+/** @type {import('../host/connect.js').Service} */
+const SERVICE = {
+  name: 'trainer',
+  load: async () => {
+    const [{ createSession }, { ownHost }] = await Promise.all([
+      import('../../worker/trainer/service.js'),
+      import('../../worker/host/clock.js'),
+    ]);
+    return (port) => createSession(/** @type {any} */ (port), ownHost());
+  },
+};
 
 /**
  * Makes a trainer for the network of the spec.
@@ -116,22 +128,23 @@ export async function createTrainer(spec, options) {
 }
 
 /**
- * A trainer from the bytes of save(): it stands where that one stood.
+ * Makes a trainer from the bytes of save(): it stands where that one stood.
  * @param {Uint8Array} bytes
  * @param {TrainerOptions} [options]
  * @returns {Promise<Trainer>}
  */
 export async function loadTrainer(bytes, options) {
-  return (await beginTrainer('loadTrainer', options, () => ({ bytes: checkpointBytes(bytes) }))).trainer;
+  const begin = () => ({ bytes: checkpointBytes(bytes) });
+  return (await beginTrainer('loadTrainer', options, begin)).trainer;
 }
 
 /**
- * A trainer that begins as told, where the options say.
+ * Makes a trainer that begins as told, where the options say.
  * @param {string} name of the function that was called, for messages
  * @param {unknown} options
  * @param {() => Beginning} begin
- * @returns {Promise<{ trainer: Trainer, past: import('../../worker/protocol.js').RunToResume | null }>} past: the
- *   run that it stands in
+ * @returns {Promise<{ trainer: Trainer, past: import('./recovery.js').Past | null }>} past: the run
+ *   that it stands in
  */
 export async function beginTrainer(name, options, begin) {
   const startedAt = performance.now();
@@ -140,64 +153,29 @@ export async function beginTrainer(name, options, begin) {
   const persist = readPersist(name, settings.persist);
   throwIfAborted(settings.signal);
   const beginning = begin();
-  const events = new Events(settings.debug);
+  const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
-  const vitals = new Vitals(events);
-  /** @type {Link | undefined} */
-  let link;
-  const { mode, assets, timeout, heartbeat, variant, threads, deterministic, duty, debug } = settings;
-  const setting = {
-    assets: assetsFolder(assets), timeout, heartbeat,
-    runtime: { variant, threads, deterministic, duty, debug, notices: true },
-    noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
-      if (notice.kind === 'persisted') link?.keeps(notice);
-      events.noticed(notice);
+  const monitor = new Monitor(events);
+  const { mode, assets, timeout, heartbeat } = settings;
+  const { variant, threads, deterministic, duty, debug, persistData } = settings;
+  const recovery = new Recovery({
+    mode, restart, beginning, startedAt, emit: events.emit,
+    setting: {
+      service: SERVICE, assets: assetsFolder(assets), timeout, heartbeat, observer: monitor,
+      noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
+        if (notice.kind === 'persisted') recovery.persisted(notice);
+        events.noticed(notice);
+      },
     },
-    vitals,
-  };
-  const connection = await connect(beginning, setting, settings);
-  const trains = (/** @type {boolean} */ on, reason = '') => {
-    lifecycle.set(on);
-    if (!on) vitals.ended(reason);
-  };
-  link = new Link({ mode, restart, setting, beginning, emit: events.emit, startedAt, trains }, connection);
-  if (!('spec' in beginning)) await link.secure(); // what lies outside may change, or go
-  const trainer = new Trainer({ link, events, vitals, persist, persistData: settings.persistData });
-  return { trainer, past: connection.ready.run };
-}
-
-/**
- * @param {Beginning} beginning
- * @param {Setting} setting
- * @param {Settings} settings
- * @returns {Promise<Connection>}
- */
-async function connect(beginning, setting, { mode, signal }) {
-  const reasons = [];
-  if (mode !== 'main') {
-    const why = mode === 'auto' ? whyNotAuto() : null;
-    const found = why ?? await connectWorker(beginning, setting, mode, signal);
-    if (typeof found !== 'string') return found;
-    reasons.push(found);
-    console.warn(`Offstage runs on the main thread: ${found}`);
-  }
-  const { client, ready } = openSession('main', setting, beginning, signal);
-  return { client, ready: await ready, reasons };
-}
-
-/**
- * @param {Beginning} beginning
- * @param {Setting} setting
- * @param {'auto' | 'worker'} mode
- * @param {AbortSignal} [signal]
- * @returns {Promise<Connection | string>} a string: why the place failed, where that is a reason to fall back
- */
-async function connectWorker(beginning, setting, mode, signal) {
-  const { client, ready } = openSession('worker', setting, beginning, signal);
-  try {
-    return { client, ready: await ready, reasons: [] };
-  } catch (error) {
-    if (mode === 'worker' || client.refused) throw error;
-    return /** @type {Error} */ (error).message;
-  }
+    runtime: { variant, threads, deterministic, duty, debug, notices: true },
+    trains: (on, reason = 'stopped') => {
+      lifecycle.set(on);
+      if (!on) monitor.ended(reason);
+    },
+  });
+  await recovery.supervisor.begin(settings.signal);
+  const { past } = recovery;
+  if (!('spec' in beginning)) await recovery.secure(); // what lies outside may change, or go
+  const trainer = new Trainer({ recovery, events, monitor, persist, persistData });
+  return { trainer, past };
 }

@@ -1,24 +1,26 @@
-/* run-driver.js: drives one training run from the data to the result, over as many sessions as it takes.
- * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end, never an error;
- * ABORTED by its signal, once the session stands; else it ends as the session says. While the data are still
- * on their way pause and resume wait for the start, and stop cancels it. A session that is lost is followed by the next,
- * which is given the data again and begins where the link's checkpoint stands; no record is told twice. */
+/* run-driver.js: drives one training run from the data to the result, over as many sessions as it
+ * takes.
+ * Invariant: the run settles exactly once. It is 'stopped' by stop() and by the trainer's end,
+ * never an error; ABORTED by its signal, once the session stands; else it ends as the session says.
+ * While the data are still on their way pause and resume wait for the start, and stop cancels it. A
+ * session that is lost is followed by the next, which is given the data again and begins where the
+ * checkpoint kept on the page stands; no record is told twice. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { STORED, dataLost, deliver, isGone } from './handover.js';
 import { abortedBy } from '../host/options.js';
+import { dataLost } from './handover.js';
+import { RunData } from './run-data.js';
+import { RunLog } from './run-log.js';
 import { Run } from './run.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
-/** @typedef {import('../host/supervisor.js').Link} Link */
-/** @typedef {import('./run.js').Epoch} Epoch */
+/** @typedef {import('./recovery.js').Recovery} Recovery */
 /** @typedef {import('./run.js').Handle} Handle */
-/** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./handover.js').Source} Source */
 
 /**
  * @typedef {object} Settings
- * @property {object} start of START_TRAINING's payload what is not said below
- * @property {Record<string, number>} [classWeight] of the data, wherever they go
+ * @property {object} start what START_TRAINING's payload has beside the properties below
+ * @property {Record<string, number>} [classWeight] goes where the data go
  * @property {boolean} resume
  * @property {boolean} otherData
  * @property {{ name: string, folder?: string, data?: boolean } | undefined} persist
@@ -26,16 +28,13 @@ import { Run } from './run.js';
  * @property {AbortSignal | undefined} signal
  */
 
-/** What an epoch's record measures. */
-const MEASURED = /** @type {const} */ (['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy', 'outputs']);
-
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
 
-/** @param {any} error */
-const isInvalidData = (error) => error instanceof OffstageError && error.code === 'INVALID_DATA';
-
-/** @param {unknown} error @returns {Run} one that has failed already */
+/**
+ * Makes a run that has failed already.
+ * @param {unknown} error
+ */
 export function failedRun(error) {
   const done = async () => {};
   return new Run(({ reject }) => {
@@ -44,32 +43,21 @@ export function failedRun(error) {
   });
 }
 
-export class Fitting {
+export class RunDriver {
   /** @type {Run} */
   run;
   /** @type {'uploading' | 'training' | 'paused' | 'ended'} */
   state = 'uploading';
-  /** @type {Progress | undefined} the latest record */
-  latest;
-  /** Updates since the trainer was created, as far as is known. */
-  step;
-  /** Of wasm memory, as last told. @type {number | undefined} */
-  memoryBytes;
+  /** @type {RunLog} */
+  log;
 
-  #link;
-  #sources;
+  #recovery;
+  #supervisor;
+  #data;
   #settings;
   /** @type {Handle} */
   #handle;
-  #startedAt = performance.now();
-  /** Where a run that is resumed stood. @type {{ steps: number, history: Epoch[] }} */
-  #past = { steps: 0, history: [] };
-  /** @type {import('./run.js').Result | undefined} */
-  #result;
-  #firstStep;
-  /** What was told, each epoch with the step that ended it. @type {{ epoch: Epoch, step: number }[]} */
-  #told = [];
-  /** What the link keeps is of this run. */
+  /** The checkpoint that is kept is of this run. */
   #kept = false;
   #stopping = false;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
@@ -82,20 +70,25 @@ export class Fitting {
   #client;
   /** @type {() => void} */
   #startKnown = () => {};
-  /** Resolves once START_TRAINING is posted to the present session, or the run has ended without it. @type {Promise<void>} */
+  /**
+   * Resolves once START_TRAINING is posted to the present session, or the run has ended without it.
+   * @type {Promise<void>}
+   */
   #started = Promise.resolve();
 
   /**
    * Posts the start before it returns where the data are small enough to go along with it.
-   * @param {Link} link
+   * @param {Recovery} recovery
    * @param {Source[]} sources x, y, and the samples' weights, where they have some
    * @param {Settings} settings
    */
-  constructor(link, sources, settings) {
-    this.#link = link;
-    this.#sources = sources;
+  constructor(recovery, sources, settings) {
+    this.#recovery = recovery;
+    this.#supervisor = recovery.supervisor;
     this.#settings = settings;
-    this.#firstStep = this.step = link.step;
+    const { classWeight, transfer, persist } = settings;
+    this.#data = new RunData(sources, { classWeight, transfer, persisted: persist?.data === true });
+    this.log = new RunLog(recovery.step);
     /** @type {Handle | undefined} */
     let handle;
     this.run = new Run((given) => {
@@ -107,17 +100,15 @@ export class Fitting {
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
-    link.begins(settings.persist);
+    recovery.begins(persist);
     this.#awaitStart();
     this.#drive();
   }
 
-  /** Complete epochs, those before the run was interrupted included; not those that a lost worker took along. */
-  get history() {
-    return this.#result?.history ?? [...this.#past.history, ...this.#told.map(({ epoch }) => epoch)];
-  }
-
-  /** Ends the run as stopped, because the trainer ends. @returns {Promise<void>} when it has ended */
+  /**
+   * Ends the run as stopped, because the trainer ends.
+   * @returns {Promise<void>} when it has ended
+   */
   async end() {
     if (this.state === 'ended') return;
     const ended = this.#whenEnded();
@@ -131,42 +122,44 @@ export class Fitting {
     const aborted = () => this.#requestStop();
     signal?.addEventListener('abort', aborted, { once: true });
     try {
-      const result = this.#result = await this.#train();
-      this.step = result.step;
-      this.#link.completed(result);
+      const result = await this.#train();
+      this.log.ended(result);
+      this.#recovery.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
       if (signal?.aborted) this.#finish(() => this.#handle.reject(abortedBy(signal)));
-      else if (this.#meansStopped(error)) this.#finish(() => this.#handle.resolve(this.#stopped()));
-      else {
+      else if (this.#meansStopped(error)) {
+        const result = this.log.stoppedAt(this.#lastStep());
+        this.#finish(() => this.#handle.resolve(result));
+      } else {
         this.#finish(() => this.#handle.reject(error), 'failed');
-        if (this.#client && !this.#client.loss) this.#link.failed(this.step);
+        if (this.#client && !this.#client.loss) this.#recovery.failed(this.log.step);
       }
     } finally {
       signal?.removeEventListener('abort', aborted);
     }
   }
 
-  /** Through one session after the other. @returns {Promise<import('./run.js').Result>} */
+  /** Trains in one session after the other. @returns {Promise<import('./run.js').Result>} */
   async #train() {
     for (;;) {
       if (this.#stopping) throw CANCELLED;
-      const client = this.#link.client ?? await this.#nextSession();
+      const client = this.#supervisor.client ?? await this.#nextSession();
       try {
         return await this.#trainOn(client);
       } catch (error) {
-        if (error !== client.loss) throw this.#isElsewhere && isInvalidData(error) ? dataLost(error) : error;
-        if (this.#link.verdict) throw this.#link.verdict;
+        if (error !== client.loss) throw this.#data.explain(error, this.#kept);
+        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
-        if (!this.#stopping && !this.#isStored && this.#isGone && !this.#isElsewhere) throw dataLost(client.loss);
+        if (!this.#stopping && this.#data.lost(this.#kept)) throw dataLost(client.loss);
       }
     }
   }
 
   async #nextSession() {
     try {
-      return await this.#link.next(this.#impatience.signal);
+      return await this.#supervisor.next(this.#impatience.signal);
     } catch (error) {
       throw this.#stopping ? CANCELLED : error;
     }
@@ -174,51 +167,35 @@ export class Fitting {
 
   /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
   async #trainOn(client) {
-    const { start, classWeight, resume, otherData, persist, transfer } = this.#settings;
+    const { start, resume, otherData, persist } = this.#settings;
     const kept = this.#kept;
-    if (resume && !kept && this.#link.past) this.#past = this.#link.past; // as the session that stands has said
-    const values = this.#isGone ? [STORED, STORED] : this.#deliver(client, transfer);
-    const [x, y, sampleWeight] = values instanceof Promise ? await values : values;
-    const weights = x === STORED && !this.#isStored ? {} : { sampleWeight, classWeight }; // storage has them with the data
-    const completed = client.request('START_TRAINING',
-      { ...start, x, y, ...weights, resume: resume || kept, otherData: otherData && !kept, persist, snapshotMs: this.#link.snapshotMs }, {
-        progress: (payload) => this.#progress(payload),
-        snapshot: (checkpoint) => {
+    const { past, snapshotMs } = this.#recovery;
+    if (resume && !kept && past) this.log.resumes(past); // as the session that stands has said
+    const delivery = this.#data.deliver(client, () => {
+      if (this.#stopping) throw CANCELLED;
+    });
+    const data = delivery instanceof Promise ? await delivery : delivery;
+    const completed = client.request('START_TRAINING', {
+      ...start, ...data, persist, snapshotMs,
+      resume: resume || kept, otherData: otherData && !kept,
+    }, {
+      lasting: true,
+      before: {
+        TRAINING_PROGRESS: (payload) => this.#progress(payload),
+        TRAINING_SNAPSHOT: (checkpoint) => {
           this.#kept = true;
-          this.#link.keep(checkpoint);
+          this.#recovery.keep(checkpoint);
         },
-      });
+      },
+    });
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
     const { stage, stageSeconds, stepBytes, liveBytes, ...result } = await completed;
-    this.#link.measured({ stepBytes, liveBytes });
+    this.#recovery.measured({ stepBytes, liveBytes });
     return result;
-  }
-
-  /** @param {Client} client @param {boolean} transfer */
-  #deliver(client, transfer) {
-    const check = () => {
-      if (this.#stopping) throw CANCELLED;
-    };
-    return deliver(client, this.#sources, { transfer, check });
-  }
-
-  /** It was begun with what storage holds. */
-  get #isStored() {
-    return this.#sources[0] === STORED;
-  }
-
-  /** The page has no data to give. */
-  get #isGone() {
-    return this.#isStored || this.#sources.some(isGone);
-  }
-
-  /** It has them no more, but storage may; the snapshot that there is tells whether those are the ones. */
-  get #isElsewhere() {
-    return !this.#isStored && this.#isGone && this.#kept && this.#settings.persist?.data === true;
   }
 
   #awaitStart() {
@@ -227,7 +204,10 @@ export class Fitting {
     });
   }
 
-  /** The session is lost: pause, resume and stop wait for the start in the next one. @param {Client} client */
+  /**
+   * The session is lost: pause, resume and stop wait for the start in the next one.
+   * @param {Client} client
+   */
   #leave(client) {
     if (this.#client !== client || this.state === 'ended') return;
     this.#client = undefined;
@@ -236,31 +216,19 @@ export class Fitting {
   }
 
   /** @param {import('../../worker/protocol.js').Progress} payload */
-  #progress({ records, memoryBytes, stepBytes, liveBytes }) {
-    this.memoryBytes = memoryBytes;
-    this.#link.measured({ stepBytes, liveBytes });
+  #progress({ records, stepBytes, liveBytes }) {
+    this.#recovery.measured({ stepBytes, liveBytes });
     for (const record of records) {
-      if (this.#isTold(record)) continue;
-      this.latest = record;
-      this.step = record.step;
-      if (record.kind === 'epoch') this.#told.push({ epoch: epochOf(record), step: record.step });
-      this.#link.reached(record.step);
+      if (!this.log.add(record)) continue;
+      this.#recovery.reached(record.step);
       this.#handle.record(record);
     }
-  }
-
-  /** Steps that were done before are done again in silence, unless the run went back to them. @param {Progress} record */
-  #isTold({ kind, epoch, step, rollbacks = 0 }) {
-    if (!this.latest) return false;
-    if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
-    const { rollbacks: before = 0, step: last } = this.latest;
-    return rollbacks < before || (rollbacks === before && step <= last);
   }
 
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
   #finish(settle, reason = 'stopped') {
     this.state = 'ended';
-    this.#link.ends(reason);
+    this.#recovery.ends(reason);
     settle();
     this.#startKnown();
     for (const ended of this.#waiters.splice(0)) ended();
@@ -279,7 +247,7 @@ export class Fitting {
         return;
       } catch (error) {
         if (error !== client.loss) throw error;
-        if (this.#link.verdict) throw this.#link.verdict;
+        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
       }
     }
@@ -298,7 +266,7 @@ export class Fitting {
   }
 
   /**
-   * The end of the run as a promise that never rejects. Taken from the run's own promise without listening: a
+   * Promises the end of the run, and never rejects. It does not listen to the run's own promise: a
    * failure stays unhandled if nobody else listens.
    * @returns {Promise<void>}
    */
@@ -310,31 +278,11 @@ export class Fitting {
   /** @param {unknown} error */
   #meansStopped(error) {
     return error === CANCELLED || (this.#ending
-      && (this.#link.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
+      && (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
   }
 
-  /**
-   * What is known here of a run that could not tell its result itself: it ends where the model stands.
-   * @returns {import('./run.js').Result}
-   */
-  #stopped() {
-    const step = this.#ending ? this.step : this.#link.step;
-    const told = this.#told.filter((each) => each.step <= step).map(({ epoch }) => epoch);
-    const history = [...this.#past.history, ...told];
-    this.step = step;
-    this.#result = {
-      reason: 'stopped',
-      history,
-      epochs: history.length,
-      steps: this.#past.steps + step - this.#firstStep,
-      step,
-      durationSeconds: (performance.now() - this.#startedAt) / 1000,
-    };
-    return this.#result;
+  /** Where the run ends that could not tell its result: as told last, or where the model stands. */
+  #lastStep() {
+    return this.#ending ? this.log.step : this.#recovery.step;
   }
-}
-
-/** @param {Progress} record @returns {import('./run.js').Epoch} */
-function epochOf(record) {
-  return /** @type {any} */ (Object.fromEntries(MEASURED.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]))));
 }

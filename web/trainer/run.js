@@ -1,9 +1,12 @@
-/* run.js: what fit() gives: a thenable, an async iterable and an event target, over one training run.
- * Invariant: the result settles once; every epoch record reaches every listener and every iteration that has
- * begun. An iteration queues from its first next() on and keeps of batch records the latest only. A failure is
- * an unhandled rejection only if nobody awaited, iterated or listened. How the run is driven is not known here. */
+/* run.js: is what fit() gives: a thenable, an async iterable and an event target, over one training
+ * run.
+ * Invariant: the result settles once; every epoch record reaches every listener and every iteration
+ * that has begun. An iteration queues from its first next() on and keeps of batch records the
+ * latest only. A failure is an unhandled rejection only if nobody awaited, iterated or listened.
+ * How the run is driven is not known here. */
+import { Iteration } from './iteration.js';
 
-/** @typedef {import('../../worker/host/errors.js').OffstageError} OffstageError */
+/** @typedef {import('../host/events.js').AnyListener} AnyListener */
 
 /**
  * How training stands. Loss and accuracy of a batch record are the running means of the epoch.
@@ -18,7 +21,8 @@
  * @property {number} [accuracy]
  * @property {number} [valLoss]
  * @property {number} [valAccuracy]
- * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each, where there are several
+ * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
+ *   where there are several
  * @property {number} percent
  * @property {number} etaSeconds
  * @property {number} elapsedSeconds
@@ -32,12 +36,13 @@
 /**
  * @typedef {object} Epoch
  * @property {number} epoch
- * @property {number} loss mean over the samples, each taken with the weights that its step started from
+ * @property {number} loss mean over the samples, each taken with the weights that its step started
+ *   from
  * @property {number} [accuracy]
  * @property {number} [valLoss]
  * @property {number} [valAccuracy]
- * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each, where there are several: loss is the
- *   sum of theirs, weighted
+ * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
+ *   where there are several: loss is the sum of theirs, weighted
  */
 
 /**
@@ -50,7 +55,8 @@
  * @property {number} durationSeconds pauses and suspensions left out
  * @property {number} [rollbacks] with nonFinite: 'rollback', as in Progress
  * @property {number} [learningRate]
- * @property {import('../../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it; null: stopped before it began
+ * @property {import('../../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it;
+ *   null: stopped before it began
  * @property {string | null} [persisted] the storage that has the run's last checkpoint
  */
 
@@ -130,7 +136,10 @@ export class Run extends EventTarget {
     return this.#result.finally(settled);
   }
 
-  /** Stands still after the part that is being computed; predictions are answered meanwhile. @returns {Promise<void>} */
+  /**
+   * Stands still after the part that is being computed; predictions are answered meanwhile.
+   * @returns {Promise<void>}
+   */
   pause() {
     return this.#ended ? Promise.resolve() : this.#controls.pause();
   }
@@ -140,7 +149,10 @@ export class Run extends EventTarget {
     return this.#ended ? Promise.resolve() : this.#controls.resume();
   }
 
-  /** Ends the run at the last complete step; its result has the reason 'stopped'. @returns {Promise<void>} */
+  /**
+   * Ends the run at the last complete step; its result has the reason 'stopped'.
+   * @returns {Promise<void>}
+   */
   stop() {
     return this.#ended ? Promise.resolve() : this.#controls.stop();
   }
@@ -154,7 +166,7 @@ export class Run extends EventTarget {
    */
   addEventListener(type, listener, options) {
     this.#listened();
-    super.addEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
+    super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
   }
 
   /**
@@ -164,11 +176,12 @@ export class Run extends EventTarget {
    * @override
    */
   removeEventListener(type, listener, options) {
-    super.removeEventListener(type, /** @type {EventListenerOrEventListenerObject | null} */ (listener), options);
+    super.removeEventListener(type, /** @type {AnyListener} */ (listener), options);
   }
 
   /**
-   * Progress records from now on. Leaving the loop early only stops listening.
+   * Iterates over the progress records from this moment on. Leaving the loop early only stops
+   * listening.
    * @returns {AsyncIterableIterator<Progress>}
    */
   [Symbol.asyncIterator]() {
@@ -195,85 +208,5 @@ export class Run extends EventTarget {
   /** Somebody follows this run, and so will see how it ends: a failure is not unhandled. */
   #listened() {
     this.#result.catch(() => {});
-  }
-}
-
-/**
- * One iteration over a run.
- * @implements {AsyncIterableIterator<Progress>}
- */
-class Iteration {
-  #result;
-  #begin;
-  #leave;
-  #begun = false;
-  #ended = false;
-  #left = false;
-  /** @type {Progress[]} */
-  #queue = [];
-  /** @type {Array<(value: any) => void>} calls of next() that wait */
-  #waiting = [];
-
-  /**
-   * @param {Promise<Result>} result
-   * @param {() => boolean} begin starts the delivery; whether the run has ended already
-   * @param {() => void} leave
-   */
-  constructor(result, begin, leave) {
-    this.#result = result;
-    this.#begin = begin;
-    this.#leave = leave;
-  }
-
-  [Symbol.asyncIterator]() {
-    return this;
-  }
-
-  /** @returns {Promise<IteratorResult<Progress, undefined>>} */
-  async next() {
-    if (!this.#begun) {
-      this.#begun = true;
-      this.#ended = this.#begin();
-    }
-    const record = this.#queue.shift();
-    if (record) return { done: false, value: record };
-    if (!this.#left && !this.#ended) return new Promise((resolve) => this.#waiting.push(resolve));
-    return this.#last();
-  }
-
-  /** @returns {Promise<IteratorResult<Progress, undefined>>} */
-  async return() {
-    this.#leave();
-    this.#begun = true;
-    this.#left = true;
-    this.#queue = [];
-    this.#release();
-    return { done: true, value: undefined };
-  }
-
-  /** @param {Progress} record */
-  push(record) {
-    const waiting = this.#waiting.shift();
-    if (waiting) return waiting({ done: false, value: record });
-    if (this.#queue.at(-1)?.kind === 'batch') this.#queue.pop();
-    this.#queue.push(record);
-  }
-
-  end() {
-    this.#ended = true;
-    this.#release();
-  }
-
-  #release() {
-    for (const waiting of this.#waiting.splice(0)) waiting(this.#last());
-  }
-
-  /** The end of the run; a failed one throws here, once. @returns {Promise<IteratorResult<Progress, undefined>>} */
-  async #last() {
-    if (!this.#left) {
-      this.#left = true;
-      await this.#result;
-    }
-    return { done: true, value: undefined };
   }
 }

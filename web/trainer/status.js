@@ -1,14 +1,18 @@
-/* status.js: what a trainer knows of itself without asking anybody: its stages, its traffic, its runs.
- * Invariant: all of it is read off the messages that go by, and told at once; a session that is replaced takes nothing
- * away from what was counted, and how runs went is what the session says. Nothing depends on it. */
+/* status.js: knows how a trainer stands without asking anybody: its stages, its traffic, its runs.
+ * Invariant: all of it is read off the messages that go by; a session that is replaced takes
+ * nothing away from what was counted, and how runs went is what the session says. Nothing depends
+ * on it. */
+import { epochOf } from './run-log.js';
+import { StageClock } from './stage-clock.js';
 
 /** @typedef {import('../host/events.js').Events} Events */
 /** @typedef {import('../../worker/trainer/stages.js').Stage} Stage */
 /** @typedef {import('../../worker/protocol.js').RunRecord} RunRecord */
-/** @typedef {Record<Stage, number>} Seconds */
+/** @typedef {import('./stage-clock.js').Seconds} Seconds */
 
 /**
- * How a trainer stands: what it knows without asking, and what it was told last. Times are ms since 1970.
+ * How a trainer stands: what it knows without asking, and what it was told last. Times are ms
+ * since 1970.
  * @typedef {object} Status
  * @property {'ready' | 'training' | 'paused' | 'lost' | 'disposed'} state
  * @property {Stage | 'done'} stage what is being done; 'done': nothing
@@ -19,128 +23,23 @@
  * @property {number} thread that trains; 0: the main one
  * @property {string} threadName
  * @property {number | null} processId in Node
- * @property {boolean} alive there is a session; false while a lost one is replaced, and after the end
+ * @property {boolean} alive there is a session; false while a lost one is replaced, and after the
+ *   end
  * @property {number | null} since when there is that session
  * @property {number} lastBeat when something was last heard of one
  * @property {number} restarts sessions that took the place of a lost one
  * @property {number} memory bytes of wasm memory
  * @property {number} bytesIn of arrays and buffers in messages to the page
  * @property {number} bytesOut and from it
- * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last
+ * @property {import('./info.js').Persist | null} persist where checkpoints last
  */
 
-/** @returns {Seconds} */
-const none = () => ({ loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 });
-
-/** @param {Seconds} a @param {Seconds} b @returns {Seconds} */
-const sum = (a, b) => /** @type {Seconds} */ (Object.fromEntries(
-  Object.entries(a).map(([stage, seconds]) => [stage, seconds + b[/** @type {Stage} */ (stage)]])));
-
-const total = (/** @type {Seconds} */ seconds) => Object.values(seconds).reduce((all, each) => all + each, 0);
-
-/**
- * The stages of the sessions that a trainer has had, one after another, and of the page itself, which loads: a worker
- * until it is ready, and data.
- */
-export class StageClock {
-  #now;
-  /** Of former sessions, and of the page itself. */ #past = none();
-  /** As the session told it last, and what it must have done since. */ #told = none();
-  /** @type {Stage | 'done'} */ #stage = 'done';
-  /** What the session had told when the page began to load; null: it does not. @type {number | null} */ #loading = null;
-  #since = 0;
-  #paused = false;
-
-  /** @param {() => number} [now] ms, monotonic */
-  constructor(now = () => performance.now()) {
-    this.#now = now;
-  }
-
-  /** The page begins to load. */
-  load() {
-    if (this.#loading !== null) return;
-    this.#settle();
-    this.#loading = total(this.#told);
-  }
-
-  /** The page has nothing more to load. What the session did meanwhile is the session's. */
-  loaded() {
-    if (this.#loading === null) return;
-    const own = (this.#now() - this.#since) / 1000 - (total(this.#told) - this.#loading);
-    this.#past.loading += Math.max(0, own);
-    this.#loading = null;
-    this.#since = this.#now();
-  }
-
-  /** What a message of the session says. @param {Stage | 'done'} stage @param {Seconds} seconds */
-  told(stage, seconds) {
-    this.#told = seconds;
-    this.loaded();
-    this.#since = this.#now();
-    this.#stage = stage;
-    this.#paused = false;
-  }
-
-  /** The session is in that stage, although it has not said so. @param {Stage | 'done'} stage @param {boolean} [paused] */
-  enter(stage, paused = false) {
-    this.loaded();
-    this.#settle();
-    this.#stage = stage;
-    this.#paused = paused;
-  }
-
-  /** A run stands still, or goes on. @param {boolean} paused */
-  pause(paused) {
-    this.enter(this.#stage, paused);
-  }
-
-  /** The session is gone; whoever replaces it counts from zero. */
-  replaced() {
-    this.enter('done');
-    this.#past = sum(this.#past, this.#told);
-    this.#told = none();
-  }
-
-  read() {
-    const stage = this.#loading === null ? this.#stage : 'loading';
-    return { stage, stageSeconds: sum(sum(this.#past, this.#told), this.#unsaid()) };
-  }
-
-  #settle() {
-    this.#told = sum(this.#told, this.#unsaid());
-    this.#since = this.#now();
-  }
-
-  /** @returns {Seconds} */
-  #unsaid() {
-    const stage = this.#loading === null ? this.#stage : 'loading';
-    if (stage === 'done' || (this.#paused && stage !== 'loading')) return none();
-    return { ...none(), [stage]: (this.#now() - this.#since) / 1000 };
-  }
-}
-
-/** As deep as payloads are: { x: { data } }, { weights: [{ data }] }. */
-const DEPTH = 4;
-
-/**
- * Bytes of the arrays and buffers in a message. Lists of numbers are not walked: they count nothing.
- * @param {any} value
- * @returns {number}
- */
-export function binaryBytes(value, depth = DEPTH) {
-  if (typeof value !== 'object' || value === null || depth === 0) return 0;
-  if (typeof value.byteLength === 'number') return value.byteLength;
-  const parts = Array.isArray(value) ? (isPlain(value[0]) ? value : []) : isPlain(value) ? Object.values(value) : [];
-  return parts.reduce((/** @type {number} */ bytes, /** @type {any} */ part) => bytes + binaryBytes(part, depth - 1), 0);
-}
-
-/** @param {unknown} value */
-const isPlain = (value) => Object.prototype.toString.call(value) === '[object Object]';
-
-/** Every run of a trainer's model, the one that is on included. */
+/** Keeps the records of every run of a trainer's model, the one that is on included. */
 export class Runs {
-  /** @type {readonly RunRecord[]} */ #records = [];
-  /** @type {RunRecord | null} */ #present = null;
+  /** @type {readonly RunRecord[]} */
+  #records = [];
+  /** The record of the run that is on. @type {RunRecord | null} */
+  #present = null;
 
   get isOn() {
     return this.#present !== null;
@@ -151,9 +50,10 @@ export class Runs {
    * @param {boolean} [restored] it is the one that there was: what ended without it has ended
    */
   reset(records = [], restored = false) {
-    const told = restored ? this.#records.filter(({ id, reason }) => reason !== null && id !== this.#present?.id) : [];
+    const { id: present } = this.#present ?? {};
+    const ended = this.#records.filter(({ id, reason }) => reason !== null && id !== present);
     this.#records = records.map((record) => {
-      const mine = record.reason === null && told.find(({ id }) => id === record.id);
+      const mine = restored && record.reason === null && ended.find(({ id }) => id === record.id);
       return mine ? { ...record, endedAt: mine.endedAt, reason: mine.reason } : record;
     });
     this.#present = null;
@@ -177,28 +77,25 @@ export class Runs {
   progress(records) {
     const present = this.#present;
     if (!present) return;
-    for (const { kind, epoch, batch, totalBatches, loss, ...more } of records) {
+    for (const record of records) {
+      const { kind, epoch, batch, totalBatches } = record;
       present.steps = (epoch - 1) * totalBatches + batch;
-      if (kind !== 'epoch') continue;
-      present.metrics = { epoch, loss };
-      for (const name of /** @type {const} */ (['accuracy', 'valLoss', 'valAccuracy'])) {
-        if (more[name] !== undefined) present.metrics[name] = more[name];
-      }
+      if (kind === 'epoch') present.metrics = epochOf(record);
     }
   }
 
-  /** @param {RunRecord | null | undefined} record the session's own; none: there was no run after all */
+  /** @param {RunRecord | null | undefined} record the session's own; none: there was no run */
   end(record) {
     if (record) this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
     this.#present = null;
   }
 
-  /** Nobody tells how it ended. @param {string} reason */
+  /** The run that is on has ended, and no session tells how. @param {string} reason */
   fail(reason, time = Date.now()) {
     if (this.#present) this.end({ ...this.#present, endedAt: time, reason });
   }
 
-  /** Copies: what an app does with them is its own affair. @returns {RunRecord[]} */
+  /** Gives copies: what an app does with them is its own affair. @returns {RunRecord[]} */
   list() {
     const present = this.#present;
     const records = this.#records.filter(({ id }) => id !== present?.id);
@@ -206,17 +103,21 @@ export class Runs {
   }
 }
 
-/** Messages after which the page may still be loading. */
+/** Types of requests that bring a model, which the page waits for. */
+const LOADING = ['INIT_TRAINING', 'LOAD_CHECKPOINT'];
+/** Types of messages after which the page may still be loading. */
 const ASIDE = ['DATA_STORED', 'NOTICE', 'PONG'];
 
 /** Reads a trainer's messages as they go by, through one session after another. */
-export class Vitals {
+export class Monitor {
   bytesIn = 0;
   bytesOut = 0;
-  /** Of wasm memory, as last told. */ memory = 0;
+  /** Bytes of wasm memory, as last told. */
+  memory = 0;
   stages = new StageClock();
   runs = new Runs();
-  /** A session was lost, and none stands in for it so far. */ #replacing = false;
+  /** A session was lost, and none stands in for it so far. */
+  #replacing = false;
   #events;
 
   /** @param {Events} events whose log tells of every message, on level debug */
@@ -231,23 +132,23 @@ export class Vitals {
     if (type === 'START_TRAINING') {
       this.runs.begin(payload);
       this.stages.enter('training');
-    } else if (type === 'INIT_TRAINING' || type === 'LOAD_CHECKPOINT' || (type === 'UPLOAD_DATA' && !this.runs.isOn)) {
+    } else if (LOADING.includes(type) || (type === 'UPLOAD_DATA' && !this.runs.isOn)) {
       this.stages.load();
     }
   }
 
-  /** @param {string} type @param {any} payload */
-  received(type, payload) {
-    const bytes = binaryBytes(payload);
+  /** @param {string} type @param {any} payload @param {number} bytes */
+  received(type, payload, bytes) {
     this.bytesIn += bytes;
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
     const { memoryBytes, stage, stageSeconds, records, run, runs } = payload ?? {};
     this.memory = memoryBytes ?? this.memory;
-    if (stageSeconds) this.stages.told(stage, stageSeconds);
+    if (stageSeconds) this.stages.report(stage, stageSeconds);
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
-    if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null); // which was refused
+    /* A run that was refused was none. */
+    if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null);
     if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') {
       this.runs.reset(runs, this.#replacing);
       this.#replacing = false;

@@ -1,37 +1,35 @@
-/* stored.js: what outlives a page: trainers on storage are brought back, listed and removed.
- * Invariant: what storage is asked is in worker/, and loads when it is asked first; a page that asks nothing loads
- * nothing. A trainer that comes back owns its name from then on, as the one before it did. */
+/* stored.js: brings back, lists and removes the trainers on storage, which outlive a page.
+ * Invariant: what asks storage is in worker/, and loads when it is used first; a page that
+ * asks nothing loads nothing. A trainer that comes back owns its name from then on, as the one
+ * before it did. */
 import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
 import { checkWhere } from '../../worker/storage/naming.js';
-import { TRAINER_OPTIONS, beginTrainer } from './create.js';
-import { STORED } from './handover.js';
 import { assetsFolder } from '../host/endpoint.js';
 import * as rule from '../host/options.js';
 import { readOptions } from '../host/options.js';
+import { TRAINER_OPTIONS, beginTrainer } from './create.js';
+import { STORED } from './handover.js';
+import { FOLDER } from './persist.js';
 
 /** @typedef {import('../../worker/storage/list.js').StoredTrainer} StoredTrainer */
 /**
- * Where to look. In Node in a folder, '.offstage' in the working directory unless told otherwise; a page looks at its
- * origin's storage. `assets` is that of createTrainer().
+ * Where trainers are looked for. In Node in a folder, '.offstage' in the working directory unless
+ * told otherwise; a page looks at its origin's storage. `assets` is that of createTrainer().
  * @typedef {{ folder?: string, assets?: string | URL }} StoredOptions
  */
 
-const FOLDER = {
-  otherwise: /** @type {string | undefined} */ (undefined),
-  allowed: 'a path',
-  accepts: (/** @type {unknown} */ value) => typeof value === 'string' && value !== '',
-};
 const PLACE = { folder: FOLDER, assets: rule.address };
 
 /**
- * The trainer whose checkpoints fit() kept by `persist: name`: model, optimizer, history and runs, as the newest whole
- * one has them; torn ones are told by 'warning' events. Later fits are kept under the name too. Where its run was
- * interrupted and the data were kept (persistData), it goes on by itself: see trainer.run. Else
- * trainer.fit(x, y, { resume: true }) goes on with it.
+ * Brings back the trainer whose checkpoints fit() kept by `persist: name`: model, optimizer,
+ * history and runs, as the newest whole one has them; torn ones are told by 'warning' events. Later
+ * fits are kept under the name too. Where its run was interrupted and the data were kept
+ * (persistData), it goes on by itself: see trainer.run. Else trainer.fit(x, y, { resume: true })
+ * goes on with it.
  * @param {string} name
  * @param {import('./create.js').TrainerOptions & { folder?: string }} [options]
- * @returns {Promise<import('./trainer.js').Trainer>} rejects with BUSY where another tab, session or process has it,
- *   and with BAD_CHECKPOINT where there is none that could be read
+ * @returns {Promise<import('./trainer.js').Trainer>} rejects with BUSY where another tab, session
+ *   or process has it, and with BAD_CHECKPOINT where there is none that could be read
  */
 export async function resumeTrainer(name, options = {}) {
   checkFields(options, [...TRAINER_OPTIONS, 'folder'], 'resumeTrainer', 'INVALID_OPTION');
@@ -46,7 +44,7 @@ export async function resumeTrainer(name, options = {}) {
 }
 
 /**
- * What later fits are kept as: under the same name, in the same place, else as the app says.
+ * Reads how later fits are kept: under the same name, in the same place, else as the app says.
  * @param {{ name: string, folder?: string }} stored @param {unknown} given
  */
 function keptAs(stored, given) {
@@ -55,14 +53,15 @@ function keptAs(stored, given) {
   if (typeof named !== 'object' || named === null) return named; // which is refused like any other
   for (const [field, value] of Object.entries({ name: stored.name, folder: stored.folder })) {
     if (named[field] === undefined || named[field] === value) continue;
-    throw new OffstageError('INVALID_OPTION', `resumeTrainer: persist.${field} is ${show(named[field])}, ` +
+    throw new OffstageError('INVALID_OPTION',
+      `resumeTrainer: persist.${field} is ${show(named[field])}, ` +
       `expected ${show(value)}, where it comes from; a fit may say another`);
   }
   return { ...named, ...stored };
 }
 
 /**
- * The trainers that are on storage, newest first.
+ * Lists the trainers that are on storage, newest first.
  * @param {StoredOptions} [options]
  * @returns {Promise<StoredTrainer[]>}
  */
@@ -95,6 +94,7 @@ async function load(assets) {
   } catch (cause) {
     if (cause instanceof OffstageError) throw cause;
     const why = /** @type {Error} */ (cause).message;
-    throw new OffstageError('UNSUPPORTED', `what reads storage could not be loaded: ${why}`, { cause });
+    const message = `what reads storage could not be loaded: ${why}`;
+    throw new OffstageError('UNSUPPORTED', message, { cause });
   }
 }

@@ -1,15 +1,16 @@
-/* trainer.js: the trainer an app holds.
+/* trainer.js: is the trainer that an app holds.
  * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
  * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
  * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { STORED, checkpointBytes, copyBytes, dataLost, deliver, inputs, isGone, sampleWeights, targets, weightsToSend } from './handover.js';
-import { TrainerTarget } from '../host/events.js';
-import { Fitting, failedRun } from './run-driver.js';
+import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
-import { PERSIST, readPersist } from './persist.js';
 import { processId } from '../host/support.js';
+import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
+import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
+import { PERSIST, readPersist } from './persist.js';
+import { RunDriver, failedRun } from './run-driver.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
@@ -56,38 +57,7 @@ import { processId } from '../host/support.js';
 
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
-/**
- * @typedef {object} Info
- * @property {'worker' | 'main'} mode
- * @property {import('../../worker/host/module.js').Variant} variant the wasm that runs
- * @property {number} threads that may compute, spawned yet or not
- * @property {string | null} reason why it runs otherwise than asked or best, where it does
- * @property {number} parameters
- * @property {number} memoryBytes
- * @property {number} startupMs from createTrainer() to a ready model
- * @property {Array<{ type: string, name: string, input: string | string[], outputShape: number[], parameters: number,
- *   [field: string]: unknown }>} layers
- * @property {number} trainableParameters
- * @property {number} stepBytes buffers of one step: of the latest run's, or, where there was none, of predicting one sample
- * @property {number} liveBytes that such a step has in use at one time at least, whatever the layout
- * @property {number[] | Record<string, number[]>} inputShape
- * @property {import('../../worker/data/samples.js').InputFacts[]} inputs { name, shape, ... } of each
- * @property {import('../../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss, lossWeight, labels, ... } of each
- * @property {number[]} outputShape of the first output, like classes and targets
- * @property {number} classes 0: not a classifier
- * @property {number} targets class indices of one sample; 0: y is rows only
- * @property {any} loss as in the spec
- * @property {{ type: string, [field: string]: unknown }} optimizer
- * @property {string[]} metrics
- * @property {string[] | Record<string, string[]> | null} labels
- * @property {number} inputScale
- * @property {number} inputOffset
- * @property {number} seed
- * @property {string} coreVersion
- * @property {{ name: string, storage: string, reason: string | null } | null} persist where checkpoints last, and why not
- *   in a better place
- */
-
+/** @typedef {import('./info.js').Info} Info */
 /** @typedef {import('./status.js').Status} Status */
 
 const FIT = {
@@ -115,36 +85,39 @@ const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validat
 
 /**
  * @typedef {object} TrainerParts
- * @property {import('../host/supervisor.js').Link} link
+ * @property {import('./recovery.js').Recovery} recovery
  * @property {import('../host/events.js').Events} events
- * @property {import('./status.js').Vitals} vitals
+ * @property {import('./status.js').Monitor} monitor
  * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says nothing else
  * @property {boolean} persistData
  */
 
-export class Trainer extends TrainerTarget {
-  #link;
+/** @extends {EventsTarget<import('./trainer-events.js').TrainerEvents>} */
+export class Trainer extends EventsTarget {
+  #recovery;
+  #supervisor;
   #parts;
-  /** @type {Fitting | undefined} the latest run */
-  #fitting;
+  /** The driver of the latest run. @type {RunDriver | undefined} */
+  #driver;
   /** @type {Promise<void> | undefined} */
   #disposal;
 
-  /** createTrainer() makes trainers. @param {TrainerParts} parts */
+  /** createTrainer() is who makes trainers. @param {TrainerParts} parts */
   constructor(parts) {
     super(parts.events);
     this.#parts = parts;
-    this.#link = parts.link;
+    this.#recovery = parts.recovery;
+    this.#supervisor = parts.recovery.supervisor;
   }
 
   /** @returns {Info} */
   get info() {
-    return this.#link.info;
+    return this.#recovery.info;
   }
 
   /** The latest run. @returns {Run | undefined} */
   get run() {
-    return this.#fitting?.run;
+    return this.#driver?.run;
   }
 
   /**
@@ -165,8 +138,8 @@ export class Trainer extends TrainerTarget {
       const samples = stored ? STORED : inputs(x, this.info);
       const sources = stored ? [STORED, STORED]
         : [samples, targets(y, this.info, samples.samples), ...sampleWeights(settings.sampleWeight, samples.samples)];
-      this.#fitting = new Fitting(this.#link, sources, wanted);
-      return this.#fitting.run;
+      this.#driver = new RunDriver(this.#recovery, sources, wanted);
+      return this.#driver.run;
     } catch (error) {
       return failedRun(error);
     }
@@ -192,7 +165,8 @@ export class Trainer extends TrainerTarget {
   }
 
   /**
-   * Of one sample (its shape, or flat with as many elements) or of many. At any time, also while training.
+   * Predicts for one sample (of its shape, or flat with as many elements) or for many. At any time,
+   * also while training.
    * @param {InputData} x
    * @param {{ signal?: AbortSignal, transfer?: boolean }} [options]
    * @returns {Promise<Prediction>}
@@ -206,19 +180,22 @@ export class Trainer extends TrainerTarget {
   }
 
   /**
-   * Mean loss, and accuracy where it is a metric, over the samples.
+   * Measures the mean loss, and accuracy where it is a metric, over the samples.
    * @param {InputData} x
    * @param {TargetData} y
-   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[], signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[],
+   *   signal?: AbortSignal, transfer?: boolean }} [options]
    * @returns {Promise<Evaluation>}
    */
   async evaluate(x, y, options) {
     this.#checkOpen();
-    const { signal, transfer, batchSize, sampleWeight } = readOptions('evaluate', options, EVALUATE);
+    const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
+    const { batchSize } = given;
     const source = inputs(x, this.info);
-    const { samples } = source;
-    return this.#ask([source, targets(y, this.info, samples), ...sampleWeights(sampleWeight, samples)], { signal, transfer },
-      (client, [x, y, weights]) => client.request('EVALUATE_MODEL', { x, y, sampleWeight: weights, batchSize }, { signal }));
+    const weights = sampleWeights(given.sampleWeight, source.samples);
+    const sources = [source, targets(y, this.info, source.samples), ...weights];
+    return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
+      client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }));
   }
 
   /**
@@ -230,22 +207,26 @@ export class Trainer extends TrainerTarget {
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
     const check = () => throwIfAborted(signal);
-    return this.#link.call(async (client, loss) => {
+    return this.#supervisor.call(async (client, loss) => {
       if (loss && sources.some(isGone)) throw dataLost(loss);
       const sent = deliver(client, sources, { transfer, check });
       return request(client, sent instanceof Promise ? await sent : sent);
     }, { signal });
   }
 
-  /** Of the last complete step, in the order of layers. @returns {Promise<Weight[]>} */
+  /**
+   * Gets the weights of the last complete step, in the order of layers.
+   * @returns {Promise<Weight[]>}
+   */
   async getWeights() {
     this.#checkOpen();
-    return (await this.#link.call((client) => client.request('GET_WEIGHTS'))).weights;
+    return (await this.#supervisor.call((client) => client.request('GET_WEIGHTS'))).weights;
   }
 
   /**
-   * Matched by order and shape; names are not looked at.
-   * @param {ReadonlyArray<{ name?: string, shape: readonly number[], data: NumberArray | readonly number[] }>} weights
+   * Sets all weights, matched by order and shape; names are not looked at.
+   * @param {ReadonlyArray<{ name?: string, shape: readonly number[],
+   *   data: NumberArray | readonly number[] }>} weights
    * @returns {Promise<void>}
    */
   async setWeights(weights) {
@@ -253,20 +234,21 @@ export class Trainer extends TrainerTarget {
     this.#checkNotTraining('setWeights');
     const sent = weightsToSend(weights);
     const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
-    await this.#link.change('SET_WEIGHTS', { weights: given }, transfer);
+    await this.#recovery.change('SET_WEIGHTS', { weights: given }, transfer);
   }
 
   /**
-   * A complete checkpoint of the last complete step, as a .safetensors file; at any time, also while training.
+   * Gives a complete checkpoint of the last complete step, as a .safetensors file; at any time, also
+   * while training.
    * @returns {Promise<Uint8Array>}
    */
   async save() {
     this.#checkOpen();
-    return (await this.#link.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
   /**
-   * The model of a checkpoint in place of this one: fit with resume: true goes on with its run.
+   * Puts the model of a checkpoint in place of this one: fit with resume: true goes on with its run.
    * @param {Uint8Array} bytes of save()
    * @returns {Promise<void>}
    */
@@ -275,32 +257,39 @@ export class Trainer extends TrainerTarget {
     this.#checkNotTraining('load');
     const copied = copyBytes(checkpointBytes(bytes));
     const copy = copied instanceof Promise ? await copied : copied;
-    const before = this.#fitting;
-    await this.#link.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
-    if (this.#fitting === before) this.#fitting = undefined; // else a run has begun behind it
+    const before = this.#driver;
+    await this.#recovery.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
+    if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it
   }
 
-  /** Complete epochs of the latest run, those before it was interrupted included. @returns {import('./run.js').Epoch[]} */
+  /**
+   * Complete epochs of the latest run, those before it was interrupted included.
+   * @returns {import('./run.js').Epoch[]}
+   */
   get history() {
-    return structuredClone(this.#fitting?.history ?? this.#link.past?.history ?? []);
+    return structuredClone(this.#driver?.log.history ?? this.#recovery.past?.history ?? []);
   }
 
-  /** Every run of this model, the one that is on included; checkpoints keep them. @returns {import('../../worker/protocol.js').RunRecord[]} */
+  /**
+   * Every run of this model, the one that is on included; checkpoints keep them.
+   * @returns {import('../../worker/protocol.js').RunRecord[]}
+   */
   get runs() {
-    return this.#parts.vitals.runs.list();
+    return this.#parts.monitor.runs.list();
   }
 
-  /** How it stands, at once: nobody is asked. @returns {Status} */
+  /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
   status() {
-    const { client, lastBeat, restarts, info } = this.#link;
-    const { stages, memory, bytesIn, bytesOut } = this.#parts.vitals;
-    const latest = this.#fitting?.latest;
+    const { info } = this;
+    const { client, lastBeat, restarts } = this.#supervisor;
+    const { stages, memory, bytesIn, bytesOut } = this.#parts.monitor;
+    const log = this.#driver?.log;
     return {
       state: this.#state(),
       ...stages.read(),
-      epoch: latest?.epoch ?? 0,
-      batch: latest?.batch ?? 0,
-      step: this.#fitting?.step ?? this.#link.step,
+      epoch: log?.latest?.epoch ?? 0,
+      batch: log?.latest?.batch ?? 0,
+      step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',
       processId: processId(),
@@ -314,13 +303,14 @@ export class Trainer extends TrainerTarget {
   /** @returns {Status['state']} */
   #state() {
     if (this.#disposal) return 'disposed';
-    if (this.#link.ended) return 'lost';
-    if (!this.#fitting || this.#fitting.state === 'ended') return 'ready';
-    return this.#fitting.state === 'paused' ? 'paused' : 'training';
+    if (this.#supervisor.ended) return 'lost';
+    if (!this.#driver || this.#driver.state === 'ended') return 'ready';
+    return this.#driver.state === 'paused' ? 'paused' : 'training';
   }
 
   /**
-   * Ends the trainer and gives its memory back. A run ends as 'stopped'; what else is pending rejects DISPOSED.
+   * Ends the trainer and gives its memory back. A run ends as 'stopped'; what else is pending
+   * rejects DISPOSED.
    * @returns {Promise<void>}
    */
   dispose() {
@@ -329,17 +319,18 @@ export class Trainer extends TrainerTarget {
   }
 
   #dispose() {
-    const ending = this.#fitting?.end(); // takes the run's start out of what is abandoned
-    return this.#link.dispose(new OffstageError('DISPOSED', 'the trainer is disposed of'), ending);
+    const gone = new OffstageError('DISPOSED', 'the trainer is disposed of');
+    return this.#supervisor.dispose(gone, this.#driver?.end());
   }
 
   #checkOpen() {
     if (this.#disposal) throw new OffstageError('DISPOSED', 'the trainer is disposed of');
-    this.#link.throwIfEnded();
+    this.#supervisor.throwIfEnded();
   }
 
   /** @param {string} what */
   #checkNotTraining(what) {
-    if (this.#fitting && this.#fitting.state !== 'ended') throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
+    if (!this.#driver || this.#driver.state === 'ended') return;
+    throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
   }
 }

@@ -6,10 +6,10 @@
  * alive, and a helper outlives neither end() nor the worker that made it. */
 
 import { assetUrl } from './asset.js';
-import { nodeBuiltin } from './engine.js';
 import { OffstageError } from './errors.js';
+import { spawn } from './spawn.js';
 
-const HELPER = 'worker/helper.js';
+const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 
 /**
  * @typedef {object} Setting
@@ -23,12 +23,7 @@ const HELPER = 'worker/helper.js';
  * @property {(error: OffstageError) => void} lost
  */
 
-/** A worker of either kind. @typedef {{ terminate: () => void }} Helper */
-/**
- * @typedef {object} Listener
- * @property {() => void} computing
- * @property {(why: string, cause?: unknown) => void} failed  no helper any more
- */
+/** @typedef {import('./spawn.js').Thread} Helper */
 
 export class Threads {
   #setting;
@@ -63,14 +58,14 @@ export class Threads {
     setTimeout(() => this.#beginOne(left - 1), 0);
   }
 
-  /** @param {() => Helper} self @returns {Listener} */
+  /** @param {() => Helper} self @returns {import('./spawn.js').Listener} */
   #listener(self) {
     let computing = false;
     return {
-      computing: () => void (computing = true),
+      heard: () => void (computing = true),
       failed: (why, cause) => {
         if (!this.#helpers.delete(self()) || !computing) return;
-        this.#setting.lost(new OffstageError('WORKER_LOST', `a computing thread was lost: ${why}`, { cause }));
+        this.#setting.lost(new OffstageError('WORKER_LOST', `a computing thread was lost: it ${why}`, { cause }));
       },
     };
   }
@@ -82,41 +77,17 @@ export class Threads {
     this.#setting.end();
     const helpers = [...this.#helpers];
     this.#helpers.clear();
-    for (const helper of helpers) helper.terminate();
+    for (const helper of helpers) helper.close();
   }
 }
 
-/** @param {string | undefined} assets @param {Listener} listener @returns {Helper & { post: (task: object) => void }} */
+/** @param {string | undefined} assets @param {import('./spawn.js').Listener} listener */
 function openHelper(assets, listener) {
-  return typeof Worker === 'function' ? openWebHelper(assets, listener) : openNodeHelper(assets, listener);
-}
-
-/** @param {string | undefined} assets @param {Listener} listener */
-function openWebHelper(assets, { computing, failed }) {
-  /* The second form is the one literal that bundlers recognise. */
-  const worker = assets
-    ? new Worker(assetUrl(HELPER, assets), { type: 'module' })
-    : new Worker(new URL('../helper.js', import.meta.url), { type: 'module' });
-  worker.onmessage = computing;
-  worker.onerror = (event) => {
-    event.preventDefault?.();
-    failed(event.message || 'its script could not be loaded', event.error ?? undefined);
-  };
-  return { post: (/** @type {object} */ task) => worker.postMessage(task), terminate: () => worker.terminate() };
-}
-
-/** @param {string | undefined} assets @param {Listener} listener */
-function openNodeHelper(assets, { computing, failed }) {
-  const here = import.meta.url; // not in place, lest a bundler emits the helper a second time
-  const address = assets ? assetUrl(HELPER, assets) : new URL('../helper.js', here);
-  const { Worker: Thread } = nodeBuiltin('node:worker_threads');
-  const thread = new Thread(address, { name: 'offstage helper', execArgv: [] });
-  thread.on('message', computing);
-  thread.on('error', (/** @type {Error} */ error) => failed(error.message, error));
-  thread.on('exit', (/** @type {number} */ code) => failed(`it ended without being asked (exit code ${code})`));
-  thread.unref();
-  return {
-    post: (/** @type {object} */ task) => thread.postMessage(task),
-    terminate: () => void thread.terminate().catch(() => {}),
-  };
+  const here = import.meta.url; // not in place below, lest a bundler emits the helper a second time
+  return spawn({
+    name: 'offstage helper',
+    served: assets ? assetUrl(HELPER, assets) : undefined,
+    web: () => new Worker(new URL('../helper.js', import.meta.url), { type: 'module', name: 'offstage helper' }),
+    node: () => new URL('../helper.js', here),
+  }, listener);
 }

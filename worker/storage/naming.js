@@ -6,14 +6,22 @@
 import { OffstageError, show } from '../host/errors.js';
 
 const MOST_LETTERS = 100;
+/** What a name of a trainer is, for messages. */
+export const NAME = `of 1 to ${MOST_LETTERS} characters`;
+
+/** @param {unknown} name  of a trainer @returns {name is string} */
+export const isName = (name) =>
+  typeof name === 'string' && name.length >= 1 && name.length <= MOST_LETTERS;
+
+/** @param {unknown} folder @returns {folder is string} */
+export const isFolder = (folder) => typeof folder === 'string' && folder !== '';
 
 /** @param {unknown} name  of a trainer @param {unknown} folder */
 export function checkWhere(name, folder) {
-  if (typeof name !== 'string' || name.length < 1 || name.length > MOST_LETTERS) {
-    refuse(`the name of a trainer is ${show(name)}, expected a string of 1 to ${MOST_LETTERS} characters`);
+  if (!isName(name)) {
+    refuse(`the name of a trainer is ${show(name)}, expected a string ${NAME}`);
   }
-  const isPath = typeof folder === 'string' && folder !== '';
-  if (folder !== undefined && !isPath) refuse(`folder is ${show(folder)}, expected a path`);
+  if (folder !== undefined && !isFolder(folder)) refuse(`folder is ${show(folder)}, expected a path`);
 }
 
 /** @param {string} message @returns {never} */

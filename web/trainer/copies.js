@@ -1,0 +1,124 @@
+/* copies.js: copies what crosses to a session by value: specs, weights, checkpoints.
+ * Invariant: what it gives can be cloned or transferred, and shares no memory with what the app
+ * holds; of large ones the page has its turn between two slices. */
+import { ELEMENT_BYTES, readFlat } from '../../worker/data/samples.js';
+import { createYield } from '../../worker/host/clock.js';
+import { OffstageError, isRecord, show } from '../../worker/host/errors.js';
+import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
+
+/** @typedef {import('../../worker/data/samples.js').Column} Column */
+
+/**
+ * Copies the spec: what frameworks hand in may be proxies, which cannot be cloned.
+ * @param {unknown} spec
+ * @returns {object}
+ */
+export function plainSpec(spec) {
+  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
+    throw new OffstageError('INVALID_SPEC', `the spec is ${show(spec)}, expected an object`);
+  }
+  if ('runtime' in spec) {
+    throw new OffstageError('INVALID_SPEC', "the spec: unknown field 'runtime'");
+  }
+  try {
+    return plain(spec);
+  } catch (cause) {
+    const why = /** @type {Error} */ (cause).message;
+    throw new OffstageError('INVALID_SPEC', `the spec cannot be read: ${why}`, { cause });
+  }
+}
+
+/** @param {any} value @returns {any} */
+function plain(value) {
+  if (Array.isArray(value)) return Array.from(value, plain);
+  const kind = Object.prototype.toString.call(value);
+  if (kind !== '[object Object]') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+}
+
+/** @typedef {{ weights: unknown, transfer: Transferable[] }} WeightsToSend */
+
+/**
+ * Copies weights: large ones in slices between which the page has its turn.
+ * @param {any} given
+ * @returns {WeightsToSend | Promise<WeightsToSend>}
+ */
+export function weightsToSend(given) {
+  if (!Array.isArray(given)) return { weights: given, transfer: [] };
+  const weights = Array.from(given, (weight) =>
+    (isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight));
+  const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
+  const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
+  if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
+  /* A view takes its whole buffer along when it is cloned. */
+  const partial = (/** @type {any} */ data) =>
+    ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
+  const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
+  const small = weights.map((weight) =>
+    (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight));
+  return { weights: small, transfer: [] };
+}
+
+/** Copies an array: a framework's proxy could not be cloned. @param {any} value */
+const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
+
+/** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
+async function copyWeights(weights, columns) {
+  /** @type {Float32Array<ArrayBuffer>[]} */
+  const copies = [];
+  for (const column of columns) {
+    if (!column) continue;
+    const copy = new Float32Array(column.length);
+    const step = stepOf(column);
+    for (let begin = 0; begin < column.length; begin += step) {
+      column.read(copy.subarray(begin, begin + step), begin);
+      await turn();
+    }
+    copies.push(copy);
+  }
+  const transfer = copies.map((copy) => copy.buffer);
+  const copied = weights.map((weight, i) =>
+    (columns[i] ? { ...weight, data: copies.shift() } : weight));
+  return { weights: copied, transfer };
+}
+
+/** @param {unknown} given @returns {Uint8Array} */
+export function checkpointBytes(given) {
+  try {
+    if (given instanceof Uint8Array) return given.subarray();
+    if (given instanceof ArrayBuffer) return new Uint8Array(given);
+  } catch (cause) { // handed over to somebody else, or no array behind a proxy
+    refuseBytes(`bytes cannot be read (${/** @type {Error} */ (cause).message})`, cause);
+  }
+  return refuseBytes(`bytes is ${show(given)}`);
+}
+
+/** @param {string} got @param {unknown} [cause] @returns {never} */
+function refuseBytes(got, cause) {
+  const message = `${got}, expected the Uint8Array of a checkpoint`;
+  throw new OffstageError('BAD_CHECKPOINT', message, cause === undefined ? undefined : { cause });
+}
+
+/**
+ * A copy in a buffer of its own: at once where it is small, else the page has its turn between two
+ * slices.
+ * @param {Uint8Array} bytes
+ * @returns {Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>}
+ */
+export const copyBytes = (bytes) =>
+  (bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes));
+
+/** @param {Uint8Array} bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
+async function copySlices(bytes) {
+  const copy = new Uint8Array(bytes.length);
+  for (let begin = 0; begin < bytes.length; begin += SLICE_BYTES) {
+    if (begin > 0) await turn();
+    copy.set(bytes.subarray(begin, begin + SLICE_BYTES), begin);
+  }
+  return copy;
+}
+
+/** @type {ReturnType<typeof createYield> | undefined} */
+let later;
+/** Gives the page its turn. @returns {Promise<void>} */
+const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));

@@ -1,0 +1,108 @@
+/* run-log.js: keeps what was told of one run: its records, its history, the step it has reached.
+ * Invariant: no record is told twice, although a session in place of a lost one does some steps
+ * again. The history is what a session said last, when the run began or when it had ended, and the
+ * epochs that were told since. */
+
+/** @typedef {import('./run.js').Epoch} Epoch */
+/** @typedef {import('./run.js').Progress} Progress */
+/** @typedef {import('./run.js').Result} Result */
+
+/** What an epoch's record measures. */
+const MEASURED = /** @type {const} */ (
+  ['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy', 'outputs']);
+
+/** @param {any} record @returns {Epoch} */
+export const epochOf = (record) => /** @type {any} */ (Object.fromEntries(
+  MEASURED.filter((name) => record[name] !== undefined).map((name) => [name, record[name]])));
+
+export class RunLog {
+  /** The latest record. @type {Progress | undefined} */
+  latest;
+  /** Updates in the model, as far as is known. */
+  step;
+
+  /**
+   * Where the run stood as a session said last.
+   * @type {{ step: number, steps: number, history: Epoch[] }}
+   */
+  #stood;
+  /**
+   * The epochs since, each with the step that ended it.
+   * @type {{ epoch: Epoch, step: number }[]}
+   */
+  #told = [];
+  #startedAt = performance.now();
+
+  /** @param {number} step updates in the model as the run begins */
+  constructor(step) {
+    this.step = step;
+    this.#stood = { step, steps: 0, history: [] };
+  }
+
+  /** Complete epochs, those before the run was interrupted included. @returns {Epoch[]} */
+  get history() {
+    return this.#historyTo(Infinity);
+  }
+
+  /**
+   * It goes on with a run that had come so far.
+   * @param {{ steps: number, history: Epoch[] }} past
+   */
+  resumes({ steps, history }) {
+    this.#stood = { ...this.#stood, steps, history };
+  }
+
+  /** @param {Progress} record @returns {boolean} whether it is to be told */
+  add(record) {
+    if (this.#isTold(record)) return false;
+    const { kind, step } = record;
+    this.latest = record;
+    this.step = step;
+    if (kind === 'epoch') this.#told.push({ epoch: epochOf(record), step });
+    return true;
+  }
+
+  /**
+   * Steps that were done before are done again in silence, unless the run went back to them.
+   * @param {Progress} record
+   */
+  #isTold({ kind, epoch, step, rollbacks = 0 }) {
+    if (!this.latest) return false;
+    if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
+    const { rollbacks: before = 0, step: last } = this.latest;
+    return rollbacks < before || (rollbacks === before && step <= last);
+  }
+
+  /** The run has ended, as the session said. @param {Result} result */
+  ended({ step, steps, history }) {
+    this.step = step;
+    this.#stood = { step, steps, history };
+    this.#told = [];
+  }
+
+  /**
+   * The result of a run that was stopped, and could not tell it itself.
+   * @param {number} step where the model stands
+   * @returns {Result}
+   */
+  stoppedAt(step) {
+    const history = this.#historyTo(step);
+    /** @type {Result} */
+    const result = {
+      reason: 'stopped',
+      history,
+      epochs: history.length,
+      steps: this.#stood.steps + step - this.#stood.step,
+      step,
+      durationSeconds: (performance.now() - this.#startedAt) / 1000,
+    };
+    this.ended(result);
+    return result;
+  }
+
+  /** @param {number} last step */
+  #historyTo(last) {
+    const told = this.#told.filter(({ step }) => step <= last).map(({ epoch }) => epoch);
+    return [...this.#stood.history, ...told];
+  }
+}

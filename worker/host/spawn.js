@@ -1,0 +1,128 @@
+/* spawn.js: makes a thread that runs a script: a browser's module worker, or a Node worker thread.
+ *
+ * Both look alike (Thread). Messages are cloned or transferred; `failed` is told at most once, with
+ * the reason as a clause whose subject is the thread, and never after close(). A thread does not
+ * keep a Node process alive unless ref() was called last. What threads do, and what their messages
+ * mean, is not known here. */
+
+import { nodeBuiltin } from './engine.js';
+
+/**
+ * @typedef {object} Script
+ * @property {string} name        of its threads
+ * @property {URL} [served]       the address, where an app serves the script itself
+ * @property {() => Worker} web   makes a worker of the script beside the caller, by a literal:
+ *   bundlers see no other form
+ * @property {() => URL} node     the address of the script beside the caller
+ */
+/**
+ * @typedef {object} Listener
+ * @property {(message: any) => void} heard
+ * @property {(why: string, cause?: unknown) => void} failed
+ */
+/**
+ * @typedef {object} Thread
+ * @property {number} threadId    Node's; 1 in a browser, which tells none
+ * @property {(message: any, transfer?: Transferable[]) => void} post
+ * @property {() => void} ref
+ * @property {() => void} unref
+ * @property {() => void} close   ends it at once
+ */
+
+const UNREADABLE = 'sent a message that could not be read';
+
+/** @returns {'web' | 'node' | null} where a thread would come from; null: from nowhere */
+export function threadKind() {
+  if (typeof Worker === 'function') return 'web';
+  return nodeBuiltin('node:worker_threads') ? 'node' : null;
+}
+
+/**
+ * Throws where the platform refuses to make a thread.
+ * @param {Script} script
+ * @param {Listener} listener
+ * @returns {Thread}
+ */
+export function spawn(script, listener) {
+  return threadKind() === 'web' ? spawnWeb(script, listener) : spawnNode(script, listener);
+}
+
+/** @param {Script} script @param {Listener} listener @returns {Thread} */
+function spawnWeb({ name, served, web }, { heard, failed }) {
+  const worker = served ? new Worker(served, { type: 'module', name }) : web();
+  let silent = true;
+  const close = () => {
+    worker.onmessage = worker.onmessageerror = null;
+    /* An event on its way would be the page's own error. */
+    worker.onerror = (event) => event.preventDefault?.();
+    worker.terminate();
+  };
+  worker.onmessage = ({ data }) => {
+    silent = false;
+    heard(data);
+  };
+  worker.onmessageerror = () => {
+    close();
+    failed(UNREADABLE);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault?.();
+    close();
+    failed(webFailure(event, silent, served), event.error ?? undefined);
+  };
+  return {
+    threadId: 1,
+    post: (message, transfer) => worker.postMessage(message, transfer ?? []),
+    ref() {},
+    unref() {},
+    close,
+  };
+}
+
+/**
+ * A script that cannot be loaded fires an event without a message, so that reason is written here.
+ * @param {ErrorEvent} event
+ * @param {boolean} silent whether the worker had said nothing yet
+ * @param {URL} [served]
+ */
+function webFailure({ message, filename, lineno }, silent, served) {
+  if (message) return `failed: ${message}${filename ? ` (${filename}:${lineno})` : ''}`;
+  if (!silent) return 'failed without giving a reason';
+  const what = served ? `script ${served}` : 'script';
+  return `${what} could not be loaded (not found, blocked by a policy, or no script)`;
+}
+
+/** @param {Script} script @param {Listener} listener @returns {Thread} */
+function spawnNode({ name, served, node }, { heard, failed }) {
+  const { Worker: NodeThread } = nodeBuiltin('node:worker_threads');
+  /* No flags are handed on: with --input-type among them a thread refuses to load a file. */
+  const thread = new NodeThread(served ?? node(), { name, execArgv: [] });
+  let open = true;
+  const close = () => {
+    open = false;
+    thread.unref();
+    thread.terminate().catch(() => {});
+  };
+  /** @param {string} why @param {unknown} [cause] */
+  const fail = (why, cause) => {
+    if (!open) return;
+    close();
+    failed(why, cause);
+  };
+  thread.on('message', (/** @type {any} */ message) => {
+    if (open) heard(message);
+  });
+  thread.on('messageerror', (/** @type {unknown} */ error) => fail(UNREADABLE, error));
+  thread.on('error', (/** @type {any} */ error) =>
+    fail(`failed: ${error?.message ?? error}`, error));
+  thread.on('exit', (/** @type {number} */ code) =>
+    fail(`ended without being asked (exit code ${code})`));
+  thread.unref();
+  return {
+    threadId: thread.threadId,
+    post: (message, transfer) => thread.postMessage(message, transfer),
+    ref: () => thread.ref(),
+    unref: () => thread.unref(),
+    close,
+  };
+}
