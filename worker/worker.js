@@ -41,6 +41,7 @@ import './trainer/describe.js';
 import './trainer/dialect.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';
+import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';
 import './trainer/run/measures.js';

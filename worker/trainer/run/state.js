@@ -5,14 +5,14 @@
 
 import { OffstageError } from '../../host/errors.js';
 import { addStep, meansOf, noTotals } from './measures.js';
-import { trainSamplesOf } from './settings.js';
+import { trainSamplesOf } from './fit-options.js';
 
 /** @typedef {import('../../protocol.js').EpochResult} EpochResult */
 /** @typedef {'finished' | 'stopped' | 'earlyStopping'} Reason */
 /**
  * A run's state as checkpoints keep it.
  * @typedef {object} RunState
- * @property {import('./settings.js').RunSettings} settings
+ * @property {import('./fit-options.js').RunSettings} settings
  * @property {number} samples
  * @property {number} epoch        from 1; 0: none has begun
  * @property {number} batch        complete ones of the epoch
@@ -42,7 +42,7 @@ export class State {
 
   /**
    * @param {import('./measures.js').Measured} measured
-   * @param {import('./settings.js').RunSettings} settings
+   * @param {import('./fit-options.js').RunSettings} settings
    * @param {number} samples
    */
   constructor(measured, { validationSplit: split, batchSize }, samples) {
