@@ -33,28 +33,24 @@ const MOST_KEPT = 100;
 export function readSettings(payload, past) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
   const { returnWeights = false, snapshotMs = null } = payload;
-  const { progressHz, resume, otherData } = readRequested(payload);
-  flags({ returnWeights });
+  const { progressHz = REQUESTED.progressHz.otherwise, resume = REQUESTED.resume.otherwise,
+    otherData = REQUESTED.otherData.otherwise } = payload;
+  for (const [name, rule] of Object.entries({ ...SETTINGS, ...REQUESTED })) {
+    const wire = wireName(name);
+    follow(wire === name ? name : `${wire} (${name})`, payload[wire], rule);
+  }
+  follow('returnWeights', returnWeights, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
-  for (const name of SETTING_NAMES) {
-    const wire = wireName(name);
-    follow(wire === name ? name : `${wire} (${name})`, payload[wire], SETTINGS[name]);
-  }
   const run = settingsOf(payload, resume ? past?.settings : {});
   if (resume && past) refuseOther(run, past);
   return { run, resume, otherData, progressHz, returnWeights, snapshotMs, persist: readPersist(payload.persist) };
 }
 
-/** @param {any} payload @returns {import('./fit-options.js').Values<typeof REQUESTED>} */
-function readRequested(payload) {
-  return /** @type {any} */ (Object.fromEntries(Object.entries(REQUESTED).map(([name, rule]) => {
-    follow(name, payload[name], rule);
-    return [name, payload[name] ?? rule.otherwise];
-  })));
-}
-
-/** Refuses a value that is given, and is not as the rule says. @param {string} name @param {unknown} value @param {import('./fit-options.js').Rule<any>} rule */
+/**
+ * Refuses a value that is given, and is not as the rule says.
+ * @param {string} name @param {unknown} value @param {import('./fit-options.js').Rule<any>} rule
+ */
 function follow(name, value, { accepts, allowed }) {
   if (value !== undefined && !accepts(value)) refuse(`${name} is ${show(value)}, expected ${allowed}`);
 }
@@ -101,18 +97,11 @@ function readPersist(given) {
     checkFields(given, ['name', 'keep', 'seconds', 'epochs', 'data', 'folder'], 'persist', 'INVALID_OPTION');
   if (typeof name !== 'string') refuse(`persist.name is ${show(name)}, expected a string`);
   if (folder !== undefined && typeof folder !== 'string') refuse(`persist.folder is ${show(folder)}, expected a path`);
-  flags({ 'persist.data': data });
+  follow('persist.data', data, REQUESTED.resume);
   if (keep !== undefined && positiveInteger('persist.keep', keep) > MOST_KEPT) refuse(`persist.keep is ${keep}, expected at most ${MOST_KEPT}`);
   if (seconds !== undefined) atLeast('persist.seconds', seconds, 0);
   if (epochs !== undefined) positiveInteger('persist.epochs', epochs);
   return { name, keep, seconds, epochs, data, folder };
-}
-
-/** @param {Record<string, unknown>} values */
-function flags(values) {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value !== 'boolean') refuse(`${name} is ${show(value)}, expected true or false`);
-  }
 }
 
 /** @param {string} name @param {any} value @param {number} low */
