@@ -136,7 +136,7 @@ export const REPLIES = Object.freeze({
  */
 /**
  * @typedef {object} RunToResume
- * @property {import('./trainer/run/settings.js').RunSettings} settings
+ * @property {import('./trainer/run/fit-options.js').RunSettings} settings
  * @property {number} samples
  * @property {number} epoch              from 1; 0: none had begun
  * @property {number} batch              complete ones of it
@@ -151,7 +151,7 @@ export const REPLIES = Object.freeze({
  * @property {number} startedAt          ms since 1970
  * @property {number | null} endedAt
  * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it was under way
- * @property {import('./trainer/run/settings.js').RunSettings} options
+ * @property {import('./trainer/run/fit-options.js').RunSettings} options
  * @property {EpochResult | null} metrics of the last complete epoch
  * @property {number} steps
  */
@@ -179,23 +179,18 @@ export const REPLIES = Object.freeze({
  * @typedef {any | { upload: number, indices?: number }} DataPayload
  */
 /**
- * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y.
- * @typedef {object} StartPayload
+ * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y. The options of a run, and what they are
+ * where they are left out, are trainer/run/fit-options.js's; epochs are `numEpochs` here.
+ * @typedef {StartData & { numEpochs?: number } & Partial<Omit<import('./trainer/run/fit-options.js').FitSettings, 'epochs'>>
+ *   & Partial<import('./trainer/run/fit-options.js').Values<typeof import('./trainer/run/fit-options.js').REQUESTED>>} StartPayload
+ */
+/**
+ * @typedef {object} StartData
  * @property {DataPayload} x
  * @property {DataPayload} y
  * @property {DataPayload} [sampleWeight]  a number from 0 on for each sample, of its loss
  * @property {Record<string, number>} [classWeight]  by label or index: likewise, of the samples that train
- * @property {number} [numEpochs]        1
- * @property {number} [batchSize]        32
- * @property {boolean} [shuffle]         true
- * @property {number} [validationSplit]  0; from the end of the data, before any shuffling
- * @property {number} [progressHz]       10
  * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
- * @property {boolean} [resume]          false; go on with the latest run, to the bits of one that was not interrupted;
- *                                       settings that are left out are its own, more epochs may be given
- * @property {'error' | 'rollback'} [nonFinite]  'error'; rollback: after a step that is not finite the epoch begins anew, from
- *                                       the weights that it began with and at half the learning rate, 20 times at most
- * @property {boolean} [otherData]       false; resume although the data are others, with the epoch begun anew
  * @property {number} [snapshotMs]       TRAINING_SNAPSHOT so often at most, and one before TRAINING_COMPLETE
  * @property {import('./trainer/run/settings.js').Persist} [persist]  keep checkpoints on storage
  */

@@ -194,8 +194,8 @@ test('runs that cannot be', () => {
   wrong({ ended: 'never' }, /ended/);
   wrong({ fingerprint: null }, /fingerprint/);
   wrong({ settings: { ...settings, more: 1 } }, /unknown field 'more'/);
-  wrong({ settings: { ...settings, epochs: 0 } }, /0 epochs/);
-  wrong({ settings: { ...settings, batchSize: 0 } }, /batches of 0/);
+  wrong({ settings: { ...settings, epochs: 0 } }, /run\.settings\.epochs is 0/);
+  wrong({ settings: { ...settings, batchSize: 0 } }, /run\.settings\.batchSize is 0/);
   wrong({ settings: { ...settings, shuffle: 1 } }, /shuffle/);
   for (const split of [-0.5, 1, null, '0']) wrong({ settings: { ...settings, validationSplit: split } },
     /validationSplit/);

@@ -32,7 +32,8 @@ const ROOMS = {
   'worker/trainer/': WORKER,
   'worker/': [...WORKER, 'worker/trainer/'], // the entries
   'web/host/': ['worker/host/'],
-  'web/trainer/': ['web/host/', ...WORKER, 'worker/trainer/stages.js', 'worker/trainer/service.js'],
+  'web/trainer/': ['web/host/', ...WORKER, 'worker/trainer/stages.js', 'worker/trainer/service.js',
+    'worker/trainer/run/fit-options.js'], // what both sides know of a run's options
   'web/': ['web/host/', 'web/trainer/', 'worker/protocol.js', 'worker/host/'],
 };
 

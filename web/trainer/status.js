@@ -2,6 +2,7 @@
  * Invariant: all of it is read off the messages that go by; a session that is replaced takes
  * nothing away from what was counted, and how runs went is what the session says. Nothing depends
  * on it. */
+import { settingsOf } from '../../worker/trainer/run/fit-options.js';
 import { epochOf } from './run-log.js';
 import { StageClock } from './stage-clock.js';
 
@@ -60,16 +61,12 @@ export class Runs {
   }
 
   /** A run begins; one that is resumed is the latest that there is. @param {any} start START_TRAINING's payload */
-  begin({ resume = false, numEpochs, batchSize, shuffle, validationSplit, nonFinite }, time = Date.now()) {
+  begin(start, time = Date.now()) {
     const last = this.#records[this.#records.length - 1];
-    const resumed = resume ? last : undefined;
-    const given = { epochs: numEpochs, batchSize, shuffle, validationSplit, nonFinite };
-    const usual = resumed?.options ?? { epochs: 1, batchSize: 32, shuffle: true, validationSplit: 0, ...(nonFinite === 'rollback' && { nonFinite }) };
-    const options = Object.fromEntries(Object.entries(usual).map(([name, value]) =>
-      [name, given[/** @type {keyof typeof given} */ (name)] ?? value]));
+    const resumed = start.resume ? last : undefined;
     this.#present = {
       id: resumed?.id ?? (last?.id ?? 0) + 1, startedAt: resumed?.startedAt ?? time, endedAt: null, reason: null,
-      options: /** @type {RunRecord['options']} */ (options), metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
+      options: settingsOf(start, resumed?.options), metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
     };
   }
 

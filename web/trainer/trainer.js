@@ -6,6 +6,7 @@ import { OffstageError } from '../../worker/host/errors.js';
 import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
+import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
 import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
@@ -17,20 +18,15 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {import('./run.js').Run} Run */
 
 /**
- * @typedef {object} FitOptions
- * @property {number} [epochs]
- * @property {number} [batchSize]
- * @property {boolean} [shuffle]
- * @property {number} [validationSplit] in [0, 1), taken from the end of the data
- * @property {'error' | 'rollback'} [nonFinite] what is done about a step whose loss or gradients are not finite: the run
- *   fails; or its epoch begins anew, as it began before, at half the learning rate
+ * @typedef {Partial<import('../../worker/trainer/run/fit-options.js').FitSettings
+ *   & import('../../worker/trainer/run/fit-options.js').Values<typeof REQUESTED>> & DataOptions} FitOptions
+ */
+/**
+ * Options of fit that are about its data, or the page's alone.
+ * @typedef {object} DataOptions
  * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
  * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that is left out; not in validation
- * @property {number} [progressHz] most progress messages a second
  * @property {boolean} [transfer] hand the arrays over; they are detached
- * @property {boolean} [resume] go on with the run that was interrupted, or with more epochs than it had; what is not given
- *   is as it was then
- * @property {boolean} [otherData] resume although the data are not those that the run began with
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage under this name
  * @property {boolean} [persistData] keep the data there too
  * @property {AbortSignal} [signal]
@@ -60,28 +56,20 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {import('./info.js').Info} Info */
 /** @typedef {import('./status.js').Status} Status */
 
-const FIT = {
-  epochs: rule.integer(1, 1),
-  batchSize: rule.integer(1, 32),
-  shuffle: rule.flag(true),
-  validationSplit: rule.number('a number in [0, 1)', (value) => value >= 0 && value < 1, 0),
-  nonFinite: rule.oneOf(['error', 'rollback'], 'error'),
+/** The options of fit, each of which has its row in README. */
+export const FIT = {
+  ...SETTINGS,
+  ...REQUESTED,
   sampleWeight: rule.given,
   classWeight: rule.given,
-  progressHz: rule.number('a number above 0', (value) => value > 0 && value < Infinity, 10),
   transfer: rule.flag(false),
-  resume: rule.flag(false),
-  otherData: rule.flag(false),
   persist: PERSIST,
   persistData: rule.optional(rule.flag(false)),
   signal: rule.signal,
 };
 
-const EVALUATE = { batchSize: rule.integer(1, 32), sampleWeight: rule.given, transfer: rule.flag(false), signal: rule.signal };
+const EVALUATE = { batchSize: SETTINGS.batchSize, sampleWeight: rule.given, transfer: rule.flag(false), signal: rule.signal };
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
-
-/** What belongs to the run that is resumed, unless it is given. */
-const OF_RUN = /** @type {const} */ (['epochs', 'batchSize', 'shuffle', 'validationSplit', 'nonFinite']);
 
 /**
  * @typedef {object} TrainerParts
@@ -152,14 +140,12 @@ export class Trainer extends EventsTarget {
    */
   #settingsOf(settings, given = {}) {
     const { progressHz, resume, otherData, transfer, signal, persist, persistData = this.#parts.persistData } = settings;
-    const own = resume ? given : settings;
-    const [numEpochs, batchSize, shuffle, validationSplit, nonFinite] = OF_RUN.map((name) => own[name]);
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
     if (persistData && !kept) {
       throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
     }
     return {
-      start: { numEpochs, batchSize, shuffle, validationSplit, nonFinite, progressHz }, classWeight: settings.classWeight,
+      start: { ...toWire(resume ? given : settings), progressHz }, classWeight: settings.classWeight,
       persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
     };
   }

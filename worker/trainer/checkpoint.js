@@ -8,10 +8,10 @@
 import { crc32 } from '../host/crc32.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
-import { trainSamplesOf } from './run/settings.js';
+import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-options.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
-/** @typedef {import('./run/loop.js').RunState} RunState */
+/** @typedef {import('./run/state.js').RunState} RunState */
 /** @typedef {import('../protocol.js').RunRecord} RunRecord */
 /**
  * What a checkpoint says in JSON. Counters are decimal strings there.
@@ -305,15 +305,16 @@ function takeDoubles(tensors, name) {
   return [...new Float64Array(tensor.data.slice().buffer)];
 }
 
-/** @param {any} given @param {string} what */
+/** @param {any} given @param {string} what @returns {import('./run/fit-options.js').RunSettings} */
 function readSettings(given, what) {
-  const settings = fieldsOf(given, ['epochs', 'batchSize', 'shuffle', 'validationSplit', 'nonFinite'], what);
-  const { epochs, batchSize, shuffle, validationSplit: split, nonFinite } = settings;
-  if (count(epochs, `${what}.epochs`) < 1 || count(batchSize, `${what}.batchSize`) < 1) refuse(`${what} has 0 epochs, or batches of 0`);
-  if (typeof shuffle !== 'boolean') refuse(`${what}.shuffle is ${show(shuffle)}, expected true or false`);
-  if (typeof split !== 'number' || !(split >= 0 && split < 1)) refuse(`${what}.validationSplit is ${show(split)}`);
-  if (nonFinite !== undefined && nonFinite !== 'rollback') refuse(`${what}.nonFinite is ${show(nonFinite)}, expected 'rollback' or none`);
-  return { epochs, batchSize, shuffle, validationSplit: split, ...(nonFinite && { nonFinite }) };
+  const settings = fieldsOf(given, SETTING_NAMES, what);
+  for (const name of SETTING_NAMES) {
+    const { accepts, allowed, sparse } = /** @type {import('./run/fit-options.js').Rule<any>} */ (SETTINGS[name]);
+    const value = settings[name];
+    if (sparse && value === undefined) continue;
+    if (!accepts(value) || !isKept(name, value)) refuse(`${what}.${name} is ${show(value)}, expected ${allowed}`);
+  }
+  return /** @type {import('./run/fit-options.js').RunSettings} */ (settings);
 }
 
 /** @param {any} given @param {number} i @returns {RunRecord} */

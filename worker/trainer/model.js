@@ -23,7 +23,7 @@ const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting'
 
 export class Model {
   /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
-  /** How the latest run stands, for one that resumes it. @type {import('./run/loop.js').RunState | null} */ past = null;
+  /** How the latest run stands, for one that resumes it. @type {import('./run/state.js').RunState | null} */ past = null;
   /** @type {import('../protocol.js').RunRecord[]} */ runs = [];
 
   /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
@@ -206,7 +206,7 @@ export class Model {
   }
 }
 
-/** A run's state as the bridge is told of it. @param {import('./run/loop.js').RunState} past */
+/** A run's state as the bridge is told of it. @param {import('./run/state.js').RunState} past */
 function toldOf({ settings, samples, epoch, batch, steps, ended, history }) {
   return { settings, samples, epoch, batch, steps, ended, history, data: null };
 }

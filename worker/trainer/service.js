@@ -238,7 +238,7 @@ class Trainer {
     this.#gone = null;
     this.#holding.hold(held);
     this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
-    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
+    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.describe() };
     const { run, ...built } = model.describe();
     return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
   }

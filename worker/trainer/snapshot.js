@@ -27,7 +27,7 @@ export function stateTensors(model) {
 
 /**
  * @param {Pump} pump @param {Model} model
- * @param {import('./run/loop.js').RunState | null} [run]  how the present or latest run stands
+ * @param {import('./run/state.js').RunState | null} [run]  how the present or latest run stands
  */
 export function* saveState(pump, model, run = model.past) {
   const { memory } = model.core;

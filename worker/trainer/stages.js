@@ -31,7 +31,7 @@ export class Stages {
   }
 
   /** The stage, and the seconds of each up to this moment. */
-  told() {
+  describe() {
     this.enter(this.now);
     return { stage: this.now, stageSeconds: { ...this.#seconds } };
   }
@@ -63,7 +63,7 @@ export function statusOf({ model, run, pump, host, stages, startedAt }) {
     unitsPerMs: pump.rate,
     thread: host.threadId ?? 0,
     helpers: model?.core.helpers ?? 0,
-    ...stages.told(),
+    ...stages.describe(),
     startedAt,
   };
 }

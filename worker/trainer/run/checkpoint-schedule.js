@@ -25,7 +25,7 @@ const RETRY_MS = 10_000;
  * @property {() => At} at  where the run stands
  */
 
-export class Saver {
+export class CheckpointSchedule {
   #saves;
   /** When the next is due: for the client, and for storage. */
   #snapshotAt = Infinity;

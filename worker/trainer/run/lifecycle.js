@@ -1,9 +1,19 @@
-/* lifecycle.js: the one run that a session may have on: from its START to its last message.
+/* lifecycle.js: the life of the one run that a session may have on, from its START to its last message.
  *
- * A run is answered exactly once: TRAINING_COMPLETE, TRAINING_ERROR where it failed after it began, ERROR where it was
- * refused. It ends between two steps; where checkpoints are wanted the last one is taken, and is on storage, before
- * TRAINING_COMPLETE says so, and whoever stops the run is answered after that. Which requests come when is the
- * session's to know. */
+ *              begun     pause   resume     end      leave
+ *   ended      (start: checking)
+ *   checking   running   held               ending   ended
+ *   held                         checking   ending   ended
+ *   running              paused             ending   ended
+ *   paused                       running    ending   ended
+ *   ending                                           ended
+ *
+ * begun: the data are checked. held: paused before that. end(reason): STOP has come ('stopped'), or the last epoch is
+ * trained ('finished'); the first reason stays, whatever comes while the last checkpoint is taken and stored. leave: that
+ * checkpoint is on storage; or the run failed, was dropped (DISPOSE), or went with its core. An event without an entry
+ * has no effect: whoever asks is answered all the same. A run is answered exactly once, when it leaves:
+ * TRAINING_COMPLETE, TRAINING_ERROR where it failed after it had begun, ERROR where it was refused; whoever stopped it is
+ * answered after that. Which requests come when is the session's to know. */
 
 import { OffstageError, errorToWire } from '../../host/errors.js';
 import { buffersOf } from '../../protocol.js';
@@ -33,13 +43,29 @@ import { Run } from './loop.js';
  * @property {Keeper | null} keeper  where checkpoints last
  * @property {boolean} kept  the data come from there
  */
-/** @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null, closing: boolean }} Current */
+/** @typedef {'ended' | 'checking' | 'held' | 'running' | 'paused' | 'ending'} State */
+/** @typedef {'start' | 'begun' | 'pause' | 'resume' | 'end' | 'leave'} Event */
+/**
+ * storing: the data are being written to storage.
+ * @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null }} Current
+ */
+
+/** @type {Record<State, Partial<Record<Event, State>>>} */
+const NEXT = {
+  ended: { start: 'checking' },
+  checking: { begun: 'running', pause: 'held', end: 'ending', leave: 'ended' },
+  held: { resume: 'checking', end: 'ending', leave: 'ended' },
+  running: { pause: 'paused', end: 'ending', leave: 'ended' },
+  paused: { resume: 'running', end: 'ending', leave: 'ended' },
+  ending: { leave: 'ended' },
+};
 
 export class Training {
   #ports;
-  /** @type {Current | null} */ #current = null;
-  /** Who waits for the end. @type {(() => void)[]} */ #waiting = [];
-  /** Who waits for the run to have begun. @type {(() => void)[]} */ #beginning = [];
+  /** @type {State} */ #state = 'ended';
+  /** The run, unless the state is 'ended'. @type {Current | null} */ #current = null;
+  /** Callbacks that wait for the end. @type {(() => void)[]} */ #waiting = [];
+  /** Callbacks that wait while the data are checked. @type {(() => void)[]} */ #beginning = [];
 
   /** @param {Ports} ports */
   constructor(ports) {
@@ -49,6 +75,14 @@ export class Training {
   /** @returns {Run | null} */
   get run() {
     return this.#current?.run ?? null;
+  }
+
+  /** @param {Event} event @returns {boolean} false: it has no effect in this state */
+  #turn(event) {
+    const next = NEXT[this.#state][event];
+    if (!next) return false;
+    this.#state = next;
+    return true;
   }
 
   /** @param {Begin} begin */
@@ -61,11 +95,12 @@ export class Training {
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, data, fingerprint);
         else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
-        this.#hasBegun();
+        this.#turn('begun');
+        this.#callBack(this.#beginning);
       },
       saves: {
         snapshot: (bytes, step) => {
-          if (this.#current?.run !== run) return;
+          if (this.#current !== current) return;
           run.flush(); // who goes on from the snapshot is never told these records again
           post(request, 'TRAINING_SNAPSHOT', { bytes, step }, [bytes.buffer]);
         },
@@ -73,21 +108,20 @@ export class Training {
         warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
       },
     });
-    const current = this.#current = { run, request, keeper, storing: /** @type {Promise<void> | null} */ (null), closing: false };
-    this.#advance(run.work());
+    const current = this.#current = { run, request, keeper, storing: /** @type {Promise<void> | null} */ (null) };
+    this.#turn('start');
+    pump.setBackground(this.#background(run, run.work(), () => this.#end('finished')));
   }
 
-  /** Gives the pump what is left of the run to do. @param {Generator<void, Promise<unknown> | null, void>} work */
-  #advance(work) {
-    const { run } = /** @type {Current} */ (this.#current);
-    this.#ports.pump.setBackground({
-      work,
-      done: (left) => this.#settle(left),
-      fail: (error) => this.#fail(error),
+  /** @param {Run} run @param {import('../../host/pump.js').Work} work @param {(value: any) => void} done */
+  #background(run, work, done) {
+    return {
+      work, done,
+      fail: (/** @type {unknown} */ error) => this.#fail(error),
       updating: () => run.updating(),
-      paused: () => run.paused && !this.#current?.closing,
-      urgent: () => !run.began || this.#current?.closing === true, // somebody waits for a refusal, or for its end
-    });
+      paused: () => this.#state === 'held' || this.#state === 'paused',
+      urgent: () => this.#state === 'checking' || this.#state === 'ending', // somebody waits for a refusal, or for its end
+    };
   }
 
   /** @param {Keeper | null} keeper @param {Uint8Array<ArrayBuffer>} bytes @param {{ step: number, epoch: number }} about */
@@ -105,52 +139,64 @@ export class Training {
    * @param {() => void} begun
    */
   whenBegun(begun) {
-    if (!this.run || this.run.began || this.run.paused) begun();
-    else this.#beginning.push(begun);
-  }
-
-  #hasBegun() {
-    for (const begun of this.#beginning.splice(0)) begun();
+    if (this.#state === 'checking') this.#beginning.push(begun);
+    else begun();
   }
 
   pause() {
+    if (!this.#turn('pause')) return;
     this.run?.pause();
-    this.#hasBegun(); // it will not for a while
+    this.#callBack(this.#beginning);
   }
 
   resume() {
-    this.run?.resume();
+    if (this.#turn('resume')) this.run?.resume();
   }
 
   /**
-   * Ends the run as stopped, between two steps.
+   * Ends the run as stopped, between two steps, unless it is ending already.
    * @param {() => void} ended  called when it has, at once where there is none
    */
   stop(ended) {
-    if (!this.#current) return ended();
+    if (this.#state === 'ended') return ended();
     this.#waiting.push(ended);
-    if (this.#current.closing) return;
-    this.#current.closing = true;
-    const work = this.#current.run.closing('stopped');
-    this.#ports.pump.setBackground(null);
-    const first = work.next();
-    if (first.done) this.#settle(first.value);
-    else this.#advance(work);
+    this.#end('stopped');
   }
 
-  /** Ends it now, whatever was still to be kept. */
+  /** Ends the run at once, whatever was still to be stored. */
   drop() {
     if (!this.#current) return;
-    const { run, closing } = this.#current;
     this.#ports.pump.setBackground(null);
-    if (!closing) run.closing('stopped').next();
+    if (this.#turn('end')) this.#current.run.end('stopped');
     this.#complete();
   }
 
-  /** @param {Promise<unknown> | null} left */
+  /**
+   * The core is lost, and the run with it: nothing of it is touched, and whoever waits fails with all other requests.
+   * @returns {Request | null} the run's, which is still to be answered
+   */
+  lose() {
+    const { request = null } = this.#current ?? {};
+    this.#waiting = [];
+    this.#beginning = [];
+    this.#leave();
+    return request;
+  }
+
+  /** Ends the run by taking its last checkpoint. @param {import('./state.js').Reason} reason */
+  #end(reason) {
+    if (!this.#current || !this.#turn('end')) return;
+    const { run } = this.#current;
+    run.end(reason);
+    const work = run.last();
+    const first = work.next();
+    this.#ports.pump.setBackground(first.done ? null : this.#background(run, work, (left) => this.#settle(left)));
+    if (first.done) this.#settle(first.value);
+  }
+
+  /** Completes the run once its last checkpoint and its data are on storage. @param {Promise<unknown> | null} left */
   #settle(left) {
     const current = /** @type {Current} */ (this.#current);
-    current.closing = true;
     if (!left && !current.storing) return this.#complete();
     Promise.all([left, current.storing]).then(() => {
       if (this.#current === current) this.#complete();
@@ -159,36 +205,37 @@ export class Training {
 
   #complete() {
     const { run, request, keeper } = /** @type {Current} */ (this.#current);
-    const result = run.finish();
-    this.#current = null;
+    const result = run.close();
+    this.#leave();
     this.#ports.reply(request, { ...result, persisted: keeper?.storage ?? null }, buffersOf(result));
-    this.#ended();
-  }
-
-  #ended() {
-    this.#hasBegun();
-    for (const ended of this.#waiting.splice(0)) ended();
+    this.#wake();
   }
 
   /** @param {unknown} error */
   #fail(error) {
     if (!this.#current) return;
     const { run, request } = this.#current;
-    if (!(error instanceof OffstageError)) return this.#ports.fail(request, error);
-    this.#current = null;
+    if (!(error instanceof OffstageError)) return this.#ports.fail(request, error); // which loses the run
     run.fail();
+    this.#leave();
     if (run.began) this.#ports.reply(request, errorToWire(error), undefined, 'TRAINING_ERROR');
     else this.#ports.fail(request, error);
-    this.#ended();
+    this.#wake();
   }
 
-  /** The core is lost, and the run with it: nothing of it is touched. @returns {Request | null} what is to be answered */
-  lose() {
-    const { request = null } = this.#current ?? {};
+  #leave() {
+    this.#turn('leave');
     this.#current = null;
-    this.#waiting = [];
-    this.#beginning = []; // their requests fail with all the others
-    return request;
+  }
+
+  #wake() {
+    this.#callBack(this.#beginning);
+    this.#callBack(this.#waiting);
+  }
+
+  /** @param {(() => void)[]} waiting  nobody waits any more */
+  #callBack(waiting) {
+    for (const callback of waiting.splice(0)) callback();
   }
 }
 

@@ -39,11 +39,11 @@ export class Rollback {
   }
 
   /** What a run says of it. */
-  told() {
+  describe() {
     return { rollbacks: this.count, learningRate: this.#model.about.optimizer.learningRate * this.factor };
   }
 
-  /** Goes on where another run stood. @param {import('./loop.js').RunState} past */
+  /** Goes on where another run stood. @param {import('./state.js').RunState} past */
   take({ rollback, before }) {
     if (!rollback) return;
     this.count = rollback.count;
@@ -106,7 +106,7 @@ export class Rollback {
   helps(error) {
     if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE' || this.#step === this.#model.step) return false;
     if (this.count < MOST) return true;
-    throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, with a learningRate of ${this.told().learningRate})`);
+    throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, with a learningRate of ${this.describe().learningRate})`);
   }
 
   /** Views of the model, made when they are asked for, and of the copy. @returns {Generator<[() => Uint8Array, Uint8Array], void>} */

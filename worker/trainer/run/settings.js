@@ -3,9 +3,10 @@
  * Unknown fields, wrong types and values out of range are INVALID_OPTION. A run that is resumed keeps its own
  * settings: those given must be the same, but for the epochs, of which there may be more. */
 
-import { OffstageError, checkFields, oneOf, show } from '../../host/errors.js';
+import { OffstageError, checkFields, show } from '../../host/errors.js';
+import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-options.js';
 
-/** @typedef {{ epochs: number, batchSize: number, shuffle: boolean, validationSplit: number, nonFinite?: 'rollback' }} RunSettings */
+/** @typedef {import('./fit-options.js').RunSettings} RunSettings */
 /**
  * @typedef {{ name: string, keep?: number, seconds?: number, epochs?: number, data: boolean, folder?: string }} Persist
  */
@@ -20,55 +21,48 @@ import { OffstageError, checkFields, oneOf, show } from '../../host/errors.js';
  * @property {Persist | null} persist
  */
 
-const FIELDS = ['x', 'y', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz', 'returnWeights', 'resume',
-  'otherData', 'snapshotMs', 'persist', 'nonFinite', 'sampleWeight', 'classWeight'];
-/** What is done about a step that is not finite. */
-const NON_FINITE = ['error', 'rollback'];
-const MOST_HZ = 1000;
+const FIELDS = ['x', 'y', ...SETTING_NAMES.map(wireName), ...Object.keys(REQUESTED), 'returnWeights', 'snapshotMs', 'persist',
+  'sampleWeight', 'classWeight'];
 const MOST_KEPT = 100;
 
 /**
  * @param {any} payload  of START_TRAINING
- * @param {import('./loop.js').RunState | null} past  the run that can be resumed
+ * @param {import('./state.js').RunState | null} past  the run that can be resumed
  * @returns {Settings}
  */
 export function readSettings(payload, past) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
-  const { progressHz = 10, returnWeights = false, resume = false, otherData = false, snapshotMs = null } = payload;
-  flags({ returnWeights, resume, otherData });
-  if (typeof progressHz !== 'number' || !(progressHz > 0 && progressHz <= MOST_HZ)) {
-    refuse(`progressHz is ${show(progressHz)}, expected a number above 0 and up to ${MOST_HZ}`);
+  const { returnWeights = false, snapshotMs = null } = payload;
+  const { progressHz = REQUESTED.progressHz.otherwise, resume = REQUESTED.resume.otherwise,
+    otherData = REQUESTED.otherData.otherwise } = payload;
+  for (const [name, rule] of Object.entries({ ...SETTINGS, ...REQUESTED })) {
+    const wire = wireName(name);
+    follow(wire === name ? name : `${wire} (${name})`, payload[wire], rule);
   }
+  follow('returnWeights', returnWeights, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
-  const run = resume && past ? resumed(payload, past) : readRun(payload, {});
+  const run = settingsOf(payload, resume ? past?.settings : {});
+  if (resume && past) refuseOther(run, past);
   return { run, resume, otherData, progressHz, returnWeights, snapshotMs, persist: readPersist(payload.persist) };
 }
 
-/** @param {any} payload @param {Partial<RunSettings>} own  what counts where nothing is given @returns {RunSettings} */
-function readRun(payload, { epochs = 1, batchSize = 32, shuffle: shuffled = true, validationSplit: split = 0, nonFinite: policy }) {
-  const { numEpochs = epochs, shuffle = shuffled, validationSplit = split, nonFinite = policy ?? 'error' } = payload;
-  flags({ shuffle });
-  if (typeof validationSplit !== 'number' || !(validationSplit >= 0 && validationSplit < 1)) {
-    refuse(`validationSplit is ${show(validationSplit)}, expected a number from 0 to below 1`);
-  }
-  if (!NON_FINITE.includes(nonFinite)) refuse(`nonFinite is ${show(nonFinite)}, expected one of ${oneOf(NON_FINITE)}`);
-  return {
-    epochs: positiveInteger('numEpochs (epochs)', numEpochs),
-    batchSize: readBatchSize(payload.batchSize ?? batchSize), shuffle, validationSplit,
-    ...(nonFinite === 'rollback' && { nonFinite }),
-  };
+/**
+ * Refuses a value that is given, and is not as the rule says.
+ * @param {string} name @param {unknown} value @param {import('./fit-options.js').Rule<any>} rule
+ */
+function follow(name, value, { accepts, allowed }) {
+  if (value !== undefined && !accepts(value)) refuse(`${name} is ${show(value)}, expected ${allowed}`);
 }
 
-/** @param {any} payload @param {import('./loop.js').RunState} past */
-function resumed(payload, past) {
-  const run = readRun(payload, past.settings);
-  for (const name of /** @type {const} */ (['batchSize', 'shuffle', 'validationSplit', 'nonFinite'])) {
-    if (run[name] === past.settings[name]) continue;
-    refuse(`${name} is ${run[name] ?? 'error'}, but the run that is resumed has ${past.settings[name] ?? 'error'}`);
+/** Refuses settings that are not those of the run that is resumed. @param {RunSettings} run @param {import('./state.js').RunState} past */
+function refuseOther(run, { settings, epoch }) {
+  for (const name of SETTING_NAMES) {
+    const { grows, otherwise } = /** @type {import('./fit-options.js').Rule<any>} */ (SETTINGS[name]);
+    if (grows || run[name] === settings[name]) continue;
+    refuse(`${name} is ${run[name] ?? otherwise}, but the run that is resumed has ${settings[name] ?? otherwise}`);
   }
-  if (run.epochs < past.epoch) refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${past.epoch}`);
-  return run;
+  if (run.epochs < epoch) refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${epoch}`);
 }
 
 /**
@@ -91,11 +85,8 @@ export function readClassWeight(given, outputs) {
   return weights;
 }
 
-/** How many of so many samples train: Keras's rounding, the training part is what is rounded down. @param {number} samples @param {number} split */
-export const trainSamplesOf = (samples, split) => (split > 0 ? Math.floor(samples * (1 - split)) : samples);
-
 /** @param {unknown} batchSize @returns {number} */
-export function readBatchSize(batchSize = 32) {
+export function readBatchSize(batchSize = SETTINGS.batchSize.otherwise) {
   return positiveInteger('batchSize', batchSize);
 }
 
@@ -106,18 +97,11 @@ function readPersist(given) {
     checkFields(given, ['name', 'keep', 'seconds', 'epochs', 'data', 'folder'], 'persist', 'INVALID_OPTION');
   if (typeof name !== 'string') refuse(`persist.name is ${show(name)}, expected a string`);
   if (folder !== undefined && typeof folder !== 'string') refuse(`persist.folder is ${show(folder)}, expected a path`);
-  flags({ 'persist.data': data });
+  follow('persist.data', data, REQUESTED.resume);
   if (keep !== undefined && positiveInteger('persist.keep', keep) > MOST_KEPT) refuse(`persist.keep is ${keep}, expected at most ${MOST_KEPT}`);
   if (seconds !== undefined) atLeast('persist.seconds', seconds, 0);
   if (epochs !== undefined) positiveInteger('persist.epochs', epochs);
   return { name, keep, seconds, epochs, data, folder };
-}
-
-/** @param {Record<string, unknown>} values */
-function flags(values) {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value !== 'boolean') refuse(`${name} is ${show(value)}, expected true or false`);
-  }
 }
 
 /** @param {string} name @param {any} value @param {number} low */
@@ -127,7 +111,7 @@ function atLeast(name, value, low) {
 
 /** @param {string} name @param {any} value @returns {number} */
 function positiveInteger(name, value) {
-  if (!Number.isSafeInteger(value) || value < 1) refuse(`${name} is ${show(value)}, expected a positive integer`);
+  follow(name, value, SETTINGS.batchSize);
   return value;
 }
 

@@ -1,0 +1,87 @@
+/* records.js: what is told of a run while it trains: its progress records, and its entry in the list of runs.
+ *
+ * A message carries every epoch's record since the last one and at most one batch's; messages go out at most progressHz
+ * times a second. Only here is that entry written. Nothing of a run depends on what is told of it. */
+
+/** @typedef {import('../../protocol.js').ProgressRecord} ProgressRecord */
+/**
+ * @typedef {object} Parts
+ * @property {import('../model.js').Model} model  whose list of runs it is
+ * @property {import('../../host/clock.js').Host} host
+ * @property {import('../stages.js').Stages} stages
+ * @property {import('./settings.js').Settings} settings
+ * @property {import('./state.js').State} state
+ * @property {import('./stopwatch.js').Stopwatch} stopwatch
+ * @property {import('./rollback.js').Rollback | null} rollback
+ * @property {ReturnType<import('../core.js').Core['planMemory']>} memory  of a step
+ * @property {(progress: import('../../protocol.js').Progress) => void} report
+ */
+
+export class Records {
+  /** The run's entry, once it has begun. @type {import('../../protocol.js').RunRecord | null} */ run = null;
+  #parts;
+  /** @type {ProgressRecord[]} */ #waiting = [];
+  #due = -Infinity;
+
+  /** @param {Parts} parts */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /** Enters the run into the list of runs. A run that is resumed is the same run. */
+  open() {
+    const { model, host, settings, state } = this.#parts;
+    const last = settings.resume ? model.runs.pop() : undefined;
+    this.run = {
+      id: last?.id ?? model.runs.length + 1, startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
+      options: { ...settings.run }, metrics: null, steps: state.steps,
+    };
+    model.runs = [...model.runs, this.run];
+  }
+
+  /** Brings the entry up to date. @param {string | null} reason null: the run goes on */
+  mark(reason) {
+    const { host, state: { history, steps } } = this.#parts;
+    const endedAt = reason === null ? null : host.wall();
+    if (this.run) Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
+  }
+
+  /** @param {number} time @returns {boolean} a message may go out */
+  due(time) {
+    return time >= this.#due;
+  }
+
+  /**
+   * Adds a record to the next message.
+   * @param {'epoch' | 'batch'} kind
+   * @param {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} measured
+   */
+  add(kind, measured) {
+    const { model, host, rollback, stopwatch, state, settings: { run: { epochs: totalEpochs } } } = this.#parts;
+    const { epoch, batch, totalBatches, trained } = state;
+    const elapsedSeconds = stopwatch.seconds;
+    const total = totalEpochs * totalBatches;
+    const done = (epoch - 1) * totalBatches + batch;
+    this.#waiting.push({
+      kind, epoch, totalEpochs, batch, totalBatches, step: model.step,
+      ...measured, ...rollback?.describe(),
+      percent: (100 * done) / total,
+      etaSeconds: (elapsedSeconds * (total - done)) / done,
+      elapsedSeconds,
+      samplesPerSecond: elapsedSeconds > 0 ? trained / elapsedSeconds : 0,
+      timestamp: host.wall(),
+      threadId: host.threadId ?? 0,
+    });
+  }
+
+  /** Sends the records that wait. */
+  flush() {
+    const records = this.#waiting;
+    if (records.length === 0) return;
+    const { host, settings, model, stages, memory, report } = this.#parts;
+    this.#waiting = [];
+    this.#due = host.now() + 1000 / settings.progressHz;
+    const memoryBytes = model.core.memory.buffer().byteLength;
+    report({ ...records[records.length - 1], records, memoryBytes, ...memory, ...stages.describe() });
+  }
+}

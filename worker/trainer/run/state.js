@@ -1,0 +1,107 @@
+/* state.js: how a run stands between two steps: its place in the epochs, what it has summed up there, its history.
+ *
+ * It changes between two steps only, so that from a state, and the model's weights at that moment, another run goes on
+ * to the same bits. Loss sums add up in doubles in the order of the steps. It knows no clock, no pump and no core. */
+
+import { OffstageError } from '../../host/errors.js';
+import { addStep, meansOf, noTotals } from './measures.js';
+import { trainSamplesOf } from './fit-options.js';
+
+/** @typedef {import('../../protocol.js').EpochResult} EpochResult */
+/** @typedef {'finished' | 'stopped' | 'earlyStopping'} Reason */
+/**
+ * A run's state as checkpoints keep it.
+ * @typedef {object} RunState
+ * @property {import('./fit-options.js').RunSettings} settings
+ * @property {number} samples
+ * @property {number} epoch        from 1; 0: none has begun
+ * @property {number} batch        complete ones of the epoch
+ * @property {number} key          of the epoch's shuffle
+ * @property {number} steps
+ * @property {number} trained      samples
+ * @property {number} elapsedMs    pauses left out
+ * @property {Reason | null} ended null: it was under way
+ * @property {string} fingerprint  of the data
+ * @property {number[]} totals     of the epoch, as measures.js has them
+ * @property {EpochResult[]} history  complete epochs
+ * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite: 'rollback': so many; what it
+ *                                 goes back to, which is
+ * @property {Uint8Array} [before] unless it is the present
+ */
+
+export class State {
+  epoch = 0;
+  /** Complete ones of the epoch. */ batch = 0;
+  /** The key of the epoch's shuffle. */ key = 0;
+  steps = 0;
+  /** Samples of all steps. */ trained = 0;
+  /** @type {EpochResult[]} */ history = [];
+  /** The fingerprint of the data. */ fingerprint = '';
+  /** @type {number[]} */ #totals;
+  #measured;
+
+  /**
+   * @param {import('./measures.js').Measured} measured
+   * @param {import('./fit-options.js').RunSettings} settings
+   * @param {number} samples
+   */
+  constructor(measured, { validationSplit: split, batchSize }, samples) {
+    this.#measured = measured;
+    this.#totals = noTotals(measured);
+    this.samples = samples;
+    this.trainSamples = trainSamplesOf(samples, split);
+    /** Samples that validate: the end of the data. */
+    this.heldOut = samples - this.trainSamples;
+    if (this.trainSamples < 1 || (split > 0 && this.heldOut < 1)) {
+      throw new OffstageError('INVALID_OPTION', `validationSplit ${split} leaves ${this.trainSamples} samples to train ` +
+        `and ${this.heldOut} to validate of ${samples}, expected at least one of each`);
+    }
+    this.totalBatches = Math.ceil(this.trainSamples / batchSize);
+  }
+
+  /** The epoch that began last is not complete. */
+  get isOpen() {
+    return this.epoch > this.history.length;
+  }
+
+  /** The means of the epoch so far. */
+  get means() {
+    return meansOf(this.#measured, this.#totals);
+  }
+
+  /** @param {number} key  of its shuffle */
+  beginEpoch(key) {
+    this.epoch++;
+    this.key = key;
+    this.beginAnew();
+  }
+
+  /** Begins the epoch anew. */
+  beginAnew() {
+    this.batch = 0;
+    this.#totals.fill(0);
+  }
+
+  /** @param {Float64Array} totals  of the step, as the core tells them @param {number} count  samples */
+  batchEnded(totals, count) {
+    addStep(this.#totals, totals, count);
+    this.trained += count;
+    this.batch++;
+    this.steps++;
+  }
+
+  /** Stands where another run stood, whose data were these or may be others. @param {RunState} past */
+  goOnWith({ epoch, batch, key, steps, trained, totals, history, fingerprint }) {
+    Object.assign(this, { epoch, batch, key, steps, trained, history: [...history] });
+    this.#totals = [...totals];
+    if (fingerprint === this.fingerprint) return;
+    if (this.isOpen) this.beginAnew();
+    else if (epoch > 0) this.batch = this.totalBatches; // an epoch of these data has as many
+  }
+
+  /** Its part of a RunState. */
+  toRecord() {
+    const { samples, epoch, batch, key, steps, trained, fingerprint } = this;
+    return { samples, epoch, batch, key, steps, trained, fingerprint, totals: [...this.#totals], history: [...this.history] };
+  }
+}
