@@ -127,6 +127,10 @@ ofs_status ofs_model_bytes(const void *spec, size_t n, uint64_t *bytes, ofs_erro
 ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n, ofs_model **model,
                           ofs_error *err);
 
+/* Writes the same spec to `out` with each field told that has a value when it is absent, and each value of a list that one
+ * value stands for. *bytes receives the length; `out` NULL asks for nothing else. */
+ofs_status ofs_spec_fill(const void *spec, size_t n, void *out, size_t *bytes, ofs_error *err);
+
 /* Writes the initial weights and zeroes the optimizer's moments, about `work` units a call; OFS_OK when all
  * are written. Nothing else may be done with the model before that. */
 ofs_status ofs_model_randomize(ofs_model *model, uint64_t work);

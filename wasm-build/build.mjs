@@ -1,4 +1,5 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.VARIANT.wasm, and kept.js and spec.d.ts beside them. `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm; spec.d.ts and the scripts of bundles.mjs beside them.
+ * `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
  * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
@@ -11,15 +12,19 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { gzipSync } from 'node:zlib';
+import { bundleAll } from './bundles.mjs';
 import { ROOT } from './lists.mjs';
 import { hash, hashHeaders, inParallel, once } from './once.mjs';
 import { withLinkedData } from './sections.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs';
 import { schemaOf, typesOf } from './spec-types.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
-import { VARIANTS, VARIANT_NAMES, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor } from './variants.mjs';
+import {
+  SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor,
+} from './variants.mjs';
 
 /** @typedef {import('./variants.mjs').VariantName} VariantName */
+/** @typedef {import('./variants.mjs').SetName} SetName */
 
 const run = promisify(execFile);
 const DIST = `${ROOT}wasm-build/dist/`;
@@ -66,19 +71,23 @@ function checkImports(variant, file) {
   }
 }
 
+/** Variant and set as the files of the cache are named. @param {VariantName} variant @param {SetName} set */
+const label = (variant, set) => fileOf(variant, set).slice('offstage.'.length, -'.wasm'.length);
+
 /**
- * @param {VariantName} variant @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
- * @returns what makes the variant's objects, and what makes its file of them
+ * @param {VariantName} variant @param {SetName} set
+ * @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
+ * @returns what makes the objects, which all sets of a variant share, and what makes the file of them
  */
-function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
-  const objects = sourcesFor(variant).map((source) => {
+function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
+  const objects = sourcesFor(variant, set).map((source) => {
     const args = [...flagsFor(source, variant), '-Isrc', '-c', source.name];
     const input = hash(id, headers, readFileSync(ROOT + source.name), ...args);
     const file = `${CACHE}${variant}.${source.name.replaceAll('/', '.')}.o`;
     return { file, input, make: () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env)) };
   });
-  const file = `${DIST}offstage.${variant}.wasm`;
-  const map = `--Map=${CACHE}${variant}.map`; // which source the bytes are of: for `npm run bench -- size`
+  const file = `${DIST}${fileOf(variant, set)}`;
+  const map = `--Map=${CACHE}${label(variant, set)}.map`; // which source the bytes are of: for `npm run bench -- size`
   const args = [...linkFlagsFor(variant), map, ...objects.map((object) => object.file)];
   const flags = optimizeFlagsFor(variant);
   const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
@@ -95,25 +104,6 @@ function plan(variant, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   return { file, objects, link };
 }
 
-/**
- * What keeps trainers on storage, for a worker to load where it is wanted: one file that imports nothing, since bundlers
- * emit it as it is. Above 4 KB: a smaller one would go into a data: URL, and a policy that allows scripts of the site
- * only would refuse that.
- */
-async function bundleKept() {
-  const { build: bundle } = await import('esbuild'); // it has only just been installed, perhaps
-  const idb = `${ROOT}node_modules/idb/`;
-  const { version } = JSON.parse(readFileSync(`${idb}package.json`, 'utf8'));
-  const banner = `/*! idb ${version}\n\n${readFileSync(`${idb}LICENSE`, 'utf8').trim()} */`;
-  const { outputFiles: [{ contents }] } = await bundle({
-    entryPoints: [`${ROOT}worker/storage/kept.js`], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
-    banner: { js: banner },
-  });
-  const file = `${DIST}kept.js`;
-  const made = await once(file, hash(Buffer.from(contents)), async (out) => writeFileSync(out, contents));
-  process.stdout.write(`${relative(ROOT, file)}: ${contents.length} bytes, ${gzipSync(contents).length} gzipped${made ? '' : ' (as it was)'}\n`);
-}
-
 /** Compiles and links every variant; prints the sizes of what it made. */
 export async function build() {
   const emscripten = findEmscripten();
@@ -122,21 +112,27 @@ export async function build() {
   const headers = hashHeaders('src');
   const plans = VARIANT_NAMES.flatMap((variant) => {
     const tools = toolsFor(variant, emscripten);
-    if (tools) return [plan(variant, tools, headers)];
+    if (tools) return SET_NAMES.map((set) => plan(variant, set, tools, headers));
     // One of an older input may not stay beside the others.
-    for (const end of ['', '.stamp']) rmSync(`${DIST}offstage.${variant}.wasm${end}`, { force: true });
-    process.stdout.write(`wasm-build/dist/offstage.${variant}.wasm: not built: ${WITHOUT_RELAXED}\n`);
+    for (const file of SET_NAMES.map((set) => `${DIST}${fileOf(variant, set)}`)) {
+      for (const end of ['', '.stamp']) rmSync(`${file}${end}`, { force: true });
+    }
+    process.stdout.write(`wasm-build/dist/${fileOf(variant)}: not built: ${WITHOUT_RELAXED}\n`);
     return [];
   });
-  await inParallel(plans.flatMap(({ objects }) => objects.map(({ make }) => make)));
-  for (const { file, link } of plans) {
-    const made = await link();
-    const note = made ? '' : ' (as it was)';
+  const objects = new Map(plans.flatMap((each) => each.objects.map(({ file, make }) => [file, make])));
+  await inParallel(objects.values());
+  const made = new Set();
+  await inParallel(plans.map(({ file, link }) => async () => {
+    if (await link()) made.add(file);
+  }));
+  for (const { file } of plans) {
+    const note = made.has(file) ? '' : ' (as it was)';
     const bytes = readFileSync(file);
     process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
   }
   writeFileSync(`${DIST}spec.d.ts`, typesOf(await schemaOf()));
-  await bundleKept();
+  await bundleAll();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

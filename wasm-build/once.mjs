@@ -16,9 +16,9 @@ export function hash(...parts) {
   return sum.digest('hex');
 }
 
-/** One hash of all headers below a folder: they are small, so an object depends on all of them. @param {string} folder */
+/** One hash of all that is included from below a folder: it is small, so an object depends on all of it. @param {string} folder */
 export function hashHeaders(folder) {
-  const files = readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.h'));
+  const files = readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(h|def)$/.test(name));
   return hash(...files.sort().flatMap((name) => [name, readFileSync(`${ROOT}${folder}/${name}`)]));
 }
 

@@ -2,8 +2,10 @@
  *
  * The invariant: every variant but the relaxed ones computes the same bits. So no flag here may let the compiler
  * change a result (fast-math, contraction), and a variant differs from the next in its instructions only. What the
- * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only. */
+ * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only, and the pages of
+ * a shared memory, which memory.js owns. */
 
+import { PAGE, SHARED_PAGES } from '../worker/host/memory.js';
 import { readList } from './lists.mjs';
 
 /** Flags of every variant's compiler. */
@@ -47,7 +49,7 @@ const RELAXED = [
 ];
 
 /**
- * What a variant adds. The name is the file's: offstage.NAME.wasm.
+ * What a variant adds. Its name is a part of the file's: offstage.NAME.wasm, offstage.SET.NAME.wasm.
  * @typedef {object} Variant
  * @property {string[]} flags   of the compiler
  * @property {boolean} [shared]   the memory is shared with other threads, and made by JavaScript
@@ -72,6 +74,16 @@ const BUILT = {
 export const VARIANTS = BUILT;
 export const VARIANT_NAMES = /** @type {VariantName[]} */ (Object.keys(BUILT));
 
+/**
+ * Sets of layer types, each linked of the same objects but for its registry (src/layers/registry*.c). worker/spec/sets.js
+ * chooses by the spec: a page loads what it needs. Gzipped, of `simd`: full 67 KB, lean (pictures) 45, dense 34.
+ * @typedef {'dense' | 'lean' | 'full'} SetName
+ */
+export const SET_NAMES = /** @type {const} */ (['full', 'lean', 'dense']);
+
+/** The name of a wasm file. @param {VariantName} variant @param {SetName} [set] */
+export const fileOf = (variant, set = 'full') => `offstage.${set === 'full' ? '' : `${set}.`}${variant}.wasm`;
+
 const LINK = [
   '--no-entry', // a library: no main
   '--gc-sections', // what no export reaches is not shipped
@@ -90,7 +102,7 @@ const OWN_MEMORY = [
 const SHARED_MEMORY = [
   '--import-memory', // the same memory for each thread's instance; JavaScript chooses its maximum, not above ours
   '--shared-memory',
-  '--initial-memory=524288', // JavaScript must hand over as much at least (SHARED_PAGES of memory.js)
+  `--initial-memory=${SHARED_PAGES * PAGE}`, // what JavaScript hands over to begin with
 ];
 
 /**
@@ -118,9 +130,14 @@ export function optimizeFlagsFor(variant) {
   return ['-Oz', '--converge', '--low-memory-unused', ...simd, ...threads];
 }
 
-/** The sources of a variant: `mt` of sources.txt is for those with threads. @param {VariantName} variant */
-export function sourcesFor(variant) {
-  return readList('wasm-build/sources.txt').filter(({ tags }) => VARIANTS[variant].shared || !tags.includes('mt'));
+/**
+ * The sources of a variant and set: `mt` of sources.txt is for variants with threads, the name of a set for that set.
+ * @param {VariantName} variant @param {SetName} [set]
+ */
+export function sourcesFor(variant, set = 'full') {
+  return readList('wasm-build/sources.txt').filter(({ tags }) =>
+    (VARIANTS[variant].shared || !tags.includes('mt')) &&
+    (tags.includes(set) || !SET_NAMES.some((name) => tags.includes(name))));
 }
 
 /**

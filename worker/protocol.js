@@ -23,13 +23,12 @@
  *
  * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a
  * model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE. A message that is none of these is
- * answered by ERROR BAD_MESSAGE, with its id where it has one, else null. Two messages come only to who asked for
+ * answered by ERROR BAD_MESSAGE, with its id where it has one, else null; but an error reply is never answered. Two messages come only to who asked for
  * them: TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where the runtime
- * says notices: true. dialect.js adds the bare form. */
+ * says notices: true. The first session of a thread also takes OPEN_SESSION (host/services.js); over a port DISPOSE
+ * { close: true } ends the session too. dialect.js adds the bare form. */
 
-import { OffstageError, isRecord, oneOf, show } from './host/errors.js';
-
-export const VERSION = 1;
+export { VERSION, isId } from './host/envelope.js';
 
 /** The requests, and the type of what answers each. */
 export const REPLIES = Object.freeze({
@@ -51,21 +50,14 @@ export const REPLIES = Object.freeze({
   DISPOSE: 'DISPOSED',
 });
 
-const TYPES = Object.keys(REPLIES);
-
 /** @typedef {keyof typeof REPLIES} RequestType */
 /** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT' | 'TRAINING_ERROR' | 'ERROR' |
  *   'NOTICE'} ReplyType */
-/** @typedef {string | number} Id */
+/** @typedef {import('./host/envelope.js').Id} Id */
 /** @typedef {{ v: 1, id: Id, type: RequestType, payload?: any }} RequestMessage */
 /** @typedef {{ v: 1, id: Id | null, type: ReplyType, payload: any }} ReplyMessage */
 
-/**
- * One end of a channel: a Worker, a worker's own scope, Node's parentPort, a MessagePort.
- * @typedef {object} Endpoint
- * @property {(message: any, transfer: Transferable[]) => void} postMessage
- * @property {((event: { data: any }) => void) | null} onmessage
- */
+/** @typedef {import('./host/envelope.js').Endpoint} Endpoint */
 
 /**
  * How the session is to run; beside the spec in INIT_TRAINING's payload, as `runtime`.
@@ -73,7 +65,7 @@ const TYPES = Object.keys(REPLIES);
  * @property {import('./host/module.js').Variant} [variant]  default: the fastest that the engine has; else forced
  * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
  * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
- * @property {string} [assets]        base URL of worker/ and wasm-build/
+ * @property {string} [assets]        base URL of wasm-build/dist/
  * @property {'worker' | 'main'} [place]  slices of 2 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
  * @property {number} [duty]          1; share of the time in which training computes, above 0
@@ -296,35 +288,6 @@ const TYPES = Object.keys(REPLIES);
  */
 
 /**
- * Takes an envelope apart.
- * @param {any} message
- * @returns {{ id: Id, type: RequestType, payload: Record<string, any> }}
- */
-export function openEnvelope(message) {
-  if (!isRecord(message)) {
-    bad(`got ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`);
-  }
-  const { v, id, type, payload = {} } = message;
-  if (v !== VERSION) bad(`v is ${show(v)}, expected ${VERSION}`);
-  if (!isId(id)) bad(`id is ${show(id)}, expected a string or a finite number`);
-  if (!TYPES.includes(type)) {
-    bad(`type is ${show(type)}, expected one of ${oneOf(TYPES)}`);
-  }
-  if (!isRecord(payload)) {
-    bad(`the payload of ${type} is ${show(payload)}, expected an object`);
-  }
-  return { id, type: /** @type {RequestType} */ (type), payload };
-}
-
-/**
- * @param {unknown} id
- * @returns {id is Id}
- */
-export function isId(id) {
-  return typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id));
-}
-
-/**
  * The buffers of a reply that are handed over instead of copied.
  * @param {any} payload
  * @returns {Transferable[]}
@@ -334,9 +297,4 @@ export function buffersOf(payload) {
   const answers = [payload, ...Object.values(payload?.outputs ?? {})].flatMap((each) => [each?.output, each?.index, each?.confidence]);
   const arrays = [...answers, payload?.bytes, ...weights];
   return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
-}
-
-/** @param {string} message @returns {never} */
-function bad(message) {
-  throw new OffstageError('BAD_MESSAGE', message);
 }

@@ -1,7 +1,7 @@
 /* worker.js: the entry of a Web Worker and of a Node worker thread.
  *
  * The message handler is there when the module has been evaluated, without any await: messages that come
- * earlier wait in the port's queue, and none is lost. Everything else is trainer/session.js's. All files of the
+ * earlier wait in the port's queue, and none is lost. Everything else is trainer/service.js's. All files of the
  * session are named here, so that a browser asks for them at once and not level by level. */
 
 import './data/arrays.js';
@@ -10,21 +10,27 @@ import './host/asset.js';
 import { createHost } from './host/clock.js';
 import './host/crc32.js';
 import './host/engine.js';
-import { OffstageError, errorToWire, trapError } from './host/errors.js';
+import './host/envelope.js';
+import { OffstageError, trapError } from './host/errors.js';
+import './host/later.js';
 import './host/memory.js';
 import './host/module.js';
 import { nodeBuiltin } from './host/node.js';
 import './host/parts.js';
 import './host/pump.js';
 import './host/requests.js';
+import './host/scheduler.js';
+import './host/services.js';
+import './host/session.js';
 import './host/spawn.js';
 import './host/threads.js';
 import './host/variants.js';
-import { VERSION } from './protocol.js';
+import './protocol.js';
 import './spec/fields.js';
 import './spec/graph.js';
 import './spec/refusal.js';
 import './spec/schema.js';
+import './spec/sets.js';
 import './spec/spec.js';
 import './storage/name-lock.js';
 import './trainer/answers.js';
@@ -32,6 +38,7 @@ import './trainer/building.js';
 import './trainer/checkpoint.js';
 import './trainer/core.js';
 import './trainer/datasets.js';
+import './trainer/describe.js';
 import './trainer/dialect.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';
@@ -40,7 +47,7 @@ import './trainer/run/loop.js';
 import './trainer/run/measures.js';
 import './trainer/run/rollback.js';
 import './trainer/run/settings.js';
-import { createSession } from './trainer/session.js';
+import { createSession } from './trainer/service.js';
 import './trainer/snapshot.js';
 import './trainer/stages.js';
 import './trainer/weights.js';
@@ -49,16 +56,13 @@ const threads = nodeBuiltin('node:worker_threads');
 const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);
 
 if (scope) {
-  createSession(scope, createHost(threads?.threadId ?? 1));
-  /** Of no request: the client takes the session for lost. @param {OffstageError} error */
-  const tell = (error) =>
-    scope.postMessage({ v: VERSION, id: null, type: 'ERROR', payload: { ...errorToWire(error), request: '' } }, []);
-  const unreadable = () => tell(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
+  const session = createSession(scope, createHost(threads?.threadId ?? 1));
+  const unreadable = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
   if (threads) scope.on('messageerror', unreadable);
   else {
     scope.onmessageerror = unreadable;
     /* A page is told of an error without its stack, and of a rejection not at all; a Node thread tells of both. */
-    const crashed = (/** @type {any} */ { error, reason }) => tell(trapError(error ?? reason));
+    const crashed = (/** @type {any} */ { error, reason }) => session.complain(trapError(error ?? reason));
     scope.addEventListener('error', crashed);
     scope.addEventListener('unhandledrejection', crashed);
   }

@@ -1,5 +1,5 @@
 /* copy.c: numbers from place to place, by vectors. Nothing else may be here. */
-#include "program/internal.h"
+#include "base/copy.h"
 
 typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
 enum { STEP = sizeof(words) / sizeof(real) };

@@ -19,6 +19,39 @@ static inline double ofs_powi(double b, uint64_t n) {
   return r;
 }
 
+/* ---- of double, to about 1e-15: for sums of a whole batch, which are few ---- */
+
+#define OFS_LN2 0.69314718055994530942
+
+/* s = 2^e m, log m = 2 atanh((m - 1) / (m + 1)). */
+static inline double ofs_log64(double s) {
+  int e = 0;
+  if (!(s > 0)) return s == 0 ? -__builtin_inf() : __builtin_nan("");
+  if (s - s != 0) return s;
+  for (; s > 1.4142135623730951; e++) s *= 0.5;
+  for (; s < 0.70710678118654752; e--) s *= 2;
+  double z = (s - 1) / (s + 1), z2 = z * z, sum = 0;
+  for (int k = 21; k >= 1; k -= 2) sum = sum * z2 + 1.0 / k;
+  return 2 * z * sum + e * OFS_LN2;
+}
+
+static inline double ofs_log1p64(double x) { return x < 1e-5 ? x - x * x / 2 + x * x * x / 3 : ofs_log64(1 + x); }
+
+/* e^x = 2^k e^r, |r| <= ln 2 / 2. */
+static inline double ofs_exp64(double x) {
+  if (!(x > -700)) return x <= -700 ? 0 : x;
+  if (x > 700) return __builtin_inf();
+  int k = (int)(x / OFS_LN2 + (x < 0 ? -0.5 : 0.5));
+  double r = (x - k * 0.69314718036912381649) - k * 1.90821492927058770002e-10, sum = 1; /* ln 2 in two parts */
+  for (int i = 14; i > 0; i--) sum = 1 + sum * r / i;
+  return sum * ofs_powi(k < 0 ? 0.5 : 2, (uint64_t)(k < 0 ? -k : k));
+}
+
+/* b^x, b >= 0. */
+static inline double ofs_pow64(double b, double x) { return x == 0 ? 1 : b == 0 ? 0 : ofs_exp64(x * ofs_log64(b)); }
+
+/* ---- of weights and activations ---- */
+
 #ifdef OFS_REAL_DOUBLE
 
 #include <math.h>

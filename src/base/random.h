@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* Streams: word 2 of the counter. Layers use their index. */
+/* Streams: word 2 of the counter. What is random in a layer uses the layer's index there, below all of these. */
+#define OFS_STREAM_INIT 0x80000000u
 #define OFS_STREAM_SHUFFLE 0xffffffffu
 
 /* out = Philox4x32-10 of counter under key. */

@@ -5,10 +5,16 @@
 #ifndef OFS_ACTIVATE_H
 #define OFS_ACTIVATE_H
 
+#include <stddef.h>
+
 #include "base/maths.h"
 #include "spec/schema.h"
 
 #ifndef OFS_REAL_DOUBLE
+
+/* The kernels act_forward and act_backward, for a few numbers of another kernel. */
+void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n);
+void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n);
 
 #define SELU_SCALE 1.0507009873554804934f       /* Klambauer et al. 2017 */
 #define SELU_SCALE_ALPHA 1.7580993408473768599f /* scale * alpha */

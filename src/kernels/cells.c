@@ -5,6 +5,7 @@
 #include "kernels/activate.h"
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
+#include "kernels/rows.h"
 
 #ifndef OFS_REAL_DOUBLE
 
@@ -36,23 +37,13 @@ OFS_INLINE ofs_f4 gate_back(const ofs_cell *cell, ofs_f4 y, ofs_f4 dy, int usual
   return usual ? ofs_differentiate4(OFS_ACT_SIGMOID, y, dy) : any_back(cell->gate_act, y, dy);
 }
 
-/* The first `lanes` elements, 1 to 4; a constant 4 in the straight loops. Not inlined otherwise: it would be most of
- * this file's code. */
-__attribute__((noinline)) static ofs_f4 load_some(const float *p, size_t lanes) {
-  return lanes == 4 ? ofs_load4(p) : ofs_load_part(p, lanes);
-}
-__attribute__((noinline)) static void store_some(float *p, ofs_f4 v, size_t lanes) {
-  if (lanes == 4)
-    ofs_store4(p, v);
-  else
-    ofs_store_part(p, v, lanes);
-}
-OFS_INLINE ofs_f4 load(const float *p, size_t lanes, int usual) { return usual ? ofs_load4(p) : load_some(p, lanes); }
+/* The first `lanes` elements, 1 to 4; a constant 4 in the straight loops. */
+OFS_INLINE ofs_f4 load(const float *p, size_t lanes, int usual) { return usual ? ofs_load4(p) : ofs_load_some(p, lanes); }
 OFS_INLINE void store(float *p, ofs_f4 v, size_t lanes, int usual) {
   if (usual)
     ofs_store4(p, v);
   else
-    store_some(p, v, lanes);
+    ofs_store_some(p, v, lanes);
 }
 
 /* Units of a row: `z` their first gate, `k` where everything else has them. */

@@ -1,5 +1,5 @@
 /* elementwise.c: the kernels that go over vectors: activations, softmax, dropout, scaling, sums of rows and of
- * partial results, transposition; and ofs_kernels_fill.
+ * partial results, transposition.
  *
  * Four elements at a time, the last one to three in a vector filled up with zeros; no element sees another
  * but in the sums, whose four lanes kernels.h fixes. */
@@ -273,16 +273,7 @@ static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint
   }
 }
 
-/* ---- all of them ---- */
-
-void ofs_kernels_fill(ofs_kernels *k) {
-  ofs_gemm_fill(k);
-  ofs_winograd_fill(k);
-  ofs_pooling_fill(k);
-  ofs_depthwise_fill(k);
-  ofs_optimize_fill(k);
-  ofs_gates_fill(k);
-  ofs_norm_fill(k);
+void ofs_elementwise_fill(ofs_kernels *k) {
   k->transpose = transpose_f32;
   k->panels = panels_f32;
   k->turned_panels = turned_panels_f32;

@@ -5,10 +5,6 @@
 
 #include "kernels/kernels.h"
 
-/* The kernels act_forward and act_backward, for a few numbers of another kernel. */
-void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n);
-void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n);
-
 void ofs_gemm_fill(ofs_kernels *k);
 void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pooling_fill(ofs_kernels *k);
@@ -16,5 +12,7 @@ void ofs_depthwise_fill(ofs_kernels *k);
 void ofs_optimize_fill(ofs_kernels *k);
 void ofs_gates_fill(ofs_kernels *k);
 void ofs_norm_fill(ofs_kernels *k);
+void ofs_scores_fill(ofs_kernels *k);
+void ofs_elementwise_fill(ofs_kernels *k);
 
 #endif

@@ -1,4 +1,5 @@
-/* norm.c: the kernels of normalization and of attention's scores, four numbers of a row at a time, in the orders of additions that kernels.h fixes.
+/* norm.c: the kernels of normalization, four numbers of a row at a time, in the orders of additions that kernels.h
+ * fixes.
  *
  * The last one to three numbers of a row are a vector filled up with zeros, which add nothing: no lane of a sum is ever
  * -0, because it began as 0. */
@@ -7,20 +8,8 @@
 
 #ifndef OFS_REAL_DOUBLE
 
-#include "base/maths.h"
+#include "kernels/rows.h"
 
-/* The last one to three of a row, not inlined: it would be most of this file's code. */
-__attribute__((noinline)) static ofs_f4 load_last(const float *p, size_t n) { return ofs_load_part(p, n); }
-__attribute__((noinline)) static void store_last(float *p, ofs_f4 v, size_t n) { ofs_store_part(p, v, n); }
-
-/* The first four of the n that are left, or all. */
-OFS_INLINE ofs_f4 load(const float *p, size_t n) { return n >= 4 ? ofs_load4(p) : load_last(p, n); }
-OFS_INLINE void store(float *p, ofs_f4 v, size_t n) {
-  if (n >= 4)
-    ofs_store4(p, v);
-  else
-    store_last(p, v, n);
-}
 /* v without the lanes that are no number of the row. */
 OFS_INLINE ofs_f4 of_row(ofs_f4 v, size_t n) {
   const ofs_u4 lane = {0, 1, 2, 3};
@@ -39,7 +28,7 @@ static double mean_of(const ofs_norm *n, float about, int squared) {
   for (uint32_t run = 0; run < n->runs; run++) {
     const float *x = n->x + run * n->stride;
     for (size_t i = 0; i < n->n; i += 4) {
-      ofs_f4 v = load(x + i, n->n - i) - middle;
+      ofs_f4 v = ofs_load_row(x + i, n->n - i) - middle;
       lanes += of_row(squared ? v * v : v, n->n - i);
     }
     if (!ends(n, run)) continue;
@@ -55,10 +44,10 @@ static void norm_forward_f32(const ofs_norm *n) {
   for (uint32_t run = 0; run < n->runs; run++)
     for (size_t i = 0; i < n->n; i += 4) {
       size_t left = n->n - i, at = run * n->stride + i;
-      ofs_f4 v = (load(n->x + at, left) - ofs_splat4(mean)) * ofs_splat4(r);
-      if (n->gamma) v = v * load(n->gamma + i, left);
-      if (n->beta) v = v + load(n->beta + i, left);
-      store(n->y + at, v, left);
+      ofs_f4 v = (ofs_load_row(n->x + at, left) - ofs_splat4(mean)) * ofs_splat4(r);
+      if (n->gamma) v = v * ofs_load_row(n->gamma + i, left);
+      if (n->beta) v = v + ofs_load_row(n->beta + i, left);
+      ofs_store_row(n->y + at, v, left);
     }
 }
 
@@ -69,10 +58,10 @@ static void norm_backward_f32(const ofs_norm *n) {
   for (uint32_t run = 0; run < n->runs; run++) {
     for (size_t i = 0; i < n->n; i += 4) {
       size_t left = n->n - i, at = run * n->stride + i;
-      ofs_f4 d = load(n->dy + at, left), u = (load(n->x + at, left) - mean) * r;
-      if (n->dgamma) store(n->dgamma + i, load(n->dgamma + i, left) + d * u, left);
-      if (n->dbeta) store(n->dbeta + i, load(n->dbeta + i, left) + d, left);
-      if (n->gamma) d = d * load(n->gamma + i, left);
+      ofs_f4 d = ofs_load_row(n->dy + at, left), u = (ofs_load_row(n->x + at, left) - mean) * r;
+      if (n->dgamma) ofs_store_row(n->dgamma + i, ofs_load_row(n->dgamma + i, left) + d * u, left);
+      if (n->dbeta) ofs_store_row(n->dbeta + i, ofs_load_row(n->dbeta + i, left) + d, left);
+      if (n->gamma) d = d * ofs_load_row(n->gamma + i, left);
       plain += d;
       product += of_row(d * u, left);
     }
@@ -85,9 +74,9 @@ static void norm_backward_f32(const ofs_norm *n) {
   for (uint32_t run = 0; n->y && run < n->runs; run++)
     for (size_t i = 0; i < n->n; i += 4) {
       size_t left = n->n - i, at = run * n->stride + i;
-      ofs_f4 d = load(n->dy + at, left), u = (load(n->x + at, left) - mean) * r;
-      if (n->gamma) d = d * load(n->gamma + i, left);
-      store(n->y + at, r * ((d - a) - u * b), left);
+      ofs_f4 d = ofs_load_row(n->dy + at, left), u = (ofs_load_row(n->x + at, left) - mean) * r;
+      if (n->gamma) d = d * ofs_load_row(n->gamma + i, left);
+      ofs_store_row(n->y + at, r * ((d - a) - u * b), left);
     }
 }
 
@@ -101,19 +90,19 @@ static void channel_sums_f32(float *sums, float *products, const float *u, const
   for (size_t c = 0; c < cols; c += 8) {
     const size_t left = cols - c, second = left > 4 ? left - 4 : 0;
     ofs_f4 s0 = zero, s1 = zero, t0 = zero, t1 = zero, p0 = zero, p1 = zero, q0 = zero, q1 = zero, v0 = zero, v1 = zero;
-    ofs_f4 m0 = products ? load(mean + c, left) : zero, m1 = products ? load(mean + c + 4, second) : zero;
+    ofs_f4 m0 = products ? ofs_load_row(mean + c, left) : zero, m1 = products ? ofs_load_row(mean + c + 4, second) : zero;
     for (uint32_t r = 0; r < rows; r++) {
       const size_t at = r * (size_t)cols + c;
       if (mask && mask[r] == 0) continue;
-      if (products) v0 = load(x + at, left) - m0, v1 = load(x + at + 4, second) - m1;
-      ofs_f4 w0 = u ? load(u + at, left) : v0, w1 = u ? load(u + at + 4, second) : v1;
+      if (products) v0 = ofs_load_row(x + at, left) - m0, v1 = ofs_load_row(x + at + 4, second) - m1;
+      ofs_f4 w0 = u ? ofs_load_row(u + at, left) : v0, w1 = u ? ofs_load_row(u + at + 4, second) : v1;
       if (r % 2 == 0)
         s0 += w0, s1 += w1, p0 += w0 * v0, p1 += w1 * v1;
       else
         t0 += w0, t1 += w1, q0 += w0 * v0, q1 += w1 * v1;
     }
-    if (sums) store(sums + c, s0 + t0, left), store(sums + c + 4, s1 + t1, second);
-    if (products) store(products + c, p0 + q0, left), store(products + c + 4, p1 + q1, second);
+    if (sums) ofs_store_row(sums + c, s0 + t0, left), ofs_store_row(sums + c + 4, s1 + t1, second);
+    if (products) ofs_store_row(products + c, p0 + q0, left), ofs_store_row(products + c + 4, p1 + q1, second);
   }
 }
 
@@ -125,65 +114,14 @@ static void channel_affine_f32(float *y, const float *x, const float *mean, cons
     for (size_t c = 0; c < cols; c += 4) {
       const size_t left = cols - c;
       ofs_f4 v = ofs_splat4(0);
-      if (has) v = (load(x + at + c, left) - load(mean + c, left)) * load(p + c, left) + load(q + c, left);
-      if (z) v = v + load(z + at + c, left) * load(a + c, left);
-      store(y + at + c, v, left);
+      if (has) v = (ofs_load_row(x + at + c, left) - ofs_load_row(mean + c, left)) * ofs_load_row(p + c, left) + ofs_load_row(q + c, left);
+      if (z) v = v + ofs_load_row(z + at + c, left) * ofs_load_row(a + c, left);
+      ofs_store_row(y + at + c, v, left);
     }
   }
 }
 
-/* ---- scores ---- */
-
-/* Which of the elements i.. of a row count. */
-OFS_INLINE ofs_i4 counts(uint32_t i, uint32_t cols, uint32_t seen, const float *mask) {
-  const ofs_u4 lane = {0, 1, 2, 3};
-  if (!mask && i + 4 <= seen) return (ofs_i4)ofs_usplat4(~0u);
-  ofs_i4 which = (ofs_i4)(lane < ofs_usplat4(seen > i ? seen - i : 0));
-  return mask ? which & (load(mask + i, cols - i) != ofs_splat4(0)) : which;
-}
-
-static void scores_forward_f32(float *x, uint32_t cols, uint32_t seen, const float *mask, float scale) {
-  const ofs_f4 zero = ofs_splat4(0);
-  ofs_f4 best = ofs_splat4(-__builtin_inff()), lanes = zero;
-  ofs_i4 any = (ofs_i4)zero;
-  float greatest = best[0];
-  if (seen > cols) seen = cols;
-  for (uint32_t i = 0; i < seen; i += 4) {
-    ofs_f4 v = load(x + i, cols - i);
-    ofs_i4 here = counts(i, cols, seen, mask);
-    best = ofs_select4(here & (v > best), v, best);
-    any |= here;
-  }
-  for (int l = 0; l < 4; l++) greatest = best[l] > greatest ? best[l] : greatest;
-  if (!(any[0] | any[1] | any[2] | any[3])) {
-    for (uint32_t i = 0; i < cols; i++) x[i] = 1 / (float)cols;
-    return;
-  }
-  for (uint32_t i = 0; i < seen; i += 4) {
-    ofs_f4 e = ofs_exp4((load(x + i, cols - i) - ofs_splat4(greatest)) * ofs_splat4(scale));
-    e = ofs_select4(counts(i, cols, seen, mask), e, zero);
-    store(x + i, e, cols - i);
-    lanes += e;
-  }
-  const ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
-  for (uint32_t i = 0; i < cols; i += 4) {
-    ofs_f4 v = i < seen ? ofs_select4(counts(i, cols, seen, mask), load(x + i, cols - i) / sum, zero) : zero;
-    store(x + i, v, cols - i);
-  }
-}
-
-static void scores_backward_f32(float *p, const float *dropped, const float *dp, float sum, uint32_t cols, uint32_t seen,
-                                const float *mask, float scale) {
-  for (uint32_t i = 0; i < cols; i += 4) {
-    const uint32_t left = cols - i;
-    ofs_f4 d = (load(dropped + i, left) * load(dp + i, left) - load(p + i, left) * ofs_splat4(sum)) * ofs_splat4(scale);
-    store(p + i, ofs_select4(counts(i, cols, seen, mask), d, ofs_splat4(0)), left);
-  }
-}
-
 void ofs_norm_fill(ofs_kernels *k) {
-  k->scores_forward = scores_forward_f32;
-  k->scores_backward = scores_backward_f32;
   k->norm_forward = norm_forward_f32;
   k->norm_backward = norm_backward_f32;
   k->channel_sums = channel_sums_f32;

@@ -2,59 +2,61 @@
  *
  * Most derivatives follow from the output alone, so the activation overwrites its input; some need
  * the input again and keep it. The last activation is left out where the loss takes logits. */
-#include "layers/layers.h"
+#include "layers/activation.h"
+
+#include "layers/kinds.h"
 
 int ofs_act_fuses(uint32_t act) { return !OFS_ACT_OF_INPUT(act) && act != OFS_ACT_SOFTMAX; }
 
 int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
-  return b->kind != OFS_PREDICT && l->head && b->model->heads[l->head - 1].fused;
+  return b->kind != OFS_PREDICT && l->logits;
 }
 
-int ofs_act_left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
+/* 1 where nobody takes anything else, so that the activation is left out. */
+static int left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
 
 /* relu and its like take a tenth of what an exponential takes. */
 static double act_work(uint32_t act) { return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100; }
 
-static void act_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.act_forward(op->layer->act, op->at[0] + from, op->at[1] + from, to - from);
+/* Buffers, forward; backward, where one of x and y is there; op->n of softmax: numbers of a row. */
+enum { Y, X };
+enum { DX, AT_X, AT_Y, DY };
+enum { COLUMNS };
+
+static void act_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->act_forward(op->layer->act, op->at[Y] + r.from, op->at[X] + r.from, r.to - r.from);
 }
 
-static void act_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  const real *x = op->at[1] ? op->at[1] + from : NULL, *y = op->at[2] ? op->at[2] + from : NULL;
-  p->model->kernels.act_backward(op->layer->act, op->at[0] + from, x, y, op->at[3] + from, to - from);
+static void act_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_range r = ofs_range_of(op, part);
+  const real *x = op->at[AT_X] ? op->at[AT_X] + r.from : NULL, *y = op->at[AT_Y] ? op->at[AT_Y] + r.from : NULL;
+  ctx->kernels->act_backward(op->layer->act, op->at[DX] + r.from, x, y, op->at[DY] + r.from, r.to - r.from);
 }
 
-static void softmax_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.softmax_forward(op->at[0] + from * n, op->at[1] + from * n, (uint32_t)(to - from), n);
+static void softmax_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  uint32_t n = op->n[COLUMNS];
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->softmax_forward(op->at[Y] + r.from * n, op->at[X] + r.from * n, (uint32_t)(r.to - r.from), n);
 }
 
-static void softmax_backward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.softmax_backward(op->at[0] + from * n, op->at[1] + from * n, op->at[2] + from * n, (uint32_t)(to - from), n);
+static void softmax_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  uint32_t n = op->n[COLUMNS];
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->softmax_backward(op->at[DX] + r.from * n, op->at[AT_Y] + r.from * n, op->at[DY] + r.from * n, (uint32_t)(r.to - r.from), n);
 }
 
 static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {
-  op->n[0] = l->out.dims[l->out.rank - 1];
-  ofs_cut(b, op, l->out.size / op->n[0], 0, work * op->n[0], 1);
+  op->n[COLUMNS] = l->out.dims[l->out.rank - 1];
+  ofs_cut(b, op, l->out.size / op->n[COLUMNS], 0, work * op->n[COLUMNS], 1);
 }
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return x;
+  if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return x;
   /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
-  int apart = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_sole(b, l, 0));
-  if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x, b->buffers[x].pending++;
-  uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
+  int copies = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_can_overwrite(b, l, 0));
+  if (ofs_takes_logits(b, l)) copies = 1, b->logits[l->index] = x, b->buffers[x].pending++;
+  uint32_t y = copies ? ofs_build_buffer(b, l->out.size, 0) : x;
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
   else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
   b->aux[l->index] = x;
@@ -62,10 +64,10 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
 }
 
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
-  if (l->act == OFS_ACT_LINEAR || ofs_act_left_to_loss(b, l)) return dy;
-  uint32_t y = b->y[l->index], dx = ofs_own(b, dy, l->out.size);
+  if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return dy;
+  uint32_t y = b->y[l->index], dx = ofs_writable_gradient(b, dy, l->out.size);
   int input = OFS_ACT_OF_INPUT(l->act);
-  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, y, dy, 0), l, 20);
+  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, 0, y, dy), l, 20);
   else
     ofs_cut(b, ofs_build_op(b, l, act_backward_part, dx, input ? b->aux[l->index] : 0, input ? 0 : y, dy), l->out.size, 0,
             input ? 140 : 10, 16);
@@ -87,7 +89,7 @@ static ofs_status softmax_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   l->out = l->in;
   l->act = OFS_ACT_SOFTMAX;
   if (axis == -1 || axis == l->in.rank) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, axis, -1, -1);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, axis, -1, -1);
 }
 
 static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {

@@ -7,7 +7,8 @@
  * Parts are blocks of queries (or of keys) of one head and sample. Under a causal mask alone, blocks of BLOCK keys that no
  * query of a block sees are left out. Masks of the inputs: Keras 3's, a query sees a key where both count; one that sees
  * none attends to all alike, whatever they are. */
-#include "layers/layers.h"
+#include "layers/dense.h"
+#include "layers/kinds.h"
 
 /* Keys that are turned at a time, and how much of their length: both lie on the stack. */
 #define BLOCK 32u
@@ -16,6 +17,7 @@
 #define QUERIES 64u
 
 enum { HEADS, KEY_DIM, VALUE_DIM, CAUSAL, BIASED }; /* l->n */
+enum { SCALE };                                     /* l->v: of scores */
 
 static uint32_t value_input(const ofs_layer *l) { return l->in_count > 1; }
 static uint32_t key_input(const ofs_layer *l) { return l->in_count > 2 ? 2 : value_input(l); }
@@ -36,16 +38,16 @@ static ofs_status attention_shape(ofs_layer *l, const ofs_record *r, ofs_error *
     if (l->ins[i].rank != 2) return ofs_refuse_rank(l, i, 2, 2, err);
   const uint32_t keys = l->ins[key_input(l)].dims[0];
   if (keys != keys_of(l))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys, keys_of(l), keys_of(l));
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys, keys_of(l), keys_of(l));
   const double heads = r->v[OFS_ATTENTION_HEADS][0], k = r->v[OFS_ATTENTION_KEY_DIM][0];
   const double v = r->count[OFS_ATTENTION_VALUE_DIM] ? r->v[OFS_ATTENTION_VALUE_DIM][0] : k;
   const double queries = queries_of(l), most = queries > keys ? queries : keys, wide = k > v ? k : v;
   const double largest = heads * (queries * keys > most * wide ? queries * keys : most * wide);
   if (largest > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_ATTENTION_HEADS, OFS_WHY_PRODUCT, largest, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ATTENTION_HEADS, OFS_WHY_PRODUCT, largest, 1, OFS_MAX_SAMPLE);
   l->out = l->in;
   l->rate = r->v[OFS_ATTENTION_DROPOUT][0];
-  l->v[0] = 1 / __builtin_sqrt(k);
+  l->v[SCALE] = 1 / __builtin_sqrt(k);
   const uint32_t h = l->n[HEADS] = (uint32_t)heads, kd = l->n[KEY_DIM] = (uint32_t)k, vd = l->n[VALUE_DIM] = (uint32_t)v;
   l->n[CAUSAL] = r->v[OFS_ATTENTION_CAUSAL][0] != 0;
   l->n[BIASED] = r->v[OFS_ATTENTION_USE_BIAS][0] != 0;
@@ -88,14 +90,10 @@ typedef struct piece {
   uint32_t head, first, last;
 } piece;
 
-static piece piece_of(const ofs_plan *p, const ofs_op *op, uint32_t part, uint32_t rows) {
-  piece c;
-  uint32_t tile, blocks = (rows - 1) / op->n[ROWS] + 1;
-  ofs_part_range(p, op, part, &c.from, &c.to, &tile);
-  c.head = tile / blocks;
-  c.first = tile % blocks * op->n[ROWS];
-  c.last = rows - c.first < op->n[ROWS] ? rows : c.first + op->n[ROWS];
-  return c;
+static piece piece_of(const ofs_op *op, uint32_t part, uint32_t rows) {
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t blocks = (rows - 1) / op->n[ROWS] + 1, first = r.tile % blocks * op->n[ROWS];
+  return (piece){r.from, r.to, r.tile / blocks, first, rows - first < op->n[ROWS] ? rows : first + op->n[ROWS]};
 }
 
 /* Of `rows` rows, each of which takes `work`. */
@@ -127,37 +125,39 @@ static uint32_t seen_by(const ofs_layer *l, uint32_t t, const real *visible) {
 }
 
 /* c (rows, n) = a b^T; a (rows, k), b (n, k), n at most BLOCK; rows of a and b lie lda and ldb apart. */
-static void turned_product(const ofs_plan *p, real *c, size_t ldc, const real *a, size_t lda, const real *b, size_t ldb,
+static void turned_product(const ofs_context *ctx, real *c, size_t ldc, const real *a, size_t lda, const real *b, size_t ldb,
                            uint32_t rows, uint32_t n, uint32_t k) {
   real turned[TURNED * BLOCK];
   for (uint32_t k0 = 0; k0 < k; k0 += TURNED) {
     const uint32_t length = ofs_min(TURNED, k - k0);
     ofs_gemm g = {.c = c, .ldc = ldc, .a = a + k0, .lda = lda, .b = turned, .panel = (size_t)length * OFS_PANEL, .m = rows, .n = n,
                   .k = length, .runs_y = 1, .runs_x = 1, .accumulate = k0 > 0};
-    p->model->kernels.turned_panels(turned, g.panel, b + k0, ldb, n, length);
-    p->model->kernels.gemm_nn(&g);
+    ctx->kernels->turned_panels(turned, g.panel, b + k0, ldb, n, length);
+    ctx->kernels->gemm_nn(&g);
   }
 }
 
-/* p = softmax(q k^T scale). Buffers: p, q, k, visible. */
-static void scores_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* p = softmax(q k^T scale). */
+enum { P, Q, K, VISIBLE };
+
+static void scores_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), k = l->n[KEY_DIM];
   const size_t ld = (size_t)l->n[HEADS] * k;
-  const piece c = piece_of(p, op, part, queries);
+  const piece c = piece_of(op, part, queries);
   for (uint64_t s = c.from; s < c.to; s++) {
-    const real *q = head_at(op->at[1], l, s, &c, queries, k), *key = head_at(op->at[2], l, s, &c, keys, k);
-    const real *visible = visible_at(op->at[3], l, s);
-    real *scores = scores_at(op->at[0], l, s, &c);
+    const real *q = head_at(op->at[Q], l, s, &c, queries, k), *key = head_at(op->at[K], l, s, &c, keys, k);
+    const real *visible = visible_at(op->at[VISIBLE], l, s);
+    real *scores = scores_at(op->at[P], l, s, &c);
     for (uint32_t s0 = 0; s0 < keys; s0 += BLOCK) {
       const uint32_t first = op->n[SKIPS] && s0 > c.first ? s0 : c.first;
       if (first < c.last)
-        turned_product(p, scores + (size_t)first * keys + s0, keys, q + first * ld, ld, key + s0 * ld, ld, c.last - first,
+        turned_product(ctx, scores + (size_t)first * keys + s0, keys, q + first * ld, ld, key + s0 * ld, ld, c.last - first,
                        ofs_min(BLOCK, keys - s0), k);
     }
     for (uint32_t t = c.first; t < c.last; t++)
-      p->model->kernels.scores_forward(scores + (size_t)t * keys, keys, seen_by(l, t, visible), visible ? visible + queries : NULL,
-                                       (real)l->v[0]);
+      ctx->kernels->scores_forward(scores + (size_t)t * keys, keys, seen_by(l, t, visible), visible ? visible + queries : NULL,
+                                       (real)l->v[SCALE]);
   }
 }
 
@@ -167,93 +167,96 @@ static real dot(const real *a, const real *b, uint32_t n) {
   return (real)sum;
 }
 
-/* ds, over p. Buffers: p, what dropout has made of it, do, v, o, visible. */
-static void scores_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* ds, over p; DROPPED: what dropout has made of p; O: what the heads put out. */
+enum { DROPPED = 1, DO, V, O, VISIBLE_BACK };
+
+static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), v = l->n[VALUE_DIM];
   const size_t ld = (size_t)l->n[HEADS] * v;
-  const piece c = piece_of(p, op, part, queries);
+  const piece c = piece_of(op, part, queries);
   real dp[QUERIES * BLOCK], sum[QUERIES];
   for (uint64_t s = c.from; s < c.to; s++) {
-    const real *d = head_at(op->at[2], l, s, &c, queries, v), *value = head_at(op->at[3], l, s, &c, keys, v);
-    const real *o = head_at(op->at[4], l, s, &c, queries, v), *visible = visible_at(op->at[5], l, s);
-    real *scores = scores_at(op->at[0], l, s, &c), *dropped = scores_at(op->at[1], l, s, &c);
+    const real *d = head_at(op->at[DO], l, s, &c, queries, v), *value = head_at(op->at[V], l, s, &c, keys, v);
+    const real *o = head_at(op->at[O], l, s, &c, queries, v), *visible = visible_at(op->at[VISIBLE_BACK], l, s);
+    real *scores = scores_at(op->at[P], l, s, &c), *dropped = scores_at(op->at[DROPPED], l, s, &c);
     for (uint32_t t0 = c.first, end; t0 < c.last; t0 = end) {
       end = ofs_min(t0 + QUERIES, c.last);
       for (uint32_t t = t0; t < end; t++) sum[t - t0] = dot(d + t * ld, o + t * ld, v);
       for (uint32_t s0 = 0; s0 < keys; s0 += BLOCK) {
         const uint32_t n = ofs_min(BLOCK, keys - s0), first = op->n[SKIPS] && s0 > t0 ? s0 : t0;
         if (first >= end) break;
-        turned_product(p, dp, BLOCK, d + first * ld, ld, value + s0 * ld, ld, end - first, n, v);
+        turned_product(ctx, dp, BLOCK, d + first * ld, ld, value + s0 * ld, ld, end - first, n, v);
         for (uint32_t t = first; t < end; t++) {
           const size_t at = (size_t)t * keys + s0;
           const uint32_t seen = seen_by(l, t, visible);
-          p->model->kernels.scores_backward(scores + at, dropped + at, dp + (size_t)(t - first) * BLOCK, sum[t - t0], n,
-                                            seen > s0 ? seen - s0 : 0, visible ? visible + queries + s0 : NULL, (real)l->v[0]);
+          ctx->kernels->scores_backward(scores + at, dropped + at, dp + (size_t)(t - first) * BLOCK, sum[t - t0], n,
+                                            seen > s0 ? seen - s0 : 0, visible ? visible + queries + s0 : NULL, (real)l->v[SCALE]);
         }
       }
     }
   }
 }
 
-/* y (T, width) = m x, x (S, width). Buffers: y, m, x. */
-static void combine_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* Buffers of products with scores, or of dropout: the result, scores, the other operand. */
+enum { Y, M, X };
+
+/* y (T, width) = m x, x (S, width). */
+static void combine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
   const size_t ld = (size_t)l->n[HEADS] * width;
-  const piece c = piece_of(p, op, part, queries);
+  const piece c = piece_of(op, part, queries);
   for (uint64_t s = c.from; s < c.to; s++)
     for (uint32_t t = c.first; t < c.last; t += BLOCK) {
-      ofs_gemm g = {.c = head_at(op->at[0], l, s, &c, queries, width) + t * ld, .ldc = ld,
-                    .a = scores_at(op->at[1], l, s, &c) + (size_t)t * keys, .lda = keys,
-                    .b = head_at(op->at[2], l, s, &c, keys, width), .ldb = ld, .m = ofs_min(BLOCK, c.last - t), .n = width,
+      ofs_gemm g = {.c = head_at(op->at[Y], l, s, &c, queries, width) + t * ld, .ldc = ld,
+                    .a = scores_at(op->at[M], l, s, &c) + (size_t)t * keys, .lda = keys,
+                    .b = head_at(op->at[X], l, s, &c, keys, width), .ldb = ld, .m = ofs_min(BLOCK, c.last - t), .n = width,
                     .k = keys, .runs_y = 1, .runs_x = 1};
       if (op->n[SKIPS]) g.k = ofs_min(keys, t + g.m);
-      p->model->kernels.gemm_nn(&g);
+      ctx->kernels->gemm_nn(&g);
     }
 }
 
-/* y (S, width) = m^T x, x (T, width). Buffers: y, m, x. */
-static void spread_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* y (S, width) = m^T x, x (T, width). */
+static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
   const size_t ld = (size_t)l->n[HEADS] * width;
-  const piece c = piece_of(p, op, part, keys);
+  const piece c = piece_of(op, part, keys);
   for (uint64_t s = c.from; s < c.to; s++)
     for (uint32_t k = c.first; k < c.last; k += BLOCK) {
       const uint32_t first = op->n[SKIPS] ? ofs_min(k, queries) : 0;
-      ofs_gemm g = {.c = head_at(op->at[0], l, s, &c, keys, width) + k * ld, .ldc = ld,
-                    .a = scores_at(op->at[1], l, s, &c) + (size_t)first * keys + k, .lda = keys,
-                    .b = head_at(op->at[2], l, s, &c, queries, width) + first * ld, .ldb = ld,
+      ofs_gemm g = {.c = head_at(op->at[Y], l, s, &c, keys, width) + k * ld, .ldc = ld,
+                    .a = scores_at(op->at[M], l, s, &c) + (size_t)first * keys + k, .lda = keys,
+                    .b = head_at(op->at[X], l, s, &c, queries, width) + first * ld, .ldb = ld,
                     .m = ofs_min(BLOCK, c.last - k), .n = width, .k = queries - first, .runs_y = 1, .runs_x = 1};
-      p->model->kernels.gemm_tn(&g);
+      ctx->kernels->gemm_tn(&g);
     }
 }
 
-/* Rows of scores, each with random words from a multiple of four on. Buffers: the result, scores. */
-static void dropout_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* Rows of scores, each with random words from a multiple of four on. */
+static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const ofs_model *m = p->model;
   const uint64_t keys = keys_of(l), padded = (keys + 3) / 4 * 4;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++)
-    m->kernels.dropout(op->at[0] + row * keys, op->at[1] + row * keys, row * padded, keys, (uint32_t)(l->rate * 4294967296.0),
-                       (real)(1 / (1 - l->rate)), m->key, l->index, (uint32_t)m->step);
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++)
+    ctx->kernels->dropout(op->at[Y] + row * keys, op->at[M] + row * keys, row * padded, keys, (uint32_t)(l->rate * 4294967296.0),
+                       (real)(1 / (1 - l->rate)), ctx->key, l->index, (uint32_t)ctx->step);
 }
 
 /* ---- masks ---- */
 
 /* Buffers: what is visible, the masks of query, value and key. */
-static void visible_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+enum { SEEN, QUERY_MASK, VALUE_MASK, KEY_MASK };
+
+static void visible_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const uint64_t queries = queries_of(op->layer), keys = keys_of(op->layer);
-  const real *query = op->at[1], *value = op->at[2], *key = op->at[3];
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t s = from; s < to; s++) {
-    real *y = op->at[0] + s * (queries + keys);
+  const real *query = op->at[QUERY_MASK], *value = op->at[VALUE_MASK], *key = op->at[KEY_MASK];
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++) {
+    real *y = op->at[SEEN] + s * (queries + keys);
     for (uint64_t t = 0; t < queries; t++) y[t] = !query || query[s * queries + t] != 0;
     for (uint64_t t = 0; t < keys; t++) y[queries + t] = !((value && value[s * keys + t] == 0) || (key && key[s * keys + t] == 0));
   }
@@ -286,14 +289,14 @@ static void emit_product(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, ui
 }
 
 /* Held: q, and next to it k, v, scores, scores after dropout (where there is none: unused), what the heads put out. */
-enum { HELD_Q, HELD_K, HELD_V, HELD_SCORES, HELD_DROPPED, HELD_HEADS };
+enum { SAVED_Q, SAVED_K, SAVED_V, SAVED_SCORES, SAVED_DROPPED, SAVED_HEADS };
 
 static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint32_t queries = queries_of(l), keys = keys_of(l), drops = b->kind == OFS_TRAIN && l->rate > 0;
   const uint64_t scores = (uint64_t)l->n[HEADS] * queries * keys;
   const uint32_t visible = b->aux[l->index] = emit_visible(b, l);
-  const uint32_t q = b->held[l->index] = project(b, l, QUERY, x);
-  const uint32_t k = project(b, l, KEY, ofs_input(b, l, key_input(l))), v = project(b, l, VALUE, ofs_input(b, l, value_input(l)));
+  const uint32_t q = b->saved[l->index] = project(b, l, QUERY, x);
+  const uint32_t k = project(b, l, KEY, ofs_input_buffer(b, l, key_input(l))), v = project(b, l, VALUE, ofs_input_buffer(b, l, value_input(l)));
   uint32_t p = ofs_build_buffer(b, scores, 0), dropped = ofs_build_buffer(b, drops ? scores : 0, 0);
   emit(b, l, scores_part, p, q, k, visible, queries, 2.0 * l->n[KEY_DIM] + 60);
   if (drops)
@@ -305,22 +308,22 @@ static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 /* dq, dk and dv from the gradient of what the heads put out. */
 static void emit_gradients(ofs_builder *b, const ofs_layer *l, uint32_t dheads, uint32_t d[3]) {
-  const uint32_t queries = queries_of(l), keys = keys_of(l), at = b->held[l->index], p = at + HELD_SCORES;
-  const uint32_t dropped = l->rate > 0 ? at + HELD_DROPPED : p, k = l->n[KEY_DIM], v = l->n[VALUE_DIM];
+  const uint32_t queries = queries_of(l), keys = keys_of(l), at = b->saved[l->index], p = at + SAVED_SCORES;
+  const uint32_t dropped = l->rate > 0 ? at + SAVED_DROPPED : p, k = l->n[KEY_DIM], v = l->n[VALUE_DIM];
   for (uint32_t j = 0; j < 3; j++) {
     const ofs_affine a = projection(l, j);
     d[j] = ofs_build_buffer(b, size_of(&a), 0);
   }
   emit_product(b, l, spread_part, d[VALUE], dropped, dheads, keys, v);
-  ofs_op *op = emit(b, l, scores_gradient_part, p, dropped, dheads, at + HELD_V, queries, 2.0 * v + 20);
-  ofs_build_use(b, op, 4, at + HELD_HEADS);
-  ofs_build_use(b, op, 5, b->aux[l->index]);
-  emit_product(b, l, combine_part, d[QUERY], p, at + HELD_K, queries, k);
-  emit_product(b, l, spread_part, d[KEY], p, at + HELD_Q, keys, k);
+  ofs_op *op = emit(b, l, scores_gradient_part, p, dropped, dheads, at + SAVED_V, queries, 2.0 * v + 20);
+  ofs_build_use(b, op, O, at + SAVED_HEADS);
+  ofs_build_use(b, op, VISIBLE_BACK, b->aux[l->index]);
+  emit_product(b, l, combine_part, d[QUERY], p, at + SAVED_K, queries, k);
+  emit_product(b, l, spread_part, d[KEY], p, at + SAVED_Q, keys, k);
 }
 
 static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  uint32_t d[3], dx[3] = {0}, at = b->held[l->index];
+  uint32_t d[3], dx[3] = {0}, at = b->saved[l->index];
   const ofs_affine out = projection(l, OUTPUT);
   uint32_t dheads = ofs_build_buffer(b, (uint64_t)out.positions * out.k, 0);
   ofs_build_affine_back(b, l, &out, dheads, dy, 0);
@@ -328,12 +331,12 @@ static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
   ofs_chunks c = {0};
   if (l->trains) {
     c = ofs_build_chunks(b, l, queries_of(l) > keys_of(l) ? queries_of(l) : keys_of(l));
-    ofs_build_weight_gradient(b, l, &c, &out, at + HELD_HEADS, dy);
+    ofs_build_weight_gradient(b, l, &c, &out, at + SAVED_HEADS, dy);
   }
   for (uint32_t j = 0; j < 3; j++) {
     const ofs_affine a = projection(l, j);
     uint32_t i = input_of(l, j), first = 0;
-    if (l->trains) ofs_build_weight_gradient(b, l, &c, &a, ofs_input(b, l, i), d[j]);
+    if (l->trains) ofs_build_weight_gradient(b, l, &c, &a, ofs_input_buffer(b, l, i), d[j]);
     while (l->from[first] != l->from[i]) first++; /* one input twice: both gradients go there */
     if (!(wanted >> first & 1)) continue;
     const int add = dx[first] > 0;
@@ -341,7 +344,7 @@ static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
     ofs_build_affine_back(b, l, &a, dx[first], d[j], add);
   }
   if (l->trains) ofs_build_chunk_sum(b, l, &c);
-  for (uint32_t i = 1; i < l->in_count; i++) ofs_give(b, l, i, dx[i]);
+  for (uint32_t i = 1; i < l->in_count; i++) ofs_add_input_gradient(b, l, i, dx[i]);
   return dx[0];
 }
 

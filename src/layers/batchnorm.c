@@ -5,7 +5,8 @@
  * positions, each with a mean and the sum of squares about it, put together in order and in double. They go to the
  * gradient in the places of the moving statistics, which the update moves. Elsewhere the moving statistics are used.
  * Where there is a mask only positions that count make up the statistics, but all are normalized by them, as in Keras. */
-#include "layers/layers.h"
+#include "layers/kinds.h"
+#include "layers/norm.h"
 
 #define ROWS 128u
 
@@ -20,7 +21,7 @@ static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)->momentum = momentum;
   /* step by step, each would have statistics of its own, which all move the same ones */
   if (l->times > 1 && l->trains)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   return OFS_OK;
 }
 
@@ -32,11 +33,9 @@ typedef struct stretch {
   uint32_t rows, chunk;
 } stretch;
 
-static stretch stretch_of(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  return (stretch){from, (uint32_t)(to - from), (uint32_t)(from / op->block)};
+static stretch stretch_of(const ofs_op *op, uint32_t part) {
+  const ofs_range r = ofs_range_of(op, part);
+  return (stretch){r.from, (uint32_t)(r.to - r.from), (uint32_t)(r.from / op->block)};
 }
 
 static const real *rows_of(const real *x, const stretch *s, size_t channels) { return x ? x + s->from * channels : NULL; }
@@ -55,36 +54,36 @@ static uint64_t chunks_of(const ofs_layer *l, uint64_t samples) { return (ofs_po
 /* A chunk's share: mean, sum of squares about it, and how many rows count. */
 enum { CHUNKS, X, MASK, STATS };
 
-static void moments_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void moments_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
-  const stretch s = stretch_of(p, op, part);
+  const stretch s = stretch_of(op, part);
   const real *x = rows_of(op->at[X], &s, channels), *mask = rows_of(op->at[MASK], &s, 1);
   real *mean = op->at[CHUNKS] + s.chunk * (2 * (size_t)channels + 1), count = 0;
   for (uint32_t r = 0; r < s.rows; r++) count += !mask || mask[r] != 0;
   mean[2 * channels] = count;
-  p->model->kernels.channel_sums(mean, NULL, x, NULL, NULL, mask, s.rows, channels);
+  ctx->kernels->channel_sums(mean, NULL, x, NULL, NULL, mask, s.rows, channels);
   for (uint32_t c = 0; c < channels; c++) mean[c] = count > 0 ? mean[c] / count : 0;
-  p->model->kernels.channel_sums(NULL, mean + channels, NULL, x, mean, mask, s.rows, channels);
+  ctx->kernels->channel_sums(NULL, mean + channels, NULL, x, mean, mask, s.rows, channels);
 }
 
 /* gamma r and beta of channel c. */
-static void scale_channel(const ofs_plan *p, const ofs_layer *l, real *stats, size_t c, double mean, double variance) {
+static void scale_channel(const ofs_context *ctx, const ofs_layer *l, real *stats, size_t c, double mean, double variance) {
   const size_t channels = ofs_channels(l);
-  const real *params = p->model->params + l->weights_at;
+  const real *params = ctx->params + l->weights_at;
   const real *gamma = ofs_norm_weight(l, OFS_GAMMA, params), *beta = ofs_norm_weight(l, OFS_BETA, params);
-  double root = 1 / __builtin_sqrt(variance + l->v[0]);
+  double root = 1 / __builtin_sqrt(variance + l->v[OFS_NORM_EPSILON]);
   stats[MEAN * channels + c] = (real)mean;
   stats[SCALE * channels + c] = (real)(gamma ? gamma[c] * root : root);
   stats[SHIFT * channels + c] = beta ? beta[c] : 0;
   stats[ROOT * channels + c] = (real)root;
 }
 
-static void statistics_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void statistics_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t channels = ofs_channels(l), row = 2 * channels + 1;
   const uint64_t chunks = chunks_of(l, op->count);
-  const stretch s = stretch_of(p, op, part);
-  real *g = p->gradient + l->weights_at;
+  const stretch s = stretch_of(op, part);
+  real *g = ctx->gradient + l->weights_at;
   for (size_t c = s.from; c < s.from + s.rows; c++) {
     double count = 0, sum = 0, squares = 0;
     const real *chunk = op->at[CHUNKS];
@@ -98,44 +97,37 @@ static void statistics_part(const ofs_plan *p, const ofs_op *op, uint32_t part) 
       double off = chunk[k * row + c] - mean;
       squares += chunk[k * row + channels + c] + chunk[k * row + 2 * channels] * off * off;
     }
-    scale_channel(p, l, op->at[STATS], c, mean, squares / count);
+    scale_channel(ctx, l, op->at[STATS], c, mean, squares / count);
     ((real *)ofs_norm_weight(l, OFS_MOVING_MEAN, g))[c] = (real)mean;
     ((real *)ofs_norm_weight(l, OFS_MOVING_VARIANCE, g))[c] = (real)(squares / count);
   }
 }
 
 /* The same from what has moved. */
-static void moved_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const real *params = p->model->params + op->layer->weights_at;
+static void moved_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const real *params = ctx->params + op->layer->weights_at;
   const real *mean = ofs_norm_weight(op->layer, OFS_MOVING_MEAN, params);
   const real *variance = ofs_norm_weight(op->layer, OFS_MOVING_VARIANCE, params);
-  const stretch s = stretch_of(p, op, part);
-  for (size_t c = s.from; c < s.from + s.rows; c++) scale_channel(p, op->layer, op->at[STATS], c, mean[c], variance[c]);
+  const stretch s = stretch_of(op, part);
+  for (size_t c = s.from; c < s.from + s.rows; c++) scale_channel(ctx, op->layer, op->at[STATS], c, mean[c], variance[c]);
 }
 
 /* ---- forward ---- */
 
 enum { Y, STATS_OF = 2, DY, MASK_OF };
 
-static void affine_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void affine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
-  const stretch s = stretch_of(p, op, part);
+  const stretch s = stretch_of(op, part);
   const real *stats = op->at[STATS_OF];
-  p->model->kernels.channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
+  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
                                    stats + SCALE * channels, stats + SHIFT * channels, NULL, NULL, NULL, s.rows, channels);
-}
-
-/* A mask has a number for each position, or it is that of another shape, and says nothing here. */
-uint32_t ofs_mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t i, uint64_t positions) {
-  uint32_t mask = ofs_mask(b, l, i);
-  uint64_t bytes = (ofs_mul_sat(positions, b->batch) * sizeof(real) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
-  return mask && b->buffers[mask].bytes == bytes ? mask : 0;
 }
 
 static uint32_t batch_norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint64_t channels = ofs_channels(l);
-  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1), y = ofs_sole(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
-  b->held[l->index] = stats;
+  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1), y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  b->saved[l->index] = stats;
   if (is_of_batch(b, l)) {
     uint64_t chunks = chunks_of(l, b->batch);
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels + 1), 1);
@@ -150,23 +142,23 @@ static uint32_t batch_norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 /* ---- backward ---- */
 
 /* A chunk's sums of dy and of dy (x - mean). */
-static void sums_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void sums_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
-  const stretch s = stretch_of(p, op, part);
+  const stretch s = stretch_of(op, part);
   real *sums = op->at[CHUNKS] + s.chunk * 2 * (size_t)channels;
-  p->model->kernels.channel_sums(sums, sums + channels, rows_of(op->at[DY], &s, channels), rows_of(op->at[X], &s, channels),
+  ctx->kernels->channel_sums(sums, sums + channels, rows_of(op->at[DY], &s, channels), rows_of(op->at[X], &s, channels),
                                  op->at[STATS_OF] + MEAN * channels, NULL, s.rows, channels);
 }
 
 /* dbeta, dgamma, and what dx takes from them: dx = gamma r (dy - dbeta / N - (x - mean) r dgamma / N), the last two at
  * positions that count. */
-static void gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t channels = ofs_channels(l);
   const uint64_t rows = ofs_positions(l) * op->count, chunks = chunks_of(l, op->count);
-  const stretch s = stretch_of(p, op, part);
+  const stretch s = stretch_of(op, part);
   const real *mask = op->at[MASK_OF];
-  real *stats = op->at[STATS_OF], *g = p->gradient + l->weights_at, *gamma = (real *)ofs_norm_weight(l, OFS_GAMMA, g);
+  real *stats = op->at[STATS_OF], *g = ctx->gradient + l->weights_at, *gamma = (real *)ofs_norm_weight(l, OFS_GAMMA, g);
   real *beta = (real *)ofs_norm_weight(l, OFS_BETA, g);
   double count = mask ? 0 : (double)rows;
   for (uint64_t r = 0; mask && r < rows; r++) count += mask[r] != 0;
@@ -185,11 +177,11 @@ static void gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* op->n: 1 where the statistics are the batch's, and x has a share in them. */
-static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
-  const stretch s = stretch_of(p, op, part);
+  const stretch s = stretch_of(op, part);
   const real *stats = op->at[STATS_OF];
-  p->model->kernels.channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
+  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
                                    stats + BACK_SCALE * channels, stats + BACK_SHIFT * channels,
                                    rows_of(op->at[DY], &s, channels), stats + SCALE * channels,
                                    rows_of(op->at[MASK_OF], &s, 1), s.rows, channels);
@@ -197,7 +189,7 @@ static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t pa
 
 static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   const uint64_t channels = ofs_channels(l), chunks = chunks_of(l, b->batch);
-  uint32_t x = b->x[l->index], stats = b->held[l->index], mask = ofs_mask_of(b, l, 0, ofs_positions(l));
+  uint32_t x = b->x[l->index], stats = b->saved[l->index], mask = ofs_mask_of(b, l, 0, ofs_positions(l));
   if (l->trains) {
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels), 1);
     cut_chunks(b, ofs_build_op(b, l, sums_part, parts, x, stats, dy), 20);
@@ -206,7 +198,7 @@ static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, i
     ofs_cut(b, op, channels, 1, 20.0 * (double)chunks + 100, 1);
   }
   if (!wanted) return 0;
-  uint32_t dx = ofs_own(b, dy, l->in.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->in.size);
   ofs_op *op = ofs_build_op(b, l, input_gradient_part, dx, l->trains ? x : 0, stats, dy);
   ofs_build_use(b, op, MASK_OF, l->trains ? mask : 0);
   ofs_cut(b, op, ofs_positions(l), 0, 16.0 * (double)channels, 1);

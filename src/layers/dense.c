@@ -5,14 +5,16 @@
  * Forward and dx are cut into tiles of output rows and columns, dW into tiles of W. A reduction longer than
  * one part allows becomes several operations (forward, dx: in the order of k, so the sums are those of one)
  * or chunks of samples whose partial sums are added in order (dW). */
-#include "layers/layers.h"
+#include "layers/dense.h"
+
+#include "base/copy.h"
+#include "layers/activation.h"
+#include "layers/kinds.h"
 
 /* The longest stretch of k in one operation: a tile of 4 x 16 is then a part. */
 #define LONGEST_K 32768u
 /* Rows of a tile where there are as many: the panels of b that a product packs then serve a whole batch. */
 #define TILE_ROWS 128u
-/* Rows of x in one chunk of dW. */
-#define CHUNK_ROWS 4096u
 /* Rows of a tile of dW: few, so that what of x a product turns serves many columns (64 take a tenth longer for 1024 x 128 by
  * 1024 x 512). Longer rows of dy than PACK_FROM are packed for all tiles. */
 #define TILE_K 32u
@@ -40,39 +42,39 @@ ofs_affine ofs_affine_of(const ofs_layer *l, uint32_t which, int row) {
 
 /* What a product operation is told, in op->n: which stretch of k, how c is cut, what is done with it, weight and bias. */
 enum { K0, K1, K_ALL, N_ALL, N_TILE, THEN, WHICH, BIAS };
+/* Its buffers: MATRIX is b, where it is no weight. */
+enum { C, A, MATRIX };
 enum { FUSE = 1, ADD = 2 }; /* then: the activation is applied; c is added to */
 
 /* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b as it is, or in panels. */
-static void product_tile(const ofs_plan *p, const ofs_op *op, uint32_t part, const real *b, int panels,
+static void product_tile(const ofs_context *ctx, const ofs_op *op, uint32_t part, const real *b, int panels,
                          const real *bias) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t n0 = tile * op->n[N_TILE], n = ofs_min(op->n[N_TILE], op->n[N_ALL] - n0), ldc = op->n[N_ALL];
-  ofs_gemm g = {.c = op->at[0] + from * ldc + n0, .ldc = ldc,
-                .a = op->at[1] + from * op->n[K_ALL] + op->n[K0], .lda = op->n[K_ALL],
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t n0 = r.tile * op->n[N_TILE], n = ofs_min(op->n[N_TILE], op->n[N_ALL] - n0), ldc = op->n[N_ALL];
+  ofs_gemm g = {.c = op->at[C] + r.from * ldc + n0, .ldc = ldc,
+                .a = op->at[A] + r.from * op->n[K_ALL] + op->n[K0], .lda = op->n[K_ALL],
                 .b = b + (size_t)op->n[K0] * ldc + n0, .ldb = ldc,
                 .bias = bias ? bias + n0 : NULL,
-                .m = (uint32_t)(to - from), .n = n, .k = op->n[K1] - op->n[K0],
+                .m = (uint32_t)(r.to - r.from), .n = n, .k = op->n[K1] - op->n[K0],
                 .runs_y = 1, .runs_x = 1, .accumulate = op->n[K0] > 0 || op->n[THEN] & ADD};
   if (panels) {
     g.panel = (size_t)op->n[K_ALL] * OFS_PANEL;
     g.b = b + n0 / OFS_PANEL * g.panel + (size_t)op->n[K0] * OFS_PANEL;
   }
-  p->model->kernels.gemm_nn(&g);
+  ctx->kernels->gemm_nn(&g);
   if (!(op->n[THEN] & FUSE) || op->n[K1] != op->n[K_ALL]) return;
   for (uint32_t i = 0; i < g.m; i++)
-    p->model->kernels.act_forward(op->layer->act, g.c + (size_t)i * ldc, g.c + (size_t)i * ldc, n);
+    ctx->kernels->act_forward(op->layer->act, g.c + (size_t)i * ldc, g.c + (size_t)i * ldc, n);
 }
 
-static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_weight *w = op->layer->weights;
-  const real *params = p->model->params;
-  product_tile(p, op, part, params + w[op->n[WHICH]].at, 0, op->n[BIAS] ? params + w[op->n[BIAS] - 1].at : NULL);
+  const real *params = ctx->params;
+  product_tile(ctx, op, part, params + w[op->n[WHICH]].at, 0, op->n[BIAS] ? params + w[op->n[BIAS] - 1].at : NULL);
 }
 
-static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  product_tile(p, op, part, op->at[2], 1, NULL);
+static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  product_tile(ctx, op, part, op->at[MATRIX], 1, NULL);
 }
 
 /* Emits c = a b over rows of `positions` a sample, as many operations as k is long. */
@@ -107,55 +109,53 @@ uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
+/* Panels, of dy or of W^T; op->n: columns of a row of dy and its rows a sample; K, N and which weight. */
+enum { PANELS, ROWS };
+enum { COLUMNS, POSITIONS };
+enum { TURNED_K, TURNED_N, TURNED_WHICH };
+
 /* dy in panels, of which each tile of dW uses some again; rows of samples [from, to). */
-static void panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[0], positions = op->n[1];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  size_t first = (size_t)from * positions, panel = (size_t)op->batch * positions * OFS_PANEL;
-  p->model->kernels.panels(op->at[0] + first * OFS_PANEL, panel, op->at[1] + first * n, n,
-                           (uint32_t)((to - from) * positions), n);
+static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  uint32_t n = op->n[COLUMNS], positions = op->n[POSITIONS];
+  const ofs_range r = ofs_range_of(op, part);
+  size_t first = (size_t)r.from * positions, panel = (size_t)op->batch * positions * OFS_PANEL;
+  ctx->kernels->panels(op->at[PANELS] + first * OFS_PANEL, panel, op->at[ROWS] + first * n, n,
+                           (uint32_t)((r.to - r.from) * positions), n);
 }
 
 static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t n, uint32_t positions) {
   uint64_t columns = ((uint64_t)n + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL;
   uint32_t panels = ofs_build_buffer(b, columns * positions, 0);
   ofs_op *op = ofs_build_op(b, l, panels_part, panels, dy, 0, 0);
-  op->n[0] = n, op->n[1] = positions;
+  op->n[COLUMNS] = n, op->n[POSITIONS] = positions;
   ofs_cut(b, op, 1, 0, 8.0 * n * positions, 1);
   return panels;
 }
 
 /* What a weight gradient is told: W (K, N) in tiles, rows of a sample, which weight, which bias and row of it. */
+enum { WG_X, WG_DY, WG_PARTIAL, WG_PANELS }; /* its buffers */
 enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS, WG_ROW };
 
 /* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
-static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE], tile;
-  uint64_t from, to, positions = op->n[WG_POSITIONS];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t across = (n + nb - 1) / nb, k0 = tile / across * kb, n0 = tile % across * nb;
-  uint32_t rows = (uint32_t)((to - from) * positions);
-  real *all = op->at[2] ? op->at[2] + from / op->block * l->weights_size : p->gradient + l->weights_at;
+  uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE];
+  uint64_t positions = op->n[WG_POSITIONS];
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t across = (n + nb - 1) / nb, k0 = r.tile / across * kb, n0 = r.tile % across * nb;
+  uint32_t rows = (uint32_t)((r.to - r.from) * positions);
+  real *all = op->at[WG_PARTIAL] ? op->at[WG_PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
   real *d = all + (l->weights[op->n[WG_WHICH]].at - l->weights_at);
-  const real *x = op->at[0] + from * positions * k, *dy = op->at[1] + from * positions * n;
+  const real *x = op->at[WG_X] + r.from * positions * k, *dy = op->at[WG_DY] + r.from * positions * n;
   size_t panel = (size_t)op->batch * positions * OFS_PANEL;
   ofs_gemm g = {.c = d + (size_t)k0 * n + n0, .ldc = n, .a = x + k0, .lda = k, .b = dy + n0, .ldb = n,
                 .m = ofs_min(kb, k - k0), .n = ofs_min(nb, n - n0), .k = rows, .runs_y = 1, .runs_x = 1};
-  if (op->at[3]) g.panel = panel, g.b = op->at[3] + n0 / OFS_PANEL * panel + from * positions * OFS_PANEL;
-  p->model->kernels.gemm_tn(&g);
-  if (tile || !op->n[WG_BIAS]) return;
+  if (op->at[WG_PANELS]) g.panel = panel, g.b = op->at[WG_PANELS] + n0 / OFS_PANEL * panel + r.from * positions * OFS_PANEL;
+  ctx->kernels->gemm_tn(&g);
+  if (r.tile || !op->n[WG_BIAS]) return;
   real *bias = all + (l->weights[op->n[WG_BIAS] - 1].at - l->weights_at) + (size_t)op->n[WG_ROW] * n;
   ofs_zero(bias, n);
-  p->model->kernels.add_rows(bias, dy, rows, n);
-}
-
-ofs_chunks ofs_build_chunks(ofs_builder *b, const ofs_layer *l, uint32_t positions) {
-  uint32_t samples = positions > CHUNK_ROWS ? 1 : CHUNK_ROWS / positions;
-  if (samples > b->batch) samples = b->batch;
-  uint32_t chunks = (b->batch + samples - 1) / samples;
-  return (ofs_chunks){samples, chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0};
+  ctx->kernels->add_rows(bias, dy, rows, n);
 }
 
 void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c, const ofs_affine *a, uint32_t x,
@@ -174,26 +174,21 @@ void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chu
   op->unit_work = 2.0 * positions * kb * nb;
 }
 
-void ofs_build_chunk_sum(ofs_builder *b, const ofs_layer *l, const ofs_chunks *c) {
-  if (c->partial) ofs_build_sum(b, l, c->partial, 1, c->samples);
-}
-
-/* W^T in panels; [from, to) of them; op->n: K, N, which weight */
-static void turned_panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, k = op->n[0], n = op->n[1];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint64_t last = to * OFS_PANEL < k ? to * OFS_PANEL : k;
+/* W^T in panels; [from, to) of them. */
+static void turned_panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  uint32_t k = op->n[TURNED_K], n = op->n[TURNED_N];
+  const ofs_range r = ofs_range_of(op, part);
+  uint64_t last = r.to * OFS_PANEL < k ? r.to * OFS_PANEL : k;
   size_t panel = (size_t)n * OFS_PANEL;
-  p->model->kernels.turned_panels(op->at[0] + from * panel, panel, p->model->params + op->layer->weights[op->n[2]].at + from * panel,
-                                  n, (uint32_t)(last - from * OFS_PANEL), n);
+  ctx->kernels->turned_panels(op->at[PANELS] + r.from * panel, panel, ctx->params + op->layer->weights[op->n[TURNED_WHICH]].at + r.from * panel,
+                                  n, (uint32_t)(last - r.from * OFS_PANEL), n);
 }
 
 void ofs_build_affine_back(ofs_builder *b, const ofs_layer *l, const ofs_affine *a, uint32_t dx, uint32_t dy, int add) {
   const uint64_t panels = ((uint64_t)a->k + OFS_PANEL - 1) / OFS_PANEL;
   uint32_t turned = ofs_build_buffer(b, panels * OFS_PANEL * a->n, 1);
   ofs_op *op = ofs_build_op(b, l, turned_panels_part, turned, 0, 0, 0);
-  op->n[0] = a->k, op->n[1] = a->n, op->n[2] = a->which;
+  op->n[TURNED_K] = a->k, op->n[TURNED_N] = a->n, op->n[TURNED_WHICH] = a->which;
   ofs_cut(b, op, panels, 1, 8.0 * OFS_PANEL * a->n, 1);
   emit_product(b, l, input_gradient_part, a, dx, dy, turned, add ? ADD : 0);
 }

@@ -4,7 +4,11 @@
  *
  * Parts are output rows forward, input rows backward; the weight gradient is made from chunks of output rows, whose partial
  * sums, small beside the images, are added in order. The image is read as it is: no padded copy. */
-#include "layers/layers.h"
+#include "layers/depthwise.h"
+
+#include "base/copy.h"
+#include "build/partials.h"
+#include "layers/image.h"
 
 /* The most chunks, so that their sums stay few; what a product takes here beside one of a matrix product: it is memory that
  * counts. */
@@ -12,6 +16,10 @@
 #define TAP_WORK 4.0
 
 enum { COLUMNS, ACT }; /* op->n: channels of a tile, activation */
+/* Buffers, forward; of the gradient of the input; of that of the weights. */
+enum { Y, X };
+enum { DX, DY };
+enum { WG_X, WG_DY, WG_PARTIAL };
 
 /* Channels [from, from + n) of an op's tile. */
 static ofs_pool geometry(const ofs_op *op, uint32_t tile, uint32_t *from) {
@@ -22,20 +30,19 @@ static ofs_pool geometry(const ofs_op *op, uint32_t tile, uint32_t *from) {
                     .n = ofs_min(op->n[COLUMNS], w->f - *from)};
 }
 
-static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   const ofs_layer *l = op->layer;
-  const ofs_kernels *k = &p->model->kernels;
-  const real *params = p->model->params;
-  uint64_t from, to;
-  uint32_t tile, c0, act = op->n[ACT];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  ofs_pool g = geometry(op, tile, &c0);
+  const ofs_kernels *k = ctx->kernels;
+  const real *params = ctx->params;
+  uint32_t c0, act = op->n[ACT];
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_pool g = geometry(op, r.tile, &c0);
   size_t x = (size_t)w->h * w->w * w->f, row = (size_t)w->ow * w->f;
-  for (uint64_t u = from; u < to; u++) {
+  for (uint64_t u = r.from; u < r.to; u++) {
     uint32_t i = (uint32_t)(u % w->oh);
-    real *y = op->at[0] + u * row + c0;
-    k->depth_forward(&g, y - i * row, op->at[1] + u / w->oh * x + c0, params + l->kernel_at + c0,
+    real *y = op->at[Y] + u * row + c0;
+    k->depth_forward(&g, y - i * row, op->at[X] + u / w->oh * x + c0, params + l->kernel_at + c0,
                      l->bias_size ? params + l->bias_at + c0 : NULL, i, i + 1);
     if (act == OFS_ACT_LINEAR) continue;
     if (g.n == w->f) k->act_forward(act, y, y, row);
@@ -44,38 +51,36 @@ static void forward_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-static void input_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  uint64_t from, to;
-  uint32_t tile, c0;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  ofs_pool g = geometry(op, tile, &c0);
-  for (uint64_t u = from, stop; u < to; u = stop) {
+  uint32_t c0;
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_pool g = geometry(op, r.tile, &c0);
+  for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / w->h, first = sample * w->h;
-    stop = to < first + w->h ? to : first + w->h;
-    p->model->kernels.depth_backward(&g, op->at[0] + first * w->w * w->f + c0, op->at[1] + sample * w->oh * w->ow * w->f + c0,
-                                     p->model->params + op->layer->kernel_at + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
+    stop = r.to < first + w->h ? r.to : first + w->h;
+    ctx->kernels->depth_backward(&g, op->at[DX] + first * w->w * w->f + c0, op->at[DY] + sample * w->oh * w->ow * w->f + c0,
+                                     ctx->params + op->layer->kernel_at + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
   }
 }
 
-static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, c0;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  ofs_pool g = geometry(op, tile, &c0);
-  real *d = (op->at[2] ? op->at[2] + from / op->block * l->weights_size : p->gradient + l->kernel_at) + c0;
+  uint32_t c0;
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_pool g = geometry(op, r.tile, &c0);
+  real *d = (op->at[WG_PARTIAL] ? op->at[WG_PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->kernel_at) + c0;
   for (uint32_t k = 0; k < w->kh * w->kw; k++) ofs_zero(d + (size_t)k * w->f, g.n);
-  for (uint64_t u = from, stop; u < to; u = stop) {
+  for (uint64_t u = r.from, stop; u < r.to; u = stop) {
     uint64_t sample = u / w->oh, first = sample * w->oh;
-    stop = to < first + w->oh ? to : first + w->oh;
-    p->model->kernels.depth_weights(&g, d, op->at[0] + sample * w->h * w->w * w->f + c0,
-                                    op->at[1] + first * w->ow * w->f + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
+    stop = r.to < first + w->oh ? r.to : first + w->oh;
+    ctx->kernels->depth_weights(&g, d, op->at[WG_X] + sample * w->h * w->w * w->f + c0,
+                                    op->at[WG_DY] + first * w->ow * w->f + c0, (uint32_t)(u - first), (uint32_t)(stop - first));
   }
-  if (tile || !l->bias_size) return;
+  if (r.tile || !l->bias_size) return;
   ofs_zero(d + l->kernel_size, w->f);
-  p->model->kernels.add_rows(d + l->kernel_size, op->at[1] + from * w->ow * w->f, (uint32_t)((to - from) * w->ow), w->f);
+  ctx->kernels->add_rows(d + l->kernel_size, op->at[WG_DY] + r.from * w->ow * w->f, (uint32_t)((r.to - r.from) * w->ow), w->f);
 }
 
 /* An operation over `rows` a sample, of `work` for a channel of each. */
@@ -96,7 +101,7 @@ static ofs_window repeated(const ofs_window *w) {
 uint32_t ofs_build_depthwise(ofs_builder *b, ofs_layer *l, uint32_t x, uint32_t act) {
   const ofs_window *w = &l->window, channels = repeated(w);
   if (w->f > w->c) x = ofs_build_upsample(b, l, &channels, x, 0, 0);
-  b->held[l->index] = x;
+  b->saved[l->index] = x;
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   ofs_op *op = ofs_build_op(b, l, forward_part, y, x, 0, 0);
   cut(b, op, w, w->oh, TAP_WORK * w->ow * w->kh * w->kw);
@@ -112,7 +117,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (block < share) block = share < eighth ? share : eighth;
   uint64_t chunks = (rows + block - 1) / block;
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0, one;
-  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->held[l->index], dy, partial, b->gradient);
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->saved[l->index], dy, partial, b->gradient);
   op->window = *w;
   ofs_tile(1, w->f, work * (double)block, (double)chunks, &one, &op->n[COLUMNS]);
   op->tiles = (w->f + op->n[COLUMNS] - 1) / op->n[COLUMNS];

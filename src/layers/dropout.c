@@ -4,7 +4,8 @@
  *     dropout           an element is zeroed with probability `rate`, else scaled by 1 / (1 - rate) (Srivastava et al. 2014)
  *     spatialDropout2d  the same of whole channels of a sample (Tompson et al. 2015)
  *     gaussianNoise     y = x + stddev z, z normal */
-#include "layers/layers.h"
+#include "base/random.h"
+#include "layers/kinds.h"
 
 static ofs_status random_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   _Static_assert(OFS_SPATIAL_DROPOUT_RATE == OFS_DROPOUT_RATE && OFS_NOISE_STDDEV == OFS_DROPOUT_RATE, "one field");
@@ -14,42 +15,37 @@ static ofs_status random_shape(ofs_layer *l, const ofs_record *r, ofs_error *err
   return OFS_OK;
 }
 
-static void drop(const ofs_plan *p, const ofs_layer *l, real *y, const real *x, uint64_t from, uint64_t n) {
-  const ofs_model *m = p->model;
-  m->kernels.dropout(y, x, from, n, (uint32_t)(l->rate * 4294967296.0), (real)(1 / (1 - l->rate)), m->key, l->index,
-                     (uint32_t)m->step);
+enum { Y, X }; /* buffers, either way */
+
+static void drop(const ofs_context *ctx, const ofs_layer *l, real *y, const real *x, uint64_t from, uint64_t n) {
+  ctx->kernels->dropout(y, x, from, n, (uint32_t)(l->rate * 4294967296.0), (real)(1 / (1 - l->rate)), ctx->key, l->index,
+                     (uint32_t)ctx->step);
 }
 
-static void dropout_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  drop(p, op->layer, op->at[0] + from, op->at[1] + from, from, to - from);
+static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_range r = ofs_range_of(op, part);
+  drop(ctx, op->layer, op->at[Y] + r.from, op->at[X] + r.from, r.from, r.to - r.from);
 }
 
 /* Samples, whose channels are dropped in fours. */
-static void channels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void channels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to, n = l->out.size, channels = l->out.dims[2];
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t s = from; s < to; s++)
+  uint64_t n = l->out.size, channels = l->out.dims[2];
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t s = r.from; s < r.to; s++)
     for (uint64_t c = 0; c < channels; c += 4) {
       real factor[4] = {1, 1, 1, 1};
-      drop(p, l, factor, factor, s * ((channels + 3) / 4 * 4) + c, 4);
+      drop(ctx, l, factor, factor, s * ((channels + 3) / 4 * 4) + c, 4);
       for (uint64_t i = s * n + c; i < (s + 1) * n; i += channels)
-        for (uint64_t k = 0; k < 4 && c + k < channels; k++) op->at[0][i + k] = op->at[1][i + k] * factor[k];
+        for (uint64_t k = 0; k < 4 && c + k < channels; k++) op->at[Y][i + k] = op->at[X][i + k] * factor[k];
     }
 }
 
-static void noise_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_model *m = p->model;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t i = from; i < to; i++) {
-    const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), op->layer->index, (uint32_t)m->step};
-    op->at[0][i] = (real)(op->at[1][i] + op->layer->rate * ofs_normal(counter, 1, 1u << 24, m->key, 0));
+static void noise_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t i = r.from; i < r.to; i++) {
+    const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), op->layer->index, (uint32_t)ctx->step};
+    op->at[Y][i] = (real)(op->at[X][i] + op->layer->rate * ofs_normal(counter, 1, 1u << 24, ctx->key, 0));
   }
 }
 
@@ -70,7 +66,7 @@ static uint32_t random_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 static uint32_t random_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!wanted) return 0;
   if (l->rate == 0 || l->type == OFS_GAUSSIAN_NOISE) return dy;
-  uint32_t dx = ofs_own(b, dy, l->out.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->out.size);
   emit(b, l, dx, dy);
   return dx;
 }

@@ -3,20 +3,25 @@
  * A small image (oh, ow, c) lies in a big one (h, w, c): its pixel (i, j) at (i sh + top, j sw + left). To embed it there,
  * zeros around and between, or to extract it is each the other's gradient: a padded image, a cropped one, every second
  * pixel. Upsampling is a sum along each axis, of one or two pixels, whose weights its gradient uses once more. */
-#include "layers/layers.h"
+#include "layers/image.h"
 
-static void embed_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+#include "base/copy.h"
+#include "layers/kinds.h"
+#include "layers/window.h"
+
+enum { TO, FROM }; /* buffers */
+
+static void embed_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const ofs_window *w = &op->window;
-  uint32_t tile;
-  uint64_t from, to;
   size_t c = w->c, size = w->w * c, before = w->left * c, gap = (w->sw - 1) * c, run = w->sw > 1 ? c : w->ow * c;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
-    real *row = op->at[0] + u * size;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
+    real *row = op->at[TO] + u * size;
     uint64_t sample = u / w->h, y = u % w->h - w->top, i = y / w->sh; /* above the first row, y wraps to a huge number */
     ofs_zero(row, y % w->sh || i >= w->oh ? size : before);
     if (y % w->sh || i >= w->oh) continue;
-    const real *x = op->at[1] + (sample * w->oh + i) * w->ow * c;
+    const real *x = op->at[FROM] + (sample * w->oh + i) * w->ow * c;
     size_t at = before, all = w->ow * c;
     for (size_t done = 0; done < all; done += run, at += run) {
       if (done) ofs_zero(row + at, gap), at += gap;
@@ -26,15 +31,14 @@ static void embed_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
   }
 }
 
-static void extract_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void extract_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const ofs_window *w = &op->window;
-  uint32_t tile;
-  uint64_t from, to;
   size_t c = w->c, all = w->ow * c, run = w->sw > 1 ? c : all;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to; u++) {
-    const real *row = op->at[1] + ((u / w->oh * w->h + u % w->oh * w->sh + w->top) * w->w + w->left) * c;
-    for (size_t done = 0; done < all; done += run, row += run * w->sw) ofs_copy(op->at[0] + u * all + done, row, run);
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to; u++) {
+    const real *row = op->at[FROM] + ((u / w->oh * w->h + u % w->oh * w->sh + w->top) * w->w + w->left) * c;
+    for (size_t done = 0; done < all; done += run, row += run * w->sw) ofs_copy(op->at[TO] + u * all + done, row, run);
   }
 }
 
@@ -59,7 +63,7 @@ static ofs_status placed_shape(ofs_layer *l, const ofs_record *r, ofs_error *err
   for (int k = 0; k < 2; k++) {
     double edges = more[2 * k] + more[2 * k + 1];
     if (!pads && edges >= in[k])
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CROPPING, OFS_WHY_WINDOW, edges, 0, in[k] - 1.0);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CROPPING, OFS_WHY_WINDOW, edges, 0, in[k] - 1.0);
   }
   uint32_t down = (uint32_t)(more[0] + more[1]), across = (uint32_t)(more[2] + more[3]);
   if (pads) w->h += down, w->w += across;
@@ -96,15 +100,15 @@ static void taps_of(uint32_t o, uint32_t s, uint32_t in, int bilinear, uint32_t 
 }
 
 /* dst += weight src */
-static void add(const ofs_plan *p, real *dst, const real *src, real weight, uint32_t c) {
+static void add(const ofs_context *ctx, real *dst, const real *src, real weight, uint32_t c) {
   if (weight == 0) return;
-  if (c >= 4) p->model->kernels.add_scaled(dst, src, weight, c);
+  if (c >= 4) ctx->kernels->add_scaled(dst, src, weight, c);
   else
     for (uint32_t k = 0; k < c; k++) dst[k] += weight * src[k];
 }
 
 /* Adds `weight` times a row of the short image to one of the long, or the other way. */
-static void add_row(const ofs_plan *p, const ofs_op *op, real *dst, const real *src, real weight) {
+static void add_row(const ofs_context *ctx, const ofs_op *op, real *dst, const real *src, real weight) {
   const ofs_window *w = &op->window;
   for (uint32_t x = 0; x < w->ow && weight != 0; x++) {
     uint32_t at[2];
@@ -113,30 +117,29 @@ static void add_row(const ofs_plan *p, const ofs_op *op, real *dst, const real *
     size_t here = (size_t)x * w->c;
     for (int k = 0; k < 2; k++) {
       size_t there = (size_t)at[k] * w->c;
-      add(p, dst + (op->n[BACK] ? there : here), src + (op->n[BACK] ? here : there), weight * share[k], w->c);
+      add(ctx, dst + (op->n[BACK] ? there : here), src + (op->n[BACK] ? here : there), weight * share[k], w->c);
     }
   }
 }
 
-static void upsample_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void upsample_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  uint32_t tile, at[2];
-  uint64_t from, to;
+  uint32_t at[2];
   size_t in = (size_t)w->w * w->c, out = (size_t)w->ow * w->c;
   real weight[2];
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t u = from; u < to && !op->n[BACK]; u++) {
-    ofs_zero(op->at[0] + u * out, out);
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t u = r.from; u < r.to && !op->n[BACK]; u++) {
+    ofs_zero(op->at[TO] + u * out, out);
     taps_of((uint32_t)(u % w->oh), w->sh, w->h, (int)op->n[BILINEAR], at, weight);
-    for (int k = 0; k < 2; k++) add_row(p, op, op->at[0] + u * out, op->at[1] + (u / w->oh * w->h + at[k]) * in, weight[k]);
+    for (int k = 0; k < 2; k++) add_row(ctx, op, op->at[TO] + u * out, op->at[FROM] + (u / w->oh * w->h + at[k]) * in, weight[k]);
   }
-  for (uint64_t u = from; u < to && op->n[BACK]; u++) {
+  for (uint64_t u = r.from; u < r.to && op->n[BACK]; u++) {
     uint64_t i = u % w->h, y = i ? (i - 1) * w->sh : 0, end = (i + 2) * w->sh;
-    ofs_zero(op->at[0] + u * in, in);
+    ofs_zero(op->at[TO] + u * in, in);
     for (; y < end && y < w->oh; y++) {
       taps_of((uint32_t)y, w->sh, w->h, (int)op->n[BILINEAR], at, weight);
       for (int k = 0; k < 2; k++)
-        if (at[k] == i) add_row(p, op, op->at[0] + u * in, op->at[1] + (u / w->h * w->oh + y) * out, weight[k]);
+        if (at[k] == i) add_row(ctx, op, op->at[TO] + u * in, op->at[FROM] + (u / w->h * w->oh + y) * out, weight[k]);
     }
   }
 }
@@ -158,7 +161,7 @@ static ofs_status upsample_shape(ofs_layer *l, const ofs_record *r, ofs_error *e
   uint32_t s[] = {(uint32_t)r->v[OFS_UP_SAMPLING_SIZE][0], (uint32_t)r->v[OFS_UP_SAMPLING_SIZE][1]};
   double size = (double)l->in.size * s[0] * s[1];
   if (size > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_UP_SAMPLING_SIZE, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_UP_SAMPLING_SIZE, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
   l->n[BILINEAR] = (uint32_t)r->v[OFS_UP_SAMPLING_INTERPOLATION][0];
   l->window = (ofs_window){.h = in[0], .w = in[1], .c = in[2], .oh = in[0] * s[0], .ow = in[1] * s[1], .sh = s[0], .sw = s[1]};
   ofs_window_out(l, in[2]);

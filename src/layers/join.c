@@ -3,11 +3,19 @@
  * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
  * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
  * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
+#include "base/copy.h"
+#include "layers/kinds.h"
+#include "layers/scale.h"
 #include "layers/view.h"
 
 /* ---- two at a time ---- */
 
+/* op->n: which input is joined to those before it, how; whether they are masks; with dy: whose gradient it is; whether the
+ * result is scaled by l->v[SCALE]. */
 enum { INPUT, TYPE, OF_MASKS, SIDE, SCALED };
+enum { SCALE };
+/* Buffers. */
+enum { Y, FIRST, SECOND, FIRST_MASK, SECOND_MASK, DY };
 
 static real joined(uint32_t type, real a, real b) {
   switch (type) {
@@ -28,26 +36,27 @@ static real undone(uint32_t type, uint32_t side, real a, real b, real dy) {
 
 /* Bit 0: a row takes a; bit 1: it takes b. */
 static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
-  uint32_t a = !op->at[3] || op->at[3][row_a] != 0, b = !op->at[4] || op->at[4][row_b] != 0;
+  uint32_t a = !op->at[FIRST_MASK] || op->at[FIRST_MASK][row_a] != 0, b = !op->at[SECOND_MASK] || op->at[SECOND_MASK][row_b] != 0;
   return a || b || op->n[TYPE] == OFS_MULTIPLY ? a + 2 * b : 1;
 }
 
-/* Buffers: y, a, b, masks of a and of b, dy; with dy y is the gradient of `side`, in the shape of the output. */
-static void pair_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+/* With dy, y is the gradient of `side`, in the shape of the output. */
+static void pair_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   const ofs_layer *l = op->layer;
-  uint32_t tile, type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
+  uint32_t type = op->n[TYPE], k = op->n[INPUT], bit = op->n[SIDE] + 1;
   ofs_view va = ofs_view_of(k == 1 ? &l->ins[0] : &l->out, &l->out, (int)op->n[OF_MASKS]);
   ofs_view vb = ofs_view_of(&l->ins[k], &l->out, (int)op->n[OF_MASKS]);
-  real scale = op->n[SCALED] ? (real)l->v[0] : 1;
-  uint64_t from, to, all = va.rows * va.last;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  int flat = va.size == all && vb.size == all && !op->at[3] && !op->at[4];
-  for (uint64_t row = from, rows = flat ? to - from : 1; row < to; row += rows) {
+  real scale = op->n[SCALED] ? (real)l->v[SCALE] : 1;
+  uint64_t all = va.rows * va.last;
+  const ofs_range r = ofs_range_of(op, part);
+  int flat = va.size == all && vb.size == all && !op->at[FIRST_MASK] && !op->at[SECOND_MASK];
+  for (uint64_t row = r.from, rows = flat ? r.to - r.from : 1; row < r.to; row += rows) {
     uint64_t at_a = ofs_view_at(&va, row), at_b = ofs_view_at(&vb, row);
-    const real *a = op->at[1] + at_a, *b = op->at[2] + at_b;
+    const real *a = op->at[FIRST] + at_a, *b = op->at[SECOND] + at_b;
     uint32_t take = taken(op, va.step ? at_a / va.last : at_a, vb.step ? at_b / vb.last : at_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
-    real *y = op->at[0] + row * va.last;
-    const real *dy = op->at[5] ? op->at[5] + row * va.last : NULL;
+    real *y = op->at[Y] + row * va.last;
+    const real *dy = op->at[DY] ? op->at[DY] + row * va.last : NULL;
     for (uint64_t i = 0; i < rows * va.last; i++, a += step_a, b += step_b)
       if (dy) y[i] = take == 3 ? undone(type, op->n[SIDE], *a, *b, dy[i]) : take == bit ? dy[i] : 0;
       else y[i] = take == 3 ? joined(type, *a, *b) * scale : take == 1 ? *a : take == 2 ? *b : 0;
@@ -97,19 +106,19 @@ static void emit_masks(ofs_builder *b, const ofs_layer *l) {
 /* ---- elementwise joins ---- */
 
 static ofs_status refuse_axis(const ofs_layer *l, double got, double wanted, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
 }
 
 static ofs_status check_inputs(const ofs_layer *l, uint32_t most, ofs_error *err) {
   if (l->in_count >= 2 && l->in_count <= most) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
 }
 
 static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   (void)r;
   ofs_status s = check_inputs(l, l->type == OFS_SUBTRACT ? 2 : OFS_MAX_JOIN, err);
   if (s < 0) return s;
-  l->v[0] = l->type == OFS_SUBTRACT ? -1 : 1.0 / l->in_count;
+  l->v[SCALE] = l->type == OFS_SUBTRACT ? -1 : 1.0 / l->in_count;
   for (uint32_t k = 0; k < l->in_count; k++)
     if (l->ins[k].rank > l->out.rank) l->out.rank = l->ins[k].rank;
   for (uint32_t back = 1; back <= l->out.rank; back++) {
@@ -128,17 +137,17 @@ static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
 static int is_kept(const ofs_layer *l) { return l->type == OFS_MULTIPLY || l->type == OFS_MAXIMUM || l->type == OFS_MINIMUM; }
 
 static void use_masks(ofs_builder *b, const ofs_layer *l, ofs_op *op, uint32_t k) {
-  ofs_build_use(b, op, 3, mask_of(b, l, k - 1));
-  ofs_build_use(b, op, 4, ofs_mask(b, l, k));
+  ofs_build_use(b, op, FIRST_MASK, mask_of(b, l, k - 1));
+  ofs_build_use(b, op, SECOND_MASK, ofs_mask(b, l, k));
 }
 
 static uint32_t join_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t last = l->in_count - 1, apart = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
-  for (uint32_t k = 1; k < last && apart; k++) ofs_build_buffer(b, l->out.size, 0);
-  b->held[l->index] = y;
+  uint32_t last = l->in_count - 1, keeps = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
+  for (uint32_t k = 1; k < last && keeps; k++) ofs_build_buffer(b, l->out.size, 0);
+  b->saved[l->index] = y;
   emit_masks(b, l);
-  for (uint32_t k = 1; k <= last; k++, y += k <= last && apart) {
-    uint32_t first = k == 1 ? x : y - apart, second = ofs_input(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
+  for (uint32_t k = 1; k <= last; k++, y += k <= last && keeps) {
+    uint32_t first = k == 1 ? x : y - keeps, second = ofs_input_buffer(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
     if (l->type == OFS_ADD && l->ins[0].size == l->out.size && l->ins[k].size == l->out.size)
       ofs_build_add(b, l, y, first, second, l->out.size);
     else {
@@ -158,10 +167,10 @@ static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t
 /* Sums and their like: every input has dy, or dy times a number. */
 static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t other = dy;
-  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_own(b, dy, l->out.size));
+  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_writable_gradient(b, dy, l->out.size));
   if (l->type == OFS_SUBTRACT && wanted & 2) other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
   for (uint32_t k = 1; k < l->in_count; k++)
-    if (wanted >> k & 1) ofs_give(b, l, k, ofs_build_collected(b, l, k, other));
+    if (wanted >> k & 1) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, other));
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
@@ -172,13 +181,13 @@ static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
     for (uint32_t side = 2; side-- > 0;) {
       int needed = side ? wanted >> k & 1 : wanted & ((1 << k) - 1);
       if (!needed) continue;
-      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_own(b, dy, l->out.size);
-      uint32_t first = k == 1 ? b->x[l->index] : b->held[l->index] + k - 2;
-      ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input(b, l, k));
+      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_writable_gradient(b, dy, l->out.size);
+      uint32_t first = k == 1 ? b->x[l->index] : b->saved[l->index] + k - 2;
+      ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input_buffer(b, l, k));
       op->n[SIDE] = side;
       use_masks(b, l, op, k);
-      ofs_build_use(b, op, 5, dy);
-      if (side) ofs_give(b, l, k, ofs_build_collected(b, l, k, dx));
+      ofs_build_use(b, op, DY, dy);
+      if (side) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, dx));
       else dy = dx;
     }
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
@@ -186,37 +195,40 @@ static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
 
 /* ---- concatenate ---- */
 
+enum { AXIS }; /* l->n */
+
 static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   ofs_status s = check_inputs(l, OFS_MAX_JOIN, err);
   double axis = r->v[OFS_CONCATENATE_AXIS][0], rank = l->in.rank, sum = 0; /* Keras counts the samples as axis 0 */
   if (s < 0) return s;
   if (axis == 0 || axis > rank || axis < -rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
-  l->n[0] = (uint32_t)(axis < 0 ? axis + rank : axis - 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
+  l->n[AXIS] = (uint32_t)(axis < 0 ? axis + rank : axis - 1);
   l->out = l->in;
   for (uint32_t k = 0; k < l->in_count; k++) {
     if (l->ins[k].rank != l->in.rank) return ofs_refuse_rank(l, k, l->in.rank, l->in.rank, err);
     for (uint32_t i = 0; i < l->in.rank; i++)
-      if (i != l->n[0] && l->ins[k].dims[i] != l->in.dims[i]) return refuse_axis(l, l->ins[k].dims[i], l->in.dims[i], err);
-    sum += l->ins[k].dims[l->n[0]];
+      if (i != l->n[AXIS] && l->ins[k].dims[i] != l->in.dims[i]) return refuse_axis(l, l->ins[k].dims[i], l->in.dims[i], err);
+    sum += l->ins[k].dims[l->n[AXIS]];
   }
   if (sum > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, sum, 1, OFS_MAX_SAMPLE);
-  l->out.dims[l->n[0]] = (uint32_t)sum;
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, sum, 1, OFS_MAX_SAMPLE);
+  l->out.dims[l->n[AXIS]] = (uint32_t)sum;
   return OFS_OK;
 }
 
-/* op->n: how far rows lie apart and where they begin, of the target and of the source; numbers of a row. Without a
- * source: ones. */
-static void copy_rows_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
-    real *y = op->at[0] + row * op->n[0] + op->n[1];
-    if (op->at[1]) ofs_copy(y, op->at[1] + row * op->n[2] + op->n[3], op->n[4]);
+/* Buffers; op->n: how far rows lie apart and where they begin, of either; numbers of a row. Without FROM: ones. */
+enum { TO, FROM };
+enum { TO_ROW, TO_AT, FROM_ROW, FROM_AT, RUN };
+
+static void copy_rows_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
+    real *y = op->at[TO] + row * op->n[TO_ROW] + op->n[TO_AT];
+    if (op->at[FROM]) ofs_copy(y, op->at[FROM] + row * op->n[FROM_ROW] + op->n[FROM_AT], op->n[RUN]);
     else
-      for (uint32_t i = 0; i < op->n[4]; i++) y[i] = 1;
+      for (uint32_t i = 0; i < op->n[RUN]; i++) y[i] = 1;
   }
 }
 
@@ -224,23 +236,23 @@ static void copy_rows_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t to, uint32_t from, int back, int mask) {
   uint64_t ahead = 0, inner = 1, rows = 1;
   for (uint32_t i = 0; i < l->out.rank - (uint32_t)mask; i++)
-    if (i > l->n[0]) inner *= l->out.dims[i];
-    else if (i < l->n[0]) rows *= l->out.dims[i];
-  for (uint32_t i = 0; i < k; i++) ahead += l->ins[i].dims[l->n[0]] * inner;
-  uint32_t whole = (uint32_t)(l->out.dims[l->n[0]] * inner), own = (uint32_t)(l->ins[k].dims[l->n[0]] * inner);
+    if (i > l->n[AXIS]) inner *= l->out.dims[i];
+    else if (i < l->n[AXIS]) rows *= l->out.dims[i];
+  for (uint32_t i = 0; i < k; i++) ahead += l->ins[i].dims[l->n[AXIS]] * inner;
+  uint32_t whole = (uint32_t)(l->out.dims[l->n[AXIS]] * inner), own = (uint32_t)(l->ins[k].dims[l->n[AXIS]] * inner);
   ofs_op *op = ofs_build_op(b, l, copy_rows_part, to, from, 0, 0);
-  op->n[0] = back ? own : whole, op->n[2] = back ? whole : own, op->n[4] = own;
-  op->n[back ? 3 : 1] = (uint32_t)ahead;
+  op->n[TO_ROW] = back ? own : whole, op->n[FROM_ROW] = back ? whole : own, op->n[RUN] = own;
+  op->n[back ? FROM_AT : TO_AT] = (uint32_t)ahead;
   ofs_cut(b, op, rows, 0, 4.0 * own + 16, 1);
 }
 
 static uint32_t concatenate_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0), masks = 0, mask = 0;
   for (uint32_t k = 0; k < l->in_count; k++) {
-    emit_rows(b, l, k, y, k ? ofs_input(b, l, k) : x, 0, 0);
+    emit_rows(b, l, k, y, k ? ofs_input_buffer(b, l, k) : x, 0, 0);
     masks |= ofs_mask(b, l, k);
   }
-  if (l->n[0] == l->out.rank - 1) emit_masks(b, l);
+  if (l->n[AXIS] == l->out.rank - 1) emit_masks(b, l);
   else if (masks) {
     b->mask[l->index] = mask = ofs_build_buffer(b, rows_of(&l->out), 0);
     for (uint32_t k = 0; k < l->in_count; k++) emit_rows(b, l, k, mask, ofs_mask(b, l, k), 0, 1);
@@ -254,7 +266,7 @@ static uint32_t concatenate_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, 
     if (!(wanted >> k & 1)) continue;
     uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
     emit_rows(b, l, k, dx, dy, 1, 0);
-    if (k) ofs_give(b, l, k, dx);
+    if (k) ofs_add_input_gradient(b, l, k, dx);
     else first = dx;
   }
   return first;

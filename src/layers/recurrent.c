@@ -15,6 +15,11 @@
  * (keras/src/backend: rnn), and so is what it puts out; in a bidirectional layer that is 0. */
 #include "layers/recurrent.h"
 
+#include "base/copy.h"
+#include "layers/activation.h"
+#include "layers/dense.h"
+#include "layers/kinds.h"
+
 /* Rows that a product of one step has at least, where there are as many samples: few, so that threads have blocks of
  * samples to share; 16 and 32 are no faster (50 steps of 64 units 6.1 ms of 6.1, of 512 units 343 ms of 339). */
 #define LEAST_ROWS 8u
@@ -33,12 +38,11 @@ _Static_assert(OFS_RNN_UNITS == OFS_LSTM_UNITS && OFS_RNN_ACTIVATION == OFS_LSTM
                "simpleRNN and gru are read as lstm is");
 
 static int is_lstm(const ofs_layer *l) { return l->type == OFS_LSTM; }
-static int has_q(const ofs_layer *l) { return l->type == OFS_GRU && !l->n[RESET_FIRST]; }
 
 static ofs_status read_act(const ofs_record *r, uint32_t field, uint32_t *act, ofs_error *err) {
   *act = (uint32_t)r->v[field][0];
   if (ofs_act_fuses(*act)) return OFS_OK; /* there are gaps among the ids of gateActivation */
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_UNKNOWN, *act, 0, 0);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_UNKNOWN, *act, 0, 0);
 }
 
 static void add_weights(ofs_layer *l, const ofs_record *r) {
@@ -46,7 +50,7 @@ static void add_weights(ofs_layer *l, const ofs_record *r) {
   ofs_add_weight(l, r, OFS_KERNEL, OFS_LSTM_KERNEL_INIT, 2, (const uint32_t[]){l->in.dims[1], n});
   ofs_add_weight(l, r, OFS_RECURRENT_KERNEL, OFS_LSTM_RECURRENT_INIT, 2, (const uint32_t[]){u, n});
   if (r->v[OFS_LSTM_USE_BIAS][0] == 0) return;
-  if (has_q(l)) {
+  if (ofs_has_q(l)) {
     ofs_add_weight(l, r, OFS_BIAS, OFS_LSTM_BIAS_INIT, 2, (const uint32_t[]){2, n});
     return;
   }
@@ -66,7 +70,7 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
   l->sequences = r->v[OFS_LSTM_RETURN_SEQUENCES][0] != 0;
   double gates = (double)steps_of(l) * gates_of(l) * l->units;
   if (gates > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, gates, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, gates, 1, OFS_MAX_SAMPLE);
   l->out = (ofs_shape){.rank = 1, .dims = {l->units}};
   if (l->sequences) l->out = (ofs_shape){.rank = 2, .dims = {steps_of(l), l->units}};
   add_weights(l, r);
@@ -79,19 +83,20 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
  * whether it is to time, how many steps of src to skip, whether the last step comes first. A third buffer: a mask, of
  * whose 0 nothing is taken. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
+enum { TURN_TO, TURN_FROM, TURN_MASK }; /* buffers */
 
-static void turn_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  uint64_t from, to;
-  uint32_t tile, n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  const real *src = op->at[1] + (size_t)op->n[TURN_SKIP] * samples * n;
-  for (uint64_t t = from; t < to; t++)
+static void turn_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
+  uint32_t n = op->n[TURN_N], steps = op->n[TURN_STEPS], samples = op->count;
+  const ofs_range r = ofs_range_of(op, part);
+  const real *src = op->at[TURN_FROM] + (size_t)op->n[TURN_SKIP] * samples * n;
+  for (uint64_t t = r.from; t < r.to; t++)
     for (size_t s = 0; s < samples; s++) {
-      const real *mask = op->at[2] ? op->at[2] + s * steps + input_step(op->layer, t) : NULL;
+      const real *mask = op->at[TURN_MASK] ? op->at[TURN_MASK] + s * steps + input_step(op->layer, t) : NULL;
       size_t by_time = (t * samples + s) * n, by_sample = (s * steps + (op->n[TURN_ROUND] ? steps - 1 - t : t)) * n;
-      if (mask && *mask == 0) ofs_zero(op->at[0] + (op->n[TURN_TO_TIME] ? by_time : by_sample), n);
-      else if (op->n[TURN_TO_TIME]) ofs_copy(op->at[0] + by_time, src + by_sample, n);
-      else ofs_copy(op->at[0] + by_sample, src + by_time, n);
+      if (mask && *mask == 0) ofs_zero(op->at[TURN_TO] + (op->n[TURN_TO_TIME] ? by_time : by_sample), n);
+      else if (op->n[TURN_TO_TIME]) ofs_copy(op->at[TURN_TO] + by_time, src + by_sample, n);
+      else ofs_copy(op->at[TURN_TO] + by_sample, src + by_time, n);
     }
 }
 
@@ -116,16 +121,17 @@ static uint32_t time_major(ofs_builder *b, const ofs_layer *l, uint32_t src, uin
 
 /* ---- the recurrence ---- */
 
-static void panels_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+enum { PANELS_OUT }; /* the buffer of panels, of U or U^T */
+
+static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, u = l->units;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint32_t u = l->units;
+  const ofs_range r = ofs_range_of(op, part);
   size_t panel = (size_t)u * OFS_PANEL;
-  const real *w = p->model->params + l->weights[1].at;
-  for (uint64_t i = from; i < to; i++) {
+  const real *w = ctx->params + l->weights[1].at;
+  for (uint64_t i = r.from; i < r.to; i++) {
     uint64_t gate = i / panels_of(u), unit = i % panels_of(u) * OFS_PANEL;
-    p->model->kernels.panels(op->at[0] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
+    ctx->kernels->panels(op->at[PANELS_OUT] + i * panel, panel, w + gate * u + unit, (size_t)gates_of(l) * u, u,
                              ofs_min(OFS_PANEL, u - (uint32_t)unit));
   }
 }
@@ -163,7 +169,7 @@ static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
 static uint64_t cells_of(const ofs_layer *l, uint64_t steps) {
   uint64_t u = l->units;
   if (is_lstm(l)) return steps ? (2 * steps + 1) * u : u;
-  return (steps ? steps : 1) * (has_q(l) ? 3 * u : u);
+  return (steps ? steps : 1) * (ofs_has_q(l) ? 3 * u : u);
 }
 
 static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -184,25 +190,24 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   cut_recurrence(b, op, 2.0 * u * (double)width + 600.0 * u);
   if (l->sequences) {
     op = emit_turn(b, l, y, h, u, 0, 1, l->n[FLIPPED]);
-    ofs_build_use(b, op, 2, l->side ? mask : 0);
+    ofs_build_use(b, op, TURN_MASK, l->side ? mask : 0);
     b->mask[i] = mask;
   }
-  b->held[i] = gates; /* h and cells come next */
+  b->saved[i] = gates; /* h and cells come next */
   return y;
 }
 
 /* ---- backward ---- */
 
-static void turned_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void turned_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  uint64_t from, to;
-  uint32_t tile, u = l->units, n = gates_of(l) * u;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint64_t last = to * OFS_PANEL < u ? to * OFS_PANEL : u;
+  uint32_t u = l->units, n = gates_of(l) * u;
+  const ofs_range r = ofs_range_of(op, part);
+  uint64_t last = r.to * OFS_PANEL < u ? r.to * OFS_PANEL : u;
   size_t panel = (size_t)n * OFS_PANEL;
-  p->model->kernels.turned_panels(op->at[0] + from * panel, panel,
-                                  p->model->params + l->weights[1].at + from * panel, n,
-                                  (uint32_t)(last - from * OFS_PANEL), n);
+  ctx->kernels->turned_panels(op->at[PANELS_OUT] + r.from * panel, panel,
+                                  ctx->params + l->weights[1].at + r.from * panel, n,
+                                  (uint32_t)(last - r.from * OFS_PANEL), n);
 }
 
 static uint32_t emit_turned(ofs_builder *b, const ofs_layer *l) {
@@ -217,28 +222,28 @@ static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
   uint32_t mask = l->sequences && l->side ? ofs_mask(b, l, 0) : 0;
   if (mask || (l->sequences && needs_turn(b, l->n[FLIPPED]))) {
     uint32_t dh = ofs_build_buffer(b, l->out.size, 0);
-    ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), 2, mask);
+    ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), TURN_MASK, mask);
     return dh;
   }
-  uint32_t own = ofs_own(b, dy, l->out.size);
+  uint32_t own = ofs_writable_gradient(b, dy, l->out.size);
   if (own != dy) ofs_build_copy(b, l, own, dy, l->out.size);
   return own;
 }
 
 static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t u = l->units, i = l->index, simple = l->type == OFS_SIMPLE_RNN;
-  uint32_t gates = b->held[i], h = gates + H, cells = gates + CELLS, turned = emit_turned(b, l);
+  uint32_t gates = b->saved[i], h = gates + H, cells = gates + CELLS, turned = emit_turned(b, l);
   uint32_t dh = time_gradient(b, l, dy), dc = is_lstm(l) || l->n[RESET_FIRST] ? ofs_build_buffer(b, u, 0) : 0;
   ofs_op *op = ofs_build_op(b, l, ofs_recurrence_back_part, gates, h, simple ? 0 : cells, turned);
   ofs_build_use(b, op, DH, dh);
   ofs_build_use(b, op, DC, dc);
   ofs_build_use(b, op, MASK, ofs_mask(b, l, 0));
   cut_recurrence(b, op, 2.0 * u * gates_of(l) * u + 120.0 * u);
-  const ofs_affine kernel = ofs_affine_of(l, 0, 0), recurrent = ofs_affine_of(l, 1, has_q(l) ? 1 : -1);
+  const ofs_affine kernel = ofs_affine_of(l, 0, 0), recurrent = ofs_affine_of(l, 1, ofs_has_q(l) ? 1 : -1);
   if (l->trains) {
     ofs_chunks c = ofs_build_chunks(b, l, kernel.positions);
     ofs_build_weight_gradient(b, l, &c, &kernel, b->aux[i], gates);
-    ofs_build_weight_gradient(b, l, &c, &recurrent, h, has_q(l) ? cells : gates);
+    ofs_build_weight_gradient(b, l, &c, &recurrent, h, ofs_has_q(l) ? cells : gates);
     ofs_build_chunk_sum(b, l, &c);
     if (l->n[RESET_FIRST]) {
       op = ofs_build_op(b, l, ofs_reset_gradient_part, gates, 0, cells, b->gradient);

@@ -1,5 +1,8 @@
 /* registry.c: which functions make up which layer type, and which layers are made of several. */
-#include "layers/layers.h"
+#include "layers/registry.h"
+
+#include "layers/conv.h"
+#include "layers/kinds.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {

@@ -6,7 +6,11 @@
  *     dW  the same product turned round, over chunks of output rows whose partial sums are added in order
  *     dx  the same sliding product over dy, padded, with W flipped and transposed: one for each phase of the strides, with
  *         the taps that meet it, which writes every stride-th pixel */
-#include "layers/layers.h"
+#include "layers/slide.h"
+
+#include "base/copy.h"
+#include "build/partials.h"
+#include "layers/image.h"
 
 /* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose tiles are many, so that
  * the partial sums of a chunk never take much memory; and the most pixels of one. */
@@ -21,6 +25,7 @@
 /* op->n: filters of a tile, pixels of a unit; activation; 1: with the bias; padding of dy and its size, of a product that
  * goes back (0: of one that goes forward). */
 enum { COLUMNS, SEGMENT, ACT, BIAS, ABOVE, BEFORE, PADDED_H, PADDED_W };
+enum { Y, X, MATRIX }; /* buffers */
 
 /* Along one axis every stride-th pixel of dx, a phase, is a sum over the same taps of the kernel, tap0 + t step, from
  * neighbours in dy that are `gap` apart; the last tap has the first one. */
@@ -78,41 +83,40 @@ static view view_of(const ofs_op *op, uint32_t at) {
                 .pixel = (size_t)w->sw * w->c, .row = w->sh * row, .sample = w->h * row};
 }
 
-static void slide_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const real *params = p->model->params, *matrix = op->at[2] ? op->at[2] : params + l->kernel_at;
-  uint64_t from, to;
-  uint32_t tile, seg = op->n[SEGMENT], act = op->n[ACT];
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  const real *params = ctx->params, *matrix = op->at[MATRIX] ? op->at[MATRIX] : params + l->kernel_at;
+  uint32_t seg = op->n[SEGMENT], act = op->n[ACT];
+  const ofs_range range = ofs_range_of(op, part);
   uint32_t some = op->n[PADDED_H] ? op->tiles / phases(&op->window) : op->tiles;
-  view v = view_of(op, tile / some), whole = view_of(op, 0); /* the first phase is the longest */
+  view v = view_of(op, range.tile / some), whole = view_of(op, 0); /* the first phase is the longest */
   const ofs_window *w = &v.w;
   uint32_t segs = (whole.w.ow + seg - 1) / seg, down = whole.w.oh, together = w->dw == 1 && w->groups == 1;
   uint32_t c = w->c / w->groups, f = w->f / w->groups, across = (f + op->n[COLUMNS] - 1) / op->n[COLUMNS];
-  uint32_t group = tile % some / across, first = tile % across * op->n[COLUMNS], n0 = group * f + first;
+  uint32_t group = range.tile % some / across, first = range.tile % across * op->n[COLUMNS], n0 = group * f + first;
   ofs_gemm g = {.ldc = v.pixel, .lda = (size_t)w->sw * w->c, .b = matrix + v.b + n0, .ldb = w->f,
                 .bias = op->n[BIAS] ? params + l->bias_at + n0 : NULL,
                 .n = ofs_min(op->n[COLUMNS], f - first), .k = together ? w->kw * c : c, .runs_y = w->kh,
                 .runs_x = together ? 1 : w->kw, .step_y = (size_t)w->dh * w->w * w->c, .step_x = (size_t)w->dw * w->c};
   g.next_a = (size_t)w->sh * w->w * w->c;
   g.next_c = v.row;
-  for (uint64_t u = from; u < to; u += g.more + 1) {
+  for (uint64_t u = range.from; u < range.to; u += g.more + 1) {
     uint64_t sample = u / segs / down, oy = u / segs % down;
     uint32_t x0 = (uint32_t)(u % segs) * seg, rows = segs > 1 || w->ow == 0 ? 1 : CALL_PIXELS / w->ow;
     g.more = 0;
     if (oy >= w->oh || x0 >= w->ow) continue;
     if (rows > w->oh - oy) rows = (uint32_t)(w->oh - oy);
-    if (rows > to - u) rows = (uint32_t)(to - u);
+    if (rows > range.to - u) rows = (uint32_t)(range.to - u);
     g.more = rows > 1 ? rows - 1 : 0;
     g.m = ofs_min(seg, w->ow - x0);
-    g.c = op->at[0] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
-    g.a = op->at[1] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
-    p->model->kernels.gemm_nn(&g);
+    g.c = op->at[Y] + sample * v.sample + v.c + oy * v.row + x0 * v.pixel + n0;
+    g.a = op->at[X] + ((sample * w->h + oy * w->sh) * w->w + (size_t)x0 * w->sw) * w->c + v.a + (size_t)group * c;
+    ctx->kernels->gemm_nn(&g);
     for (uint32_t r = 0; r <= g.more && act != OFS_ACT_LINEAR; r++) {
       real *y = g.c + r * v.row;
-      if (g.n == v.pixel) p->model->kernels.act_forward(act, y, y, (size_t)g.m * g.n);
+      if (g.n == v.pixel) ctx->kernels->act_forward(act, y, y, (size_t)g.m * g.n);
       else
-        for (size_t i = 0; i < g.m; i++) p->model->kernels.act_forward(act, y + i * v.pixel, y + i * v.pixel, g.n);
+        for (size_t i = 0; i < g.m; i++) ctx->kernels->act_forward(act, y + i * v.pixel, y + i * v.pixel, g.n);
     }
   }
 }
@@ -153,6 +157,7 @@ uint32_t ofs_build_padded(ofs_builder *b, const ofs_layer *l, const ofs_window *
 /* ---- weight gradient ---- */
 
 enum { M_TILE, N_TILE, RUN, BIAS_ROWS, BIAS_ROW };
+enum { WG_X, WG_DY, WG_PARTIAL, WG_GRADIENT, WG_BIAS }; /* buffers */
 
 /* How many rows that the bias is added to stand before row u of the chunks', of which a sample has `rows`. */
 static uint64_t bias_row(const ofs_op *op, uint64_t u) {
@@ -160,31 +165,31 @@ static uint64_t bias_row(const ofs_op *op, uint64_t u) {
   return u / op->units * all + u % op->units * all / op->units;
 }
 
-static void weight_gradient_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_window *w = &op->window;
-  uint64_t from, to, size = l->kernel_size + l->bias_size;
-  uint32_t tile, run = op->n[RUN], nb = op->n[N_TILE], mb = op->n[M_TILE], c = w->c / w->groups, f = w->f / w->groups;
-  ofs_part_range(p, op, part, &from, &to, &tile);
+  uint64_t size = l->kernel_size + l->bias_size;
+  uint32_t run = op->n[RUN], nb = op->n[N_TILE], mb = op->n[M_TILE], c = w->c / w->groups, f = w->f / w->groups;
+  const ofs_range r = ofs_range_of(op, part);
   uint32_t across = (f + nb - 1) / nb, down = (run + mb - 1) / mb, spots = w->kw * c / run, columns = across * w->groups;
-  uint32_t group = tile % columns / across, n = tile % across * nb, n0 = group * f + n;
-  uint32_t m0 = tile / columns % down * mb, spot = tile / columns / down;
-  real *d = op->at[2] ? op->at[2] + from / op->block * size : p->gradient + l->kernel_at;
+  uint32_t group = r.tile % columns / across, n = r.tile % across * nb, n0 = group * f + n;
+  uint32_t m0 = r.tile / columns % down * mb, spot = r.tile / columns / down;
+  real *d = op->at[WG_PARTIAL] ? op->at[WG_PARTIAL] + r.from / op->block * size : ctx->gradient + l->kernel_at;
   ofs_gemm g = {.c = d + ((size_t)spot * run + m0) * w->f + n0, .ldc = w->f, .lda = (size_t)w->sw * w->c, .ldb = w->f,
                 .m = ofs_min(mb, run - m0), .n = ofs_min(nb, f - n), .k = w->ow, .runs_x = 1,
                 .step_y = (size_t)w->sh * w->w * w->c};
   size_t shift = ((size_t)(spot / spots) * w->dh * w->w + (size_t)(spot % spots) * w->dw) * w->c + (size_t)group * c + m0;
-  for (uint64_t row = from; row < to; row += g.runs_y, g.accumulate = 1) {
+  for (uint64_t row = r.from; row < r.to; row += g.runs_y, g.accumulate = 1) {
     uint64_t sample = row / w->oh, oy = row % w->oh, left = w->oh - oy;
-    g.runs_y = (uint32_t)(to - row < left ? to - row : left);
-    g.a = op->at[0] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
-    g.b = op->at[1] + row * w->ow * w->f + n0;
-    p->model->kernels.gemm_tn(&g);
+    g.runs_y = (uint32_t)(r.to - row < left ? r.to - row : left);
+    g.a = op->at[WG_X] + (sample * w->h + oy * w->sh) * w->w * w->c + shift;
+    g.b = op->at[WG_DY] + row * w->ow * w->f + n0;
+    ctx->kernels->gemm_tn(&g);
   }
-  if (tile || !l->bias_size) return;
-  uint64_t first = bias_row(op, from), pixels = (bias_row(op, to) - first) * op->n[BIAS_ROW];
+  if (r.tile || !l->bias_size) return;
+  uint64_t first = bias_row(op, r.from), pixels = (bias_row(op, r.to) - first) * op->n[BIAS_ROW];
   ofs_zero(d + l->kernel_size, l->bias_size);
-  p->model->kernels.add_rows(d + l->kernel_size, op->at[4] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
+  ctx->kernels->add_rows(d + l->kernel_size, op->at[WG_BIAS] + first * op->n[BIAS_ROW] * l->bias_size, (uint32_t)pixels,
                              (uint32_t)l->bias_size);
 }
 
@@ -200,7 +205,7 @@ void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_wind
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->kernel_size + l->bias_size, chunks), 1) : 0;
   uint32_t c = w->c / w->groups, f = w->f / w->groups;
   ofs_op *op = ofs_build_op(b, l, weight_gradient_part, x, dy, partial, b->gradient);
-  ofs_build_use(b, op, 4, bias);
+  ofs_build_use(b, op, WG_BIAS, bias);
   double pixels = 2.0 * (double)block * w->ow;
   op->window = *w;
   op->n[RUN] = w->dw == 1 && w->groups == 1 ? w->kw * c : c;
@@ -216,25 +221,6 @@ void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_wind
   if (partial) ofs_build_sum(b, l, partial, w->oh, block);
 }
 
-/* dW = the sum of the chunks that this batch has, in order; a layer's tensors lie together. */
-static void sum_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const ofs_layer *l = op->layer;
-  uint64_t from, to, size = l->weights_size;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint64_t chunks = ((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1];
-  p->model->kernels.sum_partials(p->gradient + l->weights_at + from, op->at[0] + from, size, (uint32_t)chunks,
-                                 (uint32_t)(to - from));
-}
-
-void ofs_build_sum(ofs_builder *b, const ofs_layer *l, uint32_t partial, uint64_t units, uint64_t block) {
-  ofs_op *op = ofs_build_op(b, l, sum_part, partial, b->gradient, 0, 0);
-  op->n[0] = (uint32_t)units;
-  op->n[1] = (uint32_t)block;
-  double chunks = (double)((units * b->batch + block - 1) / block);
-  ofs_cut(b, op, l->weights_size, 1, 8 * chunks, 16);
-}
-
 /* ---- input gradient ---- */
 
 /* The phase that row (or column) u of the kernel is part of. */
@@ -243,21 +229,23 @@ static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) 
   return (uint32_t)(at < 0 ? at + s : at);
 }
 
+enum { FLIPPED }; /* the buffer */
+
 /* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group transposed: (taps, f, c) */
-static void flip_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  uint32_t tile, c = w->c / w->groups, f = w->f / w->groups;
-  uint64_t from, to, size = (uint64_t)c * w->f;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t spot = from; spot < to; spot++) {
+  uint32_t c = w->c / w->groups, f = w->f / w->groups;
+  uint64_t size = (uint64_t)c * w->f;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t spot = r.from; spot < r.to; spot++) {
     uint32_t i = (uint32_t)(spot / w->kw), j = (uint32_t)(spot % w->kw);
     uint32_t y = phase_with(i, w->sh, w->dh, w->top), x = phase_with(j, w->sw, w->dw, w->left);
     if (y >= w->h || x >= w->w) continue; /* it meets no pixel */
     phase v = phase_down(w, y), u = phase_across(w, x);
     uint64_t last = (uint64_t)v.taps * u.taps - 1, tap = (i - v.tap0) / v.step * u.taps + (j - u.tap0) / u.step;
     for (size_t k = 0; k < w->groups; k++)
-      p->model->kernels.transpose(op->at[0] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
-                                  p->model->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
+      ctx->kernels->transpose(op->at[FLIPPED] + (taps_before(w, y, x) + last - tap) * size + k * c, w->c,
+                                  ctx->params + op->layer->kernel_at + spot * size + k * f, w->f, c, f);
   }
 }
 

@@ -1,6 +1,9 @@
 /* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector and permute. */
 #include "layers/view.h"
 
+#include "base/copy.h"
+#include "layers/kinds.h"
+
 ofs_view ofs_view_of(const ofs_shape *in, const ofs_shape *out, int mask) {
   ofs_view v = {.rank = out->rank, .size = 1, .rows = 1};
   for (uint32_t i = out->rank; i-- > 0;) {
@@ -36,29 +39,32 @@ static ofs_view view_of_input(const ofs_layer *l, uint32_t k) {
   return v;
 }
 
+/* Buffers; op->n: which input. */
+enum { Y, X };
+enum { DX, DY };
+enum { INPUT };
+
 /* y = what input 0 shows. */
-static void spread_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
   ofs_view v = view_of_input(op->layer, 0);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint64_t row = from; row < to; row++) {
-    real *y = op->at[0] + row * v.last;
-    const real *x = op->at[1] + ofs_view_at(&v, row);
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint64_t row = r.from; row < r.to; row++) {
+    real *y = op->at[Y] + row * v.last;
+    const real *x = op->at[X] + ofs_view_at(&v, row);
     for (uint32_t i = 0; i < v.last; i++, x += v.step) y[i] = *x;
   }
 }
 
-/* dx = the sum of what shows input op->n[0]. */
-static void collect_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  ofs_view v = view_of_input(op->layer, op->n[0]);
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  ofs_zero(op->at[0] + from * v.size, (to - from) * v.size);
-  for (uint64_t row = from * v.rows; row < to * v.rows; row++) {
-    const real *dy = op->at[1] + row * v.last;
-    real *dx = op->at[0] + ofs_view_at(&v, row);
+/* dx = the sum of what shows input op->n[INPUT]. */
+static void collect_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  (void)ctx;
+  ofs_view v = view_of_input(op->layer, op->n[INPUT]);
+  const ofs_range r = ofs_range_of(op, part);
+  ofs_zero(op->at[DX] + r.from * v.size, (r.to - r.from) * v.size);
+  for (uint64_t row = r.from * v.rows; row < r.to * v.rows; row++) {
+    const real *dy = op->at[DY] + row * v.last;
+    real *dx = op->at[DX] + ofs_view_at(&v, row);
     for (uint32_t i = 0; i < v.last; i++, dx += v.step) *dx += dy[i];
   }
 }
@@ -66,7 +72,7 @@ static void collect_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static uint32_t collected(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t dy) {
   uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
   ofs_op *op = ofs_build_op(b, l, collect_part, dx, dy, 0, 0);
-  op->n[0] = k;
+  op->n[INPUT] = k;
   ofs_cut(b, op, 1, 0, 16.0 * (double)l->out.size, 1);
   return dx;
 }
@@ -96,12 +102,12 @@ static ofs_status permute_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   uint32_t seen = 0;
   l->out.rank = l->in.rank;
   if (r->count[OFS_PERMUTE_DIMS] != l->in.rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_PERMUTE_DIMS, OFS_WHY_COUNT, r->count[OFS_PERMUTE_DIMS],
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, OFS_WHY_COUNT, r->count[OFS_PERMUTE_DIMS],
                       l->in.rank, l->in.rank);
   for (uint32_t i = 0; i < l->in.rank; i++) {
     uint32_t axis = (uint32_t)r->v[OFS_PERMUTE_DIMS][i];
     if (axis > l->in.rank || seen >> axis & 1)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_PERMUTE_DIMS, seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE,
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE,
                         axis, 1, l->in.rank);
     seen |= 1u << axis;
     l->n[i] = axis - 1;

@@ -2,7 +2,7 @@
 #ifndef OFS_VIEW_H
 #define OFS_VIEW_H
 
-#include "layers/layers.h"
+#include "build/build.h"
 
 typedef struct ofs_view {
   uint64_t rows, size; /* of a sample: rows of the other shape, numbers of the tensor */

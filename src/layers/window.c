@@ -1,5 +1,5 @@
 /* window.c: the geometry that convolutions and pools share. A layer of one axis is one of height 1. */
-#include "layers/layers.h"
+#include "layers/window.h"
 
 /* Keras: valid out = ceil((in - reach + 1) / s); same and causal out = ceil(in / s), the odd cell of padding after, or all
  * of it before. 0 where the window does not fit. */
@@ -23,7 +23,7 @@ static int axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pad, u
 ofs_status ofs_window_read(ofs_layer *l, const ofs_record *r, uint32_t size, ofs_error *err) {
   uint32_t axes = r->count[size], from = axes - 1;
   if (l->in.rank != axes + 1) return ofs_refuse_rank(l, 0, axes + 1, axes + 1, err);
-  const double *k = r->v[size], *s = r->count[size + 1] ? r->v[size + 1] : k;
+  const double *k = r->v[size], *s = r->v[size + 1];
   const double *d = r->count[size + 3] ? r->v[size + 3] : NULL;
   uint32_t c = l->in.dims[axes];
   l->window = (ofs_window){.h = 1, .w = l->in.dims[from], .c = c, .f = c, .groups = 1, .oh = 1, .kh = 1, .sh = 1, .dh = 1,
@@ -48,14 +48,14 @@ ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, uint32_t size, of
   if (s < 0) return s;
   uint32_t pad = (uint32_t)r->v[size + 2][0];
   if (!axis(w->h, w->kh, w->sh, w->dh, pad, &w->oh, &w->top, &w->bottom))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kh - 1) * w->dh + 1, 1,
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kh - 1) * w->dh + 1, 1,
                       w->h);
   if (!axis(w->w, w->kw, w->sw, w->dw, pad, &w->ow, &w->left, &w->right))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kw - 1) * w->dw + 1, 1,
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kw - 1) * w->dw + 1, 1,
                       w->w);
   double padded = ((double)w->h + w->top + w->bottom) * ((double)w->w + w->left + w->right) * w->c;
   if (padded > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, padded, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, padded, 1, OFS_MAX_SAMPLE);
   ofs_window_out(l, w->c);
   return OFS_OK;
 }

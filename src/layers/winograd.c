@@ -8,7 +8,9 @@
  * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output differs from the exact
  * one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the plain sum; derived in tests/c/test_winograd.c,
  * which checks it. */
-#include "layers/layers.h"
+#include "layers/winograd.h"
+
+#include "base/copy.h"
 
 /* Channels of the input and of the output that are at hand at a time; numbers of a plane of a group, and the space
  * between two planes, which would otherwise share a set of the first-level cache. */
@@ -37,15 +39,18 @@ static uint32_t group_of(const ofs_window *w) {
 
 /* ---- filters: U = G W G' ---- */
 
-static void filter_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  const real *w = op->at[1] ? op->at[1] : p->model->params + op->layer->kernel_at;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  p->model->kernels.wino_filter(op->at[0], w, op->window.c, op->window.f, (uint32_t)from, (uint32_t)to);
+enum { FILTER, MATRIX }; /* buffers; without MATRIX it is the layer's kernel */
+
+static void filter_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const real *w = op->at[MATRIX] ? op->at[MATRIX] : ctx->params + op->layer->kernel_at;
+  const ofs_range r = ofs_range_of(op, part);
+  ctx->kernels->wino_filter(op->at[FILTER], w, op->window.c, op->window.f, (uint32_t)r.from, (uint32_t)r.to);
 }
 
 /* ---- products ---- */
+
+enum { Y, X, U };    /* buffers */
+enum { ACT, BIAS }; /* op->n; BIAS: 1 where there is one */
 
 typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx, uint32_t count);
 
@@ -60,12 +65,12 @@ static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *
   }
 }
 
-static void output_tiles(const ofs_plan *p, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
+static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
                          const real *bias, uint64_t first, uint32_t count) {
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   for (uint32_t done = 0, now; done < count; done += now) {
     uint64_t row = (first + done) / tiles.across;
-    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[0];
+    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[ACT];
     now = ofs_min(count - done, tiles.across - tx);
     real *image = y + row / tiles.down * g->h * g->w * g->c;
     k->wino_output(g, image, m + (size_t)done * g->n, bias, ty, tx, now);
@@ -81,32 +86,31 @@ static void output_tiles(const ofs_plan *p, const ofs_op *op, const ofs_wino *g,
 }
 
 /* A part: some groups of tiles, CHANNELS of the output. */
-static void product_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   const ofs_layer *l = op->layer;
   real v[PLANES * (GROUP + GAP)], m[PLANES * (GROUP + GAP)];
-  uint64_t from, to;
-  uint32_t tile, group = group_of(w);
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t f0 = tile * CHANNELS;
+  uint32_t group = group_of(w);
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t f0 = r.tile * CHANNELS;
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
-  const real *bias = op->n[1] ? p->model->params + l->kernel_at + l->kernel_size + f0 : NULL;
-  for (uint64_t t = from; t < to; t += group) {
-    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
+  const real *bias = op->n[BIAS] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
+  for (uint64_t t = r.from; t < r.to; t += group) {
+    uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
     for (uint32_t c0 = 0; c0 < w->c; c0 += CHANNELS) {
       in.n = ofs_min(w->c - c0, CHANNELS);
-      transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[1] + c0, t, count);
+      transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[X] + c0, t, count);
       for (size_t i = 0; i < PLANES; i++) {
         ofs_gemm g = {.c = m + i * out.plane, .ldc = out.n, .a = v + i * in.plane, .lda = in.n, .panel = panel,
-                      .b = op->at[2] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
+                      .b = op->at[U] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
                       .n = out.n, .k = in.n, .runs_y = 1, .runs_x = 1, .accumulate = c0 > 0};
         k->gemm_nn(&g);
       }
     }
-    output_tiles(p, op, &out, grid_of(w), op->at[0] + f0, m, bias, t, count);
+    output_tiles(ctx, op, &out, grid_of(w), op->at[Y] + f0, m, bias, t, count);
   }
 }
 
@@ -122,8 +126,8 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
   ofs_cut(b, op, w->c, 1, 64.0 * w->f, 1);
   op = ofs_build_op(b, l, product_part, y, x, filter, 0);
   op->window = *w;
-  op->n[0] = act;
-  op->n[1] = !matrix && l->bias_size;
+  op->n[ACT] = act;
+  op->n[BIAS] = !matrix && l->bias_size;
   op->tiles = (w->f + CHANNELS - 1) / CHANNELS;
   grid tiles = grid_of(w);
   double f = ofs_min(w->f, CHANNELS);
@@ -135,31 +139,34 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 
 /* ---- weight gradients ---- */
 
-enum { F_TILES, REACH };
+enum { WG_X, WG_DY, WG_SUMS };            /* buffers of the sums */
+enum { F_TILES, REACH };                  /* their op->n: tiles of filters, tiles of an image that a wave goes on */
+enum { SUMS };                            /* the buffer of what ends them */
+enum { TILES, BLOCK };                    /* its op->n: tiles of an image, of a chunk */
 
 /* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a transformed dy is the sum
  * of its four pixels: what it adds to the bias's gradient. */
-static void weight_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
-  const ofs_kernels *k = &p->model->kernels;
+  const ofs_kernels *k = ctx->kernels;
   real v[PLANES * (GROUP + GAP)], d[PLANES * (GROUP + GAP)];
   grid tiles = grid_of(w);
-  uint64_t from, to, size = (uint64_t)w->c * w->f;
-  uint32_t tile, group = group_of(w), wave = part / (op->parts / op->waves);
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  real *sums = op->at[2] + from / op->block * (PLANES * size + w->f);
-  from += (uint64_t)wave * op->n[REACH];
-  if (from + op->n[REACH] < to) to = from + op->n[REACH];
-  uint32_t c0 = tile / op->n[F_TILES] * CHANNELS, f0 = tile % op->n[F_TILES] * CHANNELS;
+  uint64_t size = (uint64_t)w->c * w->f;
+  uint32_t group = group_of(w), wave = part / (op->parts / op->waves);
+  ofs_range r = ofs_range_of(op, part);
+  real *sums = op->at[WG_SUMS] + r.from / op->block * (PLANES * size + w->f);
+  r.from += (uint64_t)wave * op->n[REACH];
+  if (r.from + op->n[REACH] < r.to) r.to = r.from + op->n[REACH];
+  uint32_t c0 = r.tile / op->n[F_TILES] * CHANNELS, f0 = r.tile % op->n[F_TILES] * CHANNELS;
   ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left,
                  .n = ofs_min(w->c - c0, CHANNELS), .plane = GROUP + GAP};
   ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
   int begun = wave > 0;
   if (!c0 && !begun) ofs_zero(sums + PLANES * size + f0, out.n);
-  for (uint64_t t = from; t < to; t += group, begun = 1) {
-    uint32_t count = to - t < group ? (uint32_t)(to - t) : group;
-    transform_tiles(&in, tiles, k->wino_input, v, op->at[0] + c0, t, count);
-    transform_tiles(&out, tiles, k->wino_gradient, d, op->at[1] + f0, t, count);
+  for (uint64_t t = r.from; t < r.to; t += group, begun = 1) {
+    uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
+    transform_tiles(&in, tiles, k->wino_input, v, op->at[WG_X] + c0, t, count);
+    transform_tiles(&out, tiles, k->wino_gradient, d, op->at[WG_DY] + f0, t, count);
     for (size_t i = 0; i < PLANES; i++) {
       ofs_gemm g = {.c = sums + i * size + (size_t)c0 * w->f + f0, .ldc = w->f, .a = v + i * in.plane, .lda = in.n,
                     .b = d + i * out.plane, .ldb = out.n, .m = in.n, .n = out.n, .k = count, .runs_y = 1, .runs_x = 1,
@@ -171,18 +178,17 @@ static void weight_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 }
 
 /* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as well. */
-static void finish_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
-  const ofs_kernels *k = &p->model->kernels;
-  uint64_t from, to, plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  uint32_t chunks = (uint32_t)(((uint64_t)op->n[0] * op->count + op->n[1] - 1) / op->n[1]);
-  real *sums = op->at[0], *d = p->gradient + l->kernel_at;
+  const ofs_kernels *k = ctx->kernels;
+  uint64_t plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
+  const ofs_range r = ofs_range_of(op, part);
+  uint32_t chunks = (uint32_t)(((uint64_t)op->n[TILES] * op->count + op->n[BLOCK] - 1) / op->n[BLOCK]);
+  real *sums = op->at[SUMS], *d = ctx->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
-    k->sum_partials(sums + i * plane + from, sums + i * plane + from, stride, chunks, (uint32_t)(to - from));
-  k->wino_weights(d + from, plane, sums + from, plane, to - from);
-  if (!from && l->bias_size)
+    k->sum_partials(sums + i * plane + r.from, sums + i * plane + r.from, stride, chunks, (uint32_t)(r.to - r.from));
+  k->wino_weights(d + r.from, plane, sums + r.from, plane, r.to - r.from);
+  if (!r.from && l->bias_size)
     k->sum_partials(d + l->kernel_size, sums + PLANES * plane, stride, chunks, op->window.f);
 }
 
@@ -206,7 +212,7 @@ void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x,
   op->unit_work = work / op->waves;
   op = ofs_build_op(b, l, finish_part, sums, b->gradient, 0, 0);
   op->window = *w;
-  op->n[0] = tiles.down * tiles.across;
-  op->n[1] = (uint32_t)block;
+  op->n[TILES] = tiles.down * tiles.across;
+  op->n[BLOCK] = (uint32_t)block;
   ofs_cut(b, op, size, 1, PLANES * 8.0 * (double)chunks, 16);
 }

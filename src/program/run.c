@@ -4,9 +4,33 @@
  * model changes only there, and the step counts once its last part is done. Where threads save time by sharing parts
  * of one operation they do (team.h); in what order parts are run never tells in a result. Before the update the guard
  * looks at the step (guard.c); where it trips, the operations that predict are run again instead, under its eyes. */
-#include "program/team.h"
+#include "base/status.h"
+#include "base/team.h"
+#include "program/plan.h"
+#include "step/guard.h"
+#include "step/update.h"
 
-void ofs_plan_cut(ofs_plan *p, uint32_t count) {
+/* What sharing must save in a whole step: about 100 microseconds. A step either shares whatever can be or nothing: one
+ * operation that only the caller runs takes the samples of all threads out of their caches, which costs more than its
+ * arithmetic (W3 with two threads: 1.05 times as fast with the large operations shared, 1.7 with all). */
+#define OFS_PLAN_LEAST (1u << 22)
+/* Work units that an operation must have for each byte of parameters and their kin. What another core wrote is fetched
+ * from there line by line: 30 ns for one where the two are neighbours, 200 where they are not (both measured, on one
+ * machine at different times: 3 ns a byte, of which half is the other's). Parameters are written anew in each step, by
+ * other parts than read them, so they count in full, up to what a core's own cache holds (beyond that they lie with
+ * nobody). Samples stay with the thread that has them in every operation. */
+#define OFS_LASTING_WORK 40u
+#define OFS_LASTING_MOST (1u << 20)
+
+/* Whether sharing an operation pays, at its present cut. */
+static int region_pays(const ofs_op *op) {
+  uint64_t lasting = op->lasting < OFS_LASTING_MOST ? op->lasting : OFS_LASTING_MOST;
+  return op->parts * op->part_work >= OFS_LASTING_WORK * lasting &&
+         ofs_region_saves(op->parts / op->waves, op->part_work, 2) >= OFS_REGION_LEAST;
+}
+
+/* Sets every operation's parts for a batch of `count` samples. */
+static void cut_for(ofs_plan *p, uint32_t count) {
   if (p->count == count) return;
   p->count = count;
   p->saves = 0;
@@ -16,7 +40,7 @@ void ofs_plan_cut(ofs_plan *p, uint32_t count) {
     uint64_t units = op->fixed ? op->units : op->units * op->count;
     op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
     op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
-    op->shared = ofs_region_pays(op);
+    op->shared = region_pays(op);
     if (op->shared) p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
   }
   if (p->saves >= OFS_PLAN_LEAST) return;
@@ -24,23 +48,9 @@ void ofs_plan_cut(ofs_plan *p, uint32_t count) {
   for (uint32_t i = 0; i < p->op_count; i++) p->ops[i].shared = 0;
 }
 
-ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
-  const ofs_model *m = p->model;
-  if (p->running) return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
-  int x = d->x_type == OFS_F32 || d->x_type == OFS_U8;
-  int y = d->y_type == OFS_F32 || p->kind == OFS_PREDICT;
-  if (d->y_type == OFS_I32 && m->head_count == 1 && m->heads[0].targets) y = 1;
-  for (uint32_t k = 0; k < m->head_count; k++)
-    if (d->y_indices >> k & 1 && !m->heads[k].targets) y = 0;
-  if (d->y_indices >> m->head_count) y = 0;
-  if (!x || !y)
-    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, x ? d->y_type : d->x_type, OFS_F32,
-                      OFS_I32);
-  if (d->n < 1 || d->n > 1ull << 48)
-    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)d->n, 1, (double)(1ull << 48));
-  p->data = *d;
-  p->complete = 0;
-  return OFS_OK;
+int ofs_plan_shares(ofs_plan *p) {
+  if (!p->count) cut_for(p, p->batch);
+  return p->saves > 0;
 }
 
 ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
@@ -55,11 +65,12 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
     return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
                       (double)n);
   p->at = *at;
-  ofs_plan_cut(p, at->count);
+  cut_for(p, at->count);
   p->op = p->part = 0;
   p->running = 1;
   p->complete = p->tracing = 0;
-  if (p->kind == OFS_TRAIN) p->update = ofs_update_numbers(p->model);
+  p->context.step = p->model->step;
+  if (p->kind == OFS_TRAIN) p->update = ofs_update_numbers(&p->model->optimizer, p->model->step);
   return OFS_OK;
 }
 
@@ -68,13 +79,13 @@ static void complete(ofs_plan *p) {
   p->running = 0;
   p->complete = 1;
   p->totals = (ofs_totals){.count = p->count};
-  uint32_t heads = p->kind == OFS_PREDICT ? 0 : p->model->head_count;
-  for (uint32_t k = 0; k < heads; k++) {
+  uint32_t outputs = p->kind == OFS_PREDICT ? 0 : p->model->output_count;
+  for (uint32_t k = 0; k < outputs; k++) {
     for (uint32_t i = 0; i < p->count; i++) {
-      p->totals.losses[k] += p->rows[2 * (heads * (size_t)i + k)];
-      p->totals.correct[k] += p->rows[2 * (heads * (size_t)i + k) + 1];
+      p->totals.losses[k] += p->rows[2 * (outputs * (size_t)i + k)];
+      p->totals.correct[k] += p->rows[2 * (outputs * (size_t)i + k) + 1];
     }
-    p->totals.loss += p->model->heads[k].weight * p->totals.losses[k];
+    p->totals.loss += p->model->outputs[k].weight * p->totals.losses[k];
   }
   if (p->kind == OFS_EVALUATE) ofs_update_sums(p);
   if (p->kind != OFS_PREDICT) p->totals.loss += p->penalty * p->count;
@@ -89,6 +100,12 @@ static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work
   uint32_t parts = rounds < left && rounds * threads < left ? (uint32_t)rounds * threads : left;
   if (parts > OFS_REGION_PARTS) parts = OFS_REGION_PARTS;
   return ofs_region_saves(parts, op->part_work, threads) < OFS_REGION_LEAST ? 1 : parts;
+}
+
+/* Part `part` of the operation at hand, for a team. */
+static void run_part(const void *job, uint32_t part) {
+  const ofs_plan *p = job;
+  p->ops[p->op].run(&p->context, &p->ops[p->op], part);
 }
 
 ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
@@ -110,8 +127,8 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
         return OFS_MORE;
       }
       if (threads > 1 && op->shared) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
-      if (parts == 1) op->run(p, op, p->part);
-      else s = ofs_team_run(p->model->team, p, op, p->part, p->part + parts);
+      if (parts == 1) op->run(&p->context, op, p->part);
+      else s = ofs_team_run(p->model->team, run_part, p, p->part, p->part + parts, op->part_work);
       if (s < 0) return s;
       spent += (parts + threads - 1) / threads * op->part_work;
     }
@@ -141,9 +158,3 @@ ofs_status ofs_step_discard(ofs_plan *p) {
   p->running = 0;
   return OFS_OK;
 }
-
-void ofs_step_totals(const ofs_plan *p, ofs_totals *t) { *t = p->totals; }
-const ofs_real *ofs_plan_output(const ofs_plan *p, uint32_t i) {
-  return p->complete && i < p->model->head_count ? p->outputs[i] : NULL;
-}
-const ofs_real *ofs_plan_gradient(const ofs_plan *p) { return p->gradient; }

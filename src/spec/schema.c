@@ -1,20 +1,21 @@
-/* schema.c: the table of schema.h as an array of numbers, and as a text of the names that belong to them. Both are
- * expansions of the same macros; there is no third place that knows a range or a default. What is in the array is
- * not in the text: every page that trains loads both. */
-#include "program/internal.h"
+/* schema.c: the rows of schema.h and fields.def as an array of numbers, and as a text of the names that belong to
+ * them. There is no third place that knows a range or a default. What is in the array is not in the text: every page
+ * that trains loads both. */
+#include "spec/schema.h"
+
+#include <stddef.h>
+
+#include "offstage.h"
 
 const struct ofs_fields ofs_fields = {
   {
-#define FIELD_ROW(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  {id, OFS_KIND_##kind, least, spread, OFS_IS_##presence, most, low, high, dflt},
-    OFS_FIELDS(FIELD_ROW)
-#undef FIELD_ROW
+#define FIELD(symbol, id, name, enumeration, kind, least, most, spread, low, high, presence, fallback) \
+  {id, kind, least, spread, presence, most, low, high, fallback},
+#include "spec/fields.def"
   },
   {
-#define FIELD_RECORD(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  OFS_##record,
-    OFS_FIELDS(FIELD_RECORD)
-#undef FIELD_RECORD
+#define FIELD(...) RECORD,
+#include "spec/fields.def"
   },
 };
 
@@ -37,27 +38,39 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
 }
 
 /* The table is checked once, by the compiler. */
-#define FIELD_ASSERT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
+#define FIELD(symbol, id, name, enumeration, kind, least, most, ...) \
   _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, "bounds of " name);
-OFS_FIELDS(FIELD_ASSERT)
-#undef FIELD_ASSERT
+#include "spec/fields.def"
 
-#define CONSTANTS(C)                                                                                           \
-  C(OFS_TRAIN, "TRAIN", 0)                                                                                     \
-  C(OFS_EVALUATE, "EVALUATE", 1)                                                                               \
-  C(OFS_PREDICT, "PREDICT", 2)                                                                                 \
-  C(OFS_NONE, "NONE", 0)                                                                                       \
-  C(OFS_F32, "F32", 1)                                                                                         \
-  C(OFS_U8, "U8", 2)                                                                                           \
-  C(OFS_I32, "I32", 3)                                                                                         \
-  C(OFS_MAX_RANK, "MAX_RANK", 6)                                                                               \
-  C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)                                                                        \
-  C(OFS_ALIGN, "ALIGN", 64)                                                                                    \
-  C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)                                                                   \
-  C(OFS_IN_MODEL, "IN_MODEL", -1)                                                                              \
-  C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)                                                                      \
-  C(OFS_IN_BYTES, "IN_BYTES", -3)                                                                              \
-  C(OFS_IN_OUTPUT, "IN_OUTPUT", -16)
+/* Constants of offstage.h that JavaScript needs. The text has the number, which the compiler checks. */
+#define CONSTANTS(C)                              \
+  C(OFS_TRAIN, "TRAIN", 0)                        \
+  C(OFS_EVALUATE, "EVALUATE", 1)                  \
+  C(OFS_PREDICT, "PREDICT", 2)                    \
+  C(OFS_NONE, "NONE", 0)                          \
+  C(OFS_F32, "F32", 1)                            \
+  C(OFS_U8, "U8", 2)                              \
+  C(OFS_I32, "I32", 3)                            \
+  C(OFS_MAX_RANK, "MAX_RANK", 6)                  \
+  C(OFS_MAX_LAYERS, "MAX_LAYERS", 1024)           \
+  C(OFS_MAX_OUTPUTS, "MAX_OUTPUTS", 8)            \
+  C(OFS_MOMENTS, "MOMENTS", 5)                    \
+  C(OFS_ALIGN, "ALIGN", 64)                       \
+  C(OFS_SPEC_MAGIC, "SPEC_MAGIC", 827541071)      \
+  C(OFS_IN_MODEL, "IN_MODEL", -1)                 \
+  C(OFS_IN_OPTIMIZER, "IN_OPTIMIZER", -2)         \
+  C(OFS_IN_BYTES, "IN_BYTES", -3)                 \
+  C(OFS_IN_OUTPUT, "IN_OUTPUT", -16)              \
+  C(OFS_INVALID_SPEC, "INVALID_SPEC", -1)         \
+  C(OFS_INVALID_DATA, "INVALID_DATA", -2)         \
+  C(OFS_INVALID_ARGUMENT, "INVALID_ARGUMENT", -3) \
+  C(OFS_OUT_OF_MEMORY, "OUT_OF_MEMORY", -4)       \
+  C(OFS_THREAD_LOST, "THREAD_LOST", -6)           \
+  C(OFS_NON_FINITE, "NON_FINITE", -7)             \
+  C(OFS_FAULT_LOSS, "FAULT_LOSS", 0)              \
+  C(OFS_FAULT_GRADIENT, "FAULT_GRADIENT", 1)      \
+  C(OFS_FAULT_STATISTIC, "FAULT_STATISTIC", 2)    \
+  C(OFS_FAULT_ACTIVATION, "FAULT_ACTIVATION", 3)
 #define CONSTANT_ASSERT(symbol, name, value) _Static_assert((int64_t)(symbol) == (value), "constant " name);
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
@@ -79,10 +92,9 @@ static const char schema_text[] = OFS_VERSION "\n"
 #define VALUE_TEXT(enumeration, symbol, id, name) " " enumeration " " #id " " name
     OFS_VALUES(VALUE_TEXT) "\n"
 #undef VALUE_TEXT
-#define FIELD_TEXT(record, symbol, id, name, kind, enumeration, least, most, spread, low, high, presence, dflt) \
-  " " name " " enumeration
-    OFS_FIELDS(FIELD_TEXT);
-#undef FIELD_TEXT
+#define FIELD(symbol, id, name, enumeration, ...) " " name " " enumeration
+#include "spec/fields.def"
+    ;
 
 const char *ofs_schema(void) { return schema_text; }
 const char *ofs_version(void) { return OFS_VERSION; }

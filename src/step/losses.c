@@ -18,39 +18,11 @@
  *     hinge           mean max(1 - t p, 0)           squared   mean max(1 - t p, 0)^2
  *     categorical hinge   max(max((1 - t) p) - sum t p + 1, 0) */
 #include "step/losses.h"
+
 #include "base/maths.h"
+#include "spec/schema.h"
 
 #define EPSILON 1e-7
-#define LN2 0.69314718055994530942
-
-/* ---- functions of double, to about 1e-15 ---- */
-
-/* s = 2^e m, log m = 2 atanh((m - 1) / (m + 1)). */
-static double log_of(double s) {
-  int e = 0;
-  if (!(s > 0)) return s == 0 ? -__builtin_inf() : __builtin_nan("");
-  if (s - s != 0) return s;
-  for (; s > 1.4142135623730951; e++) s *= 0.5;
-  for (; s < 0.70710678118654752; e--) s *= 2;
-  double z = (s - 1) / (s + 1), z2 = z * z, sum = 0;
-  for (int k = 21; k >= 1; k -= 2) sum = sum * z2 + 1.0 / k;
-  return 2 * z * sum + e * LN2;
-}
-
-static double log1p_of(double x) { return x < 1e-5 ? x - x * x / 2 + x * x * x / 3 : log_of(1 + x); }
-
-/* e^x = 2^k e^r, |r| <= ln 2 / 2. */
-static double exp_of(double x) {
-  if (!(x > -700)) return x <= -700 ? 0 : x;
-  if (x > 700) return __builtin_inf();
-  int k = (int)(x / LN2 + (x < 0 ? -0.5 : 0.5));
-  double r = (x - k * 0.69314718036912381649) - k * 1.90821492927058770002e-10, sum = 1; /* ln 2 in two parts */
-  for (int i = 14; i > 0; i--) sum = 1 + sum * r / i;
-  return sum * ofs_powi(k < 0 ? 0.5 : 2, (uint64_t)(k < 0 ? -k : k));
-}
-
-/* b^x, b >= 0. */
-static double power_of(double b, double x) { return x == 0 ? 1 : b == 0 ? 0 : exp_of(x * log_of(b)); }
 
 static double bigger(double a, double b) { return a >= b ? a : b; }
 static double clipped(double v) { return v < EPSILON ? EPSILON : v > 1 ? 1 : v; }
@@ -89,7 +61,7 @@ static double categorical(const real *z, const ofs_target *t, uint32_t n, real *
   double rest = 0, mass = 0, loss = 0;
   for (uint32_t i = 0; i < n; i++)
     if (i != top) rest += ofs_exp(z[i] - z[top]);
-  double log_sum = log1p_of(rest);
+  double log_sum = ofs_log1p64(rest);
   if (t->index >= 0 && t->shift == 0) {
     mass = 1;
     loss = log_sum + ((double)z[top] - (double)z[t->index]);
@@ -108,17 +80,17 @@ static double of_logit(double z, double y, double *s, double *other) {
   double tail = (double)ofs_exp((real)(z > 0 ? -z : z));
   *s = (z > 0 ? 1 : tail) / (1 + tail);
   *other = (z > 0 ? tail : 1) / (1 + tail);
-  return (z > 0 ? z * (1 - y) : -z * y) + log1p_of(tail);
+  return (z > 0 ? z * (1 - y) : -z * y) + ofs_log1p64(tail);
 }
 
-static double binary(const ofs_head *h, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double binary(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
   double loss = 0;
   for (uint32_t i = 0; i < n; i++) {
     double y = ofs_wanted(t, i), s, other, own = of_logit(z[i], y, &s, &other), slope = s - y;
-    if (h->loss == OFS_LOSS_BINARY_FOCAL) {
-      double m = y * other + (1 - y) * s, factor = power_of(m, h->gamma);
-      double weight = h->balanced ? y * h->alpha + (1 - y) * (1 - h->alpha) : 1;
-      double steep = m > 0 ? h->gamma * factor / m * ((1 - 2 * y) * s * other) : 0;
+    if (out->loss == OFS_LOSS_BINARY_FOCAL) {
+      double m = y * other + (1 - y) * s, factor = ofs_pow64(m, out->gamma);
+      double weight = out->balanced ? y * out->alpha + (1 - y) * (1 - out->alpha) : 1;
+      double steep = m > 0 ? out->gamma * factor / m * ((1 - 2 * y) * s * other) : 0;
       slope = weight * (steep * own + factor * slope);
       own *= weight * factor;
     }
@@ -129,7 +101,7 @@ static double binary(const ofs_head *h, const real *z, const ofs_target *t, uint
 }
 
 /* d = g - s sum g, g = s times the derivative by s = -alpha t ((1 - s)^gamma - gamma s (1 - s)^(gamma - 1) log s). */
-static double categorical_focal(const ofs_head *h, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double categorical_focal(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
   uint32_t top = largest(z, n);
   double rest = 0, loss = 0, sum = 0;
   for (uint32_t i = 0; i < n; i++)
@@ -137,8 +109,8 @@ static double categorical_focal(const ofs_head *h, const real *z, const ofs_targ
   for (int pass = 0; pass < (d ? 2 : 1); pass++)
     for (uint32_t i = 0; i < n; i++) {
       double e = share(z, i, top), s = e / (1 + rest), other = (i == top ? rest : 1 + rest - e) / (1 + rest);
-      double log_s = (double)z[i] - (double)z[top] - log1p_of(rest), y = h->alpha * ofs_wanted(t, i), factor = power_of(other, h->gamma);
-      double g = -y * (factor - (other > 0 ? h->gamma * s * factor / other * log_s : 0));
+      double log_s = (double)z[i] - (double)z[top] - ofs_log1p64(rest), y = out->alpha * ofs_wanted(t, i), factor = ofs_pow64(other, out->gamma);
+      double g = -y * (factor - (other > 0 ? out->gamma * s * factor / other * log_s : 0));
       if (pass) d[i] = (real)((g - s * sum) * scale);
       else loss -= y * factor * log_s, sum += g;
     }
@@ -147,29 +119,29 @@ static double categorical_focal(const ofs_head *h, const real *z, const ofs_targ
 
 /* ---- losses of predictions ---- */
 
-static double element(const ofs_head *h, double p, double y, double *slope) {
+static double element(const ofs_output *out, double p, double y, double *slope) {
   double r = p - y, size = r < 0 ? -r : r, sign = r > 0 ? 1 : r < 0 ? -1 : r, v;
-  switch (h->loss) {
+  switch (out->loss) {
     case OFS_LOSS_MAE: *slope = sign; return size;
     case OFS_LOSS_MAPE:
       v = 100 / bigger(y < 0 ? -y : y, EPSILON);
       *slope = v * sign;
       return v * size;
     case OFS_LOSS_MSLE:
-      v = log_of(bigger(p, EPSILON) + 1) - log_of(bigger(y, EPSILON) + 1);
+      v = ofs_log64(bigger(p, EPSILON) + 1) - ofs_log64(bigger(y, EPSILON) + 1);
       *slope = p < EPSILON ? 0 : 2 * v / (p + 1);
       return v * v;
     case OFS_LOSS_HUBER:
-      *slope = size <= h->delta ? r : h->delta * sign;
-      return size <= h->delta ? 0.5 * r * r : h->delta * (size - 0.5 * h->delta);
+      *slope = size <= out->delta ? r : out->delta * sign;
+      return size <= out->delta ? 0.5 * r * r : out->delta * (size - 0.5 * out->delta);
     case OFS_LOSS_LOG_COSH: /* |r| + log(1 + e^-2|r|) - log 2, which cancels near 0 */
-      v = exp_of(-2 * size);
+      v = ofs_exp64(-2 * size);
       *slope = sign * (1 - v) / (1 + v);
-      return size < 1e-3 ? r * r / 2 - r * r * r * r / 12 : size + log1p_of(v) - LN2;
+      return size < 1e-3 ? r * r / 2 - r * r * r * r / 12 : size + ofs_log1p64(v) - OFS_LN2;
     case OFS_LOSS_KL:
       *slope = p < EPSILON || p > 1 ? 0 : -clipped(y) / p;
-      return clipped(y) * log_of(clipped(y) / clipped(p));
-    case OFS_LOSS_POISSON: *slope = 1 - y / (p + EPSILON); return p - y * log_of(p + EPSILON);
+      return clipped(y) * ofs_log64(clipped(y) / clipped(p));
+    case OFS_LOSS_POISSON: *slope = 1 - y / (p + EPSILON); return p - y * ofs_log64(p + EPSILON);
     case OFS_LOSS_HINGE:
       v = 1 - y * p;
       *slope = v < 0 ? 0 : -y;
@@ -183,10 +155,10 @@ static double element(const ofs_head *h, double p, double y, double *slope) {
 }
 
 /* The mean over the n elements; of the divergence their sum. */
-static double distance(const ofs_head *h, const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
-  double sum = 0, slope, divisor = h->loss == OFS_LOSS_KL ? 1 : n;
+static double distance(const ofs_output *out, const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
+  double sum = 0, slope, divisor = out->loss == OFS_LOSS_KL ? 1 : n;
   for (uint32_t i = 0; i < n; i++) {
-    sum += element(h, p[i], ofs_wanted(t, i), &slope);
+    sum += element(out, p[i], ofs_wanted(t, i), &slope);
     if (d) d[i] = (real)(slope * scale / divisor);
   }
   return sum / divisor;
@@ -221,24 +193,24 @@ static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, 
   return v < 0 ? 0 : v;
 }
 
-double ofs_loss_at(const ofs_head *h, const real *z, const ofs_target *t, real *d, double scale) {
-  switch (h->loss) {
+double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d, double scale) {
+  switch (out->loss) {
     case OFS_LOSS_SPARSE_CATEGORICAL:
-    case OFS_LOSS_CATEGORICAL: return categorical(z, t, h->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(h, z, t, h->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL: return categorical(z, t, out->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(out, z, t, out->axis, d, scale);
     case OFS_LOSS_BINARY:
-    case OFS_LOSS_BINARY_FOCAL: return binary(h, z, t, h->axis, d, scale);
-    case OFS_LOSS_COSINE: return cosine(z, t, h->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, h->axis, d, scale);
-    default: return distance(h, z, t, h->axis, d, scale);
+    case OFS_LOSS_BINARY_FOCAL: return binary(out, z, t, out->axis, d, scale);
+    case OFS_LOSS_COSINE: return cosine(z, t, out->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, out->axis, d, scale);
+    default: return distance(out, z, t, out->axis, d, scale);
   }
 }
 
-double ofs_correct_at(const ofs_head *h, const real *z, const ofs_target *t) {
-  uint32_t n = h->axis;
-  int is_binary = h->loss == OFS_LOSS_BINARY || h->loss == OFS_LOSS_BINARY_FOCAL;
+double ofs_correct_at(const ofs_output *out, const real *z, const ofs_target *t) {
+  uint32_t n = out->axis;
+  int is_binary = out->loss == OFS_LOSS_BINARY || out->loss == OFS_LOSS_BINARY_FOCAL;
   if (n > 1 && !is_binary) return largest(z, n) == largest_target(t, n);
-  double threshold = h->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
+  double threshold = out->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
   for (uint32_t i = 0; i < n; i++) hits += label(t, i) == (z[i] > threshold ? 1.0 : 0.0);
   return hits / n;
 }

@@ -1,7 +1,8 @@
 /* optimizer.c: the optimizer of a model: its record read, the vectors that it keeps and which weights have a place in
  * them, and the numbers of each step's update. The formulas stand with the kernels (kernels.h), the passes over weights
  * and gradients in update.c. */
-#include "program/internal.h"
+#include "step/optimizer.h"
+
 #include "base/maths.h"
 
 /* Steps from one cleaning of the moments to the next: as many as they may shrink without becoming denormal, at a cost
@@ -71,12 +72,12 @@ static ofs_status check(const ofs_optimizer *o, const ofs_record *r, ofs_error *
   static const uint8_t clips[] = {OFS_SGD_CLIP_VALUE, OFS_SGD_CLIP_NORM, OFS_SGD_GLOBAL_CLIP_NORM};
   for (int i = 0, given = 0; i < 3; i++) {
     given += r->count[clips[i]];
-    if (given > 1) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
+    if (given > 1) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
   }
   if (o->epsilon > 0 && o->rate > STEP_LIMIT * o->epsilon)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon, o->rate / STEP_LIMIT, 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon, o->rate / STEP_LIMIT, 1);
   if (o->rate * o->weight_decay <= 2) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, o->weight_decay, 0, 2 / o->rate);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, o->weight_decay, 0, 2 / o->rate);
 }
 
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
@@ -99,8 +100,7 @@ ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *
 
 /* ---- the vectors ---- */
 
-const char *ofs_model_moment_name(const ofs_model *m, uint32_t k) {
-  const ofs_optimizer *o = &m->optimizer;
+const char *ofs_moment_name(const ofs_optimizer *o, uint32_t k) {
   if (k >= o->moments) return NULL;
   if (k == o->accumulator) return "gradient_accumulator";
   if (k == o->average) return "average";
@@ -109,18 +109,16 @@ const char *ofs_model_moment_name(const ofs_model *m, uint32_t k) {
     if (vectors[i].type == o->type) return vectors[i].names[k];
 }
 
-void ofs_optimizer_lay(ofs_model *m) {
-  ofs_optimizer *o = &m->optimizer;
+void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count) {
   o->slot_count = 0;
-  for (uint32_t i = 0; i < m->layer_count; i++) {
-    const ofs_layer *l = &m->layers[i];
-    for (uint32_t k = 0; !l->apart && l->trains && k < l->weight_count; k++)
+  for (uint32_t i = 0; i < count; i++) {
+    const ofs_layer *l = &layers[i];
+    for (uint32_t k = 0; !l->not_stored && l->trains && k < l->weight_count; k++)
       if (l->weights[k].size) o->slots[o->slot_count++] = (ofs_slot){l, &l->weights[k]};
   }
 }
 
-void ofs_moments_reset(const ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t at, uint64_t n) {
-  const ofs_optimizer *o = &m->optimizer;
+void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at, uint64_t n) {
   if (!l->trains || w->momentum >= 0) return;
   for (uint32_t k = 0; k < o->moments; k++)
     for (uint64_t i = 0; i < n; i++) o->moment[k][w->moment_at + at + i] = k ? 0 : (real)o->initial;
@@ -142,9 +140,8 @@ static double warm_product(ofs_optimizer *o, uint64_t t) {
 
 /* Updates are counted as Keras does: of accumulated batches the last one makes one, and the average counts them as they
  * were before. */
-ofs_update ofs_update_numbers(ofs_model *m) {
-  ofs_optimizer *o = &m->optimizer;
-  uint64_t before = m->step / o->accumulation, t = before + 1;
+ofs_update ofs_update_numbers(ofs_optimizer *o, uint64_t step) {
+  uint64_t before = step / o->accumulation, t = before + 1;
   double rate = o->rate * o->rate_factor, keep = before > 0 ? o->ema_momentum : 0;
   ofs_update u = {.kind = o->type,
                   .moments = o->own,
@@ -161,7 +158,7 @@ ofs_update ofs_update_numbers(ofs_model *m) {
                   .decay = (real)(rate * o->weight_decay),
                   .keep = (real)keep,
                   .rest = (real)(1 - keep),
-                  .applies = (m->step + 1) % o->accumulation == 0,
+                  .applies = (step + 1) % o->accumulation == 0,
                   .overwrites = o->overwrite > 0 && t % o->overwrite == 0};
   u.correction1 = (real)(1 / (1 - ofs_powi(o->beta1, t)));
   u.correction2 = (real)(1 / (1 - ofs_powi(o->beta2, t)));
@@ -171,5 +168,3 @@ ofs_update ofs_update_numbers(ofs_model *m) {
   u.ahead = (real)(next / (1 - product * next));
   return u;
 }
-
-void ofs_model_set_rate(ofs_model *m, double factor) { m->optimizer.rate_factor = factor; }

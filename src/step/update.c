@@ -5,8 +5,9 @@
  * optimizer's step, the average of the weights; and last the constraints. Parts are cut from the flat vector; what a part
  * has of one weight tensor is a piece. Sums over pieces run in double, in four lanes, and are added in the order of the
  * parts, so that their bits depend on shapes alone. */
-#include "program/internal.h"
-#include "base/maths.h"
+#include "step/update.h"
+
+#include "base/copy.h"
 
 /* Elements that a piece goes through at once: they and their kin stay in the nearest cache. */
 #define BLOCK 2048
@@ -35,12 +36,10 @@ static uint32_t slot_at(const ofs_optimizer *o, uint64_t at) {
 static void each_piece(const ofs_plan *p, const ofs_op *op, uint32_t part,
                        void (*visit)(const ofs_plan *p, uint32_t part, const piece *c)) {
   const ofs_optimizer *o = &p->model->optimizer;
-  uint64_t from, to;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint32_t i = slot_at(o, from); i < o->slot_count && o->slots[i].weight->at < to; i++) {
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint32_t i = slot_at(o, r.from); i < o->slot_count && o->slots[i].weight->at < r.to; i++) {
     const ofs_weight *w = o->slots[i].weight;
-    uint64_t at = w->at > from ? w->at : from, end = w->at + w->size < to ? w->at + w->size : to;
+    uint64_t at = w->at > r.from ? w->at : r.from, end = w->at + w->size < r.to ? w->at + w->size : r.to;
     if (p->sums && op->phase == OFS_PHASE_GRADIENT) p->sums[part + i] = (ofs_sum){0, 0, 0};
     for (uint64_t n; at < end; at += n) {
       n = end - at < BLOCK ? end - at : BLOCK;
@@ -72,7 +71,7 @@ static void prepare_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   const ofs_model *m = p->model;
   const ofs_optimizer *o = &m->optimizer;
   const ofs_weight *w = c->slot->weight;
-  real *g = p->gradient ? p->gradient + c->from : NULL;
+  real *g = p->context.gradient ? p->context.gradient + c->from : NULL;
   ofs_sum *sum = &p->sums[part + c->index];
   if ((w->l1 > 0 || w->l2 > 0) && !moves(w)) sum->penalty += regularize(w, m->params + c->from, g, c->n);
   if (!g) return;
@@ -85,7 +84,9 @@ static void prepare_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   if (o->clip_norm > 0 || o->global_clip_norm > 0) sum->squares += sum_of(g, c->n, 1);
 }
 
-static void prepare_part(const ofs_plan *p, const ofs_op *op, uint32_t part) { each_piece(p, op, part, prepare_piece); }
+static void prepare_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  each_piece(ofs_plan_of(ctx), op, part, prepare_piece);
+}
 
 void ofs_sums_of(const ofs_plan *p, uint32_t slot, uint32_t *from, uint32_t *to) {
   const ofs_weight *w = p->model->optimizer.slots[slot].weight;
@@ -157,7 +158,7 @@ static void average(const ofs_update *u, real *mean, real *w, uint64_t n) {
 static void update_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   const ofs_optimizer *o = &p->model->optimizer;
   const ofs_weight *weight = c->slot->weight;
-  real *w = p->model->params + c->from, *g = p->gradient + c->from, *moment[OFS_MOMENTS];
+  real *w = p->model->params + c->from, *g = p->context.gradient + c->from, *moment[OFS_MOMENTS];
   (void)part;
   if (moves(weight)) { /* g is what the batch had */
     real keep = (real)weight->momentum, rest = (real)(1 - weight->momentum);
@@ -169,7 +170,9 @@ static void update_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   if (o->average != OFS_NO_VECTOR) average(&p->update, moment[o->average], w, c->n);
 }
 
-static void update_part(const ofs_plan *p, const ofs_op *op, uint32_t part) { each_piece(p, op, part, update_piece); }
+static void update_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  each_piece(ofs_plan_of(ctx), op, part, update_piece);
+}
 
 /* ---- constraints ---- */
 
@@ -197,15 +200,15 @@ static void constrain(real *w, uint64_t n, uint64_t inner, uint64_t count, doubl
 }
 
 /* Units are columns, those of one weight after those of another. */
-static void constrain_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
+static void constrain_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
+  const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_optimizer *o = &p->model->optimizer;
-  uint64_t from, to, first = 0, n, inner;
-  uint32_t tile;
-  ofs_part_range(p, op, part, &from, &to, &tile);
-  for (uint32_t s = 0; s < o->slot_count && first < to; s++) {
+  uint64_t first = 0, n, inner;
+  const ofs_range r = ofs_range_of(op, part);
+  for (uint32_t s = 0; s < o->slot_count && first < r.to; s++) {
     const ofs_weight *w = o->slots[s].weight;
-    uint64_t columns = columns_of(w, &n, &inner), end = first + columns < to ? first + columns : to;
-    for (uint64_t at = from > first ? from : first, count; at < end; at += count) {
+    uint64_t columns = columns_of(w, &n, &inner), end = first + columns < r.to ? first + columns : r.to;
+    for (uint64_t at = r.from > first ? r.from : first, count; at < end; at += count) {
       uint64_t column = at - first, side = column % inner;
       count = inner - side < end - at ? inner - side : end - at;
       if (count > COLUMNS) count = COLUMNS;
@@ -218,14 +221,13 @@ static void constrain_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 /* ---- the program ---- */
 
 /* A pass over the flat vector, `work` an element. */
-static ofs_op *pass(ofs_builder *b, ofs_part_fn run, double work) {
+static ofs_op *pass(ofs_builder *b, const ofs_model *m, ofs_part_fn run, double work) {
   ofs_op *op = ofs_build_op(b, NULL, run, b->gradient, b->sums, 0, 0);
-  ofs_cut(b, op, b->model->parameters, 1, work, 16);
+  ofs_cut(b, op, m->parameters, 1, work, 16);
   return op;
 }
 
-static void build_constraints(ofs_builder *b) {
-  const ofs_optimizer *o = &b->model->optimizer;
+static void build_constraints(ofs_builder *b, const ofs_optimizer *o) {
   uint64_t columns = 0, size = 0, n, inner;
   for (uint32_t s = 0; s < o->slot_count; s++) {
     uint64_t own = columns_of(o->slots[s].weight, &n, &inner);
@@ -243,16 +245,15 @@ static int is_regularized(const ofs_optimizer *o) {
   return 0;
 }
 
-void ofs_build_update(ofs_builder *b) {
-  const ofs_model *m = b->model;
+void ofs_build_update(ofs_builder *b, const ofs_model *m) {
   if (b->kind != OFS_TRAIN && !is_regularized(&m->optimizer)) return;
   b->sums = ofs_build_buffer(b, 0, 1);
-  const ofs_op *op = pass(b, prepare_part, 30);
+  const ofs_op *op = pass(b, m, prepare_part, 30);
   uint64_t records = (m->parameters + op->block - 1) / op->block + m->optimizer.slot_count;
-  b->buffers[b->sums].bytes = (records * sizeof(ofs_sum) + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
+  b->buffers[b->sums].bytes = ofs_align(records * sizeof(ofs_sum));
   b->sum_block = op->block;
   if (b->kind != OFS_TRAIN) return;
   b->phase = OFS_PHASE_UPDATE;
-  pass(b, update_part, m->optimizer.type == OFS_SGD ? 40 : 120);
-  build_constraints(b);
+  pass(b, m, update_part, m->optimizer.type == OFS_SGD ? 40 : 120);
+  build_constraints(b, &m->optimizer);
 }

@@ -1,23 +1,54 @@
 /* exports.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them), and nothing else.
  *
- * Every parameter is an i32 or a double, so that no call needs a BigInt; results that are records go into an
- * array of doubles that the caller names, an ofs_error as its seven members in order. */
-#include "program/internal.h"
+ * Every parameter is an i32 or a double, so that no call needs a BigInt. A result that is a record goes into an array
+ * of doubles that the caller names, one double a number, in the order of the rows below. layouts() tells the same
+ * rows as text, so that JavaScript reads members by name; step_run and step_totals, which every step calls, are read
+ * by position. */
+#include "offstage.h"
+#include "spec/schema.h"
 
-static void put_error(double *to, const ofs_error *e) {
-  const double members[] = {e->status, e->layer, e->field, e->reason, e->got, e->low, e->high};
-  for (int i = 0; i < 7; i++) to[i] = members[i];
-}
+/* The members of each record: a number, a list of n numbers, an address, a list of n addresses. */
+#define ERROR NUMBER(status) NUMBER(layer) NUMBER(field) NUMBER(reason) NUMBER(got) NUMBER(low) NUMBER(high)
+#define FACTS NUMBER(parameters) NUMBER(trained) NUMBER(step)
+#define LAYER NUMBER(parameters) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
+#define TENSOR                                                                                      \
+  NUMBER(layer) NUMBER(role) NUMBER(side) NUMBER(trainable) NUMBER(size) ADDRESS(data) NUMBER(rank) \
+  NUMBERS(dims, OFS_MAX_RANK) ADDRESSES(moment, OFS_MOMENTS)
+#define INPUT NUMBER(size) NUMBER(at) NUMBER(below) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
+#define OUTPUT                                                                                      \
+  NUMBER(layer) NUMBER(size) NUMBER(classes) NUMBER(targets) NUMBER(loss) NUMBER(weight) NUMBER(rank) \
+  NUMBERS(dims, OFS_MAX_RANK)
+#define FAULT NUMBER(what) NUMBER(layer) NUMBER(step)
+#define MEMORY NUMBER(buffers) NUMBER(live)
+
+#define TEXT(x) #x
+#define NUMBER(member) " " #member
+#define NUMBERS(member, n) " " #member "*" TEXT(n)
+#define ADDRESS NUMBER
+#define ADDRESSES NUMBERS
+static const char layouts_text[] = "error" ERROR "\nfacts" FACTS "\nlayer" LAYER "\ntensor" TENSOR "\ninput" INPUT
+                                   "\noutput" OUTPUT "\nfault" FAULT "\nmemory" MEMORY;
+#undef NUMBER
+#undef NUMBERS
+#undef ADDRESS
+#undef ADDRESSES
+
+/* From here on a row writes the members of `r` to `to`. */
+#define NUMBER(member) *to++ = (double)r.member;
+#define NUMBERS(member, n) \
+  for (int k = 0; k < (n); k++) *to++ = (double)r.member[k];
+#define ADDRESS(member) *to++ = (double)(uintptr_t)r.member;
+#define ADDRESSES(member, n) \
+  for (int k = 0; k < (n); k++) *to++ = (double)(uintptr_t)r.member[k];
+
+const char *layouts(void) { return layouts_text; }
 
 /* A failure leaves its error; a success leaves status 0. */
-static ofs_status told(double *to, ofs_status s, ofs_error *e) {
-  e->status = s;
-  put_error(to, e);
+static ofs_status told(double *to, ofs_status s, const ofs_error *e) {
+  ofs_error r = *e;
+  r.status = s;
+  ERROR;
   return s;
-}
-
-static void put_dims(double *to, const uint32_t *dims, uint32_t rank) {
-  for (uint32_t i = 0; i < OFS_MAX_RANK; i++) to[i] = i < rank ? dims[i] : 0;
 }
 
 const char *schema(void) { return ofs_schema(); }
@@ -28,6 +59,13 @@ double model_bytes(const void *spec, size_t n, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
   ofs_status s = told(err, ofs_model_bytes(spec, n, &bytes, &e), &e);
+  return s < 0 ? s : (double)bytes;
+}
+
+double spec_fill(const void *spec, size_t n, void *out, double *err) {
+  size_t bytes = 0;
+  ofs_error e = {0};
+  ofs_status s = told(err, ofs_spec_fill(spec, n, out, &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
@@ -46,63 +84,40 @@ void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t
 void model_set_rate(ofs_model *m, double factor) { ofs_model_set_rate(m, factor); }
 const char *model_moment_name(const ofs_model *m, uint32_t k) { return ofs_model_moment_name(m, k); }
 
-void model_facts(const ofs_model *m, double *out) {
-  ofs_model_facts f;
-  ofs_model_get_facts(m, &f);
-  const double members[] = {(double)f.parameters, (double)f.inputs, (double)f.outputs, f.classes, f.targets, f.loss,
-                            (double)f.step, (double)f.trained, f.input_count, f.output_count};
-  for (int i = 0; i < 10; i++) out[i] = members[i];
+void model_facts(const ofs_model *m, double *to) {
+  ofs_model_facts r;
+  ofs_model_get_facts(m, &r);
+  FACTS;
 }
 
-int model_input(const ofs_model *m, uint32_t i, double *out) {
-  ofs_input_info in;
-  ofs_status s = ofs_model_input(m, i, &in);
-  if (s < 0) return s;
-  out[0] = (double)in.size;
-  out[1] = (double)in.at;
-  out[2] = (double)in.below;
-  out[3] = in.rank;
-  put_dims(out + 4, in.dims, in.rank);
+int model_input(const ofs_model *m, uint32_t i, double *to) {
+  ofs_input_info r;
+  ofs_status s = ofs_model_input(m, i, &r);
+  if (s == OFS_OK) { INPUT; }
   return s;
 }
 
-int model_output(const ofs_model *m, uint32_t i, double *out) {
-  ofs_output_info o;
-  ofs_status s = ofs_model_output(m, i, &o);
-  if (s < 0) return s;
-  const double members[] = {o.layer, (double)o.size, o.classes, o.targets, o.loss, o.weight, o.rank};
-  for (int k = 0; k < 7; k++) out[k] = members[k];
-  put_dims(out + 7, o.dims, o.rank);
+int model_output(const ofs_model *m, uint32_t i, double *to) {
+  ofs_output_info r;
+  ofs_status s = ofs_model_output(m, i, &r);
+  if (s == OFS_OK) { OUTPUT; }
   return s;
 }
 
 uint32_t model_layers(const ofs_model *m) { return ofs_model_layers(m); }
 uint32_t model_tensors(const ofs_model *m) { return ofs_model_tensors(m); }
 
-int model_layer(const ofs_model *m, uint32_t i, double *out) {
-  ofs_layer_info l;
-  ofs_status s = ofs_model_layer(m, i, &l);
-  if (s < 0) return s;
-  out[0] = l.type;
-  out[1] = l.rank;
-  out[2] = (double)l.parameters;
-  put_dims(out + 3, l.dims, l.rank);
+int model_layer(const ofs_model *m, uint32_t i, double *to) {
+  ofs_layer_info r;
+  ofs_status s = ofs_model_layer(m, i, &r);
+  if (s == OFS_OK) { LAYER; }
   return s;
 }
 
-int model_tensor(const ofs_model *m, uint32_t i, double *out) {
-  ofs_tensor t;
-  ofs_status s = ofs_model_tensor(m, i, &t);
-  if (s < 0) return s;
-  out[0] = t.layer;
-  out[1] = t.role;
-  out[2] = t.rank;
-  out[3] = (double)t.size;
-  out[4] = (double)(uintptr_t)t.data;
-  out[5] = t.side;
-  out[6] = t.trainable;
-  put_dims(out + 7, t.dims, t.rank);
-  for (uint32_t k = 0; k < OFS_MOMENTS; k++) out[7 + OFS_MAX_RANK + k] = (double)(uintptr_t)t.moment[k];
+int model_tensor(const ofs_model *m, uint32_t i, double *to) {
+  ofs_tensor r;
+  ofs_status s = ofs_model_tensor(m, i, &r);
+  if (s == OFS_OK) { TENSOR; }
   return s;
 }
 
@@ -153,12 +168,10 @@ int step_run(ofs_plan *p, double work, double *out) {
   return s;
 }
 
-void step_fault(const ofs_plan *p, double *out) {
-  ofs_fault f;
-  ofs_step_fault(p, &f);
-  out[0] = f.what;
-  out[1] = f.layer;
-  out[2] = (double)f.step;
+void step_fault(const ofs_plan *p, double *to) {
+  ofs_fault r;
+  ofs_step_fault(p, &r);
+  FAULT;
 }
 
 int step_updating(const ofs_plan *p) { return ofs_step_updating(p); }
@@ -174,11 +187,10 @@ void step_totals(const ofs_plan *p, double *out) {
 
 const ofs_real *plan_output(const ofs_plan *p, uint32_t i) { return ofs_plan_output(p, i); }
 
-void plan_memory(const ofs_plan *p, double *out) {
-  uint64_t buffers, live;
-  ofs_plan_memory(p, &buffers, &live);
-  out[0] = (double)buffers;
-  out[1] = (double)live;
+void plan_memory(const ofs_plan *p, double *to) {
+  struct { uint64_t buffers, live; } r;
+  ofs_plan_memory(p, &r.buffers, &r.live);
+  MEMORY;
 }
 
 #ifdef OFS_THREADS

@@ -15,7 +15,7 @@ import { ensurePeers } from './install.mjs';
 
 const QUESTIONS = ['peers', 'step', 'interpreter', 'threads', 'relaxed', 'memory', 'startup', 'size', 'longtask', 'handover', 'progress', 'stop', 'roundtrip', 'checkpoint', 'hidden', 'train'];
 /** Questions that need the bench's own packages. */
-const PEERED = ['peers', 'startup', 'size', 'longtask', 'train'];
+const PEERED = ['peers', 'startup', 'longtask', 'train'];
 const OPTIONS = ['--quick', '--publish'];
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

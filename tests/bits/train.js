@@ -10,7 +10,7 @@ import { PROBLEMS, dataOf, isShared } from './problems.js';
 /** A session on this very thread. @type {Connect} */
 export async function connectMain(heard) {
   const [{ createSession }, { createHost }] = await Promise.all([
-    import('../../worker/trainer/session.js'), import('../../worker/host/clock.js')]);
+    import('../../worker/trainer/service.js'), import('../../worker/host/clock.js')]);
   const { port1, port2 } = new MessageChannel();
   createSession(/** @type {any} */ (port2), createHost(0));
   port1.onmessage = (event) => heard(event.data);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { SET_NAMES, fileOf } from '../../wasm-build/variants.mjs';
 import { GUARD, STRICT, openBrowser, withPage } from './setting.js';
 
 const WORKER = '/worker/worker.js';
@@ -36,7 +37,7 @@ const NO_WORKER = {
   'a page of HTML instead of the worker script': { answers: { [WORKER]: { type: 'text/html', body: '<p>' } }, says: /could not be loaded/ },
   'a worker script that throws': { answers: script("throw new Error('out of cheese')"), says: /out of cheese/ },
   'a worker script that is no JavaScript': { answers: script('let let let'), says: /could not be loaded/ },
-  'a module of the worker not found': { answers: { '/worker/trainer/session.js': { status: 404 } }, says: /could not be loaded/, main: false },
+  'a module of the worker not found': { answers: { '/worker/trainer/service.js': { status: 404 } }, says: /could not be loaded/, main: false },
   'workers forbidden by a policy': { policy: STRICT.replace("worker-src 'self'", "worker-src 'none'"), says: /could not be/ },
   'a worker that never answers': { answers: script('export {}'), timeout: 400, says: /400 ms/, code: 'TIMEOUT' },
 };
@@ -77,16 +78,18 @@ test('a refused spec is no reason to fall back', GUARD, () => withPage(browser, 
   assert.deepEqual(said.filter(({ type }) => type === 'warning'), []);
 }));
 
-const WASM = '/wasm-build/dist/offstage.simd.wasm';
+/** Every file that a page may take for `simd`: the set of its layers, and the full one where that is not to be had. */
+const WASM = SET_NAMES.map((set) => `/wasm-build/dist/${fileOf('simd', set)}`);
+const everyWasm = (answer) => Object.fromEntries(WASM.map((path) => [path, answer]));
 const PAGE = '<!doctype html><p>';
 const A_PAGE = /the server sent something else, probably a page: .* assets .* optimizeDeps/;
 
 for (const [name, { says = /./, ...server }] of Object.entries({
   'a policy that forbids wasm': { policy: "script-src 'self'; worker-src 'self'; connect-src 'self'" },
-  'wasm not found': { answers: { [WASM]: { status: 404 } }, says: /404/ },
-  'wasm that is none': { answers: { [WASM]: { type: 'application/wasm', body: '<p>' } } },
-  'a page of HTML called wasm': { answers: { [WASM]: { type: 'application/wasm', body: PAGE } }, says: A_PAGE },
-  'a page of HTML instead of wasm': { answers: { [WASM]: { type: 'text/html', body: PAGE } }, says: A_PAGE },
+  'wasm not found': { answers: everyWasm({ status: 404 }), says: /404/ },
+  'wasm that is none': { answers: everyWasm({ type: 'application/wasm', body: '<p>' }) },
+  'a page of HTML called wasm': { answers: everyWasm({ type: 'application/wasm', body: PAGE }), says: A_PAGE },
+  'a page of HTML instead of wasm': { answers: everyWasm({ type: 'text/html', body: PAGE }), says: A_PAGE },
 })) {
   test(`${name}: refused with the reason, wherever`, GUARD, () => withPage(browser, server, async ({ page }) => {
     for (const mode of ['auto', 'worker', 'main']) {
@@ -99,8 +102,8 @@ for (const [name, { says = /./, ...server }] of Object.entries({
 }
 
 test('a server that does not know the type of wasm will do', GUARD, () => {
-  const body = readFileSync(new URL('../../wasm-build/dist/offstage.simd.wasm', import.meta.url));
-  const answers = { '/wasm-build/dist/offstage.simd.wasm': { type: 'application/octet-stream', body } };
+  const answers = Object.fromEntries(WASM.map((path) =>
+    [path, { type: 'application/octet-stream', body: readFileSync(new URL(`../..${path}`, import.meta.url)) }]));
   return withPage(browser, { answers }, async ({ page }) => {
     assert.equal((await trainInPage(page, { mode: 'worker' })).reason, 'finished');
   });

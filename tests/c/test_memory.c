@@ -1,6 +1,6 @@
 /* test_memory.c: how near the memory of a plan comes to what its buffers need at one time, over plain nets, nets with
  * branches and long connections, and graphs drawn at random. */
-#include "program/internal.h"
+#include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
 

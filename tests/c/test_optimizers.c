@@ -4,7 +4,7 @@
  * step is followed from the weights that the core had before it, with moments of the test's own in double, so that only
  * one step's rounding of the weights counts. Gradients are those of a twin with the same weights and plain sgd, since a
  * plan's own are scaled and clipped in place. */
-#include "program/internal.h"
+#include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
 

@@ -4,7 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 
-#include "program/team.h"
+#include "base/team.h"
 #include "check.h"
 #include "spec_writer.h"
 
@@ -65,8 +65,8 @@ static struct {
   int region, spin;
 } board;
 
-static void region_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  (void)p, (void)op;
+static void region_part(const void *job, uint32_t part) {
+  (void)job;
   uint64_t sum = part;
   const uint64_t *before = board.values[(board.region + 1) % 2];
   for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + before[i];
@@ -78,7 +78,6 @@ static void region_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 /* The values after `regions` random regions, shared by 1 + helpers threads. */
 static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
   crew c = crew_open();
-  const ofs_op op = {.run = region_part, .part_work = part_work};
   noise = 1234567;
   memset(&board, 0, sizeof board);
   for (int r = 0; r < regions; r++) {
@@ -90,7 +89,7 @@ static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
     board.spin = (int)(random_word() % 8 ? random_word() % 50 : random_word() % 20000);
     memset(board.runs, 0, sizeof board.runs);
     if (r % 1000 == 999) ofs_team_wake(c.team);
-    CHECK_INT(ofs_team_run(c.team, NULL, &op, board.first, board.first + board.parts), OFS_OK);
+    CHECK_INT(ofs_team_run(c.team, region_part, &board, board.first, board.first + board.parts, part_work), OFS_OK);
     for (uint32_t i = 0; i < MOST_PARTS; i++)
       if (!CHECK_MSG(board.runs[i] == (i < board.parts), "region %d, part %u: run %u times", r, i, board.runs[i])) break;
   }
@@ -322,8 +321,8 @@ static struct {
 } ending;
 
 /* The caller's part lasts until the helper has the other one. */
-static void ending_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
-  (void)p, (void)op, (void)part;
+static void ending_part(const void *job, uint32_t part) {
+  (void)job, (void)part;
   while (!is_helper && !__atomic_load_n(&ending.taken, __ATOMIC_SEQ_CST)) continue;
   if (!is_helper) return;
   __atomic_store_n(&ending.taken, 1, __ATOMIC_SEQ_CST);
@@ -334,13 +333,12 @@ static void ending_part(const ofs_plan *p, const ofs_op *op, uint32_t part) {
 static void test_lost(void) {
   for (int tells = 0; tells < 2; tells++) {
     crew c = crew_open();
-    const ofs_op op = {.run = ending_part, .part_work = OFS_WAKE_REGION};
     crew_grow(&c, 1);
     crew_wait(&c);
     ending.told = tells ? c.team : NULL;
     ending.taken = 0;
-    CHECK_INT(ofs_team_run(c.team, NULL, &op, 0, 2), OFS_THREAD_LOST);
-    CHECK_INT(ofs_team_run(c.team, NULL, &op, 0, 2), OFS_THREAD_LOST); /* and stays so */
+    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
+    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST); /* and stays so */
     CHECK_INT(pthread_join(c.threads[0], NULL), 0);
     free(c.team);
   }

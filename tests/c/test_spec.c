@@ -568,8 +568,75 @@ static void test_wrapper_alone(void) {
   refused(&w, 0, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS, "a wrapper of nothing");
 }
 
+/* What is absent has Keras's defaults, one value for many stands as many times, and a pool's strides are its size. */
+static void test_filled(void) {
+  static writer w, all, out;
+  w.n = all.n = 0;
+  writer_record(&w, OFS_MODEL);
+  FIELD(&w, OFS_MODEL_SEED, 7);
+  FIELD(&w, OFS_MODEL_INPUT_SHAPE, 9, 8, 2);
+  writer_record(&w, OFS_SGD);
+  writer_record(&w, OFS_MAX_POOLING2D);
+  FIELD(&w, OFS_MAX_POOL_SIZE, 3);
+  writer_record(&w, OFS_AVERAGE_POOLING2D);
+  FIELD(&w, OFS_AVG_POOL_SIZE, 2, 1);
+  FIELD(&w, OFS_AVG_POOL_STRIDES, 1);
+  writer_record(&w, OFS_TIME_DISTRIBUTED);
+  FIELD(&w, OFS_LAYER_INPUT, 1);
+  writer_record(&w, OFS_DENSE);
+  FIELD(&w, OFS_DENSE_KERNEL_INIT, OFS_INIT_RANDOM_NORMAL, 0.5, 0.25);
+  FIELD(&w, OFS_DENSE_BIAS_REG, 0, 0.125);
+  FIELD(&w, OFS_DENSE_UNITS, 3);
+
+  writer_record(&all, OFS_MODEL);
+  FIELD(&all, OFS_MODEL_INPUT_SHAPE, 9, 8, 2);
+  FIELD(&all, OFS_MODEL_INPUT_SCALE, 1);
+  FIELD(&all, OFS_MODEL_INPUT_OFFSET, 0);
+  FIELD(&all, OFS_MODEL_SEED, 7);
+  writer_record(&all, OFS_SGD);
+  FIELD(&all, OFS_SGD_LEARNING_RATE, 0.01);
+  FIELD(&all, OFS_SGD_MOMENTUM, 0);
+  FIELD(&all, OFS_SGD_NESTEROV, 0);
+  FIELD(&all, OFS_SGD_WEIGHT_DECAY, 0);
+  FIELD(&all, OFS_SGD_ACCUMULATION, 1);
+  FIELD(&all, OFS_SGD_USE_EMA, 0);
+  FIELD(&all, OFS_SGD_EMA_MOMENTUM, 0.99);
+  writer_record(&all, OFS_MAX_POOLING2D);
+  FIELD(&all, OFS_MAX_POOL_SIZE, 3, 3);
+  FIELD(&all, OFS_MAX_POOL_STRIDES, 3, 3);
+  FIELD(&all, OFS_MAX_POOL_PADDING, OFS_PAD_VALID);
+  FIELD(&all, OFS_LAYER_TRAINABLE, 1);
+  writer_record(&all, OFS_AVERAGE_POOLING2D);
+  FIELD(&all, OFS_AVG_POOL_SIZE, 2, 1);
+  FIELD(&all, OFS_AVG_POOL_STRIDES, 1, 1);
+  FIELD(&all, OFS_AVG_POOL_PADDING, OFS_PAD_VALID);
+  FIELD(&all, OFS_LAYER_TRAINABLE, 1);
+  writer_record(&all, OFS_TIME_DISTRIBUTED);
+  FIELD(&all, OFS_LAYER_INPUT, 1);
+  FIELD(&all, OFS_LAYER_TRAINABLE, 1);
+  writer_record(&all, OFS_DENSE);
+  FIELD(&all, OFS_DENSE_UNITS, 3);
+  FIELD(&all, OFS_DENSE_ACTIVATION, OFS_ACT_LINEAR);
+  FIELD(&all, OFS_DENSE_USE_BIAS, 1);
+  FIELD(&all, OFS_DENSE_KERNEL_INIT, OFS_INIT_RANDOM_NORMAL, 0.5, 0.25);
+  FIELD(&all, OFS_DENSE_BIAS_INIT, OFS_INIT_ZEROS);
+  FIELD(&all, OFS_DENSE_BIAS_REG, 0, 0.125);
+  FIELD(&all, OFS_LAYER_TRAINABLE, 1);
+
+  size_t bytes = 0, again = 0;
+  ofs_error e = {0};
+  memset(out.bytes, 0xa5, sizeof out.bytes);
+  CHECK(ofs_spec_fill(w.bytes, w.n, NULL, &bytes, &e) == OFS_OK && bytes == all.n);
+  CHECK(ofs_spec_fill(w.bytes, w.n, out.bytes, &again, &e) == OFS_OK && again == all.n);
+  CHECK(!memcmp(out.bytes, all.bytes, all.n) && out.bytes[all.n] == 0xa5);
+  CHECK(ofs_spec_fill(all.bytes, all.n, out.bytes, &again, &e) == OFS_OK && !memcmp(out.bytes, all.bytes, all.n));
+  for (size_t n = 0; n < w.n; n++) /* an end between two records is missed too: their number comes first */
+    CHECK(ofs_spec_fill(w.bytes, n, out.bytes, &again, &e) == OFS_INVALID_SPEC && e.layer == OFS_IN_BYTES);
+}
+
 int main(void) {
   test_full_record();
+  test_filled();
   test_wrapper_alone();
   test_initializer();
   test_truncated(whole), test_truncated(graph);

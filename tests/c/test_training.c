@@ -2,7 +2,7 @@
  * losses and accuracy, the scaling of uint8 data, initial weights; and that a net learns.
  *
  * The gradient itself is proved in test_gradients.c; here it is taken as given. */
-#include "program/internal.h"
+#include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
 

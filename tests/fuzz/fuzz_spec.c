@@ -59,6 +59,21 @@ static void try_plan(ofs_model *m, int kind, uint32_t batch) {
   free(block);
 }
 
+/* Filled in, it is the spec of the same model, and has nothing left to fill in. */
+static void try_fill(const uint8_t *spec, size_t n, uint64_t bytes) {
+  size_t length, again;
+  uint64_t filled;
+  FUZZ_CHECK(ofs_spec_fill(spec, n, NULL, &length, NULL) == OFS_OK && length >= n);
+  uint8_t *whole = malloc(length), *twice = malloc(length);
+  FUZZ_CHECK(whole && twice);
+  FUZZ_CHECK(ofs_spec_fill(spec, n, whole, &again, NULL) == OFS_OK && again == length);
+  FUZZ_CHECK(ofs_model_bytes(whole, length, &filled, NULL) == OFS_OK && filled == bytes);
+  FUZZ_CHECK(ofs_spec_fill(whole, length, twice, &again, NULL) == OFS_OK && again == length);
+  FUZZ_CHECK(!memcmp(whole, twice, length));
+  free(whole);
+  free(twice);
+}
+
 static void try_spec(const uint8_t *spec, size_t n, int kind, uint32_t batch, uint64_t work) {
   ofs_error err = {0};
   uint64_t bytes = 0;
@@ -68,6 +83,7 @@ static void try_spec(const uint8_t *spec, size_t n, int kind, uint32_t batch, ui
     return;
   }
   FUZZ_CHECK(bytes > 0 && bytes <= 1ull << 62);
+  try_fill(spec, n, bytes);
   if (bytes > FUZZ_MOST_BYTES) return;
   void *block = fuzz_block(bytes);
   FUZZ_CHECK(ofs_model_init(block, bytes - 1, spec, n, &m, &err) == OFS_OUT_OF_MEMORY && !m);

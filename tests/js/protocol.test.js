@@ -427,7 +427,7 @@ test('worker.js names every file of the session, so that no browser finds them l
   const filesIn = (/** @type {string} */ name) =>
     [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^(?:import|export)[^;]*?'(\.\.?\/.+?\.js)';/gm)]
       .map(([, file]) => new URL(file, new URL(name, folder)).href.slice(folder.length));
-  const reached = new Set(['trainer/session.js', 'host/clock.js']);
+  const reached = new Set(['trainer/service.js', 'host/clock.js']);
   for (const name of reached) for (const file of filesIn(name)) reached.add(file);
   assert.deepEqual(filesIn('worker.js').sort(), [...reached].sort());
 });
@@ -435,7 +435,7 @@ test('worker.js names every file of the session, so that no browser finds them l
 test('no reply is a view of wasm memory, and what is large is transferred', async () => {
   /** @type {[any, any[]][]} */
   const posted = [];
-  const { createSession } = await import('../../worker/trainer/session.js');
+  const { createSession } = await import('../../worker/trainer/service.js');
   const { createHost } = await import('../../worker/host/clock.js');
   const endpoint = /** @type {any} */ ({ postMessage: (/** @type {any} */ message, /** @type {any[]} */ transfer) => posted.push([message, transfer]), onmessage: null });
   createSession(endpoint, createHost(0));

@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 
 import { errorFromWire } from '../../worker/host/errors.js';
-import { createSession } from '../../worker/trainer/session.js';
+import { createSession } from '../../worker/trainer/service.js';
 import { createHost } from '../../worker/host/clock.js';
 
 export { createManualHost } from './manual-host.js';

@@ -7,7 +7,7 @@ import { OffstageError } from '../../worker/host/errors.js';
 import { describeLayer } from '../../worker/spec/graph.js';
 import { explain } from '../../worker/spec/refusal.js';
 import { readSchema } from '../../worker/spec/schema.js';
-import { encodeSpec } from '../../worker/spec/spec.js';
+import { encodeSpec, readBuilt } from '../../worker/spec/spec.js';
 import { QUADRANTS, connectLocal, quadrants } from './session-client.js';
 
 /** @param {number} record @param {number} id @param {string} name @param {Record<string, any>} rest */
@@ -37,7 +37,8 @@ FIELDS.forEach((f, i) => {
 });
 const SCHEMA = readSchema([
   '9.9.9',
-  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2 IN_OUTPUT -16 MAX_LAYERS 1024',
+  ' SPEC_MAGIC 827541071 IN_MODEL -1 IN_OPTIMIZER -2 IN_OUTPUT -16 MAX_LAYERS 1024 ' +
+    'INVALID_SPEC -1 INVALID_DATA -2 INVALID_ARGUMENT -3 OUT_OF_MEMORY -4',
   ' 1 range 9 window 7 count',
   ' 0 model model 17 optimizer adam 34 layer pool9 36 layer flatten 66 layer-wrapper around 120 common common 121 input input 122 result output',
   ' padding 0 valid padding 1 same loss 0 near',
@@ -136,19 +137,24 @@ test('optimizers, metrics and labels', () => {
   refused({ ...SPEC, labels: ['a', 'a'] }, /labels\[1\] is 'a' a second time/);
 });
 
-/** @param {any[]} layers */
-function built(layers) {
-  const { layers: parts, names } = encodeSpec(SCHEMA, { ...SPEC, layers });
-  return parts.map((part, i) => describeLayer(SCHEMA, part, names, i));
+/**
+ * What is told of layers where the core fills them in like these.
+ * @param {any[]} layers @param {any[]} filled
+ */
+function built(layers, filled) {
+  const spec = encodeSpec(SCHEMA, { ...SPEC, layers });
+  const { bytes } = encodeSpec(SCHEMA, { ...SPEC, seed: 0, layers: filled });
+  const told = readBuilt(SCHEMA, spec, bytes);
+  assert.deepEqual(told.get(spec.model), { inputShape: [8, 9], seed: 0 });
+  assert.deepEqual(told.get(spec.optimizer), { learningRate: 0.5 });
+  return spec.layers.map((part, i) => describeLayer(told, part, spec.names, i));
 }
 
-test('layers as built: names, inputs, defaults, pairs, and strides that follow the pool', () => {
-  const [pool, flatten] = built([{ type: 'pool9', poolSize: 3 }, { type: 'flatten' }]);
-  assert.deepEqual(pool, { type: 'pool9', name: 'pool9', input: 'input', poolSize: [3, 3], strides: [3, 3], padding: 'valid', loud: true, trainable: true });
+test('layers as built: names and inputs, and what the core filled in', () => {
+  const whole = { type: 'pool9', poolSize: [3, 3], strides: [3, 3], padding: 'valid', loud: true, trainable: true };
+  const [pool, flatten] = built([{ type: 'pool9', poolSize: 3 }, { type: 'flatten' }], [whole, { type: 'flatten', trainable: true }]);
+  assert.deepEqual(pool, { ...whole, name: 'pool9', input: 'input' });
   assert.deepEqual(flatten, { type: 'flatten', name: 'flatten', input: 'pool9', trainable: true });
-  const [wide] = built([{ type: 'pool9', poolSize: [3, 2], strides: 1 }]);
-  assert.deepEqual(wide.strides, [1, 1]);
-  assert.deepEqual(built([{ type: 'pool9', poolSize: [3] }])[0].poolSize, [3, 3]);
 });
 
 test("C's refusals in words", () => {

@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { LANES, Pump } from '../../worker/host/pump.js';
+import { LANES } from '../../worker/host/pump.js';
+import { Scheduler } from '../../worker/host/scheduler.js';
 import { createManualHost } from './manual-host.js';
 
 /** A pump that trains in pieces of `piece` ms, each a slice. @param {{ piece?: number, duty?: number }} [setting] */
 function training({ piece = 2, duty } = {}) {
   const time = createManualHost();
-  const pump = new Pump(time.host);
+  const pump = new Scheduler(time.host).open();
   pump.configure({ sliceMs: 2, duty });
   const state = { trained: 0, paused: false, updating: false, urgent: false };
   /** @type {{ ms: number, at: number, counted: number }[]} */
@@ -60,7 +61,7 @@ test('a clock that jumps between two slices, or within one, is a gap; a second i
 
 test('a jump in the middle of a slice is told before anything else is computed', () => {
   const time = createManualHost();
-  const pump = new Pump(time.host);
+  const pump = new Scheduler(time.host).open();
   pump.configure({ sliceMs: 2 });
   /** @type {string[]} */
   const order = [];

@@ -8,8 +8,9 @@ import { relative } from 'node:path';
 import test, { after, before } from 'node:test';
 import { build as buildWithEsbuild } from 'esbuild';
 import webpack from 'webpack';
+import { BUNDLES } from '../../wasm-build/bundles.mjs';
 import { ROOT } from '../../wasm-build/lists.mjs';
-import { VARIANTS, VARIANT_NAMES } from '../../wasm-build/variants.mjs';
+import { SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf } from '../../wasm-build/variants.mjs';
 import { GUARD, openBrowser } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
 import { assertTrained, installedFolder, pack, page, resultOfPage, run, withoutOpfs } from './setting.js';
@@ -43,9 +44,8 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   assert.ok(scripts.every((name) => name.endsWith('.js')), `only scripts are expected in web/ and worker/: ${scripts}`);
   const wanted = [
     'package.json', 'README.md', 'LICENSE',
-    ...variants.map((variant) => `wasm-build/dist/offstage.${variant}.wasm`),
-    'wasm-build/dist/kept.js',
-    ...scripts,
+    ...variants.flatMap((variant) => SET_NAMES.map((set) => `wasm-build/dist/${fileOf(variant, set)}`)),
+    ...Object.keys(BUNDLES).flatMap((name) => [`wasm-build/dist/${name}`, `wasm-build/dist/${name}.map`]),
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
     'types/wasm-build/dist/spec.d.ts',
   ];
@@ -59,7 +59,7 @@ test('the package needs no other package', () => {
 
 test('Node: a worker file of the package is reached by its name', GUARD, () => {
   const folder = installedFolder({ 'main.js': "console.log(import.meta.resolve('offstage/worker'));\n" });
-  assert.match(run(process.execPath, ['main.js'], folder), /\/node_modules\/offstage\/worker\/worker\.js\n$/);
+  assert.match(run(process.execPath, ['main.js'], folder), /\/node_modules\/offstage\/wasm-build\/dist\/worker\.js\n$/);
 });
 
 test('TypeScript: the types are found from the tarball, in both ways of resolving', GUARD, () => {
@@ -78,7 +78,7 @@ export { loss };\n`,
 });
 
 test('a page without a bundler', GUARD, async () => {
-  const names = '<script type="importmap">{ "imports": { "offstage": "./node_modules/offstage/web/index.js" } }</script>';
+  const names = '<script type="importmap">{ "imports": { "offstage": "./node_modules/offstage/wasm-build/dist/index.js" } }</script>';
   const folder = installedFolder({
     'index.html': page(`${names}<script type="module" src="src/index.js"></script>`),
     'src/index.js': RUN,
@@ -115,8 +115,6 @@ test('esbuild, with `assets`', GUARD, async () => {
     absWorkingDir: folder, entryPoints: ['src/index.js'], bundle: true, minify: true, format: 'esm', outdir: 'dist', logLevel: 'silent',
   });
   assert.deepEqual(warnings, []);
-  for (const part of ['worker', 'wasm-build']) {
-    cpSync(`${folder}/node_modules/offstage/${part}`, `${folder}/dist/offstage/${part}`, { recursive: true });
-  }
+  cpSync(`${folder}/node_modules/offstage/wasm-build`, `${folder}/dist/offstage/wasm-build`, { recursive: true });
   assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });

@@ -6,7 +6,7 @@
  * pending. Replies are not interpreted here, but one: WORKER_LOST, from a session that lives on
  * without its core, is a loss like any other. What becomes of a loss is not known here. */
 import { OffstageError, errorFromWire, isRecord, show } from '../../worker/host/errors.js';
-import { VERSION } from '../../worker/protocol.js';
+import { VERSION } from '../../worker/host/envelope.js';
 import { abortedBy } from './options.js';
 import { binaryBytes } from './traffic.js';
 import { Watch } from './watch.js';

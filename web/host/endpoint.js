@@ -6,7 +6,7 @@
  * the DISPOSE that ends a session whose thread goes on. */
 import { OffstageError } from '../../worker/host/errors.js';
 import { spawn } from '../../worker/host/spawn.js';
-import { VERSION } from '../../worker/protocol.js';
+import { VERSION } from '../../worker/host/envelope.js';
 import { baseAddress, whyNoWorker } from './support.js';
 
 /**
@@ -72,7 +72,7 @@ export function openWorker(assets, { heard, lost }) {
   try {
     const thread = spawn({
       name: 'offstage',
-      served: assets && new URL('worker/worker.js', assets),
+      served: assets && new URL('wasm-build/dist/worker.js', assets),
       web: () => new Worker(new URL('../../worker/worker.js', import.meta.url),
         { type: 'module', name: 'offstage' }),
       node: () => new URL('../../worker/worker.js', here),

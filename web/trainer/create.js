@@ -51,8 +51,7 @@ import { Trainer } from './trainer.js';
  * @property {import('../../worker/host/variants.js').Variant} [variant] forces one of the wasm
  *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
  *   deterministic: false; ones without -mt have one thread
- * @property {string | URL} [assets] folder of worker/ and wasm-build/, where they are not beside
- *   the module
+ * @property {string | URL} [assets] folder of wasm-build/dist/, where that is not beside the module
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that
  *   has never answered is given up; where it is less than the heartbeat any worker is, and the
  *   trainer with it
@@ -108,11 +107,11 @@ const RESTART = {
 
 /** Loads the session for this thread. @type {import('../host/endpoint.js').Loader} */
 async function load() {
-  const [{ createSession }, { createHost }] = await Promise.all([
-    import('../../worker/trainer/session.js'),
+  const [{ createSession }, { ownHost }] = await Promise.all([
+    import('../../worker/trainer/service.js'),
     import('../../worker/host/clock.js'),
   ]);
-  return (port) => createSession(/** @type {any} */ (port), createHost(0));
+  return (port) => createSession(/** @type {any} */ (port), ownHost());
 }
 
 /**

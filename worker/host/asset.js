@@ -1,8 +1,8 @@
-/* asset.js: where a file of the package is, for an app that serves worker/ and wasm-build/ itself. */
+/* asset.js: where a file of the package is, for an app that serves wasm-build/dist/ itself. */
 
 import { OffstageError, show } from './errors.js';
 
-/** @param {string} path  from the package's root @param {string} assets  base URL of worker/ and wasm-build/ */
+/** @param {string} path  from the package's root @param {string} assets  base URL of wasm-build/dist/ */
 export function assetUrl(path, assets) {
   const folder = assets.endsWith('/') ? assets : `${assets}/`;
   try {

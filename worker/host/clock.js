@@ -48,3 +48,11 @@ export function createHost(threadId) {
     },
   };
 }
+
+/** @type {Host | null} */
+let own = null;
+
+/** The host of the app's own thread: one for all sessions there, which share its time. @returns {Host} */
+export function ownHost() {
+  return (own ??= createHost(0));
+}

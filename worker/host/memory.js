@@ -7,10 +7,10 @@
 
 import { OffstageError } from './errors.js';
 
-const PAGE = 65536;
+export const PAGE = 65536;
 const MOST_PAGES = 65536; // 4 GiB: what a 32-bit pointer reaches
-/* What the linker gave a threaded module to begin with (--initial-memory): not less may be handed over. */
-const SHARED_PAGES = 8;
+/** Pages that a threaded module begins with: the linker is told so many, and not fewer may be handed over. */
+export const SHARED_PAGES = 8;
 /* Maxima of a shared memory, in pages: 4 GiB, and down to 256 MiB. The address space of a maximum is taken at once, and
  * iOS has none of 2 GB. */
 const SHARED_MAXIMA = [65536, 32768, 16384, 8192, 4096];

@@ -1,8 +1,9 @@
 /* module.js: which wasm runs, and how: the `runtime` that is asked for, and the compiled module, once per URL.
  *
  * It chooses the variant, finds its file and compiles it. What is chosen otherwise than asked is told in `reason`;
- * what was forced and cannot be is refused. No instance is made here and nothing is evaluated from text, so a page
- * with a strict policy needs 'wasm-unsafe-eval' only. The URLs are literals because bundlers recognise only those. */
+ * what was forced and cannot be is refused. Which set of a variant is enough its caller knows: where a smaller set's file
+ * cannot be loaded the full one is, which computes the same. No instance is made here and nothing is evaluated from text,
+ * so a page with a strict policy needs 'wasm-unsafe-eval' only. The URLs are literals: bundlers recognise only those. */
 
 import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
@@ -12,13 +13,31 @@ import { VARIANTS } from './variants.js';
 
 /** @typedef {import('./variants.js').Variant} Variant */
 
-/** @type {Record<Variant, () => URL>} */
+/** @typedef {'dense' | 'lean' | 'full'} SetName */
+
+/** @type {Record<SetName, Record<Variant, () => URL>>} */
 const BESIDE = {
-  base: () => new URL('../../wasm-build/dist/offstage.base.wasm', import.meta.url),
-  simd: () => new URL('../../wasm-build/dist/offstage.simd.wasm', import.meta.url),
-  'simd-mt': () => new URL('../../wasm-build/dist/offstage.simd-mt.wasm', import.meta.url),
-  relaxed: () => new URL('../../wasm-build/dist/offstage.relaxed.wasm', import.meta.url),
-  'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.relaxed-mt.wasm', import.meta.url),
+  full: {
+    base: () => new URL('../../wasm-build/dist/offstage.base.wasm', import.meta.url),
+    simd: () => new URL('../../wasm-build/dist/offstage.simd.wasm', import.meta.url),
+    'simd-mt': () => new URL('../../wasm-build/dist/offstage.simd-mt.wasm', import.meta.url),
+    relaxed: () => new URL('../../wasm-build/dist/offstage.relaxed.wasm', import.meta.url),
+    'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.relaxed-mt.wasm', import.meta.url),
+  },
+  lean: {
+    base: () => new URL('../../wasm-build/dist/offstage.lean.base.wasm', import.meta.url),
+    simd: () => new URL('../../wasm-build/dist/offstage.lean.simd.wasm', import.meta.url),
+    'simd-mt': () => new URL('../../wasm-build/dist/offstage.lean.simd-mt.wasm', import.meta.url),
+    relaxed: () => new URL('../../wasm-build/dist/offstage.lean.relaxed.wasm', import.meta.url),
+    'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.lean.relaxed-mt.wasm', import.meta.url),
+  },
+  dense: {
+    base: () => new URL('../../wasm-build/dist/offstage.dense.base.wasm', import.meta.url),
+    simd: () => new URL('../../wasm-build/dist/offstage.dense.simd.wasm', import.meta.url),
+    'simd-mt': () => new URL('../../wasm-build/dist/offstage.dense.simd-mt.wasm', import.meta.url),
+    relaxed: () => new URL('../../wasm-build/dist/offstage.dense.relaxed.wasm', import.meta.url),
+    'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.dense.relaxed-mt.wasm', import.meta.url),
+  },
 };
 
 const isRelaxed = (/** @type {Variant} */ variant) => variant.startsWith('relaxed');
@@ -30,11 +49,13 @@ const compiled = new Map();
 
 /**
  * @param {Variant} variant
- * @param {string} [assets]  base URL of worker/ and wasm-build/, where they are not beside this file
+ * @param {string} [assets]  base URL of wasm-build/dist/, where it is not beside this file
+ * @param {SetName} [set]
  * @returns {Promise<WebAssembly.Module>}
  */
-export function loadModule(variant, assets) {
-  const url = assets === undefined ? BESIDE[variant]() : assetUrl(`wasm-build/dist/offstage.${variant}.wasm`, assets);
+export function loadModule(variant, assets, set = 'full') {
+  const name = set === 'full' ? variant : `${set}.${variant}`;
+  const url = assets === undefined ? BESIDE[set][variant]() : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
     module = compile(url);
@@ -69,7 +90,7 @@ const NO_WASM = /magic word|magic number|\\0asm/;
 /** What to do about an error, where that is known. @param {URL} url @param {string} why */
 function advice(url, why) {
   if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
-  return '; the server sent something else, probably a page: tell by the option assets where worker/ and wasm-build/ are ' +
+  return '; the server sent something else, probably a page: tell by the option assets where wasm-build/dist/ is ' +
     "(for Vite's development server set optimizeDeps.exclude: ['offstage'])";
 }
 
@@ -162,22 +183,25 @@ const exactBits = (/** @type {string} */ why) => `bits are the same everywhere, 
 const joined = (...reasons) => reasons.filter((reason) => reason !== null).join('; ') || null;
 
 /**
- * Loads the runtime's module and makes something of it. Where a variant that was not forced does not load, or its
- * shared memory cannot be had, the next simpler one is taken, and the runtime that comes back says so.
+ * Loads the runtime's module and makes something of it. Where a set's file does not load the full one is taken; where a
+ * variant that was not forced does not load, or its shared memory cannot be had, the next simpler one is, and the runtime
+ * that comes back says so.
  * @template T
  * @param {Settled} runtime
+ * @param {SetName} set  that is enough
  * @param {(module: WebAssembly.Module, runtime: Settled) => Promise<T>} make
  * @returns {Promise<{ made: T, runtime: Settled }>}
  */
-export async function openModule(runtime, make) {
-  for (let now = runtime; ; ) {
+export async function openModule(runtime, set, make) {
+  for (let now = runtime, from = set; ; ) {
     let loaded = false;
     try {
-      const module = await loadModule(now.variant, now.assets);
+      const module = await loadModule(now.variant, now.assets, from);
       loaded = true;
       return { made: await make(module, now), runtime: now };
     } catch (error) {
-      now = simpler(now, loaded, /** @type {Error} */ (error));
+      if (loaded || from === 'full') now = simpler(now, loaded, /** @type {Error} */ (error));
+      else from = 'full';
     }
   }
 }

@@ -1,12 +1,12 @@
-/* pump.js: who computes next, and for how long before the message queue has its turn.
+/* pump.js: what one session has its thread do: jobs in lanes, and background work.
  *
- * Work comes as generators that ask spend() after every piece and yield when it says so. Jobs (in lanes, the
- * first lane first) go before the one background generator, training; but a weight update that is under way
- * is finished before anything else looks at the weights. Work is asked for in units, about a quarter of a
- * slice's at a time, and the clock says how many that are: the rate falls at once and rises slowly, so that
- * a piece that is slower than the last ones does not make a long slice. With a duty below 1 training rests, and
- * only training: jobs never wait for a timer. Where the clock jumped while training should have run, the thread
- * was suspended: onGap is told. */
+ * Work comes as generators that ask spend() after every piece and yield when it says so. Jobs (the
+ * first lane first) go before the one background generator, a training run say; but an update that
+ * is under way is finished before anything else looks at what it changes. Work is asked for in
+ * units, about a quarter of a slice's at a time, and the clock says how many that are: the rate
+ * falls at once and rises slowly, so that a piece that is slower than the last ones does not make a
+ * long slice. With a duty below 1 the background rests, and only the background: jobs never wait
+ * for a timer. Which session's turn it is, and for how long, is scheduler.js's. */
 
 /** @typedef {Generator<void, any, void>} Work */
 /**
@@ -17,66 +17,79 @@
  * urgent: somebody waits for what it does next, so it does not rest.
  * @typedef {Job & { updating: () => boolean, paused: () => boolean, urgent?: () => boolean }} Background
  */
+/**
+ * priority: of background work, 0; those of a lower one get what is left. weight: share of the time
+ * beside others of the same priority, above 0, 1.
+ * @typedef {{ priority?: number, weight?: number }} PumpOptions
+ */
 
 /** What a lane is for, in order of right of way. */
 export const LANES = Object.freeze({ CONTROL: 0, SHORT: 1, LONG: 2 });
+/** What a pump has to do next: the lane of a job, or one of these. */
+export const RANK = Object.freeze({ BACKGROUND: 3, NONE: 4 });
 
+/* A thousand slices. No garbage collection and no busy machine was seen to hold a thread back that
+ * long; who suspends a page does it for seconds at least, and a shorter gap hardly shows in an ETA. */
+export const GAP_MS = 2000;
+/** Clock readings a slice. */
+export const CHUNKS = 4;
 const FIRST_RATE = 1e5; // units per ms: ten times less than the slowest machine that was measured
-const CHUNKS = 4; // clock readings a slice
 const MOST_RATE = 1e8; // units per ms: twice what one thread can do; whatever seems faster was measured badly
-const STARVED = 2; // slices' time without a turn of its own, after which training takes one
 const RISE = 0.3; // weight of a reading that is faster than the mean
-/* A thousand slices. No garbage collection and no busy machine was seen to hold a thread back that long; who
- * suspends a page does it for seconds at least, and a shorter gap hardly shows in an ETA. */
-const GAP_MS = 2000;
 const REST_MS = 50; // debts of rest are collected up to here: few timers, and far above their grain of 1 to 4 ms
 const MOST_CREDIT = 1000; // ms that a rest may have been too long: a hidden page's timers fire once a second
 
 export class Pump {
   /** Units to ask for in one call. */ chunk = FIRST_RATE;
-  /** The clock at its last reading. */ time = 0;
-  /** Slices begun. */ slices = 0;
+  /** Of a slice that begins with this session, in ms. */ sliceMs = 4;
+  /** Milliseconds of the thread's time by weight. */ served = 0;
+  /** Of background work. @type {number} */ priority;
 
+  #scheduler;
   #host;
-  #sliceMs = 4;
+  #weight;
   #fixed = false;
   #rate = FIRST_RATE;
   #used = 0;
-  #end = 0;
-  #over = false;
-  #fed = 0;
-  /** The wall clock at its last reading, and the other one then. */ #wall = 0;
-  #wallTime = 0;
-  /** Rest for each ms of training. */ #restful = 0;
-  /** Rest in ms that training owes. */ #debt = 0;
+  /** It had something to do when the scheduler last chose. */ #ready = false;
+  /** When its turn began. */ #began = 0;
+  /** Background work that may rest had its turn. */ #trained = false;
+  /** Rest for each ms of background work. */ #restful = 0;
+  /** Rest in ms that it owes. */ #debt = 0;
   #resting = false;
   #restBegan = 0;
   #restEnd = 0;
-  #running = false;
-  #scheduled = false;
   /** @type {Job[][]} */ #lanes = [[], [], []];
   /** @type {Background | null} */ #background = null;
 
   /**
-   * Training stood still for `ms`, from `at` (ms since 1970) on, although it should have run. `counted`: how much of
-   * that the monotonic clock counted, which a suspended machine may stop.
+   * The background stood still for `ms`, from `at` (ms since 1970) on, although it should have run.
+   * `counted`: how much of that the monotonic clock counted, which a suspended machine may stop.
    * @type {((gap: { ms: number, at: number, counted: number }) => void) | null}
    */
   onGap = null;
+  /** Something threw where nothing may: the session is broken. @type {((error: unknown) => void) | null} */
+  onCrash = null;
 
-  /** @param {import('./clock.js').Host} host */
-  constructor(host) {
+  /**
+   * @param {import('./scheduler.js').Scheduler} scheduler @param {import('./clock.js').Host} host
+   * @param {PumpOptions} [options]
+   */
+  constructor(scheduler, host, { priority = 0, weight = 1 } = {}) {
+    this.#scheduler = scheduler;
     this.#host = host;
+    this.priority = priority;
+    this.#weight = weight;
   }
 
   /**
-   * @param {{ sliceMs: number, sliceWork?: number, duty?: number }} options  sliceWork: a slice in units, for tests;
-   *   duty: share of the time, above 0 and up to 1, in which training computes
+   * @param {{ sliceMs: number, sliceWork?: number, duty?: number }} options  sliceWork: a slice in
+   *   units, for tests; duty: share of the time, above 0 and up to 1, in which the background computes
    */
   configure({ sliceMs, sliceWork, duty = 1 }) {
     this.#restful = 1 / duty - 1;
     this.#debt = 0;
-    this.#sliceMs = sliceMs;
+    this.sliceMs = sliceMs;
     this.#fixed = sliceWork !== undefined;
     this.chunk = sliceWork ?? (this.#rate * sliceMs) / CHUNKS;
   }
@@ -86,7 +99,17 @@ export class Pump {
     return this.#rate;
   }
 
-  /** Jobs wait: training yields at the end of a step. */
+  /** The clock at its last reading. */
+  get time() {
+    return this.#scheduler.time;
+  }
+
+  /** Slices that the thread has begun. */
+  get slices() {
+    return this.#scheduler.slices;
+  }
+
+  /** Jobs wait: the background yields at the end of a step. */
   get waiting() {
     return this.#lanes[0].length + this.#lanes[1].length + this.#lanes[2].length > 0;
   }
@@ -99,38 +122,29 @@ export class Pump {
   /** @param {Background | null} background */
   setBackground(background) {
     this.#background = null;
-    this.#fed = this.#read(true); // of no gap: nothing should have run until here
+    this.#scheduler.beginAnew();
     this.#background = background;
     if (background) this.wake();
   }
 
-  /**
-   * After a message: training has its turn here where the queue does not let it. (Measured: a Node worker whose
-   * client asks again as soon as it is answered runs no setImmediate at all.)
-   */
+  /** @param {number} hz @param {(tick: import('./scheduler.js').Tick) => void} run @returns {() => void} */
+  every(hz, run) {
+    return this.#scheduler.every(this, hz, run);
+  }
+
+  /** After a message: see scheduler.js. */
   breathe() {
-    if (!this.#background || this.#fixed || this.#running) return;
-    const now = this.#host.now();
-    if (now >= this.#restEnd) this.#endRest(now); // such a queue may let no timer through either
-    if (now - this.#fed > STARVED * this.#sliceMs && this.#next(false)) this.#slice(false);
+    if (!this.#fixed) this.#scheduler.breathe(this.sliceMs);
   }
 
   /** Goes on in a later turn, if there is anything to do. */
   wake() {
-    if (this.#scheduled || this.#running || !this.#next(false)) return;
-    this.#scheduled = true;
-    this.#host.yieldToQueue(this.#turn);
+    this.#scheduler.wake();
   }
-
-  /** One for all slices: a slice leaves no closure behind. */
-  #turn = () => {
-    this.#scheduled = false;
-    this.#slice(false);
-  };
 
   /** Does jobs in this very turn, as far as one slice reaches. */
   runJobs() {
-    if (!this.#running) this.#slice(true);
+    this.#scheduler.runJobs();
   }
 
   /** Fails the background, and every job but those that are apart. @param {unknown} error @param {boolean} [all]  those too */
@@ -142,51 +156,42 @@ export class Pump {
     for (const job of jobs) job.fail(error);
   }
 
+  /** Ends it: what it had to do is dropped without a word. */
+  close() {
+    this.#lanes = [[], [], []];
+    this.#background = null;
+    this.#scheduler.close(this);
+  }
+
   /**
    * Says that `units` of work were done.
    * @param {number} units
    * @returns {boolean} the slice is over: yield
    */
   spend(units) {
+    const scheduler = this.#scheduler;
     this.#used += units;
-    if (this.#used < this.chunk) return this.#over;
+    if (this.#used < this.chunk) return scheduler.over;
     if (this.#fixed) {
       this.#used = 0;
-      return (this.#over = true);
+      return (scheduler.over = true);
     }
-    const before = this.time;
-    this.#calibrate(this.#read(false) - before);
+    const before = scheduler.time;
+    this.#calibrate(scheduler.read() - before);
     this.#used = 0;
-    return (this.#over = this.time >= this.#end);
+    return (scheduler.over = scheduler.time >= scheduler.end);
   }
 
   /**
-   * Like spend(), after copying or checking, whose time no units tell: memory decides it. A fraction of a
-   * millisecond at a time.
+   * Like spend(), after copying or checking, whose time no units tell: memory decides it. A fraction
+   * of a millisecond at a time.
    * @returns {boolean} the slice is over: yield
    */
   look() {
+    const scheduler = this.#scheduler;
     this.#used = 0;
-    if (this.#fixed) return (this.#over = true);
-    return (this.#over = this.#read(false) >= this.#end);
-  }
-
-  /**
-   * Reads the clock, and tells of the gap where it jumped.
-   * @param {boolean} wall  the wall clock too: once a slice
-   */
-  #read(wall) {
-    const now = this.#host.now();
-    const counted = Math.max(0, now - Math.max(this.time, this.#restEnd));
-    this.time = now;
-    if (!wall && counted < GAP_MS) return now;
-    const at = this.#host.wall();
-    const slept = Math.max(0, at - this.#wall - (now - this.#wallTime));
-    this.#wall = at;
-    this.#wallTime = now;
-    const ms = counted + slept;
-    if (ms >= GAP_MS && this.#background && !this.#background.paused()) this.onGap?.({ ms, at: at - ms, counted });
-    return now;
+    if (this.#fixed) return (scheduler.over = true);
+    return (scheduler.over = scheduler.read() >= scheduler.end);
   }
 
   /** @param {number} ms  since the last reading, in which `used` units were done */
@@ -196,29 +201,82 @@ export class Pump {
     const rate = ms > 0 ? this.#used / ms : 2 * this.#rate;
     const most = Math.min(rate, 4 * this.#rate, MOST_RATE);
     this.#rate = most < this.#rate ? most : (1 - RISE) * this.#rate + RISE * most;
-    this.chunk = Math.max(1, (this.#rate * this.#sliceMs) / CHUNKS);
+    this.chunk = Math.max(1, (this.#rate * this.sliceMs) / CHUNKS);
   }
 
-  /** @param {boolean} jobsOnly */
-  #slice(jobsOnly) {
-    this.#running = true;
-    this.#over = false;
+  /* ---- for the scheduler ---- */
+
+  /** What there is to do next: the lane of a job, BACKGROUND, or NONE. */
+  rank() {
+    for (let lane = 0; lane < this.#lanes.length; lane++) if (this.#lanes[lane].length > 0) return lane;
+    const background = this.#background;
+    if (!background || background.paused()) return RANK.NONE;
+    return this.#resting && !background.urgent?.() ? RANK.NONE : RANK.BACKGROUND;
+  }
+
+  /**
+   * Whether there is anything to do. Who had nothing is not served for the time in which it was idle.
+   * @param {number} least  what the least served has had
+   */
+  isReady(least) {
+    const ready = this.rank() < RANK.NONE;
+    if (ready && !this.#ready) this.served = Math.max(this.served, least);
+    return (this.#ready = ready);
+  }
+
+  /** Its turn begins. @param {number} now */
+  begin(now) {
     this.#used = 0;
-    this.slices++;
-    const began = this.#read(true);
-    this.#end = began + (this.#sliceMs * (CHUNKS - 1)) / CHUNKS;
-    let trained = false;
-    for (let job = this.#next(jobsOnly); job && !this.#over; job = this.#next(jobsOnly)) {
-      trained ||= job === this.#background && !this.#background.urgent?.();
-      this.#advance(job);
-    }
-    this.#running = false;
-    if (!jobsOnly) this.#fed = this.#host.now();
-    if (trained && this.#restful > 0) this.#owe(this.#host.now() - began);
-    this.wake();
+    this.#began = now;
+    this.#trained = false;
   }
 
-  /** Training has computed for ms: it rests, once that is worth a timer. @param {number} ms */
+  /** Does the next piece of what there is to do. */
+  advance() {
+    const job = /** @type {Job} */ (this.#next());
+    if (job === this.#background && !this.#background.urgent?.()) this.#trained = true;
+    try {
+      const result = job.work.next();
+      if (!result.done) return;
+      this.#remove(job);
+      job.done(result.value);
+    } catch (error) {
+      this.#remove(job);
+      this.guard(job.fail, error);
+    }
+  }
+
+  /** Its turn is over. @param {boolean} counts  the time is held against that of others */
+  leave(counts) {
+    const rests = this.#trained && this.#restful > 0;
+    if (!counts && !rests) return;
+    const ms = this.#host.now() - this.#began;
+    if (counts) this.served += ms / this.#weight;
+    if (rests) this.#owe(ms);
+  }
+
+  /** The clock jumped, perhaps. @param {{ before: number, now: number, at: number, slept: number }} reading */
+  missed({ before, now, at, slept }) {
+    const counted = Math.max(0, now - Math.max(before, this.#restEnd));
+    const ms = counted + slept;
+    if (ms >= GAP_MS && this.#background && !this.#background.paused()) this.onGap?.({ ms, at: at - ms, counted });
+  }
+
+  /**
+   * What throws here breaks this session and no other.
+   * @template T
+   * @param {(value: T) => void} action @param {T} value
+   */
+  guard(action, value) {
+    try {
+      action(value);
+    } catch (error) {
+      if (!this.onCrash) throw error;
+      this.onCrash(error);
+    }
+  }
+
+  /** The background has computed for ms: it rests, once that is worth a timer. @param {number} ms */
   #owe(ms) {
     if (ms < GAP_MS) this.#debt += ms * this.#restful;
     if (this.#debt < REST_MS || this.#resting) return;
@@ -229,37 +287,27 @@ export class Pump {
   }
 
   #rested = () => {
-    this.#endRest(this.#host.now());
+    this.#restIsOver(this.#host.now());
     this.wake();
   };
 
+  /** Ends a rest that has been long enough, timer or not. @param {number} now */
+  endRest(now) {
+    if (now >= this.#restEnd) this.#restIsOver(now);
+  }
+
   /** What the rest fell short of is still owed, and what it had too much is a credit. @param {number} now */
-  #endRest(now) {
+  #restIsOver(now) {
     if (!this.#resting) return;
     this.#resting = false;
     this.#debt = Math.max(-MOST_CREDIT, this.#debt - (now - this.#restBegan));
   }
 
-  /** @param {boolean} jobsOnly @returns {Job | null} */
-  #next(jobsOnly) {
+  /** @returns {Job | null} */
+  #next() {
     const background = this.#background;
-    const job = this.#lanes[0][0] ?? this.#lanes[1][0] ?? this.#lanes[2][0] ?? null;
-    if (job) return background?.updating() ? background : job;
-    if (jobsOnly || !background || background.paused()) return null;
-    return this.#resting && !background.urgent?.() ? null : background;
-  }
-
-  /** @param {Job} job */
-  #advance(job) {
-    try {
-      const result = job.work.next();
-      if (!result.done) return;
-      this.#remove(job);
-      job.done(result.value);
-    } catch (error) {
-      this.#remove(job);
-      job.fail(error);
-    }
+    const job = this.#lanes[0][0] ?? this.#lanes[1][0] ?? this.#lanes[2][0];
+    return job && !background?.updating() ? job : background;
   }
 
   /** @param {Job} job */

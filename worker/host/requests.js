@@ -1,52 +1,65 @@
-/* requests.js: where a session's requests come in and its answers go out: every request is answered exactly once.
+/* requests.js: where a session's requests come in and its answers go out: every request is answered
+ * exactly once.
  *
- * It takes envelopes and bare messages apart, knows what is pending, and lets requests wait, in order, while the session
- * is not to be asked. What a request means, and what the answer is, is the session's to know. */
+ * It takes envelopes, and the messages of a service's dialect, apart; it knows what is pending, and
+ * lets requests wait, in order, while the session is not to be asked. What a request means, and what
+ * the answer is, is the service's to know. */
 
-import { fromBare, isBare, toBare, unfold } from '../trainer/dialect.js';
+import { VERSION, isId, openEnvelope } from './envelope.js';
 import { OffstageError, errorToWire } from './errors.js';
-import { REPLIES, VERSION, isId, openEnvelope } from '../protocol.js';
 
-/** @typedef {import('../protocol.js').RequestType} RequestType */
 /**
- * A bare request has a symbol for an id, which never leaves this file.
- * @typedef {{ id: import('../protocol.js').Id | symbol, type: RequestType, payload: Record<string, any> }} Request
+ * A message of a dialect has a symbol for an id, which never leaves this file.
+ * @typedef {{ id: import('./envelope.js').Id | symbol, type: string, payload: Record<string, any> }} Request
+ */
+/**
+ * Another form of a service's messages, without envelopes.
+ * @typedef {object} Dialect
+ * @property {readonly string[]} ERRORS  types of its error replies
+ * @property {(message: any) => boolean} isBare
+ * @property {(message: any) => { type: string, payload: Record<string, any> }} fromBare  the request that it is; throws
+ * @property {(type: string, payload: any) => { type: string, payload: any }[]} toBare    what says the same as a reply
+ * @property {(type: string, payload: any) => Record<string, any>} unfold  the payload of an enveloped request; throws
+ */
+/**
+ * @typedef {object} Setting
+ * @property {readonly string[]} types      of requests
+ * @property {readonly string[]} always     those that never wait
+ * @property {Dialect} [dialect]
+ * @property {(request: Request) => void} handle  never throws
+ * @property {() => void} heard             after each message
  */
 
-/** Requests that never wait. */
-export const ALWAYS = ['GET_STATUS', 'PING', 'DISPOSE'];
-
-export class Desk {
+export class Requests {
   #endpoint;
-  #handle;
+  #setting;
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
   /** Requests that wait, where they are to. @type {Request[] | null} */ #gate = null;
   /** What need not wait, until something does. @type {readonly string[]} */ #passing = [];
   /** Those that waited, while they have their turns one by one, and how many have had it. */
   #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
 
-  /**
-   * @param {import('../protocol.js').Endpoint} endpoint
-   * @param {(request: Request) => void} handle  never throws
-   * @param {() => void} heard  after each message
-   */
-  constructor(endpoint, handle, heard) {
+  /** @param {import('./envelope.js').Endpoint} endpoint @param {Setting} setting */
+  constructor(endpoint, setting) {
     this.#endpoint = endpoint;
-    this.#handle = handle;
+    this.#setting = setting;
     endpoint.onmessage = (event) => {
       this.#receive(event.data);
-      heard();
+      setting.heard();
     };
   }
 
   /** @param {any} message */
   #receive(message) {
-    const bare = isBare(message);
+    const { dialect, types, handle, always } = this.#setting;
+    // Two sessions at the ends of one channel would answer each other's errors for ever.
+    if (message?.type === 'ERROR' || dialect?.ERRORS.includes(message?.type)) return;
+    const bare = dialect?.isBare(message) ?? false;
     /** @type {Request} */
     let request = { id: bare ? Symbol('bare') : message?.id, type: message?.type, payload: {} };
     try {
-      request = bare ? { id: request.id, ...fromBare(message) } : openEnvelope(message);
-      if (!bare) request.payload = unfold(request.type, request.payload);
+      request = dialect && bare ? { id: request.id, ...dialect.fromBare(message) } : openEnvelope(message, types);
+      if (dialect && !bare) request.payload = dialect.unfold(request.type, request.payload);
       if (this.#pending.has(request.id)) {
         throw new OffstageError('BAD_MESSAGE', `id ${String(request.id)} is that of a request that is still pending`);
       }
@@ -54,11 +67,13 @@ export class Desk {
       const { error: text, code } = errorToWire(/** @type {OffstageError} */ (error));
       const known = bare || isId(request.id) ? request.id : null;
       // What is no string may be something that cannot be sent back.
-      this.post(known, 'ERROR', { error: text, code, request: typeof request.type === 'string' ? request.type : '' });
+      const asked = typeof request.type === 'string' ? request.type : '';
+      this.post(known, 'ERROR', { error: text, code, request: asked });
       return;
     }
     this.#pending.set(request.id, request);
-    if (!this.#gate || ALWAYS.includes(request.type) || this.#passing.includes(request.type)) return this.#handle(request);
+    const { type } = request;
+    if (!this.#gate || always.includes(type) || this.#passing.includes(type)) return handle(request);
     this.#gate.push(request);
     this.#passing = []; // nothing overtakes what waits
   }
@@ -66,14 +81,15 @@ export class Desk {
   /** Says something. @param {Request['id'] | null} id @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
   post(id, type, payload, transfer = []) {
     if (typeof id !== 'symbol') return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
-    for (const message of toBare(type, payload)) this.#endpoint.postMessage(message, transfer);
+    const messages = this.#setting.dialect?.toBare(type, payload) ?? [];
+    for (const message of messages) this.#endpoint.postMessage(message, transfer);
   }
 
   /**
    * Answers a request, unless it has been.
-   * @param {Request} request @param {any} payload @param {Transferable[]} [transfer] @param {string} [type]
+   * @param {Request} request @param {string} type @param {any} payload @param {Transferable[]} [transfer]
    */
-  reply(request, payload, transfer, type = REPLIES[request.type]) {
+  reply(request, type, payload, transfer) {
     if (this.#pending.delete(request.id)) this.post(request.id, type, payload, transfer);
   }
 
@@ -84,19 +100,24 @@ export class Desk {
     return true;
   }
 
-  /** What is to be answered. */
+  /** Says of no request that something is wrong. @param {OffstageError} error */
+  complain(error) {
+    this.post(null, 'ERROR', { ...errorToWire(error), request: '' });
+  }
+
+  /** Those that are to be answered. */
   pending() {
     return [...this.#pending.values()];
   }
 
-  /** Takes requests out, to be answered later by post(). @param {RequestType} type */
+  /** Takes requests out, to be answered later by post(). @param {string} type */
   take(type) {
     const taken = this.pending().filter((request) => request.type === type);
     for (const { id } of taken) this.#pending.delete(id);
     return taken;
   }
 
-  /** What has not had its turn. @returns {Set<Request>} */
+  /** Those that have not had their turn. @returns {Set<Request>} */
   waiting() {
     const { waiting, turns } = this.#opened;
     return new Set([...this.#gate ?? [], ...waiting.slice(turns)]);
@@ -104,7 +125,7 @@ export class Desk {
 
   /**
    * From here on requests wait.
-   * @param {readonly RequestType[]} passing  that do not, as long as none does that came before them
+   * @param {readonly string[]} passing  types that do not, as long as none does that came before them
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
   close(passing) {
@@ -127,7 +148,7 @@ export class Desk {
     const opened = this.#opened = { waiting, turns: 0 };
     this.#gate = null;
     while (opened.turns < waiting.length) {
-      this.#handle(waiting[opened.turns++]);
+      this.#setting.handle(waiting[opened.turns++]);
       const next = /** @type {Request[] | null} */ (this.#gate); // closed again
       if (!next) continue;
       for (; opened.turns < waiting.length; opened.turns++) next.push(waiting[opened.turns]); // there may be more than a call takes arguments

@@ -9,7 +9,7 @@ import { assetUrl } from './asset.js';
 import { OffstageError } from './errors.js';
 import { spawn } from './spawn.js';
 
-const HELPER = 'worker/helper.js';
+const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 
 /**
  * @typedef {object} Setting

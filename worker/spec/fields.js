@@ -1,7 +1,8 @@
 /* fields.js: values of a spec's fields: from the forms that the contract allows to numbers, and back to names.
  *
- * Only names and JavaScript types are judged here; ranges and shapes are C's to judge. A value is kept in its
- * canonical form (what MODEL_READY tells and a checkpoint keeps), which gives the same numbers again. */
+ * Only names and JavaScript types are judged here; ranges and shapes are C's to judge, and what is absent is C's to fill
+ * in. The numbers that C hands back become the canonical form (what MODEL_READY tells and a checkpoint keeps), which
+ * gives the same numbers again. */
 
 import { OffstageError, elementsOf, oneOf, show } from '../host/errors.js';
 import { enumName, optionsOf, valuesOf } from './schema.js';
@@ -115,7 +116,7 @@ function readInitializer(schema, { name, enumeration }, value, where) {
   if (!valuesOf(schema, enumeration).has(type)) return null;
   const fields = optionsOf(schema, type);
   const read = readFields(schema, fields, options, `${where}${name} (${type}): `);
-  return Object.keys(read).length ? { type, ...fill(schema, fields, read) } : type;
+  return Object.keys(read).length ? { type, ...read } : type;
 }
 
 /**
@@ -139,12 +140,14 @@ export function allowed(schema, field) {
   return `${takesOne(field) ? `${one} or ` : ''}an array of ${many} ${field.kind}s ${range}`;
 }
 
-/** A value in its canonical form. @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
+/** The numbers of a value that readFields() has read. @param {Schema} schema @param {Field} field @param {any} value @returns {number[]} */
 export function toNumbers(schema, { kind, enumeration, ...field }, value) {
   const idOf = (/** @type {string} */ name) => /** @type {number} */ (valuesOf(schema, enumeration).get(name));
   if (PAIRS[enumeration]) return PAIRS[enumeration].keys.flatMap((key) => (Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key]));
   if (kind === 'initializer' && typeof value === 'object') {
-    return [idOf(value.type), ...optionsOf(schema, value.type).flatMap((each) => toNumbers(schema, each, value[each.name]))];
+    const numbersOf = (/** @type {Field} */ option) =>
+      (value[option.name] === undefined ? [option.default] : toNumbers(schema, option, value[option.name]));
+    return [idOf(value.type), ...optionsOf(schema, value.type).flatMap(numbersOf)];
   }
   if (kind === 'enum' || kind === 'initializer') return [idOf(value)];
   if (kind === 'boolean') return [value ? 1 : 0];
@@ -152,33 +155,31 @@ export function toNumbers(schema, { kind, enumeration, ...field }, value) {
 }
 
 /**
- * Values with defaults filled in, spread ones as arrays, enumerations by name.
- * @param {Schema} schema
- * @param {Field[]} fields
- * @param {Record<string, any>} values
- * @returns {Record<string, any>}
+ * The value in its canonical form.
+ * @param {Schema} schema @param {Field} field @param {number[]} numbers
+ * @param {any} given  as it was read; undefined: it was absent
+ * @returns {any}
  */
-export function fill(schema, fields, values) {
-  /** @type {Record<string, any>} */
-  const built = {};
-  for (const field of fields) {
-    let value = values[field.name];
-    if (value === undefined && field.presence === 'default') value = fromNumber(schema, field, field.default);
-    // A pool's strides are its size.
-    if (value === undefined && field.name === 'strides') value = built.poolSize;
-    if (value === undefined) continue;
-    if (field.spread && field.most > 1 && (value.length ?? 1) < field.most) value = Array(field.most).fill(value[0] ?? value);
-    if (isSides(field)) value = [value.slice(0, 2), value.slice(2)];
-    built[field.name] = Array.isArray(value) ? value.slice() : value;
+export function fromNumbers(schema, field, numbers, given) {
+  const { kind, enumeration, most, spread } = field;
+  const [first, ...rest] = numbers;
+  const pair = PAIRS[enumeration];
+  if (pair) return { [pair.keys[0]]: first, [pair.keys[1]]: rest.length > 1 ? runOf(rest) : rest[0] };
+  if (isSides(field)) return [numbers.slice(0, 2), numbers.slice(2)];
+  if (kind === 'initializer' && rest.length > 0) {
+    const type = enumName(schema, enumeration, first);
+    const options = optionsOf(schema, type).slice(0, rest.length);
+    return { type, ...Object.fromEntries(options.map((option, i) => [option.name, fromNumbers(schema, option, [rest[i]], undefined)])) };
   }
-  return built;
+  if (kind === 'enum' || kind === 'initializer') return enumName(schema, enumeration, first);
+  if (kind === 'boolean') return first !== 0;
+  // One number may stand for a list of one: it is told as it was given.
+  const alone = most === 1 || (!spread && takesOne(field) && rest.length === 0 && !Array.isArray(given));
+  return alone ? first : numbers;
 }
 
-/** @param {Schema} schema @param {Field} field @param {number} number */
-function fromNumber(schema, field, number) {
-  if (field.kind === 'boolean') return number !== 0;
-  return field.kind === 'enum' || field.kind === 'initializer' ? enumName(schema, field.enumeration, number) : number;
-}
+/** Axes from one to another. @param {number[]} ends */
+const runOf = ([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** @param {string} message @returns {never} */
 export function refuse(message) {

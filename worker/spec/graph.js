@@ -4,7 +4,7 @@
  * reads what comes before it, so that a spec without a name is a list. What a layer does is not known here. */
 
 import { oneOf, show } from '../host/errors.js';
-import { fill, isPlain, readFields, recordNamed, refuse } from './fields.js';
+import { isPlain, readFields, recordNamed, refuse } from './fields.js';
 import { fieldsOf, recordOf, valuesOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Schema} Schema */
@@ -12,6 +12,7 @@ import { fieldsOf, recordOf, valuesOf } from './schema.js';
 /** A record to write; inner: what a wrapper wraps. @typedef {{ record: RecordType, values: Record<string, any>, inner?: Part }} Part */
 /** @typedef {Part & { name: string }} NamedPart */
 /** @typedef {{ inputs: string[], layers: string[] }} Names */
+/** What the core has made of parts: their values by name, in canonical form. @typedef {Map<Part, Record<string, any>>} Built */
 
 const MOST_LETTERS = 100;
 const MOST_LISTED = 20; // names in a sentence
@@ -120,15 +121,21 @@ function readPart(schema, given, what, resolve) {
   return wraps ? { record, values, inner: readPart(schema, given.layer, `${where}layer`) } : { record, values };
 }
 
-/** A layer with all that it may be told filled in. @param {Schema} schema @param {Part} part @param {Names} [names] @param {number} [place] @returns {any} */
-export function describeLayer(schema, { record, values, inner }, names, place = 0) {
-  const filled = fill(schema, fieldsOf(schema, record).filter(({ name }) => !NAMED.includes(name)), values);
-  const own = { ...filled, ...(inner && { layer: describeLayer(schema, inner) }) };
-  if (!names) return { type: record.type, ...own };
-  const from = (values.input ?? [place - 1]).map((/** @type {number} */ at) => nameAt(names, at));
+/**
+ * A layer as a spec has it, with every field told.
+ * @param {Built} built @param {Part} part
+ * @param {Names} [names]  absent of what is wrapped, which has none @param {number} [place]
+ * @returns {any}
+ */
+export function describeLayer(built, part, names, place = 0) {
+  const { record: { type }, inner } = part;
+  const { input, tiedTo, ...own } = built.get(part) ?? {};
+  const told = { ...own, ...(inner && { layer: describeLayer(built, inner) }) };
+  if (!names) return { type, ...told };
+  const from = (input ?? [place - 1]).map((/** @type {number} */ at) => nameAt(names, at));
   return {
-    type: record.type, name: names.layers[place], input: from.length > 1 ? from : from[0], ...own,
-    ...(values.tiedTo !== undefined && { tiedTo: nameAt(names, values.tiedTo) }),
+    type, name: names.layers[place], input: from.length > 1 ? from : from[0], ...told,
+    ...(tiedTo !== undefined && { tiedTo: nameAt(names, tiedTo) }),
   };
 }
 
@@ -174,11 +181,15 @@ function readLoss(schema, record, loss, where) {
   return { loss: type, ...readFields(schema, fields, options, `${where}loss (${typeof type === 'string' ? type : show(type)}): `) };
 }
 
-/** A loss as a spec has it. @param {Schema} schema @param {Part} part @param {string} type  the loss, where none was given */
-export function describeLoss(schema, { record, values }, type) {
+/**
+ * A loss as a spec has it: with its options where one was given.
+ * @param {Schema} schema @param {Built} built @param {Part} part  of the output @param {string} type
+ */
+export function describeLoss(schema, built, part, type) {
   const takes = [...valuesOf(schema, type).keys()];
-  if (!takes.some((name) => values[name] !== undefined)) return type;
-  return { type, ...fill(schema, record.fields.filter(({ name }) => takes.includes(name)), values) };
+  if (!takes.some((name) => part.values[name] !== undefined)) return type;
+  const told = Object.entries(built.get(part) ?? {}).filter(([name]) => takes.includes(name));
+  return { type, ...Object.fromEntries(told) };
 }
 
 /** @param {any} given  { output: value } @param {string[]} outputs @param {string} what @returns {(name: string) => any} */

@@ -12,13 +12,23 @@ import { enumName, fieldsOf } from './schema.js';
 /** @typedef {import('./schema.js').Field} Field */
 /** @typedef {import('./spec.js').EncodedSpec} EncodedSpec */
 
-/* ofs_status, as offstage.h has it; the numbers are part of its interface. */
-const CODES = /** @type {Record<number, import('../host/errors.js').ErrorCode>} */ ({
-  [-1]: 'INVALID_SPEC',
-  [-2]: 'INVALID_DATA',
-  [-3]: 'INVALID_OPTION',
-  [-4]: 'OUT_OF_MEMORY',
+/** The codes of statuses, by their names among the schema's constants. */
+const CODES = /** @type {Record<string, import('../host/errors.js').ErrorCode>} */ ({
+  INVALID_SPEC: 'INVALID_SPEC',
+  INVALID_DATA: 'INVALID_DATA',
+  INVALID_ARGUMENT: 'INVALID_OPTION',
+  OUT_OF_MEMORY: 'OUT_OF_MEMORY',
 });
+/** What a fault is of, likewise. */
+const FAULTS = {
+  FAULT_LOSS: 'the loss',
+  FAULT_GRADIENT: 'the gradient',
+  FAULT_STATISTIC: 'a statistic',
+  FAULT_ACTIVATION: 'the output',
+};
+
+/** @template T @param {Schema} schema @param {Record<string, T>} words  by names of constants @param {number} value */
+const wordOf = ({ constants }, words, value) => Object.entries(words).find(([name]) => constants[name] === value)?.[1];
 
 /**
  * @param {Schema} schema
@@ -28,7 +38,7 @@ const CODES = /** @type {Record<number, import('../host/errors.js').ErrorCode>} 
  */
 export function explain(schema, spec, refusal) {
   const { status, layer, field: id, got, low, high } = refusal;
-  const code = CODES[status];
+  const code = wordOf(schema, CODES, status);
   if (!code) return new OffstageError('WORKER_LOST', `the core was called out of sequence (status ${status})`);
   const part = partOf(schema, spec, layer);
   const field = part && fieldsOf(schema, part.record).find((f) => f.id === id);
@@ -90,17 +100,16 @@ export function explain(schema, spec, refusal) {
   }
 }
 
-/** ofs_culprit, in words. */
-const FAULTS = ['the loss', 'the gradient', 'a statistic', 'the output'];
-
 /**
  * Why a step was not made.
+ * @param {Schema} schema
  * @param {EncodedSpec | null} spec
  * @param {{ what: number, layer: number, step: number }} fault
  */
-export function explainFault(spec, { what, layer, step }) {
+export function explainFault(schema, spec, { what, layer, step }) {
   const where = layer < 0 ? '' : ` of layer ${layer}${aboutLayer(spec, layer)}`;
-  return new OffstageError('NON_FINITE', `step ${step}: ${FAULTS[what]}${where} is not finite${what === 1 ? ', or 1e15 and more' : ''}; ` +
+  const large = what === schema.constants.FAULT_GRADIENT ? ', or 1e15 and more' : '';
+  return new OffstageError('NON_FINITE', `step ${step}: ${wordOf(schema, FAULTS, what)}${where} is not finite${large}; ` +
     'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
 }
 

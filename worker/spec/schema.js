@@ -11,7 +11,7 @@
  * @property {number} spread   1: one value stands for `most` equal ones
  * @property {number} low
  * @property {number} high
- * @property {'required' | 'default' | 'optional'} presence
+ * @property {'required' | 'default' | 'optional' | 'like'} presence  like: absent, it has the values of field `default`
  * @property {number} default
  */
 /** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
@@ -24,8 +24,11 @@
  * @property {Map<string, Map<string, number>>} enumerations  name -> (value's name -> id)
  */
 
+/** A member of a record that the core writes as doubles: so many numbers. @typedef {{ name: string, count: number }} Member */
+/** @typedef {Map<string, Member[]>} Layouts  of records by name */
+
 const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
-const PRESENCES = /** @type {const} */ (['required', 'default', 'optional']);
+const PRESENCES = /** @type {const} */ (['required', 'default', 'optional', 'like']);
 const FIELD_BYTES = 32;
 
 /**
@@ -57,6 +60,21 @@ export function readSchema(text, table) {
     });
   });
   return schema;
+}
+
+/**
+ * A line for each record: its name, then its members, `name*n` for a list of n numbers.
+ * @param {string} text  what the core's layouts() returns
+ * @returns {Layouts}
+ */
+export function readLayouts(text) {
+  return new Map(text.split('\n').map((line) => {
+    const [record, ...members] = line.split(' ');
+    return [record, members.map((member) => {
+      const [name, count = '1'] = member.split('*');
+      return { name, count: +count };
+    })];
+  }));
 }
 
 /** @param {string} line  words with a space before each @param {number} width  words of a row */

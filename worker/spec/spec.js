@@ -1,10 +1,10 @@
-/* spec.js: a plain spec becomes the bytes that C reads.
+/* spec.js: a plain spec becomes the bytes that C reads, and what C has made of them is read again.
  *
  * What JavaScript alone can get wrong is refused here, in fields.js and graph.js: unknown names, wrong types. Field
  * order in bytes is schema order, so the same spec always gives the same bytes. */
 
 import { oneOf, show } from '../host/errors.js';
-import { isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
+import { fromNumbers, isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
 import { byName, nameLayers, readInputs, readLayer, readOutputs } from './graph.js';
 import { fieldsOf, recordOf } from './schema.js';
 
@@ -14,6 +14,7 @@ import { fieldsOf, recordOf } from './schema.js';
 /**
  * @typedef {object} EncodedSpec
  * @property {Uint8Array} bytes
+ * @property {Part[]} records  in the order of the bytes
  * @property {Part} model
  * @property {NamedPart[]} inputs
  * @property {Part} optimizer
@@ -64,9 +65,9 @@ export function encodeSpec(schema, spec) {
   const outputs = readOutputs(schema, spec, names);
   const plain = outputs.length === 1 && outputs[0].values.layer === layers.length - 1 && Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
   if (plain) model.values.loss = outputs[0].values.loss;
+  const records = [model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs)].flatMap(withInner);
   return {
-    bytes: writeBytes(schema, [model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs)]),
-    model, inputs, optimizer, layers, outputs, plain, names,
+    bytes: writeBytes(schema, records), records, model, inputs, optimizer, layers, outputs, plain, names,
     metrics: readMetrics(spec.metrics),
     labels: readLabels(spec.labels, outputs.map(({ name }) => name)),
   };
@@ -131,9 +132,8 @@ export function checkLabels(labels, classes, what) {
     : `expected ${classes}, one for each class`}`);
 }
 
-/** @param {Schema} schema @param {Part[]} parts @returns {Uint8Array} */
-function writeBytes(schema, parts) {
-  const records = parts.flatMap(withInner);
+/** @param {Schema} schema @param {Part[]} records @returns {Uint8Array} */
+function writeBytes(schema, records) {
   const lists = records.map(({ record, values }) => fieldsOf(schema, record)
     .filter((field) => values[field.name] !== undefined)
     .map((field) => ({ id: field.id, numbers: toNumbers(schema, field, values[field.name]) })));
@@ -159,3 +159,23 @@ function writeBytes(schema, parts) {
 
 /** A wrapper, then what it wraps. @param {Part} part @returns {Part[]} */
 const withInner = (part) => (part.inner ? [part, ...withInner(part.inner)] : [part]);
+
+/**
+ * The values that the core has for each record, those of absent fields among them.
+ * @param {Schema} schema @param {EncodedSpec} spec @param {Uint8Array} bytes  of the same records, filled in by the core
+ * @returns {import('./graph.js').Built}
+ */
+export function readBuilt(schema, { records }, bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 8; // behind the magic and the number of records
+  const u16 = () => view.getUint16((at += 2) - 2, true);
+  return new Map(records.map((part) => {
+    at += 2; // the record's id
+    const told = new Map(Array.from({ length: u16() }, () =>
+      [u16(), Array.from({ length: u16() }, () => view.getFloat64((at += 8) - 8, true))]));
+    return [part, Object.fromEntries(fieldsOf(schema, part.record).flatMap((field) => {
+      const numbers = told.get(field.id);
+      return numbers ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]] : [];
+    }))];
+  }));
+}

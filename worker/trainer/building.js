@@ -8,6 +8,7 @@ import { OffstageError, checkFields, show } from '../host/errors.js';
 import { loadKept } from '../host/parts.js';
 import { Model } from './model.js';
 import { openModule } from '../host/module.js';
+import { isLacking, setOf } from '../spec/sets.js';
 import { restoreState } from './snapshot.js';
 
 /* In a worker 2 ms train as fast as 4 (measured), and half as long does a prediction wait. */
@@ -70,11 +71,27 @@ function bytesOf(given) {
 }
 
 /**
+ * The model, in the smallest core that has its layers: what a smaller set refuses as unknown the full one decides.
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
-export async function makeModel({ spec, checkpoint }, settled, { pump, stages, finished, lost, check }) {
-  const { made: core, runtime } = await openModule(settled,
+export async function makeModel(source, settled, ports) {
+  const set = setOf(source.spec);
+  try {
+    return await makeModelOf(set, source, settled, ports);
+  } catch (error) {
+    if (set === 'full' || !isLacking(error)) throw error;
+    return makeModelOf('full', source, settled, ports);
+  }
+}
+
+/**
+ * @param {import('../host/module.js').SetName} set
+ * @param {Source} source @param {Settled} settled @param {Ports} ports
+ * @returns {Promise<{ model: Model, runtime: Settled }>}
+ */
+async function makeModelOf(set, { spec, checkpoint }, settled, { pump, stages, finished, lost, check }) {
+  const { made: core, runtime } = await openModule(settled, set,
     (module, { threads, assets }) => Core.create(module, { threads, assets, lost }));
   try {
     check();

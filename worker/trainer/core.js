@@ -1,18 +1,19 @@
 /* core.js: one instance of the wasm, its exports with types, its memory, and the mailbox between the two.
  *
- * The first bytes above the core's own hold the mailbox: an ofs_error as doubles and an out area. The
- * blocks of memory.js come after it. Views of the mailbox are cached and fetched anew when memory has grown
- * (a stale one has length 0; one of shared memory never is); views of anything else live no longer than the call
- * that makes them, and none leaves the session: what is handed out is a copy in a buffer of its own. A negative
- * status becomes an OffstageError here and nowhere else. */
+ * The first bytes above the core's own hold the mailbox: an ofs_error and an area for other records, as doubles, whose
+ * layouts the core tells. The blocks of memory.js come after it. Views of the mailbox are cached and fetched anew when
+ * memory has grown (a stale one has length 0; one of shared memory never is); views of anything else live no longer
+ * than the call that makes them, and none leaves the session: what is handed out is a copy in a buffer of its own. A
+ * negative status becomes an OffstageError here and nowhere else. */
 
 import { OffstageError } from '../host/errors.js';
 import { createMemory, openSharedMemory } from '../host/memory.js';
 import { explain, explainFault } from '../spec/refusal.js';
-import { readSchema } from '../spec/schema.js';
+import { enumName, readLayouts, readSchema } from '../spec/schema.js';
 import { Threads } from '../host/threads.js';
 
 /** @typedef {import('../spec/schema.js').Schema} Schema */
+/** @typedef {import('../spec/schema.js').Layouts} Layouts */
 /**
  * @typedef {object} CoreOptions
  * @property {number} [threads]  that compute, this one included: more than one in a module with threads only
@@ -26,21 +27,13 @@ import { Threads } from '../host/threads.js';
  *   moments: number[] }} TensorInfo
  */
 
-const ERR_DOUBLES = 7;
-const OUT_DOUBLES = 32;
-const MAILBOX_BYTES = 1024;
-const ALIGN = 64;
-/** OFS_MOMENTS: an optimizer's vectors beside the weights, at most. */
-const MOMENTS = 5;
-/** Where model_facts() puts the step. */
-const MODEL_STEP = 6;
-/** The ofs_status after which a core is of no use: like a trap, it is no refusal, and no OffstageError here. */
-const THREAD_LOST = -6;
-/** And the one that has a fault of its own instead of an ofs_error. */
-const NON_FINITE = -7;
+/** Where stepTotals() has loss and correct predictions of output k: at 2 + 2 k and 3 + 2 k. */
+const totalsLength = (/** @type {number} */ outputs) => 2 + 2 * outputs;
+/** @param {import('../spec/schema.js').Member[]} members */
+const lengthOf = (members) => members.reduce((sum, { count }) => sum + count, 0);
 
-/** @type {WeakMap<WebAssembly.Module, Schema>} */
-const schemas = new WeakMap();
+/** What the wasm of a module says of itself. @type {WeakMap<WebAssembly.Module, { schema: Schema, layouts: Layouts }>} */
+const told = new WeakMap();
 
 export class Core {
   /** @type {Schema} */ schema;
@@ -49,8 +42,11 @@ export class Core {
   /** Units that the last stepRun() did. */ units = 0;
 
   #wasm;
+  #buffer;
+  /** @type {Layouts} */ #layouts;
   #err;
   #out;
+  #outDoubles;
   /** @type {Float64Array} */ #outView = new Float64Array(0);
   #team = 0;
   /** @type {Threads | null} */ #threads = null;
@@ -60,16 +56,25 @@ export class Core {
    * @param {{ shared?: WebAssembly.Memory, mostPages?: number }} [memory]  that was imported
    */
   constructor(instance, module, { shared, mostPages } = {}) {
-    this.#wasm = /** @type {any} */ (instance.exports);
-    const heap = Math.ceil(this.#wasm.__heap_base.value / ALIGN) * ALIGN;
+    const wasm = this.#wasm = /** @type {any} */ (instance.exports);
+    const memory = /** @type {WebAssembly.Memory} */ (shared ?? wasm.memory);
+    this.#buffer = () => memory.buffer;
+    const known = told.get(module) ?? {
+      schema: readSchema(this.#text(wasm.schema()), new DataView(memory.buffer, wasm.schema_fields() >>> 0)),
+      layouts: readLayouts(this.#text(wasm.layouts())),
+    };
+    told.set(module, known);
+    const { schema, layouts } = known;
+    const { ALIGN, MAX_OUTPUTS } = schema.constants;
+    this.schema = schema;
+    this.#layouts = layouts;
+    const errDoubles = lengthOf(layouts.get('error') ?? []);
+    this.#outDoubles = Math.max(totalsLength(MAX_OUTPUTS), ...Array.from(layouts.values(), lengthOf));
+    const heap = Math.ceil(wasm.__heap_base.value / ALIGN) * ALIGN;
     this.#err = heap;
-    this.#out = heap + 8 * ERR_DOUBLES;
-    this.memory = createMemory(shared ?? this.#wasm.memory, heap, ALIGN, mostPages);
-    this.memory.alloc(MAILBOX_BYTES, 'the mailbox'); // the first block: it lies at `heap`
-    const known = schemas.get(module) ??
-      readSchema(this.#text(this.#wasm.schema()), new DataView(this.memory.buffer(), this.#wasm.schema_fields() >>> 0));
-    schemas.set(module, known);
-    this.schema = known;
+    this.#out = heap + 8 * errDoubles;
+    this.memory = createMemory(memory, heap, ALIGN, mostPages);
+    this.memory.alloc(8 * (errDoubles + this.#outDoubles), 'the mailbox'); // the first block: it lies at `heap`
   }
 
   /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
@@ -115,27 +120,43 @@ export class Core {
 
   /** @param {number} at */
   #text(at) {
-    const bytes = new Uint8Array(this.memory.buffer(), at >>> 0);
+    const bytes = new Uint8Array(this.#buffer(), at >>> 0);
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
   }
 
   /** The out area. */
   #mail() {
-    if (this.#outView.length === 0) this.#outView = new Float64Array(this.memory.buffer(), this.#out, OUT_DOUBLES);
+    if (this.#outView.length === 0) this.#outView = new Float64Array(this.memory.buffer(), this.#out, this.#outDoubles);
     return this.#outView;
+  }
+
+  /**
+   * A record that the core has written: numbers by name, lists as arrays.
+   * @param {string} name @param {Float64Array} [from]
+   * @returns {any}
+   */
+  #record(name, from = this.#mail()) {
+    let at = 0;
+    return Object.fromEntries((this.#layouts.get(name) ?? []).map((member) => {
+      const numbers = [...from.subarray(at, at += member.count)];
+      return [member.name, member.count > 1 ? numbers : numbers[0]];
+    }));
   }
 
   /** What the core refused, as an error with a sentence. */
   #refusal() {
-    const members = new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES);
-    const [status, layer, field, reason, got, low, high] = members;
-    return explain(this.schema, this.spec, { status, layer, field, reason, got, low, high });
+    return explain(this.schema, this.spec, this.#record('error', new Float64Array(this.memory.buffer(), this.#err)));
   }
 
-  /** @param {number} status */
+  /** @param {number} status  that left an ofs_error */
   #check(status) {
     if (status < 0) throw this.#refusal();
     return status;
+  }
+
+  /** The refusal of a call that leaves no ofs_error. @param {number} status */
+  #bare(status) {
+    return explain(this.schema, this.spec, { status, layer: 0, field: -1, reason: 0, got: 0, low: 0, high: 0 });
   }
 
   version() {
@@ -152,6 +173,16 @@ export class Core {
     return this.#check(this.#wasm.model_bytes(spec, size, this.#err));
   }
 
+  /** The bytes of the same spec with nothing left out. @param {number} spec @param {number} size @returns {Uint8Array} */
+  specFill(spec, size) {
+    const length = this.#check(this.#wasm.spec_fill(spec, size, 0, this.#err));
+    const filled = this.memory.alloc(length, 'the spec');
+    this.#check(this.#wasm.spec_fill(spec, size, filled, this.#err));
+    const bytes = new Uint8Array(this.memory.buffer(), filled, length).slice();
+    this.memory.free(filled);
+    return bytes;
+  }
+
   /** @param {number} block @param {number} bytes @param {number} spec @param {number} size @returns {number} */
   modelInit(block, bytes, spec, size) {
     const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
@@ -162,7 +193,7 @@ export class Core {
 
   /** @param {number} model @param {number} work @returns {boolean} more remains */
   modelRandomize(model, work) {
-    return this.#wasm.model_randomize(model, work) === 1;
+    return this.#wasm.model_randomize(model, work) > 0;
   }
 
   /** After weights and moments have been written. @param {number} model @param {number} step updates so far */
@@ -175,58 +206,58 @@ export class Core {
     this.#wasm.model_set_rate(model, factor);
   }
 
-  /** What the vectors are called that its optimizer keeps, in the order of a tensor's moments. @param {number} model */
+  /** The names of the vectors that its optimizer keeps, in the order of a tensor's moments. @param {number} model */
   modelMoments(model) {
+    const { MOMENTS } = this.schema.constants;
     const names = Array.from({ length: MOMENTS }, (_, k) => this.#wasm.model_moment_name(model, k) >>> 0);
     return names.filter((at) => at > 0).map((at) => this.#text(at));
   }
 
-  /** @param {number} model */
+  /**
+   * trained: of the parameters, those that learn; step: updates made so far.
+   * @param {number} model @returns {{ parameters: number, trained: number, step: number }}
+   */
   modelFacts(model) {
     this.#wasm.model_facts(model, this.#out);
-    const [parameters, inputs, outputs, classes, targets, loss, step, trained, inputCount, outputCount] = this.#mail();
-    return { parameters, inputs, outputs, classes, targets, loss, step, trained, inputCount, outputCount };
+    return this.#record('facts');
   }
 
-  /** Input i: numbers [at, at + size) of a row of x; below: 0, or what an embedding's indices stay below. @param {number} model @param {number} i */
+  /**
+   * Input i: numbers [at, at + size) of a row of x; below: 0, or what an embedding's indices stay below.
+   * @param {number} model @param {number} i
+   * @returns {{ size: number, at: number, below: number, shape: number[] }}
+   */
   modelInput(model, i) {
     this.#wasm.model_input(model, i, this.#out);
-    const [size, at, below, rank, ...dims] = this.#mail();
-    return { size, at, below, shape: dims.slice(0, rank) };
+    return shaped(this.#record('input'));
   }
 
-  /** @param {number} model @param {number} i */
+  /**
+   * @param {number} model @param {number} i
+   * @returns {{ layer: number, size: number, classes: number, targets: number, loss: number, weight: number,
+   *   shape: number[] }}
+   */
   modelOutput(model, i) {
     this.#wasm.model_output(model, i, this.#out);
-    const [layer, size, classes, targets, loss, weight, rank, ...dims] = this.#mail();
-    return { layer, size, classes, targets, loss, weight, shape: dims.slice(0, rank) };
-  }
-
-  /** Updates made so far. @param {number} model @returns {number} */
-  modelStep(model) {
-    this.#wasm.model_facts(model, this.#out);
-    return this.#mail()[MODEL_STEP];
+    return shaped(this.#record('output'));
   }
 
   /** @param {number} model @returns {{ outputShape: number[], parameters: number }[]} */
   modelLayers(model) {
     return Array.from({ length: this.#wasm.model_layers(model) }, (_, i) => {
       this.#wasm.model_layer(model, i, this.#out);
-      const [, rank, parameters, ...dims] = this.#mail();
-      return { outputShape: dims.slice(0, rank), parameters };
+      const { shape: outputShape, parameters } = shaped(this.#record('layer'));
+      return { outputShape, parameters };
     });
   }
 
   /** @param {number} model @returns {TensorInfo[]} */
   modelTensors(model) {
-    const { constants, enumerations } = this.schema;
-    const roles = new Map(Array.from(enumerations.get('role') ?? [], ([name, id]) => [id, name]));
     return Array.from({ length: this.#wasm.model_tensors(model) }, (_, i) => {
       this.#wasm.model_tensor(model, i, this.#out);
-      const [layer, id, rank, size, data, side, trainable, ...dims] = this.#mail();
-      const role = /** @type {string} */ (roles.get(id));
-      const moments = dims.slice(constants.MAX_RANK, constants.MAX_RANK + MOMENTS).filter((address) => address > 0);
-      return { layer, role, side, trainable: trainable === 1, shape: dims.slice(0, rank), size, data, moments };
+      const { role, trainable, moment, ...tensor } = shaped(this.#record('tensor'));
+      const moments = moment.filter((/** @type {number} */ address) => address > 0);
+      return { ...tensor, role: enumName(this.schema, 'role', role), trainable: trainable === 1, moments };
     });
   }
 
@@ -277,21 +308,19 @@ export class Core {
   /** @param {number} plan @param {number} work @returns {boolean} parts remain */
   stepRun(plan, work) {
     const status = this.#wasm.step_run(plan, work, this.#out);
-    if (status === THREAD_LOST) throw new Error('a computing thread was lost with a part of a step in its hands');
-    if (status === NON_FINITE) {
-      this.#wasm.step_fault(plan, this.#out);
-      const [what, layer, step] = this.#mail();
-      throw explainFault(this.spec, { what, layer, step });
-    }
-    if (status < 0) this.#check(this.#noted(status));
+    if (status < 0) this.#failStep(plan, status);
     this.units = this.#mail()[0];
-    return status === 1;
+    return status > 0;
   }
 
-  /** A status that comes without an ofs_error, written as if with one. @param {number} status */
-  #noted(status) {
-    new Float64Array(this.memory.buffer(), this.#err, ERR_DOUBLES).set([status, 0, -1, 0, 0, 0, 0]);
-    return status;
+  /** @param {number} plan @param {number} status @returns {never} */
+  #failStep(plan, status) {
+    const { THREAD_LOST, NON_FINITE } = this.schema.constants;
+    // Like a trap, this is no refusal: the core is of no use after it.
+    if (status === THREAD_LOST) throw new Error('a computing thread was lost with a part of a step in its hands');
+    if (status !== NON_FINITE) throw this.#bare(status);
+    this.#wasm.step_fault(plan, this.#out);
+    throw explainFault(this.schema, this.spec, this.#record('fault'));
   }
 
   /** @param {number} plan @returns {boolean} */
@@ -301,7 +330,8 @@ export class Core {
 
   /** @param {number} plan */
   stepDiscard(plan) {
-    this.#check(this.#noted(this.#wasm.step_discard(plan)));
+    const status = this.#wasm.step_discard(plan);
+    if (status < 0) throw this.#bare(status);
   }
 
   /** The last step's totals: [0] loss, [1] count, [2 + 2 k] loss and [3 + 2 k] correct of output k; valid until the next call. @param {number} plan */
@@ -318,7 +348,7 @@ export class Core {
   /** Bytes of a plan's buffers, and of those needed at one time at least. @param {number} plan */
   planMemory(plan) {
     this.#wasm.plan_memory(plan, this.#out);
-    const [stepBytes, liveBytes] = this.#mail();
+    const { buffers: stepBytes, live: liveBytes } = this.#record('memory');
     return { stepBytes, liveBytes };
   }
 
@@ -326,4 +356,9 @@ export class Core {
   floats(address, n) {
     return new Float32Array(this.memory.buffer(), address, n).slice();
   }
+}
+
+/** A record's dims, as many as it has axes, as its shape. @param {any} record */
+function shaped({ rank, dims, ...rest }) {
+  return { ...rest, shape: dims.slice(0, rank) };
 }

@@ -7,6 +7,9 @@
 
 import { OffstageError, checkFields, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
 
+/** Types of error replies beside ERROR. */
+export const ERRORS = ['TRAINING_ERROR'];
+
 const BARE_REQUESTS = ['INIT_TRAINING', 'START_TRAINING', 'STOP_TRAINING', 'PREDICT', 'DISPOSE'];
 const SHORT_INPUT = [28, 28, 3];
 const SHORT_TYPES = ['conv', 'pool'];

@@ -1,17 +1,15 @@
-/* model.js: one model in its own wasm instance: built and asked.
+/* model.js: one model in its own wasm instance: built and asked. What is told of it is describe.js's.
  *
  * It owns the core, the model block, the plan for one prediction (made at once, so that a prediction never
  * fails for want of memory) and the data store. What takes long is a generator for the pump. Dropping the object
  * frees everything. */
 
 import { addTo, roomFor, tell } from './answers.js';
+import { describeModel } from './describe.js';
 import { rowOf } from '../data/samples.js';
 import { OffstageError } from '../host/errors.js';
-import { fill } from '../spec/fields.js';
-import { describeLayer, describeLoss } from '../spec/graph.js';
 import { addStep, meansOf, noTotals } from './run/measures.js';
-import { enumName } from '../spec/schema.js';
-import { checkLabels, encodeSpec } from '../spec/spec.js';
+import { encodeSpec } from '../spec/spec.js';
 import { Store } from './datasets.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
@@ -34,53 +32,24 @@ export class Model {
     const spec = encodeSpec(schema, plainSpec);
     core.spec = spec;
     this.core = core;
-    const bytes = memory.alloc(spec.bytes.length, 'the spec');
+    const { length } = spec.bytes;
+    const bytes = memory.alloc(length, 'the spec');
     core.write(bytes, spec.bytes);
-    const size = core.modelBytes(bytes, spec.bytes.length);
+    const size = core.modelBytes(bytes, length);
     const block = memory.alloc(size, 'the model');
-    const address = this.address = core.modelInit(block, size, bytes, spec.bytes.length);
+    this.address = core.modelInit(block, size, bytes, length);
+    const filled = core.specFill(bytes, length);
     memory.free(bytes);
-    const plain = spec.layers.map((layer, i) => describeLayer(schema, layer, spec.names, i));
-    const built = core.modelLayers(address);
-    /** As MODEL_READY lists them. */
-    this.layers = plain.map((layer, i) => ({ ...layer, ...built[i] }));
-    const own = /** @type {{ inputScale: number, inputOffset: number, seed: number }} */ (fill(schema, spec.model.record.fields, spec.model.values));
-    const inputs = spec.inputs.map(({ name }, i) => ({ name, ...core.modelInput(address, i) }));
-    const outputs = spec.outputs.map((part, i) => {
-      const { weight: lossWeight, loss: id, ...told } = core.modelOutput(address, i);
-      const labels = spec.labels[i];
-      const loss = enumName(schema, 'loss', id);
-      checkLabels(labels, told.classes, spec.outputs.length > 1 ? `.${part.name}` : '');
-      return { name: part.name, ...told, loss: spec.plain ? loss : describeLoss(schema, part, loss), lossWeight, labels };
-    });
-    const [{ loss, labels }] = outputs;
-    const byName = (/** @type {'loss' | 'labels'} */ key) =>
-      Object.fromEntries(outputs.flatMap((output) => (output[key] ? [[output.name, output[key]]] : [])));
-    const several = outputs.length > 1;
-    const { parameters, trained: trainableParameters } = core.modelFacts(address);
-    const { inputScale, inputOffset } = own;
-    this.facts = { inputs, outputs, inputScale, inputOffset };
-    this.counts = { parameters, trainableParameters };
-    const classifies = outputs.some(({ classes }) => classes > 0);
-    this.measured = { outputs, accuracy: spec.metrics ? spec.metrics.includes('accuracy') : classifies };
-    this.about = {
-      ...own,
-      inputShape: inputs.length === 1 && inputs[0].name === 'input' ? inputs[0].shape
-        : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
-      loss: several ? byName('loss') : loss,
-      optimizer: /** @type {{ type: string, learningRate: number, [field: string]: any }} */ ({ type: spec.optimizer.record.type, ...fill(schema, spec.optimizer.record.fields, spec.optimizer.values) }),
-      metrics: this.measured.accuracy ? ['accuracy'] : [],
-      labels: !several ? labels : outputs.some((output) => output.labels) ? byName('labels') : null,
-    };
-    const { loss: _, labels: given, ...rest } = this.about;
-    /** The spec with every field filled in: makes the same model again. */
-    this.spec = {
-      ...rest, layers: plain, ...(given && { labels: given }),
-      ...(spec.plain ? { loss } : { outputs: outputs.map((output) => ({ name: output.name, loss: output.loss, lossWeight: output.lossWeight })) }),
-    };
+    const told = describeModel(core, this.address, spec, filled);
+    this.layers = told.layers;
+    this.facts = told.facts;
+    this.counts = told.counts;
+    this.measured = told.measured;
+    this.about = told.about;
+    this.spec = told.spec;
     this.store = new Store(core, this.facts);
     this.one = this.openPlan('PREDICT', 1);
-    this.stage = memory.alloc(4 * rowOf(inputs), 'one sample');
+    this.stage = memory.alloc(4 * rowOf(this.facts.inputs), 'one sample');
   }
 
   /** Writes the initial weights. @param {Pump} pump */
@@ -89,16 +58,14 @@ export class Model {
   }
 
   get step() {
-    return this.core.modelStep(this.address);
+    return this.core.modelFacts(this.address).step;
   }
 
   /** What MODEL_READY says of the model itself. */
   describe() {
     const { inputs, outputs } = this.facts;
-    const [{ shape: outputShape, classes, targets }] = outputs;
     return {
-      layers: this.layers, outputShape, ...this.counts, inputs, outputs, classes, targets,
-      ...this.about, ...this.core.planMemory(this.one.plan), step: this.step,
+      layers: this.layers, ...this.counts, inputs, outputs, ...this.about, ...this.core.planMemory(this.one.plan), step: this.step,
       runs: this.runs, run: this.past && toldOf(this.past),
       memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
     };

@@ -4,20 +4,25 @@ import { createTrainer } from '../../../web/index.js';
 import { DIGITS } from '../workloads.mjs';
 import { openTensorflow, openWire } from './wire.js';
 
-/** What an app has loaded before it asks: this file's imports. */
-export function load() {}
+const BUILT = '../../../wasm-build/dist/index.js'; // of which no types are known
 
-/** @param {string} [assets] of a bundled worker @returns {Promise<number>} ms from createTrainer() to its model */
-export async function timeTrainer(assets) {
+/** What an app has loaded before it asks: the API, of the checkout and of the package. */
+export const load = async () => void (await import(BUILT));
+
+/** @param {typeof createTrainer} create @returns {Promise<number>} ms to its model */
+async function time(create) {
   const start = performance.now();
-  const trainer = await createTrainer(DIGITS, { mode: 'worker', ...(assets && { assets }) });
+  const trainer = await create(DIGITS, { mode: 'worker' });
   const taken = performance.now() - start;
   await trainer.dispose();
   return taken;
 }
 
-/** The worker in one file, as an app ships it. @param {string} assets */
-export const timeBundled = (assets) => timeTrainer(assets);
+/** The files of the checkout, one by one. */
+export const timeTrainer = () => time(createTrainer);
+
+/** The files of the package: the worker is one. */
+export const timeBuilt = async () => time((await import(BUILT)).createTrainer);
 
 /** @param {() => ReturnType<typeof openWire>} open @returns {Promise<number>} ms to the first message */
 async function timeFirst(open) {

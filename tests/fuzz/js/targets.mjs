@@ -13,9 +13,10 @@ import { OffstageError, errorFromWire } from '../../../worker/host/errors.js';
 import { describeLayer } from '../../../worker/spec/graph.js';
 import { Model } from '../../../worker/trainer/model.js';
 import { readRuntime } from '../../../worker/host/module.js';
-import { openEnvelope } from '../../../worker/protocol.js';
+import { openEnvelope } from '../../../worker/host/envelope.js';
+import { REPLIES } from '../../../worker/protocol.js';
 import { readBatchSize, readSettings } from '../../../worker/trainer/run/settings.js';
-import { checkLabels, encodeSpec } from '../../../worker/spec/spec.js';
+import { checkLabels, encodeSpec, readBuilt } from '../../../worker/spec/spec.js';
 import { restoreState, saveState } from '../../../worker/trainer/snapshot.js';
 import { Store } from '../../../worker/trainer/datasets.js';
 import { getWeights, setWeights } from '../../../worker/trainer/weights.js';
@@ -93,10 +94,11 @@ const messageWords = [
 function runSpec(spec) {
   const encoded = encodeSpec(schema, spec);
   core.spec = encoded;
-  encoded.layers.forEach((layer, i) => describeLayer(schema, layer, encoded.names, i));
   if (encoded.bytes.length > SPEC_ROOM) return;
   core.write(room, encoded.bytes);
   core.modelBytes(room, encoded.bytes.length);
+  const built = readBuilt(schema, encoded, core.specFill(room, encoded.bytes.length));
+  encoded.layers.forEach((layer, i) => describeLayer(built, layer, encoded.names, i));
   checkLabels(encoded.labels[0], 3, '');
 }
 
@@ -148,7 +150,7 @@ function runData(value) {
 /** @param {any} message */
 function runMessage(message) {
   const bare = isBare(message);
-  const request = bare ? fromBare(message) : openEnvelope(message);
+  const request = bare ? fromBare(message) : openEnvelope(message, Object.keys(REPLIES));
   const payload = bare ? request.payload : unfold(request.type, request.payload);
   errorFromWire(payload);
   if (request.type === 'INIT_TRAINING') {

@@ -9,7 +9,7 @@ import { OffstageError, errorToWire } from '../../host/errors.js';
 import { buffersOf } from '../../protocol.js';
 import { Run } from './loop.js';
 
-/** @typedef {import('../../host/requests.js').Request} Request */
+/** @typedef {import('../service.js').Asked} Request */
 /** @typedef {import('../../storage/checkpoint-store.js').Keeper} Keeper */
 /**
  * What a session lends to its run.

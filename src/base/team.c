@@ -1,8 +1,8 @@
 /* team.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory. Threads are the
  * caller's to make; here they report in, share regions, sleep, and leave.
  *
- * A REGION is parts of one wave of one operation, a share of them for each thread, always the same one, because what a
- * core wrote in one operation lies in its cache for the next. A part is claimed by adding one to a share's ticket, whose
+ * A REGION is parts of one job, a share of them for each thread, always the same one, because what a
+ * core wrote in one job lies in its cache for the next. A part is claimed by adding one to a share's ticket, whose
  * two halves are the next part and the end; who is through with its own share goes on with the others'. The caller goes
  * on once as many parts are done as there were, so nobody ever waits for a helper that is late: it finds nothing left.
  * What describes a region is written while none of its parts can be claimed, and read by those only who claimed one.
@@ -15,7 +15,7 @@
 #include <time.h>
 #endif
 
-#include "program/team.h"
+#include "base/team.h"
 
 /* Looks at a word that nobody else writes: at most 50 microseconds, for one takes 0.43 to 0.67 ns in V8 (there is no
  * clock here, and wasm has no pause). */
@@ -38,8 +38,8 @@ struct ofs_team {
   ofs_share shares[SHARES];
   _Alignas(64) uint32_t round; /* changes with every region, and to wake who sleeps on it */
   uint32_t used;               /* shares */
-  const ofs_plan *plan;
-  const ofs_op *op;
+  ofs_job_fn run;
+  const void *job;
   uint32_t first;
   _Alignas(64) uint32_t done; /* parts of the region */
   uint32_t waiting;           /* the caller sleeps on `done` */
@@ -106,7 +106,7 @@ static uint32_t run_share(ofs_team *t, ofs_share *s) {
     uint64_t ticket = LOAD(&s->ticket);
     if ((uint32_t)ticket < ticket >> 32) ticket = ADD(&s->ticket, 1);
     if ((uint32_t)ticket >= ticket >> 32) return count;
-    t->op->run(t->plan, t->op, t->first + (uint32_t)ticket);
+    t->run(t->job, t->first + (uint32_t)ticket);
   }
 }
 
@@ -135,19 +135,19 @@ static ofs_status join(ofs_team *t, uint32_t count) {
   return OFS_THREAD_LOST;
 }
 
-ofs_status ofs_team_run(ofs_team *t, const ofs_plan *p, const ofs_op *op, uint32_t first, uint32_t last) {
+ofs_status ofs_team_run(ofs_team *t, ofs_job_fn run, const void *job, uint32_t first, uint32_t last, uint64_t work) {
   uint32_t count = last - first;
   if (LOAD(&t->lost)) return OFS_THREAD_LOST;
-  t->plan = p;
-  t->op = op;
+  t->run = run;
+  t->job = job;
   t->first = first;
   STORE(&t->done, 0);
-  uint32_t threads = ofs_team_threads(t), used = ofs_min(threads, SHARES);
+  uint32_t threads = ofs_team_threads(t), used = threads < SHARES ? threads : SHARES;
   STORE(&t->used, used);
   for (uint64_t i = 0; i < used; i++)
     STORE(&t->shares[i].ticket, count * (i + 1) / used << 32 | count * i / used);
   ADD(&t->round, 1);
-  if (ofs_region_saves(count, op->part_work, threads) >= OFS_WAKE_REGION) ofs_team_wake(t);
+  if (ofs_region_saves(count, work, threads) >= OFS_WAKE_REGION) ofs_team_wake(t);
   uint32_t own = run_parts(t, 0);
   if (ADD(&t->done, own) + own == count) return OFS_OK;
   return join(t, count);
@@ -206,11 +206,4 @@ void ofs_team_end(ofs_team *t) {
   STORE(&t->ended, 1);
   ADD(&t->round, 1);
   rouse(t, &t->round);
-}
-
-void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
-
-int ofs_plan_shares(ofs_plan *p) {
-  if (!p->count) ofs_plan_cut(p, p->batch);
-  return p->saves > 0;
 }

@@ -1,0 +1,97 @@
+/* services.js: the sessions of a thread: the first one, of the worker's own scope, and those that it
+ * opens over ports.
+ *
+ *     OPEN_SESSION { service, port, priority?, weight? }    SESSION_OPENED { service }
+ *
+ * The port is one end of a MessageChannel, transferred; what comes over it from then on is a session
+ * of its own, with the same envelope, requests and answers as the first. It ends when its port is
+ * closed (which Node and Chromium tell), or by DISPOSE { close: true }. All sessions of a thread share
+ * one scheduler. Which services there are is said by who opens the first session. */
+
+import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { Scheduler } from './scheduler.js';
+import { Session } from './session.js';
+
+/** Sessions of a thread at most, so that who opens and never closes is told. */
+const MOST_SESSIONS = 1024;
+
+/** @typedef {import('./session.js').Service<any>} Service */
+/** Services by name; what is a function loads one. @typedef {Record<string, Service | (() => Promise<Service>)>} Services */
+/** @typedef {MessagePort & { on?: (type: string, heard: () => void) => void, unref?: () => void }} Port  Node's have on() */
+
+/** @type {WeakMap<import('./clock.js').Host, Scheduler>} */
+const schedulers = new WeakMap();
+
+/**
+ * Opens the first session of an endpoint, which may open others.
+ * @param {import('./envelope.js').Endpoint} endpoint
+ * @param {import('./clock.js').Host} host  one scheduler for each
+ * @param {Services} services
+ * @param {string} first  the service of this session
+ * @returns {Session<any>}
+ */
+export function openRoot(endpoint, host, services, first) {
+  const known = schedulers.get(host);
+  const scheduler = known ?? new Scheduler(host);
+  if (!known) schedulers.set(host, scheduler);
+  /** @type {Set<Session<any>>} */
+  const opened = new Set();
+  const names = Object.keys(services);
+
+  /** @param {Record<string, any>} payload */
+  const readOpen = (payload) => {
+    const { service, port, priority = 0, weight = 1 } =
+      checkFields(payload, ['service', 'port', 'priority', 'weight'], 'OPEN_SESSION', 'INVALID_OPTION');
+    if (!Object.hasOwn(services, service)) refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
+    if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
+    if (!Number.isSafeInteger(priority)) refuse(`priority is ${show(priority)}, expected an integer`);
+    if (!(Number.isFinite(weight) && weight > 0)) refuse(`weight is ${show(weight)}, expected a number above 0`);
+    if (opened.size >= MOST_SESSIONS) {
+      throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
+    }
+    return { name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight };
+  };
+
+  /** @param {Service} service @param {ReturnType<typeof readOpen>} setting */
+  const openPort = (service, { name, port, priority, weight }) => {
+    const pump = scheduler.open({ priority, weight });
+    const end = () => {
+      if (!opened.delete(session)) return;
+      session.close();
+      port.onmessage = null;
+      port.close();
+    };
+    const session = new Session(/** @type {any} */ (port), service, { pump, host, closed: end });
+    opened.add(session);
+    port.onmessageerror = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
+    if (port.on) port.on('close', end);
+    else port.addEventListener('close', end);
+    port.unref?.();
+    return { service: name };
+  };
+
+  return new Session(endpoint, /** @type {Service} */ (services[first]), {
+    pump: scheduler.open(), host,
+    rows: {
+      OPEN_SESSION: {
+        reply: 'SESSION_OPENED', always: true, apart: true,
+        handle: (_, payload) => {
+          const setting = readOpen(payload);
+          const service = services[setting.name];
+          if (typeof service !== 'function') return openPort(service, setting);
+          return service().then((loaded) => () => openPort(loaded, setting));
+        },
+      },
+    },
+  });
+}
+
+/** @param {any} value */
+function isPort(value) {
+  return typeof value?.postMessage === 'function' && typeof value.close === 'function' && 'onmessage' in value;
+}
+
+/** @param {string} message @returns {never} */
+function refuse(message) {
+  throw new OffstageError('INVALID_OPTION', message);
+}

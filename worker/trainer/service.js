@@ -1,0 +1,395 @@
+/* service.js: the trainer as a service: what may be asked of it, and what it does about it.
+ *
+ * One session has at most one model and one run. The old model stays until a new one is accepted;
+ * while one is being built, requests wait for it in order. How requests come and answers go is the
+ * host's to know, and no page, worker or clock is known here: the same file runs in a Web Worker, in
+ * a Node worker thread and beside the app on its own thread. */
+
+import { readX } from '../data/samples.js';
+import { OffstageError, checkFields, errorToWire, show, trapError } from '../host/errors.js';
+import { Later } from '../host/later.js';
+import { readRuntime } from '../host/module.js';
+import { LANES } from '../host/pump.js';
+import { openRoot } from '../host/services.js';
+import { Answer } from '../host/session.js';
+import { REPLIES, buffersOf } from '../protocol.js';
+import { Holding } from '../storage/name-lock.js';
+import { makeModel, openSource } from './building.js';
+import { isStored, isUpload } from './datasets.js';
+import * as dialect from './dialect.js';
+import { Training } from './run/lifecycle.js';
+import { readBatchSize, readClassWeight, readSettings } from './run/settings.js';
+import { saveState } from './snapshot.js';
+import { Stages, statusOf } from './stages.js';
+import { getWeights, setWeights } from './weights.js';
+
+/** @typedef {import('./model.js').Model} Model */
+/** @typedef {import('../host/session.js').Turn} Turn */
+/** @typedef {import('../host/pump.js').Work} Work */
+/** What waits for the end of a run. @typedef {{ turn: Turn, end: Later<Answer> }} Asked */
+/** @typedef {Record<string, any>} Payload */
+
+/** Requests that only ask a model: they need not wait for storage. */
+const ASKING = ['PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'UPLOAD_DATA', 'DISCARD_DATA'];
+
+/** @type {Record<string, import('../host/session.js').Row<Trainer>>} */
+const REQUESTS = {
+  INIT_TRAINING: {
+    reply: REPLIES.INIT_TRAINING, apart: true, busy: true,
+    handle: (trainer, payload, turn) => trainer.build(payload, turn, false),
+  },
+  UPLOAD_DATA: {
+    reply: REPLIES.UPLOAD_DATA, needs: true,
+    handle: (trainer, payload) => trainer.receive(payload),
+  },
+  DISCARD_DATA: {
+    reply: REPLIES.DISCARD_DATA, needs: true,
+    handle: (trainer, payload) => trainer.discard(payload),
+  },
+  START_TRAINING: {
+    reply: REPLIES.START_TRAINING, needs: true, busy: true,
+    handle: (trainer, payload, turn) => trainer.start(payload, turn),
+  },
+  STOP_TRAINING: {
+    reply: REPLIES.STOP_TRAINING, needs: true, lane: LANES.CONTROL,
+    handle: (trainer) => trainer.stop(),
+  },
+  PAUSE_TRAINING: {
+    reply: REPLIES.PAUSE_TRAINING, needs: true, lane: LANES.CONTROL,
+    handle: (trainer) => trainer.control((training) => training.pause()),
+  },
+  RESUME_TRAINING: {
+    reply: REPLIES.RESUME_TRAINING, needs: true, lane: LANES.CONTROL,
+    handle: (trainer) => trainer.control((training) => training.resume()),
+  },
+  PREDICT: {
+    reply: REPLIES.PREDICT, needs: true, lane: LANES.SHORT,
+    handle: (trainer, payload, turn) => trainer.predict(payload, turn),
+  },
+  EVALUATE_MODEL: {
+    reply: REPLIES.EVALUATE_MODEL, needs: true,
+    handle: (trainer, payload) => trainer.evaluate(payload),
+  },
+  GET_WEIGHTS: {
+    reply: REPLIES.GET_WEIGHTS, needs: true, lane: LANES.SHORT,
+    handle: (trainer) => getWeights(trainer.pump, trainer.model),
+  },
+  SET_WEIGHTS: {
+    reply: REPLIES.SET_WEIGHTS, needs: true, busy: true, ordered: true,
+    handle: (trainer, payload) => trainer.setWeights(payload),
+  },
+  SAVE_CHECKPOINT: {
+    reply: REPLIES.SAVE_CHECKPOINT, needs: true,
+    handle: (trainer) => trainer.save(),
+  },
+  LOAD_CHECKPOINT: {
+    reply: REPLIES.LOAD_CHECKPOINT, apart: true, busy: true,
+    handle: (trainer, payload, turn) => trainer.build(payload, turn, true),
+  },
+};
+
+/** @type {import('../host/session.js').Service<Trainer>} */
+export const TRAINER = {
+  name: 'trainer', requests: REQUESTS, dialect, transfers: buffersOf,
+  open: (ports) => new Trainer(ports),
+};
+
+/**
+ * Makes an endpoint a trainer's: what it asks is answered from here on.
+ * @param {import('../host/envelope.js').Endpoint} endpoint
+ * @param {import('../host/clock.js').Host} host
+ */
+export function createSession(endpoint, host) {
+  return openRoot(endpoint, host, { trainer: TRAINER }, 'trainer');
+}
+
+class Trainer {
+  pump;
+  #ports;
+  #host;
+  /** @type {Model | null} */ #model = null;
+  #stages;
+  #training;
+  #startedAt;
+  /** How the model's session is to run, as it was asked for. @type {any} */ #runtime = {};
+  /** The runtime of a model that is being built. @type {any} */ #asked = null;
+  /** Where the model's checkpoints last. */ #holding;
+  /** Why there is no model, where there was one. @type {OffstageError | null} */ #gone = null;
+
+  /** @param {import('../host/session.js').Ports} ports */
+  constructor(ports) {
+    const { pump, host } = ports;
+    this.pump = pump;
+    this.#ports = ports;
+    this.#host = host;
+    this.#stages = new Stages(host);
+    this.#startedAt = host.wall();
+    this.#holding = new Holding((/** @type {import('../storage/checkpoint-store.js').Warning} */ code, /** @type {string} */ message) => this.#notice({ kind: 'warning', code, message }));
+    this.#training = new Training({
+      pump, host, stages: this.#stages,
+      post: ({ turn }, type, payload, transfer) => turn.tell(type, payload, transfer),
+      reply: ({ end }, payload, transfer, type) => end.resolve(new Answer(payload, { type, transfer })),
+      fail: ({ end }, error) => (error instanceof OffstageError ? end.reject(error) : ports.lose(trapError(error))),
+      notice: (notice) => this.#notice(notice),
+    });
+    pump.onGap = ({ ms, at, counted }) => {
+      this.#stages.leaveOut(counted);
+      this.#training.run?.leaveOut(counted);
+      this.#notice({ kind: 'gap', ms, at });
+    };
+  }
+
+  /** Tells who asked to be told. @param {import('../protocol.js').Notice} notice */
+  #notice(notice) {
+    const { notices, debug } = this.#asked ?? this.#runtime;
+    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#ports.notify('NOTICE', notice);
+  }
+
+  /** @param {'debug' | 'info' | 'warn' | 'error'} level @param {string} message */
+  #log(level, message) {
+    this.#notice({ kind: 'log', level, message, time: this.#host.wall() });
+  }
+
+  /* ---- what a session asks of any service ---- */
+
+  need() {
+    if (this.#model) return;
+    if (!this.#gone) throw new OffstageError('BAD_MESSAGE', 'no model: INIT_TRAINING first');
+    throw new OffstageError(this.#gone.code, this.#gone.message, { cause: this.#gone });
+  }
+
+  busy() {
+    return this.#training.run ? 'while a run is on: stop it first, or wait for its end' : null;
+  }
+
+  /** @param {OffstageError} reason */
+  lose(reason) {
+    const asked = this.#training.lose();
+    this.#model?.core.close();
+    this.#model = null;
+    this.#gone = reason;
+    this.#stages.enter('done');
+    this.#holding.hold(null);
+    asked?.end.resolve(new Answer(errorToWire(reason), { type: 'TRAINING_ERROR' }));
+  }
+
+  dispose() {
+    this.#training.drop();
+  }
+
+  status() {
+    return statusOf({
+      model: this.#model, run: this.#training.run, pump: this.pump, host: this.#host, stages: this.#stages,
+      startedAt: this.#startedAt,
+    });
+  }
+
+  /** @param {Payload} payload */
+  refused({ x, y, sampleWeight }) {
+    for (const data of [x, y, sampleWeight]) if (isUpload(data)) this.#model?.store.discard(data.upload);
+  }
+
+  /* ---- models ---- */
+
+  /** The model that there is, of a request that needs one. @returns {Model} */
+  get model() {
+    return /** @type {Model} */ (this.#model);
+  }
+
+  /**
+   * Makes a model, from a spec or from a checkpoint; the old one stays where it is refused.
+   * @param {Payload} payload @param {Turn} turn @param {boolean} loads  a checkpoint
+   * @returns {Promise<() => any>}
+   */
+  async build(payload, turn, loads) {
+    turn.gate();
+    try {
+      const { runtime: given, ...rest } = payload;
+      const asked = given !== undefined ? given : loads ? this.#runtime : {};
+      const settled = readRuntime(asked);
+      this.#asked = asked;
+      const ports = {
+        pump: this.pump, stages: this.#stages, holding: this.#holding,
+        finished: this.#ports.finished, lost: this.#ports.lose, check: turn.check,
+      };
+      this.#stages.enter('loading');
+      const source = loads ? await openSource(rest, settled, ports) : { spec: rest };
+      try {
+        ports.check();
+        const { model, runtime } = await makeModel(source, settled, ports);
+        return () => this.#accept({ model, runtime, asked, held: source.held ?? null, hasData: source.hasData });
+      } catch (error) {
+        await this.#holding.release(source.held);
+        throw error;
+      }
+    } finally {
+      this.#asked = null;
+      this.#stages.enter('done');
+    }
+  }
+
+  /**
+   * @param {{ model: Model, runtime: import('../host/module.js').Settled, asked: any, held: import('../storage/name-lock.js').Held | null,
+   *   hasData?: boolean }} made
+   */
+  #accept({ model, runtime: { variant, threads, reason }, asked, held, hasData = false }) {
+    this.#model?.core.close();
+    this.#model = model;
+    this.#runtime = asked;
+    this.#gone = null;
+    this.#holding.hold(held);
+    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
+    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.told() };
+    const { run, ...built } = model.describe();
+    return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
+  }
+
+  /** @param {Model} model  that was there before others had their turn */
+  #refuseLost(model) {
+    this.need();
+    if (this.#model !== model) throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
+  }
+
+  /* ---- runs ---- */
+
+  /** @param {Payload} payload @param {Turn} turn */
+  start(payload, turn) {
+    const { model } = this;
+    const settings = readSettings(payload, model.past);
+    const { x, y, sampleWeight, classWeight } = payload;
+    if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
+      throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with them: expected no sampleWeight and no classWeight');
+    }
+    if (settings.persist || isStored(x) || isStored(y)) return this.#startKept(payload, turn, settings);
+    return this.#begin(payload, turn, model, settings);
+  }
+
+  /** @param {Payload} payload @param {Turn} turn @param {import('./run/settings.js').Settings} settings */
+  async #startKept(payload, turn, settings) {
+    const { model } = this;
+    const keptData = isStored(payload.x) && isStored(payload.y);
+    turn.gate(ASKING);
+    try {
+      if (settings.persist) {
+        const held = await this.#holding.open(settings.persist, readRuntime(this.#runtime).assets);
+        if (this.#model !== model) await this.#holding.release(held);
+        this.#refuseLost(model);
+        this.#holding.hold(held);
+      }
+      if (isStored(payload.x) || isStored(payload.y)) {
+        const data = await this.#holding.keeper?.readData();
+        this.#refuseLost(model);
+        if (!data) throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, or cannot be read: give them again');
+        for (const name of /** @type {const} */ (['x', 'y'])) { // an upload of the request's, which goes with it
+          if (isStored(payload[name])) payload[name] = await model.store.receiveKept(data[name]);
+          this.#refuseLost(model);
+        }
+        if (keptData && data.weights) payload.sampleWeight = await model.store.receiveKept(data.weights);
+        this.#refuseLost(model);
+      }
+      return () => this.#begin(payload, turn, model, settings, settings.persist ? this.#holding.keeper : null, keptData);
+    } finally {
+      this.#stages.enter('done');
+    }
+  }
+
+  /**
+   * @param {Payload} payload @param {Turn} turn @param {Model} model @param {import('./run/settings.js').Settings} settings
+   * @param {import('../storage/checkpoint-store.js').Keeper | null} [keeper]  where checkpoints last @param {boolean} [kept]  so do the data
+   * @returns {Later<Answer>} the run's end
+   */
+  #begin(payload, turn, model, settings, keeper = null, kept = false) {
+    const classWeight = readClassWeight(payload.classWeight, model.facts.outputs);
+    const data = this.#take(model, payload, classWeight !== null);
+    const request = { turn, end: new Later() };
+    try {
+      this.#training.begin({ request, model, settings, data, classWeight, keeper, kept });
+    } catch (error) {
+      model.store.free(...Object.values(data));
+      throw error;
+    }
+    return request.end;
+  }
+
+  /** @param {Model} model @param {Payload} payload @param {boolean} weighted  the samples have weights, whether given or not */
+  #take({ store }, { x: given, y: wanted, sampleWeight }, weighted) {
+    const taken = [];
+    try {
+      const x = store.takeX(given);
+      taken.push(x);
+      const y = store.takeY(wanted, x.samples);
+      taken.push(y);
+      return { x, y, weights: store.takeWeights(sampleWeight, x.samples) ?? (weighted ? store.ones(x.samples) : null) };
+    } catch (error) {
+      store.free(...taken);
+      throw error;
+    }
+  }
+
+  /** @returns {Generator<void, Later<any>, void>} */
+  *stop() {
+    const stopped = new Later();
+    this.#training.stop(() => stopped.resolve({ state: this.status().state }));
+    return stopped;
+  }
+
+  /** @param {(training: Training) => void} action  between two steps, ahead of all else @returns {Work} */
+  *control(action) {
+    action(this.#training);
+    return { state: this.status().state };
+  }
+
+  /** Of the run too where one is on: it is waited for until it has begun. */
+  save() {
+    const { model } = this;
+    const begun = new Later();
+    this.#training.whenBegun(() => begun.resolve(this.#save(model)));
+    return begun;
+  }
+
+  /** @param {Model} model @returns {Work} */
+  *#save(model) {
+    const { run } = this.#training;
+    const bytes = yield* run?.began ? run.checkpoint() : saveState(this.pump, model);
+    return { bytes, step: model.step };
+  }
+
+  /* ---- questions ---- */
+
+  /** @param {Payload} payload @param {Turn} turn */
+  predict(payload, turn) {
+    const { model, pump } = this;
+    const { x } = checkFields(payload, ['x'], 'PREDICT', 'INVALID_OPTION');
+    const column = isUpload(x) ? null : readX(x, model.facts);
+    if (column?.samples === 1) return model.predictOne(pump, column);
+    turn.lane = LANES.LONG;
+    return model.predictMany(pump, model.store.takeX(x));
+  }
+
+  /** @param {Payload} payload */
+  evaluate(payload) {
+    const { batchSize } = checkFields(payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION');
+    const size = readBatchSize(batchSize);
+    return this.model.evaluate(this.pump, this.#take(this.model, payload, false), size);
+  }
+
+  /** @param {Payload} payload */
+  setWeights(payload) {
+    const { weights } = checkFields(payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
+    return setWeights(this.pump, this.model, weights);
+  }
+
+  /** @param {Payload} payload  a slice of an upload, whose buffer goes back for the next one */
+  receive(payload) {
+    const stored = this.model.store.receive(payload);
+    return new Answer(stored, { transfer: stored.bytes && [stored.bytes] });
+  }
+
+  /** @param {Payload} payload */
+  discard(payload) {
+    const { upload } = checkFields(payload, ['upload'], 'DISCARD_DATA', 'INVALID_OPTION');
+    if (!Number.isSafeInteger(upload)) throw new OffstageError('INVALID_OPTION', `upload is ${show(upload)}, expected an integer`);
+    this.model.store.discard(upload);
+    return { upload };
+  }
+}
