@@ -66,7 +66,7 @@ void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, u
 
 static uint32_t output_of(const ofs_builder *b, int32_t from) { return from < 0 ? b->inputs[-1 - from] : b->y[from]; }
 
-uint32_t ofs_input(const ofs_builder *b, const ofs_layer *l, uint32_t i) { return output_of(b, l->from[i]); }
+uint32_t ofs_input_buffer(const ofs_builder *b, const ofs_layer *l, uint32_t i) { return output_of(b, l->from[i]); }
 
 uint32_t ofs_mask(const ofs_builder *b, const ofs_layer *l, uint32_t i) { return l->from[i] < 0 ? 0 : b->mask[l->from[i]]; }
 
@@ -77,11 +77,11 @@ uint32_t ofs_mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t i, uint6
   return mask && b->buffers[mask].bytes == bytes ? mask : 0;
 }
 
-int ofs_sole(const ofs_builder *b, const ofs_layer *l, uint32_t i) {
-  return b->kind != OFS_TRAIN && !b->buffers[ofs_input(b, l, i)].pending;
+int ofs_can_overwrite(const ofs_builder *b, const ofs_layer *l, uint32_t i) {
+  return b->kind != OFS_TRAIN && !b->buffers[ofs_input_buffer(b, l, i)].pending;
 }
 
-uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements) {
+uint32_t ofs_writable_gradient(ofs_builder *b, uint32_t dy, uint64_t elements) {
   return b->buffers[dy].owners ? ofs_build_buffer(b, elements, 0) : dy;
 }
 
@@ -117,13 +117,13 @@ void ofs_add_gradient(ofs_builder *b, const ofs_layer *l, int32_t from, uint64_t
   }
   b->buffers[sum].owners--;
   /* the layer whose turn it is may go on to use what it was handed, and what it gives */
-  int held = b->buffers[sum].owners || sum == dx || sum == b->turn;
-  uint32_t to = held ? ofs_build_buffer(b, elements, 0) : sum;
+  int in_use = b->buffers[sum].owners || sum == dx || sum == b->turn;
+  uint32_t to = in_use ? ofs_build_buffer(b, elements, 0) : sum;
   ofs_build_add(b, l, to, sum, dx, elements);
   b->buffers[to].owners++;
   *dy = to;
 }
 
-void ofs_give(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx) {
+void ofs_add_input_gradient(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx) {
   ofs_add_gradient(b, l, l->from[i], l->ins[i].size, dx);
 }

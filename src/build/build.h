@@ -35,7 +35,7 @@ struct ofs_builder {
   uint32_t op_count, buffer_count;
   /* by node: its first input and output; what its backward needs of its forward; its mask (0: none), whose numbers are
    * 0 where a position does not count; its gradients: of the output, and of the logits that a loss takes */
-  uint32_t *x, *y, *aux, *held, *mask, *dy, *logits, *dlogits;
+  uint32_t *x, *y, *aux, *saved, *mask, *dy, *logits, *dlogits;
   uint32_t inputs[OFS_MAX_INPUTS];
   uint32_t turn; /* on the way back: the gradient that the layer at hand was handed; 0 between two layers */
   uint64_t live; /* bytes of buffers that have to be there at one time */
@@ -50,15 +50,15 @@ uint32_t ofs_build_buffer(ofs_builder *b, uint64_t elements, int fixed);
 ofs_op *ofs_build_op(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t b0, uint32_t b1, uint32_t b2,
                      uint32_t b3);
 /* The buffer that holds input i of a node. */
-uint32_t ofs_input(const ofs_builder *b, const ofs_layer *l, uint32_t i);
+uint32_t ofs_input_buffer(const ofs_builder *b, const ofs_layer *l, uint32_t i);
 /* The mask of input i of a node, 0 where it has none. */
 uint32_t ofs_mask(const ofs_builder *b, const ofs_layer *l, uint32_t i);
 /* 1 where a forward may write over input i: nobody else reads it, now or on the way back. */
-int ofs_sole(const ofs_builder *b, const ofs_layer *l, uint32_t i);
+int ofs_can_overwrite(const ofs_builder *b, const ofs_layer *l, uint32_t i);
 /* Hands a gradient of input i to the node it comes from; a model's own input has no use for it. */
-void ofs_give(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx);
+void ofs_add_input_gradient(ofs_builder *b, const ofs_layer *l, uint32_t i, uint32_t dx);
 /* The buffer to write a result of `elements` a sample to, in place of dy: dy itself, unless another node holds it. */
-uint32_t ofs_own(ofs_builder *b, uint32_t dy, uint64_t elements);
+uint32_t ofs_writable_gradient(ofs_builder *b, uint32_t dy, uint64_t elements);
 /* y = x */
 void ofs_build_copy(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, uint64_t elements);
 /* c = a + b; c may be either. */

@@ -20,7 +20,7 @@ ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uin
 }
 
 ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, -1, OFS_WHY_RANK, l->ins[which].rank, low, high);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK, l->ins[which].rank, low, high);
 }
 
 uint32_t ofs_channels(const ofs_layer *l) { return l->in.dims[l->in.rank - 1]; }

@@ -51,20 +51,20 @@ typedef struct ofs_weight {
 
 typedef struct ofs_layer {
   uint32_t type, act;
-  uint32_t index; /* which node */
-  uint32_t place; /* which layer of the spec: what errors name */
-  uint32_t side;  /* of a bidirectional layer: 1 forward, 2 backward */
+  uint32_t index;      /* which node */
+  uint32_t spec_index; /* which layer of the spec: what errors name */
+  uint32_t side;       /* of a bidirectional layer: 1 forward, 2 backward */
   /* inputs: a node, or -1 - k: input k of the model */
   int32_t from[OFS_MAX_JOIN];
   uint32_t in_count;
-  uint32_t readers; /* nodes that read the output, as often as they do */
-  uint32_t head;    /* 1 + which output of the model it is; 0: none */
-  int trains;       /* its weights change */
-  int wants;        /* a gradient has to reach its output: it trains, or a node before it does */
-  int logits;       /* the loss of that output takes what its activation is given */
-  int apart;        /* its weights are no tensors of the model: copies of tied ones, or numbers of the spec */
-  uint32_t tied;    /* 1 + the node whose weights it has, in a copy that every step begins with */
-  int turned;       /* the copy is transposed */
+  uint32_t readers;    /* nodes that read the output, as often as they do */
+  uint32_t output;     /* 1 + which output of the model it is; 0: none */
+  int logits;          /* the loss of that output takes what the activation is given */
+  int trains;          /* its weights change */
+  int needs_gradient;  /* a gradient has to reach its output: it trains, or a node before it does */
+  int not_stored;      /* its weights are no tensors of the model: copies of tied ones, or numbers of the spec */
+  uint32_t tied;       /* 1 + the node whose weights it has, in a copy that every step begins with */
+  int transposed;      /* the copy is transposed */
   /* Time distributed: the layer sees `times` samples, one behind the other, for each of the model's. */
   uint32_t times;
   ofs_shape in, out; /* of one sample as the layer sees it; in: of the first input */
@@ -90,9 +90,9 @@ typedef struct ofs_layer_kind {
   ofs_status (*shape)(ofs_layer *l, const ofs_record *r, ofs_error *err);
   /* input buffer -> output buffer */
   uint32_t (*forward)(ofs_builder *b, ofs_layer *l, uint32_t x);
-  /* Gradient of the output -> gradient of input 0, those of others by ofs_give(); of what `wanted` has no bit i for,
-   * none (0). Where l->trains, writes the layer's own gradients, every one of them. dy may be handed on as it is, but
-   * written over only by way of ofs_own(). */
+  /* Gradient of the output -> gradient of input 0, those of others by ofs_add_input_gradient(); of what `wanted` has no
+   * bit i for, none (0). Where l->trains, writes the layer's own gradients, every one of them. dy may be handed on as it
+   * is, but written over only by way of ofs_writable_gradient(). */
   uint32_t (*backward)(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted);
   int masks;            /* a mask of input 0 holds for the output too */
   uint32_t most_inputs; /* 0: one */

@@ -54,9 +54,9 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return x;
   /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
-  int apart = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_sole(b, l, 0));
-  if (ofs_takes_logits(b, l)) apart = 1, b->logits[l->index] = x, b->buffers[x].pending++;
-  uint32_t y = apart ? ofs_build_buffer(b, l->out.size, 0) : x;
+  int copies = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_can_overwrite(b, l, 0));
+  if (ofs_takes_logits(b, l)) copies = 1, b->logits[l->index] = x, b->buffers[x].pending++;
+  uint32_t y = copies ? ofs_build_buffer(b, l->out.size, 0) : x;
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
   else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
   b->aux[l->index] = x;
@@ -65,7 +65,7 @@ uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return dy;
-  uint32_t y = b->y[l->index], dx = ofs_own(b, dy, l->out.size);
+  uint32_t y = b->y[l->index], dx = ofs_writable_gradient(b, dy, l->out.size);
   int input = OFS_ACT_OF_INPUT(l->act);
   if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, 0, y, dy), l, 20);
   else
@@ -89,7 +89,7 @@ static ofs_status softmax_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   l->out = l->in;
   l->act = OFS_ACT_SOFTMAX;
   if (axis == -1 || axis == l->in.rank) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, axis, -1, -1);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, axis, -1, -1);
 }
 
 static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {

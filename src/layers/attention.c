@@ -38,13 +38,13 @@ static ofs_status attention_shape(ofs_layer *l, const ofs_record *r, ofs_error *
     if (l->ins[i].rank != 2) return ofs_refuse_rank(l, i, 2, 2, err);
   const uint32_t keys = l->ins[key_input(l)].dims[0];
   if (keys != keys_of(l))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys, keys_of(l), keys_of(l));
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys, keys_of(l), keys_of(l));
   const double heads = r->v[OFS_ATTENTION_HEADS][0], k = r->v[OFS_ATTENTION_KEY_DIM][0];
   const double v = r->count[OFS_ATTENTION_VALUE_DIM] ? r->v[OFS_ATTENTION_VALUE_DIM][0] : k;
   const double queries = queries_of(l), most = queries > keys ? queries : keys, wide = k > v ? k : v;
   const double largest = heads * (queries * keys > most * wide ? queries * keys : most * wide);
   if (largest > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_ATTENTION_HEADS, OFS_WHY_PRODUCT, largest, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ATTENTION_HEADS, OFS_WHY_PRODUCT, largest, 1, OFS_MAX_SAMPLE);
   l->out = l->in;
   l->rate = r->v[OFS_ATTENTION_DROPOUT][0];
   l->v[SCALE] = 1 / __builtin_sqrt(k);
@@ -289,14 +289,14 @@ static void emit_product(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, ui
 }
 
 /* Held: q, and next to it k, v, scores, scores after dropout (where there is none: unused), what the heads put out. */
-enum { HELD_Q, HELD_K, HELD_V, HELD_SCORES, HELD_DROPPED, HELD_HEADS };
+enum { SAVED_Q, SAVED_K, SAVED_V, SAVED_SCORES, SAVED_DROPPED, SAVED_HEADS };
 
 static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint32_t queries = queries_of(l), keys = keys_of(l), drops = b->kind == OFS_TRAIN && l->rate > 0;
   const uint64_t scores = (uint64_t)l->n[HEADS] * queries * keys;
   const uint32_t visible = b->aux[l->index] = emit_visible(b, l);
-  const uint32_t q = b->held[l->index] = project(b, l, QUERY, x);
-  const uint32_t k = project(b, l, KEY, ofs_input(b, l, key_input(l))), v = project(b, l, VALUE, ofs_input(b, l, value_input(l)));
+  const uint32_t q = b->saved[l->index] = project(b, l, QUERY, x);
+  const uint32_t k = project(b, l, KEY, ofs_input_buffer(b, l, key_input(l))), v = project(b, l, VALUE, ofs_input_buffer(b, l, value_input(l)));
   uint32_t p = ofs_build_buffer(b, scores, 0), dropped = ofs_build_buffer(b, drops ? scores : 0, 0);
   emit(b, l, scores_part, p, q, k, visible, queries, 2.0 * l->n[KEY_DIM] + 60);
   if (drops)
@@ -308,22 +308,22 @@ static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 /* dq, dk and dv from the gradient of what the heads put out. */
 static void emit_gradients(ofs_builder *b, const ofs_layer *l, uint32_t dheads, uint32_t d[3]) {
-  const uint32_t queries = queries_of(l), keys = keys_of(l), at = b->held[l->index], p = at + HELD_SCORES;
-  const uint32_t dropped = l->rate > 0 ? at + HELD_DROPPED : p, k = l->n[KEY_DIM], v = l->n[VALUE_DIM];
+  const uint32_t queries = queries_of(l), keys = keys_of(l), at = b->saved[l->index], p = at + SAVED_SCORES;
+  const uint32_t dropped = l->rate > 0 ? at + SAVED_DROPPED : p, k = l->n[KEY_DIM], v = l->n[VALUE_DIM];
   for (uint32_t j = 0; j < 3; j++) {
     const ofs_affine a = projection(l, j);
     d[j] = ofs_build_buffer(b, size_of(&a), 0);
   }
   emit_product(b, l, spread_part, d[VALUE], dropped, dheads, keys, v);
-  ofs_op *op = emit(b, l, scores_gradient_part, p, dropped, dheads, at + HELD_V, queries, 2.0 * v + 20);
-  ofs_build_use(b, op, O, at + HELD_HEADS);
+  ofs_op *op = emit(b, l, scores_gradient_part, p, dropped, dheads, at + SAVED_V, queries, 2.0 * v + 20);
+  ofs_build_use(b, op, O, at + SAVED_HEADS);
   ofs_build_use(b, op, VISIBLE_BACK, b->aux[l->index]);
-  emit_product(b, l, combine_part, d[QUERY], p, at + HELD_K, queries, k);
-  emit_product(b, l, spread_part, d[KEY], p, at + HELD_Q, keys, k);
+  emit_product(b, l, combine_part, d[QUERY], p, at + SAVED_K, queries, k);
+  emit_product(b, l, spread_part, d[KEY], p, at + SAVED_Q, keys, k);
 }
 
 static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  uint32_t d[3], dx[3] = {0}, at = b->held[l->index];
+  uint32_t d[3], dx[3] = {0}, at = b->saved[l->index];
   const ofs_affine out = projection(l, OUTPUT);
   uint32_t dheads = ofs_build_buffer(b, (uint64_t)out.positions * out.k, 0);
   ofs_build_affine_back(b, l, &out, dheads, dy, 0);
@@ -331,12 +331,12 @@ static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
   ofs_chunks c = {0};
   if (l->trains) {
     c = ofs_build_chunks(b, l, queries_of(l) > keys_of(l) ? queries_of(l) : keys_of(l));
-    ofs_build_weight_gradient(b, l, &c, &out, at + HELD_HEADS, dy);
+    ofs_build_weight_gradient(b, l, &c, &out, at + SAVED_HEADS, dy);
   }
   for (uint32_t j = 0; j < 3; j++) {
     const ofs_affine a = projection(l, j);
     uint32_t i = input_of(l, j), first = 0;
-    if (l->trains) ofs_build_weight_gradient(b, l, &c, &a, ofs_input(b, l, i), d[j]);
+    if (l->trains) ofs_build_weight_gradient(b, l, &c, &a, ofs_input_buffer(b, l, i), d[j]);
     while (l->from[first] != l->from[i]) first++; /* one input twice: both gradients go there */
     if (!(wanted >> first & 1)) continue;
     const int add = dx[first] > 0;
@@ -344,7 +344,7 @@ static uint32_t attention_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, in
     ofs_build_affine_back(b, l, &a, dx[first], d[j], add);
   }
   if (l->trains) ofs_build_chunk_sum(b, l, &c);
-  for (uint32_t i = 1; i < l->in_count; i++) ofs_give(b, l, i, dx[i]);
+  for (uint32_t i = 1; i < l->in_count; i++) ofs_add_input_gradient(b, l, i, dx[i]);
   return dx[0];
 }
 

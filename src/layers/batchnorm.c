@@ -21,7 +21,7 @@ static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)->momentum = momentum;
   /* step by step, each would have statistics of its own, which all move the same ones */
   if (l->times > 1 && l->trains)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   return OFS_OK;
 }
 
@@ -126,8 +126,8 @@ static void affine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 
 static uint32_t batch_norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint64_t channels = ofs_channels(l);
-  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1), y = ofs_sole(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
-  b->held[l->index] = stats;
+  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1), y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  b->saved[l->index] = stats;
   if (is_of_batch(b, l)) {
     uint64_t chunks = chunks_of(l, b->batch);
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels + 1), 1);
@@ -189,7 +189,7 @@ static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
 
 static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   const uint64_t channels = ofs_channels(l), chunks = chunks_of(l, b->batch);
-  uint32_t x = b->x[l->index], stats = b->held[l->index], mask = ofs_mask_of(b, l, 0, ofs_positions(l));
+  uint32_t x = b->x[l->index], stats = b->saved[l->index], mask = ofs_mask_of(b, l, 0, ofs_positions(l));
   if (l->trains) {
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels), 1);
     cut_chunks(b, ofs_build_op(b, l, sums_part, parts, x, stats, dy), 20);
@@ -198,7 +198,7 @@ static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, i
     ofs_cut(b, op, channels, 1, 20.0 * (double)chunks + 100, 1);
   }
   if (!wanted) return 0;
-  uint32_t dx = ofs_own(b, dy, l->in.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->in.size);
   ofs_op *op = ofs_build_op(b, l, input_gradient_part, dx, l->trains ? x : 0, stats, dy);
   ofs_build_use(b, op, MASK_OF, l->trains ? mask : 0);
   ofs_cut(b, op, ofs_positions(l), 0, 16.0 * (double)channels, 1);

@@ -52,7 +52,7 @@ static ofs_status check_spread(const ofs_window *w, const ofs_record *r, ofs_err
   double padded = ((double)w->h + w->top + w->bottom) * ((double)w->w + w->left + w->right) * w->c;
   if (spread < padded) spread = padded;
   if (spread <= OFS_MAX_SAMPLE) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, spread, 1, OFS_MAX_SAMPLE);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, spread, 1, OFS_MAX_SAMPLE);
 }
 
 static ofs_status conv_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -63,11 +63,11 @@ static ofs_status conv_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   double filters = by_channel ? w->c * r->v[OFS_DEPTHWISE_MULTIPLIER][0] : r->v[OFS_CONV2D_FILTERS][0];
   double groups = by_channel ? w->c : grouped ? r->v[OFS_CONV2D_GROUPS][0] : 1, c = w->c;
   if (filters > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_DEPTHWISE_MULTIPLIER, OFS_WHY_PRODUCT, filters, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_DEPTHWISE_MULTIPLIER, OFS_WHY_PRODUCT, filters, 1, OFS_MAX_SAMPLE);
   w->groups = (uint32_t)groups;
   ofs_window_out(l, (uint32_t)filters);
   if (w->c % w->groups || w->f % w->groups)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CONV2D_GROUPS, OFS_WHY_DIVIDES, groups, 1, w->c % w->groups ? c : w->f);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CONV2D_GROUPS, OFS_WHY_DIVIDES, groups, 1, w->c % w->groups ? c : w->f);
   uint32_t dims[] = {w->kh, w->kw, by_channel ? w->c : w->c / w->groups, by_channel ? w->f / w->c : w->f}, flat = l->in.rank == 2;
   uint32_t role = by_channel ? OFS_DEPTHWISE_KERNEL : r->variant ? OFS_POINTWISE_KERNEL : OFS_KERNEL;
   uint32_t field = r->variant == POINTWISE ? OFS_SEPARABLE_POINTWISE_INIT : OFS_CONV2D_KERNEL_INIT;
@@ -92,7 +92,7 @@ static uint32_t conv_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
     ofs_build_winograd(b, l, w, y, x, 0, act);
   } else {
     ofs_window padded = ofs_padded_window(w);
-    x = b->held[l->index] = ofs_build_padded(b, l, w, x);
+    x = b->saved[l->index] = ofs_build_padded(b, l, w, x);
     y = ofs_build_buffer(b, l->out.size, 0);
     ofs_build_slide(b, l, &padded, y, x, 0, 1, act);
   }
@@ -118,7 +118,7 @@ static uint32_t conv_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
     return wanted ? winograd_back(b, l, dy) : 0;
   }
   ofs_window padded = ofs_padded_window(w);
-  if (l->trains) ofs_build_slide_gradient(b, l, &padded, b->held[l->index], dy, dy);
+  if (l->trains) ofs_build_slide_gradient(b, l, &padded, b->saved[l->index], dy, dy);
   return wanted ? ofs_build_slide_back(b, l, w, dy, 0, OFS_ACT_LINEAR) : 0;
 }
 
@@ -147,13 +147,13 @@ static ofs_status transpose_shape(ofs_layer *l, const ofs_record *r, ofs_error *
   const double *more = given ? r->v[OFS_TRANSPOSE_OUTPUT_PADDING] : (const double[]){-1, -1};
   for (int k = 0; k < 2; k++)
     if (more[k] >= (k ? w->sw : w->sh))
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_TRANSPOSE_OUTPUT_PADDING, OFS_WHY_RANGE, more[k], 0,
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_TRANSPOSE_OUTPUT_PADDING, OFS_WHY_RANGE, more[k], 0,
                         (k ? w->sw : w->sh) - 1.0);
   double h = transposed_axis(w->h, w->kh, w->sh, w->dh, same, more[0], &w->top, &w->bottom);
   double wide = transposed_axis(w->w, w->kw, w->sw, w->dw, same, more[1], &w->left, &w->right);
   uint32_t filters = (uint32_t)r->v[OFS_TRANSPOSE_FILTERS][0];
   if (h * wide * filters > OFS_MAX_SAMPLE || h * wide < 1)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, h * wide < 1 ? OFS_TRANSPOSE_OUTPUT_PADDING : -1, OFS_WHY_PRODUCT,
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, h * wide < 1 ? OFS_TRANSPOSE_OUTPUT_PADDING : -1, OFS_WHY_PRODUCT,
                       h * wide * filters, 1, OFS_MAX_SAMPLE);
   w->oh = w->h, w->ow = w->w, w->f = w->c;
   w->h = (uint32_t)h, w->w = (uint32_t)wide, w->c = filters;

@@ -101,7 +101,7 @@ static ofs_window repeated(const ofs_window *w) {
 uint32_t ofs_build_depthwise(ofs_builder *b, ofs_layer *l, uint32_t x, uint32_t act) {
   const ofs_window *w = &l->window, channels = repeated(w);
   if (w->f > w->c) x = ofs_build_upsample(b, l, &channels, x, 0, 0);
-  b->held[l->index] = x;
+  b->saved[l->index] = x;
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   ofs_op *op = ofs_build_op(b, l, forward_part, y, x, 0, 0);
   cut(b, op, w, w->oh, TAP_WORK * w->ow * w->kh * w->kw);
@@ -117,7 +117,7 @@ static void emit_weight_gradient(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (block < share) block = share < eighth ? share : eighth;
   uint64_t chunks = (rows + block - 1) / block;
   uint32_t partial = chunks > 1 ? ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1) : 0, one;
-  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->held[l->index], dy, partial, b->gradient);
+  ofs_op *op = ofs_build_op(b, l, weight_gradient_part, b->saved[l->index], dy, partial, b->gradient);
   op->window = *w;
   ofs_tile(1, w->f, work * (double)block, (double)chunks, &one, &op->n[COLUMNS]);
   op->tiles = (w->f + op->n[COLUMNS] - 1) / op->n[COLUMNS];

@@ -21,20 +21,20 @@ static size_t distance_of(const ofs_layer *l, int tensor, int axis) {
 }
 
 static ofs_status dot_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
-  if (l->in_count != 2) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, 2);
+  if (l->in_count != 2) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, 2);
   for (uint32_t k = 0; k < 2; k++) {
     const ofs_shape *in = &l->ins[k];
     double axis = r->v[OFS_DOT_AXES][k], rank = in->rank; /* Keras counts the samples as axis 0 */
     if (in->rank > 2) return ofs_refuse_rank(l, k, 1, 2, err);
     if (axis == 0 || axis > rank || axis < -rank)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_DOT_AXES, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_DOT_AXES, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
     uint32_t over = (uint32_t)(axis < 0 ? axis + rank : axis - 1), other = in->rank == 2 ? 1 - over : 0;
     l->n[k] = in->rank == 2 ? in->dims[other] : 1;
     l->n[k ? J_IN_B : I_IN_A] = in->rank == 2 && !other ? in->dims[1] : 1;
     l->n[k ? K_IN_B : K_IN_A] = in->rank == 2 && !over ? in->dims[1] : 1;
     if (in->rank == 2) l->out.dims[l->out.rank++] = l->n[k];
     if (k && in->dims[over] != l->n[K])
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, in->dims[over], l->n[K], l->n[K]);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_SHAPE, in->dims[over], l->n[K], l->n[K]);
     l->n[K] = in->dims[over];
   }
   if (!l->out.rank) l->out = (ofs_shape){.rank = 1, .dims = {1}};
@@ -100,21 +100,21 @@ static uint32_t normalized(ofs_builder *b, const ofs_layer *l, int tensor, uint3
 }
 
 static uint32_t dot_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t left = normalized(b, l, A, x, 0), right = normalized(b, l, B, ofs_input(b, l, 1), 0), y = ofs_build_buffer(b, l->out.size, 0);
+  uint32_t left = normalized(b, l, A, x, 0), right = normalized(b, l, B, ofs_input_buffer(b, l, 1), 0), y = ofs_build_buffer(b, l->out.size, 0);
   emit_product(b, l, C, y, left, right);
-  b->held[l->index] = left, b->aux[l->index] = right;
+  b->saved[l->index] = left, b->aux[l->index] = right;
   return y;
 }
 
 static uint32_t dot_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  uint32_t dx[2] = {0, 0}, in[2] = {b->held[l->index], b->aux[l->index]};
+  uint32_t dx[2] = {0, 0}, in[2] = {b->saved[l->index], b->aux[l->index]};
   for (int k = 0; k < 2; k++) {
     if (!(wanted >> k & 1)) continue;
     uint32_t d = ofs_build_buffer(b, l->ins[k].size, 0);
     emit_product(b, l, k, d, in[1 - k], dy);
-    dx[k] = normalized(b, l, k, ofs_input(b, l, (uint32_t)k), d);
+    dx[k] = normalized(b, l, k, ofs_input_buffer(b, l, (uint32_t)k), d);
   }
-  ofs_give(b, l, 1, dx[1]);
+  ofs_add_input_gradient(b, l, 1, dx[1]);
   return dx[0];
 }
 

@@ -66,7 +66,7 @@ static uint32_t random_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 static uint32_t random_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!wanted) return 0;
   if (l->rate == 0 || l->type == OFS_GAUSSIAN_NOISE) return dy;
-  uint32_t dx = ofs_own(b, dy, l->out.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->out.size);
   emit(b, l, dx, dy);
   return dx;
 }

@@ -71,7 +71,7 @@ static ofs_status position_shape(ofs_layer *l, const ofs_record *r, ofs_error *e
   if (l->in.rank < 2) return ofs_refuse_rank(l, 0, 2, OFS_MAX_RANK, err);
   const uint32_t *last = l->in.dims + l->in.rank - 2, dims[] = {(uint32_t)length, last[1]};
   if (last[0] > length)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_POSITION_EMBEDDING_LENGTH, OFS_WHY_RANGE, length, last[0], 16777216);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_POSITION_EMBEDDING_LENGTH, OFS_WHY_RANGE, length, last[0], 16777216);
   l->out = l->in;
   l->n[POSITIONS] = last[0];
   ofs_add_weight(l, r, OFS_EMBEDDINGS, OFS_POSITION_EMBEDDING_TABLE_INIT, 2, dims);
@@ -92,7 +92,7 @@ static void position_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
 
 static uint32_t position_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint64_t length = length_of(l);
-  uint32_t y = ofs_sole(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  uint32_t y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
   ofs_cut(b, ofs_build_op(b, l, position_part, y, x, 0, 0), l->in.size / length, 0, 8.0 * (double)length, 1);
   return y;
 }

@@ -63,7 +63,7 @@ static ofs_status placed_shape(ofs_layer *l, const ofs_record *r, ofs_error *err
   for (int k = 0; k < 2; k++) {
     double edges = more[2 * k] + more[2 * k + 1];
     if (!pads && edges >= in[k])
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CROPPING, OFS_WHY_WINDOW, edges, 0, in[k] - 1.0);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CROPPING, OFS_WHY_WINDOW, edges, 0, in[k] - 1.0);
   }
   uint32_t down = (uint32_t)(more[0] + more[1]), across = (uint32_t)(more[2] + more[3]);
   if (pads) w->h += down, w->w += across;
@@ -161,7 +161,7 @@ static ofs_status upsample_shape(ofs_layer *l, const ofs_record *r, ofs_error *e
   uint32_t s[] = {(uint32_t)r->v[OFS_UP_SAMPLING_SIZE][0], (uint32_t)r->v[OFS_UP_SAMPLING_SIZE][1]};
   double size = (double)l->in.size * s[0] * s[1];
   if (size > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_UP_SAMPLING_SIZE, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_UP_SAMPLING_SIZE, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
   l->n[BILINEAR] = (uint32_t)r->v[OFS_UP_SAMPLING_INTERPOLATION][0];
   l->window = (ofs_window){.h = in[0], .w = in[1], .c = in[2], .oh = in[0] * s[0], .ow = in[1] * s[1], .sh = s[0], .sw = s[1]};
   ofs_window_out(l, in[2]);

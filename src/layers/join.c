@@ -106,12 +106,12 @@ static void emit_masks(ofs_builder *b, const ofs_layer *l) {
 /* ---- elementwise joins ---- */
 
 static ofs_status refuse_axis(const ofs_layer *l, double got, double wanted, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
 }
 
 static ofs_status check_inputs(const ofs_layer *l, uint32_t most, ofs_error *err) {
   if (l->in_count >= 2 && l->in_count <= most) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
 }
 
 static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -142,12 +142,12 @@ static void use_masks(ofs_builder *b, const ofs_layer *l, ofs_op *op, uint32_t k
 }
 
 static uint32_t join_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t last = l->in_count - 1, apart = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
-  for (uint32_t k = 1; k < last && apart; k++) ofs_build_buffer(b, l->out.size, 0);
-  b->held[l->index] = y;
+  uint32_t last = l->in_count - 1, keeps = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
+  for (uint32_t k = 1; k < last && keeps; k++) ofs_build_buffer(b, l->out.size, 0);
+  b->saved[l->index] = y;
   emit_masks(b, l);
-  for (uint32_t k = 1; k <= last; k++, y += k <= last && apart) {
-    uint32_t first = k == 1 ? x : y - apart, second = ofs_input(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
+  for (uint32_t k = 1; k <= last; k++, y += k <= last && keeps) {
+    uint32_t first = k == 1 ? x : y - keeps, second = ofs_input_buffer(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
     if (l->type == OFS_ADD && l->ins[0].size == l->out.size && l->ins[k].size == l->out.size)
       ofs_build_add(b, l, y, first, second, l->out.size);
     else {
@@ -167,10 +167,10 @@ static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t
 /* Sums and their like: every input has dy, or dy times a number. */
 static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t other = dy;
-  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_own(b, dy, l->out.size));
+  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_writable_gradient(b, dy, l->out.size));
   if (l->type == OFS_SUBTRACT && wanted & 2) other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
   for (uint32_t k = 1; k < l->in_count; k++)
-    if (wanted >> k & 1) ofs_give(b, l, k, ofs_build_collected(b, l, k, other));
+    if (wanted >> k & 1) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, other));
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
@@ -181,13 +181,13 @@ static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
     for (uint32_t side = 2; side-- > 0;) {
       int needed = side ? wanted >> k & 1 : wanted & ((1 << k) - 1);
       if (!needed) continue;
-      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_own(b, dy, l->out.size);
-      uint32_t first = k == 1 ? b->x[l->index] : b->held[l->index] + k - 2;
-      ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input(b, l, k));
+      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_writable_gradient(b, dy, l->out.size);
+      uint32_t first = k == 1 ? b->x[l->index] : b->saved[l->index] + k - 2;
+      ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input_buffer(b, l, k));
       op->n[SIDE] = side;
       use_masks(b, l, op, k);
       ofs_build_use(b, op, DY, dy);
-      if (side) ofs_give(b, l, k, ofs_build_collected(b, l, k, dx));
+      if (side) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, dx));
       else dy = dx;
     }
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
@@ -202,7 +202,7 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
   double axis = r->v[OFS_CONCATENATE_AXIS][0], rank = l->in.rank, sum = 0; /* Keras counts the samples as axis 0 */
   if (s < 0) return s;
   if (axis == 0 || axis > rank || axis < -rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
   l->n[AXIS] = (uint32_t)(axis < 0 ? axis + rank : axis - 1);
   l->out = l->in;
   for (uint32_t k = 0; k < l->in_count; k++) {
@@ -212,7 +212,7 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
     sum += l->ins[k].dims[l->n[AXIS]];
   }
   if (sum > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, sum, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, sum, 1, OFS_MAX_SAMPLE);
   l->out.dims[l->n[AXIS]] = (uint32_t)sum;
   return OFS_OK;
 }
@@ -249,7 +249,7 @@ static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t t
 static uint32_t concatenate_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0), masks = 0, mask = 0;
   for (uint32_t k = 0; k < l->in_count; k++) {
-    emit_rows(b, l, k, y, k ? ofs_input(b, l, k) : x, 0, 0);
+    emit_rows(b, l, k, y, k ? ofs_input_buffer(b, l, k) : x, 0, 0);
     masks |= ofs_mask(b, l, k);
   }
   if (l->n[AXIS] == l->out.rank - 1) emit_masks(b, l);
@@ -266,7 +266,7 @@ static uint32_t concatenate_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, 
     if (!(wanted >> k & 1)) continue;
     uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
     emit_rows(b, l, k, dx, dy, 1, 0);
-    if (k) ofs_give(b, l, k, dx);
+    if (k) ofs_add_input_gradient(b, l, k, dx);
     else first = dx;
   }
   return first;

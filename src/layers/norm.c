@@ -36,7 +36,7 @@ static ofs_status norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   double groups = r->v[OFS_GROUP_NORMALIZATION_GROUPS][0], channels = ofs_channels(l);
   if (groups < 0) groups = channels;
   if (groups < 1 || groups > channels || ofs_channels(l) % (uint32_t)groups)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, groups, 1, channels);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, groups, 1, channels);
   l->n[GROUPS] = (uint32_t)groups;
   return OFS_OK;
 }
@@ -80,9 +80,9 @@ static void cut(const ofs_builder *b, ofs_op *op, double work) {
 }
 
 static uint32_t norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t y = ofs_sole(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
-  b->held[l->index] = ofs_build_buffer(b, 2 * sets_of(l), 0);
-  cut(b, ofs_build_op(b, l, forward_part, y, x, b->held[l->index], 0), 60);
+  uint32_t y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  b->saved[l->index] = ofs_build_buffer(b, 2 * sets_of(l), 0);
+  cut(b, ofs_build_op(b, l, forward_part, y, x, b->saved[l->index], 0), 60);
   return y;
 }
 
@@ -108,9 +108,9 @@ static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
 
 static uint32_t norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   const int learns = l->trains && l->weights_size;
-  uint32_t dx = wanted ? ofs_own(b, dy, l->in.size) : 0;
+  uint32_t dx = wanted ? ofs_writable_gradient(b, dy, l->in.size) : 0;
   if (!dx && !learns) return 0;
-  ofs_op *op = ofs_build_op(b, l, backward_part, dx, b->x[l->index], b->held[l->index], dy);
+  ofs_op *op = ofs_build_op(b, l, backward_part, dx, b->x[l->index], b->saved[l->index], dy);
   cut(b, op, 90);
   const uint64_t units = op->units, block = op->block, chunks = (units * b->batch + block - 1) / block;
   if (!learns || chunks == 1) return dx;

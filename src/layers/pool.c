@@ -114,7 +114,7 @@ static void masked_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 
 static uint32_t emit_masked(ofs_builder *b, const ofs_layer *l, uint32_t x, int back) {
   uint32_t y = ofs_build_buffer(b, back ? l->in.size : l->out.size, 0);
-  ofs_op *op = ofs_build_op(b, l, masked_part, y, x, b->held[l->index], 0);
+  ofs_op *op = ofs_build_op(b, l, masked_part, y, x, b->saved[l->index], 0);
   op->n[BACK] = (uint32_t)back;
   ofs_cut(b, op, 1, 0, 4.0 * (double)l->in.size, 1);
   return y;
@@ -123,13 +123,13 @@ static uint32_t emit_masked(ofs_builder *b, const ofs_layer *l, uint32_t x, int 
 static uint32_t global_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t mask = l->type == OFS_GLOBAL_AVERAGE_POOLING1D ? ofs_mask_of(b, l, 0, l->window.w) : 0;
   if (!mask) return pool_forward(b, l, x);
-  uint32_t shares = b->held[l->index] = ofs_build_buffer(b, l->window.w, 0);
+  uint32_t shares = b->saved[l->index] = ofs_build_buffer(b, l->window.w, 0);
   ofs_cut(b, ofs_build_op(b, l, shares_part, shares, mask, 0, 0), 1, 0, 20.0 * l->window.w, 1);
   return emit_masked(b, l, x, 0);
 }
 
 static uint32_t global_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  if (!b->held[l->index]) return pool_backward(b, l, dy, wanted);
+  if (!b->saved[l->index]) return pool_backward(b, l, dy, wanted);
   return wanted ? emit_masked(b, l, dy, 1) : 0;
 }
 

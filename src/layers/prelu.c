@@ -13,7 +13,7 @@ static ofs_status prelu_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
   for (uint32_t i = 0; i < r->count[OFS_PRELU_SHARED_AXES]; i++) {
     double axis = r->v[OFS_PRELU_SHARED_AXES][i];
     if (axis > l->in.rank)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, axis, 1, l->in.rank);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, axis, 1, l->in.rank);
     dims[(uint32_t)axis - 1] = 1;
   }
   ofs_add_weight(l, r, OFS_ALPHA, OFS_PRELU_ALPHA_INIT, l->in.rank, dims);
@@ -78,7 +78,7 @@ static uint32_t prelu_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wa
     ofs_build_chunk_sum(b, l, &c);
   }
   if (!wanted) return 0;
-  uint32_t dx = ofs_own(b, dy, l->out.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->out.size);
   emit(b, l, dx, x, dy);
   return dx;
 }

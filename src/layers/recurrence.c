@@ -89,20 +89,20 @@ static void recur_back(const ofs_context *ctx, const ofs_layer *l, const stretch
 /* ---- a step, all rows of a run: forward ---- */
 
 /* Where a step's numbers are, from the part's first row on. */
-typedef struct place {
+typedef struct step {
   const ofs_layer *l;
   uint32_t t;
   real *gates, *h, *next, *cells, *c_next, *a; /* cells: lstm c before, gru q, or r h */
   real *dh, *dh_before, *dc;
   int clears; /* what a cell leaves in dh would be taken for a masked row's, which goes on to the step before */
-} place;
+} step;
 
 /* Numbers of a sample in a block of cells. */
 static uint32_t cells_width(const ofs_layer *l) { return ofs_has_q(l) ? 3 * l->units : l->units; }
 
-static place at_row(const place *p, size_t row) {
+static step at_row(const step *p, size_t row) {
   size_t u = p->l->units;
-  place q = *p;
+  step q = *p;
   q.gates += row * gates_of(p->l) * u;
   if (q.cells) q.cells += row * cells_width(p->l);
   real **rows[] = {&q.h, &q.next, &q.c_next, &q.a, &q.dh, &q.dh_before, &q.dc};
@@ -112,15 +112,15 @@ static place at_row(const place *p, size_t row) {
 }
 
 /* What is done to rows of which all are masked, or none. */
-typedef void (*cell_fn)(const ofs_context *ctx, const stretch *s, const place *at);
+typedef void (*cell_fn)(const ofs_context *ctx, const stretch *s, const step *at);
 
 /* `live` over each run of rows that are not masked, `masked` (NULL: nothing) over each of those that are. */
-static void each_run(const ofs_context *ctx, const ofs_op *op, const stretch *s, const place *at, cell_fn live, cell_fn masked) {
+static void each_run(const ofs_context *ctx, const ofs_op *op, const stretch *s, const step *at, cell_fn live, cell_fn masked) {
   stretch run = *s;
   for (uint32_t row = 0; row < s->rows; row += run.rows) {
     int is_masked;
     run.rows = run_of(op, s, at->t, row, &is_masked);
-    place here = at_row(at, row);
+    step here = at_row(at, row);
     cell_fn cell = is_masked ? masked : live;
     if (cell) cell(ctx, &run, &here);
   }
@@ -129,7 +129,7 @@ static void each_run(const ofs_context *ctx, const ofs_op *op, const stretch *s,
 static real *at_unit(real *row, const stretch *s) { return row ? row + s->unit : NULL; }
 
 /* All that a cell of either kind may ask for. */
-static ofs_cell cell_of(const stretch *s, const place *at) {
+static ofs_cell cell_of(const stretch *s, const step *at) {
   const ofs_layer *l = at->l;
   return (ofs_cell){.act = l->state_act, .gate_act = l->gate_act, .rows = s->rows, .n = s->n, .units = l->units,
                     .gates = at_unit(at->gates, s), .before = at_unit(l->type == OFS_LSTM ? at->cells : at->h, s),
@@ -138,18 +138,18 @@ static ofs_cell cell_of(const stretch *s, const place *at) {
                     .dh_before = at_unit(at->dh_before, s), .add = at->dh_before != at->dh};
 }
 
-static void lstm_cell(const ofs_context *ctx, const stretch *s, const place *at) {
+static void lstm_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   const ofs_cell cell = cell_of(s, at);
   ctx->kernels->lstm_forward(&cell);
 }
 
-static void gru_cell(const ofs_context *ctx, const stretch *s, const place *at) {
+static void gru_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   const ofs_cell cell = cell_of(s, at);
   ctx->kernels->gru_forward(&cell);
 }
 
 /* h = act(x W + b + h U); the gates keep it. */
-static void simple_cell(const ofs_context *ctx, const stretch *s, const place *at) {
+static void simple_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
     real *z = at->gates + r * u + s->unit;
@@ -160,7 +160,7 @@ static void simple_cell(const ofs_context *ctx, const stretch *s, const place *a
 
 /* gru with its reset before the product, after the products of z and r: g is short of (r h) U, which needs r of all
  * units; so a part has all units. */
-static void reset_cell(const ofs_context *ctx, const stretch *s, const place *at) {
+static void reset_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
     real *z = at->gates + r * 3 * u, *reset = z + u;
@@ -169,7 +169,7 @@ static void reset_cell(const ofs_context *ctx, const stretch *s, const place *at
   }
 }
 
-static void reset_state(const ofs_context *ctx, const stretch *s, const place *at) {
+static void reset_state(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
     real *z = at->gates + r * 3 * u, *g = z + 2 * (size_t)u;
@@ -179,7 +179,7 @@ static void reset_state(const ofs_context *ctx, const stretch *s, const place *a
 }
 
 /* A masked step: the state is that of the step before. */
-static void carry(const ofs_context *ctx, const stretch *s, const place *at) {
+static void carry(const ofs_context *ctx, const stretch *s, const step *at) {
   (void)ctx;
   uint32_t u = at->l->units;
   copy_rows(at->next + s->unit, at->h + s->unit, s, s->rows, u);
@@ -190,23 +190,23 @@ static void carry(const ofs_context *ctx, const stretch *s, const place *at) {
 /* ---- a step: backward ---- */
 
 /* Of rows that are not masked dh is to hold only what products will give. */
-static void leave_nothing(const stretch *s, const place *at) {
+static void leave_nothing(const stretch *s, const step *at) {
   if (at->clears) zero_rows(at->dh + s->unit, s, s->rows, at->l->units);
 }
 
-static void lstm_cell_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void lstm_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   const ofs_cell cell = cell_of(s, at);
   ctx->kernels->lstm_backward(&cell);
   leave_nothing(s, at);
 }
 
 /* dh's share that goes straight through is written over dh where no step before has one of its own. */
-static void gru_cell_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void gru_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   const ofs_cell cell = cell_of(s, at);
   ctx->kernels->gru_backward(&cell);
 }
 
-static void simple_cell_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void simple_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
     real *z = at->gates + r * u + s->unit;
@@ -216,7 +216,7 @@ static void simple_cell_back(const ofs_context *ctx, const stretch *s, const pla
 }
 
 /* dg = t'(g) (dh (1 - z)), dz = s'(z) (dh (h_before - g)); dh z is what goes straight through. */
-static void reset_cell_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void reset_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   const ofs_kernels *k = ctx->kernels;
   for (size_t r = 0; r < s->rows; r++) {
@@ -236,7 +236,7 @@ static void reset_cell_back(const ofs_context *ctx, const stretch *s, const plac
 }
 
 /* With d the gradient of r h: dr = s'(r) (d h_before), and d r is more of h_before's. */
-static void reset_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void reset_back(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
     real *reset = at->gates + r * 3 * u + u, *d = at->dc + r * u, *before = at->dh_before + r * u;
@@ -254,7 +254,7 @@ static void zero_each(real *at, const stretch *s, uint32_t width, uint32_t units
 }
 
 /* A masked step: no gradient of the gates; dh goes on to the step before, where that has one of its own. */
-static void pass_back(const ofs_context *ctx, const stretch *s, const place *at) {
+static void pass_back(const ofs_context *ctx, const stretch *s, const step *at) {
   (void)ctx;
   uint32_t u = at->l->units;
   zero_each(at->gates, s, gates_of(at->l), u);
@@ -286,7 +286,7 @@ void ofs_recurrence_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   uint64_t keeps = op->n[KEEPS];
   const real *bias = l->bias_size && ofs_has_q(l) ? ctx->params + l->bias_at + 3 * (size_t)u : NULL;
   for (uint32_t t = s.first; t < s.last; t++) {
-    place at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
+    step at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
     at.next = op->at[Y] && t + 1 == steps ? op->at[Y] + s.from * u : op->at[H] + block_at(op, &s, t + 1, u);
     if (op->at[CELLS]) at.cells = op->at[CELLS] + block_at(op, &s, keeps * t, cells_width(l));
     if (lstm) at.c_next = op->at[CELLS] + block_at(op, &s, keeps * (t + 1), u);
@@ -309,7 +309,7 @@ void ofs_recurrence_back_part(const ofs_context *ctx, const ofs_op *op, uint32_t
   const kind *cells = kind_of(l);
   uint32_t u = l->units, steps = steps_of(l), gates = gates_of(l), lstm = l->type == OFS_LSTM, gru = l->type == OFS_GRU;
   for (uint32_t t = s.last; t-- > s.first;) {
-    place at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
+    step at = {.l = l, .t = t, .gates = op->at[GATES] + block_at(op, &s, t, gates * u), .h = op->at[H] + block_at(op, &s, t, u)};
     at.dh = op->at[DH] + block_at(op, &s, l->sequences ? t : 0, u);
     at.dh_before = l->sequences && t ? at.dh - (size_t)op->count * u : at.dh;
     at.clears = op->at[MASK] && !gru && at.dh_before == at.dh;

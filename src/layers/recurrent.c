@@ -42,7 +42,7 @@ static int is_lstm(const ofs_layer *l) { return l->type == OFS_LSTM; }
 static ofs_status read_act(const ofs_record *r, uint32_t field, uint32_t *act, ofs_error *err) {
   *act = (uint32_t)r->v[field][0];
   if (ofs_act_fuses(*act)) return OFS_OK; /* there are gaps among the ids of gateActivation */
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_UNKNOWN, *act, 0, 0);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_UNKNOWN, *act, 0, 0);
 }
 
 static void add_weights(ofs_layer *l, const ofs_record *r) {
@@ -70,7 +70,7 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
   l->sequences = r->v[OFS_LSTM_RETURN_SEQUENCES][0] != 0;
   double gates = (double)steps_of(l) * gates_of(l) * l->units;
   if (gates > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, gates, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, gates, 1, OFS_MAX_SAMPLE);
   l->out = (ofs_shape){.rank = 1, .dims = {l->units}};
   if (l->sequences) l->out = (ofs_shape){.rank = 2, .dims = {steps_of(l), l->units}};
   add_weights(l, r);
@@ -193,7 +193,7 @@ static uint32_t recurrent_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
     ofs_build_use(b, op, TURN_MASK, l->side ? mask : 0);
     b->mask[i] = mask;
   }
-  b->held[i] = gates; /* h and cells come next */
+  b->saved[i] = gates; /* h and cells come next */
   return y;
 }
 
@@ -225,14 +225,14 @@ static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
     ofs_build_use(b, emit_turn(b, l, dh, dy, l->units, 1, 0, l->n[FLIPPED]), TURN_MASK, mask);
     return dh;
   }
-  uint32_t own = ofs_own(b, dy, l->out.size);
+  uint32_t own = ofs_writable_gradient(b, dy, l->out.size);
   if (own != dy) ofs_build_copy(b, l, own, dy, l->out.size);
   return own;
 }
 
 static uint32_t recurrent_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t u = l->units, i = l->index, simple = l->type == OFS_SIMPLE_RNN;
-  uint32_t gates = b->held[i], h = gates + H, cells = gates + CELLS, turned = emit_turned(b, l);
+  uint32_t gates = b->saved[i], h = gates + H, cells = gates + CELLS, turned = emit_turned(b, l);
   uint32_t dh = time_gradient(b, l, dy), dc = is_lstm(l) || l->n[RESET_FIRST] ? ofs_build_buffer(b, u, 0) : 0;
   ofs_op *op = ofs_build_op(b, l, ofs_recurrence_back_part, gates, h, simple ? 0 : cells, turned);
   ofs_build_use(b, op, DH, dh);

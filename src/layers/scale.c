@@ -34,14 +34,14 @@ void ofs_build_scale(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x,
 }
 
 static uint32_t scale_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t y = ofs_sole(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  uint32_t y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
   ofs_build_scale(b, l, y, x, 0);
   return y;
 }
 
 static uint32_t scale_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!wanted) return 0;
-  uint32_t dx = ofs_own(b, dy, l->out.size);
+  uint32_t dx = ofs_writable_gradient(b, dy, l->out.size);
   ofs_build_scale(b, l, dx, dy, 1);
   return dx;
 }
@@ -56,14 +56,14 @@ static ofs_status rescaling_shape(ofs_layer *l, const ofs_record *r, ofs_error *
 
 static ofs_status normalization_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   static const double zeros = OFS_INIT_ZEROS;
-  ofs_record begun = {.place = r->place, .v[0] = &zeros, .count[0] = 1};
+  ofs_record begun = {.layer = r->layer, .v[0] = &zeros, .count[0] = 1};
   uint32_t n = l->in.dims[l->in.rank - 1];
   l->out = l->in;
   l->trains = 0;
   for (uint32_t k = 0; k < 2; k++) {
     uint32_t field = k ? OFS_NORMALIZATION_VARIANCE : OFS_NORMALIZATION_MEAN, count = r->count[field];
     if (count != 1 && count != n)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_COUNT, count, n, n);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_COUNT, count, n, n);
     ofs_weight *w = ofs_add_weight(l, &begun, k ? OFS_VARIANCE : OFS_MEAN, 0, 1, &n);
     w->given = r->v[field];
     w->given_count = count;

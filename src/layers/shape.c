@@ -14,7 +14,7 @@ static ofs_status reshape_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   l->out.rank = r->count[OFS_RESHAPE_TARGET_SHAPE];
   for (uint32_t i = 0; i < l->out.rank; i++) {
     if (dims[i] == 0 || (dims[i] < 0 && open < OFS_MAX_RANK))
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_RANGE, dims[i], 1, 16777216);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_RANGE, dims[i], 1, 16777216);
     if (dims[i] < 0) open = i;
     else l->out.dims[i] = (uint32_t)dims[i], size *= dims[i];
   }
@@ -24,7 +24,7 @@ static ofs_status reshape_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
     size *= (double)rest;
   }
   if (size == (double)l->in.size) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_PRODUCT, size,
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_RESHAPE_TARGET_SHAPE, OFS_WHY_PRODUCT, size,
                     (double)l->in.size, (double)l->in.size);
 }
 

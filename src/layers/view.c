@@ -102,12 +102,12 @@ static ofs_status permute_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   uint32_t seen = 0;
   l->out.rank = l->in.rank;
   if (r->count[OFS_PERMUTE_DIMS] != l->in.rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_PERMUTE_DIMS, OFS_WHY_COUNT, r->count[OFS_PERMUTE_DIMS],
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, OFS_WHY_COUNT, r->count[OFS_PERMUTE_DIMS],
                       l->in.rank, l->in.rank);
   for (uint32_t i = 0; i < l->in.rank; i++) {
     uint32_t axis = (uint32_t)r->v[OFS_PERMUTE_DIMS][i];
     if (axis > l->in.rank || seen >> axis & 1)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_PERMUTE_DIMS, seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE,
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE,
                         axis, 1, l->in.rank);
     seen |= 1u << axis;
     l->n[i] = axis - 1;

@@ -48,14 +48,14 @@ ofs_status ofs_window_shape(ofs_layer *l, const ofs_record *r, uint32_t size, of
   if (s < 0) return s;
   uint32_t pad = (uint32_t)r->v[size + 2][0];
   if (!axis(w->h, w->kh, w->sh, w->dh, pad, &w->oh, &w->top, &w->bottom))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kh - 1) * w->dh + 1, 1,
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kh - 1) * w->dh + 1, 1,
                       w->h);
   if (!axis(w->w, w->kw, w->sw, w->dw, pad, &w->ow, &w->left, &w->right))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kw - 1) * w->dw + 1, 1,
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)size, OFS_WHY_WINDOW, ((double)w->kw - 1) * w->dw + 1, 1,
                       w->w);
   double padded = ((double)w->h + w->top + w->bottom) * ((double)w->w + w->left + w->right) * w->c;
   if (padded > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_PRODUCT, padded, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_PRODUCT, padded, 1, OFS_MAX_SAMPLE);
   ofs_window_out(l, w->c);
   return OFS_OK;
 }

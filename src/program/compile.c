@@ -27,26 +27,26 @@ static void build_forward(ofs_builder *b, const ofs_model *m) {
   ofs_build_tied(b, m);
   for (uint32_t i = 0; i < m->layer_count; i++)
     for (uint32_t k = 0; k < m->layers[i].in_count; k++)
-      if (m->layers[i].from[k] < 0) b->buffers[ofs_input(b, &m->layers[i], k)].pending++;
+      if (m->layers[i].from[k] < 0) b->buffers[ofs_input_buffer(b, &m->layers[i], k)].pending++;
   for (uint32_t i = 0; i < m->layer_count; i++) {
     ofs_layer *l = &m->layers[i];
     const ofs_layer_kind *kind = ofs_layer_kind_of(l->type);
-    for (uint32_t k = 0; k < l->in_count; k++) b->buffers[ofs_input(b, l, k)].pending--;
+    for (uint32_t k = 0; k < l->in_count; k++) b->buffers[ofs_input_buffer(b, l, k)].pending--;
     see(b, l);
-    b->x[i] = ofs_input(b, l, 0);
+    b->x[i] = ofs_input_buffer(b, l, 0);
     uint32_t before = b->op_count;
     b->y[i] = kind->forward(b, l, b->x[i]);
     if (b->op_count > before) b->ops[b->op_count - 1].result = b->y[i];
     if (kind->masks && !b->mask[i]) b->mask[i] = ofs_mask(b, l, 0);
-    b->buffers[b->y[i]].pending += l->readers + (l->head > 0);
+    b->buffers[b->y[i]].pending += l->readers + (l->output > 0);
   }
   see(b, NULL);
 }
 
 /* The losses of all outputs, of which a plan that trains gets the gradients. */
 static void build_losses(ofs_builder *b, const ofs_model *m) {
-  for (uint32_t k = 0; k < m->head_count; k++) {
-    uint32_t i = m->heads[k].node;
+  for (uint32_t k = 0; k < m->output_count; k++) {
+    uint32_t i = m->outputs[k].node;
     const ofs_layer *l = &m->layers[i];
     uint32_t dy = ofs_build_loss(b, m, k, b->logits[i] ? b->logits[i] : b->y[i]);
     if (b->kind != OFS_TRAIN) continue;
@@ -60,15 +60,15 @@ static void build_backward(ofs_builder *b, const ofs_model *m) {
     ofs_layer *l = &m->layers[i];
     uint32_t dy = b->dy[i];
     int wanted = 0;
-    if (!l->wants || !dy) continue;
+    if (!l->needs_gradient || !dy) continue;
     for (uint32_t k = 0; k < l->in_count; k++)
-      if (l->from[k] >= 0 && m->layers[l->from[k]].wants) wanted |= 1 << k;
+      if (l->from[k] >= 0 && m->layers[l->from[k]].needs_gradient) wanted |= 1 << k;
     b->buffers[dy].owners--;
     see(b, l);
     b->turn = dy;
     uint32_t dx = ofs_layer_kind_of(l->type)->backward(b, l, dy, wanted);
     b->turn = 0;
-    if (wanted & 1) ofs_give(b, l, 0, dx);
+    if (wanted & 1) ofs_add_input_gradient(b, l, 0, dx);
   }
   see(b, NULL);
   ofs_build_tied_gradient(b, m);
@@ -81,7 +81,7 @@ static void lasts(ofs_buffer *u) {
 
 static void begin(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) {
   *b = (ofs_builder){.kind = kind, .samples = batch, .ops = m->ops, .buffers = m->buffers};
-  uint32_t **link[] = {&b->x, &b->y, &b->aux, &b->held, &b->mask, &b->dy, &b->logits, &b->dlogits};
+  uint32_t **link[] = {&b->x, &b->y, &b->aux, &b->saved, &b->mask, &b->dy, &b->logits, &b->dlogits};
   for (uint32_t i = 0; i < OFS_LINKS; i++) *link[i] = m->links + (size_t)i * m->layer_count;
   for (size_t i = 0; i < (size_t)OFS_LINKS * m->layer_count; i++) m->links[i] = 0;
   _Static_assert(sizeof link / sizeof *link == OFS_LINKS, "as many as there is room for");
@@ -92,7 +92,7 @@ static void begin(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
 static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) {
   begin(b, m, kind, batch);
   uint64_t words = (sizeof(double) + sizeof(real) - 1) / sizeof(real);
-  b->rows = ofs_build_buffer(b, 2 * words * m->head_count, 0);
+  b->rows = ofs_build_buffer(b, 2 * words * m->output_count, 0);
   b->indices = ofs_build_buffer(b, words, 0);
   b->gradient = kind == OFS_TRAIN ? ofs_build_buffer(b, m->parameters + m->tied, 1) : 0;
   build_forward(b, m);
@@ -104,7 +104,7 @@ static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
   const uint32_t own[] = {b->rows, b->indices, b->gradient, b->sums};
   for (uint32_t i = 0; i < 4; i++)
     if (own[i]) lasts(&b->buffers[own[i]]);
-  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++) lasts(&b->buffers[b->y[m->heads[i].node]]);
+  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++) lasts(&b->buffers[b->y[m->outputs[i].node]]);
 }
 
 /* What an operation reads or writes, at most, but for samples: its fixed buffers, and the parameters of its layer or (an
@@ -172,8 +172,8 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
   p->indices = (uint64_t *)(data + b.buffers[b.indices].offset);
   p->context.gradient = b.gradient ? (real *)(data + b.buffers[b.gradient].offset) : NULL;
   p->sums = b.sums ? (ofs_sum *)(data + b.buffers[b.sums].offset) : NULL;
-  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->head_count; i++)
-    p->outputs[i] = (real *)(data + b.buffers[b.y[m->heads[i].node]].offset);
+  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++)
+    p->outputs[i] = (real *)(data + b.buffers[b.y[m->outputs[i].node]].offset);
   p->buffer_bytes = needed - head_bytes(&b);
   p->live_bytes = b.live;
   *plan = p;

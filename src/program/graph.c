@@ -11,16 +11,16 @@
 /* One more input of the model. */
 static ofs_status add_input(ofs_model *m, const ofs_record *r, uint32_t field, ofs_error *err) {
   if (m->input_count == OFS_MAX_INPUTS)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, field, OFS_WHY_COUNT, OFS_MAX_INPUTS + 1, 1, OFS_MAX_INPUTS);
-  ofs_source *in = &m->inputs[m->input_count];
-  *in = (ofs_source){.shape = {.rank = r->count[field]}, .at = m->row};
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, field, OFS_WHY_COUNT, OFS_MAX_INPUTS + 1, 1, OFS_MAX_INPUTS);
+  ofs_input *in = &m->inputs[m->input_count];
+  *in = (ofs_input){.shape = {.rank = r->count[field]}, .at = m->row};
   double size = 1;
   for (uint32_t i = 0; i < in->shape.rank; i++) {
     in->shape.dims[i] = (uint32_t)r->v[field][i];
     size *= in->shape.dims[i];
   }
   if (size + (double)m->row > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, (int32_t)field, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
   in->shape.size = (uint64_t)size;
   m->row += in->shape.size;
   m->input_count++;
@@ -47,12 +47,12 @@ static ofs_status read_inputs(ofs_model *m, ofs_reader *in, ofs_error *err) {
   return s;
 }
 
-/* What the nodes after a node have to know of it. hash: of the shapes of its weights, turned: of their transposes. */
+/* What the nodes after a node have to know of it. hash: of the shapes of its weights, transposed: of their transposes. */
 typedef struct known {
   ofs_shape shape;
-  uint32_t hash, turned;
-  uint16_t place;
-  uint8_t type, act, trains, wants, tied, read, head, weights;
+  uint32_t hash, transposed;
+  uint16_t spec_index;
+  uint8_t type, act, trains, needs_gradient, tied, read, output, weights;
   uint8_t source; /* 1 + the model's input whose numbers it hands on as they are; 0: none */
 } known;
 
@@ -66,37 +66,37 @@ typedef struct graph {
 } graph;
 
 /* Node `node` is an output; the record has its loss. */
-static ofs_status read_head(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
+static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
   known *l = &g->known[node];
-  ofs_head *h = &g->m->heads[g->m->head_count++];
-  if (l->head) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
-  l->head = (uint8_t)g->m->head_count;
-  *h = (ofs_head){.node = node, .act = l->act, .axis = l->shape.dims[l->shape.rank - 1]};
+  ofs_output *out = &g->m->outputs[g->m->output_count++];
+  if (l->output) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
+  l->output = (uint8_t)g->m->output_count;
+  *out = (ofs_output){.node = node, .act = l->act, .axis = l->shape.dims[l->shape.rank - 1]};
   int softmax = l->act == OFS_ACT_SOFTMAX, sigmoid = l->act == OFS_ACT_SIGMOID;
-  h->classes = softmax ? h->axis : sigmoid ? (h->axis == 1 ? 2 : h->axis) : 0;
-  if (softmax && h->axis == 1)
-    return ofs_refuse(err, OFS_INVALID_SPEC, l->place, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
-  h->targets = softmax || (sigmoid && h->axis == 1) ? (uint32_t)(l->shape.size / h->axis) : 0;
-  return ofs_loss_read(h, r, err);
+  out->classes = softmax ? out->axis : sigmoid ? (out->axis == 1 ? 2 : out->axis) : 0;
+  if (softmax && out->axis == 1)
+    return ofs_refuse(err, OFS_INVALID_SPEC, l->spec_index, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
+  out->targets = softmax || (sigmoid && out->axis == 1) ? (uint32_t)(l->shape.size / out->axis) : 0;
+  return ofs_loss_read(out, r, err);
 }
 
 static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size, ofs_error *err) {
-  int32_t place = (int32_t)l->place, field = (int32_t)w->field;
+  int32_t layer = (int32_t)l->spec_index, field = (int32_t)w->field;
   if (size > (double)OFS_MAX_TENSOR)
-    return ofs_refuse(err, OFS_INVALID_SPEC, place, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
   int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
   if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
-    return ofs_refuse(err, OFS_INVALID_SPEC, place, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
   if (w->norm_most > 0 && w->norm_last >= w->rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, place, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
   return OFS_OK;
 }
 
 /* Lays the layer's tensors out behind those of the layers before it; those that are none of the model's among the copies. */
 static ofs_status place_weights(const graph *g, ofs_layer *l, ofs_error *err) {
   ofs_model *m = g->m;
-  l->apart = l->tied || (l->weight_count && l->weights[0].given);
-  uint64_t *end = l->apart ? &m->tied : &m->parameters;
+  l->not_stored = l->tied || (l->weight_count && l->weights[0].given);
+  uint64_t *end = l->not_stored ? &m->tied : &m->parameters;
   l->weights_at = l->kernel_at = *end;
   for (uint32_t i = 0; i < l->weight_count; i++) {
     ofs_weight *w = &l->weights[i];
@@ -111,12 +111,12 @@ static ofs_status place_weights(const graph *g, ofs_layer *l, ofs_error *err) {
       m->params[g->parameters + w->at + k] = (real)w->given[k % w->given_count];
     if (i == 0) l->kernel_size = w->size;
     if (w->role == OFS_BIAS) l->bias_at = w->at, l->bias_size = w->size;
-    if (l->apart || !l->trains || w->momentum >= 0) continue;
+    if (l->not_stored || !l->trains || w->momentum >= 0) continue;
     w->moment_at = m->trained;
     m->trained += w->size;
   }
   l->weights_size = *end - l->weights_at;
-  if (!l->apart) m->tensor_count += l->weight_count;
+  if (!l->not_stored) m->tensor_count += l->weight_count;
   return OFS_OK;
 }
 
@@ -141,16 +141,16 @@ static ofs_status read_inputs_of(const graph *g, wrapping *w, const ofs_record *
   w->in_count = r->count[OFS_LAYER_INPUT];
   for (uint32_t i = 0; i < w->in_count; i++) {
     double from = r->v[OFS_LAYER_INPUT][i];
-    if (from < -(double)m->input_count || from >= r->place)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_RANGE, from, -(double)m->input_count,
-                        r->place - 1);
+    if (from < -(double)m->input_count || from >= r->layer)
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_RANGE, from, -(double)m->input_count,
+                        r->layer - 1);
     w->from[i] = from < 0 ? (int32_t)from : g->last[(uint32_t)from];
   }
   if (w->in_count) return OFS_OK;
-  if (!r->place && m->input_count > 1)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_MISSING, 0, -(double)m->input_count, -1);
+  if (!r->layer && m->input_count > 1)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_MISSING, 0, -(double)m->input_count, -1);
   w->in_count = 1;
-  w->from[0] = r->place ? g->last[r->place - 1] : -1;
+  w->from[0] = r->layer ? g->last[r->layer - 1] : -1;
   return OFS_OK;
 }
 
@@ -161,7 +161,7 @@ static ofs_status distribute(ofs_layer *l, uint32_t i, uint32_t axes, ofs_error 
   if (in->rank <= axes) return ofs_refuse_rank(l, i, axes + 1, OFS_MAX_RANK, err);
   for (uint32_t k = 0; k < axes; k++) times *= in->dims[k];
   if (i && times != l->times)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_PRODUCT, (double)times, l->times,
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_PRODUCT, (double)times, l->times,
                       l->times);
   l->times = (uint32_t)times;
   in->rank -= axes;
@@ -178,20 +178,20 @@ static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error
   l->out.size = size > OFS_MAX_SAMPLE ? 0 : (uint64_t)size;
   size *= l->times;
   if (size > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, -1, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
   if (l->out.rank + axes > OFS_MAX_RANK)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, -1, OFS_WHY_RANK, l->out.rank + axes, 1, OFS_MAX_RANK);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK, l->out.rank + axes, 1, OFS_MAX_RANK);
   l->shape = (ofs_shape){.rank = l->out.rank + axes, .size = (uint64_t)size};
   for (uint32_t i = 0; i < l->shape.rank; i++) l->shape.dims[i] = i < axes ? in->dims[i] : l->out.dims[i - axes];
   return OFS_OK;
 }
 
 /* Of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics move. */
-static uint32_t hash_of(const ofs_layer *l, int turned) {
+static uint32_t hash_of(const ofs_layer *l, int transposed) {
   uint32_t hash = 2166136261u;
   for (uint32_t i = 0; i < l->weight_count; i++) {
     const ofs_weight *w = &l->weights[i];
-    for (uint32_t k = 0; k < w->rank; k++) hash = (hash ^ w->dims[turned ? w->rank - 1 - k : k]) * 16777619u;
+    for (uint32_t k = 0; k < w->rank; k++) hash = (hash ^ w->dims[transposed ? w->rank - 1 - k : k]) * 16777619u;
     if (w->momentum >= 0) hash = (hash ^ (uint32_t)(w->momentum * 4294967295.0)) * 16777619u;
   }
   return hash;
@@ -202,11 +202,11 @@ static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
   if (!l->tied) return OFS_OK;
   const known *owner = &g->known[l->tied - 1];
   l->trains = owner->trains;
-  l->turned = l->type == OFS_DENSE && owner->type == OFS_EMBEDDING;
-  int same = (l->turned || l->type == owner->type) && l->weight_count == owner->weights && !owner->tied &&
-             hash_of(l, 0) == (l->turned ? owner->turned : owner->hash);
+  l->transposed = l->type == OFS_DENSE && owner->type == OFS_EMBEDDING;
+  int same = (l->transposed || l->type == owner->type) && l->weight_count == owner->weights && !owner->tied &&
+             hash_of(l, 0) == (l->transposed ? owner->transposed : owner->hash);
   if (same) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_TIED_TO, OFS_WHY_CONFLICT, owner->place, 0, 0);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_TIED_TO, OFS_WHY_CONFLICT, owner->spec_index, 0, 0);
 }
 
 /* 1 + the model's input whose numbers come from there as they are. */
@@ -221,29 +221,29 @@ static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
   uint32_t k = source_of(g, l->from[0]);
   if (l->type != OFS_EMBEDDING) return OFS_OK;
   if (!k)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->place, OFS_LAYER_INPUT, OFS_WHY_INDICES,
-                      g->known[l->from[0]].place, -(double)g->m->input_count, -1);
-  ofs_source *in = &g->m->inputs[k - 1];
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_INDICES,
+                      g->known[l->from[0]].spec_index, -(double)g->m->input_count, -1);
+  ofs_input *in = &g->m->inputs[k - 1];
   if (!in->below || in->below > l->weights[0].dims[0]) in->below = l->weights[0].dims[0];
   return OFS_OK;
 }
 
 /* The node takes its place; those that it reads know it. */
 static void enter(graph *g, ofs_layer *l) {
-  l->wants = l->trains && l->weights_size;
+  l->needs_gradient = l->trains && l->weights_size;
   for (uint32_t i = 0; i < l->in_count; i++) {
     if (l->from[i] < 0) {
       g->m->inputs[-1 - l->from[i]].read = 1;
       continue;
     }
     known *k = &g->known[l->from[i]];
-    l->wants |= k->wants;
+    l->needs_gradient |= k->needs_gradient;
     k->read = 1;
     if (g->layers) g->layers[l->from[i]].readers++;
   }
-  g->known[l->index] = (known){.shape = l->shape, .hash = hash_of(l, 0), .turned = hash_of(l, 1), .place = (uint16_t)l->place,
+  g->known[l->index] = (known){.shape = l->shape, .hash = hash_of(l, 0), .transposed = hash_of(l, 1), .spec_index = (uint16_t)l->spec_index,
                                .type = (uint8_t)l->type, .act = (uint8_t)l->act, .trains = (uint8_t)l->trains,
-                               .wants = (uint8_t)l->wants, .tied = l->tied > 0, .weights = (uint8_t)l->weight_count,
+                               .needs_gradient = (uint8_t)l->needs_gradient, .tied = l->tied > 0, .weights = (uint8_t)l->weight_count,
                                .source = (uint8_t)hands_on(g, l)};
   if (g->layers) g->layers[l->index] = *l;
   g->m->layer_count++;
@@ -253,13 +253,13 @@ static void enter(graph *g, ofs_layer *l) {
 static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uint32_t side, ofs_error *err) {
   ofs_model *m = g->m;
   const ofs_layer_kind *kind = ofs_layer_kind_of(r->id);
-  ofs_layer l = {.type = r->id, .index = m->layer_count, .place = (uint32_t)r->place, .side = side, .times = 1,
+  ofs_layer l = {.type = r->id, .index = m->layer_count, .spec_index = (uint32_t)r->layer, .side = side, .times = 1,
                  .in_count = w->in_count, .trains = w->trains, .tied = w->tied};
   if (!kind || m->layer_count == OFS_MAX_NODES)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   uint32_t most = kind->most_inputs ? kind->most_inputs : 1;
   if (l.in_count > most)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_LAYER_INPUT, OFS_WHY_COUNT, l.in_count, 1, most);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_COUNT, l.in_count, 1, most);
   for (uint32_t i = 0; i < l.in_count; i++) {
     l.from[i] = w->from[i];
     l.ins[i] = *shape_of(g, l.from[i]);
@@ -295,7 +295,7 @@ static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t 
 /* Both directions, and what joins them. */
 static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) {
   double backwards = r->id == OFS_SIMPLE_RNN || r->id == OFS_LSTM || r->id == OFS_GRU;
-  if (!backwards) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, -1, OFS_WHY_UNKNOWN, r->id, OFS_LSTM, OFS_GRU);
+  if (!backwards) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, OFS_LSTM, OFS_GRU);
   ofs_status s = add_node(g, r, &w, 1, err);
   int32_t first = (int32_t)g->m->layer_count - 1;
   if (w.tied) w.tied++;
@@ -303,27 +303,27 @@ static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) 
   if (s == OFS_OK) s = add_node(g, r, &w, 2, err);
   const uint16_t join[] = {OFS_CONCATENATE, OFS_ADD, OFS_MULTIPLY, OFS_AVERAGE};
   const double last_axis = -1;
-  ofs_record both = {.id = join[w.merge], .place = r->place};
+  ofs_record both = {.id = join[w.merge], .layer = r->layer};
   both.v[OFS_CONCATENATE_AXIS] = &last_axis, both.count[OFS_CONCATENATE_AXIS] = 1;
   w.in_count = 2, w.from[0] = first, w.from[1] = first + 1, w.tied = 0;
   return s == OFS_OK ? add_node(g, &both, &w, 0, err) : s;
 }
 
 /* One layer of the spec: wrappers, then what they wrap. */
-static ofs_status read_layer(graph *g, ofs_reader *in, uint32_t place, ofs_error *err) {
+static ofs_status read_layer(graph *g, ofs_reader *in, uint32_t index, ofs_error *err) {
   ofs_record r;
   wrapping w = {.trains = 1};
   for (int wrapped = 0;; wrapped = 1) {
-    ofs_status s = ofs_read_record(in, &r, (int32_t)place, 'l', err);
+    ofs_status s = ofs_read_record(in, &r, (int32_t)index, 'l', err);
     if (s < 0) return s;
     w.trains &= r.v[OFS_LAYER_TRAINABLE][0] != 0;
     if (wrapped && (r.count[OFS_LAYER_INPUT] || r.count[OFS_LAYER_TIED_TO]))
-      return ofs_refuse(err, OFS_INVALID_SPEC, r.place, OFS_LAYER_INPUT, OFS_WHY_CONFLICT, 1, 0, 0);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_LAYER_INPUT, OFS_WHY_CONFLICT, 1, 0, 0);
     if (!wrapped) s = read_inputs_of(g, &w, &r, err);
     if (s < 0) return s;
     if (r.count[OFS_LAYER_TIED_TO]) {
       double to = r.v[OFS_LAYER_TIED_TO][0];
-      if (to >= place) return ofs_refuse(err, OFS_INVALID_SPEC, r.place, OFS_LAYER_TIED_TO, OFS_WHY_RANGE, to, 0, place - 1.0);
+      if (to >= index) return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_LAYER_TIED_TO, OFS_WHY_RANGE, to, 0, index - 1.0);
       w.tied = 1 + (to > 0 ? g->last[(uint32_t)to - 1] + 1u : 0);
     }
     if (r.id == OFS_TIME_DISTRIBUTED) w.axes++;
@@ -331,48 +331,48 @@ static ofs_status read_layer(graph *g, ofs_reader *in, uint32_t place, ofs_error
     else break;
   }
   ofs_status s = w.both ? add_both(g, &r, w, err) : add_parts(g, &r, w, 0, err);
-  g->last[place] = (uint16_t)(g->m->layer_count - 1);
+  g->last[index] = (uint16_t)(g->m->layer_count - 1);
   return s;
 }
 
 /* ---- inputs and outputs ---- */
 
-static ofs_status read_heads(graph *g, ofs_reader *in, const ofs_record *model, ofs_error *err) {
+static ofs_status read_outputs(graph *g, ofs_reader *in, const ofs_record *model, ofs_error *err) {
   ofs_model *m = g->m;
   ofs_record r;
   if (ofs_next_group(in) == 'r' && model->count[OFS_MODEL_LOSS])
     return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, OFS_MODEL_LOSS, OFS_WHY_CONFLICT, 2, 1, 1);
   while (ofs_next_group(in) == 'r') {
-    ofs_status s = ofs_read_record(in, &r, OFS_IN_OUTPUT - (int32_t)m->head_count, 'r', err);
+    ofs_status s = ofs_read_record(in, &r, OFS_IN_OUTPUT - (int32_t)m->output_count, 'r', err);
     if (s < 0) return s;
-    double place = r.v[OFS_OUTPUT_LAYER][0];
-    if (place >= m->place_count || m->head_count == OFS_MAX_OUTPUTS)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r.place, OFS_OUTPUT_LAYER, OFS_WHY_RANGE, place, 0, m->place_count - 1.0);
-    s = read_head(g, &r, g->last[(uint32_t)place], err);
+    double layer = r.v[OFS_OUTPUT_LAYER][0];
+    if (layer >= m->spec_layers || m->output_count == OFS_MAX_OUTPUTS)
+      return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_OUTPUT_LAYER, OFS_WHY_RANGE, layer, 0, m->spec_layers - 1.0);
+    s = read_output(g, &r, g->last[(uint32_t)layer], err);
     if (s < 0) return s;
   }
-  return m->head_count ? OFS_OK : read_head(g, model, m->layer_count - 1, err);
+  return m->output_count ? OFS_OK : read_output(g, model, m->layer_count - 1, err);
 }
 
 /* Every layer and every input leads to an output. */
 static ofs_status check_led(const graph *g, ofs_error *err) {
   const ofs_model *m = g->m;
   for (uint32_t i = 0; i < m->layer_count; i++)
-    if (!g->known[i].read && !g->known[i].head)
-      return ofs_refuse(err, OFS_INVALID_SPEC, g->known[i].place, -1, OFS_WHY_UNUSED, 0, 1, OFS_MAX_JOIN);
+    if (!g->known[i].read && !g->known[i].output)
+      return ofs_refuse(err, OFS_INVALID_SPEC, g->known[i].spec_index, -1, OFS_WHY_UNUSED, 0, 1, OFS_MAX_JOIN);
   for (uint32_t i = 0; i < m->input_count; i++)
     if (!m->inputs[i].read)
       return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_UNUSED, i, 0, m->input_count - 1.0);
   return OFS_OK;
 }
 
-/* What is known only when all is read: what is apart lies behind all parameters; which node is an output. */
+/* What is known only when all is read: what is not stored lies behind all parameters; which node is an output. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
-    l->head = g->known[i].head;
-    l->logits = l->head && g->m->heads[l->head - 1].fused;
-    if (!l->apart) continue;
+    l->output = g->known[i].output;
+    l->logits = l->output && g->m->outputs[l->output - 1].fused;
+    if (!l->not_stored) continue;
     l->weights_at += g->m->parameters;
     l->kernel_at += g->m->parameters;
     l->bias_at += g->m->parameters;
@@ -388,7 +388,7 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   g.m = m;
   g.layers = layers;
   g.parameters = m->parameters;
-  m->layer_count = m->tensor_count = m->place_count = m->input_count = m->head_count = m->more_ops = m->more_buffers = 0;
+  m->layer_count = m->tensor_count = m->spec_layers = m->input_count = m->output_count = m->more_ops = m->more_buffers = 0;
   m->parameters = m->tied = m->trained = m->row = 0;
   ofs_status s = ofs_read_begin(&in, spec, n, model_values, err);
   if (s == OFS_OK && (in.records < 3 || in.records > 3 * OFS_MAX_LAYERS))
@@ -400,14 +400,14 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   if (s == OFS_OK) s = ofs_read_record(&in, &r, OFS_IN_OPTIMIZER, 'o', err);
   if (s == OFS_OK) s = ofs_optimizer_read(&m->optimizer, &r, err);
   while (s == OFS_OK && in.records && ofs_next_group(&in) != 'r') {
-    if (m->place_count == OFS_MAX_LAYERS)
+    if (m->spec_layers == OFS_MAX_LAYERS)
       return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, OFS_MAX_LAYERS + 1, 1, OFS_MAX_LAYERS);
-    s = read_layer(&g, &in, m->place_count, err);
-    m->place_count++;
+    s = read_layer(&g, &in, m->spec_layers, err);
+    m->spec_layers++;
   }
-  if (s == OFS_OK && !m->place_count)
+  if (s == OFS_OK && !m->spec_layers)
     return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS);
-  if (s == OFS_OK) s = read_heads(&g, &in, &model, err);
+  if (s == OFS_OK) s = read_outputs(&g, &in, &model, err);
   if (s == OFS_OK && (in.left || in.records)) return ofs_refuse_end(err, &in);
   if (s == OFS_OK) s = check_led(&g, err);
   if (s == OFS_OK && layers) finish(&g);

@@ -41,15 +41,15 @@ static filling scaled(const ofs_weight *w, double scale, uint32_t mode, uint32_t
 }
 
 /* Number i of those that the initializer was told. */
-static double told(const ofs_weight *w, uint32_t i, double otherwise) {
+static double option(const ofs_weight *w, uint32_t i, double otherwise) {
   return w->init_count > i ? w->init_values[i] : otherwise;
 }
 
 static filling filling_of(const ofs_weight *w) {
-  double low = told(w, 0, -0.05), high = told(w, 1, 0.05);
+  double low = option(w, 0, -0.05), high = option(w, 1, 0.05);
   switch (w->init) {
     case OFS_INIT_ONES: return (filling){FILL_CONSTANT, 0, 1};
-    case OFS_INIT_CONSTANT: return (filling){FILL_CONSTANT, 0, told(w, 0, 0)};
+    case OFS_INIT_CONSTANT: return (filling){FILL_CONSTANT, 0, option(w, 0, 0)};
     case OFS_INIT_GLOROT_UNIFORM: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_UNIFORM);
     case OFS_INIT_GLOROT_NORMAL: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_TRUNCATED);
     case OFS_INIT_HE_UNIFORM: return scaled(w, 2, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
@@ -57,11 +57,11 @@ static filling filling_of(const ofs_weight *w) {
     case OFS_INIT_LECUN_UNIFORM: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
     case OFS_INIT_LECUN_NORMAL: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_TRUNCATED);
     case OFS_INIT_VARIANCE_SCALING:
-      return scaled(w, told(w, 0, 1), (uint32_t)told(w, 1, OFS_FAN_IN), (uint32_t)told(w, 2, OFS_DISTRIBUTION_TRUNCATED));
+      return scaled(w, option(w, 0, 1), (uint32_t)option(w, 1, OFS_FAN_IN), (uint32_t)option(w, 2, OFS_DISTRIBUTION_TRUNCATED));
     case OFS_INIT_RANDOM_UNIFORM: return (filling){FILL_UNIFORM, (high - low) / 2, (high + low) / 2};
-    case OFS_INIT_RANDOM_NORMAL: return (filling){FILL_NORMAL, told(w, 1, 0.05), told(w, 0, 0)};
-    case OFS_INIT_TRUNCATED_NORMAL: return (filling){FILL_CUT, told(w, 1, 0.05), told(w, 0, 0)};
-    case OFS_INIT_IDENTITY: return (filling){FILL_DIAGONAL, told(w, 0, 1), 0};
+    case OFS_INIT_RANDOM_NORMAL: return (filling){FILL_NORMAL, option(w, 1, 0.05), option(w, 0, 0)};
+    case OFS_INIT_TRUNCATED_NORMAL: return (filling){FILL_CUT, option(w, 1, 0.05), option(w, 0, 0)};
+    case OFS_INIT_IDENTITY: return (filling){FILL_DIAGONAL, option(w, 0, 1), 0};
     default: return (filling){FILL_CONSTANT, 0, 0};
   }
 }
@@ -142,7 +142,7 @@ static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w,
 /* The same by one turn; fill_at counts vectors that are done. */
 static uint64_t orthogonalize_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w) {
   frame f = frame_of(w, m->params + w->at);
-  orthogonal_turn(m, m->fill_tensor, &f, m->fill_at, m->fill_turn, told(w, 0, 1));
+  orthogonal_turn(m, m->fill_tensor, &f, m->fill_at, m->fill_turn, option(w, 0, 1));
   if (m->fill_turn++ == 0) {
     ofs_moments_reset(&m->optimizer, l, w, m->fill_at * f.length, f.length);
     return f.length * FILL_WORK;
@@ -157,8 +157,8 @@ static uint64_t things_of(const ofs_weight *w) {
 
 static const ofs_weight *weight_at(const ofs_model *m, uint32_t i, const ofs_layer **layer) {
   const ofs_layer *l = m->layers;
-  for (; l->apart || i >= l->weight_count; l++)
-    if (!l->apart) i -= l->weight_count;
+  for (; l->not_stored || i >= l->weight_count; l++)
+    if (!l->not_stored) i -= l->weight_count;
   *layer = l;
   return &l->weights[i];
 }

@@ -10,28 +10,28 @@
 #include "step/optimizer.h"
 
 /* An input of the model: `size` numbers from `at` on of each row of x. */
-typedef struct ofs_source {
+typedef struct ofs_input {
   ofs_shape shape;
   uint64_t at;
   int read;       /* by a layer */
   uint64_t below; /* an embedding reads it: indices below this, never scaled; 0: none does */
-} ofs_source;
+} ofs_input;
 
 struct ofs_model {
   ofs_kernels kernels;
   uint32_t key[2];
   uint32_t layer_count, tensor_count; /* nodes; tensors of their own */
-  uint32_t place_count;               /* layers of the spec */
+  uint32_t spec_layers;               /* layers of the spec */
   uint32_t more_ops, more_buffers;    /* for nodes that take many */
   ofs_layer *layers;
-  uint32_t input_count, head_count;
-  ofs_source inputs[OFS_MAX_INPUTS];
-  ofs_head heads[OFS_MAX_OUTPUTS];
+  uint32_t input_count, output_count;
+  ofs_input inputs[OFS_MAX_INPUTS];
+  ofs_output outputs[OFS_MAX_OUTPUTS];
   uint64_t row; /* numbers of one sample's x, all inputs */
   real input_scale, input_offset;
   ofs_optimizer optimizer;
   uint64_t parameters; /* of all layers */
-  uint64_t tied;       /* numbers behind these, of layers that are `apart` */
+  uint64_t tied;       /* numbers behind these, of layers whose weights are not stored */
   uint64_t trained;    /* parameters that the optimizer changes */
   real *params;
   uint64_t step;

@@ -79,13 +79,13 @@ static void complete(ofs_plan *p) {
   p->running = 0;
   p->complete = 1;
   p->totals = (ofs_totals){.count = p->count};
-  uint32_t heads = p->kind == OFS_PREDICT ? 0 : p->model->head_count;
-  for (uint32_t k = 0; k < heads; k++) {
+  uint32_t outputs = p->kind == OFS_PREDICT ? 0 : p->model->output_count;
+  for (uint32_t k = 0; k < outputs; k++) {
     for (uint32_t i = 0; i < p->count; i++) {
-      p->totals.losses[k] += p->rows[2 * (heads * (size_t)i + k)];
-      p->totals.correct[k] += p->rows[2 * (heads * (size_t)i + k) + 1];
+      p->totals.losses[k] += p->rows[2 * (outputs * (size_t)i + k)];
+      p->totals.correct[k] += p->rows[2 * (outputs * (size_t)i + k) + 1];
     }
-    p->totals.loss += p->model->heads[k].weight * p->totals.losses[k];
+    p->totals.loss += p->model->outputs[k].weight * p->totals.losses[k];
   }
   if (p->kind == OFS_EVALUATE) ofs_update_sums(p);
   if (p->kind != OFS_PREDICT) p->totals.loss += p->penalty * p->count;

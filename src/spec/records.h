@@ -10,7 +10,7 @@
 /* A record of the spec: every field of its schema present or defaulted (count 0: optional, absent). */
 typedef struct ofs_record {
   uint32_t id;
-  int32_t place; /* layer index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
+  int32_t layer; /* its index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
   uint16_t count[OFS_MAX_FIELDS];
   const double *v[OFS_MAX_FIELDS];
   uint32_t variant; /* of a part of a compound layer: which; 0: a layer by itself */
@@ -29,7 +29,7 @@ ofs_status ofs_read_begin(ofs_reader *in, const void *spec, size_t n, double *va
 /* The group of the record that comes next (ofs_record_group); 0 where there is none, or no known one. */
 int ofs_next_group(const ofs_reader *in);
 /* Reads one record of a group; fields that are absent get their defaults. Its values last until the next is read. */
-ofs_status ofs_read_record(ofs_reader *in, ofs_record *r, int32_t place, int group, ofs_error *err);
+ofs_status ofs_read_record(ofs_reader *in, ofs_record *r, int32_t layer, int group, ofs_error *err);
 /* The refusal of bytes that end too early or too late. */
 ofs_status ofs_refuse_end(ofs_error *err, const ofs_reader *in);
 

@@ -13,7 +13,7 @@ static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
 static void gather_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
-  const ofs_source *in = &m->inputs[op->n[0]];
+  const ofs_input *in = &m->inputs[op->n[0]];
   uint64_t n = in->shape.size;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t row = r.from; row < r.to; row++) {
@@ -40,7 +40,7 @@ void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
 
 /* How far from element `at` of a row the numbers are of one kind: `below` is 0 or what an embedding's indices stay below. */
 static uint64_t reach_of(const ofs_model *m, uint64_t at, uint64_t *below) {
-  const ofs_source *in = m->inputs;
+  const ofs_input *in = m->inputs;
   while (at >= in->at + in->shape.size) in++;
   *below = in->below;
   return in->at + in->shape.size - at;
@@ -66,9 +66,9 @@ ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_
 }
 
 ofs_status ofs_check_y(const ofs_model *m, uint32_t output, const void *y, uint32_t type, uint64_t n, uint64_t *where) {
-  if (output >= m->head_count) return OFS_INVALID_ARGUMENT;
+  if (output >= m->output_count) return OFS_INVALID_ARGUMENT;
   for (uint64_t i = 0; i < n; i++) {
-    int good = type == OFS_I32 ? (uint32_t)((const int32_t *)y)[i] < m->heads[output].classes
+    int good = type == OFS_I32 ? (uint32_t)((const int32_t *)y)[i] < m->outputs[output].classes
                                : is_good(((const float *)y)[i], 0);
     if (good) continue;
     *where = i;

@@ -32,12 +32,12 @@ static const ofs_slot *bad_slot(const ofs_plan *p) {
 int ofs_guard_trips(ofs_plan *p) {
   const ofs_slot *slot = bad_slot(p);
   int loss = !finite(p->penalty);
-  for (size_t i = 0; i < (size_t)p->count * p->model->head_count; i++) loss |= !finite(p->rows[2 * i]);
+  for (size_t i = 0; i < (size_t)p->count * p->model->output_count; i++) loss |= !finite(p->rows[2 * i]);
   if (!slot && !loss) return 0;
   p->fault = (ofs_fault){OFS_FAULT_LOSS, OFS_IN_MODEL, p->model->step + 1};
   if (!loss) {
     p->fault.what = slot->weight->momentum >= 0 ? OFS_FAULT_STATISTIC : OFS_FAULT_GRADIENT;
-    p->fault.layer = (int32_t)slot->layer->place;
+    p->fault.layer = (int32_t)slot->layer->spec_index;
   }
   p->tracing = 1;
   p->checked = 0;
@@ -49,7 +49,7 @@ ofs_status ofs_guard_look(ofs_plan *p, const ofs_op *op, uint64_t work) {
   uint64_t all = op->layer->out.size * op->count, n = all - p->checked < work ? all - p->checked : work;
   if (!p->model->kernels.bounded(op->result_at + p->checked, n, (real)__builtin_inf())) {
     p->fault.what = OFS_FAULT_ACTIVATION;
-    p->fault.layer = (int32_t)op->layer->place;
+    p->fault.layer = (int32_t)op->layer->spec_index;
     return OFS_NON_FINITE;
   }
   p->checked += n;

@@ -83,14 +83,14 @@ static double of_logit(double z, double y, double *s, double *other) {
   return (z > 0 ? z * (1 - y) : -z * y) + ofs_log1p64(tail);
 }
 
-static double binary(const ofs_head *h, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double binary(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
   double loss = 0;
   for (uint32_t i = 0; i < n; i++) {
     double y = ofs_wanted(t, i), s, other, own = of_logit(z[i], y, &s, &other), slope = s - y;
-    if (h->loss == OFS_LOSS_BINARY_FOCAL) {
-      double m = y * other + (1 - y) * s, factor = ofs_pow64(m, h->gamma);
-      double weight = h->balanced ? y * h->alpha + (1 - y) * (1 - h->alpha) : 1;
-      double steep = m > 0 ? h->gamma * factor / m * ((1 - 2 * y) * s * other) : 0;
+    if (out->loss == OFS_LOSS_BINARY_FOCAL) {
+      double m = y * other + (1 - y) * s, factor = ofs_pow64(m, out->gamma);
+      double weight = out->balanced ? y * out->alpha + (1 - y) * (1 - out->alpha) : 1;
+      double steep = m > 0 ? out->gamma * factor / m * ((1 - 2 * y) * s * other) : 0;
       slope = weight * (steep * own + factor * slope);
       own *= weight * factor;
     }
@@ -101,7 +101,7 @@ static double binary(const ofs_head *h, const real *z, const ofs_target *t, uint
 }
 
 /* d = g - s sum g, g = s times the derivative by s = -alpha t ((1 - s)^gamma - gamma s (1 - s)^(gamma - 1) log s). */
-static double categorical_focal(const ofs_head *h, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double categorical_focal(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
   uint32_t top = largest(z, n);
   double rest = 0, loss = 0, sum = 0;
   for (uint32_t i = 0; i < n; i++)
@@ -109,8 +109,8 @@ static double categorical_focal(const ofs_head *h, const real *z, const ofs_targ
   for (int pass = 0; pass < (d ? 2 : 1); pass++)
     for (uint32_t i = 0; i < n; i++) {
       double e = share(z, i, top), s = e / (1 + rest), other = (i == top ? rest : 1 + rest - e) / (1 + rest);
-      double log_s = (double)z[i] - (double)z[top] - ofs_log1p64(rest), y = h->alpha * ofs_wanted(t, i), factor = ofs_pow64(other, h->gamma);
-      double g = -y * (factor - (other > 0 ? h->gamma * s * factor / other * log_s : 0));
+      double log_s = (double)z[i] - (double)z[top] - ofs_log1p64(rest), y = out->alpha * ofs_wanted(t, i), factor = ofs_pow64(other, out->gamma);
+      double g = -y * (factor - (other > 0 ? out->gamma * s * factor / other * log_s : 0));
       if (pass) d[i] = (real)((g - s * sum) * scale);
       else loss -= y * factor * log_s, sum += g;
     }
@@ -119,9 +119,9 @@ static double categorical_focal(const ofs_head *h, const real *z, const ofs_targ
 
 /* ---- losses of predictions ---- */
 
-static double element(const ofs_head *h, double p, double y, double *slope) {
+static double element(const ofs_output *out, double p, double y, double *slope) {
   double r = p - y, size = r < 0 ? -r : r, sign = r > 0 ? 1 : r < 0 ? -1 : r, v;
-  switch (h->loss) {
+  switch (out->loss) {
     case OFS_LOSS_MAE: *slope = sign; return size;
     case OFS_LOSS_MAPE:
       v = 100 / bigger(y < 0 ? -y : y, EPSILON);
@@ -132,8 +132,8 @@ static double element(const ofs_head *h, double p, double y, double *slope) {
       *slope = p < EPSILON ? 0 : 2 * v / (p + 1);
       return v * v;
     case OFS_LOSS_HUBER:
-      *slope = size <= h->delta ? r : h->delta * sign;
-      return size <= h->delta ? 0.5 * r * r : h->delta * (size - 0.5 * h->delta);
+      *slope = size <= out->delta ? r : out->delta * sign;
+      return size <= out->delta ? 0.5 * r * r : out->delta * (size - 0.5 * out->delta);
     case OFS_LOSS_LOG_COSH: /* |r| + log(1 + e^-2|r|) - log 2, which cancels near 0 */
       v = ofs_exp64(-2 * size);
       *slope = sign * (1 - v) / (1 + v);
@@ -155,10 +155,10 @@ static double element(const ofs_head *h, double p, double y, double *slope) {
 }
 
 /* The mean over the n elements; of the divergence their sum. */
-static double distance(const ofs_head *h, const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
-  double sum = 0, slope, divisor = h->loss == OFS_LOSS_KL ? 1 : n;
+static double distance(const ofs_output *out, const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
+  double sum = 0, slope, divisor = out->loss == OFS_LOSS_KL ? 1 : n;
   for (uint32_t i = 0; i < n; i++) {
-    sum += element(h, p[i], ofs_wanted(t, i), &slope);
+    sum += element(out, p[i], ofs_wanted(t, i), &slope);
     if (d) d[i] = (real)(slope * scale / divisor);
   }
   return sum / divisor;
@@ -193,24 +193,24 @@ static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, 
   return v < 0 ? 0 : v;
 }
 
-double ofs_loss_at(const ofs_head *h, const real *z, const ofs_target *t, real *d, double scale) {
-  switch (h->loss) {
+double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d, double scale) {
+  switch (out->loss) {
     case OFS_LOSS_SPARSE_CATEGORICAL:
-    case OFS_LOSS_CATEGORICAL: return categorical(z, t, h->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(h, z, t, h->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL: return categorical(z, t, out->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(out, z, t, out->axis, d, scale);
     case OFS_LOSS_BINARY:
-    case OFS_LOSS_BINARY_FOCAL: return binary(h, z, t, h->axis, d, scale);
-    case OFS_LOSS_COSINE: return cosine(z, t, h->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, h->axis, d, scale);
-    default: return distance(h, z, t, h->axis, d, scale);
+    case OFS_LOSS_BINARY_FOCAL: return binary(out, z, t, out->axis, d, scale);
+    case OFS_LOSS_COSINE: return cosine(z, t, out->axis, d, scale);
+    case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, out->axis, d, scale);
+    default: return distance(out, z, t, out->axis, d, scale);
   }
 }
 
-double ofs_correct_at(const ofs_head *h, const real *z, const ofs_target *t) {
-  uint32_t n = h->axis;
-  int is_binary = h->loss == OFS_LOSS_BINARY || h->loss == OFS_LOSS_BINARY_FOCAL;
+double ofs_correct_at(const ofs_output *out, const real *z, const ofs_target *t) {
+  uint32_t n = out->axis;
+  int is_binary = out->loss == OFS_LOSS_BINARY || out->loss == OFS_LOSS_BINARY_FOCAL;
   if (n > 1 && !is_binary) return largest(z, n) == largest_target(t, n);
-  double threshold = h->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
+  double threshold = out->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
   for (uint32_t i = 0; i < n; i++) hits += label(t, i) == (z[i] > threshold ? 1.0 : 0.0);
   return hits / n;
 }

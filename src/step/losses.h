@@ -5,12 +5,12 @@
 #include "base/numbers.h"
 
 /* An output of the model, its loss and what the loss is told. */
-typedef struct ofs_head {
+typedef struct ofs_output {
   uint32_t node;
   uint32_t loss, fused; /* fused: the loss takes logits */
   uint32_t act, axis, classes, targets;
   double weight, label_smoothing, delta, gamma, alpha, balanced;
-} ofs_head;
+} ofs_output;
 
 /* What one position is compared with: a class index, or a row of targets; each becomes scale t + shift (label smoothing,
  * labels of a hinge). */
@@ -22,9 +22,9 @@ typedef struct ofs_target {
 } ofs_target;
 
 double ofs_wanted(const ofs_target *t, uint32_t i);
-/* Of the numbers z along the last axis: logits where h->fused. d, where not NULL: the gradient times `scale`. */
-double ofs_loss_at(const ofs_head *h, const real *z, const ofs_target *t, real *d, double scale);
+/* Of the numbers z along the last axis: logits where out->fused. d, where not NULL: the gradient times `scale`. */
+double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d, double scale);
 /* Keras's "accuracy": one output, or a binary loss: each on its side of the threshold; else the largest. */
-double ofs_correct_at(const ofs_head *h, const real *z, const ofs_target *t);
+double ofs_correct_at(const ofs_output *out, const real *z, const ofs_target *t);
 
 #endif

@@ -72,12 +72,12 @@ static ofs_status check(const ofs_optimizer *o, const ofs_record *r, ofs_error *
   static const uint8_t clips[] = {OFS_SGD_CLIP_VALUE, OFS_SGD_CLIP_NORM, OFS_SGD_GLOBAL_CLIP_NORM};
   for (int i = 0, given = 0; i < 3; i++) {
     given += r->count[clips[i]];
-    if (given > 1) return ofs_refuse(err, OFS_INVALID_SPEC, r->place, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
+    if (given > 1) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
   }
   if (o->epsilon > 0 && o->rate > STEP_LIMIT * o->epsilon)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon, o->rate / STEP_LIMIT, 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon, o->rate / STEP_LIMIT, 1);
   if (o->rate * o->weight_decay <= 2) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->place, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, o->weight_decay, 0, 2 / o->rate);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, o->weight_decay, 0, 2 / o->rate);
 }
 
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
@@ -113,7 +113,7 @@ void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count
   o->slot_count = 0;
   for (uint32_t i = 0; i < count; i++) {
     const ofs_layer *l = &layers[i];
-    for (uint32_t k = 0; !l->apart && l->trains && k < l->weight_count; k++)
+    for (uint32_t k = 0; !l->not_stored && l->trains && k < l->weight_count; k++)
       if (l->weights[k].size) o->slots[o->slot_count++] = (ofs_slot){l, &l->weights[k]};
   }
 }

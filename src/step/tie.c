@@ -9,7 +9,7 @@
 
 /* Rows and columns of the copy, which is transposed where the layer is `turned`. */
 static void size_of(const ofs_layer *l, uint32_t *rows, uint32_t *columns) {
-  *columns = l->turned ? l->weights[0].dims[1] : 1;
+  *columns = l->transposed ? l->weights[0].dims[1] : 1;
   *rows = (uint32_t)(l->weights_size / *columns);
 }
 
@@ -23,7 +23,7 @@ static void copy_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   size_of(l, &rows, &columns);
   const real *w = p->model->params + owner_of(p, op)->weights_at;
   real *copy = p->model->params + l->weights_at;
-  if (!l->turned) ofs_copy(copy + r.from, w + r.from, r.to - r.from);
+  if (!l->transposed) ofs_copy(copy + r.from, w + r.from, r.to - r.from);
   else p->model->kernels.transpose(copy + r.from, columns, w + r.from * rows, rows, (uint32_t)(r.to - r.from), rows);
 }
 
@@ -47,7 +47,7 @@ static void add_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   size_of(l, &rows, &columns);
   const real *g = p->context.gradient + l->weights_at;
   real *sum = p->context.gradient + owner_of(p, op)->weights_at;
-  if (!l->turned) add_all(p, l, owner_of(p, op), r.from, r.to);
+  if (!l->transposed) add_all(p, l, owner_of(p, op), r.from, r.to);
   else
     for (uint64_t j = r.from; j < r.to; j++)
       for (uint32_t i = 0; i < rows; i++) sum[j * rows + i] += g[(uint64_t)i * columns + j];
@@ -57,7 +57,7 @@ static void emit(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t g
   uint32_t rows, columns;
   size_of(l, &rows, &columns);
   ofs_op *op = ofs_build_op(b, l, run, gradient, 0, 0, 0);
-  if (l->turned) ofs_cut(b, op, columns, 1, 16.0 * rows, 1);
+  if (l->transposed) ofs_cut(b, op, columns, 1, 16.0 * rows, 1);
   else ofs_cut(b, op, l->weights_size, 1, 8, 16);
 }
 

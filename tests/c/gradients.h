@@ -128,7 +128,7 @@ static inline float *make_x(const ofs_model *m, uint32_t n) {
   float *x = check_alloc(n * m->row * sizeof *x);
   for (uint32_t r = 0; r < n; r++)
     for (uint32_t k = 0; k < m->input_count; k++) {
-      const ofs_source *in = &m->inputs[k];
+      const ofs_input *in = &m->inputs[k];
       for (uint64_t i = 0; i < in->shape.size; i++) {
         float v = random_float();
         x[r * m->row + in->at + i] = in->below ? (float)((uint64_t)(fabsf(v) * 4096) % in->below) : v;
@@ -143,16 +143,16 @@ static float (*check_label)(uint64_t at);
 /* Rows of targets, all outputs one behind the other; or, of a single output, class indices. */
 static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
   uint64_t width = 0;
-  for (uint32_t k = 0; k < m->head_count; k++)
-    width += rows || m->head_count > 1 ? m->layers[m->heads[k].node].shape.size : m->heads[k].targets;
+  for (uint32_t k = 0; k < m->output_count; k++)
+    width += rows || m->output_count > 1 ? m->layers[m->outputs[k].node].shape.size : m->outputs[k].targets;
   float *y = check_alloc(n * width * sizeof *y);
   uint64_t at = 0;
   for (uint32_t r = 0; r < n; r++)
-    for (uint32_t k = 0; k < m->head_count; k++) {
-      const ofs_head *h = &m->heads[k];
-      uint64_t size = rows || m->head_count > 1 ? m->layers[h->node].shape.size : h->targets;
+    for (uint32_t k = 0; k < m->output_count; k++) {
+      const ofs_output *h = &m->outputs[k];
+      uint64_t size = rows || m->output_count > 1 ? m->layers[h->node].shape.size : h->targets;
       for (uint64_t i = 0; i < size; i++, at++)
-        if (!rows && m->head_count == 1) ((int32_t *)y)[at] = (int32_t)(at * 5 % h->classes);
+        if (!rows && m->output_count == 1) ((int32_t *)y)[at] = (int32_t)(at * 5 % h->classes);
         else if (check_label) y[at] = check_label(at);
         else y[at] = h->fused ? (float)(at % 3 == 0) : random_float();
     }
@@ -183,7 +183,7 @@ static inline void check_net(const writer *w, uint32_t n, int rows, int dropout,
   if (!CHECK_MSG(m != NULL, "%s: refused, layer %d field %d reason %d", name, err.layer, err.field, err.reason)) return;
   ofs_plan *train = open_plan(m, OFS_TRAIN, n), *evaluate = open_plan(m, OFS_EVALUATE, n);
   float *x = make_x(m, n), *y = make_y(m, n, rows);
-  const ofs_data data = {x, y, OFS_F32, rows || m->head_count > 1 ? OFS_F32 : OFS_I32, n, 0, check_weights};
+  const ofs_data data = {x, y, OFS_F32, rows || m->output_count > 1 ? OFS_F32 : OFS_I32, n, 0, check_weights};
   CHECK_INT(ofs_plan_set_data(train, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(evaluate, &data, NULL), OFS_OK);
   real *start = check_alloc(m->parameters * sizeof *start), *g = check_alloc(m->parameters * sizeof *g);

@@ -184,7 +184,7 @@ static evaluation evaluate(const writer *w, const ofs_data *data) {
     ofs_plan *p = open_plan(e.m, kind, n);
     CHECK_INT(ofs_plan_set_data(p, data, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, n, 1u << 30), OFS_OK);
-    uint64_t size = n * e.m->layers[e.m->heads[0].node].shape.size;
+    uint64_t size = n * e.m->layers[e.m->outputs[0].node].shape.size;
     if (kind == OFS_EVALUATE) ofs_step_totals(p, &e.totals);
     else memcpy(e.p = check_alloc(size * sizeof *e.p), ofs_plan_output(p, 0), size * sizeof *e.p);
     free(p);
@@ -287,7 +287,7 @@ static void test_ends(void) {
       const ofs_data data = {x, y, OFS_F32, OFS_F32, 1, 0, NULL};
       evaluation e = evaluate(&w, &data);
       CHECK_MSG(e.totals.loss - e.totals.loss == 0, "loss case %d at the ends is %g", i, e.totals.loss);
-      if (right && c->o.smoothing == 0 && e.m->heads[0].fused) CHECK_NEAR(e.totals.loss, 0, 0);
+      if (right && c->o.smoothing == 0 && e.m->outputs[0].fused) CHECK_NEAR(e.totals.loss, 0, 0);
       if (c->loss == OFS_LOSS_CATEGORICAL && !right && c->o.smoothing == 0) CHECK_NEAR(e.totals.loss, 4000, 1e-9);
       free(e.p), free(e.m);
     }

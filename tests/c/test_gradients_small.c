@@ -124,7 +124,7 @@ static const real *output_of(const writer *w, const float *x, uint64_t *size, in
   const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, 1, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   CHECK_INT(run_step(p, 0, 1, 1u << 30), OFS_OK);
-  *size = m->layers[m->heads[0].node].shape.size;
+  *size = m->layers[m->outputs[0].node].shape.size;
   memcpy(out, ofs_plan_output(p, 0), *size * sizeof *out);
   free(p), free(m);
   return out;

@@ -13,7 +13,7 @@ static real *outputs_of(const writer *w, ofs_model **model, const float *x, uint
   const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, n, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   run_step(p, 0, n, 1000);
-  uint64_t size = n * m->layers[m->heads[0].node].shape.size;
+  uint64_t size = n * m->layers[m->outputs[0].node].shape.size;
   real *y = check_alloc(size * sizeof *y);
   memcpy(y, ofs_plan_output(p, 0), size * sizeof *y);
   free(p);

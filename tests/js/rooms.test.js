@@ -32,7 +32,7 @@ const ROOMS = {
   'worker/trainer/': WORKER,
   'worker/': [...WORKER, 'worker/trainer/'], // the entries
   'web/host/': ['worker/host/'],
-  'web/trainer/': ['web/host/', ...WORKER, 'worker/trainer/stages.js'],
+  'web/trainer/': ['web/host/', ...WORKER, 'worker/trainer/stages.js', 'worker/trainer/service.js'],
   'web/': ['web/host/', 'web/trainer/', 'worker/protocol.js', 'worker/host/'],
 };
 
