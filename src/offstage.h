@@ -232,8 +232,17 @@ ofs_status ofs_plan_set_data(ofs_plan *plan, const ofs_data *data, ofs_error *er
  * NaN, infinity, and where an embedding reads, anything but its indices. *where is the first bad element's index from
  * `x` on, which points to element `first`. */
 ofs_status ofs_check_x(const ofs_model *model, const void *x, uint32_t type, uint64_t first, uint64_t n, uint64_t *where);
-/* The same in n elements of targets of one output: an index outside [0, classes), or a NaN or infinity. */
-ofs_status ofs_check_y(const ofs_model *model, uint32_t output, const void *y, uint32_t type, uint64_t n, uint64_t *where);
+/* The same in elements [first, first + n) of y, whose rows are as ofs_data has them: class indices outside
+ * [0, classes), NaN and infinity. */
+ofs_status ofs_check_y(const ofs_model *model, const void *y, uint32_t type, uint32_t indices, uint64_t first, uint64_t n,
+                       uint64_t *where);
+
+/* Looks for weights of samples that are not finite or below 0 in n of them, and multiplies the first `weighed` by the
+ * weights of their classes (classes of them; NULL: none are multiplied). A sample's class is its index, the side of 0.5 of
+ * a row of one number, else the largest of its row. `y` begins with the target of the first; of a model with one output,
+ * of one class a sample. *where: the first bad one, before which all are multiplied. */
+ofs_status ofs_weigh(const ofs_model *model, float *weights, uint64_t n, const void *y, uint32_t y_type,
+                     const float *class_weights, uint64_t weighed, uint64_t *where);
 
 /* One batch: positions [first, first + count) of an epoch over samples [0, n). With shuffle, position p
  * stands for sample permutation(p) of [0, n), keyed by (seed, epoch). */

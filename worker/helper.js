@@ -4,7 +4,7 @@
  * computes until the team ends; it hears no second message, for its event loop does not turn meanwhile. A trap is
  * told to the team at once, so that nobody waits for its part, and then fails this worker like any uncaught error. */
 
-import { nodeBuiltin } from './host/engine.js';
+import { nodeBuiltin } from './host/node.js';
 
 /** @typedef {{ module: WebAssembly.Module, memory: WebAssembly.Memory, team: number, stack: number }} Task */
 

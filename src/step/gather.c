@@ -38,12 +38,29 @@ void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
   }
 }
 
-/* How far from element `at` of a row the numbers are of one kind: `below` is 0 or what an embedding's indices stay below. */
-static uint64_t reach_of(const ofs_model *m, uint64_t at, uint64_t *below) {
+/* Numbers of one kind: how many there are from an element of a row on, and what they stay below, 0 where any finite
+ * number will do. */
+typedef struct reach {
+  uint64_t n, below;
+} reach;
+
+/* Element `at` of a row of x: an embedding reads indices. */
+static reach reach_of_x(const ofs_model *m, uint32_t indices, uint64_t at) {
+  (void)indices;
   const ofs_input *in = m->inputs;
   while (at >= in->at + in->shape.size) in++;
-  *below = in->below;
-  return in->at + in->shape.size - at;
+  return (reach){in->at + in->shape.size - at, in->below};
+}
+
+static uint64_t width_of(const ofs_model *m, uint32_t k, uint32_t indices) {
+  return indices >> k & 1 ? m->outputs[k].targets : m->layers[m->outputs[k].node].shape.size;
+}
+
+/* Element `at` of a row of y: output k has class indices where bit k of `indices` is set. */
+static reach reach_of_y(const ofs_model *m, uint32_t indices, uint64_t at) {
+  uint32_t k = 0;
+  for (; at >= width_of(m, k, indices); k++) at -= width_of(m, k, indices);
+  return (reach){width_of(m, k, indices) - at, indices >> k & 1 ? m->outputs[k].classes : 0};
 }
 
 static int is_good(double v, uint64_t below) {
@@ -51,13 +68,21 @@ static int is_good(double v, uint64_t below) {
   return v >= 0 && v < (double)below && v == (double)(uint64_t)v;
 }
 
-ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_t first, uint64_t n, uint64_t *where) {
+static double number_at(const void *numbers, uint32_t type, uint64_t i) {
+  if (type == OFS_U8) return ((const uint8_t *)numbers)[i];
+  return type == OFS_I32 ? ((const int32_t *)numbers)[i] : (double)((const float *)numbers)[i];
+}
+
+/* Of elements [first, first + n) of rows, the first of which `numbers` points to. */
+static ofs_status check(const ofs_model *m, const void *numbers, uint32_t type, uint64_t row,
+                        reach (*reach_of)(const ofs_model *, uint32_t, uint64_t), uint32_t indices, uint64_t first,
+                        uint64_t n, uint64_t *where) {
   for (uint64_t i = 0, stop; i < n; i = stop) {
-    uint64_t below, reach = reach_of(m, (first + i) % m->row, &below);
-    stop = n - i < reach ? n : i + reach;
-    if (type == OFS_U8 && (!below || below > UINT8_MAX)) continue;
+    reach r = reach_of(m, indices, (first + i) % row);
+    stop = n - i < r.n ? n : i + r.n;
+    if (type == OFS_U8 && (!r.below || r.below > UINT8_MAX)) continue;
     for (uint64_t k = i; k < stop; k++) {
-      if (is_good(type == OFS_U8 ? ((const uint8_t *)x)[k] : ((const float *)x)[k], below)) continue;
+      if (is_good(number_at(numbers, type, k), r.below)) continue;
       *where = k;
       return OFS_INVALID_DATA;
     }
@@ -65,14 +90,43 @@ ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_
   return OFS_OK;
 }
 
-ofs_status ofs_check_y(const ofs_model *m, uint32_t output, const void *y, uint32_t type, uint64_t n, uint64_t *where) {
-  if (output >= m->output_count) return OFS_INVALID_ARGUMENT;
+ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_t first, uint64_t n, uint64_t *where) {
+  return check(m, x, type, m->row, reach_of_x, 0, first, n, where);
+}
+
+ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices, uint64_t first, uint64_t n,
+                       uint64_t *where) {
+  uint64_t row = 0;
+  if (type == OFS_I32) indices = UINT32_MAX;
+  for (uint32_t k = 0; k < m->output_count; k++) row += width_of(m, k, indices);
+  if (row || !n) return check(m, y, type, row, reach_of_y, indices, first, n, where);
+  *where = 0; /* no output has class indices */
+  return OFS_INVALID_DATA;
+}
+
+/* The class that a sample's target names: an index, the side of 0.5 of one number, else the largest of a row. */
+static uint32_t class_of(const ofs_output *h, uint64_t width, const void *y, uint32_t type, uint64_t sample) {
+  if (type == OFS_I32) return (uint32_t)((const int32_t *)y)[sample * h->targets];
+  const float *row = (const float *)y + sample * width;
+  uint32_t largest = 0;
+  if (width == 1) return row[0] > 0.5f;
+  for (uint32_t k = 1; k < width; k++)
+    if (row[k] > row[largest]) largest = k;
+  return largest;
+}
+
+ofs_status ofs_weigh(const ofs_model *m, float *weights, uint64_t n, const void *y, uint32_t y_type,
+                     const float *class_weights, uint64_t weighed, uint64_t *where) {
+  const ofs_output *h = &m->outputs[0];
+  uint64_t width = m->layers[h->node].shape.size;
   for (uint64_t i = 0; i < n; i++) {
-    int good = type == OFS_I32 ? (uint32_t)((const int32_t *)y)[i] < m->outputs[output].classes
-                               : is_good(((const float *)y)[i], 0);
-    if (good) continue;
-    *where = i;
-    return OFS_INVALID_DATA;
+    int classed = class_weights && i < weighed;
+    uint32_t class = classed ? class_of(h, width, y, y_type, i) : 0;
+    if (!is_good(weights[i], 0) || weights[i] < 0 || (classed && class >= h->classes)) {
+      *where = i;
+      return OFS_INVALID_DATA;
+    }
+    if (classed) weights[i] *= class_weights[class];
   }
   return OFS_OK;
 }

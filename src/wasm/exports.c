@@ -150,9 +150,15 @@ double check_x(const ofs_model *m, const void *x, uint32_t type, double first, d
   return ofs_check_x(m, x, type, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
-double check_y(const ofs_model *m, uint32_t output, const void *y, uint32_t type, double n) {
+double check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices, double first, double n) {
   uint64_t where = 0;
-  return ofs_check_y(m, output, y, type, (uint64_t)n, &where) < 0 ? (double)where : -1;
+  return ofs_check_y(m, y, type, indices, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
+}
+
+double weigh(const ofs_model *m, float *weights, double n, const void *y, uint32_t y_type, const float *class_weights,
+             double weighed) {
+  uint64_t where = 0;
+  return ofs_weigh(m, weights, (uint64_t)n, y, y_type, class_weights, (uint64_t)weighed, &where) < 0 ? (double)where : -1;
 }
 
 int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {

@@ -478,14 +478,14 @@ static void test_checks(void) {
   float x[9] = {0, -0.0f, 1e38f, -1e-45f, 3, 4, 5, 6, 7};
   int32_t y[5] = {0, 1, 2, 3, 4};
   uint64_t where = 99;
-  CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_OK && ofs_check_y(m, 0, y, OFS_I32, 5, &where) == OFS_OK && where == 99);
+  CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_OK && ofs_check_y(m, y, OFS_I32, 0, 0, 5, &where) == OFS_OK && where == 99);
   const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
   for (uint64_t i = 0; i < 9; i++)
     for (int k = 0; k < 4; k++) {
       float was = x[i];
       x[i] = bad[k];
       CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_INVALID_DATA && where == i);
-      CHECK(ofs_check_y(m, 0, x, OFS_F32, 9, &where) == OFS_INVALID_DATA && where == i);
+      CHECK(ofs_check_y(m, x, OFS_F32, 0, 0, 9, &where) == OFS_INVALID_DATA && where == i);
       if (i > 0) CHECK(ofs_check_x(m, x, OFS_F32, 0, i, &where) == OFS_OK);
       CHECK(ofs_check_x(m, x, OFS_U8, 0, 9 * sizeof *x, &where) == OFS_OK); /* any byte will do */
       x[i] = was;
@@ -494,10 +494,125 @@ static void test_checks(void) {
   for (uint64_t i = 0; i < 5; i++)
     for (int k = 0; k < 4; k++) {
       y[i] = out[k];
-      CHECK(ofs_check_y(m, 0, y, OFS_I32, 5, &where) == OFS_INVALID_DATA && where == i);
+      CHECK(ofs_check_y(m, y, OFS_I32, 0, 0, 5, &where) == OFS_INVALID_DATA && where == i);
       y[i] = 0;
     }
   free(m);
+}
+
+/* Rows of three outputs: 3 classes at each of 2 positions, 2 numbers, 2 classes by one unit. */
+static void three_outputs(writer *w) {
+  w->n = 0;
+  writer_record(w, OFS_MODEL);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 2, 4);
+  writer_record(w, OFS_SGD);
+  dense(w, 3, OFS_ACT_SOFTMAX);
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 2, OFS_ACT_LINEAR);
+  dense(w, 1, OFS_ACT_SIGMOID);
+  const int layers[] = {0, 2, 3};
+  for (int k = 0; k < 3; k++) {
+    writer_record(w, OFS_OUTPUT);
+    FIELD(w, OFS_OUTPUT_LAYER, layers[k]);
+  }
+}
+
+/* Every element of three rows is made bad in turn: of indices whatever is none, of numbers what is not finite. */
+static void test_rows(void) {
+  static writer w;
+  three_outputs(&w);
+  ofs_model *m = open_model(&w, NULL);
+  if (!CHECK(m != NULL)) return;
+  const int sizes[] = {6, 2, 1}, targets[] = {2, 0, 1};
+  const float classes[] = {3, 0, 2};
+  for (uint32_t bits = 0; bits < 8; bits++) {
+    if (bits & 2) continue; /* the second has no classes */
+    float y[27], below[27];
+    uint64_t n = 0, row = 0, where = 99;
+    for (int sample = 0; sample < 3; sample++)
+      for (int k = 0; k < 3; k++)
+        for (int i = 0; i < (bits >> k & 1 ? targets[k] : sizes[k]); i++) {
+          below[n] = bits >> k & 1 ? classes[k] : 0;
+          y[n++] = bits >> k & 1 ? classes[k] - 1 : -2.5f;
+        }
+    row = n / 3;
+    CHECK(ofs_check_y(m, y, OFS_F32, bits, 0, n, &where) == OFS_OK && where == 99);
+    for (uint64_t i = 0; i < n; i++) {
+      const float was = y[i], bad[] = {NAN, INFINITY, below[i] > 0 ? below[i] : -INFINITY, below[i] > 0 ? 0.5f : NAN,
+                                       below[i] > 0 ? -1 : NAN};
+      for (int k = 0; k < 5; k++) {
+        y[i] = bad[k];
+        CHECK(ofs_check_y(m, y, OFS_F32, bits, 0, n, &where) == OFS_INVALID_DATA && where == i);
+        for (uint64_t from = 0; from <= i; from++) { /* from anywhere within a row */
+          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from, n - from, &where) == OFS_INVALID_DATA && where == i - from);
+          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from + 7 * row, i - from, &where) == OFS_OK);
+        }
+      }
+      y[i] = was;
+    }
+  }
+  free(m);
+}
+
+/* A model without classes has no place for an index. */
+static void test_no_indices(void) {
+  static writer w;
+  w.n = 0;
+  writer_record(&w, OFS_MODEL);
+  FIELD(&w, OFS_MODEL_INPUT_SHAPE, 2);
+  writer_record(&w, OFS_SGD);
+  dense(&w, 2, OFS_ACT_LINEAR);
+  ofs_model *m = open_model(&w, NULL);
+  const int32_t y[] = {0, 0};
+  uint64_t where = 99;
+  CHECK(ofs_check_y(m, y, OFS_I32, 0, 0, 0, &where) == OFS_OK && where == 99);
+  CHECK(ofs_check_y(m, y, OFS_I32, 0, 1, 2, &where) == OFS_INVALID_DATA && where == 0);
+  free(m);
+}
+
+/* Three classes, by index and by row; one unit; and weights that are none. */
+static void test_weigh(void) {
+  static writer w;
+  const float rows[] = {0, 1, 0, 0.5f, 0.5f, 0, 0.25f, 0.25f, 0.5f, -3, -2, -1, 1, 1, 1};
+  const int32_t indices[] = {1, 0, 2, 2, 0};
+  const float one[] = {0.5f, 0.75f, 0, 1, 0.25f}, table[] = {2, 3, 0.1f};
+  const int of_rows[] = {1, 0, 2, 2, 0}, of_one[] = {0, 1, 0, 1, 0};
+  for (int units = 3; units >= 1; units -= 2) {
+    w.n = 0;
+    writer_record(&w, OFS_MODEL);
+    FIELD(&w, OFS_MODEL_INPUT_SHAPE, 2);
+    writer_record(&w, OFS_SGD);
+    dense(&w, units, units == 3 ? OFS_ACT_SOFTMAX : OFS_ACT_SIGMOID);
+    ofs_model *m = open_model(&w, NULL);
+    for (int kind = 0; kind < 2; kind++) { /* rows, then indices */
+      const int *of = units == 3 ? of_rows : of_one;
+      const void *y = !kind ? (units == 3 ? (const void *)rows : one) : indices;
+      for (uint64_t weighed = 0; weighed < 7 && (units == 3 || !kind); weighed++) {
+        float weights[] = {0, 0.3f, 1, -0.0f, 1e30f};
+        uint64_t where = 99;
+        CHECK(ofs_weigh(m, weights, 5, y, kind ? OFS_I32 : OFS_F32, table, weighed, &where) == OFS_OK && where == 99);
+        for (uint64_t i = 0; i < 5; i++) {
+          const float given[] = {0, 0.3f, 1, -0.0f, 1e30f};
+          CHECK(weights[i] == (i < weighed ? given[i] * table[of[i]] : given[i]));
+        }
+      }
+    }
+    const float bad[] = {NAN, INFINITY, -1e-30f};
+    for (uint64_t i = 0; i < 5; i++)
+      for (int k = 0; k < 3; k++) {
+        float weights[] = {1, 1, 1, 1, 1};
+        uint64_t where = 99;
+        weights[i] = bad[k];
+        CHECK(ofs_weigh(m, weights, 5, one, OFS_F32, NULL, 5, &where) == OFS_INVALID_DATA && where == i);
+        CHECK(ofs_weigh(m, weights, i, one, OFS_F32, NULL, 5, &where) == OFS_OK);
+      }
+    const int32_t none[] = {0, 3, -1}; /* of no class: no weight is read for it */
+    float weights[] = {1, 1, 1};
+    uint64_t where = 99;
+    CHECK(ofs_weigh(m, weights, 3, none, OFS_I32, table, 3, &where) == OFS_INVALID_DATA && where == 1);
+    CHECK(ofs_weigh(m, weights, 1, none + 2, OFS_I32, table, 1, &where) == OFS_INVALID_DATA && where == 0);
+    free(m);
+  }
 }
 
 int main(void) {
@@ -510,5 +625,8 @@ int main(void) {
   test_data();
   test_batches();
   test_checks();
+  test_rows();
+  test_no_indices();
+  test_weigh();
   return check_report("program");
 }

@@ -139,10 +139,18 @@ static void give_data(state *s, fuzz_input *in, uint32_t i) {
   void *x = fill_array(in, x_type, x_count, 0), *y = fill_array(in, y_type, y_count, s->facts.classes);
   int bad = ofs_check_x(s->model, x, x_type, 0, x_count, &where) < 0;
   FUZZ_CHECK(bad ? where < x_count : where == UINT64_MAX);
-  if (!bad) bad = ofs_check_y(s->model, 0, y, y_type, y_count, &where) < 0;
+  if (!bad) bad = ofs_check_y(s->model, y, y_type, 0, 0, y_count, &where) < 0;
   FUZZ_CHECK(!bad || where < (x_count > y_count ? x_count : y_count));
+  uint64_t any = UINT64_MAX; /* any bits of outputs, from any place in a row on */
+  if (ofs_check_y(s->model, y, y_type, (uint32_t)(n * 2654435761u), n * 7, y_count, &any) == OFS_INVALID_DATA) FUZZ_CHECK(any < y_count);
   ofs_error err = {0};
   float *weights = fuzz_below(in, 3) ? NULL : fill_array(in, OFS_F32, n, 0);
+  if (weights && s->facts.output_count == 1 && s->facts.targets == 1) {
+    float *classes = calloc(s->facts.classes, sizeof *classes);
+    FUZZ_CHECK(classes);
+    if (ofs_weigh(s->model, weights, n, y, y_type, classes, n / 2, &any) == OFS_INVALID_DATA) FUZZ_CHECK(any < n);
+    free(classes);
+  }
   const ofs_data d = {x, y, x_type, y_type, n, 0, weights};
   const ofs_data wrong = {x, y, fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n, 0, NULL};
   FUZZ_CHECK(ofs_plan_set_data(p, &wrong, &err) < 0);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 
+import { beside } from '../../web/host/beside.js';
 import { Client } from '../../web/host/client.js';
 import { openSession } from '../../web/host/connect.js';
 import { openPort } from '../../web/host/endpoint.js';
@@ -216,9 +217,7 @@ test('an observer sees every message with its bytes, and the loss', async () => 
   assert.deepEqual(notices, [{ kind: 'log' }]);
 });
 
-const stub = (name, load = async () => serveStub) =>
-  ({ ...LIMITS, assets: undefined, service: { name, load } });
-const SETTING = stub('stub');
+const SETTING = { ...LIMITS, assets: undefined, load: async () => serveStub };
 const begin = (client) => client.request('BEGIN');
 
 test('a session on this thread is a session over a port', async () => {
@@ -227,13 +226,14 @@ test('a session on this thread is a session over a port', async () => {
   assert.deepEqual([client.mode, client.threadId], ['main', 0]);
   assert.deepEqual(await client.request('ECHO', { a: 1 }), { a: 1 });
   client.close(new OffstageError('DISPOSED', 'the test ends'));
-  const missing = openSession('main', stub('stub', async () => assert.fail('not there')), begin);
+  const load = async () => assert.fail('not there');
+  const missing = openSession('main', { ...SETTING, load }, begin);
   await refused(missing.ready, 'UNSUPPORTED', /the session could not be loaded: not there/);
 });
 
 test('further sessions on one thread: each ends by itself, all end with the thread', async () => {
   const { client: carrier, losses } = reach();
-  const opened = [0, 1, 2].map(() => openSession(carrier, SETTING, begin));
+  const opened = [0, 1, 2].map(() => openSession(beside(carrier, 'stub'), SETTING, begin));
   const clients = opened.map(({ client }) => client);
   for (const { ready } of opened) assert.deepEqual(await ready, { step: 0 });
   assert.ok(clients.every(({ mode, threadId }) => mode === 'worker' && threadId === 7));
@@ -253,17 +253,17 @@ test('further sessions on one thread: each ends by itself, all end with the thre
 
 test('a further session that is refused, or whose thread is lost, leaves nothing', async () => {
   const { client: carrier } = reach();
-  const unknown = openSession(carrier, stub('other'), begin);
+  const unknown = openSession(beside(carrier, 'other'), SETTING, begin);
   await refused(unknown.ready, 'INVALID_OPTION', /service is 'other'/);
   assert.equal(carrier.carried.size, 0);
   assert.equal(unknown.client.refused, false, 'it has not even begun');
-  const late = openSession(carrier, SETTING, begin);
+  const late = openSession(beside(carrier, 'stub'), SETTING, begin);
   const loss = new OffstageError('WORKER_LOST', 'the worker is gone');
   carrier.close(loss);
   await assert.rejects(late.ready, (error) => error === loss);
   assert.equal(late.client.loss, loss);
   assert.equal(carrier.carried.size, 0);
-  await assert.rejects(openSession(carrier, SETTING, begin).ready, (error) => error === loss);
+  await rejectsWith(openSession(beside(carrier, 'stub'), SETTING, begin).ready, loss);
   assert.equal(carrier.carried.size, 0);
 });
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { beside } from '../../web/host/beside.js';
 import { Client } from '../../web/host/client.js';
 import { openSession } from '../../web/host/connect.js';
 import { openPort } from '../../web/host/endpoint.js';
@@ -44,8 +45,7 @@ function supervise(options = {}) {
   const stood = [];
   const owner = { busy: false, place: [] };
   const serve = (port) => serveStub(port, { begin });
-  const service = { name: 'stub', load: async () => serve };
-  const setting = { ...LIMITS, assets: undefined, service };
+  const setting = { ...LIMITS, assets: undefined, load: async () => serve };
   const emit = (type, detail) => events.push({ type, ...detail });
   const supervisor = new Supervisor({ mode, restart: { ...RESTART, ...restart }, emit }, {
     open(place, signal) {
@@ -54,7 +54,7 @@ function supervise(options = {}) {
       if (place === 'main') return openSession('main', setting, ask);
       const carrier = openCarrier(fails(workers.length) ? (port) => port.close() : serve);
       workers.push(carrier);
-      return openSession(carrier, setting, ask);
+      return openSession(beside(carrier, 'stub'), setting, ask);
     },
     stands: (client, ready) => {
       stood.push(ready);

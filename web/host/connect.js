@@ -3,27 +3,22 @@
  * returns; where `ready` rejects nothing is left running. Which place, when, how often, and what a
  * session begins with, is not known here. */
 import { Client } from './client.js';
-import { openInProcess, openPort, openWorker } from './endpoint.js';
+import { openInProcess, openWorker } from './endpoint.js';
 
 /** @typedef {import('../../worker/host/errors.js').OffstageError} OffstageError */
 /** @typedef {import('./endpoint.js').Endpoint} Endpoint */
 /** @typedef {import('./endpoint.js').Listener} Listener */
 
 /**
- * Where a session runs: in a worker of its own, on this thread, or on the thread of the session
- * that the client has.
- * @typedef {'worker' | 'main' | Client} Place
- */
-/**
- * @typedef {object} Service
- * @property {string} name as OPEN_SESSION has it; a worker of its own begins with its default
- *   service
- * @property {import('./endpoint.js').Loader} load for this thread
+ * Where a session runs: in a worker of its own, on this thread, or where reach() finds it (see
+ * beside.js).
+ * @typedef {'worker' | 'main' | { mode: 'worker' | 'main',
+ *   reach: (listener: Listener) => Promise<Endpoint> }} Place
  */
 /**
  * What all sessions of one owner have in common.
  * @typedef {object} Shared
- * @property {Service} service
+ * @property {import('./endpoint.js').Loader} load loads the session for this thread
  * @property {URL | undefined} assets
  */
 /** @typedef {Shared & import('./client.js').ClientOptions} Setting */
@@ -41,12 +36,12 @@ const ANY = { timeout: Infinity, heartbeat: Infinity };
  * @returns {Opening}
  */
 export function openSession(place, setting, begin) {
-  const { service, assets, timeout, heartbeat, ...rest } = setting;
-  const mode = place instanceof Client ? place.mode : place;
+  const { load, assets, timeout, heartbeat, ...rest } = setting;
+  const mode = typeof place === 'object' ? place.mode : place;
   /* Silence on this thread is the page's own. */
   const limits = mode === 'main' ? ANY : { timeout, heartbeat };
   const client = new Client({ ...limits, ...rest });
-  return { client, ready: opened(client, place, { service, assets }, begin) };
+  return { client, ready: opened(client, place, { load, assets }, begin) };
 }
 
 /**
@@ -73,27 +68,7 @@ async function opened(client, place, shared, begin) {
  * @param {Listener} listener
  * @returns {Endpoint | Promise<Endpoint>}
  */
-function reach(place, { service, assets }, listener) {
-  if (place instanceof Client) return openBeside(place, service.name, listener);
-  return place === 'main' ? openInProcess(service.load, listener) : openWorker(assets, listener);
-}
-
-/**
- * Opens a further session on the thread of one that stands.
- * @param {Client} carrier
- * @param {string} service
- * @param {Listener} listener
- * @returns {Promise<Endpoint>}
- */
-async function openBeside(carrier, service, listener) {
-  const { port1, port2 } = new MessageChannel();
-  const { mode = 'worker', threadId, carried } = carrier;
-  const endpoint = openPort(port1, listener, { mode, threadId, carried });
-  try {
-    await carrier.request('OPEN_SESSION', { service, port: port2 }, { transfer: [port2] });
-    return endpoint;
-  } catch (error) {
-    endpoint.close();
-    throw error;
-  }
+function reach(place, { load, assets }, listener) {
+  if (typeof place === 'object') return place.reach(listener);
+  return place === 'main' ? openInProcess(load, listener) : openWorker(assets, listener);
 }

@@ -105,17 +105,14 @@ const RESTART = {
   maxDelay: milliseconds(30_000),
 };
 
-/** @type {import('../host/connect.js').Service} */
-const SERVICE = {
-  name: 'trainer',
-  load: async () => {
-    const [{ createSession }, { ownHost }] = await Promise.all([
-      import('../../worker/trainer/service.js'),
-      import('../../worker/host/clock.js'),
-    ]);
-    return (port) => createSession(/** @type {any} */ (port), ownHost());
-  },
-};
+/** Loads the session for this thread. @type {import('../host/endpoint.js').Loader} */
+async function load() {
+  const [{ createSession }, { ownHost }] = await Promise.all([
+    import('../../worker/trainer/service.js'),
+    import('../../worker/host/clock.js'),
+  ]);
+  return (port) => createSession(/** @type {any} */ (port), ownHost());
+}
 
 /**
  * Makes a trainer for the network of the spec.
@@ -161,7 +158,7 @@ export async function beginTrainer(name, options, begin) {
   const recovery = new Recovery({
     mode, restart, beginning, startedAt, emit: events.emit,
     setting: {
-      service: SERVICE, assets: assetsFolder(assets), timeout, heartbeat, observer: monitor,
+      load, assets: assetsFolder(assets), timeout, heartbeat, observer: monitor,
       noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
         if (notice.kind === 'persisted') recovery.persisted(notice);
         events.noticed(notice);

@@ -51,7 +51,7 @@ import { OffstageError, checkFields, oneOf, show } from '../host/errors.js';
 /** @typedef {import('./arrays.js').Convert} Convert */
 
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
-const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
+export const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 /** Elements of a row: of all inputs or outputs. @param {{ size: number }[]} list */
 export const rowOf = (list) => list.reduce((sum, { size }) => sum + size, 0);

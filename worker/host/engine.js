@@ -4,6 +4,8 @@
  * WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched to find out. Nothing is chosen
  * here. */
 
+import { nodeBuiltin } from './node.js';
+
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
 const GIVES_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00]; // one function, () -> v128
 const GIVES_NOTHING = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00]; // one function, () -> ()
@@ -56,12 +58,3 @@ export function whyNoThreads() {
 /** @returns {number} cores that this process may use, as far as the platform tells */
 export const cores = () =>
   nodeBuiltin('node:os')?.availableParallelism() ?? /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ?? 1;
-
-/**
- * A part of Node, by a call that bundlers do not follow; undefined in browsers.
- * @param {string} name
- * @returns {any}
- */
-export function nodeBuiltin(name) {
-  return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(name);
-}

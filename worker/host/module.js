@@ -6,8 +6,9 @@
  * so a page with a strict policy needs 'wasm-unsafe-eval' only. The URLs are literals: bundlers recognise only those. */
 
 import { assetUrl } from './asset.js';
-import { cores, hasWebAssembly, nodeBuiltin, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
+import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { nodeBuiltin } from './node.js';
 import { VARIANTS } from './variants.js';
 
 /** @typedef {import('./variants.js').Variant} Variant */

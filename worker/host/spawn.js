@@ -5,7 +5,7 @@
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
-import { nodeBuiltin } from './engine.js';
+import { nodeBuiltin } from './node.js';
 
 /**
  * @typedef {object} Script

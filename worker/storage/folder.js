@@ -3,7 +3,7 @@
  * A file is written under another name, brought to the disk, and renamed: under its own name it is there whole or
  * not at all, whatever ends the process or the machine. What a dead process left behind is listed like any file. */
 
-import { nodeBuiltin } from '../host/engine.js';
+import { nodeBuiltin } from '../host/node.js';
 import { foldersOf, isPart, nameOf } from './naming.js';
 
 /** Below the working directory, unless told otherwise. */

@@ -4,7 +4,7 @@
  * socket of that name that is listened on; it is closed when its process or worker thread ends, however that happens,
  * and no process id can be mistaken for another's. Nothing is stored. */
 
-import { nodeBuiltin } from '../host/engine.js';
+import { nodeBuiltin } from '../host/node.js';
 import { OffstageError, show } from '../host/errors.js';
 import { foldersOf } from './naming.js';
 import { rootFolder } from './folder.js';

@@ -4,7 +4,7 @@
  * Whatever a storage does may fail, fill up or hang: nothing of it is waited for without a limit, and a storage that
  * does not open is passed over and told about. Nothing here knows what is in a file. */
 
-import { nodeBuiltin } from '../host/engine.js';
+import { nodeBuiltin } from '../host/node.js';
 import { openFolder } from './folder.js';
 import { openIndexedDb } from './indexeddb.js';
 import { openMemory } from './volatile.js';

@@ -292,9 +292,24 @@ export class Core {
     return this.#wasm.check_x(model, address, type, first, n);
   }
 
-  /** @param {number} model @param {number} output @param {number} address @param {number} type @param {number} n @returns {number} */
-  checkY(model, output, address, type, n) {
-    return this.#wasm.check_y(model, output, address, type, n);
+  /**
+   * @param {number} model @param {number} address  of element `first` of y @param {number} type
+   * @param {number} indices  a bit for each of several outputs whose targets are class indices
+   * @param {number} first @param {number} n @returns {number} the first bad element of n, -1: none
+   */
+  checkY(model, address, type, indices, first, n) {
+    return this.#wasm.check_y(model, address, type, indices, first, n);
+  }
+
+  /**
+   * Checks n weights of samples, and multiplies the first `weighed` by their classes'.
+   * @param {number} model @param {number} weights @param {number} n
+   * @param {number} y  address of the first sample's target @param {number} yType
+   * @param {number} classWeights  address, 0: none @param {number} weighed
+   * @returns {number} the first bad weight, -1: none
+   */
+  weigh(model, weights, n, y, yType, classWeights, weighed) {
+    return this.#wasm.weigh(model, weights, n, y, yType, classWeights, weighed);
   }
 
   /**

@@ -1,40 +1,57 @@
 /* datasets.js: the data sets that lie in one core's memory.
  *
  * Data arrives inline, as one column, or as an upload in slices of about 1 MB. A request takes what it names;
- * from then on it owns the block and frees it. What lies here has the right length for the model; whether
- * its numbers are finite and its indices in range is checked in pieces, so that nobody waits for it. */
+ * from then on it owns the block and frees it. What lies here has the right length for the model. Every byte is
+ * looked at once, for its checksum and for what the core could not use: of an upload when its slice comes, while it is
+ * in the cache, of all else in pieces, so that nobody waits for it. What was found is told when a request asks. */
 
 import { crc32 } from '../host/crc32.js';
-import { ELEMENT_BYTES, badIndex, badNumber, copyElements, readWeights, readX, readY, rowOf, widthsOf } from '../data/samples.js';
+import { ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, readWeights, readX, readY, rowOf, widthsOf } from '../data/samples.js';
 import { OffstageError, checkFields, oneOf, show } from '../host/errors.js';
 
 /** @typedef {import('../data/samples.js').DType} DType */
 /** @typedef {import('../data/samples.js').DataFacts} DataFacts */
 /**
+ * What is known of a column's first bytes. Which of x and y it is may not be known yet.
+ * @typedef {object} Seen
+ * @property {number} bytes    looked at: whole elements
+ * @property {number | null} sum  their CRC-32; null: nobody asks for it
+ * @property {number} badX     the first element that x may not hold, -1: none
+ * @property {number} badY     the first that y may not hold, with `indices`, -1: none
+ * @property {number} indices  of y, as a column's
+ */
+/**
  * indices: of y, as a column's.
  * @typedef {{ address: number, dtype: DType, type: number, length: number, bytes: number, samples: number, single: boolean,
- *   indices: number }} Stored
+ *   indices: number, seen: Seen }} Stored
  */
+/** @typedef {{ address: number, dtype: DType, total: number, received: number, seen: Seen }} Upload */
 
 const UPLOAD_FIELDS = ['upload', 'dtype', 'total', 'offset', 'bytes'];
 /** Uploads that no request has taken yet. */
 const MOST_UPLOADS = 1024;
 /** Elements of lists that get room before they have been read: more than that may be a claim. */
 const BELIEVED = 2 ** 20;
-const CHECKED_AT_ONCE = 65536; // elements: some 20 microseconds
-const SUMMED_AT_ONCE = 2 ** 18; // bytes: a quarter of a millisecond
+const LOOKED_AT_ONCE = 2 ** 18; // bytes: a third of a millisecond
+const LOOKED_ON_ARRIVAL = 2 ** 21; // bytes of a slice: 2 milliseconds; what a larger one has more is left for later
+const READ_AT_ONCE = 65536; // elements of lists
+const WEIGHED_AT_ONCE = 65536; // elements of y: some 50 microseconds
 
 export class Store {
   #core;
+  #model;
   #facts;
-  /** @type {Map<number, { address: number, dtype: DType, total: number, received: number }>} */
+  /** Any finite number will do in x, as it will in rows of y. */ #finite;
+  /** @type {Map<number, Upload>} */
   #uploads = new Map();
   /** Of columns that came from where they were kept; a client's uploads count upwards from 0, as a rule. */ #lastKept = 0;
 
-  /** @param {import('./core.js').Core} core @param {DataFacts} facts */
-  constructor(core, facts) {
+  /** @param {import('./core.js').Core} core @param {number} model  its address @param {DataFacts} facts */
+  constructor(core, model, facts) {
     this.#core = core;
+    this.#model = model;
     this.#facts = facts;
+    this.#finite = facts.inputs.every(({ below }) => below === 0);
   }
 
   /** @param {any} payload @returns {import('../protocol.js').DataStored} */
@@ -51,7 +68,7 @@ export class Store {
     if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
       refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
     }
-    const known = this.#uploads.get(upload) ?? { address: 0, dtype, total, received: 0 };
+    const known = this.#uploads.get(upload) ?? { address: 0, dtype, total, received: 0, seen: unseen() };
     if (known.dtype !== dtype || known.total !== total) {
       refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, ` +
         `got a slice of ${total} bytes of ${dtype}`);
@@ -69,6 +86,8 @@ export class Store {
     }
     this.#core.write(known.address + offset, new Uint8Array(bytes));
     known.received += bytes.byteLength;
+    const whole = known.received - known.received % size;
+    this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
     return known.received < total ? { upload, received: known.received, bytes } : { upload, received: total };
   }
 
@@ -93,13 +112,9 @@ export class Store {
    * @param {import('../host/pump.js').Pump} pump @param {Stored} column @returns {Generator<void, string, void>}
    */
   *fingerprint(pump, column) {
-    const { dtype, bytes, indices, read } = this.piecesOf(column);
-    let sum = 0;
-    for (let at = 0; at < bytes; at += SUMMED_AT_ONCE) {
-      sum = crc32(read(at, Math.min(SUMMED_AT_ONCE, bytes - at)), sum);
-      if (pump.look()) yield;
-    }
-    return `${dtype} ${bytes} ${sum.toString(16)}${indices ? `/${indices}` : ''}`;
+    yield* this.#lookThrough(pump, column);
+    const { dtype, bytes, indices, seen } = column;
+    return `${dtype} ${bytes} ${seen.sum?.toString(16)}${indices ? `/${indices}` : ''}`;
   }
 
   /**
@@ -177,9 +192,9 @@ export class Store {
 
   /** @param {number} upload @param {{ length: number, samples: number, single: boolean, indices: number }} as @returns {Stored} */
   #take(upload, as) {
-    const { address, dtype } = /** @type {{ address: number, dtype: DType }} */ (this.#uploads.get(upload));
+    const { address, dtype, seen } = /** @type {Upload} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
-    return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], ...as };
+    return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen, ...as };
   }
 
   /** @param {import('../data/samples.js').Column} column @returns {Stored} */
@@ -189,7 +204,8 @@ export class Store {
     if (!column.typed && length > BELIEVED) readThrough(column);
     const address = this.#core.memory.alloc(bytes, 'the data');
     try {
-      return { address, dtype, type: this.place(column, address), length, bytes, samples, single, indices };
+      const type = this.#write(column, address);
+      return { address, dtype, type, length, bytes, samples, single, indices, seen: unseen(indices) };
     } catch (error) {
       this.#core.memory.free(address);
       throw error;
@@ -200,9 +216,20 @@ export class Store {
    * Writes a column to where there is room for it, and tells its type.
    * @param {import('../data/samples.js').Column} column @param {number} address
    */
-  place(column, address) {
+  #write(column, address) {
     copyElements(column, 0, column.length, { buffer: this.#core.memory.buffer(), at: address });
     return this.#typeOf(column.dtype);
+  }
+
+  /**
+   * One sample in a block that is somebody else's: it is not summed, since it trains nothing.
+   * @param {import('../data/samples.js').Column} column @param {number} address
+   * @returns {Pick<Stored, 'address' | 'dtype' | 'type' | 'bytes' | 'seen'>}
+   */
+  place(column, address) {
+    const { dtype, length } = column;
+    const type = this.#write(column, address);
+    return { address, dtype, type, bytes: length * ELEMENT_BYTES[dtype], seen: { ...unseen(), sum: null } };
   }
 
   /** @param {DType} dtype */
@@ -217,57 +244,79 @@ export class Store {
   }
 
   /**
-   * Refuses in x what the core could not use: numbers that are not finite, and what an embedding has no row for.
-   * @param {import('../host/pump.js').Pump} pump @param {number} model @param {{ address: number, type: number, length: number }} x
+   * Looks at a column's bytes up to `end`.
+   * @param {Pick<Stored, 'address' | 'dtype' | 'seen'>} column @param {number} end  of an element
    */
-  *checkX(pump, model, { address, type, length }) {
-    const bytes = type === this.#core.schema.constants.U8;
-    yield* this.#pieces(pump, length, (at, count) => {
-      const bad = this.#core.checkX(model, address + (bytes ? at : 4 * at), type, at, count);
-      if (bad < 0) return;
-      const where = address + (bytes ? 1 : 4) * (at + bad);
-      const value = bytes ? new Uint8Array(this.#core.memory.buffer(), where, 1)[0] : this.#core.floats(where, 1)[0];
-      throw badNumber('x', at + bad, value, this.#facts.inputs, 'inputs');
-    });
+  #look({ address, dtype, seen }, end) {
+    const from = seen.bytes;
+    if (end <= from) return;
+    const size = ELEMENT_BYTES[dtype];
+    const [at, first, count] = [address + from, from / size, (end - from) / size];
+    const type = this.#typeOf(dtype);
+    if (seen.sum !== null) seen.sum = crc32(new Uint8Array(this.#core.memory.buffer(), at, end - from), seen.sum);
+    if (dtype !== 'int32' && seen.badX < 0) seen.badX = placeBehind(first, this.#core.checkX(this.#model, at, type, first, count));
+    if (dtype === 'float32' && this.#finite && seen.indices === 0) seen.badY = seen.badX;
+    else if (dtype !== 'uint8' && seen.badY < 0) {
+      seen.badY = placeBehind(first, this.#core.checkY(this.#model, at, type, seen.indices, first, count));
+    }
+    seen.bytes = end;
+  }
+
+  /**
+   * Looks at what of a column was not looked at.
+   * @param {import('../host/pump.js').Pump} pump @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} column
+   */
+  *#lookThrough(pump, column) {
+    const { bytes, seen } = column;
+    while (seen.bytes < bytes) {
+      this.#look(column, Math.min(bytes, seen.bytes + LOOKED_AT_ONCE));
+      if (seen.bytes < bytes && pump.look()) yield;
+    }
+  }
+
+  /**
+   * Refuses in x what the core could not use: numbers that are not finite, and what an embedding has no row for.
+   * @param {import('../host/pump.js').Pump} pump @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} x
+   */
+  *checkX(pump, x) {
+    yield* this.#lookThrough(pump, x);
+    const { badX } = x.seen;
+    if (badX >= 0) throw badNumber('x', badX, this.#numberAt(x, badX), this.#facts.inputs, 'inputs');
   }
 
   /**
    * Refuses class indices out of range and non-finite numbers in y.
-   * @param {import('../host/pump.js').Pump} pump @param {number} model @param {Stored} y
+   * @param {import('../host/pump.js').Pump} pump @param {Stored} y
    */
-  *checkY(pump, model, { address, type, length, indices }) {
-    const { outputs } = this.#facts;
-    if (outputs.length > 1) return yield* this.#checkRows(pump, address, length, indices);
-    yield* this.#pieces(pump, length, (at, count) => {
-      const bad = this.#core.checkY(model, 0, address + 4 * at, type, count);
-      if (bad < 0) return;
-      const where = address + 4 * (at + bad);
-      if (type !== this.#core.schema.constants.I32) throw badNumber('y', at + bad, this.#core.floats(where, 1)[0], outputs, 'outputs');
-      throw badIndex('y', at + bad, new Int32Array(this.#core.memory.buffer(), where, 1)[0], outputs[0]);
-    });
+  *checkY(pump, y) {
+    yield* this.#lookThrough(pump, y);
+    if (y.seen.indices !== y.indices) { // which nobody knew when its slices came
+      const { sum } = y.seen;
+      y.seen = { ...unseen(y.indices), sum: null };
+      yield* this.#lookThrough(pump, y);
+      y.seen.sum = sum;
+    }
+    const { badY } = y.seen;
+    if (badY >= 0) throw this.#refusalOfY(y, badY);
   }
 
-  /** Rows of several outputs. @param {import('../host/pump.js').Pump} pump @param {number} address @param {number} length @param {number} indices */
-  *#checkRows(pump, address, length, indices) {
+  /** @param {Stored} y @param {number} at  the element that is bad */
+  #refusalOfY(y, at) {
     const { outputs } = this.#facts;
-    const widths = widthsOf(outputs, indices);
+    const value = this.#numberAt(y, at);
+    const [only] = outputs;
+    if (outputs.length === 1) return y.dtype === 'int32' ? badIndex('y', at, value, only) : badNumber('y', at, value, outputs, 'outputs');
+    const widths = widthsOf(outputs, y.indices);
     const row = widths.reduce((a, b) => a + b);
-    yield* this.#pieces(pump, length / row, (first, count) => {
-      const values = new Float32Array(this.#core.memory.buffer(), address + 4 * first * row, count * row);
-      for (let at = 0; at < values.length;) {
-        for (let k = 0; k < widths.length; k++) {
-          const { classes, name } = outputs[k];
-          const isIndex = (indices >> k) & 1;
-          for (let i = 0; i < widths[k]; i++, at++) {
-            const value = values[at];
-            if (isIndex ? value >= 0 && value < classes && Number.isInteger(value) : Number.isFinite(value)) continue;
-            const sample = first + Math.floor(at / row);
-            if (isIndex) throw badIndex(`y.outputs.${name}`, sample * widths[k] + i, value, outputs[k]);
-            throw badNumber(`y.outputs.${name}`, sample * widths[k] + i, value, [outputs[k]], 'outputs');
-          }
-        }
-      }
-    }, Math.ceil(CHECKED_AT_ONCE / 8 / row));
+    let [k, i] = [0, at % row];
+    while (i >= widths[k]) i -= widths[k++];
+    const [name, element] = [`y.outputs.${outputs[k].name}`, Math.floor(at / row) * widths[k] + i];
+    return (y.indices >> k) & 1 ? badIndex(name, element, value, outputs[k]) : badNumber(name, element, value, [outputs[k]], 'outputs');
+  }
+
+  /** @param {Pick<Stored, 'address' | 'dtype'>} column @param {number} i @returns {number} */
+  #numberAt({ address, dtype }, i) {
+    return new ARRAYS[dtype](this.#core.memory.buffer(), address + ELEMENT_BYTES[dtype] * i, 1)[0];
   }
 
   /**
@@ -277,37 +326,36 @@ export class Store {
    */
   *prepareWeights(pump, weights, { y, trained, classWeight }) {
     if (!weights) return;
-    const { memory } = this.#core;
-    const width = y.length / y.samples;
-    const binary = rowOf(this.#facts.outputs) === 1;
-    yield* this.#pieces(pump, weights.length, (first, count) => {
-      const values = new Float32Array(memory.buffer(), weights.address + 4 * first, count);
-      const wanted = y.dtype === 'int32' ? new Int32Array(memory.buffer(), y.address, y.length) : new Float32Array(memory.buffer(), y.address, y.length);
-      for (let i = 0; i < count; i++) {
-        if (!(values[i] >= 0 && values[i] < Infinity)) refuse(`sampleWeight is ${values[i]} for sample ${first + i}, expected a finite number from 0 on`);
-        if (!classWeight || first + i >= trained) continue;
-        const row = (first + i) * width;
-        let label = 0;
-        if (y.dtype === 'int32') label = wanted[row];
-        else if (binary) label = wanted[row] > 0.5 ? 1 : 0;
-        else for (let k = 1; k < width; k++) if (wanted[row + k] > wanted[row + label]) label = k;
-        values[i] *= classWeight[label];
-      }
-    }, CHECKED_AT_ONCE / 16);
+    const rows = Math.max(1, Math.floor(WEIGHED_AT_ONCE * y.samples / y.length));
+    for (let first = 0; first < weights.length; first += rows) {
+      const count = Math.min(rows, weights.length - first);
+      const bad = this.#weigh(weights, y, first, count, first < trained ? classWeight : null, trained - first);
+      if (bad >= 0) refuse(`sampleWeight is ${this.#numberAt(weights, first + bad)} for sample ${first + bad}, expected a finite number from 0 on`);
+      if (first + count < weights.length && pump.look()) yield;
+    }
+    if (classWeight) weights.seen = unseen();
   }
 
   /**
-   * Looks at so many in pieces.
-   * @param {import('../host/pump.js').Pump} pump @param {number} length @param {(at: number, count: number) => void} look
-   * @param {number} [most]
+   * @param {Stored} weights @param {Stored} y @param {number} first @param {number} count
+   * @param {Float32Array | null} classWeight @param {number} weighed
    */
-  *#pieces(pump, length, look, most = CHECKED_AT_ONCE) {
-    for (let at = 0; at < length; at += most) {
-      look(at, Math.min(most, length - at));
-      if (at + most < length && pump.look()) yield;
-    }
+  #weigh(weights, y, first, count, classWeight, weighed) {
+    const core = this.#core;
+    const of = classWeight ? core.memory.alloc(classWeight.byteLength, 'the weights of classes') : 0;
+    if (classWeight) core.write(of, new Uint8Array(classWeight.buffer, classWeight.byteOffset, classWeight.byteLength));
+    const target = y.address + first * y.bytes / y.samples;
+    const bad = core.weigh(this.#model, weights.address + 4 * first, count, target, y.type, of, weighed);
+    if (classWeight) core.memory.free(of);
+    return bad;
   }
 }
+
+/** @param {number} [indices] @returns {Seen} */
+const unseen = (indices = 0) => ({ bytes: 0, sum: 0, badX: -1, badY: -1, indices });
+
+/** The place of an element `at` behind another; -1 stays: there is none. @param {number} first @param {number} at */
+const placeBehind = (first, at) => (at < 0 ? at : first + at);
 
 /**
  * @param {any} value  x or y of a request
@@ -331,7 +379,7 @@ export function isStored(value) {
  */
 function readThrough(column) {
   const { length, unit } = column;
-  const count = Math.max(1, Math.floor(CHECKED_AT_ONCE / unit)) * unit;
+  const count = Math.max(1, Math.floor(READ_AT_ONCE / unit)) * unit;
   for (let at = 0; at < length; at += count) copyElements(column, at, Math.min(count, length - at));
 }
 

@@ -47,7 +47,7 @@ export class Model {
     this.measured = told.measured;
     this.about = told.about;
     this.spec = told.spec;
-    this.store = new Store(core, this.facts);
+    this.store = new Store(core, this.address, this.facts);
     this.one = this.openPlan('PREDICT', 1);
     this.stage = memory.alloc(4 * rowOf(this.facts.inputs), 'one sample');
   }
@@ -95,9 +95,9 @@ export class Model {
    */
   *predictOne(pump, column) {
     const { core, one: { plan }, stage, facts } = this;
-    const type = this.store.place(column, stage);
-    yield* this.store.checkX(pump, this.address, { address: stage, type, length: rowOf(facts.inputs) });
-    core.planSetData(plan, stage, type, 0, core.schema.constants.NONE, 1);
+    const x = this.store.place(column, stage);
+    yield* this.store.checkX(pump, x);
+    core.planSetData(plan, stage, x.type, 0, core.schema.constants.NONE, 1);
     core.stepBegin(plan, 0, 1, 1, 0, 0);
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
     const answers = roomFor(facts.outputs, 1);
@@ -111,7 +111,7 @@ export class Model {
     /** @type {(Plan & { batch: number }) | null} */
     let opened = null;
     try {
-      yield* this.store.checkX(pump, this.address, x);
+      yield* this.store.checkX(pump, x);
       const { outputs } = this.facts;
       const answers = roomFor(outputs, x.samples);
       const batch = Math.min(x.samples, MANY);
@@ -185,8 +185,8 @@ export class Model {
 
   /** Refuses data that the core could not use. @param {Pump} pump @param {{ x: Stored, y: Stored }} data */
   *check(pump, { x, y }) {
-    yield* this.store.checkX(pump, this.address, x);
-    yield* this.store.checkY(pump, this.address, y);
+    yield* this.store.checkX(pump, x);
+    yield* this.store.checkY(pump, y);
   }
 
   /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */

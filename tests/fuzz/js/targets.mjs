@@ -174,11 +174,13 @@ const smallCore = {
     buffer: () => new ArrayBuffer(131072),
   },
   write() {},
+  checkX: () => -1,
+  checkY: () => -1,
 };
 
 /** Slices of uploads, then what takes them. @param {any} value */
 function runStore(value) {
-  const store = new Store(/** @type {any} */ (smallCore), FACTS[0]);
+  const store = new Store(/** @type {any} */ (smallCore), 0, FACTS[0]);
   const steps = Array.isArray(value) ? value : [value];
   for (let i = 0; i < Math.min(steps.length, 16); i++) {
     const step = steps[i];
