@@ -1,8 +1,9 @@
 /* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: what nets of dense layers are made of. It
  * stands to the lean set as that one to the full set (registry_lean.c). */
+#include "layers/registry.h"
+
 #include "kernels/fast.h"
 #include "layers/kinds.h"
-#include "layers/registry.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {

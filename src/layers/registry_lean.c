@@ -3,11 +3,12 @@
  *
  * Whatever is here is made by the same code as in the full set, to the same bits; any other type is refused as one that
  * cannot stand here, after which the session takes the full set. */
+#include "layers/registry.h"
+
 #include "kernels/fast.h"
 #include "layers/conv.h"
 #include "layers/depthwise.h"
 #include "layers/kinds.h"
-#include "layers/registry.h"
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {

@@ -43,9 +43,6 @@ import { baseAddress, whyNoWorker } from './support.js';
  * @typedef {() => Promise<(port: MessagePort) => void>} Loader loads what opens a session at a port
  */
 
-/** The worker in one file, below `assets`. */
-const WORKER = 'wasm-build/dist/worker.js';
-
 /** @param {string} message @param {unknown} [cause] */
 const lostError = (message, cause) =>
   new OffstageError('WORKER_LOST', message, cause === undefined ? undefined : { cause });
@@ -75,7 +72,7 @@ export function openWorker(assets, { heard, lost }) {
   try {
     const thread = spawn({
       name: 'offstage',
-      served: assets && new URL(WORKER, assets),
+      served: assets && new URL('wasm-build/dist/worker.js', assets),
       web: () => new Worker(new URL('../../worker/worker.js', import.meta.url),
         { type: 'module', name: 'offstage' }),
       node: () => new URL('../../worker/worker.js', here),
