@@ -46,8 +46,8 @@ int ofs_layer_part(const ofs_record *r, uint32_t k, ofs_record *part) {
 void ofs_kernels_fill(ofs_kernels *k) {
   ofs_gemm_fill(k);
   ofs_winograd_fill(k);
-  ofs_pooling_fill(k);
-  ofs_optimize_fill(k);
+  ofs_pool_fill(k);
+  ofs_optimizers_fill(k);
   ofs_elementwise_fill(k);
 }
 

@@ -113,7 +113,7 @@ test('a helper that ends unasked takes the session down, which can begin anew', 
 test('a helper that traps with a part in its hands is told at once', async (t) => {
   const { postMessage } = Worker.prototype;
   t.mock.method(Worker.prototype, 'postMessage', function (task) { // with a stack that is too small for a part
-    return postMessage.call(this, { ...task, stack: 2048 });
+    return postMessage.call(this, task.core ? { core: { ...task.core, stack: 2048 } } : task);
   });
   const client = connectLocal();
   await client.ask('INIT_TRAINING', init(2));
