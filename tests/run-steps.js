@@ -12,6 +12,7 @@ import { ROOT } from '../wasm-build/lists.mjs';
  * @typedef {object} Step
  * @property {() => string[][]} commands  run in turn; the first failure is the last of them
  * @property {boolean} [alone]  it takes all cores: nothing runs beside it
+ * @property {string} [after]  the step whose build it uses, and so does not run beside
  *
  * @typedef {{ name: string, seconds: number }} Timed
  *
@@ -190,8 +191,13 @@ export async function runSteps(steps) {
     ticker.print(`\n== ${name}: ${outcome.ok ? 'passed' : 'FAILED'}, ${outcome.seconds.toFixed(1)} s\n${said.join('')}`);
     outcomes[name] = outcome;
   };
+  const waits = (/** @type {Step} */ { after }) => after !== undefined && after in steps && !(after in outcomes);
   const lane = async (/** @type {[string, Step][]} */ from) => {
-    for (let next = from.shift(); next; next = from.shift()) await take(...next);
+    for (;;) {
+      const at = from.findIndex(([, step]) => !waits(step));
+      if (at < 0) return; // what is left waits for the other lane, which takes it then
+      await take(...from.splice(at, 1)[0]);
+    }
   };
   const shared = queue.filter(([, { alone }]) => !alone);
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => lane(shared)));

@@ -59,7 +59,7 @@ const STEPS = {
   tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_pool'], []) },
   soak: { commands: () => [node(filesOf('soak'))] },
   bits: { commands: () => [node(filesOf('bits'))] },
-  coverage: { commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']] },
+  coverage: { after: 'fuzz', commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']] },
   types: { commands: types },
   browser: { alone: true, commands: () => [node(filesOf('browser'))] },
   package: { alone: true, commands: () => [node(filesOf('package'))] },
