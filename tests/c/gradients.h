@@ -215,6 +215,15 @@ static inline void check_net(const writer *w, uint32_t n, int rows, int dropout,
   free(start), free(g), free(x), free(y), free(train), free(evaluate), free(m);
 }
 
+/* The spec is refused, for this reason and at this place. */
+static inline void check_refused(const writer *w, int layer, int field, int reason, const char *name) {
+  ofs_error err = {0};
+  uint64_t bytes;
+  int status = ofs_model_bytes(w->bytes, w->n, &bytes, &err);
+  CHECK_MSG(status == OFS_INVALID_SPEC && err.layer == layer && err.field == field && err.reason == reason,
+            "%s: status %d layer %d field %d reason %d", name, status, err.layer, err.field, err.reason);
+}
+
 static char label[160];
 #define LABEL(...) (snprintf(label, sizeof label, __VA_ARGS__), label)
 
