@@ -262,14 +262,6 @@ static void test_attention(const attends *a) {
 
 /* ---- refusals ---- */
 
-static void check_refused(const writer *w, int layer, int field, int reason, const char *name) {
-  ofs_error err = {0};
-  uint64_t bytes;
-  int status = ofs_model_bytes(w->bytes, w->n, &bytes, &err);
-  CHECK_MSG(status == OFS_INVALID_SPEC && err.layer == layer && err.field == field && err.reason == reason,
-            "%s: status %d layer %d field %d reason %d", name, status, err.layer, err.field, err.reason);
-}
-
 static void test_refusals(void) {
   writer w;
   for (int groups = 0; groups < 8; groups += 4) {

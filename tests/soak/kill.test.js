@@ -14,7 +14,7 @@ import { arm, createCells, deaths, disarm } from './fragile.js';
 import { RunRecords } from './run-records.js';
 import { bitsOf } from './story.js';
 
-const KILLS = amount(200, 10_000);
+const KILLS = amount(60, 10_000);
 const HANG_MS = 180_000; // no limit on how slow a machine may be: what takes this long waits for something
 const SPEC = barSpec();
 /** Data that go along with their request, and data that go in slices. */
