@@ -209,7 +209,7 @@ class Trainer {
       this.#asked = asked;
       const ports = {
         pump: this.pump, stages: this.#stages, holding: this.#holding, helpers: this.#ports.helpers,
-        finished: this.#ports.finished, lost: this.#ports.lose, check: turn.check,
+        finished: this.#ports.finished, lost: this.#ports.lose, check: () => turn.check(),
       };
       this.#stages.enter('loading');
       const source = loads ? await openSource(rest, settled, ports) : { spec: rest };
