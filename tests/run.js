@@ -36,7 +36,7 @@ const STEPS = {
     ['cmake', '--build', 'build-native', '--parallel', '2'],
     ['ctest', '--test-dir', 'build-native', '--output-on-failure', '--no-tests=error', '--parallel', '2'],
     ['cmake', '-S', '.', '-B', 'build-tsan', '-DOFS_TSAN=ON'],
-    ['cmake', '--build', 'build-tsan', '--parallel', '2', '--target', 'test_pool'],
+    ['cmake', '--build', 'build-tsan', '--parallel', '2', '--target', 'test_team'],
     ['ctest', '--test-dir', 'build-tsan', '--output-on-failure', '--no-tests=error'],
   ],
   wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
