@@ -1,18 +1,29 @@
 /* run.js: `npm test`: every proof there is, from a bare machine.
  *
- * Installs what is missing, builds, then runs the steps below in turn; all of them run whatever fails, and the exit
- * status is zero only where all passed. `npm test -- js browser` runs the steps named. Node's own modules only. */
+ * Installs what is missing, builds, then runs the steps below, two side by side (one at a time where it says `alone`);
+ * all of them run whatever fails, and the exit status is zero only where all passed. `npm test -- js browser` runs the
+ * steps named. `npm test -- quick` is a change's own loop, below three minutes once it has been built: types, and the
+ * native and js tests that are fast and between them use everything; no sanitizers, no browser. What a step says is
+ * printed whole when it ends; at the end stand each step's seconds and the slowest tests. Node's own modules only. */
 
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { buildDigits } from '../examples/digits-data/build.js';
 import { build } from '../wasm-build/build.mjs';
 import { ROOT } from '../wasm-build/lists.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../wasm-build/setup.mjs';
 import { findProgram } from '../wasm-build/toolchain.mjs';
+import { runSteps } from './run-steps.js';
+
+/** @typedef {import('./run-steps.js').Step} Step */
 
 /* CMake's own choice would be make, which a machine may not have. The tests that build native programs inherit it. */
 if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
+if (findProgram('ccache')) process.env.CMAKE_C_COMPILER_LAUNCHER ??= 'ccache';
+
+/* Slow js tests: places and deaths, which wait, floods of requests, and an app that is compiled. */
+const SLOW_JS = /^(api-recovery|api-types|api-visible|hostile-many|memory|persist-api|suspend)/;
+/* Slow native tests: gradients by differences, and threads. */
+const SLOW_NATIVE = '^test_(gradients|gradients_conv|gradients_norm|gradients_recurrent|pool)$';
 
 /** Test files below folders of tests/. @param {...string} folders */
 const filesOf = (...folders) =>
@@ -23,66 +34,58 @@ const filesOf = (...folders) =>
       .map((name) => `tests/${folder}/${name}`),
   );
 
-/** @param {number} jobs @param {...string} folders */
-const nodeTests = (jobs, ...folders) =>
-  [process.execPath, '--test', `--test-concurrency=${jobs}`, ...filesOf(...folders)];
+/** @param {string[]} files @param {number} [jobs] */
+const node = (files, jobs = 1) => [process.execPath, '--test', `--test-concurrency=${jobs}`,
+  '--test-reporter=spec', '--test-reporter-destination=stdout', ...files];
 
-/* One browser, one bundler at a time: they take both cores. */
+/** @param {string} folder @param {string[]} options @param {string[]} targets none: all @param {string[]} tests */
+const native = (folder, options, targets, tests) => [
+  ['cmake', '-S', '.', '-B', folder, ...options],
+  ['cmake', '--build', folder, '--parallel', '2', ...(targets.length > 0 ? ['--target', ...targets] : [])],
+  ['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error', ...tests],
+];
+
+const types = () => ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project) =>
+  [process.execPath, 'node_modules/typescript/bin/tsc', '-p', project]);
+
+/* The longest begin first. Threads that wait for each other spin: a step of one process at a time beside another one
+ * is what two cores carry. Browsers and bundlers take both. @type {Record<string, Step>} */
 const STEPS = {
-  types: () => ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project) =>
-    [process.execPath, 'node_modules/typescript/bin/tsc', '-p', project]),
-  native: () => [
-    ['cmake', '-S', '.', '-B', 'build-native'],
-    ['cmake', '--build', 'build-native', '--parallel', '2'],
-    ['ctest', '--test-dir', 'build-native', '--output-on-failure', '--no-tests=error', '--parallel', '2'],
-    ['cmake', '-S', '.', '-B', 'build-tsan', '-DOFS_TSAN=ON'],
-    ['cmake', '--build', 'build-tsan', '--parallel', '2', '--target', 'test_pool'],
-    ['ctest', '--test-dir', 'build-tsan', '--output-on-failure', '--no-tests=error'],
-  ],
-  wasi: () => [[process.execPath, 'tests/run-wasi.mjs']],
-  js: () => [nodeTests(2, 'js', 'bits', 'golden', 'nets', 'bench')],
-  fuzz: () => [[process.execPath, 'tests/fuzz/run.mjs', '60', '1', 'test']],
-  coverage: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']],
-  soak: () => [nodeTests(2, 'soak')],
-  browser: () => [nodeTests(1, 'browser')],
-  package: () => [nodeTests(1, 'package')],
+  fuzz: { commands: () => [[process.execPath, 'tests/fuzz/run.mjs', '60', '1', 'test']] },
+  native: { commands: () => native('build-native', [], [], []) },
+  js: { commands: () => [node([...filesOf('js', 'bench')])] },
+  wasi: { commands: () => [[process.execPath, 'tests/run-wasi.mjs']] },
+  golden: { commands: () => [node(filesOf('golden', 'nets'))] },
+  tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_pool'], []) },
+  soak: { commands: () => [node(filesOf('soak'))] },
+  bits: { commands: () => [node(filesOf('bits'))] },
+  coverage: { after: 'fuzz', commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']] },
+  types: { commands: types },
+  browser: { alone: true, commands: () => [node(filesOf('browser'))] },
+  package: { alone: true, commands: () => [node(filesOf('package'))] },
 };
 
-/** @param {string[]} command @returns {Promise<boolean>} whether it ended with status 0 */
-function passes([file, ...args]) {
-  return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
-    child.once('error', (error) => {
-      console.error(`${file}: ${error.message}`);
-      resolve(false);
-    });
-    child.once('exit', (status) => resolve(status === 0));
-  });
-}
-
-/** @param {string[][]} commands  of which the first failure is the last */
-async function allPass(commands) {
-  for (const command of commands) if (!(await passes(command))) return false;
-  return true;
-}
+/** @type {Record<string, Step>} */
+const QUICK = {
+  'quick native': { commands: () => native('build-quick', ['-DOFS_SANITIZE=OFF'], [], ['-E', SLOW_NATIVE]) },
+  'quick js': {
+    commands: () => [node(filesOf('js', 'bench').filter((file) => !SLOW_JS.test(file.replace(/.*\//, ''))))],
+  },
+  types: { commands: types },
+};
 
 await asCommand(async () => {
   const names = Object.keys(STEPS);
   const asked = process.argv.slice(2);
-  const unknown = asked.filter((name) => !names.includes(name));
-  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${names.join(' ')}`);
+  const unknown = asked.filter((name) => name !== 'quick' && !names.includes(name));
+  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected quick, or any of ${names.join(' ')}`);
+  if (asked.length > 1 && asked.includes('quick')) throw new SetupError('quick stands alone');
   ensureTools(['build', 'test']);
   ensurePackages();
   await build();
   buildDigits();
-  const failed = [];
-  let passed = 0;
-  for (const [name, commands] of Object.entries(STEPS)) {
-    if (asked.length && !asked.includes(name)) continue;
-    console.log(`\n== ${name}`);
-    if (await allPass(commands())) passed++;
-    else failed.push(name);
-  }
-  console.log(`\nsteps: ${passed} passed, ${failed.length} failed`);
+  const steps = asked[0] === 'quick' ? QUICK : STEPS;
+  const chosen = Object.entries(steps).filter(([name]) => steps === QUICK || !asked.length || asked.includes(name));
+  const failed = await runSteps(Object.fromEntries(chosen));
   if (failed.length) throw new SetupError(`failed: ${failed.join(', ')}`);
 });

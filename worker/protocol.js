@@ -288,8 +288,15 @@ export const REPLIES = Object.freeze({
  * @returns {Transferable[]}
  */
 export function buffersOf(payload) {
-  const weights = (payload?.weights ?? []).map((/** @type {Weight} */ weight) => weight.data);
-  const answers = [payload, ...Object.values(payload?.outputs ?? {})].flatMap((each) => [each?.output, each?.index, each?.confidence]);
-  const arrays = [...answers, payload?.bytes, ...weights];
-  return arrays.filter((array) => ArrayBuffer.isView(array)).map((array) => array.buffer);
+  /** @type {Transferable[]} */
+  const buffers = [];
+  const add = (/** @type {any} */ array) => {
+    if (ArrayBuffer.isView(array)) buffers.push(array.buffer);
+  };
+  for (const answer of [payload, ...Object.values(payload?.outputs ?? {})]) {
+    for (const array of [answer?.output, answer?.index, answer?.confidence]) add(array);
+  }
+  add(payload?.bytes);
+  for (const weight of payload?.weights ?? []) add(weight.data);
+  return buffers;
 }

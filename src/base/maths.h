@@ -1,9 +1,11 @@
 /* maths.h: exp, log, tanh and their kin, the core's own, so that every target gives the same bits.
  *
- * Each function is written once, over four lanes without branches; the scalar one is a lane of it. Lanes do
- * not see each other. Argument reduction is exact, polynomials are minimax fits made for this file, with
- * coefficients rounded one after the other to float. Bounds of their errors, in units of the last place, checked
- * by tests/c/test_maths.c: exp, log 1; expm1, log1p, erf 1.5; softplus 2; sigmoid, tanh 2.5. NaN gives NaN. An OFS_REAL_DOUBLE build has the C library's functions instead. */
+ * Each function is written once, over four lanes without branches; the scalar one is a lane of it.
+ * Lanes do not see each other. Argument reduction is exact, polynomials are minimax fits made for
+ * this file, with coefficients rounded one after the other to float. Bounds of their errors, in
+ * units of the last place, checked by tests/c/test_maths.c: exp, log 1; expm1, log1p, erf 1.5;
+ * softplus 2; sigmoid, tanh 2.5. NaN gives NaN. An OFS_REAL_DOUBLE build has the C library's
+ * functions instead. */
 #ifndef OFS_MATHS_H
 #define OFS_MATHS_H
 
@@ -35,20 +37,25 @@ static inline double ofs_log64(double s) {
   return 2 * z * sum + e * OFS_LN2;
 }
 
-static inline double ofs_log1p64(double x) { return x < 1e-5 ? x - x * x / 2 + x * x * x / 3 : ofs_log64(1 + x); }
+static inline double ofs_log1p64(double x) {
+  return x < 1e-5 ? x - x * x / 2 + x * x * x / 3 : ofs_log64(1 + x);
+}
 
 /* e^x = 2^k e^r, |r| <= ln 2 / 2. */
 static inline double ofs_exp64(double x) {
   if (!(x > -700)) return x <= -700 ? 0 : x;
   if (x > 700) return __builtin_inf();
   int k = (int)(x / OFS_LN2 + (x < 0 ? -0.5 : 0.5));
-  double r = (x - k * 0.69314718036912381649) - k * 1.90821492927058770002e-10, sum = 1; /* ln 2 in two parts */
+  /* ln 2 in two parts */
+  double r = (x - k * 0.69314718036912381649) - k * 1.90821492927058770002e-10, sum = 1;
   for (int i = 14; i > 0; i--) sum = 1 + sum * r / i;
   return sum * ofs_powi(k < 0 ? 0.5 : 2, (uint64_t)(k < 0 ? -k : k));
 }
 
 /* b^x, b >= 0. */
-static inline double ofs_pow64(double b, double x) { return x == 0 ? 1 : b == 0 ? 0 : ofs_exp64(x * ofs_log64(b)); }
+static inline double ofs_pow64(double b, double x) {
+  return x == 0 ? 1 : b == 0 ? 0 : ofs_exp64(x * ofs_log64(b));
+}
 
 /* ---- of weights and activations ---- */
 
@@ -60,7 +67,9 @@ static inline double ofs_exp(double x) { return exp(x); }
 static inline double ofs_expm1(double x) { return expm1(x); }
 static inline double ofs_log(double x) { return log(x); }
 static inline double ofs_log1p(double x) { return log1p(x); }
-static inline double ofs_sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+static inline double ofs_sigmoid(double x) {
+  return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+}
 static inline double ofs_tanh(double x) { return tanh(x); }
 static inline double ofs_erf(double x) { return erf(x); }
 static inline double ofs_softplus(double x) { return (x <= 0 ? 0 : x) + log1p(exp(-fabs(x))); }
@@ -76,8 +85,8 @@ static inline double ofs_sqrt(double x) { return sqrt(x); }
 /* 2^n, n in [-126, 127] */
 OFS_INLINE ofs_f4 ofs_exp2i4(ofs_i4 n) { return (ofs_f4)(((ofs_u4)n + ofs_usplat4(127)) << 23); }
 
-/* e^x = 2^n (1 + p): returns p in about [-0.3, 0.42]; |x| <= 104. n = round(x / ln 2) comes out of the low bits
- * of x / ln 2 + 1.5 * 2^23, without a conversion that a NaN could upset. */
+/* e^x = 2^n (1 + p): returns p in about [-0.3, 0.42]; |x| <= 104. n = round(x / ln 2) comes out of
+ * the low bits of x / ln 2 + 1.5 * 2^23, without a conversion that a NaN could upset. */
 OFS_INLINE ofs_f4 ofs_exp_reduced4(ofs_f4 x, ofs_i4 *n) {
   const ofs_f4 magic = ofs_splat4(0x1.8p23f);
   ofs_f4 t = x * ofs_splat4(0x1.715476p+0f) + magic;
@@ -100,8 +109,8 @@ OFS_INLINE ofs_f4 ofs_clamp4(ofs_f4 x, float low, float high) {
   return ofs_select4(x < ofs_splat4(low), ofs_splat4(low), x);
 }
 
-/* 2^n is applied in two halves: that reaches denormal results and infinity without a case of their own.
- * e^89 is infinite, e^-104 is 0. */
+/* 2^n is applied in two halves: that reaches denormal results and infinity without a case of their
+ * own. e^89 is infinite, e^-104 is 0. */
 OFS_INLINE ofs_f4 ofs_exp4(ofs_f4 x) {
   ofs_i4 n;
   ofs_f4 p = ofs_exp_reduced4(ofs_clamp4(x, -104.0f, 89.0f), &n);
@@ -116,7 +125,8 @@ OFS_INLINE ofs_f4 ofs_exp_near4(ofs_f4 x) {
   return (ofs_splat4(1.0f) + p) * ofs_exp2i4(n);
 }
 
-/* e^x - 1 = 2 (s p + (s - 1/2)), s = 2^(n - 1): no cancellation near 0, where s is 1/2. Below -20 it is -1. */
+/* e^x - 1 = 2 (s p + (s - 1/2)), s = 2^(n - 1): no cancellation near 0, where s is 1/2. Below -20
+ * it is -1. */
 OFS_INLINE ofs_f4 ofs_expm14(ofs_f4 x) {
   ofs_i4 n;
   ofs_f4 p = ofs_exp_reduced4(ofs_clamp4(x, -20.0f, 89.0f), &n);
@@ -130,7 +140,8 @@ OFS_INLINE ofs_f4 ofs_log4(ofs_f4 x) {
   ofs_u4 bits = (ofs_u4)ofs_select4(tiny, x * ofs_splat4(0x1p23f), x);
   ofs_i4 exponent = (ofs_i4)(bits - ofs_usplat4(0x3f3504f3u)) >> 23;
   ofs_f4 f = (ofs_f4)(bits - ((ofs_u4)exponent << 23)) - ofs_splat4(1.0f);
-  ofs_f4 k = __builtin_convertvector(exponent, ofs_f4) - ofs_select4(tiny, ofs_splat4(23.0f), ofs_splat4(0.0f));
+  ofs_f4 k = __builtin_convertvector(exponent, ofs_f4) -
+             ofs_select4(tiny, ofs_splat4(23.0f), ofs_splat4(0.0f));
   /* log(1 + f) = f - f^2 / 2 + f^3 p(f), to 8e-10 */
   ofs_f4 p = ofs_splat4(0x1.16a744p-4f);
   p = p * f + ofs_splat4(-0x1.e02112p-4f);

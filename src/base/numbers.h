@@ -1,7 +1,7 @@
 /* numbers.h: the number type of the core, and sizes that saturate instead of wrapping.
  *
- * A size that no machine has is OFS_BYTES_MAX, and stays so whatever is added to it: it is refused in one place, where
- * it is compared with the bytes at hand. */
+ * A size that no machine has is OFS_BYTES_MAX, and stays so whatever is added to it: it is refused
+ * in one place, where it is compared with the bytes at hand. */
 #ifndef OFS_NUMBERS_H
 #define OFS_NUMBERS_H
 

@@ -1,5 +1,5 @@
-/* random.c: Philox4x32-10 and what is made of it (random.h). No state: a value depends on its key and counter
- * alone. */
+/* random.c: Philox4x32-10 and what is made of it (random.h). No state: a value depends on its key
+ * and counter alone. */
 #include "base/random.h"
 
 #include "base/maths.h"
@@ -21,14 +21,16 @@ void ofs_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2
 
 float ofs_uniform(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
 
-double ofs_normal(const uint32_t counter[4], int which, uint32_t by, const uint32_t key[2], int cut) {
+double ofs_normal(const uint32_t counter[4], int which, uint32_t by, const uint32_t key[2],
+                  int cut) {
   uint32_t w[4], at[4] = {counter[0], counter[1], counter[2], counter[3]};
   for (uint32_t attempt = 0;; attempt++) {
     if (attempt % 2 == 0) {
       ofs_philox(w, at, key);
       at[which] += by;
     }
-    double a = 2.0 * ofs_uniform(w[attempt % 2 * 2]) - 1, b = 2.0 * ofs_uniform(w[attempt % 2 * 2 + 1]) - 1;
+    double a = 2.0 * ofs_uniform(w[attempt % 2 * 2]) - 1,
+           b = 2.0 * ofs_uniform(w[attempt % 2 * 2 + 1]) - 1;
     double s = a * a + b * b;
     if (s >= 1 || s == 0) continue;
     double z = a * __builtin_sqrt(-2 * (double)ofs_log((ofs_real)s) / s);
@@ -38,13 +40,15 @@ double ofs_normal(const uint32_t counter[4], int which, uint32_t by, const uint3
 
 /* The round function: a half is at most 24 bits, so the round's number fits above it. */
 static uint32_t mix(uint32_t half, uint32_t round, uint64_t epoch, const uint32_t key[2]) {
-  uint32_t counter[4] = {half | round << 24, (uint32_t)epoch, OFS_STREAM_SHUFFLE, (uint32_t)(epoch >> 32)};
+  uint32_t counter[4] = {half | round << 24, (uint32_t)epoch, OFS_STREAM_SHUFFLE,
+                         (uint32_t)(epoch >> 32)};
   uint32_t out[4];
   ofs_philox(out, counter, key);
   return out[0];
 }
 
-/* Below 64 the network is too small to be even: a chi-square test over positions sees it at n = 5. */
+/* Below 64 the network is too small to be even: a chi-square test over positions sees it at n =
+ * 5. */
 enum { LEAST_BITS = 6 };
 
 uint64_t ofs_permute(uint64_t p, uint64_t n, uint64_t epoch, const uint32_t key[2]) {

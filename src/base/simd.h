@@ -1,8 +1,10 @@
-/* simd.h: the vector type of the fast kernels: four floats, and the few operations the language lacks.
+/* simd.h: the vector type of the fast kernels: four floats, and the few operations the language
+ * lacks.
  *
- * GCC's and Clang's vector extensions, so one source becomes SSE, wasm SIMD128, or plain scalar code (the
- * base wasm variant), with the same operations in the same order and hence the same bits. Only 128-bit
- * vectors: wider ones would cut sums differently. Not part of an OFS_REAL_DOUBLE build. */
+ * GCC's and Clang's vector extensions, so one source becomes SSE, wasm SIMD128, or plain scalar
+ * code (the base wasm variant), with the same operations in the same order and hence the same bits.
+ * Only 128-bit vectors: wider ones would cut sums differently. Not part of an OFS_REAL_DOUBLE
+ * build. */
 #ifndef OFS_SIMD_H
 #define OFS_SIMD_H
 
@@ -49,12 +51,14 @@ OFS_INLINE ofs_f4 ofs_sqrt4(ofs_f4 x) {
 #elif defined(__wasm_simd128__)
   return (ofs_f4)__builtin_wasm_sqrt_f32x4(x);
 #else
-  return (ofs_f4){__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]), __builtin_sqrtf(x[3])};
+  return (ofs_f4){__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]),
+                  __builtin_sqrtf(x[3])};
 #endif
 }
 
-/* acc + a * b: the product is rounded, then the sum. In a relaxed variant an engine may round once (a fused
- * multiply-add) or twice, as its processor likes: the only operation whose bits differ between machines. */
+/* acc + a * b: the product is rounded, then the sum. In a relaxed variant an engine may round once
+ * (a fused multiply-add) or twice, as its processor likes: the only operation whose bits differ
+ * between machines. */
 OFS_INLINE ofs_f4 ofs_madd4(ofs_f4 acc, ofs_f4 a, ofs_f4 b) {
 #if defined(OFS_RELAXED)
   return (ofs_f4)__builtin_wasm_relaxed_madd_f32x4(a, b, acc);

@@ -1,14 +1,16 @@
-/* team.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory. Threads are the
- * caller's to make; here they report in, share regions, sleep, and leave.
+/* team.c: one small fork-join team: pthreads natively, in wasm Workers over one shared memory.
+ * Threads are the caller's to make; here they report in, share regions, sleep, and leave.
  *
- * A REGION is parts of one job, a share of them for each thread, always the same one, because what a
- * core wrote in one job lies in its cache for the next. A part is claimed by adding one to a share's ticket, whose
- * two halves are the next part and the end; who is through with its own share goes on with the others'. The caller goes
- * on once as many parts are done as there were, so nobody ever waits for a helper that is late: it finds nothing left.
- * What describes a region is written while none of its parts can be claimed, and read by those only who claimed one.
+ * A REGION is parts of one job, a share of them for each thread, always the same one, because what
+ * a core wrote in one job lies in its cache for the next. A part is claimed by adding one to a
+ * share's ticket, whose two halves are the next part and the end; who is through with its own share
+ * goes on with the others'. The caller goes on once as many parts are done as there were, so nobody
+ * ever waits for a helper that is late: it finds nothing left. What describes a region is written
+ * while none of its parts can be claimed, and read by those only who claimed one.
  *
- * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A caller's sleep has an
- * end, so that a helper that died with a part in hand gives a status and not a deadlock. */
+ * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A
+ * caller's sleep has an end, so that a helper that died with a part in hand gives a status and not
+ * a deadlock. */
 #ifndef __wasm__
 #define _POSIX_C_SOURCE 200809L /* pthread_cond_timedwait, clock_gettime */
 #include <pthread.h>
@@ -17,11 +19,12 @@
 
 #include "base/team.h"
 
-/* Looks at a word that nobody else writes: at most 50 microseconds, for one takes 0.43 to 0.67 ns in V8 (there is no
- * clock here, and wasm has no pause). */
+/* Looks at a word that nobody else writes: at most 50 microseconds, for one takes 0.43 to 0.67 ns
+ * in V8 (there is no clock here, and wasm has no pause). */
 #define SPINS 75000
-/* The caller's naps while parts are missing, and how many in a row bring nothing until the helper is given up: 10 s. A
- * part takes a millisecond. Counted naps, because a machine that was suspended has slept through one, not through all. */
+/* The caller's naps while parts are missing, and how many in a row bring nothing until the helper
+ * is given up: 10 s. A part takes a millisecond. Counted naps, because a machine that was suspended
+ * has slept through one, not through all. */
 #define NAP_NS 100000000ll
 #define MOST_NAPS 100
 #define FOREVER -1ll
@@ -50,8 +53,8 @@ struct ofs_team {
 #endif
 };
 
-/* These words are sequentially consistent: who announces a sleep and then looks, and who writes and then looks for
- * sleepers, must not miss each other. */
+/* These words are sequentially consistent: who announces a sleep and then looks, and who writes and
+ * then looks for sleepers, must not miss each other. */
 #define LOAD(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
 #define STORE(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
 #define ADD(word, value) __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST)
@@ -135,7 +138,8 @@ static ofs_status join(ofs_team *t, uint32_t count) {
   return OFS_THREAD_LOST;
 }
 
-ofs_status ofs_team_run(ofs_team *t, ofs_job_fn run, const void *job, uint32_t first, uint32_t last, uint64_t work) {
+ofs_status ofs_team_run(ofs_team *t, ofs_job_fn run, const void *job, uint32_t first, uint32_t last,
+                        uint64_t work) {
   uint32_t count = last - first;
   if (LOAD(&t->lost)) return OFS_THREAD_LOST;
   t->run = run;

@@ -1,11 +1,15 @@
 /* layer.c: what shape functions call: weights, ranks, the last axis. */
 #include "build/layer.h"
 
-ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field, uint32_t rank,
-                           const uint32_t *dims) {
+ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field,
+                           uint32_t rank, const uint32_t *dims) {
   ofs_weight *w = &l->weights[l->weight_count++];
   const double *init = r->v[field], *penalty = r->v[field + 10], *norm = r->v[field + 20];
-  *w = (ofs_weight){.role = role, .field = field, .init = (uint32_t)init[0], .rank = rank, .momentum = -1,
+  *w = (ofs_weight){.role = role,
+                    .field = field,
+                    .init = (uint32_t)init[0],
+                    .rank = rank,
+                    .momentum = -1,
                     .init_count = r->count[field] - 1u};
   for (uint32_t i = 0; i < w->init_count; i++) w->init_values[i] = init[1 + i];
   if (r->count[field + 10]) w->l1 = penalty[0], w->l2 = penalty[1];
@@ -19,8 +23,10 @@ ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uin
   return w;
 }
 
-ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK, l->ins[which].rank, low, high);
+ofs_status ofs_refuse_rank(const ofs_layer *l, uint32_t which, uint32_t low, uint32_t high,
+                           ofs_error *err) {
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK,
+                    l->ins[which].rank, low, high);
 }
 
 uint32_t ofs_channels(const ofs_layer *l) { return l->in.dims[l->in.rank - 1]; }

@@ -1,7 +1,8 @@
 /* activate.h: activations and their derivatives over four lanes, for the files of fast kernels.
  *
- * `act` is a constant wherever these are used, so that only its own branch is compiled; or the caller keeps all of
- * them in one function that is never inlined. NaN fails the comparisons and so goes through. */
+ * `act` is a constant wherever these are used, so that only its own branch is compiled; or the
+ * caller keeps all of them in one function that is never inlined. NaN fails the comparisons and so
+ * goes through. */
 #ifndef OFS_ACTIVATE_H
 #define OFS_ACTIVATE_H
 
@@ -14,7 +15,8 @@
 
 /* The kernels act_forward and act_backward, for a few numbers of another kernel. */
 void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n);
-void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n);
+void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy,
+                      size_t n);
 
 #define SELU_SCALE 1.0507009873554804934f       /* Klambauer et al. 2017 */
 #define SELU_SCALE_ALPHA 1.7580993408473768599f /* scale * alpha */
@@ -31,7 +33,8 @@ OFS_INLINE ofs_f4 ofs_activate4(uint32_t act, ofs_f4 x) {
   case OFS_ACT_LEAKY_RELU: return ofs_select4(x <= zero, ofs_splat4(LEAK) * x, x);
   case OFS_ACT_ELU: return ofs_select4(x <= zero, ofs_expm14(x), x);
   case OFS_ACT_SELU:
-    return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x), ofs_splat4(SELU_SCALE) * x);
+    return ofs_select4(x <= zero, ofs_splat4(SELU_SCALE_ALPHA) * ofs_expm14(x),
+                       ofs_splat4(SELU_SCALE) * x);
   case OFS_ACT_GELU: return (ofs_splat4(0.5f) * x) * (one + ofs_erf4(x * ofs_splat4(SQRT_HALF)));
   case OFS_ACT_SIGMOID: return ofs_sigmoid4(x);
   case OFS_ACT_TANH: return ofs_tanh4(x);
@@ -49,7 +52,8 @@ OFS_INLINE ofs_f4 ofs_activate4(uint32_t act, ofs_f4 x) {
   }
 }
 
-/* `at` is x where OFS_ACT_OF_INPUT says so, y for the others. mish: tanh(softplus(x)) = n / (n + 2), n = e^x (e^x + 2). */
+/* `at` is x where OFS_ACT_OF_INPUT says so, y for the others. mish: tanh(softplus(x)) = n / (n +
+ * 2), n = e^x (e^x + 2). */
 OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
   ofs_f4 s;
@@ -58,7 +62,8 @@ OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   case OFS_ACT_LEAKY_RELU: return ofs_select4(at <= zero, ofs_splat4(LEAK) * dy, dy);
   case OFS_ACT_ELU: return ofs_select4(at <= zero, (at + one) * dy, dy);
   case OFS_ACT_SELU:
-    return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy, ofs_splat4(SELU_SCALE) * dy);
+    return ofs_select4(at <= zero, (at + ofs_splat4(SELU_SCALE_ALPHA)) * dy,
+                       ofs_splat4(SELU_SCALE) * dy);
   case OFS_ACT_GELU:
     s = ofs_splat4(0.5f) * (one + ofs_erf4(at * ofs_splat4(SQRT_HALF)));
     return (s + at * (ofs_splat4(INV_SQRT_2PI) * ofs_exp4(ofs_splat4(-0.5f) * (at * at)))) * dy;
@@ -67,11 +72,13 @@ OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   case OFS_ACT_SOFTPLUS: return -ofs_expm14(-at) * dy;
   case OFS_ACT_SWISH: s = ofs_sigmoid4(at); return (s + (at * s) * (one - s)) * dy;
   case OFS_ACT_RELU6: return ofs_select4((at <= zero) | (at >= ofs_splat4(6)), zero, dy);
-  case OFS_ACT_HARD_SIGMOID: return ofs_select4((at <= zero) | (at >= one), zero, ofs_splat4(SIXTH) * dy);
+  case OFS_ACT_HARD_SIGMOID:
+    return ofs_select4((at <= zero) | (at >= one), zero, ofs_splat4(SIXTH) * dy);
   case OFS_ACT_SOFTSIGN: s = one - ofs_abs4(at); return (s * s) * dy;
   case OFS_ACT_EXPONENTIAL: return at * dy;
   case OFS_ACT_MISH: {
-    ofs_f4 e = ofs_exp4(ofs_clamp4(at, -104, MISH_MOST)), n = e * (e + ofs_splat4(2)), m = n + ofs_splat4(2);
+    ofs_f4 e = ofs_exp4(ofs_clamp4(at, -104, MISH_MOST)), n = e * (e + ofs_splat4(2)),
+           m = n + ofs_splat4(2);
     return (n / m + at * (((ofs_splat4(4) * e) * (e + one)) / (m * m))) * dy;
   }
   default: return dy;

@@ -1,8 +1,8 @@
-/* elementwise.c: the kernels that go over vectors: activations, softmax, dropout, scaling, sums of rows and of
- * partial results, transposition.
+/* elementwise.c: the kernels that go over vectors: activations, softmax, dropout, scaling, sums of
+ * rows and of partial results, transposition.
  *
- * Four elements at a time, the last one to three in a vector filled up with zeros; no element sees another
- * but in the sums, whose four lanes kernels.h fixes. */
+ * Four elements at a time, the last one to three in a vector filled up with zeros; no element sees
+ * another but in the sums, whose four lanes kernels.h fixes. */
 #include "kernels/activate.h"
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
@@ -12,14 +12,15 @@
 
 /* ---- activations ---- */
 
-/* Lengths are multiples of 4 from here to the two kernels, which put the last one to three elements into a
- * vector of their own: so every activation is compiled once. */
+/* Lengths are multiples of 4 from here to the two kernels, which put the last one to three elements
+ * into a vector of their own: so every activation is compiled once. */
 OFS_INLINE void forward(uint32_t act, float *y, const float *x, size_t n) {
   for (size_t i = 0; i < n; i += 4) ofs_store4(y + i, ofs_activate4(act, ofs_load4(x + i)));
 }
 
 OFS_INLINE void backward(uint32_t act, float *dx, const float *at, const float *dy, size_t n) {
-  for (size_t i = 0; i < n; i += 4) ofs_store4(dx + i, ofs_differentiate4(act, ofs_load4(at + i), ofs_load4(dy + i)));
+  for (size_t i = 0; i < n; i += 4)
+    ofs_store4(dx + i, ofs_differentiate4(act, ofs_load4(at + i), ofs_load4(dy + i)));
 }
 
 static void forward_of(uint32_t act, float *y, const float *x, size_t n) {
@@ -72,7 +73,8 @@ void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n) {
   ofs_store_part(y + whole, ofs_load4(last), rest);
 }
 
-void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy, size_t n) {
+void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy,
+                      size_t n) {
   const float *at = OFS_ACT_OF_INPUT(act) ? x : y;
   size_t rest = n % 4, whole = n - rest;
   float last[4], last_at[4];
@@ -86,8 +88,8 @@ void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, c
 
 /* ---- softmax ---- */
 
-/* The order of comparisons does not matter: where NaN is about, the whole row becomes NaN, and the two zeros
- * give the same exponentials. */
+/* The order of comparisons does not matter: where NaN is about, the whole row becomes NaN, and the
+ * two zeros give the same exponentials. */
 static float greatest_of(const float *x, uint32_t n) {
   float greatest = x[0];
   uint32_t i = 0;
@@ -129,14 +131,17 @@ static void softmax_forward_f32(float *y, const float *x, uint32_t rows, uint32_
   }
 }
 
-static void softmax_backward_f32(float *dx, const float *y, const float *dy, uint32_t rows, uint32_t cols) {
+static void softmax_backward_f32(float *dx, const float *y, const float *dy, uint32_t rows,
+                                 uint32_t cols) {
   uint32_t whole = cols / 4 * 4, rest = cols - whole;
   for (; rows > 0; rows--, dx += cols, y += cols, dy += cols) {
     ofs_f4 lanes = ofs_splat4(0);
     for (uint32_t i = 0; i < whole; i += 4) lanes += ofs_load4(dy + i) * ofs_load4(y + i);
-    if (rest) lanes += first_lanes(ofs_load_part(dy + whole, rest) * ofs_load_part(y + whole, rest), rest);
+    if (rest)
+      lanes += first_lanes(ofs_load_part(dy + whole, rest) * ofs_load_part(y + whole, rest), rest);
     ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
-    for (uint32_t i = 0; i < whole; i += 4) ofs_store4(dx + i, ofs_load4(y + i) * (ofs_load4(dy + i) - sum));
+    for (uint32_t i = 0; i < whole; i += 4)
+      ofs_store4(dx + i, ofs_load4(y + i) * (ofs_load4(dy + i) - sum));
     if (rest) {
       ofs_f4 d = ofs_load_part(y + whole, rest) * (ofs_load_part(dy + whole, rest) - sum);
       ofs_store_part(dx + whole, d, rest);
@@ -156,7 +161,8 @@ OFS_INLINE ofs_f4 add_compensated(ofs_f4 a, ofs_f4 v, ofs_f4 *lost) {
 static void add_rows_f32(float *dst, const float *src, uint32_t rows, uint32_t cols) {
   uint32_t i = 0;
   for (; i + 8 <= cols; i += 8) {
-    ofs_f4 a = ofs_load4(dst + i), b = ofs_load4(dst + i + 4), lost_a = ofs_splat4(0), lost_b = lost_a;
+    ofs_f4 a = ofs_load4(dst + i), b = ofs_load4(dst + i + 4), lost_a = ofs_splat4(0),
+           lost_b = lost_a;
     const float *s = src + i;
     for (uint32_t r = 0; r < rows; r++, s += cols) {
       a = add_compensated(a, ofs_load4(s), &lost_a);
@@ -169,7 +175,8 @@ static void add_rows_f32(float *dst, const float *src, uint32_t rows, uint32_t c
     uint32_t n = cols - i < 4 ? cols - i : 4;
     ofs_f4 a = n == 4 ? ofs_load4(dst + i) : ofs_load_part(dst + i, n), lost = ofs_splat4(0);
     const float *s = src + i;
-    for (uint32_t r = 0; r < rows; r++, s += cols) a = add_compensated(a, n == 4 ? ofs_load4(s) : ofs_load_part(s, n), &lost);
+    for (uint32_t r = 0; r < rows; r++, s += cols)
+      a = add_compensated(a, n == 4 ? ofs_load4(s) : ofs_load_part(s, n), &lost);
     if (n == 4)
       ofs_store4(dst + i, a);
     else
@@ -177,7 +184,8 @@ static void add_rows_f32(float *dst, const float *src, uint32_t rows, uint32_t c
   }
 }
 
-static void sum_partials_f32(float *dst, const float *src, size_t stride, uint32_t count, uint32_t n) {
+static void sum_partials_f32(float *dst, const float *src, size_t stride, uint32_t count,
+                             uint32_t n) {
   uint32_t i = 0;
   for (; i + 4 <= n; i += 4) {
     ofs_f4 sum = ofs_load4(src + i);
@@ -193,7 +201,8 @@ static void sum_partials_f32(float *dst, const float *src, size_t stride, uint32
 
 static void add_scaled_f32(float *dst, const float *src, float scale, size_t n) {
   size_t i = 0;
-  for (; i + 4 <= n; i += 4) ofs_store4(dst + i, ofs_madd4(ofs_load4(dst + i), ofs_load4(src + i), ofs_splat4(scale)));
+  for (; i + 4 <= n; i += 4)
+    ofs_store4(dst + i, ofs_madd4(ofs_load4(dst + i), ofs_load4(src + i), ofs_splat4(scale)));
   for (; i < n; i++) dst[i] += src[i] * scale;
 }
 
@@ -207,14 +216,16 @@ static void scale_u8_f32(float *y, const uint8_t *x, float scale, float offset, 
 }
 
 /* Squares of four by four, so that both sides are read and written by vectors. */
-static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
+static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, uint32_t rows,
+                          uint32_t cols) {
   uint32_t i = 0, whole = cols / 4 * 4;
   for (; i + 4 <= rows; i += 4) {
     const float *s = src + i * lds;
     for (uint32_t j = 0; j < whole; j += 4) {
       ofs_f4 a = ofs_load4(s + j), b = ofs_load4(s + lds + j);
       ofs_f4 c = ofs_load4(s + 2 * lds + j), d = ofs_load4(s + 3 * lds + j);
-      for (int l = 0; l < 4; l++) ofs_store4(dst + (j + l) * ldd + i, (ofs_f4){a[l], b[l], c[l], d[l]});
+      for (int l = 0; l < 4; l++)
+        ofs_store4(dst + (j + l) * ldd + i, (ofs_f4){a[l], b[l], c[l], d[l]});
     }
     for (uint32_t j = whole; j < cols; j++)
       for (uint32_t l = 0; l < 4; l++) dst[j * ldd + i + l] = s[l * lds + j];
@@ -224,7 +235,8 @@ static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, 
 }
 
 /* Row by row, so that src is read as it lies. */
-static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
+static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows,
+                       uint32_t cols) {
   uint32_t whole = cols / OFS_PANEL * OFS_PANEL;
   for (; rows > 0; rows--, src += lds, dst += OFS_PANEL) {
     float *to = dst;
@@ -232,7 +244,8 @@ static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, u
       ofs_store4(to, ofs_load4(src + i));
       ofs_store4(to + 4, ofs_load4(src + i + 4));
     }
-    for (uint32_t i = whole; whole < cols && i < whole + OFS_PANEL; i++) to[i - whole] = i < cols ? src[i] : 0;
+    for (uint32_t i = whole; whole < cols && i < whole + OFS_PANEL; i++)
+      to[i - whole] = i < cols ? src[i] : 0;
   }
 }
 
@@ -242,23 +255,27 @@ static void turned_panel(float *dst, const float *src, size_t lds, uint32_t cols
   for (; j + 4 <= cols; j += 4)
     for (int half = 0; half < 2; half++) {
       const float *s = src + 4 * half * lds + j;
-      ofs_f4 a = ofs_load4(s), b = ofs_load4(s + lds), c = ofs_load4(s + 2 * lds), d = ofs_load4(s + 3 * lds);
-      for (int l = 0; l < 4; l++) ofs_store4(dst + (j + l) * OFS_PANEL + 4 * half, (ofs_f4){a[l], b[l], c[l], d[l]});
+      ofs_f4 a = ofs_load4(s), b = ofs_load4(s + lds), c = ofs_load4(s + 2 * lds),
+             d = ofs_load4(s + 3 * lds);
+      for (int l = 0; l < 4; l++)
+        ofs_store4(dst + (j + l) * OFS_PANEL + 4 * half, (ofs_f4){a[l], b[l], c[l], d[l]});
     }
   for (; j < cols; j++)
     for (size_t i = 0; i < OFS_PANEL; i++) dst[j * OFS_PANEL + i] = src[i * lds + j];
 }
 
-static void turned_panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows, uint32_t cols) {
-  for (; rows >= OFS_PANEL; rows -= OFS_PANEL, src += OFS_PANEL * lds, dst += panel) turned_panel(dst, src, lds, cols);
+static void turned_panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows,
+                              uint32_t cols) {
+  for (; rows >= OFS_PANEL; rows -= OFS_PANEL, src += OFS_PANEL * lds, dst += panel)
+    turned_panel(dst, src, lds, cols);
   for (size_t j = 0; rows > 0 && j < cols; j++)
     for (size_t i = 0; i < OFS_PANEL; i++) *dst++ = i < rows ? src[i * lds + j] : 0;
 }
 
 /* ---- dropout ---- */
 
-static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint32_t threshold, float scale,
-    const uint32_t key[2], uint32_t layer, uint32_t step) {
+static void dropout_f32(float *y, const float *x, uint64_t first, size_t n, uint32_t threshold,
+                        float scale, const uint32_t key[2], uint32_t layer, uint32_t step) {
   const ofs_f4 factor = ofs_splat4(scale), zero = ofs_splat4(0);
   for (uint64_t quad = first / 4; n > 0; quad++) {
     uint32_t counter[4] = {(uint32_t)quad, (uint32_t)(quad >> 32), layer, step}, word[4];

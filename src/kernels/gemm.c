@@ -1,9 +1,9 @@
 /* gemm.c: the matrix products, register-blocked.
  *
- * A tile of c stays in registers while k runs from first to last, so each element's additions come in the
- * order of the reference and the bits agree, whatever the blocking: between two blocks of k a tile rests in
- * c, exactly. Only the operands' shapes decide what is blocked or packed. Reads never pass an end: columns
- * beyond the last whole panel are packed with zeros beside them. */
+ * A tile of c stays in registers while k runs from first to last, so each element's additions come
+ * in the order of the reference and the bits agree, whatever the blocking: between two blocks of k
+ * a tile rests in c, exactly. Only the operands' shapes decide what is blocked or packed. Reads
+ * never pass an end: columns beyond the last whole panel are packed with zeros beside them. */
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
 
@@ -11,32 +11,36 @@
 
 #include "base/simd.h"
 
-/* A tile is TILE_M rows by one or two vectors. 4 x 8 takes 8 of 16 vector registers, plus 2 of b and 1-4 of
- * a. Without vectors 2 x 4 does the same for 16 scalar ones: 4 x 8 would live in memory. */
+/* A tile is TILE_M rows by one or two vectors. 4 x 8 takes 8 of 16 vector registers, plus 2 of b
+ * and 1-4 of a. Without vectors 2 x 4 does the same for 16 scalar ones: 4 x 8 would live in
+ * memory. */
 #if defined(__SSE__) || defined(__wasm_simd128__) || defined(__ARM_NEON)
 enum { TILE_M = 4, PANEL = 8 };
 #else
 enum { TILE_M = 2, PANEL = 4 };
 #endif
 
-/* Fused multiply-adds are half as many instructions and wait for each other: 8 sums are too few to keep them busy.
- * Plain products take HIGH_M rows at a time then. */
+/* Fused multiply-adds are half as many instructions and wait for each other: 8 sums are too few to
+ * keep them busy. Plain products take HIGH_M rows at a time then. */
 #if defined(OFS_RELAXED)
 enum { HIGH_M = 6 };
 #else
 enum { HIGH_M = TILE_M };
 #endif
 
-/* Rows of b in a block: a packed panel of them (8 KB) stays in the first-level cache, and on the stack. */
+/* Rows of b in a block: a packed panel of them (8 KB) stays in the first-level cache, and on the
+ * stack. */
 enum { BLOCK_K = 256 };
-/* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b pass. */
+/* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b
+ * pass. */
 enum { BLOCK_M = 128 };
-/* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows have at least
- * LONG_ROW numbers, its columns LONG_COLUMN, and several panels of b use it: a column of long rows shares a set of
- * the first-level cache. */
+/* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows
+ * have at least LONG_ROW numbers, its columns LONG_COLUMN, and several panels of b use it: a column
+ * of long rows shares a set of the first-level cache. */
 enum { TURNED_M = 64, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
 
-/* One panel of a block: an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m and k. */
+/* One panel of a block: an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m
+ * and k. */
 typedef struct panel {
   const float *b, *bias;
   size_t ldb, ldc, step_m, step_k, step_y, step_x;
@@ -45,12 +49,15 @@ typedef struct panel {
   int accumulate;
 } panel;
 
-/* c(rows, 4 * wide); rows, wide and plain (one run, b in a panel, a's k side by side) are constants, so that this
- * becomes straight code with an inner loop. */
-OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, const int wide, const int plain) {
-  const size_t ldc = p->ldc, ldb = plain ? PANEL : p->ldb, step_k = plain ? 1 : p->step_k, a1 = p->step_m;
+/* c(rows, 4 * wide); rows, wide and plain (one run, b in a panel, a's k side by side) are
+ * constants, so that this becomes straight code with an inner loop. */
+OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, const int wide,
+                     const int plain) {
+  const size_t ldc = p->ldc, ldb = plain ? PANEL : p->ldb, step_k = plain ? 1 : p->step_k,
+               a1 = p->step_m;
   const size_t a2 = 2 * a1, a3 = 3 * a1, a4 = 4 * a1, a5 = 5 * a1;
-  ofs_f4 u0 = ofs_splat4(0), u1 = u0, u2 = u0, u3 = u0, u4 = u0, u5 = u0, v0 = u0, v1 = u0, v2 = u0, v3 = u0, v4 = u0, v5 = u0;
+  ofs_f4 u0 = ofs_splat4(0), u1 = u0, u2 = u0, u3 = u0, u4 = u0, u5 = u0, v0 = u0, v1 = u0, v2 = u0,
+         v3 = u0, v4 = u0, v5 = u0;
   if (p->accumulate) {
     u0 = ofs_load4(c);
     if (wide > 1) v0 = ofs_load4(c + 4);
@@ -106,16 +113,20 @@ OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, c
 }
 
 OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, const int wide) {
-  if ((int)HIGH_M > (int)TILE_M && wide > 1 && p->ldb == PANEL && p->step_k == 1 && p->runs_y == 1 && p->runs_x == 1)
-    for (; m >= HIGH_M; m -= HIGH_M, c += HIGH_M * p->ldc, a += HIGH_M * p->step_m) tile(p, c, a, HIGH_M, wide, 1);
-  for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile) tile(p, c, a, TILE_M, wide, 0);
+  if ((int)HIGH_M > (int)TILE_M && wide > 1 && p->ldb == PANEL && p->step_k == 1 &&
+      p->runs_y == 1 && p->runs_x == 1)
+    for (; m >= HIGH_M; m -= HIGH_M, c += HIGH_M * p->ldc, a += HIGH_M * p->step_m)
+      tile(p, c, a, HIGH_M, wide, 1);
+  for (; m >= TILE_M; m -= TILE_M, c += TILE_M * p->ldc, a += p->step_tile)
+    tile(p, c, a, TILE_M, wide, 0);
   if (TILE_M > 3 && m == 3) tile(p, c, a, 3, wide, 0);
   if (TILE_M > 2 && m == 2) tile(p, c, a, 2, wide, 0);
   if (m == 1) tile(p, c, a, 1, wide, 0);
 }
 
 /* m rows of a panel of PANEL columns, or of 4. Never inlined: one copy of the tiles is enough. */
-__attribute__((noinline)) static void tiles(const panel *p, float *c, const float *a, uint32_t m, uint32_t width) {
+__attribute__((noinline)) static void tiles(const panel *p, float *c, const float *a, uint32_t m,
+                                            uint32_t width) {
   if (PANEL > 4 && width > 4)
     column(p, c, a, m, 2);
   else
@@ -123,7 +134,8 @@ __attribute__((noinline)) static void tiles(const panel *p, float *c, const floa
 }
 
 /* A block's rows of `width` columns of b, side by side, zeros up to `padded`. */
-static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t width, uint32_t padded) {
+static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t width,
+                 uint32_t padded) {
   size_t rows = (size_t)g->runs_y * g->runs_x * g->k;
   if (width == padded) {
     for (; rows > 0; rows--, packed += width, b += g->ldb)
@@ -135,7 +147,8 @@ static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t widt
 }
 
 /* The columns beyond the last whole panel: a row of tiles at a time goes through `edge`. */
-static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m, uint32_t width, uint32_t padded) {
+static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m, uint32_t width,
+                       uint32_t padded) {
   panel own = *whole, *p = &own;
   float edge[TILE_M * PANEL], bias[PANEL];
   size_t ldc = p->ldc;
@@ -155,25 +168,25 @@ static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m,
   }
 }
 
-/* A product whose runs have at most BLOCK_K rows of b in all. Packing a whole panel pays where its rows lie
- * on many pages and are used by several tiles. */
+/* A product whose runs have at most BLOCK_K rows of b in all. Packing a whole panel pays where its
+ * rows lie on many pages and are used by several tiles. */
 static void block(const ofs_gemm *g, size_t step_m, size_t step_k, size_t step_tile) {
   float packed[BLOCK_K * PANEL];
   for (uint32_t n = 0; n < g->n; n += PANEL) {
     uint32_t width = g->n - n < PANEL ? g->n - n : PANEL, padded = width > 4 ? PANEL : 4;
     panel p = {.b = g->panel ? g->b + n / OFS_PANEL * g->panel + n % OFS_PANEL : g->b + n,
-        .bias = g->bias ? g->bias + n : NULL,
-        .ldb = g->panel ? OFS_PANEL : g->ldb,
-        .ldc = g->ldc,
-        .step_m = step_m,
-        .step_k = step_k,
-        .step_tile = step_tile,
-        .step_y = g->step_y,
-        .step_x = g->step_x,
-        .k = g->k,
-        .runs_y = g->runs_y,
-        .runs_x = g->runs_x,
-        .accumulate = g->accumulate};
+               .bias = g->bias ? g->bias + n : NULL,
+               .ldb = g->panel ? OFS_PANEL : g->ldb,
+               .ldc = g->ldc,
+               .step_m = step_m,
+               .step_k = step_k,
+               .step_tile = step_tile,
+               .step_y = g->step_y,
+               .step_x = g->step_x,
+               .k = g->k,
+               .runs_y = g->runs_y,
+               .runs_x = g->runs_x,
+               .accumulate = g->accumulate};
     if (!g->panel && (width < padded || (g->m * (g->more + 1) >= 4 * TILE_M && g->ldb > 64))) {
       pack(packed, g, p.b, width, padded);
       p.b = packed;
@@ -252,7 +265,8 @@ static void gemm(const ofs_gemm *g, size_t step_m, size_t step_k) {
 
 static void gemm_nn_f32(const ofs_gemm *g) { gemm(g, g->lda, 1); }
 static void gemm_tn_f32(const ofs_gemm *g) {
-  if (g->runs_y == 1 && g->runs_x == 1 && g->more == 0 && g->lda >= LONG_ROW && g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
+  if (g->runs_y == 1 && g->runs_x == 1 && g->more == 0 && g->lda >= LONG_ROW &&
+      g->k >= LONG_COLUMN && g->n >= 4 * PANEL)
     turned_gemm(g);
   else
     gemm(g, 1, g->lda);

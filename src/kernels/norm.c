@@ -1,8 +1,8 @@
-/* norm.c: the kernels of normalization, four numbers of a row at a time, in the orders of additions that kernels.h
- * fixes.
+/* norm.c: the kernels of normalization, four numbers of a row at a time, in the orders of additions
+ * that kernels.h fixes.
  *
- * The last one to three numbers of a row are a vector filled up with zeros, which add nothing: no lane of a sum is ever
- * -0, because it began as 0. */
+ * The last one to three numbers of a row are a vector filled up with zeros, which add nothing: no
+ * lane of a sum is ever -0, because it began as 0. */
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
 
@@ -18,7 +18,9 @@ OFS_INLINE ofs_f4 of_row(ofs_f4 v, size_t n) {
 
 /* ---- sets of numbers ---- */
 
-static int ends(const ofs_norm *n, uint32_t run) { return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs; }
+static int ends(const ofs_norm *n, uint32_t run) {
+  return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs;
+}
 
 /* The mean of x - about, or of its square. */
 static double mean_of(const ofs_norm *n, float about, int squared) {
@@ -39,7 +41,8 @@ static double mean_of(const ofs_norm *n, float about, int squared) {
 }
 
 static void norm_forward_f32(const ofs_norm *n) {
-  const float mean = (float)mean_of(n, 0, 0), r = 1 / __builtin_sqrtf((float)mean_of(n, mean, 1) + n->epsilon);
+  const float mean = (float)mean_of(n, 0, 0),
+              r = 1 / __builtin_sqrtf((float)mean_of(n, mean, 1) + n->epsilon);
   n->stats[0] = mean, n->stats[1] = r;
   for (uint32_t run = 0; run < n->runs; run++)
     for (size_t i = 0; i < n->n; i += 4) {
@@ -82,39 +85,48 @@ static void norm_backward_f32(const ofs_norm *n) {
 
 /* ---- channels ---- */
 
-/* Two vectors of columns at a time: a row's share of a line of the cache, and their eight sums as many as there are
- * registers for. */
-static void channel_sums_f32(float *sums, float *products, const float *u, const float *x, const float *mean,
-                             const float *mask, uint32_t rows, uint32_t cols) {
+/* Two vectors of columns at a time: a row's share of a line of the cache, and their eight sums as
+ * many as there are registers for. */
+static void channel_sums_f32(float *sums, float *products, const float *u, const float *x,
+                             const float *mean, const float *mask, uint32_t rows, uint32_t cols) {
   const ofs_f4 zero = ofs_splat4(0);
   for (size_t c = 0; c < cols; c += 8) {
     const size_t left = cols - c, second = left > 4 ? left - 4 : 0;
-    ofs_f4 s0 = zero, s1 = zero, t0 = zero, t1 = zero, p0 = zero, p1 = zero, q0 = zero, q1 = zero, v0 = zero, v1 = zero;
-    ofs_f4 m0 = products ? ofs_load_row(mean + c, left) : zero, m1 = products ? ofs_load_row(mean + c + 4, second) : zero;
+    ofs_f4 s0 = zero, s1 = zero, t0 = zero, t1 = zero, p0 = zero, p1 = zero, q0 = zero, q1 = zero,
+           v0 = zero, v1 = zero;
+    ofs_f4 m0 = products ? ofs_load_row(mean + c, left) : zero,
+           m1 = products ? ofs_load_row(mean + c + 4, second) : zero;
     for (uint32_t r = 0; r < rows; r++) {
       const size_t at = r * (size_t)cols + c;
       if (mask && mask[r] == 0) continue;
-      if (products) v0 = ofs_load_row(x + at, left) - m0, v1 = ofs_load_row(x + at + 4, second) - m1;
-      ofs_f4 w0 = u ? ofs_load_row(u + at, left) : v0, w1 = u ? ofs_load_row(u + at + 4, second) : v1;
+      if (products)
+        v0 = ofs_load_row(x + at, left) - m0, v1 = ofs_load_row(x + at + 4, second) - m1;
+      ofs_f4 w0 = u ? ofs_load_row(u + at, left) : v0,
+             w1 = u ? ofs_load_row(u + at + 4, second) : v1;
       if (r % 2 == 0)
         s0 += w0, s1 += w1, p0 += w0 * v0, p1 += w1 * v1;
       else
         t0 += w0, t1 += w1, q0 += w0 * v0, q1 += w1 * v1;
     }
     if (sums) ofs_store_row(sums + c, s0 + t0, left), ofs_store_row(sums + c + 4, s1 + t1, second);
-    if (products) ofs_store_row(products + c, p0 + q0, left), ofs_store_row(products + c + 4, p1 + q1, second);
+    if (products)
+      ofs_store_row(products + c, p0 + q0, left), ofs_store_row(products + c + 4, p1 + q1, second);
   }
 }
 
-static void channel_affine_f32(float *y, const float *x, const float *mean, const float *p, const float *q, const float *z,
-                               const float *a, const float *mask, uint32_t rows, uint32_t cols) {
+static void channel_affine_f32(float *y, const float *x, const float *mean, const float *p,
+                               const float *q, const float *z, const float *a, const float *mask,
+                               uint32_t rows, uint32_t cols) {
   for (size_t r = 0; r < rows; r++) {
     const size_t at = r * cols;
     const int has = x && !(mask && mask[r] == 0);
     for (size_t c = 0; c < cols; c += 4) {
       const size_t left = cols - c;
       ofs_f4 v = ofs_splat4(0);
-      if (has) v = (ofs_load_row(x + at + c, left) - ofs_load_row(mean + c, left)) * ofs_load_row(p + c, left) + ofs_load_row(q + c, left);
+      if (has)
+        v = (ofs_load_row(x + at + c, left) - ofs_load_row(mean + c, left)) *
+                ofs_load_row(p + c, left) +
+            ofs_load_row(q + c, left);
       if (z) v = v + ofs_load_row(z + at + c, left) * ofs_load_row(a + c, left);
       ofs_store_row(y + at + c, v, left);
     }

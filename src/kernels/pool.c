@@ -1,5 +1,6 @@
-/* pool.c: max and average pools, channels four at a time. One image a call; rows outside the input are
- * never read, only the rows asked for are written. Order of additions and of comparisons: kernels.h. */
+/* pool.c: max and average pools, channels four at a time. One image a call; rows outside the input
+ * are never read, only the rows asked for are written. Order of additions and of comparisons:
+ * kernels.h. */
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
 
@@ -7,7 +8,9 @@
 
 #include "base/simd.h"
 
-OFS_INLINE ofs_f4 load(const float *p, uint32_t n) { return n >= 4 ? ofs_load4(p) : ofs_load_part(p, n); }
+OFS_INLINE ofs_f4 load(const float *p, uint32_t n) {
+  return n >= 4 ? ofs_load4(p) : ofs_load_part(p, n);
+}
 OFS_INLINE void store(float *p, ofs_f4 v, uint32_t n) {
   if (n >= 4)
     ofs_store4(p, v);
@@ -20,8 +23,8 @@ typedef struct window {
   uint32_t y0, y1, x0, x1;
 } window;
 
-static void clip(
-    uint32_t *from, uint32_t *to, uint32_t out, uint32_t stride, int32_t before, uint32_t size, uint32_t limit) {
+static void clip(uint32_t *from, uint32_t *to, uint32_t out, uint32_t stride, int32_t before,
+                 uint32_t size, uint32_t limit) {
   int64_t start = (int64_t)out * stride - before, end = start + size;
   if (start < 0) start = 0;
   if (end > limit) end = limit;
@@ -37,10 +40,13 @@ static window window_at(const ofs_pool *p, uint32_t oy, uint32_t ox) {
   return w;
 }
 
-static size_t cell(const ofs_pool *p, uint32_t y, uint32_t x) { return ((size_t)y * p->w + x) * p->c; }
+static size_t cell(const ofs_pool *p, uint32_t y, uint32_t x) {
+  return ((size_t)y * p->w + x) * p->c;
+}
 
 /* The output rows [from, to) whose windows may touch input rows [row0, row1). */
-static void touching(const ofs_pool *p, uint32_t row0, uint32_t row1, uint32_t *from, uint32_t *to) {
+static void touching(const ofs_pool *p, uint32_t row0, uint32_t row1, uint32_t *from,
+                     uint32_t *to) {
   int64_t reach = (int64_t)row0 + p->top - p->ph; /* the last start that ends before row0 */
   int64_t first = reach < 0 ? 0 : reach / p->sh + 1;
   int64_t end = row1 == 0 ? 0 : ((int64_t)row1 - 1 + p->top) / p->sh + 1;
@@ -56,9 +62,12 @@ static void zero(float *p, size_t n) {
 
 /* ---- max ---- */
 
-OFS_INLINE ofs_f4 greater(ofs_f4 best, ofs_f4 v) { return ofs_select4((v > best) | (v != v), v, best); }
+OFS_INLINE ofs_f4 greater(ofs_f4 best, ofs_f4 v) {
+  return ofs_select4((v > best) | (v != v), v, best);
+}
 
-OFS_INLINE void max_cells(const ofs_pool *p, float *y, const float *x, const window *w, uint32_t n) {
+OFS_INLINE void max_cells(const ofs_pool *p, float *y, const float *x, const window *w,
+                          uint32_t n) {
   ofs_f4 best = ofs_splat4(0);
   int first = 1;
   for (uint32_t iy = w->y0; iy < w->y1; iy++)
@@ -70,10 +79,11 @@ OFS_INLINE void max_cells(const ofs_pool *p, float *y, const float *x, const win
   store(y, best, n);
 }
 
-/* The commonest pool, 2 x 2 by 2 without padding, of channels in fours. Output columns [0, across) of output row oy
- * have whole windows: what is left over takes the general path. */
+/* The commonest pool, 2 x 2 by 2 without padding, of channels in fours. Output columns [0, across)
+ * of output row oy have whole windows: what is left over takes the general path. */
 static uint32_t whole_pairs(const ofs_pool *p, uint32_t oy) {
-  int pairs = p->ph == 2 && p->pw == 2 && p->sh == 2 && p->sw == 2 && p->top == 0 && p->left == 0 && p->c % 4 == 0;
+  int pairs = p->ph == 2 && p->pw == 2 && p->sh == 2 && p->sw == 2 && p->top == 0 && p->left == 0 &&
+              p->c % 4 == 0;
   return pairs && 2 * (uint64_t)oy + 2 <= p->h ? p->w / 2 : 0;
 }
 
@@ -81,10 +91,12 @@ static void max_pairs(const ofs_pool *p, float *y, const float *x, uint32_t acro
   size_t row = (size_t)p->w * p->c, c = p->c;
   for (; across > 0; across--, x += c)
     for (size_t end = c; end > 0; end -= 4, x += 4, y += 4)
-      ofs_store4(y, greater(greater(greater(ofs_load4(x), ofs_load4(x + c)), ofs_load4(x + row)), ofs_load4(x + row + c)));
+      ofs_store4(y, greater(greater(greater(ofs_load4(x), ofs_load4(x + c)), ofs_load4(x + row)),
+                            ofs_load4(x + row + c)));
 }
 
-static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, uint32_t row0, uint32_t row1) {
+static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, uint32_t row0,
+                                 uint32_t row1) {
   uint32_t whole = p->c / 4 * 4;
   for (uint32_t oy = row0; oy < row1; oy++) {
     uint32_t pairs = whole_pairs(p, oy);
@@ -98,10 +110,11 @@ static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, ui
   }
 }
 
-/* `open` are the channels whose largest has not been met. Nobody else gets anything: adding +0 changes no
- * sum, since none here is -0. */
-OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, const window *w,
-    uint32_t row0, uint32_t row1, uint32_t n) {
+/* `open` are the channels whose largest has not been met. Nobody else gets anything: adding +0
+ * changes no sum, since none here is -0. */
+OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const float *y,
+                         const float *dy, const window *w, uint32_t row0, uint32_t row1,
+                         uint32_t n) {
   ofs_f4 best = load(y, n), give = load(dy, n);
   ofs_i4 open = (ofs_i4)ofs_usplat4(0xffffffffu);
   uint32_t end = w->y1 < row1 ? w->y1 : row1;
@@ -121,7 +134,8 @@ OFS_INLINE ofs_i4 give_pair(float *dx, const float *x, ofs_f4 best, ofs_f4 give,
   return open & ~hit;
 }
 
-static void max_pairs_back(const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, uint32_t across) {
+static void max_pairs_back(const ofs_pool *p, float *dx, const float *x, const float *y,
+                           const float *dy, uint32_t across) {
   size_t row = (size_t)p->w * p->c, c = p->c;
   for (; across > 0; across--, x += c, dx += c)
     for (size_t end = c; end > 0; end -= 4, x += 4, dx += 4, y += 4, dy += 4) {
@@ -133,20 +147,24 @@ static void max_pairs_back(const ofs_pool *p, float *dx, const float *x, const f
     }
 }
 
-static void max_pool_backward_f32(
-    const ofs_pool *p, float *dx, const float *x, const float *y, const float *dy, uint32_t row0, uint32_t row1) {
+static void max_pool_backward_f32(const ofs_pool *p, float *dx, const float *x, const float *y,
+                                  const float *dy, uint32_t row0, uint32_t row1) {
   uint32_t from, to, whole = p->c / 4 * 4;
   touching(p, row0, row1, &from, &to);
   zero(dx + cell(p, row0, 0), cell(p, row1, 0) - cell(p, row0, 0));
   for (uint32_t oy = from; oy < to; oy++) {
-    uint32_t pairs = 2 * (uint64_t)oy >= row0 && 2 * (uint64_t)oy + 2 <= row1 ? whole_pairs(p, oy) : 0;
+    uint32_t pairs =
+        2 * (uint64_t)oy >= row0 && 2 * (uint64_t)oy + 2 <= row1 ? whole_pairs(p, oy) : 0;
     size_t line = (size_t)oy * p->ow * p->c, in = cell(p, 2 * oy, 0);
     if (pairs) max_pairs_back(p, dx + in, x + in, y + line, dy + line, pairs);
     for (uint32_t ox = pairs; ox < p->ow; ox++) {
       window w = window_at(p, oy, ox);
       size_t o = line + (size_t)ox * p->c;
-      for (uint32_t c = 0; c < whole; c += 4) max_give(p, dx + c, x + c, y + o + c, dy + o + c, &w, row0, row1, 4);
-      if (whole < p->c) max_give(p, dx + whole, x + whole, y + o + whole, dy + o + whole, &w, row0, row1, p->c - whole);
+      for (uint32_t c = 0; c < whole; c += 4)
+        max_give(p, dx + c, x + c, y + o + c, dy + o + c, &w, row0, row1, 4);
+      if (whole < p->c)
+        max_give(p, dx + whole, x + whole, y + o + whole, dy + o + whole, &w, row0, row1,
+                 p->c - whole);
     }
   }
 }
@@ -155,14 +173,16 @@ static void max_pool_backward_f32(
 
 static float cells_of(const window *w) { return (float)(w->y1 - w->y0) * (float)(w->x1 - w->x0); }
 
-OFS_INLINE void avg_cells(const ofs_pool *p, float *y, const float *x, const window *w, float cells, uint32_t n) {
+OFS_INLINE void avg_cells(const ofs_pool *p, float *y, const float *x, const window *w, float cells,
+                          uint32_t n) {
   ofs_f4 sum = ofs_splat4(0);
   for (uint32_t iy = w->y0; iy < w->y1; iy++)
     for (uint32_t ix = w->x0; ix < w->x1; ix++) sum += load(x + cell(p, iy, ix), n);
   store(y, cells > 0 ? sum / ofs_splat4(cells) : ofs_splat4(0), n);
 }
 
-static void avg_pool_forward_f32(const ofs_pool *p, float *y, const float *x, uint32_t row0, uint32_t row1) {
+static void avg_pool_forward_f32(const ofs_pool *p, float *y, const float *x, uint32_t row0,
+                                 uint32_t row1) {
   uint32_t whole = p->c / 4 * 4;
   for (uint32_t oy = row0; oy < row1; oy++)
     for (uint32_t ox = 0; ox < p->ow; ox++) {
@@ -173,7 +193,8 @@ static void avg_pool_forward_f32(const ofs_pool *p, float *y, const float *x, ui
     }
 }
 
-OFS_INLINE void avg_give(const ofs_pool *p, float *dx, const float *dy, const window *w, float cells, uint32_t n) {
+OFS_INLINE void avg_give(const ofs_pool *p, float *dx, const float *dy, const window *w,
+                         float cells, uint32_t n) {
   ofs_f4 give = load(dy, n) / ofs_splat4(cells);
   for (uint32_t iy = w->y0; iy < w->y1; iy++)
     for (uint32_t ix = w->x0; ix < w->x1; ix++) {
@@ -182,7 +203,8 @@ OFS_INLINE void avg_give(const ofs_pool *p, float *dx, const float *dy, const wi
     }
 }
 
-static void avg_pool_backward_f32(const ofs_pool *p, float *dx, const float *dy, uint32_t row0, uint32_t row1) {
+static void avg_pool_backward_f32(const ofs_pool *p, float *dx, const float *dy, uint32_t row0,
+                                  uint32_t row1) {
   uint32_t from, to, whole = p->c / 4 * 4;
   touching(p, row0, row1, &from, &to);
   zero(dx + cell(p, row0, 0), cell(p, row1, 0) - cell(p, row0, 0));

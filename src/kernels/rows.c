@@ -3,7 +3,9 @@
 
 #ifndef OFS_REAL_DOUBLE
 
-ofs_f4 ofs_load_some(const float *p, size_t n) { return n == 4 ? ofs_load4(p) : ofs_load_part(p, n); }
+ofs_f4 ofs_load_some(const float *p, size_t n) {
+  return n == 4 ? ofs_load4(p) : ofs_load_part(p, n);
+}
 
 void ofs_store_some(float *p, ofs_f4 v, size_t n) {
   if (n == 4)

@@ -1,5 +1,5 @@
-/* scores.c: the kernels of attention's scores, four numbers of a row at a time, in the orders of additions that kernels.h
- * fixes. */
+/* scores.c: the kernels of attention's scores, four numbers of a row at a time, in the orders of
+ * additions that kernels.h fixes. */
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
 
@@ -16,7 +16,8 @@ OFS_INLINE ofs_i4 counts(uint32_t i, uint32_t cols, uint32_t seen, const float *
   return mask ? which & (ofs_load_row(mask + i, cols - i) != ofs_splat4(0)) : which;
 }
 
-static void scores_forward_f32(float *x, uint32_t cols, uint32_t seen, const float *mask, float scale) {
+static void scores_forward_f32(float *x, uint32_t cols, uint32_t seen, const float *mask,
+                               float scale) {
   const ofs_f4 zero = ofs_splat4(0);
   ofs_f4 best = ofs_splat4(-__builtin_inff()), lanes = zero;
   ofs_i4 any = (ofs_i4)zero;
@@ -41,16 +42,20 @@ static void scores_forward_f32(float *x, uint32_t cols, uint32_t seen, const flo
   }
   const ofs_f4 sum = ofs_splat4(ofs_sum4(lanes));
   for (uint32_t i = 0; i < cols; i += 4) {
-    ofs_f4 v = i < seen ? ofs_select4(counts(i, cols, seen, mask), ofs_load_row(x + i, cols - i) / sum, zero) : zero;
+    ofs_f4 v = i < seen ? ofs_select4(counts(i, cols, seen, mask),
+                                      ofs_load_row(x + i, cols - i) / sum, zero)
+                        : zero;
     ofs_store_row(x + i, v, cols - i);
   }
 }
 
-static void scores_backward_f32(float *p, const float *dropped, const float *dp, float sum, uint32_t cols, uint32_t seen,
-                                const float *mask, float scale) {
+static void scores_backward_f32(float *p, const float *dropped, const float *dp, float sum,
+                                uint32_t cols, uint32_t seen, const float *mask, float scale) {
   for (uint32_t i = 0; i < cols; i += 4) {
     const uint32_t left = cols - i;
-    ofs_f4 d = (ofs_load_row(dropped + i, left) * ofs_load_row(dp + i, left) - ofs_load_row(p + i, left) * ofs_splat4(sum)) * ofs_splat4(scale);
+    ofs_f4 d = (ofs_load_row(dropped + i, left) * ofs_load_row(dp + i, left) -
+                ofs_load_row(p + i, left) * ofs_splat4(sum)) *
+               ofs_splat4(scale);
     ofs_store_row(p + i, ofs_select4(counts(i, cols, seen, mask), d, ofs_splat4(0)), left);
   }
 }

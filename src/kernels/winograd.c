@@ -1,7 +1,9 @@
-/* winograd.c: the transforms of Winograd's F(2 x 2, 3 x 3), channels four at a time (kernels.h has the formulas).
+/* winograd.c: the transforms of Winograd's F(2 x 2, 3 x 3), channels four at a time (kernels.h has
+ * the formulas).
  *
- * A tile's pixels are read through their addresses, and those outside the image lie in a row of zeros, so that
- * every tile takes the same straight code. Reads and writes never pass an image's end. */
+ * A tile's pixels are read through their addresses, and those outside the image lie in a row of
+ * zeros, so that every tile takes the same straight code. Reads and writes never pass an image's
+ * end. */
 #include "kernels/kernels.h"
 #include "kernels/fast.h"
 
@@ -14,7 +16,8 @@ typedef struct four {
 } four;
 
 OFS_INLINE four load_four(const float *p, size_t stride) {
-  return (four){ofs_load4(p), ofs_load4(p + stride), ofs_load4(p + 2 * stride), ofs_load4(p + 3 * stride)};
+  return (four){ofs_load4(p), ofs_load4(p + stride), ofs_load4(p + 2 * stride),
+                ofs_load4(p + 3 * stride)};
 }
 OFS_INLINE void store_four(float *p, size_t stride, four v) {
   ofs_store4(p, v.a);
@@ -33,8 +36,10 @@ OFS_INLINE ofs_f4 second_of_a(four m) { return (m.b - m.c) - m.d; }
 
 /* ---- filters ---- */
 
-static void wino_filter_f32(float *u, const float *w, uint32_t c, uint32_t f, uint32_t row0, uint32_t row1) {
-  size_t panel = (size_t)c * OFS_PANEL, plane = ((size_t)f + OFS_PANEL - 1) / OFS_PANEL * panel, size = (size_t)c * f;
+static void wino_filter_f32(float *u, const float *w, uint32_t c, uint32_t f, uint32_t row0,
+                            uint32_t row1) {
+  size_t panel = (size_t)c * OFS_PANEL, plane = ((size_t)f + OFS_PANEL - 1) / OFS_PANEL * panel,
+         size = (size_t)c * f;
   for (size_t row = row0; row < row1; row++)
     for (size_t n = 0; n < plane / panel * OFS_PANEL; n += 4) {
       ofs_f4 g[9];
@@ -42,7 +47,8 @@ static void wino_filter_f32(float *u, const float *w, uint32_t c, uint32_t f, ui
         const float *at = w + k * size + row * f + n;
         g[k] = n + 4 <= f ? ofs_load4(at) : n < f ? ofs_load_part(at, f - n) : ofs_splat4(0);
       }
-      four x = times_g(g[0], g[3], g[6]), y = times_g(g[1], g[4], g[7]), z = times_g(g[2], g[5], g[8]);
+      four x = times_g(g[0], g[3], g[6]), y = times_g(g[1], g[4], g[7]),
+           z = times_g(g[2], g[5], g[8]);
       float *to = u + n / OFS_PANEL * panel + row * OFS_PANEL + n % OFS_PANEL;
       store_four(to, plane, times_g(x.a, y.a, z.a));
       store_four(to + 4 * plane, plane, times_g(x.b, y.b, z.b));
@@ -59,12 +65,14 @@ static const float zeros[CHANNELS];
 
 /* The input of a tile: its 16 pixels' addresses, in the order of rows. */
 OFS_INLINE four input_column(const float *const *at, size_t k) {
-  return times_b((four){ofs_load4(at[0] + k), ofs_load4(at[4] + k), ofs_load4(at[8] + k), ofs_load4(at[12] + k)});
+  return times_b((four){ofs_load4(at[0] + k), ofs_load4(at[4] + k), ofs_load4(at[8] + k),
+                        ofs_load4(at[12] + k)});
 }
 
 OFS_INLINE void input_tile(float *v, size_t plane, const float *const at[16], uint32_t n) {
   for (uint32_t k = 0; k < n; k += 4, v += 4) {
-    four p = input_column(at, k), q = input_column(at + 1, k), r = input_column(at + 2, k), s = input_column(at + 3, k);
+    four p = input_column(at, k), q = input_column(at + 1, k), r = input_column(at + 2, k),
+         s = input_column(at + 3, k);
     store_four(v, plane, times_b((four){p.a, q.a, r.a, s.a}));
     store_four(v + 4 * plane, plane, times_b((four){p.b, q.b, r.b, s.b}));
     store_four(v + 8 * plane, plane, times_b((four){p.c, q.c, r.c, s.c}));
@@ -72,7 +80,8 @@ OFS_INLINE void input_tile(float *v, size_t plane, const float *const at[16], ui
   }
 }
 
-static void wino_input_f32(const ofs_wino *g, float *v, const float *x, uint32_t ty, uint32_t tx, uint32_t count) {
+static void wino_input_f32(const ofs_wino *g, float *v, const float *x, uint32_t ty, uint32_t tx,
+                           uint32_t count) {
   int64_t top = 2 * (int64_t)ty - g->top, left = 2 * (int64_t)tx - g->left;
   const float *at[16];
   for (; count > 0; count--, left += 2, v += g->n) {
@@ -87,7 +96,8 @@ static void wino_input_f32(const ofs_wino *g, float *v, const float *x, uint32_t
 
 OFS_INLINE void gradient_tile(float *v, size_t plane, const float *const at[4], uint32_t n) {
   for (uint32_t k = 0; k < n; k += 4, v += 4) {
-    four p = times_a(ofs_load4(at[0] + k), ofs_load4(at[2] + k)), q = times_a(ofs_load4(at[1] + k), ofs_load4(at[3] + k));
+    four p = times_a(ofs_load4(at[0] + k), ofs_load4(at[2] + k)),
+         q = times_a(ofs_load4(at[1] + k), ofs_load4(at[3] + k));
     store_four(v, plane, times_a(p.a, q.a));
     store_four(v + 4 * plane, plane, times_a(p.b, q.b));
     store_four(v + 8 * plane, plane, times_a(p.c, q.c));
@@ -95,20 +105,21 @@ OFS_INLINE void gradient_tile(float *v, size_t plane, const float *const at[4], 
   }
 }
 
-static void wino_gradient_f32(const ofs_wino *g, float *v, const float *dy, uint32_t ty, uint32_t tx, uint32_t count) {
+static void wino_gradient_f32(const ofs_wino *g, float *v, const float *dy, uint32_t ty,
+                              uint32_t tx, uint32_t count) {
   size_t row = (size_t)g->w * g->c;
   const float *from = dy + 2 * ty * row + 2 * (size_t)tx * g->c;
   int below = 2 * ty + 1 < g->h;
   for (uint32_t x = 2 * tx; count > 0; count--, x += 2, from += 2 * (size_t)g->c, v += g->n) {
     int beside = x + 1 < g->w;
     const float *const at[4] = {from, beside ? from + g->c : zeros, below ? from + row : zeros,
-        below && beside ? from + row + g->c : zeros};
+                                below && beside ? from + row + g->c : zeros};
     gradient_tile(v, g->plane, at, g->n);
   }
 }
 
-static void wino_output_f32(const ofs_wino *g, float *y, const float *m, const float *bias, uint32_t ty, uint32_t tx,
-    uint32_t count) {
+static void wino_output_f32(const ofs_wino *g, float *y, const float *m, const float *bias,
+                            uint32_t ty, uint32_t tx, uint32_t count) {
   size_t row = (size_t)g->w * g->c, pixel = g->c, plane = g->plane;
   int below = 2 * ty + 1 < g->h;
   y += 2 * (size_t)ty * row + 2 * (size_t)tx * pixel;
@@ -137,7 +148,8 @@ OFS_INLINE void store_three(float *p, size_t stride, four u) {
   ofs_store4(p + 2 * stride, sum + u.d);
 }
 
-static void wino_weights_f32(float *dw, size_t stride_dw, const float *du, size_t stride_du, size_t n) {
+static void wino_weights_f32(float *dw, size_t stride_dw, const float *du, size_t stride_du,
+                             size_t n) {
   for (size_t k = 0; k < n; k += 4) {
     ofs_f4 g[3][4], half = ofs_splat4(0.5f);
     for (size_t i = 0; i < 4; i++) {
@@ -146,7 +158,8 @@ static void wino_weights_f32(float *dw, size_t stride_dw, const float *du, size_
       g[0][i] = u.a + sum, g[1][i] = half * (u.b - u.c), g[2][i] = sum + u.d;
     }
     for (size_t i = 0; i < 3; i++)
-      store_three(dw + 3 * i * stride_dw + k, stride_dw, (four){g[i][0], g[i][1], g[i][2], g[i][3]});
+      store_three(dw + 3 * i * stride_dw + k, stride_dw,
+                  (four){g[i][0], g[i][1], g[i][2], g[i][3]});
   }
 }
 

@@ -13,10 +13,14 @@ int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
 }
 
 /* 1 where nobody takes anything else, so that the activation is left out. */
-static int left_to_loss(const ofs_builder *b, const ofs_layer *l) { return ofs_takes_logits(b, l) && !l->readers; }
+static int left_to_loss(const ofs_builder *b, const ofs_layer *l) {
+  return ofs_takes_logits(b, l) && !l->readers;
+}
 
 /* relu and its like take a tenth of what an exponential takes. */
-static double act_work(uint32_t act) { return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100; }
+static double act_work(uint32_t act) {
+  return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100;
+}
 
 /* Buffers, forward; backward, where one of x and y is there; op->n of softmax: numbers of a row. */
 enum { Y, X };
@@ -30,20 +34,24 @@ static void act_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
 
 static void act_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_range r = ofs_range_of(op, part);
-  const real *x = op->at[AT_X] ? op->at[AT_X] + r.from : NULL, *y = op->at[AT_Y] ? op->at[AT_Y] + r.from : NULL;
-  ctx->kernels->act_backward(op->layer->act, op->at[DX] + r.from, x, y, op->at[DY] + r.from, r.to - r.from);
+  const real *x = op->at[AT_X] ? op->at[AT_X] + r.from : NULL,
+             *y = op->at[AT_Y] ? op->at[AT_Y] + r.from : NULL;
+  ctx->kernels->act_backward(op->layer->act, op->at[DX] + r.from, x, y, op->at[DY] + r.from,
+                             r.to - r.from);
 }
 
 static void softmax_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint32_t n = op->n[COLUMNS];
   const ofs_range r = ofs_range_of(op, part);
-  ctx->kernels->softmax_forward(op->at[Y] + r.from * n, op->at[X] + r.from * n, (uint32_t)(r.to - r.from), n);
+  ctx->kernels->softmax_forward(op->at[Y] + r.from * n, op->at[X] + r.from * n,
+                                (uint32_t)(r.to - r.from), n);
 }
 
 static void softmax_backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint32_t n = op->n[COLUMNS];
   const ofs_range r = ofs_range_of(op, part);
-  ctx->kernels->softmax_backward(op->at[DX] + r.from * n, op->at[AT_Y] + r.from * n, op->at[DY] + r.from * n, (uint32_t)(r.to - r.from), n);
+  ctx->kernels->softmax_backward(op->at[DX] + r.from * n, op->at[AT_Y] + r.from * n,
+                                 op->at[DY] + r.from * n, (uint32_t)(r.to - r.from), n);
 }
 
 static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, double work) {
@@ -53,12 +61,17 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return x;
-  /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a loss takes */
-  int copies = (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) || ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_can_overwrite(b, l, 0));
+  /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a
+   * loss takes */
+  int copies =
+      (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) ||
+      ((l->type == OFS_ACTIVATION || l->type == OFS_SOFTMAX) && !ofs_can_overwrite(b, l, 0));
   if (ofs_takes_logits(b, l)) copies = 1, b->logits[l->index] = x, b->buffers[x].pending++;
   uint32_t y = copies ? ofs_build_buffer(b, l->out.size, 0) : x;
-  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
-  else ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
+  if (l->act == OFS_ACT_SOFTMAX)
+    cut_softmax(b, ofs_build_op(b, l, softmax_part, y, x, 0, 0), l, 100);
+  else
+    ofs_cut(b, ofs_build_op(b, l, act_part, y, x, 0, 0), l->out.size, 0, act_work(l->act), 16);
   b->aux[l->index] = x;
   return y;
 }
@@ -67,10 +80,13 @@ uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy) {
   if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return dy;
   uint32_t y = b->y[l->index], dx = ofs_writable_gradient(b, dy, l->out.size);
   int input = OFS_ACT_OF_INPUT(l->act);
-  if (l->act == OFS_ACT_SOFTMAX) cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, 0, y, dy), l, 20);
+  if (l->act == OFS_ACT_SOFTMAX)
+    cut_softmax(b, ofs_build_op(b, l, softmax_backward_part, dx, 0, y, dy), l, 20);
   else
-    ofs_cut(b, ofs_build_op(b, l, act_backward_part, dx, input ? b->aux[l->index] : 0, input ? 0 : y, dy), l->out.size, 0,
-            input ? 140 : 10, 16);
+    ofs_cut(b,
+            ofs_build_op(b, l, act_backward_part, dx, input ? b->aux[l->index] : 0, input ? 0 : y,
+                         dy),
+            l->out.size, 0, input ? 140 : 10, 16);
   uint32_t logits = b->dlogits[l->index];
   if (logits) ofs_build_add(b, l, dx, dx, logits, l->out.size);
   return dx;
@@ -83,7 +99,8 @@ static ofs_status activation_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   return OFS_OK;
 }
 
-/* The activation as a layer of its own name, over the last axis: Keras's axis counts the samples as axis 0. */
+/* The activation as a layer of its own name, over the last axis: Keras's axis counts the samples as
+ * axis 0. */
 static ofs_status softmax_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   double axis = r->v[OFS_SOFTMAX_AXIS][0];
   l->out = l->in;
@@ -96,7 +113,11 @@ static uint32_t activation_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, i
   return wanted ? ofs_build_act_backward(b, l, dy) : 0;
 }
 
-const ofs_layer_kind ofs_activation_kind = {
-    .shape = activation_shape, .forward = ofs_build_act, .backward = activation_backward, .masks = 1};
-const ofs_layer_kind ofs_softmax_kind = {
-    .shape = softmax_shape, .forward = ofs_build_act, .backward = activation_backward, .masks = 1};
+const ofs_layer_kind ofs_activation_kind = {.shape = activation_shape,
+                                            .forward = ofs_build_act,
+                                            .backward = activation_backward,
+                                            .masks = 1};
+const ofs_layer_kind ofs_softmax_kind = {.shape = softmax_shape,
+                                         .forward = ofs_build_act,
+                                         .backward = activation_backward,
+                                         .masks = 1};

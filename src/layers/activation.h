@@ -6,9 +6,11 @@
 
 /* Emits y = act(x), in place where the backward allows; softmax included. */
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x);
-/* Emits dx = dy * act', in place over dy. b->aux of the layer is the activation's input where it needs it. */
+/* Emits dx = dy * act', in place over dy. b->aux of the layer is the activation's input where it
+ * needs it. */
 uint32_t ofs_build_act_backward(ofs_builder *b, ofs_layer *l, uint32_t dy);
-/* 1 where the activation can be applied to a tile as it is produced: elementwise, and undone from y alone. */
+/* 1 where the activation can be applied to a tile as it is produced: elementwise, and undone from y
+ * alone. */
 int ofs_act_fuses(uint32_t act);
 
 /* 1 where a loss takes this layer's logits, besides or in place of its output. */

@@ -1,10 +1,11 @@
-/* batchnorm.c: batch normalization over the last axis (Ioffe & Szegedy 2015): y = (x - mean) gamma r + beta,
- * r = 1 / sqrt(variance + epsilon).
+/* batchnorm.c: batch normalization over the last axis (Ioffe & Szegedy 2015): y = (x - mean) gamma
+ * r + beta, r = 1 / sqrt(variance + epsilon).
  *
- * Where it trains, mean and (biased) variance are those of the batch over all other axes; they come from chunks of ROWS
- * positions, each with a mean and the sum of squares about it, put together in order and in double. They go to the
- * gradient in the places of the moving statistics, which the update moves. Elsewhere the moving statistics are used.
- * Where there is a mask only positions that count make up the statistics, but all are normalized by them, as in Keras. */
+ * Where it trains, mean and (biased) variance are those of the batch over all other axes; they come
+ * from chunks of ROWS positions, each with a mean and the sum of squares about it, put together in
+ * order and in double. They go to the gradient in the places of the moving statistics, which the
+ * update moves. Elsewhere the moving statistics are used. Where there is a mask only positions that
+ * count make up the statistics, but all are normalized by them, as in Keras. */
 #include "layers/kinds.h"
 #include "layers/norm.h"
 
@@ -17,15 +18,19 @@ static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   const uint32_t channels = ofs_channels(l);
   ofs_norm_weights(l, r);
   double momentum = r->v[OFS_BATCH_NORMALIZATION_MOMENTUM][0];
-  ofs_add_weight(l, r, OFS_MOVING_MEAN, OFS_BATCH_NORMALIZATION_MEAN_INIT, 1, &channels)->momentum = momentum;
-  ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)->momentum = momentum;
+  ofs_add_weight(l, r, OFS_MOVING_MEAN, OFS_BATCH_NORMALIZATION_MEAN_INIT, 1, &channels)->momentum =
+      momentum;
+  ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)
+      ->momentum = momentum;
   /* step by step, each would have statistics of its own, which all move the same ones */
   if (l->times > 1 && l->trains)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   return OFS_OK;
 }
 
-static int is_of_batch(const ofs_builder *b, const ofs_layer *l) { return b->kind == OFS_TRAIN && l->trains; }
+static int is_of_batch(const ofs_builder *b, const ofs_layer *l) {
+  return b->kind == OFS_TRAIN && l->trains;
+}
 
 /* Rows of x that a part of so many units has. */
 typedef struct stretch {
@@ -38,7 +43,9 @@ static stretch stretch_of(const ofs_op *op, uint32_t part) {
   return (stretch){r.from, (uint32_t)(r.to - r.from), (uint32_t)(r.from / op->block)};
 }
 
-static const real *rows_of(const real *x, const stretch *s, size_t channels) { return x ? x + s->from * channels : NULL; }
+static const real *rows_of(const real *x, const stretch *s, size_t channels) {
+  return x ? x + s->from * channels : NULL;
+}
 
 static void cut_chunks(const ofs_builder *b, ofs_op *op, double work) {
   op->units = ofs_positions(op->layer);
@@ -47,7 +54,9 @@ static void cut_chunks(const ofs_builder *b, ofs_op *op, double work) {
   (void)b;
 }
 
-static uint64_t chunks_of(const ofs_layer *l, uint64_t samples) { return (ofs_positions(l) * samples + ROWS - 1) / ROWS; }
+static uint64_t chunks_of(const ofs_layer *l, uint64_t samples) {
+  return (ofs_positions(l) * samples + ROWS - 1) / ROWS;
+}
 
 /* ---- statistics ---- */
 
@@ -67,10 +76,12 @@ static void moments_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
 }
 
 /* gamma r and beta of channel c. */
-static void scale_channel(const ofs_context *ctx, const ofs_layer *l, real *stats, size_t c, double mean, double variance) {
+static void scale_channel(const ofs_context *ctx, const ofs_layer *l, real *stats, size_t c,
+                          double mean, double variance) {
   const size_t channels = ofs_channels(l);
   const real *params = ctx->params + l->weights_at;
-  const real *gamma = ofs_norm_weight(l, OFS_GAMMA, params), *beta = ofs_norm_weight(l, OFS_BETA, params);
+  const real *gamma = ofs_norm_weight(l, OFS_GAMMA, params),
+             *beta = ofs_norm_weight(l, OFS_BETA, params);
   double root = 1 / __builtin_sqrt(variance + l->v[OFS_NORM_EPSILON]);
   stats[MEAN * channels + c] = (real)mean;
   stats[SCALE * channels + c] = (real)(gamma ? gamma[c] * root : root);
@@ -109,7 +120,8 @@ static void moved_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   const real *mean = ofs_norm_weight(op->layer, OFS_MOVING_MEAN, params);
   const real *variance = ofs_norm_weight(op->layer, OFS_MOVING_VARIANCE, params);
   const stretch s = stretch_of(op, part);
-  for (size_t c = s.from; c < s.from + s.rows; c++) scale_channel(ctx, op->layer, op->at[STATS], c, mean[c], variance[c]);
+  for (size_t c = s.from; c < s.from + s.rows; c++)
+    scale_channel(ctx, op->layer, op->at[STATS], c, mean[c], variance[c]);
 }
 
 /* ---- forward ---- */
@@ -120,22 +132,29 @@ static void affine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   const uint32_t channels = ofs_channels(op->layer);
   const stretch s = stretch_of(op, part);
   const real *stats = op->at[STATS_OF];
-  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
-                                   stats + SCALE * channels, stats + SHIFT * channels, NULL, NULL, NULL, s.rows, channels);
+  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels),
+                               stats + MEAN * channels, stats + SCALE * channels,
+                               stats + SHIFT * channels, NULL, NULL, NULL, s.rows, channels);
 }
 
 static uint32_t batch_norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   const uint64_t channels = ofs_channels(l);
-  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1), y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
+  uint32_t stats = ofs_build_buffer(b, STATISTICS * channels, 1),
+           y = ofs_can_overwrite(b, l, 0) ? x : ofs_build_buffer(b, l->out.size, 0);
   b->saved[l->index] = stats;
   if (is_of_batch(b, l)) {
     uint64_t chunks = chunks_of(l, b->batch);
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels + 1), 1);
-    cut_chunks(b, ofs_build_op(b, l, moments_part, parts, x, ofs_mask_of(b, l, 0, ofs_positions(l)), 0), 30);
-    ofs_cut(b, ofs_build_op(b, l, statistics_part, parts, b->gradient, 0, stats), channels, 1, 20.0 * (double)chunks + 100, 1);
+    cut_chunks(b,
+               ofs_build_op(b, l, moments_part, parts, x, ofs_mask_of(b, l, 0, ofs_positions(l)),
+                            0),
+               30);
+    ofs_cut(b, ofs_build_op(b, l, statistics_part, parts, b->gradient, 0, stats), channels, 1,
+            20.0 * (double)chunks + 100, 1);
   } else
     ofs_cut(b, ofs_build_op(b, l, moved_part, 0, 0, 0, stats), channels, 1, 100, 1);
-  ofs_cut(b, ofs_build_op(b, l, affine_part, y, x, stats, 0), ofs_positions(l), 0, 12.0 * (double)channels, 1);
+  ofs_cut(b, ofs_build_op(b, l, affine_part, y, x, stats, 0), ofs_positions(l), 0,
+          12.0 * (double)channels, 1);
   return y;
 }
 
@@ -146,25 +165,28 @@ static void sums_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
   const stretch s = stretch_of(op, part);
   real *sums = op->at[CHUNKS] + s.chunk * 2 * (size_t)channels;
-  ctx->kernels->channel_sums(sums, sums + channels, rows_of(op->at[DY], &s, channels), rows_of(op->at[X], &s, channels),
-                                 op->at[STATS_OF] + MEAN * channels, NULL, s.rows, channels);
+  ctx->kernels->channel_sums(sums, sums + channels, rows_of(op->at[DY], &s, channels),
+                             rows_of(op->at[X], &s, channels), op->at[STATS_OF] + MEAN * channels,
+                             NULL, s.rows, channels);
 }
 
-/* dbeta, dgamma, and what dx takes from them: dx = gamma r (dy - dbeta / N - (x - mean) r dgamma / N), the last two at
- * positions that count. */
+/* dbeta, dgamma, and what dx takes from them: dx = gamma r (dy - dbeta / N - (x - mean) r dgamma /
+ * N), the last two at positions that count. */
 static void gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t channels = ofs_channels(l);
   const uint64_t rows = ofs_positions(l) * op->count, chunks = chunks_of(l, op->count);
   const stretch s = stretch_of(op, part);
   const real *mask = op->at[MASK_OF];
-  real *stats = op->at[STATS_OF], *g = ctx->gradient + l->weights_at, *gamma = (real *)ofs_norm_weight(l, OFS_GAMMA, g);
+  real *stats = op->at[STATS_OF], *g = ctx->gradient + l->weights_at,
+       *gamma = (real *)ofs_norm_weight(l, OFS_GAMMA, g);
   real *beta = (real *)ofs_norm_weight(l, OFS_BETA, g);
   double count = mask ? 0 : (double)rows;
   for (uint64_t r = 0; mask && r < rows; r++) count += mask[r] != 0;
   if (count < 1) count = 1;
   for (size_t c = s.from; c < s.from + s.rows; c++) {
-    double sum = 0, product = 0, root = stats[ROOT * channels + c], scale = stats[SCALE * channels + c];
+    double sum = 0, product = 0, root = stats[ROOT * channels + c],
+           scale = stats[SCALE * channels + c];
     for (uint64_t k = 0; k < chunks; k++) {
       sum += op->at[CHUNKS][2 * k * channels + c];
       product += op->at[CHUNKS][(2 * k + 1) * channels + c];
@@ -181,15 +203,17 @@ static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
   const uint32_t channels = ofs_channels(op->layer);
   const stretch s = stretch_of(op, part);
   const real *stats = op->at[STATS_OF];
-  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels), stats + MEAN * channels,
-                                   stats + BACK_SCALE * channels, stats + BACK_SHIFT * channels,
-                                   rows_of(op->at[DY], &s, channels), stats + SCALE * channels,
-                                   rows_of(op->at[MASK_OF], &s, 1), s.rows, channels);
+  ctx->kernels->channel_affine(op->at[Y] + s.from * channels, rows_of(op->at[X], &s, channels),
+                               stats + MEAN * channels, stats + BACK_SCALE * channels,
+                               stats + BACK_SHIFT * channels, rows_of(op->at[DY], &s, channels),
+                               stats + SCALE * channels, rows_of(op->at[MASK_OF], &s, 1), s.rows,
+                               channels);
 }
 
 static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   const uint64_t channels = ofs_channels(l), chunks = chunks_of(l, b->batch);
-  uint32_t x = b->x[l->index], stats = b->saved[l->index], mask = ofs_mask_of(b, l, 0, ofs_positions(l));
+  uint32_t x = b->x[l->index], stats = b->saved[l->index],
+           mask = ofs_mask_of(b, l, 0, ofs_positions(l));
   if (l->trains) {
     uint32_t parts = ofs_build_buffer(b, ofs_mul_sat(chunks, 2 * channels), 1);
     cut_chunks(b, ofs_build_op(b, l, sums_part, parts, x, stats, dy), 20);
@@ -205,5 +229,7 @@ static uint32_t batch_norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, i
   return dx;
 }
 
-const ofs_layer_kind ofs_batch_norm_kind = {
-    .shape = batch_norm_shape, .forward = batch_norm_forward, .backward = batch_norm_backward, .masks = 1};
+const ofs_layer_kind ofs_batch_norm_kind = {.shape = batch_norm_shape,
+                                            .forward = batch_norm_forward,
+                                            .backward = batch_norm_backward,
+                                            .masks = 1};

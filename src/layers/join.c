@@ -1,8 +1,10 @@
-/* join.c: layers that make one tensor of several: add, subtract, multiply, average, maximum, minimum, and concatenate.
+/* join.c: layers that make one tensor of several: add, subtract, multiply, average, maximum,
+ * minimum, and concatenate.
  *
- * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than two inputs are joined
- * one after the other. A mask of the output holds where that of any input does; where an input has none, the output has
- * none. Of two positions of which one is masked, multiply, maximum and minimum take the other (Keras 3's merge layers). */
+ * Shapes are equal, or aligned at the last axis with axes of 1 that repeat themselves. More than
+ * two inputs are joined one after the other. A mask of the output holds where that of any input
+ * does; where an input has none, the output has none. Of two positions of which one is masked,
+ * multiply, maximum and minimum take the other (Keras 3's merge layers). */
 #include "base/copy.h"
 #include "layers/kinds.h"
 #include "layers/scale.h"
@@ -10,8 +12,8 @@
 
 /* ---- two at a time ---- */
 
-/* op->n: which input is joined to those before it, how; whether they are masks; with dy: whose gradient it is; whether the
- * result is scaled by l->v[SCALE]. */
+/* op->n: which input is joined to those before it, how; whether they are masks; with dy: whose
+ * gradient it is; whether the result is scaled by l->v[SCALE]. */
 enum { INPUT, TYPE, OF_MASKS, SIDE, SCALED };
 enum { SCALE };
 /* Buffers. */
@@ -19,11 +21,11 @@ enum { Y, FIRST, SECOND, FIRST_MASK, SECOND_MASK, DY };
 
 static real joined(uint32_t type, real a, real b) {
   switch (type) {
-    case OFS_SUBTRACT: return a - b;
-    case OFS_MULTIPLY: return a * b;
-    case OFS_MAXIMUM: return a >= b ? a : b;
-    case OFS_MINIMUM: return a <= b ? a : b;
-    default: return a + b;
+  case OFS_SUBTRACT: return a - b;
+  case OFS_MULTIPLY: return a * b;
+  case OFS_MAXIMUM: return a >= b ? a : b;
+  case OFS_MINIMUM: return a <= b ? a : b;
+  default: return a + b;
   }
 }
 
@@ -36,7 +38,8 @@ static real undone(uint32_t type, uint32_t side, real a, real b, real dy) {
 
 /* Bit 0: a row takes a; bit 1: it takes b. */
 static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
-  uint32_t a = !op->at[FIRST_MASK] || op->at[FIRST_MASK][row_a] != 0, b = !op->at[SECOND_MASK] || op->at[SECOND_MASK][row_b] != 0;
+  uint32_t a = !op->at[FIRST_MASK] || op->at[FIRST_MASK][row_a] != 0,
+           b = !op->at[SECOND_MASK] || op->at[SECOND_MASK][row_b] != 0;
   return a || b || op->n[TYPE] == OFS_MULTIPLY ? a + 2 * b : 1;
 }
 
@@ -54,17 +57,20 @@ static void pair_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   for (uint64_t row = r.from, rows = flat ? r.to - r.from : 1; row < r.to; row += rows) {
     uint64_t at_a = ofs_view_at(&va, row), at_b = ofs_view_at(&vb, row);
     const real *a = op->at[FIRST] + at_a, *b = op->at[SECOND] + at_b;
-    uint32_t take = taken(op, va.step ? at_a / va.last : at_a, vb.step ? at_b / vb.last : at_b), step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
+    uint32_t take = taken(op, va.step ? at_a / va.last : at_a, vb.step ? at_b / vb.last : at_b),
+             step_a = flat ? 1 : va.step, step_b = flat ? 1 : vb.step;
     real *y = op->at[Y] + row * va.last;
     const real *dy = op->at[DY] ? op->at[DY] + row * va.last : NULL;
     for (uint64_t i = 0; i < rows * va.last; i++, a += step_a, b += step_b)
-      if (dy) y[i] = take == 3 ? undone(type, op->n[SIDE], *a, *b, dy[i]) : take == bit ? dy[i] : 0;
-      else y[i] = take == 3 ? joined(type, *a, *b) * scale : take == 1 ? *a : take == 2 ? *b : 0;
+      if (dy)
+        y[i] = take == 3 ? undone(type, op->n[SIDE], *a, *b, dy[i]) : take == bit ? dy[i] : 0;
+      else
+        y[i] = take == 3 ? joined(type, *a, *b) * scale : take == 1 ? *a : take == 2 ? *b : 0;
   }
 }
 
-static ofs_op *emit_pair(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t type, uint32_t y, uint32_t first,
-                         uint32_t second) {
+static ofs_op *emit_pair(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t type, uint32_t y,
+                         uint32_t first, uint32_t second) {
   uint32_t last = l->out.dims[l->out.rank - 1];
   ofs_op *op = ofs_build_op(b, l, pair_part, y, first, second, 0);
   op->n[INPUT] = k, op->n[TYPE] = type;
@@ -76,15 +82,17 @@ static ofs_op *emit_pair(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_
 
 static uint64_t rows_of(const ofs_shape *s) { return s->size / s->dims[s->rank - 1]; }
 
-/* The mask of inputs 0 .. k together: 0 where one has none, that of one where it is all of theirs, else one of its own,
- * of those that stand one behind the other from b->aux on. */
+/* The mask of inputs 0 .. k together: 0 where one has none, that of one where it is all of theirs,
+ * else one of its own, of those that stand one behind the other from b->aux on. */
 static uint32_t mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t k) {
   uint32_t mask = ofs_mask(b, l, 0);
   for (uint32_t i = 1; i <= k && mask; i++) {
     uint32_t other = ofs_mask(b, l, i);
     int whole = rows_of(&l->ins[0]) == rows_of(&l->out) && rows_of(&l->ins[i]) == rows_of(&l->out);
-    if (!other) mask = 0;
-    else if (other != mask || !whole) mask = b->aux[l->index] + i - 1;
+    if (!other)
+      mask = 0;
+    else if (other != mask || !whole)
+      mask = b->aux[l->index] + i - 1;
   }
   return mask;
 }
@@ -106,12 +114,14 @@ static void emit_masks(ofs_builder *b, const ofs_layer *l) {
 /* ---- elementwise joins ---- */
 
 static ofs_status refuse_axis(const ofs_layer *l, double got, double wanted, ofs_error *err) {
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_SHAPE, got, wanted, wanted);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_SHAPE,
+                    got, wanted, wanted);
 }
 
 static ofs_status check_inputs(const ofs_layer *l, uint32_t most, ofs_error *err) {
   if (l->in_count >= 2 && l->in_count <= most) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_COUNT, l->in_count, 2, most);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_COUNT,
+                    l->in_count, 2, most);
 }
 
 static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -134,7 +144,9 @@ static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
 }
 
 /* 1 where the way back reads what went in. */
-static int is_kept(const ofs_layer *l) { return l->type == OFS_MULTIPLY || l->type == OFS_MAXIMUM || l->type == OFS_MINIMUM; }
+static int is_kept(const ofs_layer *l) {
+  return l->type == OFS_MULTIPLY || l->type == OFS_MAXIMUM || l->type == OFS_MINIMUM;
+}
 
 static void use_masks(ofs_builder *b, const ofs_layer *l, ofs_op *op, uint32_t k) {
   ofs_build_use(b, op, FIRST_MASK, mask_of(b, l, k - 1));
@@ -142,12 +154,14 @@ static void use_masks(ofs_builder *b, const ofs_layer *l, ofs_op *op, uint32_t k
 }
 
 static uint32_t join_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
-  uint32_t last = l->in_count - 1, keeps = b->kind == OFS_TRAIN && is_kept(l), y = ofs_build_buffer(b, l->out.size, 0);
+  uint32_t last = l->in_count - 1, keeps = b->kind == OFS_TRAIN && is_kept(l),
+           y = ofs_build_buffer(b, l->out.size, 0);
   for (uint32_t k = 1; k < last && keeps; k++) ofs_build_buffer(b, l->out.size, 0);
   b->saved[l->index] = y;
   emit_masks(b, l);
   for (uint32_t k = 1; k <= last; k++, y += k <= last && keeps) {
-    uint32_t first = k == 1 ? x : y - keeps, second = ofs_input_buffer(b, l, k), scaled = l->type == OFS_AVERAGE && k == last;
+    uint32_t first = k == 1 ? x : y - keeps, second = ofs_input_buffer(b, l, k),
+             scaled = l->type == OFS_AVERAGE && k == last;
     if (l->type == OFS_ADD && l->ins[0].size == l->out.size && l->ins[k].size == l->out.size)
       ofs_build_add(b, l, y, first, second, l->out.size);
     else {
@@ -167,28 +181,34 @@ static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t
 /* Sums and their like: every input has dy, or dy times a number. */
 static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t other = dy;
-  if (l->type == OFS_AVERAGE) other = dy = scaled(b, l, dy, ofs_writable_gradient(b, dy, l->out.size));
-  if (l->type == OFS_SUBTRACT && wanted & 2) other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
+  if (l->type == OFS_AVERAGE)
+    other = dy = scaled(b, l, dy, ofs_writable_gradient(b, dy, l->out.size));
+  if (l->type == OFS_SUBTRACT && wanted & 2)
+    other = scaled(b, l, dy, ofs_build_buffer(b, l->out.size, 0));
   for (uint32_t k = 1; k < l->in_count; k++)
     if (wanted >> k & 1) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, other));
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
-/* Backwards through the results on the way: of each the share of its last input, then of the result before it. */
+/* Backwards through the results on the way: of each the share of its last input, then of the result
+ * before it. */
 static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!is_kept(l)) return sum_backward(b, l, dy, wanted);
   for (uint32_t k = l->in_count - 1; k > 0; k--)
     for (uint32_t side = 2; side-- > 0;) {
       int needed = side ? wanted >> k & 1 : wanted & ((1 << k) - 1);
       if (!needed) continue;
-      uint32_t dx = side ? ofs_build_buffer(b, l->out.size, 0) : ofs_writable_gradient(b, dy, l->out.size);
+      uint32_t dx =
+          side ? ofs_build_buffer(b, l->out.size, 0) : ofs_writable_gradient(b, dy, l->out.size);
       uint32_t first = k == 1 ? b->x[l->index] : b->saved[l->index] + k - 2;
       ofs_op *op = emit_pair(b, l, k, l->type, dx, first, ofs_input_buffer(b, l, k));
       op->n[SIDE] = side;
       use_masks(b, l, op, k);
       ofs_build_use(b, op, DY, dy);
-      if (side) ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, dx));
-      else dy = dx;
+      if (side)
+        ofs_add_input_gradient(b, l, k, ofs_build_collected(b, l, k, dx));
+      else
+        dy = dx;
     }
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
@@ -199,16 +219,19 @@ enum { AXIS }; /* l->n */
 
 static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   ofs_status s = check_inputs(l, OFS_MAX_JOIN, err);
-  double axis = r->v[OFS_CONCATENATE_AXIS][0], rank = l->in.rank, sum = 0; /* Keras counts the samples as axis 0 */
+  /* Keras counts the samples as axis 0 */
+  double axis = r->v[OFS_CONCATENATE_AXIS][0], rank = l->in.rank, sum = 0;
   if (s < 0) return s;
   if (axis == 0 || axis > rank || axis < -rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis, axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_CONCATENATE_AXIS, OFS_WHY_RANGE, axis,
+                      axis < 0 ? -rank : 1, axis < 0 ? -1 : rank);
   l->n[AXIS] = (uint32_t)(axis < 0 ? axis + rank : axis - 1);
   l->out = l->in;
   for (uint32_t k = 0; k < l->in_count; k++) {
     if (l->ins[k].rank != l->in.rank) return ofs_refuse_rank(l, k, l->in.rank, l->in.rank, err);
     for (uint32_t i = 0; i < l->in.rank; i++)
-      if (i != l->n[AXIS] && l->ins[k].dims[i] != l->in.dims[i]) return refuse_axis(l, l->ins[k].dims[i], l->in.dims[i], err);
+      if (i != l->n[AXIS] && l->ins[k].dims[i] != l->in.dims[i])
+        return refuse_axis(l, l->ins[k].dims[i], l->in.dims[i], err);
     sum += l->ins[k].dims[l->n[AXIS]];
   }
   if (sum > OFS_MAX_SAMPLE)
@@ -217,7 +240,8 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
   return OFS_OK;
 }
 
-/* Buffers; op->n: how far rows lie apart and where they begin, of either; numbers of a row. Without FROM: ones. */
+/* Buffers; op->n: how far rows lie apart and where they begin, of either; numbers of a row. Without
+ * FROM: ones. */
 enum { TO, FROM };
 enum { TO_ROW, TO_AT, FROM_ROW, FROM_AT, RUN };
 
@@ -226,20 +250,26 @@ static void copy_rows_part(const ofs_context *ctx, const ofs_op *op, uint32_t pa
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t row = r.from; row < r.to; row++) {
     real *y = op->at[TO] + row * op->n[TO_ROW] + op->n[TO_AT];
-    if (op->at[FROM]) ofs_copy(y, op->at[FROM] + row * op->n[FROM_ROW] + op->n[FROM_AT], op->n[RUN]);
+    if (op->at[FROM])
+      ofs_copy(y, op->at[FROM] + row * op->n[FROM_ROW] + op->n[FROM_AT], op->n[RUN]);
     else
       for (uint32_t i = 0; i < op->n[RUN]; i++) y[i] = 1;
   }
 }
 
-/* Input k's place among all: from the whole to it (`back`), or the other way. Masks have no last axis. */
-static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t to, uint32_t from, int back, int mask) {
+/* Input k's place among all: from the whole to it (`back`), or the other way. Masks have no last
+ * axis. */
+static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t to, uint32_t from,
+                      int back, int mask) {
   uint64_t ahead = 0, inner = 1, rows = 1;
   for (uint32_t i = 0; i < l->out.rank - (uint32_t)mask; i++)
-    if (i > l->n[AXIS]) inner *= l->out.dims[i];
-    else if (i < l->n[AXIS]) rows *= l->out.dims[i];
+    if (i > l->n[AXIS])
+      inner *= l->out.dims[i];
+    else if (i < l->n[AXIS])
+      rows *= l->out.dims[i];
   for (uint32_t i = 0; i < k; i++) ahead += l->ins[i].dims[l->n[AXIS]] * inner;
-  uint32_t whole = (uint32_t)(l->out.dims[l->n[AXIS]] * inner), own = (uint32_t)(l->ins[k].dims[l->n[AXIS]] * inner);
+  uint32_t whole = (uint32_t)(l->out.dims[l->n[AXIS]] * inner),
+           own = (uint32_t)(l->ins[k].dims[l->n[AXIS]] * inner);
   ofs_op *op = ofs_build_op(b, l, copy_rows_part, to, from, 0, 0);
   op->n[TO_ROW] = back ? own : whole, op->n[FROM_ROW] = back ? whole : own, op->n[RUN] = own;
   op->n[back ? FROM_AT : TO_AT] = (uint32_t)ahead;
@@ -252,7 +282,8 @@ static uint32_t concatenate_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
     emit_rows(b, l, k, y, k ? ofs_input_buffer(b, l, k) : x, 0, 0);
     masks |= ofs_mask(b, l, k);
   }
-  if (l->n[AXIS] == l->out.rank - 1) emit_masks(b, l);
+  if (l->n[AXIS] == l->out.rank - 1)
+    emit_masks(b, l);
   else if (masks) {
     b->mask[l->index] = mask = ofs_build_buffer(b, rows_of(&l->out), 0);
     for (uint32_t k = 0; k < l->in_count; k++) emit_rows(b, l, k, mask, ofs_mask(b, l, k), 0, 1);
@@ -266,18 +297,28 @@ static uint32_t concatenate_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, 
     if (!(wanted >> k & 1)) continue;
     uint32_t dx = ofs_build_buffer(b, l->ins[k].size, 0);
     emit_rows(b, l, k, dx, dy, 1, 0);
-    if (k) ofs_add_input_gradient(b, l, k, dx);
-    else first = dx;
+    if (k)
+      ofs_add_input_gradient(b, l, k, dx);
+    else
+      first = dx;
   }
   return first;
 }
 
-/* For each input: a result or copy, a mask, two gradients, one that is collected, one that is added to another. */
+/* For each input: a result or copy, a mask, two gradients, one that is collected, one that is added
+ * to another. */
 #define OPS_AN_INPUT 6
 #define BUFFERS_AN_INPUT 5
 
-const ofs_layer_kind ofs_join_kind = {.shape = join_shape, .forward = join_forward, .backward = join_backward,
-    .most_inputs = OFS_MAX_JOIN, .more_ops = OPS_AN_INPUT, .more_buffers = BUFFERS_AN_INPUT};
-const ofs_layer_kind ofs_concatenate_kind = {.shape = concatenate_shape, .forward = concatenate_forward,
-    .backward = concatenate_backward, .most_inputs = OFS_MAX_JOIN, .more_ops = OPS_AN_INPUT,
-    .more_buffers = BUFFERS_AN_INPUT};
+const ofs_layer_kind ofs_join_kind = {.shape = join_shape,
+                                      .forward = join_forward,
+                                      .backward = join_backward,
+                                      .most_inputs = OFS_MAX_JOIN,
+                                      .more_ops = OPS_AN_INPUT,
+                                      .more_buffers = BUFFERS_AN_INPUT};
+const ofs_layer_kind ofs_concatenate_kind = {.shape = concatenate_shape,
+                                             .forward = concatenate_forward,
+                                             .backward = concatenate_backward,
+                                             .most_inputs = OFS_MAX_JOIN,
+                                             .more_ops = OPS_AN_INPUT,
+                                             .more_buffers = BUFFERS_AN_INPUT};

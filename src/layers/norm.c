@@ -1,8 +1,10 @@
-/* norm.c: layer and group normalization: each sample by itself, in sets of numbers that have one mean and one variance.
+/* norm.c: layer and group normalization: each sample by itself, in sets of numbers that have one
+ * mean and one variance.
  *
- * Layer normalization is over the last axis (a set is a position, one run), group normalization over all positions and
- * the channels of a group (a set has a run for each position). gamma and beta are those of the channels. One pass
- * backward gives dx and, over chunks of sets, dgamma and dbeta, which are added up in order. */
+ * Layer normalization is over the last axis (a set is a position, one run), group normalization
+ * over all positions and the channels of a group (a set has a run for each position). gamma and
+ * beta are those of the channels. One pass backward gives dx and, over chunks of sets, dgamma and
+ * dbeta, which are added up in order. */
 #include "layers/norm.h"
 
 #include "base/copy.h"
@@ -18,8 +20,10 @@ void ofs_norm_weights(ofs_layer *l, const ofs_record *r) {
   const uint32_t channels = ofs_channels(l);
   l->out = l->in;
   l->v[OFS_NORM_EPSILON] = r->v[OFS_LAYER_NORMALIZATION_EPSILON][0];
-  if (r->v[OFS_LAYER_NORMALIZATION_SCALE][0] != 0) ofs_add_weight(l, r, OFS_GAMMA, OFS_LAYER_NORMALIZATION_GAMMA_INIT, 1, &channels);
-  if (r->v[OFS_LAYER_NORMALIZATION_CENTER][0] != 0) ofs_add_weight(l, r, OFS_BETA, OFS_LAYER_NORMALIZATION_BETA_INIT, 1, &channels);
+  if (r->v[OFS_LAYER_NORMALIZATION_SCALE][0] != 0)
+    ofs_add_weight(l, r, OFS_GAMMA, OFS_LAYER_NORMALIZATION_GAMMA_INIT, 1, &channels);
+  if (r->v[OFS_LAYER_NORMALIZATION_CENTER][0] != 0)
+    ofs_add_weight(l, r, OFS_BETA, OFS_LAYER_NORMALIZATION_BETA_INIT, 1, &channels);
 }
 
 const real *ofs_norm_weight(const ofs_layer *l, uint32_t role, const real *from) {
@@ -36,12 +40,15 @@ static ofs_status norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   double groups = r->v[OFS_GROUP_NORMALIZATION_GROUPS][0], channels = ofs_channels(l);
   if (groups < 0) groups = channels;
   if (groups < 1 || groups > channels || ofs_channels(l) % (uint32_t)groups)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_GROUP_NORMALIZATION_GROUPS, OFS_WHY_DIVIDES, groups, 1, channels);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_GROUP_NORMALIZATION_GROUPS,
+                      OFS_WHY_DIVIDES, groups, 1, channels);
   l->n[GROUPS] = (uint32_t)groups;
   return OFS_OK;
 }
 
-static uint64_t sets_of(const ofs_layer *l) { return l->n[GROUPS] ? l->n[GROUPS] : ofs_positions(l); }
+static uint64_t sets_of(const ofs_layer *l) {
+  return l->n[GROUPS] ? l->n[GROUPS] : ofs_positions(l);
+}
 
 /* Set u of the batch: where it begins in x, and which channels it has. */
 static size_t begin_set(const ofs_layer *l, uint64_t u, ofs_norm *n, size_t *channel) {
@@ -54,7 +61,9 @@ static size_t begin_set(const ofs_layer *l, uint64_t u, ofs_norm *n, size_t *cha
   return groups ? u / groups * l->in.size + *channel : u * channels;
 }
 
-static const real *at_channel(const real *weights, size_t channel) { return weights ? weights + channel : NULL; }
+static const real *at_channel(const real *weights, size_t channel) {
+  return weights ? weights + channel : NULL;
+}
 
 /* Buffers: y, x, stats; backward: dx, x, stats, dy, partial gradients, the gradient. */
 enum { Y, X, STATS, DY, PARTIAL };
@@ -90,7 +99,8 @@ static void backward_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
   const ofs_layer *l = op->layer;
   const real *params = ctx->params + l->weights_at;
   const ofs_range r = ofs_range_of(op, part);
-  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
+  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + r.from / op->block * l->weights_size
+                            : ctx->gradient + l->weights_at;
   if (l->trains) ofs_zero(d, l->weights_size);
   for (uint64_t u = r.from; u < r.to; u++) {
     ofs_norm n = {0};
@@ -112,7 +122,8 @@ static uint32_t norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   if (!dx && !learns) return 0;
   ofs_op *op = ofs_build_op(b, l, backward_part, dx, b->x[l->index], b->saved[l->index], dy);
   cut(b, op, 90);
-  const uint64_t units = op->units, block = op->block, chunks = (units * b->batch + block - 1) / block;
+  const uint64_t units = op->units, block = op->block,
+                 chunks = (units * b->batch + block - 1) / block;
   if (!learns || chunks == 1) return dx;
   uint32_t partial = ofs_build_buffer(b, ofs_mul_sat(l->weights_size, chunks), 1);
   ofs_build_use(b, op, PARTIAL, partial);
@@ -120,4 +131,7 @@ static uint32_t norm_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wan
   return dx;
 }
 
-const ofs_layer_kind ofs_norm_kind = {.shape = norm_shape, .forward = norm_forward, .backward = norm_backward, .masks = 1};
+const ofs_layer_kind ofs_norm_kind = {.shape = norm_shape,
+                                      .forward = norm_forward,
+                                      .backward = norm_backward,
+                                      .masks = 1};

@@ -6,8 +6,8 @@
 
 enum { OFS_NORM_EPSILON }; /* l->v */
 
-/* What normalizing layers have alike: their output, epsilon, gamma and beta; and one of their weights in a
- * vector of all of theirs, NULL where there is none. */
+/* What normalizing layers have alike: their output, epsilon, gamma and beta; and one of their
+ * weights in a vector of all of theirs, NULL where there is none. */
 void ofs_norm_weights(ofs_layer *l, const ofs_record *r);
 const real *ofs_norm_weight(const ofs_layer *l, uint32_t role, const real *from);
 

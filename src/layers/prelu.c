@@ -1,6 +1,8 @@
-/* prelu.c: y = x where x > 0, else alpha x (He et al. 2015); alpha has the input's shape, with 1 for the shared axes.
+/* prelu.c: y = x where x > 0, else alpha x (He et al. 2015); alpha has the input's shape, with 1
+ * for the shared axes.
  *
- *     dx = dy where x > 0, alpha dy where x < 0, 0 at 0 (as Keras has it)     dalpha = sum of x dy where x < 0 */
+ *     dx = dy where x > 0, alpha dy where x < 0, 0 at 0 (as Keras has it)
+ *     dalpha = sum of x dy where x < 0 */
 #include "base/copy.h"
 #include "build/partials.h"
 #include "layers/kinds.h"
@@ -13,7 +15,8 @@ static ofs_status prelu_shape(ofs_layer *l, const ofs_record *r, ofs_error *err)
   for (uint32_t i = 0; i < r->count[OFS_PRELU_SHARED_AXES]; i++) {
     double axis = r->v[OFS_PRELU_SHARED_AXES][i];
     if (axis > l->in.rank)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, axis, 1, l->in.rank);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, axis,
+                        1, l->in.rank);
     dims[(uint32_t)axis - 1] = 1;
   }
   ofs_add_weight(l, r, OFS_ALPHA, OFS_PRELU_ALPHA_INIT, l->in.rank, dims);
@@ -47,7 +50,8 @@ static void alpha_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   const ofs_layer *l = op->layer;
   ofs_view v = view_of_alpha(l);
   const ofs_range r = ofs_range_of(op, part);
-  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + r.from / op->block * l->weights_size : ctx->gradient + l->weights_at;
+  real *d = op->at[PARTIAL] ? op->at[PARTIAL] + r.from / op->block * l->weights_size
+                            : ctx->gradient + l->weights_at;
   ofs_zero(d, l->weights_size);
   for (uint64_t row = r.from * v.rows; row < r.to * v.rows; row++) {
     const real *x = op->at[X] + row * v.last, *dy = op->at[DY] + row * v.last;
@@ -59,7 +63,8 @@ static void alpha_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
 
 static void emit(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, uint32_t dy) {
   uint32_t last = l->out.dims[l->out.rank - 1];
-  ofs_cut(b, ofs_build_op(b, l, prelu_part, y, x, dy, 0), l->out.size / last, 0, 12.0 * last + 32, 1);
+  ofs_cut(b, ofs_build_op(b, l, prelu_part, y, x, dy, 0), l->out.size / last, 0, 12.0 * last + 32,
+          1);
 }
 
 static uint32_t prelu_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -83,4 +88,7 @@ static uint32_t prelu_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wa
   return dx;
 }
 
-const ofs_layer_kind ofs_prelu_kind = {.shape = prelu_shape, .forward = prelu_forward, .backward = prelu_backward, .masks = 1};
+const ofs_layer_kind ofs_prelu_kind = {.shape = prelu_shape,
+                                       .forward = prelu_forward,
+                                       .backward = prelu_backward,
+                                       .masks = 1};

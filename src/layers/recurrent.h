@@ -4,28 +4,36 @@
 
 #include "build/build.h"
 
-/* A recurrent layer's own numbers, in l->n: whether it goes through time from the end, whether its sequence comes out
- * the other way round than it was computed, whether gru's reset comes before the product. */
+/* A recurrent layer's own numbers, in l->n: whether it goes through time from the end, whether its
+ * sequence comes out the other way round than it was computed, whether gru's reset comes before the
+ * product. */
 enum { BACKWARDS, FLIPPED, RESET_FIRST };
 
-/* Buffers of the recurrence, forward: gates, h (block t: the state before step t), cells (lstm: c likewise, then the a
- * of every step; gru: q, or with the reset first r h), panels of U, y (where the last state goes, unless y is made of
- * all of h). Backward: gates, which become their gradients; h; cells; U^T in panels; dh (of the last step, or time-major
- * of all); dc (gru with the reset first: the gradient of r h). MASK: 0 where a step does not count. */
+/* Buffers of the recurrence, forward: gates, h (block t: the state before step t), cells (lstm: c
+ * likewise, then the a of every step; gru: q, or with the reset first r h), panels of U, y (where
+ * the last state goes, unless y is made of all of h). Backward: gates, which become their
+ * gradients; h; cells; U^T in panels; dh (of the last step, or time-major of all); dc (gru with the
+ * reset first: the gradient of r h). MASK: 0 where a step does not count. */
 enum { GATES, H, CELLS, PANELS, Y, MASK = 6, TURNED = 3, DH, DC };
 
-/* What a recurrence's operation is told, in op->n: units of a tile, time steps of a wave; keeps: c, a, q and r h of all
- * steps, for the way back. */
+/* What a recurrence's operation is told, in op->n: units of a tile, time steps of a wave; keeps: c,
+ * a, q and r h of all steps, for the way back. */
 enum { TILE_UNITS, WAVE_STEPS, KEEPS };
 
-static inline uint32_t gates_of(const ofs_layer *l) { return l->type == OFS_LSTM ? 4 : l->type == OFS_GRU ? 3 : 1; }
+static inline uint32_t gates_of(const ofs_layer *l) {
+  return l->type == OFS_LSTM ? 4 : l->type == OFS_GRU ? 3 : 1;
+}
 static inline uint32_t steps_of(const ofs_layer *l) { return l->in.dims[0]; }
 /* gru with its reset after the product: what the product gives is kept, as q. */
 static inline int ofs_has_q(const ofs_layer *l) { return l->type == OFS_GRU && !l->n[RESET_FIRST]; }
 /* Panels of U, one gate after the other, so that any tile of units begins a panel. */
-static inline uint64_t panels_of(uint32_t units) { return ((uint64_t)units + OFS_PANEL - 1) / OFS_PANEL; }
+static inline uint64_t panels_of(uint32_t units) {
+  return ((uint64_t)units + OFS_PANEL - 1) / OFS_PANEL;
+}
 /* Step t in the order of the input. */
-static inline uint64_t input_step(const ofs_layer *l, uint64_t t) { return l->n[BACKWARDS] ? steps_of(l) - 1 - t : t; }
+static inline uint64_t input_step(const ofs_layer *l, uint64_t t) {
+  return l->n[BACKWARDS] ? steps_of(l) - 1 - t : t;
+}
 
 /* The recurrence of a layer, forward and backward; and what of dU gru with the reset first adds. */
 void ofs_recurrence_part(const ofs_context *ctx, const ofs_op *op, uint32_t part);

@@ -1,5 +1,5 @@
-/* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: what nets of dense layers are made of. It
- * stands to the lean set as that one to the full set (registry_lean.c). */
+/* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: what nets of dense
+ * layers are made of. It stands to the lean set as that one to the full set (registry_lean.c). */
 #include "layers/registry.h"
 
 #include "kernels/fast.h"
@@ -7,15 +7,15 @@
 
 const ofs_layer_kind *ofs_layer_kind_of(uint32_t type) {
   switch (type) {
-    case OFS_DENSE: return &ofs_dense_kind;
-    case OFS_FLATTEN: return &ofs_flatten_kind;
-    case OFS_RESHAPE: return &ofs_reshape_kind;
-    case OFS_DROPOUT:
-    case OFS_SPATIAL_DROPOUT2D:
-    case OFS_GAUSSIAN_NOISE: return &ofs_random_kind;
-    case OFS_SOFTMAX: return &ofs_softmax_kind;
-    case OFS_ACTIVATION: return &ofs_activation_kind;
-    default: return NULL;
+  case OFS_DENSE: return &ofs_dense_kind;
+  case OFS_FLATTEN: return &ofs_flatten_kind;
+  case OFS_RESHAPE: return &ofs_reshape_kind;
+  case OFS_DROPOUT:
+  case OFS_SPATIAL_DROPOUT2D:
+  case OFS_GAUSSIAN_NOISE: return &ofs_random_kind;
+  case OFS_SOFTMAX: return &ofs_softmax_kind;
+  case OFS_ACTIVATION: return &ofs_activation_kind;
+  default: return NULL;
   }
 }
 

@@ -1,5 +1,6 @@
-/* scale.c: y = (x - mean) * scale + offset: rescaling, with numbers of the spec, and normalization, which has a mean and a
- * scale 1 / max(sqrt(variance), 1e-7) for each number of the last axis, given and never trained (as Keras has them). */
+/* scale.c: y = (x - mean) * scale + offset: rescaling, with numbers of the spec, and normalization,
+ * which has a mean and a scale 1 / max(sqrt(variance), 1e-7) for each number of the last axis,
+ * given and never trained (as Keras has them). */
 #include "layers/scale.h"
 
 #include "layers/kinds.h"
@@ -29,7 +30,8 @@ static void scale_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
 
 void ofs_build_scale(ofs_builder *b, const ofs_layer *l, uint32_t y, uint32_t x, int back) {
   ofs_op *op = ofs_build_op(b, l, scale_part, y, x, 0, 0);
-  op->n[COLUMNS] = l->type == OFS_NORMALIZATION ? l->out.dims[l->out.rank - 1] : 1, op->n[BACK] = (uint32_t)back;
+  op->n[COLUMNS] = l->type == OFS_NORMALIZATION ? l->out.dims[l->out.rank - 1] : 1,
+  op->n[BACK] = (uint32_t)back;
   ofs_cut(b, op, l->out.size / op->n[COLUMNS], 0, 8.0 * op->n[COLUMNS], 16);
 }
 
@@ -61,9 +63,11 @@ static ofs_status normalization_shape(ofs_layer *l, const ofs_record *r, ofs_err
   l->out = l->in;
   l->trains = 0;
   for (uint32_t k = 0; k < 2; k++) {
-    uint32_t field = k ? OFS_NORMALIZATION_VARIANCE : OFS_NORMALIZATION_MEAN, count = r->count[field];
+    uint32_t field = k ? OFS_NORMALIZATION_VARIANCE : OFS_NORMALIZATION_MEAN,
+             count = r->count[field];
     if (count != 1 && count != n)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_COUNT, count, n, n);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_COUNT, count, n,
+                        n);
     ofs_weight *w = ofs_add_weight(l, &begun, k ? OFS_VARIANCE : OFS_MEAN, 0, 1, &n);
     w->given = r->v[field];
     w->given_count = count;
@@ -71,7 +75,11 @@ static ofs_status normalization_shape(ofs_layer *l, const ofs_record *r, ofs_err
   return OFS_OK;
 }
 
-const ofs_layer_kind ofs_rescaling_kind = {
-    .shape = rescaling_shape, .forward = scale_forward, .backward = scale_backward, .masks = 1};
-const ofs_layer_kind ofs_normalization_kind = {
-    .shape = normalization_shape, .forward = scale_forward, .backward = scale_backward, .masks = 1};
+const ofs_layer_kind ofs_rescaling_kind = {.shape = rescaling_shape,
+                                           .forward = scale_forward,
+                                           .backward = scale_backward,
+                                           .masks = 1};
+const ofs_layer_kind ofs_normalization_kind = {.shape = normalization_shape,
+                                               .forward = scale_forward,
+                                               .backward = scale_backward,
+                                               .masks = 1};

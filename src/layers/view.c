@@ -1,4 +1,5 @@
-/* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector and permute. */
+/* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector
+ * and permute. */
 #include "layers/view.h"
 
 #include "base/copy.h"
@@ -83,7 +84,8 @@ uint32_t ofs_build_collected(ofs_builder *b, const ofs_layer *l, uint32_t k, uin
 
 static uint32_t view_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0), last = l->out.dims[l->out.rank - 1];
-  ofs_cut(b, ofs_build_op(b, l, spread_part, y, x, 0, 0), l->out.size / last, 0, 8.0 * last + 32, 1);
+  ofs_cut(b, ofs_build_op(b, l, spread_part, y, x, 0, 0), l->out.size / last, 0, 8.0 * last + 32,
+          1);
   return y;
 }
 
@@ -102,13 +104,13 @@ static ofs_status permute_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   uint32_t seen = 0;
   l->out.rank = l->in.rank;
   if (r->count[OFS_PERMUTE_DIMS] != l->in.rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, OFS_WHY_COUNT, r->count[OFS_PERMUTE_DIMS],
-                      l->in.rank, l->in.rank);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, OFS_WHY_COUNT,
+                      r->count[OFS_PERMUTE_DIMS], l->in.rank, l->in.rank);
   for (uint32_t i = 0; i < l->in.rank; i++) {
     uint32_t axis = (uint32_t)r->v[OFS_PERMUTE_DIMS][i];
     if (axis > l->in.rank || seen >> axis & 1)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS, seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE,
-                        axis, 1, l->in.rank);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_PERMUTE_DIMS,
+                        seen >> axis & 1 ? OFS_WHY_TWICE : OFS_WHY_RANGE, axis, 1, l->in.rank);
     seen |= 1u << axis;
     l->n[i] = axis - 1;
     l->out.dims[i] = l->in.dims[axis - 1];
@@ -116,5 +118,9 @@ static ofs_status permute_shape(ofs_layer *l, const ofs_record *r, ofs_error *er
   return OFS_OK;
 }
 
-const ofs_layer_kind ofs_repeat_vector_kind = {.shape = repeat_shape, .forward = view_forward, .backward = view_backward};
-const ofs_layer_kind ofs_permute_kind = {.shape = permute_shape, .forward = view_forward, .backward = view_backward};
+const ofs_layer_kind ofs_repeat_vector_kind = {.shape = repeat_shape,
+                                               .forward = view_forward,
+                                               .backward = view_backward};
+const ofs_layer_kind ofs_permute_kind = {.shape = permute_shape,
+                                         .forward = view_forward,
+                                         .backward = view_backward};

@@ -1,4 +1,5 @@
-/* view.h: a tensor of one sample as another shape sees it: with axes that repeat themselves or stand in another order. */
+/* view.h: a tensor of one sample as another shape sees it: with axes that repeat themselves or
+ * stand in another order. */
 #ifndef OFS_VIEW_H
 #define OFS_VIEW_H
 
@@ -10,8 +11,8 @@ typedef struct ofs_view {
   uint32_t rank, dims[OFS_MAX_RANK], strides[OFS_MAX_RANK];
 } ofs_view;
 
-/* `in`, aligned with `out` at the last axis; where it has 1 or nothing, it repeats itself. mask: both without their last
- * axis. */
+/* `in`, aligned with `out` at the last axis; where it has 1 or nothing, it repeats itself. mask:
+ * both without their last axis. */
 ofs_view ofs_view_of(const ofs_shape *in, const ofs_shape *out, int mask);
 /* Where row `row` of a batch begins in the tensor. */
 uint64_t ofs_view_at(const ofs_view *v, uint64_t row);

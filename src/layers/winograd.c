@@ -1,29 +1,34 @@
-/* winograd.c: convolutions of 3 x 3 with stride 1 by Winograd's F(2 x 2, 3 x 3): 16 products of small matrices in
- * place of a sliding one, with 4 / 9 of its multiplications (formulas: kernels.h).
+/* winograd.c: convolutions of 3 x 3 with stride 1 by Winograd's F(2 x 2, 3 x 3): 16 products of
+ * small matrices in place of a sliding one, with 4 / 9 of its multiplications (formulas:
+ * kernels.h).
  *
- * A part takes groups of tiles: their transforms stay on the stack, in the second-level cache, and are used up
- * before the next group's are made. The image is read as it is: no padded copy. Whether a layer comes here
- * depends on its shapes alone (ofs_winograd_fits).
+ * A part takes groups of tiles: their transforms stay on the stack, in the second-level cache, and
+ * are used up before the next group's are made. The image is read as it is: no padded copy. Whether
+ * a layer comes here depends on its shapes alone (ofs_winograd_fits).
  *
- * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output differs from the exact
- * one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the plain sum; derived in tests/c/test_winograd.c,
- * which checks it. */
+ * Error: with u = 2^-24, C channels and largest magnitudes d, g of input and kernel, an output
+ * differs from the exact one by at most (C + 12) u 81 C d g, against (9 C + 1) u 9 C d g of the
+ * plain sum; derived in tests/c/test_winograd.c, which checks it. */
 #include "layers/winograd.h"
 
 #include "base/copy.h"
 
-/* Channels of the input and of the output that are at hand at a time; numbers of a plane of a group, and the space
- * between two planes, which would otherwise share a set of the first-level cache. */
+/* Channels of the input and of the output that are at hand at a time; numbers of a plane of a
+ * group, and the space between two planes, which would otherwise share a set of the first-level
+ * cache. */
 #define CHANNELS 64u
 #define GROUP 1024u
 #define GAP 16u
 #define PLANES 16u
-/* Blocks of CHANNELS x CHANNELS times chunks of tiles: what the weight gradient's sums are cut into, at least. */
+/* Blocks of CHANNELS x CHANNELS times chunks of tiles: what the weight gradient's sums are cut
+ * into, at least. */
 #define SHARES 8u
 
 int ofs_winograd_fits(const ofs_window *w) {
-  int plain = w->groups == 1 && w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 && w->dh == 1 && w->dw == 1;
-  return plain && w->c % 4 == 0 && w->f % 4 == 0 && w->c >= 8 && w->f >= 8 && w->oh > 1 && w->ow > 1;
+  int plain = w->groups == 1 && w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 &&
+              w->dh == 1 && w->dw == 1;
+  return plain && w->c % 4 == 0 && w->f % 4 == 0 && w->c >= 8 && w->f >= 8 && w->oh > 1 &&
+         w->ow > 1;
 }
 
 typedef struct grid {
@@ -44,33 +49,37 @@ enum { FILTER, MATRIX }; /* buffers; without MATRIX it is the layer's kernel */
 static void filter_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const real *w = op->at[MATRIX] ? op->at[MATRIX] : ctx->params + op->layer->kernel_at;
   const ofs_range r = ofs_range_of(op, part);
-  ctx->kernels->wino_filter(op->at[FILTER], w, op->window.c, op->window.f, (uint32_t)r.from, (uint32_t)r.to);
+  ctx->kernels->wino_filter(op->at[FILTER], w, op->window.c, op->window.f, (uint32_t)r.from,
+                            (uint32_t)r.to);
 }
 
 /* ---- products ---- */
 
-enum { Y, X, U };    /* buffers */
+enum { Y, X, U };   /* buffers */
 enum { ACT, BIAS }; /* op->n; BIAS: 1 where there is one */
 
-typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx, uint32_t count);
+typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx,
+                          uint32_t count);
 
 /* Tiles [first, first + count) of a batch of images, in runs of one row of tiles. */
-static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *v, const real *x, uint64_t first,
-                            uint32_t count) {
+static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *v, const real *x,
+                            uint64_t first, uint32_t count) {
   for (uint32_t done = 0, now; done < count; done += now) {
     uint64_t row = (first + done) / tiles.across;
     uint32_t tx = (uint32_t)((first + done) % tiles.across);
     now = ofs_min(count - done, tiles.across - tx);
-    run(g, v + (size_t)done * g->n, x + row / tiles.down * g->h * g->w * g->c, (uint32_t)(row % tiles.down), tx, now);
+    run(g, v + (size_t)done * g->n, x + row / tiles.down * g->h * g->w * g->c,
+        (uint32_t)(row % tiles.down), tx, now);
   }
 }
 
-static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_wino *g, grid tiles, real *y, const real *m,
-                         const real *bias, uint64_t first, uint32_t count) {
+static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_wino *g, grid tiles,
+                         real *y, const real *m, const real *bias, uint64_t first, uint32_t count) {
   const ofs_kernels *k = ctx->kernels;
   for (uint32_t done = 0, now; done < count; done += now) {
     uint64_t row = (first + done) / tiles.across;
-    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across), act = op->n[ACT];
+    uint32_t ty = (uint32_t)(row % tiles.down), tx = (uint32_t)((first + done) % tiles.across),
+             act = op->n[ACT];
     now = ofs_min(count - done, tiles.across - tx);
     real *image = y + row / tiles.down * g->h * g->w * g->c;
     k->wino_output(g, image, m + (size_t)done * g->n, bias, ty, tx, now);
@@ -78,9 +87,11 @@ static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_win
     uint32_t pixels = ofs_min(2 * now, g->w - 2 * tx);
     for (uint32_t i = 2 * ty; i < 2 * ty + 2 && i < g->h; i++) {
       real *at = image + ((size_t)i * g->w + 2 * tx) * g->c;
-      if (g->n == g->c) k->act_forward(act, at, at, (size_t)pixels * g->c);
+      if (g->n == g->c)
+        k->act_forward(act, at, at, (size_t)pixels * g->c);
       else
-        for (uint32_t j = 0; j < pixels; j++) k->act_forward(act, at + (size_t)j * g->c, at + (size_t)j * g->c, g->n);
+        for (uint32_t j = 0; j < pixels; j++)
+          k->act_forward(act, at + (size_t)j * g->c, at + (size_t)j * g->c, g->n);
     }
   }
 }
@@ -94,9 +105,19 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   uint32_t group = group_of(w);
   const ofs_range r = ofs_range_of(op, part);
   uint32_t f0 = r.tile * CHANNELS;
-  ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left, .plane = GROUP + GAP};
-  ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
-  size_t panel = (size_t)w->c * OFS_PANEL, plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
+  ofs_wino in = {.h = w->h,
+                 .w = w->w,
+                 .c = w->c,
+                 .top = (int32_t)w->top,
+                 .left = (int32_t)w->left,
+                 .plane = GROUP + GAP};
+  ofs_wino out = {.h = w->oh,
+                  .w = w->ow,
+                  .c = w->f,
+                  .n = ofs_min(w->f - f0, CHANNELS),
+                  .plane = GROUP + GAP};
+  size_t panel = (size_t)w->c * OFS_PANEL,
+         plane = ((size_t)w->f + OFS_PANEL - 1) / OFS_PANEL * panel;
   const real *bias = op->n[BIAS] ? ctx->params + l->kernel_at + l->kernel_size + f0 : NULL;
   for (uint64_t t = r.from; t < r.to; t += group) {
     uint32_t count = r.to - t < group ? (uint32_t)(r.to - t) : group;
@@ -104,9 +125,18 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
       in.n = ofs_min(w->c - c0, CHANNELS);
       transform_tiles(&in, grid_of(w), k->wino_input, v, op->at[X] + c0, t, count);
       for (size_t i = 0; i < PLANES; i++) {
-        ofs_gemm g = {.c = m + i * out.plane, .ldc = out.n, .a = v + i * in.plane, .lda = in.n, .panel = panel,
-                      .b = op->at[U] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL, .m = count,
-                      .n = out.n, .k = in.n, .runs_y = 1, .runs_x = 1, .accumulate = c0 > 0};
+        ofs_gemm g = {.c = m + i * out.plane,
+                      .ldc = out.n,
+                      .a = v + i * in.plane,
+                      .lda = in.n,
+                      .panel = panel,
+                      .b = op->at[U] + i * plane + f0 / OFS_PANEL * panel + (size_t)c0 * OFS_PANEL,
+                      .m = count,
+                      .n = out.n,
+                      .k = in.n,
+                      .runs_y = 1,
+                      .runs_x = 1,
+                      .accumulate = c0 > 0};
         k->gemm_nn(&g);
       }
     }
@@ -117,8 +147,8 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
 /* What the transforms of a tile's numbers take, as the products that take their time. */
 #define TRANSFORM_WORK 60.0
 
-void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y, uint32_t x, uint32_t matrix,
-                        uint32_t act) {
+void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y,
+                        uint32_t x, uint32_t matrix, uint32_t act) {
   uint64_t columns = ((uint64_t)w->f + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL;
   uint32_t filter = ofs_build_buffer(b, PLANES * columns * w->c, 1);
   ofs_op *op = ofs_build_op(b, l, filter_part, filter, matrix, 0, 0);
@@ -139,13 +169,13 @@ void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w,
 
 /* ---- weight gradients ---- */
 
-enum { WG_X, WG_DY, WG_SUMS };            /* buffers of the sums */
-enum { F_TILES, REACH };                  /* their op->n: tiles of filters, tiles of an image that a wave goes on */
-enum { SUMS };                            /* the buffer of what ends them */
-enum { TILES, BLOCK };                    /* its op->n: tiles of an image, of a chunk */
+enum { WG_X, WG_DY, WG_SUMS }; /* buffers of the sums */
+enum { F_TILES, REACH }; /* their op->n: tiles of filters, tiles of an image that a wave goes on */
+enum { SUMS };           /* the buffer of what ends them */
+enum { TILES, BLOCK };   /* its op->n: tiles of an image, of a chunk */
 
-/* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a transformed dy is the sum
- * of its four pixels: what it adds to the bias's gradient. */
+/* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a
+ * transformed dy is the sum of its four pixels: what it adds to the bias's gradient. */
 static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   const ofs_kernels *k = ctx->kernels;
@@ -158,9 +188,18 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   r.from += (uint64_t)wave * op->n[REACH];
   if (r.from + op->n[REACH] < r.to) r.to = r.from + op->n[REACH];
   uint32_t c0 = r.tile / op->n[F_TILES] * CHANNELS, f0 = r.tile % op->n[F_TILES] * CHANNELS;
-  ofs_wino in = {.h = w->h, .w = w->w, .c = w->c, .top = (int32_t)w->top, .left = (int32_t)w->left,
-                 .n = ofs_min(w->c - c0, CHANNELS), .plane = GROUP + GAP};
-  ofs_wino out = {.h = w->oh, .w = w->ow, .c = w->f, .n = ofs_min(w->f - f0, CHANNELS), .plane = GROUP + GAP};
+  ofs_wino in = {.h = w->h,
+                 .w = w->w,
+                 .c = w->c,
+                 .top = (int32_t)w->top,
+                 .left = (int32_t)w->left,
+                 .n = ofs_min(w->c - c0, CHANNELS),
+                 .plane = GROUP + GAP};
+  ofs_wino out = {.h = w->oh,
+                  .w = w->ow,
+                  .c = w->f,
+                  .n = ofs_min(w->f - f0, CHANNELS),
+                  .plane = GROUP + GAP};
   int begun = wave > 0;
   if (!c0 && !begun) ofs_zero(sums + PLANES * size + f0, out.n);
   for (uint64_t t = r.from; t < r.to; t += group, begun = 1) {
@@ -168,8 +207,17 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
     transform_tiles(&in, tiles, k->wino_input, v, op->at[WG_X] + c0, t, count);
     transform_tiles(&out, tiles, k->wino_gradient, d, op->at[WG_DY] + f0, t, count);
     for (size_t i = 0; i < PLANES; i++) {
-      ofs_gemm g = {.c = sums + i * size + (size_t)c0 * w->f + f0, .ldc = w->f, .a = v + i * in.plane, .lda = in.n,
-                    .b = d + i * out.plane, .ldb = out.n, .m = in.n, .n = out.n, .k = count, .runs_y = 1, .runs_x = 1,
+      ofs_gemm g = {.c = sums + i * size + (size_t)c0 * w->f + f0,
+                    .ldc = w->f,
+                    .a = v + i * in.plane,
+                    .lda = in.n,
+                    .b = d + i * out.plane,
+                    .ldb = out.n,
+                    .m = in.n,
+                    .n = out.n,
+                    .k = count,
+                    .runs_y = 1,
+                    .runs_x = 1,
                     .accumulate = begun};
       k->gemm_tn(&g);
     }
@@ -177,16 +225,19 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   }
 }
 
-/* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as well. */
+/* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as
+ * well. */
 static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_kernels *k = ctx->kernels;
   uint64_t plane = (uint64_t)op->window.c * op->window.f, stride = PLANES * plane + op->window.f;
   const ofs_range r = ofs_range_of(op, part);
-  uint32_t chunks = (uint32_t)(((uint64_t)op->n[TILES] * op->count + op->n[BLOCK] - 1) / op->n[BLOCK]);
+  uint32_t chunks =
+      (uint32_t)(((uint64_t)op->n[TILES] * op->count + op->n[BLOCK] - 1) / op->n[BLOCK]);
   real *sums = op->at[SUMS], *d = ctx->gradient + l->kernel_at;
   for (size_t i = 0; i < PLANES; i++)
-    k->sum_partials(sums + i * plane + r.from, sums + i * plane + r.from, stride, chunks, (uint32_t)(r.to - r.from));
+    k->sum_partials(sums + i * plane + r.from, sums + i * plane + r.from, stride, chunks,
+                    (uint32_t)(r.to - r.from));
   k->wino_weights(d + r.from, plane, sums + r.from, plane, r.to - r.from);
   if (!r.from && l->bias_size)
     k->sum_partials(d + l->kernel_size, sums + PLANES * plane, stride, chunks, op->window.f);
@@ -195,8 +246,10 @@ static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 void ofs_build_winograd_gradient(ofs_builder *b, const ofs_layer *l, uint32_t x, uint32_t dy) {
   const ofs_window *w = &l->window;
   grid tiles = grid_of(w);
-  uint32_t blocks = ((w->f + CHANNELS - 1) / CHANNELS) * ((w->c + CHANNELS - 1) / CHANNELS), shares = (SHARES - 1) / blocks + 1;
-  uint64_t all = (uint64_t)tiles.down * tiles.across * b->batch, block = (all + shares - 1) / shares;
+  uint32_t blocks = ((w->f + CHANNELS - 1) / CHANNELS) * ((w->c + CHANNELS - 1) / CHANNELS),
+           shares = (SHARES - 1) / blocks + 1;
+  uint64_t all = (uint64_t)tiles.down * tiles.across * b->batch,
+           block = (all + shares - 1) / shares;
   uint64_t chunks = (all + block - 1) / block, size = (uint64_t)w->c * w->f;
   double c = ofs_min(w->c, CHANNELS), f = ofs_min(w->f, CHANNELS);
   double work = 2.0 * PLANES * c * f + TRANSFORM_WORK * (c + f);

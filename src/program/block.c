@@ -20,10 +20,12 @@ static layout model_layout(const ofs_model *m) {
   place(&end, 1, sizeof(ofs_model));
   at.layers = place(&end, slots, sizeof(ofs_layer));
   at.params = place(&end, m->parameters + m->tied, sizeof(real));
-  for (uint32_t k = 0; k < m->optimizer.moments; k++) at.moment[k] = place(&end, m->trained, sizeof(real));
+  for (uint32_t k = 0; k < m->optimizer.moments; k++)
+    at.moment[k] = place(&end, m->trained, sizeof(real));
   at.slots = place(&end, m->tensor_count, sizeof(ofs_slot));
   at.ops = place(&end, slots * OFS_OPS_A_LAYER + m->more_ops + OFS_OPS_MORE, sizeof(ofs_op));
-  at.buffers = place(&end, slots * OFS_BUFFERS_A_LAYER + m->more_buffers + OFS_OPS_MORE, sizeof(ofs_buffer));
+  at.buffers =
+      place(&end, slots * OFS_BUFFERS_A_LAYER + m->more_buffers + OFS_OPS_MORE, sizeof(ofs_buffer));
   at.links = place(&end, slots * OFS_LINKS, sizeof(uint32_t));
   at.bytes = end;
   return at;
@@ -36,13 +38,15 @@ ofs_status ofs_model_bytes(const void *spec, size_t n, uint64_t *bytes, ofs_erro
   return s;
 }
 
-ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n, ofs_model **model, ofs_error *err) {
+ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n, ofs_model **model,
+                          ofs_error *err) {
   ofs_model m = {0};
   ofs_status s = ofs_spec_read(&m, NULL, spec, n, err);
   if (s < 0) return s;
   layout at = model_layout(&m);
   if (bytes < at.bytes)
-    return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0, (double)at.bytes);
+    return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0,
+                      (double)at.bytes);
   char *block = mem;
   m.layers = (ofs_layer *)(block + at.layers);
   m.params = (real *)(block + at.params);
@@ -51,7 +55,8 @@ ofs_status ofs_model_init(void *mem, uint64_t bytes, const void *spec, size_t n,
   m.links = (uint32_t *)(block + at.links);
   s = ofs_spec_read(&m, m.layers, spec, n, err);
   if (s < 0) return s;
-  for (uint32_t k = 0; k < m.optimizer.moments; k++) m.optimizer.moment[k] = (real *)(block + at.moment[k]);
+  for (uint32_t k = 0; k < m.optimizer.moments; k++)
+    m.optimizer.moment[k] = (real *)(block + at.moment[k]);
   m.optimizer.slots = (ofs_slot *)(block + at.slots);
   ofs_optimizer_lay(&m.optimizer, m.layers, m.layer_count);
   ofs_kernels_fill(&m.kernels);

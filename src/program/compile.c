@@ -1,8 +1,8 @@
 /* compile.c: compiles a model into a program for one batch size, and lays its buffers out.
  *
- * Layers emit operations over numbered buffers; which operations use a buffer gives its lifetime; buffers
- * whose lifetimes do not meet share memory. Everything is collected in the model's scratch, measured, and
- * copied into the plan's block, so measuring and building cannot disagree. */
+ * Layers emit operations over numbered buffers; which operations use a buffer gives its lifetime;
+ * buffers whose lifetimes do not meet share memory. Everything is collected in the model's scratch,
+ * measured, and copied into the plan's block, so measuring and building cannot disagree. */
 #include "base/status.h"
 #include "layers/registry.h"
 #include "program/layout.h"
@@ -50,8 +50,10 @@ static void build_losses(ofs_builder *b, const ofs_model *m) {
     const ofs_layer *l = &m->layers[i];
     uint32_t dy = ofs_build_loss(b, m, k, b->logits[i] ? b->logits[i] : b->y[i]);
     if (b->kind != OFS_TRAIN) continue;
-    if (l->logits && l->readers) b->dlogits[i] = dy;
-    else ofs_add_gradient(b, NULL, (int32_t)i, l->shape.size, dy);
+    if (l->logits && l->readers)
+      b->dlogits[i] = dy;
+    else
+      ofs_add_gradient(b, NULL, (int32_t)i, l->shape.size, dy);
   }
 }
 
@@ -104,18 +106,23 @@ static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
   const uint32_t own[] = {b->rows, b->indices, b->gradient, b->sums};
   for (uint32_t i = 0; i < 4; i++)
     if (own[i]) lasts(&b->buffers[own[i]]);
-  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++) lasts(&b->buffers[b->y[m->outputs[i].node]]);
+  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++)
+    lasts(&b->buffers[b->y[m->outputs[i].node]]);
 }
 
-/* What an operation reads or writes, at most, but for samples: its fixed buffers, and the parameters of its layer or (an
- * update) of all. */
+/* What an operation reads or writes, at most, but for samples: its fixed buffers, and the
+ * parameters of its layer or (an update) of all. */
 static void count_bytes(const ofs_builder *b, const ofs_model *m, ofs_op *op) {
   uint64_t own = (op->layer ? op->layer->weights_size : m->parameters) * sizeof(real);
-  op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->optimizer.moments) : op->layer ? own : 0;
+  op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->optimizer.moments)
+                : op->layer                   ? own
+                                              : 0;
   for (int k = 0; k < OFS_OP_BUFFERS; k++) {
     const ofs_buffer *u = &b->buffers[op->buffer[k]];
-    if (op->buffer[k] && op->buffer[k] == b->gradient) op->lasting += own;
-    else if (u->fixed) op->lasting += u->bytes;
+    if (op->buffer[k] && op->buffer[k] == b->gradient)
+      op->lasting += own;
+    else if (u->fixed)
+      op->lasting += u->bytes;
   }
 }
 
@@ -126,14 +133,18 @@ static uint64_t head_bytes(const ofs_builder *b) {
 /* Parts are counted in 32 bits. */
 static int too_many_parts(const ofs_op *op) {
   double units = (double)op->units * (op->fixed ? 1 : op->batch), block = (double)op->block;
-  return (units / block + 1) * op->tiles * op->waves > INT32_MAX || block > (op->layer ? UINT32_MAX : 1e18);
+  return (units / block + 1) * op->tiles * op->waves > INT32_MAX ||
+         block > (op->layer ? UINT32_MAX : 1e18);
 }
 
-static ofs_status measure(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch, uint64_t *bytes, ofs_error *err) {
+static ofs_status measure(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch,
+                          uint64_t *bytes, ofs_error *err) {
   if (kind < OFS_TRAIN || kind > OFS_PREDICT)
-    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, kind, OFS_TRAIN, OFS_PREDICT);
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, kind, OFS_TRAIN,
+                      OFS_PREDICT);
   if (batch < 1 || batch > 1u << 24)
-    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1, 1u << 24);
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, batch, 1,
+                      1u << 24);
   build(b, m, kind, batch);
   *bytes = ofs_add_sat(head_bytes(b), ofs_place_buffers(b));
   if (b->too_many) *bytes = OFS_BYTES_MAX;
@@ -147,25 +158,33 @@ ofs_status ofs_plan_bytes(ofs_model *m, int kind, uint32_t batch, uint64_t *byte
   return measure(&b, m, kind, batch, bytes, err);
 }
 
-ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint32_t batch, ofs_plan **plan,
-                         ofs_error *err) {
+ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint32_t batch,
+                         ofs_plan **plan, ofs_error *err) {
   ofs_builder b;
   uint64_t needed;
   ofs_status s = measure(&b, m, kind, batch, &needed, err);
   if (s < 0) return s;
   if (bytes < needed)
-    return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0, (double)needed);
+    return ofs_refuse(err, OFS_OUT_OF_MEMORY, OFS_IN_MODEL, -1, OFS_WHY_BYTES, (double)bytes, 0,
+                      (double)needed);
   char *block = mem, *data = block + head_bytes(&b);
   ofs_plan *p = mem;
-  *p = (ofs_plan){.context = {.kernels = &m->kernels, .params = m->params, .key = m->key}, .model = m, .kind = kind, .batch = batch, .op_count = b.op_count,
-                  .forward_ops = b.forward_ops, .sum_block = b.sum_block};
-  while (p->update_op < b.op_count && b.ops[p->update_op].phase == OFS_PHASE_GRADIENT) p->update_op++;
+  *p = (ofs_plan){.context = {.kernels = &m->kernels, .params = m->params, .key = m->key},
+                  .model = m,
+                  .kind = kind,
+                  .batch = batch,
+                  .op_count = b.op_count,
+                  .forward_ops = b.forward_ops,
+                  .sum_block = b.sum_block};
+  while (p->update_op < b.op_count && b.ops[p->update_op].phase == OFS_PHASE_GRADIENT)
+    p->update_op++;
   p->ops = (ofs_op *)(block + ofs_align(sizeof(ofs_plan)));
   for (uint32_t i = 0; i < b.op_count; i++) {
     p->ops[i] = b.ops[i];
     count_bytes(&b, m, &p->ops[i]);
     for (int k = 0; k < OFS_OP_BUFFERS; k++)
-      if (b.ops[i].buffer[k]) p->ops[i].at[k] = (real *)(data + b.buffers[b.ops[i].buffer[k]].offset);
+      if (b.ops[i].buffer[k])
+        p->ops[i].at[k] = (real *)(data + b.buffers[b.ops[i].buffer[k]].offset);
     p->ops[i].result_at = (const real *)(data + b.buffers[b.ops[i].result].offset);
   }
   p->rows = (double *)(data + b.buffers[b.rows].offset);

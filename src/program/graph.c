@@ -1,8 +1,9 @@
-/* graph.c: from the records of a spec to the nodes of a model: who reads whom, shapes, weights, what learns, inputs and
- * outputs with their losses.
+/* graph.c: from the records of a spec to the nodes of a model: who reads whom, shapes, weights,
+ * what learns, inputs and outputs with their losses.
  *
- * Read twice: once to count (layers NULL), once to fill. What depends on a layer's type is its shape function's; what
- * several layers make together (wrappers, parts of compound layers, tied weights) is put together here. */
+ * Read twice: once to count (layers NULL), once to fill. What depends on a layer's type is its
+ * shape function's; what several layers make together (wrappers, parts of compound layers, tied
+ * weights) is put together here. */
 #include "program/graph.h"
 
 #include "layers/registry.h"
@@ -12,7 +13,8 @@
 /* One more input of the model. */
 static ofs_status add_input(ofs_model *m, const ofs_record *r, uint32_t field, ofs_error *err) {
   if (m->input_count == OFS_MAX_INPUTS)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, field, OFS_WHY_COUNT, OFS_MAX_INPUTS + 1, 1, OFS_MAX_INPUTS);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, field, OFS_WHY_COUNT, OFS_MAX_INPUTS + 1, 1,
+                      OFS_MAX_INPUTS);
   ofs_input *in = &m->inputs[m->input_count];
   *in = (ofs_input){.shape = {.rank = r->count[field]}, .at = m->row};
   double size = 1;
@@ -21,7 +23,8 @@ static ofs_status add_input(ofs_model *m, const ofs_record *r, uint32_t field, o
     size *= in->shape.dims[i];
   }
   if (size + (double)m->row > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, (int32_t)field, OFS_WHY_PRODUCT, size, 1,
+                      OFS_MAX_SAMPLE);
   in->shape.size = (uint64_t)size;
   m->row += in->shape.size;
   m->input_count++;
@@ -48,7 +51,8 @@ static ofs_status read_inputs(ofs_model *m, ofs_reader *in, ofs_error *err) {
   return s;
 }
 
-/* What the nodes after a node have to know of it; there is one for each of OFS_MAX_NODES, so it is kept small. */
+/* What the nodes after a node have to know of it; there is one for each of OFS_MAX_NODES, so it is
+ * kept small. */
 typedef struct known {
   uint32_t dims[OFS_MAX_RANK];
   uint32_t hash; /* of its weights (weights_of) */
@@ -78,14 +82,18 @@ static uint64_t size_of(const uint32_t *dims, uint32_t rank) {
 static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
   known *l = &g->known[node];
   ofs_output *out = &g->m->outputs[g->m->output_count++];
-  if (l->output) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
+  if (l->output)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_OUTPUT_LAYER, OFS_WHY_TWICE, 2, 1, 1);
   l->output = (uint8_t)g->m->output_count;
   *out = (ofs_output){.node = node, .act = l->act, .axis = l->dims[l->rank - 1]};
   int softmax = l->act == OFS_ACT_SOFTMAX, sigmoid = l->act == OFS_ACT_SIGMOID;
   out->classes = softmax ? out->axis : sigmoid ? (out->axis == 1 ? 2 : out->axis) : 0;
   if (softmax && out->axis == 1)
-    return ofs_refuse(err, OFS_INVALID_SPEC, l->spec_index, -1, OFS_WHY_OUTPUT, 1, 2, OFS_MAX_SAMPLE);
-  out->targets = softmax || (sigmoid && out->axis == 1) ? (uint32_t)(size_of(l->dims, l->rank) / out->axis) : 0;
+    return ofs_refuse(err, OFS_INVALID_SPEC, l->spec_index, -1, OFS_WHY_OUTPUT, 1, 2,
+                      OFS_MAX_SAMPLE);
+  out->targets = softmax || (sigmoid && out->axis == 1)
+                     ? (uint32_t)(size_of(l->dims, l->rank) / out->axis)
+                     : 0;
   return ofs_loss_read(out, r, err);
 }
 
@@ -116,13 +124,14 @@ static ofs_status read_inputs_of(const graph *g, wrapping *w, const ofs_record *
   for (uint32_t i = 0; i < w->in_count; i++) {
     double from = r->v[OFS_LAYER_INPUT][i];
     if (from < -(double)m->input_count || from >= r->layer)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_RANGE, from, -(double)m->input_count,
-                        r->layer - 1);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_RANGE, from,
+                        -(double)m->input_count, r->layer - 1);
     w->from[i] = from < 0 ? (int32_t)from : g->last[(uint32_t)from];
   }
   if (w->in_count) return OFS_OK;
   if (!r->layer && m->input_count > 1)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_MISSING, 0, -(double)m->input_count, -1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_MISSING, 0,
+                      -(double)m->input_count, -1);
   w->in_count = 1;
   w->from[0] = r->layer ? g->last[r->layer - 1] : -1;
   return OFS_OK;
@@ -135,8 +144,8 @@ static ofs_status distribute(ofs_layer *l, uint32_t i, uint32_t axes, ofs_error 
   if (in->rank <= axes) return ofs_refuse_rank(l, i, axes + 1, OFS_MAX_RANK, err);
   for (uint32_t k = 0; k < axes; k++) times *= in->dims[k];
   if (i && times != l->times)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_PRODUCT, (double)times, l->times,
-                      l->times);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT,
+                      OFS_WHY_PRODUCT, (double)times, l->times, l->times);
   l->times = (uint32_t)times;
   in->rank -= axes;
   in->size /= times;
@@ -152,16 +161,19 @@ static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error
   l->out.size = size > OFS_MAX_SAMPLE ? 0 : (uint64_t)size;
   size *= l->times;
   if (size > OFS_MAX_SAMPLE)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_PRODUCT, size, 1, OFS_MAX_SAMPLE);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_PRODUCT, size, 1,
+                      OFS_MAX_SAMPLE);
   if (l->out.rank + axes > OFS_MAX_RANK)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK, l->out.rank + axes, 1, OFS_MAX_RANK);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, -1, OFS_WHY_RANK,
+                      l->out.rank + axes, 1, OFS_MAX_RANK);
   l->shape = (ofs_shape){.rank = l->out.rank + axes, .size = (uint64_t)size};
-  for (uint32_t i = 0; i < l->shape.rank; i++) l->shape.dims[i] = i < axes ? in.dims[i] : l->out.dims[i - axes];
+  for (uint32_t i = 0; i < l->shape.rank; i++)
+    l->shape.dims[i] = i < axes ? in.dims[i] : l->out.dims[i - axes];
   return OFS_OK;
 }
 
-/* A hash of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics move. An embedding's
- * table counts as its transpose, which is a dense layer's kernel. */
+/* A hash of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics
+ * move. An embedding's table counts as its transpose, which is a dense layer's kernel. */
 static uint32_t weights_of(const ofs_layer *l) {
   uint32_t hash = 2166136261u;
   for (uint32_t i = 0; i < l->weight_count; i++) {
@@ -179,14 +191,17 @@ static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
   const known *owner = &g->known[l->tied - 1];
   l->trains = owner->trains;
   l->transposed = l->type == OFS_DENSE && owner->type == OFS_EMBEDDING;
-  int same = (l->transposed || l->type == owner->type) && l->weight_count == owner->weights && !owner->tied &&
-             weights_of(l) == owner->hash;
+  int same = (l->transposed || l->type == owner->type) && l->weight_count == owner->weights &&
+             !owner->tied && weights_of(l) == owner->hash;
   if (same) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_TIED_TO, OFS_WHY_CONFLICT, owner->spec_index, 0, 0);
+  return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_TIED_TO,
+                    OFS_WHY_CONFLICT, owner->spec_index, 0, 0);
 }
 
 /* 1 + the model's input whose numbers come from there as they are. */
-static uint32_t source_of(const graph *g, int32_t from) { return from < 0 ? (uint32_t)-from : g->known[from].source; }
+static uint32_t source_of(const graph *g, int32_t from) {
+  return from < 0 ? (uint32_t)-from : g->known[from].source;
+}
 
 static uint32_t hands_on(const graph *g, const ofs_layer *l) {
   return l->type == OFS_FLATTEN || l->type == OFS_RESHAPE ? source_of(g, l->from[0]) : 0;
@@ -197,8 +212,9 @@ static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
   uint32_t k = source_of(g, l->from[0]);
   if (l->type != OFS_EMBEDDING) return OFS_OK;
   if (!k)
-    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT, OFS_WHY_INDICES,
-                      g->known[l->from[0]].spec_index, -(double)g->m->input_count, -1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, (int32_t)l->spec_index, OFS_LAYER_INPUT,
+                      OFS_WHY_INDICES, g->known[l->from[0]].spec_index, -(double)g->m->input_count,
+                      -1);
   ofs_input *in = &g->m->inputs[k - 1];
   if (!in->below || in->below > l->weights[0].dims[0]) in->below = l->weights[0].dims[0];
   return OFS_OK;
@@ -218,26 +234,40 @@ static void enter(graph *g, ofs_layer *l) {
     if (g->layers) g->layers[l->from[i]].readers++;
   }
   known *own = &g->known[l->index];
-  *own = (known){.hash = weights_of(l), .spec_index = (uint16_t)l->spec_index, .rank = (uint8_t)l->shape.rank,
-                 .type = (uint8_t)l->type, .act = (uint8_t)l->act, .weights = (uint8_t)l->weight_count,
-                 .source = (uint8_t)hands_on(g, l), .trains = (uint8_t)l->trains,
-                 .needs_gradient = (uint8_t)l->needs_gradient, .tied = l->tied > 0};
+  *own = (known){.hash = weights_of(l),
+                 .spec_index = (uint16_t)l->spec_index,
+                 .rank = (uint8_t)l->shape.rank,
+                 .type = (uint8_t)l->type,
+                 .act = (uint8_t)l->act,
+                 .weights = (uint8_t)l->weight_count,
+                 .source = (uint8_t)hands_on(g, l),
+                 .trains = (uint8_t)l->trains,
+                 .needs_gradient = (uint8_t)l->needs_gradient,
+                 .tied = l->tied > 0};
   for (uint32_t i = 0; i < l->shape.rank; i++) own->dims[i] = l->shape.dims[i];
   if (g->layers) g->layers[l->index] = *l;
   g->m->layer_count++;
 }
 
 /* One node: its shape function fills the rest. */
-static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uint32_t side, ofs_error *err) {
+static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uint32_t side,
+                           ofs_error *err) {
   ofs_model *m = g->m;
   const ofs_layer_kind *kind = ofs_layer_kind_of(r->id);
-  ofs_layer l = {.type = r->id, .index = m->layer_count, .spec_index = (uint32_t)r->layer, .side = side, .times = 1,
-                 .in_count = w->in_count, .trains = w->trains, .tied = w->tied};
+  ofs_layer l = {.type = r->id,
+                 .index = m->layer_count,
+                 .spec_index = (uint32_t)r->layer,
+                 .side = side,
+                 .times = 1,
+                 .in_count = w->in_count,
+                 .trains = w->trains,
+                 .tied = w->tied};
   if (!kind || m->layer_count == OFS_MAX_NODES)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   uint32_t most = kind->most_inputs ? kind->most_inputs : 1;
   if (l.in_count > most)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_COUNT, l.in_count, 1, most);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_COUNT, l.in_count,
+                      1, most);
   for (uint32_t i = 0; i < l.in_count; i++) {
     l.from[i] = w->from[i];
     l.ins[i] = shape_of(g, l.from[i]);
@@ -258,7 +288,8 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
 }
 
 /* The nodes of one layer's record: its parts, one behind the other. */
-static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t side, ofs_error *err) {
+static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t side,
+                            ofs_error *err) {
   ofs_record part;
   ofs_status s = OFS_OK;
   for (uint32_t k = 0; s == OFS_OK && ofs_layer_part(r, k, &part); k++) {
@@ -273,11 +304,14 @@ static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t 
 /* Both directions, and what joins them. */
 static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) {
   double backwards = r->id == OFS_SIMPLE_RNN || r->id == OFS_LSTM || r->id == OFS_GRU;
-  if (!backwards) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, OFS_LSTM, OFS_GRU);
+  if (!backwards)
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, OFS_LSTM,
+                      OFS_GRU);
   ofs_status s = add_node(g, r, &w, 1, err);
   int32_t first = (int32_t)g->m->layer_count - 1;
   if (w.tied) w.tied++;
-  r->variant = 1; /* goes through time the other way, and its sequence comes out in the order of its input */
+  /* goes through time the other way, and its sequence comes out in the order of its input */
+  r->variant = 1;
   if (s == OFS_OK) s = add_node(g, r, &w, 2, err);
   const uint16_t join[] = {OFS_CONCATENATE, OFS_ADD, OFS_MULTIPLY, OFS_AVERAGE};
   const double last_axis = -1;
@@ -301,12 +335,17 @@ static ofs_status read_layer(graph *g, ofs_reader *in, uint32_t index, ofs_error
     if (s < 0) return s;
     if (r.count[OFS_LAYER_TIED_TO]) {
       double to = r.v[OFS_LAYER_TIED_TO][0];
-      if (to >= index) return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_LAYER_TIED_TO, OFS_WHY_RANGE, to, 0, index - 1.0);
+      if (to >= index)
+        return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_LAYER_TIED_TO, OFS_WHY_RANGE, to, 0,
+                          index - 1.0);
       w.tied = 1 + (to > 0 ? g->last[(uint32_t)to - 1] + 1u : 0);
     }
-    if (r.id == OFS_TIME_DISTRIBUTED) w.axes++;
-    else if (r.id == OFS_BIDIRECTIONAL && !w.both) w.both = 1, w.merge = (int)r.v[OFS_BIDIRECTIONAL_MERGE][0];
-    else break;
+    if (r.id == OFS_TIME_DISTRIBUTED)
+      w.axes++;
+    else if (r.id == OFS_BIDIRECTIONAL && !w.both)
+      w.both = 1, w.merge = (int)r.v[OFS_BIDIRECTIONAL_MERGE][0];
+    else
+      break;
   }
   ofs_status s = w.both ? add_both(g, &r, w, err) : add_parts(g, &r, w, 0, err);
   g->last[index] = (uint16_t)(g->m->layer_count - 1);
@@ -319,13 +358,15 @@ static ofs_status read_outputs(graph *g, ofs_reader *in, const ofs_record *model
   ofs_model *m = g->m;
   ofs_record r;
   if (ofs_next_group(in) == 'r' && model->count[OFS_MODEL_LOSS])
-    return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, OFS_MODEL_LOSS, OFS_WHY_CONFLICT, 2, 1, 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, OFS_MODEL_LOSS, OFS_WHY_CONFLICT, 2, 1,
+                      1);
   while (ofs_next_group(in) == 'r') {
     ofs_status s = ofs_read_record(in, &r, OFS_IN_OUTPUT - (int32_t)m->output_count, 'r', err);
     if (s < 0) return s;
     double layer = r.v[OFS_OUTPUT_LAYER][0];
     if (layer >= m->spec_layers || m->output_count == OFS_MAX_OUTPUTS)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_OUTPUT_LAYER, OFS_WHY_RANGE, layer, 0, m->spec_layers - 1.0);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r.layer, OFS_OUTPUT_LAYER, OFS_WHY_RANGE, layer, 0,
+                        m->spec_layers - 1.0);
     s = read_output(g, &r, g->last[(uint32_t)layer], err);
     if (s < 0) return s;
   }
@@ -337,14 +378,17 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
   const ofs_model *m = g->m;
   for (uint32_t i = 0; i < m->layer_count; i++)
     if (!g->known[i].read && !g->known[i].output)
-      return ofs_refuse(err, OFS_INVALID_SPEC, g->known[i].spec_index, -1, OFS_WHY_UNUSED, 0, 1, OFS_MAX_JOIN);
+      return ofs_refuse(err, OFS_INVALID_SPEC, g->known[i].spec_index, -1, OFS_WHY_UNUSED, 0, 1,
+                        OFS_MAX_JOIN);
   for (uint32_t i = 0; i < m->input_count; i++)
     if (!m->inputs[i].read)
-      return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_UNUSED, i, 0, m->input_count - 1.0);
+      return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_UNUSED, i, 0,
+                        m->input_count - 1.0);
   return OFS_OK;
 }
 
-/* What is known only when all is read: which node is an output, and where weights that are not stored lie. */
+/* What is known only when all is read: which node is an output, and where weights that are not
+ * stored lie. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
@@ -354,7 +398,8 @@ static void finish(const graph *g) {
   }
 }
 
-ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err) {
+ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n,
+                         ofs_error *err) {
   double values[OFS_RECORD_VALUES], loss;
   graph g;
   ofs_reader in;
@@ -362,21 +407,25 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
   g.m = m;
   g.layers = layers;
   g.parameters = m->parameters;
-  m->layer_count = m->tensor_count = m->spec_layers = m->input_count = m->output_count = m->more_ops = m->more_buffers = 0;
+  m->layer_count = m->tensor_count = m->spec_layers = m->input_count = m->output_count =
+      m->more_ops = m->more_buffers = 0;
   m->parameters = m->tied = m->trained = m->row = 0;
   ofs_status s = ofs_read_begin(&in, spec, n, values, err);
   if (s == OFS_OK && (in.records < 3 || in.records > 3 * OFS_MAX_LAYERS))
-    return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, (double)in.records - 2, 1, OFS_MAX_LAYERS);
+    return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT,
+                      (double)in.records - 2, 1, OFS_MAX_LAYERS);
   if (s == OFS_OK) s = ofs_read_record(&in, &model, OFS_IN_MODEL, 'm', err);
   if (s == OFS_OK) s = read_model(m, &model, err);
   /* of the model's record nothing else is asked for later */
-  if (s == OFS_OK && model.count[OFS_MODEL_LOSS]) loss = model.v[OFS_MODEL_LOSS][0], model.v[OFS_MODEL_LOSS] = &loss;
+  if (s == OFS_OK && model.count[OFS_MODEL_LOSS])
+    loss = model.v[OFS_MODEL_LOSS][0], model.v[OFS_MODEL_LOSS] = &loss;
   if (s == OFS_OK) s = read_inputs(m, &in, err);
   if (s == OFS_OK) s = ofs_read_record(&in, &r, OFS_IN_OPTIMIZER, 'o', err);
   if (s == OFS_OK) s = ofs_optimizer_read(&m->optimizer, &r, err);
   while (s == OFS_OK && in.records && ofs_next_group(&in) != 'r') {
     if (m->spec_layers == OFS_MAX_LAYERS)
-      return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, OFS_MAX_LAYERS + 1, 1, OFS_MAX_LAYERS);
+      return ofs_refuse(err, OFS_INVALID_SPEC, OFS_IN_MODEL, -1, OFS_WHY_COUNT, OFS_MAX_LAYERS + 1,
+                        1, OFS_MAX_LAYERS);
     s = read_layer(&g, &in, m->spec_layers, err);
     m->spec_layers++;
   }

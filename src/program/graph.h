@@ -5,6 +5,7 @@
 #include "program/model.h"
 
 /* Decodes and checks a spec into `m`; `layers` may be NULL (counts only). */
-ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n, ofs_error *err);
+ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size_t n,
+                         ofs_error *err);
 
 #endif

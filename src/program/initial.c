@@ -1,8 +1,9 @@
 /* initial.c: initial weights, written in slices, each number a function of (seed, tensor, element).
  *
- * An orthogonal matrix comes by Gram and Schmidt's process from a matrix of normals (Saxe et al. 2013): the Q of its
- * QR decomposition with a positive diagonal in R, which is what Keras takes too. Every vector goes through it twice,
- * which is enough (Giraud, Langou, Rozloznik 2005). Sums run in double, in four lanes, the same on every target. */
+ * An orthogonal matrix comes by Gram and Schmidt's process from a matrix of normals (Saxe et al.
+ * 2013): the Q of its QR decomposition with a positive diagonal in R, which is what Keras takes
+ * too. Every vector goes through it twice, which is enough (Giraud, Langou, Rozloznik 2005). Sums
+ * run in double, in four lanes, the same on every target. */
 #include "base/random.h"
 #include "program/model.h"
 
@@ -25,8 +26,8 @@ typedef struct filling {
   double middle; /* the constant, or what the others are spread around */
 } filling;
 
-/* Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998 and their like, as Keras has them: the cut forms are
- * widened to keep the variance, `scale` is divided by the fan that `mode` names. */
+/* Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998 and their like, as Keras has them: the
+ * cut forms are widened to keep the variance, `scale` is divided by the fan that `mode` names. */
 static filling scaled(const ofs_weight *w, double scale, uint32_t mode, uint32_t distribution) {
   double in = (double)w->size, out = in;
   if (w->rank > 1) {
@@ -35,8 +36,10 @@ static filling scaled(const ofs_weight *w, double scale, uint32_t mode, uint32_t
   }
   double fan = mode == OFS_FAN_IN ? in : mode == OFS_FAN_OUT ? out : (in + out) / 2;
   scale /= fan < 1 ? 1 : fan;
-  if (distribution == OFS_DISTRIBUTION_UNIFORM) return (filling){FILL_UNIFORM, __builtin_sqrt(3 * scale), 0};
-  if (distribution == OFS_DISTRIBUTION_NORMAL) return (filling){FILL_NORMAL, __builtin_sqrt(scale), 0};
+  if (distribution == OFS_DISTRIBUTION_UNIFORM)
+    return (filling){FILL_UNIFORM, __builtin_sqrt(3 * scale), 0};
+  if (distribution == OFS_DISTRIBUTION_NORMAL)
+    return (filling){FILL_NORMAL, __builtin_sqrt(scale), 0};
   return (filling){FILL_CUT, __builtin_sqrt(scale) / CUT_DEVIATION, 0};
 }
 
@@ -48,41 +51,47 @@ static double option(const ofs_weight *w, uint32_t i, double otherwise) {
 static filling filling_of(const ofs_weight *w) {
   double low = option(w, 0, -0.05), high = option(w, 1, 0.05);
   switch (w->init) {
-    case OFS_INIT_ONES: return (filling){FILL_CONSTANT, 0, 1};
-    case OFS_INIT_CONSTANT: return (filling){FILL_CONSTANT, 0, option(w, 0, 0)};
-    case OFS_INIT_GLOROT_UNIFORM: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_UNIFORM);
-    case OFS_INIT_GLOROT_NORMAL: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_TRUNCATED);
-    case OFS_INIT_HE_UNIFORM: return scaled(w, 2, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
-    case OFS_INIT_HE_NORMAL: return scaled(w, 2, OFS_FAN_IN, OFS_DISTRIBUTION_TRUNCATED);
-    case OFS_INIT_LECUN_UNIFORM: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
-    case OFS_INIT_LECUN_NORMAL: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_TRUNCATED);
-    case OFS_INIT_VARIANCE_SCALING:
-      return scaled(w, option(w, 0, 1), (uint32_t)option(w, 1, OFS_FAN_IN), (uint32_t)option(w, 2, OFS_DISTRIBUTION_TRUNCATED));
-    case OFS_INIT_RANDOM_UNIFORM: return (filling){FILL_UNIFORM, (high - low) / 2, (high + low) / 2};
-    case OFS_INIT_RANDOM_NORMAL: return (filling){FILL_NORMAL, option(w, 1, 0.05), option(w, 0, 0)};
-    case OFS_INIT_TRUNCATED_NORMAL: return (filling){FILL_CUT, option(w, 1, 0.05), option(w, 0, 0)};
-    case OFS_INIT_IDENTITY: return (filling){FILL_DIAGONAL, option(w, 0, 1), 0};
-    default: return (filling){FILL_CONSTANT, 0, 0};
+  case OFS_INIT_ONES: return (filling){FILL_CONSTANT, 0, 1};
+  case OFS_INIT_CONSTANT: return (filling){FILL_CONSTANT, 0, option(w, 0, 0)};
+  case OFS_INIT_GLOROT_UNIFORM: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_UNIFORM);
+  case OFS_INIT_GLOROT_NORMAL: return scaled(w, 1, OFS_FAN_AVG, OFS_DISTRIBUTION_TRUNCATED);
+  case OFS_INIT_HE_UNIFORM: return scaled(w, 2, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
+  case OFS_INIT_HE_NORMAL: return scaled(w, 2, OFS_FAN_IN, OFS_DISTRIBUTION_TRUNCATED);
+  case OFS_INIT_LECUN_UNIFORM: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_UNIFORM);
+  case OFS_INIT_LECUN_NORMAL: return scaled(w, 1, OFS_FAN_IN, OFS_DISTRIBUTION_TRUNCATED);
+  case OFS_INIT_VARIANCE_SCALING:
+    return scaled(w, option(w, 0, 1), (uint32_t)option(w, 1, OFS_FAN_IN),
+                  (uint32_t)option(w, 2, OFS_DISTRIBUTION_TRUNCATED));
+  case OFS_INIT_RANDOM_UNIFORM: return (filling){FILL_UNIFORM, (high - low) / 2, (high + low) / 2};
+  case OFS_INIT_RANDOM_NORMAL: return (filling){FILL_NORMAL, option(w, 1, 0.05), option(w, 0, 0)};
+  case OFS_INIT_TRUNCATED_NORMAL: return (filling){FILL_CUT, option(w, 1, 0.05), option(w, 0, 0)};
+  case OFS_INIT_IDENTITY: return (filling){FILL_DIAGONAL, option(w, 0, 1), 0};
+  default: return (filling){FILL_CONSTANT, 0, 0};
   }
 }
 
 /* Elements [from, from + n). */
-static void fill(const ofs_model *m, uint32_t tensor, const ofs_weight *weight, real *to, uint64_t from, uint64_t n) {
+static void fill(const ofs_model *m, uint32_t tensor, const ofs_weight *weight, real *to,
+                 uint64_t from, uint64_t n) {
   filling f = filling_of(weight);
   uint32_t w[4];
   for (uint64_t i = from; i < from + n; i++) {
     double v = 0;
     if (f.how == FILL_UNIFORM && (i % 4 == 0 || i == from)) words(m, tensor, i / 4, w);
-    if (f.how == FILL_UNIFORM) v = 2.0 * ofs_uniform(w[i % 4]) - 1;
-    else if (f.how == FILL_DIAGONAL) v = i / weight->dims[1] == i % weight->dims[1];
-    else if (f.how != FILL_CONSTANT) v = normal(m, tensor, i, f.how == FILL_CUT);
+    if (f.how == FILL_UNIFORM)
+      v = 2.0 * ofs_uniform(w[i % 4]) - 1;
+    else if (f.how == FILL_DIAGONAL)
+      v = i / weight->dims[1] == i % weight->dims[1];
+    else if (f.how != FILL_CONSTANT)
+      v = normal(m, tensor, i, f.how == FILL_CUT);
     to[i] = (real)(f.middle + v * f.size);
   }
 }
 
 /* ---- orthogonal matrices ---- */
 
-/* The shorter side's vectors of a matrix (all axes but the last, the last): they become orthonormal. */
+/* The shorter side's vectors of a matrix (all axes but the last, the last): they become
+ * orthonormal. */
 typedef struct frame {
   real *at;
   uint64_t count, length, next_vector, next_element;
@@ -90,12 +99,14 @@ typedef struct frame {
 
 static frame frame_of(const ofs_weight *w, real *at) {
   uint64_t columns = w->dims[w->rank - 1], rows = w->size / columns;
-  return rows < columns ? (frame){at, rows, columns, columns, 1} : (frame){at, columns, rows, 1, columns};
+  return rows < columns ? (frame){at, rows, columns, columns, 1}
+                        : (frame){at, columns, rows, 1, columns};
 }
 
 static double dot(const frame *f, const real *a, const real *b) {
   double lane[4] = {0, 0, 0, 0};
-  for (uint64_t i = 0; i < f->length; i++) lane[i % 4] += (double)a[i * f->next_element] * b[i * f->next_element];
+  for (uint64_t i = 0; i < f->length; i++)
+    lane[i % 4] += (double)a[i * f->next_element] * b[i * f->next_element];
   return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
@@ -105,13 +116,14 @@ static void add_scaled(const frame *f, real *v, double s, const real *w) {
     v[i * f->next_element] = (real)(v[i * f->next_element] + s * w[i * f->next_element]);
 }
 
-/* Vector `row` takes 2 + 2 row turns: filled with normals, freed of every vector before it, and again, and scaled to
- * length `gain`. */
-static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f, uint64_t row, uint64_t turn,
-                            double gain) {
+/* Vector `row` takes 2 + 2 row turns: filled with normals, freed of every vector before it, and
+ * again, and scaled to length `gain`. */
+static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f, uint64_t row,
+                            uint64_t turn, double gain) {
   real *v = f->at + row * f->next_vector;
   if (turn == 0)
-    for (uint64_t i = 0; i < f->length; i++) v[i * f->next_element] = (real)normal(m, tensor, row * f->length + i, 0);
+    for (uint64_t i = 0; i < f->length; i++)
+      v[i * f->next_element] = (real)normal(m, tensor, row * f->length + i, 0);
   else if (turn <= 2 * row) {
     const real *w = f->at + (turn - 1) % row * f->next_vector;
     add_scaled(f, v, -dot(f, v, w), w);
@@ -169,7 +181,8 @@ ofs_status ofs_model_randomize(ofs_model *m, uint64_t work) {
     const ofs_weight *w = weight_at(m, m->fill_tensor, &l);
     if (spent && spent >= work) return OFS_MORE;
     uint64_t left = work - spent;
-    spent += w->init == OFS_INIT_ORTHOGONAL ? orthogonalize_some(m, l, w) : fill_some(m, l, w, left);
+    spent +=
+        w->init == OFS_INIT_ORTHOGONAL ? orthogonalize_some(m, l, w) : fill_some(m, l, w, left);
     if (m->fill_at < things_of(w)) continue;
     m->fill_tensor++;
     m->fill_at = 0;

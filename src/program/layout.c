@@ -1,15 +1,18 @@
 /* layout.c: buffers whose lifetimes do not meet share memory. */
 #include "program/layout.h"
 
-/* What is placed first: the biggest; what takes most memory for longest; the longest; of those about as big (to a power
- * of two) the earliest, or what ends last. */
+/* What is placed first: the biggest; what takes most memory for longest; the longest; of those
+ * about as big (to a power of two) the earliest, or what ends last. */
 enum { BY_SIZE, BY_AREA, BY_LENGTH, BY_START, BY_END, ORDERS };
 
 static double rank_of(const ofs_buffer *u, int order) {
   double bytes = (double)u->bytes, length = (double)u->last - u->first + 1;
   double class = (63 - __builtin_clzll(u->bytes | 1)) * 1e10;
-  return order == BY_AREA ? bytes * length : order == BY_LENGTH ? length : order == BY_START ? class - u->first
-       : order == BY_END ? class + u->last : bytes;
+  return order == BY_AREA     ? bytes * length
+         : order == BY_LENGTH ? length
+         : order == BY_START  ? class - u->first
+         : order == BY_END    ? class + u->last
+                              : bytes;
 }
 
 /* Joins two lists of buffers, each in order; of two that are alike, that of `a` comes first. */
@@ -33,8 +36,8 @@ static uint32_t sorted(ofs_buffer *all, uint32_t i, uint32_t count, int order) {
   return merge(all, sorted(all, i, half, order), sorted(all, i + half, count - half, order), order);
 }
 
-/* Puts buffer i into the lowest place beside those of the list whose lifetimes meet its own, and into the list, which
- * goes by offsets. */
+/* Puts buffer i into the lowest place beside those of the list whose lifetimes meet its own, and
+ * into the list, which goes by offsets. */
 static void place(ofs_buffer *all, uint32_t *lowest, uint32_t i) {
   ofs_buffer *b = &all[i];
   uint32_t *link = lowest;
@@ -84,8 +87,8 @@ static uint64_t live_bytes(const ofs_builder *b) {
   return (uint64_t)most;
 }
 
-/* Places the buffers in the order that takes least: the biggest first, unless that takes much more than has to be there
- * at one time. */
+/* Places the buffers in the order that takes least: the biggest first, unless that takes much more
+ * than has to be there at one time. */
 uint64_t ofs_place_buffers(ofs_builder *b) {
   uint64_t least = place_all(b->buffers, b->buffer_count, BY_SIZE), end = least;
   int best = BY_SIZE;

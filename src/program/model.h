@@ -1,7 +1,7 @@
 /* model.h: a model: its layers, what goes in and out of it, its parameters, moments and step count.
  *
- * It lies in a block of the caller (block.c). Only an update changes its numbers, so that between steps everybody sees
- * the last one that was applied. */
+ * It lies in a block of the caller (block.c). Only an update changes its numbers, so that between
+ * steps everybody sees the last one that was applied. */
 #ifndef OFS_MODEL_H
 #define OFS_MODEL_H
 
@@ -38,7 +38,7 @@ struct ofs_model {
   uint32_t fill_tensor; /* where ofs_model_randomize goes on */
   uint64_t fill_at, fill_turn;
   ofs_team *team; /* who shares its steps; NULL: nobody */
-  ofs_op *ops; /* the builder's scratch */
+  ofs_op *ops;    /* the builder's scratch */
   ofs_buffer *buffers;
   uint32_t *links;
 };

@@ -1,11 +1,13 @@
-/* plan.c: the data that a plan is given, and views of what its last step left. Nothing here runs. */
+/* plan.c: the data that a plan is given, and views of what its last step left. Nothing here
+ * runs. */
 #include "program/plan.h"
 
 #include "base/status.h"
 
 ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
   const ofs_model *m = p->model;
-  if (p->running) return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
+  if (p->running)
+    return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
   int x = d->x_type == OFS_F32 || d->x_type == OFS_U8;
   int y = d->y_type == OFS_F32 || p->kind == OFS_PREDICT;
   if (d->y_type == OFS_I32 && m->output_count == 1 && m->outputs[0].targets) y = 1;
@@ -13,10 +15,11 @@ ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
     if (d->y_indices >> k & 1 && !m->outputs[k].targets) y = 0;
   if (d->y_indices >> m->output_count) y = 0;
   if (!x || !y)
-    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, x ? d->y_type : d->x_type, OFS_F32,
-                      OFS_I32);
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE,
+                      x ? d->y_type : d->x_type, OFS_F32, OFS_I32);
   if (d->n < 1 || d->n > 1ull << 48)
-    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)d->n, 1, (double)(1ull << 48));
+    return ofs_refuse(err, OFS_INVALID_DATA, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)d->n, 1,
+                      (double)(1ull << 48));
   p->data = *d;
   p->complete = 0;
   return OFS_OK;

@@ -1,4 +1,5 @@
-/* plan.h: a model's program for one batch size: a flat list of operations over planned buffers, and where it stands.
+/* plan.h: a model's program for one batch size: a flat list of operations over planned buffers, and
+ * where it stands.
  *
  * It lies in a block of the caller. What a step writes stays here until the update. */
 #ifndef OFS_PLAN_H
@@ -27,9 +28,11 @@ struct ofs_plan {
   ofs_sum *sums;     /* update.h; NULL: nothing is summed; sum_block: parameters a part */
   uint64_t sum_block;
   double penalty;
-  real scale;        /* of all gradients, to the global norm */
-  uint32_t forward_ops, update_op; /* the operations that predict come before the first, those that change the model from the second on */
-  int tracing;       /* guard.c */
+  real scale; /* of all gradients, to the global norm */
+  /* the operations that predict come before the first, those that change the model from the second
+   * on */
+  uint32_t forward_ops, update_op;
+  int tracing; /* guard.c */
   uint64_t checked;
   ofs_fault fault;
   ofs_totals totals;

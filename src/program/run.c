@@ -1,24 +1,27 @@
 /* run.c: runs a plan's program by parts.
  *
- * The program counter is (operation, part). What a step writes stays in the plan until the update phase; the
- * model changes only there, and the step counts once its last part is done. Where threads save time by sharing parts
- * of one operation they do (team.h); in what order parts are run never tells in a result. Before the update the guard
- * looks at the step (guard.c); where it trips, the operations that predict are run again instead, under its eyes. */
+ * The program counter is (operation, part). What a step writes stays in the plan until the update
+ * phase; the model changes only there, and the step counts once its last part is done. Where
+ * threads save time by sharing parts of one operation they do (team.h); in what order parts are run
+ * never tells in a result. Before the update the guard looks at the step (guard.c); where it trips,
+ * the operations that predict are run again instead, under its eyes. */
 #include "base/status.h"
 #include "base/team.h"
 #include "program/plan.h"
 #include "step/guard.h"
 #include "step/update.h"
 
-/* What sharing must save in a whole step: about 100 microseconds. A step either shares whatever can be or nothing: one
- * operation that only the caller runs takes the samples of all threads out of their caches, which costs more than its
- * arithmetic (W3 with two threads: 1.05 times as fast with the large operations shared, 1.7 with all). */
+/* What sharing must save in a whole step: about 100 microseconds. A step either shares whatever can
+ * be or nothing: one operation that only the caller runs takes the samples of all threads out of
+ * their caches, which costs more than its arithmetic (W3 with two threads: 1.05 times as fast with
+ * the large operations shared, 1.7 with all). */
 #define OFS_PLAN_LEAST (1u << 22)
-/* Work units that an operation must have for each byte of parameters and their kin. What another core wrote is fetched
- * from there line by line: 30 ns for one where the two are neighbours, 200 where they are not (both measured, on one
- * machine at different times: 3 ns a byte, of which half is the other's). Parameters are written anew in each step, by
- * other parts than read them, so they count in full, up to what a core's own cache holds (beyond that they lie with
- * nobody). Samples stay with the thread that has them in every operation. */
+/* Work units that an operation must have for each byte of parameters and their kin. What another
+ * core wrote is fetched from there line by line: 30 ns for one where the two are neighbours, 200
+ * where they are not (both measured, on one machine at different times: 3 ns a byte, of which half
+ * is the other's). Parameters are written anew in each step, by other parts than read them, so they
+ * count in full, up to what a core's own cache holds (beyond that they lie with nobody). Samples
+ * stay with the thread that has them in every operation. */
 #define OFS_LASTING_WORK 40u
 #define OFS_LASTING_MOST (1u << 20)
 
@@ -41,7 +44,8 @@ static void cut_for(ofs_plan *p, uint32_t count) {
     op->parts = (uint32_t)((units + op->block - 1) / op->block) * op->tiles * op->waves;
     op->part_work = (uint64_t)((double)(units < op->block ? units : op->block) * op->unit_work) + 1;
     op->shared = region_pays(op);
-    if (op->shared) p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
+    if (op->shared)
+      p->saves += op->waves * ofs_region_saves(op->parts / op->waves, op->part_work, 2);
   }
   if (p->saves >= OFS_PLAN_LEAST) return;
   p->saves = 0;
@@ -57,13 +61,15 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
   if (ofs_step_updating(p) || !p->data.x)
     return ofs_refuse(err, OFS_INVALID_STATE, OFS_IN_MODEL, -1, OFS_WHY_NONE, 0, 0, 0);
   if (at->count < 1 || at->count > p->batch)
-    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, at->count, 1, p->batch);
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, at->count, 1,
+                      p->batch);
   if (at->n > p->data.n)
-    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->n, 1, (double)p->data.n);
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->n, 1,
+                      (double)p->data.n);
   uint64_t n = at->shuffle ? at->n : p->data.n;
   if (at->first > n || at->count > n - at->first)
-    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE, (double)at->first + at->count, 1,
-                      (double)n);
+    return ofs_refuse(err, OFS_INVALID_ARGUMENT, OFS_IN_MODEL, -1, OFS_WHY_RANGE,
+                      (double)at->first + at->count, 1, (double)n);
   p->at = *at;
   cut_for(p, at->count);
   p->op = p->part = 0;
@@ -92,9 +98,11 @@ static void complete(ofs_plan *p) {
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 
-/* How many parts of the operation to run next, `threads` of them at a time: as many of this wave as `work` units
- * allow, where that pays, else 1. The end of a budget never leaves a thread without a part. */
-static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work, uint32_t threads) {
+/* How many parts of the operation to run next, `threads` of them at a time: as many of this wave as
+ * `work` units allow, where that pays, else 1. The end of a budget never leaves a thread without a
+ * part. */
+static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work,
+                              uint32_t threads) {
   uint32_t wave = op->parts / op->waves, left = wave - p->part % wave;
   uint64_t rounds = work < op->part_work ? 1 : work / op->part_work;
   uint32_t parts = rounds < left && rounds * threads < left ? (uint32_t)rounds * threads : left;
@@ -126,13 +134,17 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
         if (done) *done = spent;
         return OFS_MORE;
       }
-      if (threads > 1 && op->shared) parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
-      if (parts == 1) op->run(&p->context, op, p->part);
-      else s = ofs_team_run(p->model->team, run_part, p, p->part, p->part + parts, op->part_work);
+      if (threads > 1 && op->shared)
+        parts = parts_at_once(p, op, work > spent ? work - spent : 0, threads);
+      if (parts == 1)
+        op->run(&p->context, op, p->part);
+      else
+        s = ofs_team_run(p->model->team, run_part, p, p->part, p->part + parts, op->part_work);
       if (s < 0) return s;
       spent += (parts + threads - 1) / threads * op->part_work;
     }
-    for (s = OFS_OK; p->tracing && (s = ofs_guard_look(p, op, OFS_PART_LEAST)) == OFS_MORE; spent += OFS_PART_LEAST)
+    for (s = OFS_OK; p->tracing && (s = ofs_guard_look(p, op, OFS_PART_LEAST)) == OFS_MORE;
+         spent += OFS_PART_LEAST)
       if (spent > work) {
         if (done) *done = spent;
         return OFS_MORE;

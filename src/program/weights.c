@@ -1,15 +1,20 @@
 /* weights.c: what a layer's tensors may be, and where they lie (weights.h). */
 #include "program/weights.h"
 
-static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size, ofs_error *err) {
+static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size,
+                               ofs_error *err) {
   int32_t layer = (int32_t)l->spec_index, field = (int32_t)w->field;
   if (size > (double)OFS_MAX_TENSOR)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_PRODUCT, size, 1, (double)OFS_MAX_TENSOR);
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_PRODUCT, size, 1,
+                      (double)OFS_MAX_TENSOR);
   int matrix = w->init == OFS_INIT_ORTHOGONAL || w->init == OFS_INIT_IDENTITY;
-  if (matrix && (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field, OFS_WHY_RANGE, w->init, 0, OFS_INIT_TRUNCATED_NORMAL);
+  if (matrix &&
+      (w->rank < 2 || w->role == OFS_BIAS || (w->init == OFS_INIT_IDENTITY && w->rank > 2)))
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field, OFS_WHY_RANGE, w->init, 0,
+                      OFS_INIT_TRUNCATED_NORMAL);
   if (w->norm_most > 0 && w->norm_last >= w->rank)
-    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field + 20, OFS_WHY_RANGE, w->norm_last, 0, w->rank - 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, field + 20, OFS_WHY_RANGE, w->norm_last, 0,
+                      w->rank - 1);
   return OFS_OK;
 }
 

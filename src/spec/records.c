@@ -1,7 +1,7 @@
 /* records.c: turns the bytes of a spec into records, or says exactly what is wrong with them.
  *
- * The bytes are hostile: nothing is read before its bounds are checked, and nothing leaves this file that the
- * schema's ranges do not allow. What records mean together is graph.c's. */
+ * The bytes are hostile: nothing is read before its bounds are checked, and nothing leaves this
+ * file that the schema's ranges do not allow. What records mean together is graph.c's. */
 #include "spec/records.h"
 
 #include "base/status.h"
@@ -26,11 +26,15 @@ static int take(reader *r, void *to, size_t n) {
 }
 
 /* A value against the kind and range of `by`, a field's own or those of what it is told beside. */
-static ofs_status check_value(const ofs_field *f, const ofs_field *by, int32_t layer, double v, ofs_error *err) {
+static ofs_status check_value(const ofs_field *f, const ofs_field *by, int32_t layer, double v,
+                              ofs_error *err) {
   ofs_reason why = OFS_WHY_NONE;
-  if (!(v - v == 0)) why = OFS_WHY_NOT_FINITE;
-  else if (v < by->low || v > by->high) why = OFS_WHY_RANGE;
-  else if (by->kind != OFS_KIND_number && v != (double)(int64_t)v) why = OFS_WHY_NOT_INTEGER;
+  if (!(v - v == 0))
+    why = OFS_WHY_NOT_FINITE;
+  else if (v < by->low || v > by->high)
+    why = OFS_WHY_RANGE;
+  else if (by->kind != OFS_KIND_number && v != (double)(int64_t)v)
+    why = OFS_WHY_NOT_INTEGER;
   if (!why) return OFS_OK;
   return ofs_refuse(err, OFS_INVALID_SPEC, layer, f->id, why, v, by->low, by->high);
 }
@@ -41,12 +45,16 @@ static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
   if (!take(in, head, 2) || !take(in, &count, 2)) return ofs_refuse_end(err, in);
   const ofs_field *f = ofs_field_find(r->id, head[0]);
   if (!f || head[1] != 0)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f ? f->id : -1, OFS_WHY_UNKNOWN, f ? head[1] : head[0], 0, 0);
-  if (r->count[f->id]) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_TWICE, 2, 1, 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f ? f->id : -1, OFS_WHY_UNKNOWN,
+                      f ? head[1] : head[0], 0, 0);
+  if (r->count[f->id])
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_TWICE, 2, 1, 1);
   if (count < f->least || count > f->most || (f->spread && count > 1 && count < f->most))
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least,
+                      f->most);
   if ((f->spread ? f->most : count) > OFS_RECORD_VALUES - in->used)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least,
+                      f->most);
   r->v[f->id] = in->values + in->used;
   for (uint32_t i = 0; i < count; i++) {
     double v;
@@ -54,7 +62,8 @@ static ofs_status read_field(reader *in, ofs_record *r, ofs_error *err) {
     const ofs_field *by = f;
     if (f->kind == OFS_KIND_initializer && i > 0) {
       by = ofs_field_find(OFS_INIT_OPTIONS + (uint32_t)r->v[f->id][0], i - 1);
-      if (!by) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, 1, i);
+      if (!by)
+        return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, 1, i);
     }
     ofs_status s = check_value(f, by, r->layer, v, err);
     if (s < 0) return s;
@@ -68,9 +77,12 @@ static ofs_status fill_absent(reader *in, ofs_record *r, ofs_error *err) {
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
     const ofs_field *f = &ofs_fields.row[i];
     int common = ofs_fields.record[i] == OFS_COMMON && ofs_record_group(r->id) == 'l';
-    if ((ofs_fields.record[i] != r->id && !common) || r->count[f->id] || f->presence == OFS_IS_optional) continue;
+    if ((ofs_fields.record[i] != r->id && !common) || r->count[f->id] ||
+        f->presence == OFS_IS_optional)
+      continue;
     if (f->presence == OFS_IS_required)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_MISSING, 0, f->low, f->high);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_MISSING, 0, f->low,
+                        f->high);
     if (f->presence == OFS_IS_like) {
       uint32_t other = (uint32_t)f->fallback;
       r->v[f->id] = r->v[other];
@@ -79,7 +91,8 @@ static ofs_status fill_absent(reader *in, ofs_record *r, ofs_error *err) {
     }
     uint32_t count = f->spread ? f->most : 1u;
     if (count > OFS_RECORD_VALUES - in->used)
-      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least, f->most);
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, f->id, OFS_WHY_COUNT, count, f->least,
+                        f->most);
     r->v[f->id] = in->values + in->used;
     while (count--) r->count[f->id] += put_value(in, f->fallback);
   }
@@ -90,7 +103,8 @@ ofs_status ofs_read_record(reader *in, ofs_record *r, int32_t layer, int group, 
   uint16_t head[2];
   *r = (ofs_record){.layer = layer};
   in->used = 0;
-  if (!in->records) return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS);
+  if (!in->records)
+    return ofs_refuse(err, OFS_INVALID_SPEC, layer, -1, OFS_WHY_COUNT, 0, 1, OFS_MAX_LAYERS);
   in->records--;
   if (!take(in, head, 4)) return ofs_refuse_end(err, in);
   r->id = head[0];

@@ -1,4 +1,5 @@
-/* records.h: the records of a spec, decoded, and the reader that takes one after the other from its bytes. */
+/* records.h: the records of a spec, decoded, and the reader that takes one after the other from its
+ * bytes. */
 #ifndef OFS_RECORDS_H
 #define OFS_RECORDS_H
 
@@ -7,7 +8,8 @@
 #include "offstage.h"
 #include "spec/schema.h"
 
-/* A record of the spec: every field of its schema present or defaulted (count 0: optional, absent). */
+/* A record of the spec: every field of its schema present or defaulted (count 0: optional,
+ * absent). */
 typedef struct ofs_record {
   uint32_t id;
   int32_t layer; /* its index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
@@ -25,10 +27,13 @@ typedef struct ofs_reader {
 } ofs_reader;
 
 /* `values` holds OFS_RECORD_VALUES and is the caller's. */
-ofs_status ofs_read_begin(ofs_reader *in, const void *spec, size_t n, double *values, ofs_error *err);
-/* The group of the record that comes next (ofs_record_group); 0 where there is none, or no known one. */
+ofs_status ofs_read_begin(ofs_reader *in, const void *spec, size_t n, double *values,
+                          ofs_error *err);
+/* The group of the record that comes next (ofs_record_group); 0 where there is none, or no known
+ * one. */
 int ofs_next_group(const ofs_reader *in);
-/* Reads one record of a group; fields that are absent get their defaults. Its values last until the next is read. */
+/* Reads one record of a group; fields that are absent get their defaults. Its values last until the
+ * next is read. */
 ofs_status ofs_read_record(ofs_reader *in, ofs_record *r, int32_t layer, int group, ofs_error *err);
 /* The refusal of bytes that end too early or too late. */
 ofs_status ofs_refuse_end(ofs_error *err, const ofs_reader *in);

@@ -1,6 +1,6 @@
-/* schema.c: the rows of schema.h and fields.def as an array of numbers, and as a text of the names that belong to
- * them. There is no third place that knows a range or a default. What is in the array is not in the text: every page
- * that trains loads both. */
+/* schema.c: the rows of schema.h and fields.def as an array of numbers, and as a text of the names
+ * that belong to them. There is no third place that knows a range or a default. What is in the
+ * array is not in the text: every page that trains loads both. */
 #include "spec/schema.h"
 
 #include <stddef.h>
@@ -8,26 +8,25 @@
 #include "offstage.h"
 
 const struct ofs_fields ofs_fields = {
-  {
-#define FIELD(symbol, id, name, enumeration, kind, least, most, spread, low, high, presence, fallback) \
+    {
+#define FIELD(symbol, id, name, enumeration, kind, least, most, spread, low, high, presence, \
+              fallback)                                                                      \
   {id, kind, least, spread, presence, most, low, high, fallback},
 #include "spec/fields.def"
-  },
-  {
+    },
+    {
 #define FIELD(...) RECORD,
 #include "spec/fields.def"
-  },
+    },
 };
 
 int ofs_record_group(uint32_t record) {
   switch (record) {
 #define RECORD_GROUP(symbol, id, group, name) \
-  case id:                                    \
-    return (group)[0];
+  case id: return (group)[0];
     OFS_RECORDS(RECORD_GROUP)
 #undef RECORD_GROUP
-    default:
-      return 0;
+  default: return 0;
   }
 }
 
@@ -38,11 +37,13 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
 }
 
 /* The table is checked once, by the compiler. */
-#define FIELD(symbol, id, name, enumeration, kind, least, most, ...) \
-  _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, "bounds of " name);
+#define FIELD(symbol, id, name, enumeration, kind, least, most, ...)                \
+  _Static_assert((least) >= 1 && (most) <= OFS_MAX_VALUES && (id) < OFS_MAX_FIELDS, \
+                 "bounds of " name);
 #include "spec/fields.def"
 
-/* Constants of offstage.h that JavaScript needs. The text has the number, which the compiler checks. */
+/* Constants of offstage.h that JavaScript needs. The text has the number, which the compiler
+ * checks. */
 #define CONSTANTS(C)                              \
   C(OFS_TRAIN, "TRAIN", 0)                        \
   C(OFS_EVALUATE, "EVALUATE", 1)                  \
@@ -71,13 +72,17 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
   C(OFS_FAULT_GRADIENT, "FAULT_GRADIENT", 1)      \
   C(OFS_FAULT_STATISTIC, "FAULT_STATISTIC", 2)    \
   C(OFS_FAULT_ACTIVATION, "FAULT_ACTIVATION", 3)
-#define CONSTANT_ASSERT(symbol, name, value) _Static_assert((int64_t)(symbol) == (value), "constant " name);
+#define CONSTANT_ASSERT(symbol, name, value) \
+  _Static_assert((int64_t)(symbol) == (value), "constant " name);
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
 
 /* Whoever reads the array from outside has its layout from the head of schema.h. */
-_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 4 && offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
-    offsetof(ofs_field, fallback) == 24 && offsetof(struct ofs_fields, record) == 32 * OFS_FIELD_COUNT, "layout of fields");
+_Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 4 &&
+                   offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
+                   offsetof(ofs_field, fallback) == 24 &&
+                   offsetof(struct ofs_fields, record) == 32 * OFS_FIELD_COUNT,
+               "layout of fields");
 
 static const char schema_text[] = OFS_VERSION "\n"
 #define CONSTANT_TEXT(symbol, name, value) " " name " " #value

@@ -1,5 +1,5 @@
-/* gather.c: from the caller's data set to a batch: which samples, and their x on the way into the program.
- * Checks of values that came from outside stand here too. */
+/* gather.c: from the caller's data set to a batch: which samples, and their x on the way into the
+ * program. Checks of values that came from outside stand here too. */
 #include "step/gather.h"
 
 #include "base/random.h"
@@ -38,8 +38,8 @@ void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
   }
 }
 
-/* Numbers of one kind: how many there are from an element of a row on, and what they stay below, 0 where any finite
- * number will do. */
+/* Numbers of one kind: how many there are from an element of a row on, and what they stay below, 0
+ * where any finite number will do. */
 typedef struct reach {
   uint64_t n, below;
 } reach;
@@ -75,8 +75,8 @@ static double number_at(const void *numbers, uint32_t type, uint64_t i) {
 
 /* Of elements [first, first + n) of rows, the first of which `numbers` points to. */
 static ofs_status check(const ofs_model *m, const void *numbers, uint32_t type, uint64_t row,
-                        reach (*reach_of)(const ofs_model *, uint32_t, uint64_t), uint32_t indices, uint64_t first,
-                        uint64_t n, uint64_t *where) {
+                        reach (*reach_of)(const ofs_model *, uint32_t, uint64_t), uint32_t indices,
+                        uint64_t first, uint64_t n, uint64_t *where) {
   for (uint64_t i = 0, stop; i < n; i = stop) {
     reach r = reach_of(m, indices, (first + i) % row);
     stop = n - i < r.n ? n : i + r.n;
@@ -90,12 +90,13 @@ static ofs_status check(const ofs_model *m, const void *numbers, uint32_t type, 
   return OFS_OK;
 }
 
-ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_t first, uint64_t n, uint64_t *where) {
+ofs_status ofs_check_x(const ofs_model *m, const void *x, uint32_t type, uint64_t first, uint64_t n,
+                       uint64_t *where) {
   return check(m, x, type, m->row, reach_of_x, 0, first, n, where);
 }
 
-ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices, uint64_t first, uint64_t n,
-                       uint64_t *where) {
+ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices,
+                       uint64_t first, uint64_t n, uint64_t *where) {
   uint64_t row = 0;
   if (type == OFS_I32) indices = UINT32_MAX;
   for (uint32_t k = 0; k < m->output_count; k++) row += width_of(m, k, indices);
@@ -104,8 +105,10 @@ ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_
   return OFS_INVALID_DATA;
 }
 
-/* The class that a sample's target names: an index, the side of 0.5 of one number, else the largest of a row. */
-static uint32_t class_of(const ofs_output *h, uint64_t width, const void *y, uint32_t type, uint64_t sample) {
+/* The class that a sample's target names: an index, the side of 0.5 of one number, else the largest
+ * of a row. */
+static uint32_t class_of(const ofs_output *h, uint64_t width, const void *y, uint32_t type,
+                         uint64_t sample) {
   if (type == OFS_I32) return (uint32_t)((const int32_t *)y)[sample * h->targets];
   const float *row = (const float *)y + sample * width;
   uint32_t largest = 0;

@@ -1,22 +1,30 @@
-/* losses.c: the formulas of losses, by the position: n numbers along the last axis against targets t.
+/* losses.c: the formulas of losses, by the position: n numbers along the last axis against targets
+ * t.
  *
- * Cross-entropies take logits z (the last activation is left out of the program), all else takes predictions p. All are
- * Keras 3's (keras/src/losses/losses.py), but that those of logits need no clipping of probabilities. Sums run in double,
- * so that losses near zero keep their digits. s = softmax(z) or sigmoid(z), e = 1e-7, mean and sum over the n:
+ * Cross-entropies take logits z (the last activation is left out of the program), all else takes
+ * predictions p. All are Keras 3's (keras/src/losses/losses.py), but that those of logits need no
+ * clipping of probabilities. Sums run in double, so that losses near zero keep their digits. s =
+ * softmax(z) or sigmoid(z), e = 1e-7, mean and sum over the n:
  *
- *     categorical     sum t (log sum e^z - z)          d = s sum t - t
- *     binary          mean(max(z, 0) - z t + log(1 + e^-|z|))          d = s - t
- *     focal (Lin et al. 2017)   categorical: sum -alpha t (1 - s)^gamma log s
- *                     binary: mean of w m^gamma times the binary one, m = t (1 - s) + (1 - t) s, and where classes are
- *                     balanced w = alpha t + (1 - alpha) (1 - t), else 1
- *     squared         mean (p - t)^2          absolute   mean |p - t|          percentage   mean 100 |p - t| / max(|t|, e)
- *     logarithmic     mean (log(max(p, e) + 1) - log(max(t, e) + 1))^2
- *     huber           mean of r^2 / 2 where |r| <= delta, else delta |r| - delta^2 / 2; r = p - t
- *     log cosh        mean log cosh(p - t)           poisson   mean(p - t log(p + e))
- *     divergence      sum t log(t / p), both clipped to [e, 1] (Kullback & Leibler 1951)
- *     cosine          -p t / (|p| |t|), lengths at least e
- *     hinge           mean max(1 - t p, 0)           squared   mean max(1 - t p, 0)^2
- *     categorical hinge   max(max((1 - t) p) - sum t p + 1, 0) */
+ *     categorical        sum t (log sum e^z - z)                  d = s sum t - t
+ *     binary             mean(max(z, 0) - z t + log(1 + e^-|z|))  d = s - t
+ *     focal              (Lin et al. 2017)
+ *       categorical      sum -alpha t (1 - s)^gamma log s
+ *       binary           mean of w m^gamma times the binary one, m = t (1 - s) + (1 - t) s;
+ *                        where classes are balanced w = alpha t + (1 - alpha) (1 - t), else 1
+ *     squared            mean (p - t)^2
+ *     absolute           mean |p - t|
+ *     percentage         mean 100 |p - t| / max(|t|, e)
+ *     logarithmic        mean (log(max(p, e) + 1) - log(max(t, e) + 1))^2
+ *     huber              mean of r^2 / 2 where |r| <= delta, else delta |r| - delta^2 / 2;
+ *                        r = p - t
+ *     log cosh           mean log cosh(p - t)
+ *     poisson            mean(p - t log(p + e))
+ *     divergence         sum t log(t / p), both clipped to [e, 1] (Kullback & Leibler 1951)
+ *     cosine             -p t / (|p| |t|), lengths at least e
+ *     hinge              mean max(1 - t p, 0)
+ *     squared hinge      mean max(1 - t p, 0)^2
+ *     categorical hinge  max(max((1 - t) p) - sum t p + 1, 0) */
 #include "step/losses.h"
 
 #include "base/maths.h"
@@ -54,7 +62,9 @@ static uint32_t largest_target(const ofs_target *t, uint32_t n) {
 /* ---- losses of logits ---- */
 
 /* e^(z_i - z_top) */
-static double share(const real *z, uint32_t i, uint32_t top) { return i == top ? 1.0 : (double)ofs_exp(z[i] - z[top]); }
+static double share(const real *z, uint32_t i, uint32_t top) {
+  return i == top ? 1.0 : (double)ofs_exp(z[i] - z[top]);
+}
 
 static double categorical(const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
   uint32_t top = largest(z, n);
@@ -71,7 +81,8 @@ static double categorical(const real *z, const ofs_target *t, uint32_t n, real *
       mass += y;
       loss += y * (log_sum + ((double)z[top] - (double)z[i]));
     }
-  for (uint32_t i = 0; d && i < n; i++) d[i] = (real)((share(z, i, top) / (1 + rest) * mass - ofs_wanted(t, i)) * scale);
+  for (uint32_t i = 0; d && i < n; i++)
+    d[i] = (real)((share(z, i, top) / (1 + rest) * mass - ofs_wanted(t, i)) * scale);
   return loss;
 }
 
@@ -83,7 +94,8 @@ static double of_logit(double z, double y, double *s, double *other) {
   return (z > 0 ? z * (1 - y) : -z * y) + ofs_log1p64(tail);
 }
 
-static double binary(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double binary(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d,
+                     double scale) {
   double loss = 0;
   for (uint32_t i = 0; i < n; i++) {
     double y = ofs_wanted(t, i), s, other, own = of_logit(z[i], y, &s, &other), slope = s - y;
@@ -100,19 +112,25 @@ static double binary(const ofs_output *out, const real *z, const ofs_target *t, 
   return loss / n;
 }
 
-/* d = g - s sum g, g = s times the derivative by s = -alpha t ((1 - s)^gamma - gamma s (1 - s)^(gamma - 1) log s). */
-static double categorical_focal(const ofs_output *out, const real *z, const ofs_target *t, uint32_t n, real *d, double scale) {
+/* d = g - s sum g, g = s times the derivative by s = -alpha t ((1 - s)^gamma - gamma s (1 -
+ * s)^(gamma - 1) log s). */
+static double categorical_focal(const ofs_output *out, const real *z, const ofs_target *t,
+                                uint32_t n, real *d, double scale) {
   uint32_t top = largest(z, n);
   double rest = 0, loss = 0, sum = 0;
   for (uint32_t i = 0; i < n; i++)
     if (i != top) rest += ofs_exp(z[i] - z[top]);
   for (int pass = 0; pass < (d ? 2 : 1); pass++)
     for (uint32_t i = 0; i < n; i++) {
-      double e = share(z, i, top), s = e / (1 + rest), other = (i == top ? rest : 1 + rest - e) / (1 + rest);
-      double log_s = (double)z[i] - (double)z[top] - ofs_log1p64(rest), y = out->alpha * ofs_wanted(t, i), factor = ofs_pow64(other, out->gamma);
+      double e = share(z, i, top), s = e / (1 + rest),
+             other = (i == top ? rest : 1 + rest - e) / (1 + rest);
+      double log_s = (double)z[i] - (double)z[top] - ofs_log1p64(rest),
+             y = out->alpha * ofs_wanted(t, i), factor = ofs_pow64(other, out->gamma);
       double g = -y * (factor - (other > 0 ? out->gamma * s * factor / other * log_s : 0));
-      if (pass) d[i] = (real)((g - s * sum) * scale);
-      else loss -= y * factor * log_s, sum += g;
+      if (pass)
+        d[i] = (real)((g - s * sum) * scale);
+      else
+        loss -= y * factor * log_s, sum += g;
     }
   return loss;
 }
@@ -122,40 +140,41 @@ static double categorical_focal(const ofs_output *out, const real *z, const ofs_
 static double element(const ofs_output *out, double p, double y, double *slope) {
   double r = p - y, size = r < 0 ? -r : r, sign = r > 0 ? 1 : r < 0 ? -1 : r, v;
   switch (out->loss) {
-    case OFS_LOSS_MAE: *slope = sign; return size;
-    case OFS_LOSS_MAPE:
-      v = 100 / bigger(y < 0 ? -y : y, EPSILON);
-      *slope = v * sign;
-      return v * size;
-    case OFS_LOSS_MSLE:
-      v = ofs_log64(bigger(p, EPSILON) + 1) - ofs_log64(bigger(y, EPSILON) + 1);
-      *slope = p < EPSILON ? 0 : 2 * v / (p + 1);
-      return v * v;
-    case OFS_LOSS_HUBER:
-      *slope = size <= out->delta ? r : out->delta * sign;
-      return size <= out->delta ? 0.5 * r * r : out->delta * (size - 0.5 * out->delta);
-    case OFS_LOSS_LOG_COSH: /* |r| + log(1 + e^-2|r|) - log 2, which cancels near 0 */
-      v = ofs_exp64(-2 * size);
-      *slope = sign * (1 - v) / (1 + v);
-      return size < 1e-3 ? r * r / 2 - r * r * r * r / 12 : size + ofs_log1p64(v) - OFS_LN2;
-    case OFS_LOSS_KL:
-      *slope = p < EPSILON || p > 1 ? 0 : -clipped(y) / p;
-      return clipped(y) * ofs_log64(clipped(y) / clipped(p));
-    case OFS_LOSS_POISSON: *slope = 1 - y / (p + EPSILON); return p - y * ofs_log64(p + EPSILON);
-    case OFS_LOSS_HINGE:
-      v = 1 - y * p;
-      *slope = v < 0 ? 0 : -y;
-      return v < 0 ? 0 : v;
-    case OFS_LOSS_SQUARED_HINGE:
-      v = 1 - y * p;
-      *slope = v < 0 ? 0 : -2 * y * v;
-      return v < 0 ? 0 : v * v;
-    default: *slope = 2 * r; return r * r;
+  case OFS_LOSS_MAE: *slope = sign; return size;
+  case OFS_LOSS_MAPE:
+    v = 100 / bigger(y < 0 ? -y : y, EPSILON);
+    *slope = v * sign;
+    return v * size;
+  case OFS_LOSS_MSLE:
+    v = ofs_log64(bigger(p, EPSILON) + 1) - ofs_log64(bigger(y, EPSILON) + 1);
+    *slope = p < EPSILON ? 0 : 2 * v / (p + 1);
+    return v * v;
+  case OFS_LOSS_HUBER:
+    *slope = size <= out->delta ? r : out->delta * sign;
+    return size <= out->delta ? 0.5 * r * r : out->delta * (size - 0.5 * out->delta);
+  case OFS_LOSS_LOG_COSH: /* |r| + log(1 + e^-2|r|) - log 2, which cancels near 0 */
+    v = ofs_exp64(-2 * size);
+    *slope = sign * (1 - v) / (1 + v);
+    return size < 1e-3 ? r * r / 2 - r * r * r * r / 12 : size + ofs_log1p64(v) - OFS_LN2;
+  case OFS_LOSS_KL:
+    *slope = p < EPSILON || p > 1 ? 0 : -clipped(y) / p;
+    return clipped(y) * ofs_log64(clipped(y) / clipped(p));
+  case OFS_LOSS_POISSON: *slope = 1 - y / (p + EPSILON); return p - y * ofs_log64(p + EPSILON);
+  case OFS_LOSS_HINGE:
+    v = 1 - y * p;
+    *slope = v < 0 ? 0 : -y;
+    return v < 0 ? 0 : v;
+  case OFS_LOSS_SQUARED_HINGE:
+    v = 1 - y * p;
+    *slope = v < 0 ? 0 : -2 * y * v;
+    return v < 0 ? 0 : v * v;
+  default: *slope = 2 * r; return r * r;
   }
 }
 
 /* The mean over the n elements; of the divergence their sum. */
-static double distance(const ofs_output *out, const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
+static double distance(const ofs_output *out, const real *p, const ofs_target *t, uint32_t n,
+                       real *d, double scale) {
   double sum = 0, slope, divisor = out->loss == OFS_LOSS_KL ? 1 : n;
   for (uint32_t i = 0; i < n; i++) {
     sum += element(out, p[i], ofs_wanted(t, i), &slope);
@@ -176,8 +195,10 @@ static double cosine(const real *p, const ofs_target *t, uint32_t n, real *d, do
   return -py / lengths;
 }
 
-/* Of several that are the greatest each has its part of the gradient, as TensorFlow's reduce_max has it. */
-static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, real *d, double scale) {
+/* Of several that are the greatest each has its part of the gradient, as TensorFlow's reduce_max
+ * has it. */
+static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, real *d,
+                                double scale) {
   double own = 0, most = -__builtin_inf(), ties = 0;
   for (uint32_t i = 0; i < n; i++) {
     double y = ofs_wanted(t, i), other = (1 - y) * (double)p[i];
@@ -193,16 +214,17 @@ static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, 
   return v < 0 ? 0 : v;
 }
 
-double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d, double scale) {
+double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d,
+                   double scale) {
   switch (out->loss) {
-    case OFS_LOSS_SPARSE_CATEGORICAL:
-    case OFS_LOSS_CATEGORICAL: return categorical(z, t, out->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(out, z, t, out->axis, d, scale);
-    case OFS_LOSS_BINARY:
-    case OFS_LOSS_BINARY_FOCAL: return binary(out, z, t, out->axis, d, scale);
-    case OFS_LOSS_COSINE: return cosine(z, t, out->axis, d, scale);
-    case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, out->axis, d, scale);
-    default: return distance(out, z, t, out->axis, d, scale);
+  case OFS_LOSS_SPARSE_CATEGORICAL:
+  case OFS_LOSS_CATEGORICAL: return categorical(z, t, out->axis, d, scale);
+  case OFS_LOSS_CATEGORICAL_FOCAL: return categorical_focal(out, z, t, out->axis, d, scale);
+  case OFS_LOSS_BINARY:
+  case OFS_LOSS_BINARY_FOCAL: return binary(out, z, t, out->axis, d, scale);
+  case OFS_LOSS_COSINE: return cosine(z, t, out->axis, d, scale);
+  case OFS_LOSS_CATEGORICAL_HINGE: return categorical_hinge(z, t, out->axis, d, scale);
+  default: return distance(out, z, t, out->axis, d, scale);
   }
 }
 

@@ -12,8 +12,8 @@ typedef struct ofs_output {
   double weight, label_smoothing, delta, gamma, alpha, balanced;
 } ofs_output;
 
-/* What one position is compared with: a class index, or a row of targets; each becomes scale t + shift (label smoothing,
- * labels of a hinge). */
+/* What one position is compared with: a class index, or a row of targets; each becomes scale t +
+ * shift (label smoothing, labels of a hinge). */
 typedef struct ofs_target {
   int64_t index; /* -1: a row */
   const float *row;
@@ -22,9 +22,12 @@ typedef struct ofs_target {
 } ofs_target;
 
 double ofs_wanted(const ofs_target *t, uint32_t i);
-/* Of the numbers z along the last axis: logits where out->fused. d, where not NULL: the gradient times `scale`. */
-double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d, double scale);
-/* Keras's "accuracy": one output, or a binary loss: each on its side of the threshold; else the largest. */
+/* Of the numbers z along the last axis: logits where out->fused. d, where not NULL: the gradient
+ * times `scale`. */
+double ofs_loss_at(const ofs_output *out, const real *z, const ofs_target *t, real *d,
+                   double scale);
+/* Keras's "accuracy": one output, or a binary loss: each on its side of the threshold; else the
+ * largest. */
 double ofs_correct_at(const ofs_output *out, const real *z, const ofs_target *t);
 
 #endif

@@ -1,17 +1,18 @@
-/* optimizer.c: the optimizer of a model: its record read, the vectors that it keeps and which weights have a place in
- * them, and the numbers of each step's update. The formulas stand with the kernels (kernels.h), the passes over weights
- * and gradients in update.c. */
+/* optimizer.c: the optimizer of a model: its record read, the vectors that it keeps and which
+ * weights have a place in them, and the numbers of each step's update. The formulas stand with the
+ * kernels (kernels.h), the passes over weights and gradients in update.c. */
 #include "step/optimizer.h"
 
 #include "base/maths.h"
 
-/* Steps from one cleaning of the moments to the next: as many as they may shrink without becoming denormal, at a cost
- * that does not show. */
+/* Steps from one cleaning of the moments to the next: as many as they may shrink without becoming
+ * denormal, at a cost that does not show. */
 #define CLEAN_STEPS 16
 
 /* ---- the record ---- */
 
-/* What each optimizer calls its own vectors (Keras's names) in the kernel's order; how many it has is told below. */
+/* What each optimizer calls its own vectors (Keras's names) in the kernel's order; how many it has
+ * is told below. */
 static const struct {
   uint8_t type;
   const char *names[3];
@@ -59,29 +60,36 @@ static void read_own(ofs_optimizer *o, const ofs_record *r) {
   }
 }
 _Static_assert(OFS_RMSPROP_RHO == OFS_ADADELTA_RHO && OFS_RMSPROP_EPSILON == OFS_ADADELTA_EPSILON &&
-                   OFS_ADAM_EPSILON == OFS_RMSPROP_EPSILON && OFS_ADAM_EPSILON == OFS_ADAGRAD_EPSILON &&
+                   OFS_ADAM_EPSILON == OFS_RMSPROP_EPSILON &&
+                   OFS_ADAM_EPSILON == OFS_ADAGRAD_EPSILON &&
                    OFS_ADAM_AMSGRAD == OFS_ADAMW_AMSGRAD && OFS_ADAM_BETA1 == OFS_LION_BETA1 &&
                    OFS_ADAM_BETA2 == OFS_LION_BETA2,
                "one reader for several records");
 
 #define STEP_LIMIT 1e16 /* of rate / epsilon, by which a gradient may be multiplied (guard.c) */
 
-/* At most one kind of clipping; and a decay that does not make weights grow: each step takes rate * weightDecay of
- * them. */
+/* At most one kind of clipping; and a decay that does not make weights grow: each step takes rate *
+ * weightDecay of them. */
 static ofs_status check(const ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
   static const uint8_t clips[] = {OFS_SGD_CLIP_VALUE, OFS_SGD_CLIP_NORM, OFS_SGD_GLOBAL_CLIP_NORM};
   for (int i = 0, given = 0; i < 3; i++) {
     given += r->count[clips[i]];
-    if (given > 1) return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
+    if (given > 1)
+      return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, clips[i], OFS_WHY_CONFLICT, given, 0, 1);
   }
   if (o->epsilon > 0 && o->rate > STEP_LIMIT * o->epsilon)
-    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon, o->rate / STEP_LIMIT, 1);
+    return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_ADAM_EPSILON, OFS_WHY_RANGE, o->epsilon,
+                      o->rate / STEP_LIMIT, 1);
   if (o->rate * o->weight_decay <= 2) return OFS_OK;
-  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, o->weight_decay, 0, 2 / o->rate);
+  return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE,
+                    o->weight_decay, 0, 2 / o->rate);
 }
 
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
-  *o = (ofs_optimizer){.type = r->id, .rate_factor = 1, .accumulator = OFS_NO_VECTOR, .average = OFS_NO_VECTOR};
+  *o = (ofs_optimizer){.type = r->id,
+                       .rate_factor = 1,
+                       .accumulator = OFS_NO_VECTOR,
+                       .average = OFS_NO_VECTOR};
   read_own(o, r);
   o->rate = r->v[OFS_SGD_LEARNING_RATE][0];
   o->weight_decay = r->v[OFS_SGD_WEIGHT_DECAY][0];
@@ -118,7 +126,8 @@ void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count
   }
 }
 
-void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at, uint64_t n) {
+void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at,
+                       uint64_t n) {
   if (!l->trains || w->momentum >= 0) return;
   for (uint32_t k = 0; k < o->moments; k++)
     for (uint64_t i = 0; i < n; i++) o->moment[k][w->moment_at + at + i] = k ? 0 : (real)o->initial;
@@ -127,9 +136,12 @@ void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_wei
 /* ---- a step's numbers ---- */
 
 /* nadam's u(t). */
-static double warm(const ofs_optimizer *o, uint64_t t) { return o->beta1 * (1 - 0.5 * ofs_powi(0.96, t)); }
+static double warm(const ofs_optimizer *o, uint64_t t) {
+  return o->beta1 * (1 - 0.5 * ofs_powi(0.96, t));
+}
 
-/* U(t), one factor a step, and from the first one on where steps were set. From WARM on u(t) is beta1. */
+/* U(t), one factor a step, and from the first one on where steps were set. From WARM on u(t) is
+ * beta1. */
 #define WARM 1024 /* 0.96^1024 is lost beside 1 */
 static double warm_product(ofs_optimizer *o, uint64_t t) {
   uint64_t first = t < WARM ? t : WARM;
@@ -138,8 +150,8 @@ static double warm_product(ofs_optimizer *o, uint64_t t) {
   return o->warm_product * ofs_powi(o->beta1, t - first);
 }
 
-/* Updates are counted as Keras does: of accumulated batches the last one makes one, and the average counts them as they
- * were before. */
+/* Updates are counted as Keras does: of accumulated batches the last one makes one, and the average
+ * counts them as they were before. */
 ofs_update ofs_update_numbers(ofs_optimizer *o, uint64_t step) {
   uint64_t before = step / o->accumulation, t = before + 1;
   double rate = o->rate * o->rate_factor, keep = before > 0 ? o->ema_momentum : 0;

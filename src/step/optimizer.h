@@ -1,11 +1,13 @@
-/* optimizer.h: the optimizer of a model: what its record says, which vectors it keeps, and each step's numbers. */
+/* optimizer.h: the optimizer of a model: what its record says, which vectors it keeps, and each
+ * step's numbers. */
 #ifndef OFS_OPTIMIZER_H
 #define OFS_OPTIMIZER_H
 
 #include "build/layer.h"
 #include "kernels/kernels.h"
 
-/* A weight tensor that an update changes: one that trains, or (no moments) a statistic that moves. */
+/* A weight tensor that an update changes: one that trains, or (no moments) a statistic that
+ * moves. */
 typedef struct ofs_slot {
   const ofs_layer *layer;
   const ofs_weight *weight;
@@ -15,21 +17,23 @@ typedef struct ofs_slot {
 
 /* What the spec says of the optimizer, and what the model keeps for it. */
 typedef struct ofs_optimizer {
-  uint32_t type;                         /* of the update (ofs_update.kind) */
+  uint32_t type; /* of the update (ofs_update.kind) */
   int nesterov, centered, ema;
-  double rate, rate_factor;              /* the factor is the caller's (ofs_model_set_rate) */
+  double rate, rate_factor; /* the factor is the caller's (ofs_model_set_rate) */
   double momentum, beta1, beta2, epsilon, weight_decay;
-  double initial;                        /* of the first moment, where it does not begin at 0 */
+  /* of the first moment, where it does not begin at 0 */
+  double initial;
   double clip_value, clip_norm, global_clip_norm; /* 0: none */
   double ema_momentum;
-  uint64_t accumulation, overwrite;      /* batches an update; updates from one overwriting to the next, 0: never */
-  /* vectors that it keeps, at most OFS_MOMENTS: its `own`, then the sum of gradients and the average of weights, where
-   * there are any (accumulator, average: which, else OFS_NO_VECTOR) */
+  /* batches an update; updates from one overwriting to the next, 0: never */
+  uint64_t accumulation, overwrite;
+  /* vectors that it keeps, at most OFS_MOMENTS: its `own`, then the sum of gradients and the
+   * average of weights, where there are any (accumulator, average: which, else OFS_NO_VECTOR) */
   uint32_t moments, own, accumulator, average;
-  real *moment[OFS_MOMENTS];             /* NULL from `moments` on */
+  real *moment[OFS_MOMENTS]; /* NULL from `moments` on */
   uint32_t slot_count;
-  ofs_slot *slots;                       /* in the order of the flat vector */
-  uint64_t warm_steps;                   /* nadam: U(t) (kernels.h) after so many updates */
+  ofs_slot *slots;     /* in the order of the flat vector */
+  uint64_t warm_steps; /* nadam: U(t) (kernels.h) after so many updates */
   double warm_product;
 } ofs_optimizer;
 
@@ -39,7 +43,8 @@ void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count
 /* The name of vector k, as Keras has it; NULL where there are fewer. */
 const char *ofs_moment_name(const ofs_optimizer *o, uint32_t k);
 /* Elements [at, at + n) of a weight's moments as they begin. */
-void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at, uint64_t n);
+void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at,
+                       uint64_t n);
 /* The numbers of the update after `step` others. */
 ofs_update ofs_update_numbers(ofs_optimizer *o, uint64_t step);
 

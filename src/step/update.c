@@ -1,10 +1,11 @@
 /* update.c: the passes over the flat vectors of weights, gradients and moments, in parts.
  *
- * Before the update, where nothing of the model changes: regularizers are added to the gradient, its bounds are looked at
- * (guard.c), the mean of accumulated gradients is taken, and norms are summed. Then the update: clipping, decay, the
- * optimizer's step, the average of the weights; and last the constraints. Parts are cut from the flat vector; what a part
- * has of one weight tensor is a piece. Sums over pieces run in double, in four lanes, and are added in the order of the
- * parts, so that their bits depend on shapes alone. */
+ * Before the update, where nothing of the model changes: regularizers are added to the gradient,
+ * its bounds are looked at (guard.c), the mean of accumulated gradients is taken, and norms are
+ * summed. Then the update: clipping, decay, the optimizer's step, the average of the weights; and
+ * last the constraints. Parts are cut from the flat vector; what a part has of one weight tensor is
+ * a piece. Sums over pieces run in double, in four lanes, and are added in the order of the parts,
+ * so that their bits depend on shapes alone. */
 #include "step/update.h"
 
 #include "base/copy.h"
@@ -14,8 +15,8 @@
 
 typedef struct piece {
   const ofs_slot *slot;
-  uint32_t index;     /* of the slot */
-  uint64_t from, n;   /* in the flat vector */
+  uint32_t index;   /* of the slot */
+  uint64_t from, n; /* in the flat vector */
 } piece;
 
 static int moves(const ofs_weight *w) { return w->momentum >= 0; }
@@ -26,8 +27,10 @@ static uint32_t slot_at(const ofs_optimizer *o, uint64_t at) {
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
     const ofs_weight *w = o->slots[middle].weight;
-    if (w->at + w->size > at) high = middle;
-    else low = middle + 1;
+    if (w->at + w->size > at)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return low;
 }
@@ -39,7 +42,8 @@ static void each_piece(const ofs_plan *p, const ofs_op *op, uint32_t part,
   const ofs_range r = ofs_range_of(op, part);
   for (uint32_t i = slot_at(o, r.from); i < o->slot_count && o->slots[i].weight->at < r.to; i++) {
     const ofs_weight *w = o->slots[i].weight;
-    uint64_t at = w->at > r.from ? w->at : r.from, end = w->at + w->size < r.to ? w->at + w->size : r.to;
+    uint64_t at = w->at > r.from ? w->at : r.from,
+             end = w->at + w->size < r.to ? w->at + w->size : r.to;
     if (p->sums && op->phase == OFS_PHASE_GRADIENT) p->sums[part + i] = (ofs_sum){0, 0, 0};
     for (uint64_t n; at < end; at += n) {
       n = end - at < BLOCK ? end - at : BLOCK;
@@ -73,9 +77,11 @@ static void prepare_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   const ofs_weight *w = c->slot->weight;
   real *g = p->context.gradient ? p->context.gradient + c->from : NULL;
   ofs_sum *sum = &p->sums[part + c->index];
-  if ((w->l1 > 0 || w->l2 > 0) && !moves(w)) sum->penalty += regularize(w, m->params + c->from, g, c->n);
+  if ((w->l1 > 0 || w->l2 > 0) && !moves(w))
+    sum->penalty += regularize(w, m->params + c->from, g, c->n);
   if (!g) return;
-  if (!m->kernels.bounded(g, c->n, moves(w) ? (real)__builtin_inf() : (real)OFS_GRADIENT_LIMIT)) sum->bad = 1;
+  if (!m->kernels.bounded(g, c->n, moves(w) ? (real)__builtin_inf() : (real)OFS_GRADIENT_LIMIT))
+    sum->bad = 1;
   if (moves(w)) return;
   if (o->accumulator != OFS_NO_VECTOR && p->update.applies) {
     const real *before = o->moment[o->accumulator] + w->moment_at + (c->from - w->at);
@@ -126,10 +132,12 @@ void ofs_update_sums(ofs_plan *p) {
 static void clip(const ofs_optimizer *o, real scale, real *g, uint64_t n) {
   real most = (real)o->clip_value;
   for (uint64_t i = 0; scale != 1 && i < n; i++) g[i] = g[i] * scale;
-  for (uint64_t i = 0; most > 0 && i < n; i++) g[i] = g[i] > most ? most : g[i] < -most ? -most : g[i];
+  for (uint64_t i = 0; most > 0 && i < n; i++)
+    g[i] = g[i] > most ? most : g[i] < -most ? -most : g[i];
 }
 
-/* decay: w - (rate weightDecay) w, before the step (Loshchilov & Hutter 2019; Keras: of every optimizer). */
+/* decay: w - (rate weightDecay) w, before the step (Loshchilov & Hutter 2019; Keras: of every
+ * optimizer). */
 static void apply(const ofs_plan *p, const piece *c, real *w, real *g, real *const *moment) {
   const ofs_model *m = p->model;
   const ofs_optimizer *o = &m->optimizer;
@@ -145,8 +153,8 @@ static void apply(const ofs_plan *p, const piece *c, real *w, real *g, real *con
   if (sum) ofs_zero(sum, c->n);
 }
 
-/* The average of the weights (Polyak & Juditsky 1992): average = keep average + rest w, after every batch; at first, and
- * so for all batches of the first update, it is w. */
+/* The average of the weights (Polyak & Juditsky 1992): average = keep average + rest w, after every
+ * batch; at first, and so for all batches of the first update, it is w. */
 static void average(const ofs_update *u, real *mean, real *w, uint64_t n) {
   for (uint64_t i = 0; i < n; i++) {
     real x = u->keep * mean[i] + u->rest * w[i];
@@ -165,7 +173,8 @@ static void update_piece(const ofs_plan *p, uint32_t part, const piece *c) {
     for (uint64_t i = 0; i < c->n; i++) w[i] = keep * w[i] + rest * g[i];
     return;
   }
-  for (uint32_t k = 0; k < o->moments; k++) moment[k] = o->moment[k] + weight->moment_at + (c->from - weight->at);
+  for (uint32_t k = 0; k < o->moments; k++)
+    moment[k] = o->moment[k] + weight->moment_at + (c->from - weight->at);
   apply(p, c, w, g, moment);
   if (o->average != OFS_NO_VECTOR) average(&p->update, moment[o->average], w, c->n);
 }
@@ -176,8 +185,9 @@ static void update_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 
 /* ---- constraints ---- */
 
-/* The columns of a weight that has a largest norm: what differs in the axes norm_axis to norm_last only, `n` elements.
- * Columns with the same axes before lie side by side, the elements of one `inner` apart. 0: it has none. */
+/* The columns of a weight that has a largest norm: what differs in the axes norm_axis to norm_last
+ * only, `n` elements. Columns with the same axes before lie side by side, the elements of one
+ * `inner` apart. 0: it has none. */
 static uint64_t columns_of(const ofs_weight *w, uint64_t *n, uint64_t *inner) {
   if (w->norm_most <= 0 || moves(w)) return 0;
   *n = *inner = 1;
@@ -185,7 +195,8 @@ static uint64_t columns_of(const ofs_weight *w, uint64_t *n, uint64_t *inner) {
   return w->size / *n;
 }
 
-/* `count` columns side by side, to a largest norm (Srivastava et al. 2014): Keras's w clip(norm, 0, most) / (1e-7 + norm). */
+/* `count` columns side by side, to a largest norm (Srivastava et al. 2014): Keras's w clip(norm, 0,
+ * most) / (1e-7 + norm). */
 #define COLUMNS 64
 static void constrain(real *w, uint64_t n, uint64_t inner, uint64_t count, double most) {
   double sum[COLUMNS] = {0};
@@ -207,12 +218,14 @@ static void constrain_part(const ofs_context *ctx, const ofs_op *op, uint32_t pa
   const ofs_range r = ofs_range_of(op, part);
   for (uint32_t s = 0; s < o->slot_count && first < r.to; s++) {
     const ofs_weight *w = o->slots[s].weight;
-    uint64_t columns = columns_of(w, &n, &inner), end = first + columns < r.to ? first + columns : r.to;
+    uint64_t columns = columns_of(w, &n, &inner),
+             end = first + columns < r.to ? first + columns : r.to;
     for (uint64_t at = r.from > first ? r.from : first, count; at < end; at += count) {
       uint64_t column = at - first, side = column % inner;
       count = inner - side < end - at ? inner - side : end - at;
       if (count > COLUMNS) count = COLUMNS;
-      constrain(p->model->params + w->at + column / inner * n * inner + side, n, inner, count, w->norm_most);
+      constrain(p->model->params + w->at + column / inner * n * inner + side, n, inner, count,
+                w->norm_most);
     }
     first += columns;
   }

@@ -7,7 +7,8 @@
 /* The greatest gradient that an update is made with (guard.c). */
 #define OFS_GRADIENT_LIMIT 1e15
 
-/* What a part of the pass over the gradient found in a slot: the record [part + slot] of p->sums. */
+/* What a part of the pass over the gradient found in a slot: the record [part + slot] of
+ * p->sums. */
 struct ofs_sum {
   double penalty, squares; /* of the regularizers; of the gradient */
   uint64_t bad;            /* it has a gradient or statistic that no update may be made with */

@@ -1,23 +1,31 @@
-/* exports.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them), and nothing else.
+/* exports.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them),
+ * and nothing else.
  *
- * Every parameter is an i32 or a double, so that no call needs a BigInt. A result that is a record goes into an array
- * of doubles that the caller names, one double a number, in the order of the rows below. layouts() tells the same
- * rows as text, so that JavaScript reads members by name; step_run and step_totals, which every step calls, are read
- * by position. */
+ * Every parameter is an i32 or a double, so that no call needs a BigInt. A result that is a record
+ * goes into an array of doubles that the caller names, one double a number, in the order of the
+ * rows below. layouts() tells the same rows as text, so that JavaScript reads members by name;
+ * step_run and step_totals, which every step calls, are read by position. */
 #include "offstage.h"
 #include "spec/schema.h"
 
 /* The members of each record: a number, a list of n numbers, an address, a list of n addresses. */
-#define ERROR NUMBER(status) NUMBER(layer) NUMBER(field) NUMBER(reason) NUMBER(got) NUMBER(low) NUMBER(high)
+#define ERROR \
+  NUMBER(status) NUMBER(layer) NUMBER(field) NUMBER(reason) NUMBER(got) NUMBER(low) NUMBER(high)
 #define FACTS NUMBER(parameters) NUMBER(trained) NUMBER(step)
 #define LAYER NUMBER(parameters) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
-#define TENSOR                                                                                      \
-  NUMBER(layer) NUMBER(role) NUMBER(side) NUMBER(trainable) NUMBER(size) ADDRESS(data) NUMBER(rank) \
-  NUMBERS(dims, OFS_MAX_RANK) ADDRESSES(moment, OFS_MOMENTS)
+#define TENSOR      \
+  NUMBER(layer)     \
+  NUMBER(role)      \
+  NUMBER(side)      \
+  NUMBER(trainable) \
+  NUMBER(size) ADDRESS(data) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK) ADDRESSES(moment, OFS_MOMENTS)
 #define INPUT NUMBER(size) NUMBER(at) NUMBER(below) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
-#define OUTPUT                                                                                      \
-  NUMBER(layer) NUMBER(size) NUMBER(classes) NUMBER(targets) NUMBER(loss) NUMBER(weight) NUMBER(rank) \
-  NUMBERS(dims, OFS_MAX_RANK)
+#define OUTPUT    \
+  NUMBER(layer)   \
+  NUMBER(size)    \
+  NUMBER(classes) \
+  NUMBER(targets) \
+  NUMBER(loss) NUMBER(weight) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
 #define FAULT NUMBER(what) NUMBER(layer) NUMBER(step)
 #define MEMORY NUMBER(buffers) NUMBER(live)
 
@@ -26,8 +34,9 @@
 #define NUMBERS(member, n) " " #member "*" TEXT(n)
 #define ADDRESS NUMBER
 #define ADDRESSES NUMBERS
-static const char layouts_text[] = "error" ERROR "\nfacts" FACTS "\nlayer" LAYER "\ntensor" TENSOR "\ninput" INPUT
-                                   "\noutput" OUTPUT "\nfault" FAULT "\nmemory" MEMORY;
+static const char layouts_text[] =
+    "error" ERROR "\nfacts" FACTS "\nlayer" LAYER "\ntensor" TENSOR "\ninput" INPUT
+    "\noutput" OUTPUT "\nfault" FAULT "\nmemory" MEMORY;
 #undef NUMBER
 #undef NUMBERS
 #undef ADDRESS
@@ -76,13 +85,13 @@ ofs_model *model_init(void *mem, double bytes, const void *spec, size_t n, doubl
   return told(err, s, &e) < 0 ? NULL : m;
 }
 
-int model_randomize(ofs_model *m, double work) {
-  return ofs_model_randomize(m, (uint64_t)work);
-}
+int model_randomize(ofs_model *m, double work) { return ofs_model_randomize(m, (uint64_t)work); }
 
 void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t)step); }
 void model_set_rate(ofs_model *m, double factor) { ofs_model_set_rate(m, factor); }
-const char *model_moment_name(const ofs_model *m, uint32_t k) { return ofs_model_moment_name(m, k); }
+const char *model_moment_name(const ofs_model *m, uint32_t k) {
+  return ofs_model_moment_name(m, k);
+}
 
 void model_facts(const ofs_model *m, double *to) {
   ofs_model_facts r;
@@ -93,14 +102,18 @@ void model_facts(const ofs_model *m, double *to) {
 int model_input(const ofs_model *m, uint32_t i, double *to) {
   ofs_input_info r;
   ofs_status s = ofs_model_input(m, i, &r);
-  if (s == OFS_OK) { INPUT; }
+  if (s == OFS_OK) {
+    INPUT;
+  }
   return s;
 }
 
 int model_output(const ofs_model *m, uint32_t i, double *to) {
   ofs_output_info r;
   ofs_status s = ofs_model_output(m, i, &r);
-  if (s == OFS_OK) { OUTPUT; }
+  if (s == OFS_OK) {
+    OUTPUT;
+  }
   return s;
 }
 
@@ -110,19 +123,25 @@ uint32_t model_tensors(const ofs_model *m) { return ofs_model_tensors(m); }
 int model_layer(const ofs_model *m, uint32_t i, double *to) {
   ofs_layer_info r;
   ofs_status s = ofs_model_layer(m, i, &r);
-  if (s == OFS_OK) { LAYER; }
+  if (s == OFS_OK) {
+    LAYER;
+  }
   return s;
 }
 
 int model_tensor(const ofs_model *m, uint32_t i, double *to) {
   ofs_tensor r;
   ofs_status s = ofs_model_tensor(m, i, &r);
-  if (s == OFS_OK) { TENSOR; }
+  if (s == OFS_OK) {
+    TENSOR;
+  }
   return s;
 }
 
 /* A batch that no u32 holds is told to the core as one that it refuses. */
-static uint32_t batch_of(double batch) { return batch >= 0 && batch <= 4294967295.0 ? (uint32_t)batch : 0; }
+static uint32_t batch_of(double batch) {
+  return batch >= 0 && batch <= 4294967295.0 ? (uint32_t)batch : 0;
+}
 
 double plan_bytes(ofs_model *m, int kind, double batch, double *err) {
   uint64_t bytes = 0;
@@ -138,8 +157,8 @@ ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batc
   return told(err, s, &e) < 0 ? NULL : p;
 }
 
-int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type, uint32_t y_indices,
-                  const float *weights, double n, double *err) {
+int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type,
+                  uint32_t y_indices, const float *weights, double n, double *err) {
   const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights};
   ofs_error e = {0};
   return told(err, ofs_plan_set_data(p, &d, &e), &e);
@@ -150,18 +169,23 @@ double check_x(const ofs_model *m, const void *x, uint32_t type, double first, d
   return ofs_check_x(m, x, type, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
 }
 
-double check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices, double first, double n) {
+double check_y(const ofs_model *m, const void *y, uint32_t type, uint32_t indices, double first,
+               double n) {
   uint64_t where = 0;
-  return ofs_check_y(m, y, type, indices, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where : -1;
+  return ofs_check_y(m, y, type, indices, (uint64_t)first, (uint64_t)n, &where) < 0 ? (double)where
+                                                                                    : -1;
 }
 
-double weigh(const ofs_model *m, float *weights, double n, const void *y, uint32_t y_type, const float *class_weights,
-             double weighed) {
+double weigh(const ofs_model *m, float *weights, double n, const void *y, uint32_t y_type,
+             const float *class_weights, double weighed) {
   uint64_t where = 0;
-  return ofs_weigh(m, weights, (uint64_t)n, y, y_type, class_weights, (uint64_t)weighed, &where) < 0 ? (double)where : -1;
+  return ofs_weigh(m, weights, (uint64_t)n, y, y_type, class_weights, (uint64_t)weighed, &where) < 0
+             ? (double)where
+             : -1;
 }
 
-int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch, double *err) {
+int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch,
+               double *err) {
   const ofs_batch at = {(uint64_t)first, (uint64_t)n, batch_of(count), shuffle, (uint64_t)epoch};
   ofs_error e = {0};
   return told(err, ofs_step_begin(p, &at, &e), &e);
@@ -188,13 +212,16 @@ void step_totals(const ofs_plan *p, double *out) {
   ofs_step_totals(p, &t);
   out[0] = t.loss;
   out[1] = t.count;
-  for (int k = 0; k < OFS_MAX_OUTPUTS; k++) out[2 + 2 * k] = t.losses[k], out[3 + 2 * k] = t.correct[k];
+  for (int k = 0; k < OFS_MAX_OUTPUTS; k++)
+    out[2 + 2 * k] = t.losses[k], out[3 + 2 * k] = t.correct[k];
 }
 
 const ofs_real *plan_output(const ofs_plan *p, uint32_t i) { return ofs_plan_output(p, i); }
 
 void plan_memory(const ofs_plan *p, double *to) {
-  struct { uint64_t buffers, live; } r;
+  struct {
+    uint64_t buffers, live;
+  } r;
   ofs_plan_memory(p, &r.buffers, &r.live);
   MEMORY;
 }

@@ -1,5 +1,5 @@
-/* libc.c: the three functions that a compiler calls on its own account, for the wasm link that has no C
- * library. Nothing else may be here, and no source of the core calls them by name. */
+/* libc.c: the three functions that a compiler calls on its own account, for the wasm link that has
+ * no C library. Nothing else may be here, and no source of the core calls them by name. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,16 +14,20 @@ void *memset(void *dst, int value, size_t n);
 
 typedef uint64_t word __attribute__((aligned(1), may_alias)); /* wasm loads from any address */
 
-/* Right also where dst lies below src and they overlap: a word is read before it can be written over. */
+/* Right also where dst lies below src and they overlap: a word is read before it can be written
+ * over. */
 NO_BUILTIN static void *forward(void *dst, const void *src, size_t n) {
   uint8_t *d = dst;
   const uint8_t *s = src;
-  for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word), s += sizeof(word)) *(word *)d = *(const word *)s;
+  for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word), s += sizeof(word))
+    *(word *)d = *(const word *)s;
   for (; n > 0; n--) *d++ = *s++;
   return dst;
 }
 
-NO_BUILTIN void *memcpy(void *restrict dst, const void *restrict src, size_t n) { return forward(dst, src, n); }
+NO_BUILTIN void *memcpy(void *restrict dst, const void *restrict src, size_t n) {
+  return forward(dst, src, n);
+}
 
 NO_BUILTIN void *memmove(void *dst, const void *src, size_t n) {
   uint8_t *d = dst;

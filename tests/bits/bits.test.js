@@ -1,12 +1,14 @@
 /* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each deterministic variant,
- * on any number of threads, sliced at every part or not, disturbed or not. tests/browser/bits.test.js goes on in
- * Chromium. */
+ * on any number of threads, sliced at every part or not, disturbed or not: in ways that hold every pair of these, and in
+ * the soak in all (ways.js). tests/browser/bits.test.js goes on in Chromium. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { buildNative, compilers, trainNatively } from './native.js';
-import { PROBLEMS, enginesOf, isShared, isSmall } from './problems.js';
+import { WHOLE } from '../soak/amounts.js';
+import { PROBLEMS, isShared, isSmall } from './problems.js';
 import { connectMain, train } from './train.js';
+import { allWays, missingPairs, nameOf, waysOf } from './ways.js';
 
 /** @type {import('./train.js').Connect} */
 function connectThread(heard) {
@@ -25,28 +27,21 @@ for (const problem of Object.keys(PROBLEMS)) {
     assert.notEqual(reference.hash, reference.begun, 'the run changes weights');
   });
 
-  for (const [place, connect] of Object.entries(PLACES)) {
-    for (const engine of enginesOf(problem, place === 'main')) {
-      const { variant, threads } = engine;
-      for (const sliced of [false, true]) {
-        for (const disturbed of [false, true]) {
-          const name = [problem, place, variant, `${threads} threads`, ...(sliced ? ['sliced'] : []), ...(disturbed ? ['disturbed'] : [])];
-          test(name.join(', '), async () => {
-            const got = await train(connect, { problem, ...engine, sliced, disturbed });
-            assert.equal(got.variant, variant);
-            assert.equal(got.threads, threads);
-            if (isShared(problem)) assert.equal(got.helpers, threads - 1);
-            // what disturbs asks for all samples at once, and that may be worth sharing
-            else if (isSmall(problem) && !disturbed) assert.equal(got.helpers, 0);
-            assert.equal(got.begun, reference.begun, 'initial weights');
-            assert.deepEqual(got.history, reference.history);
-            assert.equal(got.hash, reference.hash, 'final weights');
-            if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
-            if (disturbed && sliced) assert.ok(got.pauses > 0, 'it was paused');
-          });
-        }
-      }
-    }
+  for (const way of waysOf(problem, WHOLE)) {
+    test(`${problem}, ${nameOf(way)}`, async () => {
+      const { place, variant, threads, sliced, disturbed } = way;
+      const got = await train(PLACES[place], { problem, ...way });
+      assert.equal(got.variant, variant);
+      assert.equal(got.threads, threads);
+      if (isShared(problem)) assert.equal(got.helpers, threads - 1);
+      // what disturbs asks for all samples at once, and that may be worth sharing
+      else if (isSmall(problem) && !disturbed) assert.equal(got.helpers, 0);
+      assert.equal(got.begun, reference.begun, 'initial weights');
+      assert.deepEqual(got.history, reference.history);
+      assert.equal(got.hash, reference.hash, 'final weights');
+      if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
+      if (disturbed && sliced) assert.ok(got.pauses > 0, 'it was paused');
+    });
   }
 
   for (const [name, compiler] of Object.entries(compilers())) {
@@ -62,3 +57,13 @@ for (const problem of Object.keys(PROBLEMS)) {
 }
 
 test('a native compiler is there', () => assert.ok(Object.keys(compilers()).length > 0));
+
+test('the ways hold every pair of place, variant with threads, sliced, disturbed; without any of them a pair is missing', () => {
+  for (const problem of Object.keys(PROBLEMS)) {
+    const [all, ways] = [allWays(problem), waysOf(problem, false)];
+    assert.deepEqual(missingPairs(all, ways), [], problem);
+    for (const way of ways) {
+      assert.notDeepEqual(missingPairs(all, ways.filter((other) => other !== way)), [], `${problem} without ${nameOf(way)}`);
+    }
+  }
+});

@@ -42,20 +42,23 @@ async function open(connect) {
   return { ask, close: () => channel.close() };
 }
 
+const EVALUATES_ALL = 32;
+
 /**
- * Pauses, looks, and resumes until the run has ended.
+ * Pauses, looks, and resumes until the run has ended. An evaluation of all samples takes a step's time, so that there is
+ * one in so many pauses; between them the first sample is evaluated.
  * @param {(type: string, payload?: any) => Promise<any>} ask
- * @param {{ x: any, y: any }} data
- * @param {number[]} inputShape
+ * @param {{ x: any, y: any }} all
+ * @param {number} samples
  */
-async function disturb(ask, { x, y }, inputShape) {
-  const inputs = inputShape.reduce((a, b) => a * b, 1);
+async function disturb(ask, all, samples) {
+  const first = { x: all.x.slice(0, all.x.length / samples), y: all.y.slice(0, all.y.length / samples) };
   for (let pauses = 0; ; pauses++) {
     await ask('PAUSE_TRAINING');
     const before = await ask('GET_STATUS');
     if (before.state !== 'paused') return { pauses, state: before.state };
-    await ask('PREDICT', { x: x.slice(0, inputs) });
-    if (pauses % 4 === 1) await ask('EVALUATE_MODEL', { x, y });
+    await ask('PREDICT', { x: first.x });
+    if (pauses % 4 === 1) await ask('EVALUATE_MODEL', pauses % EVALUATES_ALL === 1 ? all : first);
     if (pauses % 4 === 3) await ask('GET_WEIGHTS');
     const after = await ask('GET_STATUS');
     if (after.step !== before.step) throw new Error(`paused at step ${before.step}, then at ${after.step}`);
@@ -91,7 +94,7 @@ async function gather(ask, evaluation, helpers) {
  * @param {{ problem: string, variant: string, threads?: number, sliced?: boolean, disturbed?: boolean }} way
  */
 export async function train(connect, { problem, variant, threads = 1, sliced = false, disturbed = false }) {
-  const { spec, settings } = PROBLEMS[problem];
+  const { spec, settings, samples } = PROBLEMS[problem];
   const data = dataOf(PROBLEMS[problem]);
   const { ask, close } = await open(connect);
   try {
@@ -101,7 +104,7 @@ export async function train(connect, { problem, variant, threads = 1, sliced = f
     if (isShared(problem)) await gather(ask, { ...data, batchSize: settings.batchSize }, threads - 1);
     const begun = await hashOf((await ask('GET_WEIGHTS')).weights);
     const run = ask('START_TRAINING', { ...data, ...settings });
-    const { pauses } = disturbed ? await disturb(ask, data, spec.inputShape) : { pauses: 0 };
+    const { pauses } = disturbed ? await disturb(ask, data, samples) : { pauses: 0 };
     const { history, steps } = await run;
     const { slices, helpers } = await ask('GET_STATUS');
     const hash = await hashOf((await ask('GET_WEIGHTS')).weights);

@@ -9,8 +9,8 @@ const ACTS = {
   /** `without`: what this thread is to be without, as [class, method]. */
   async open({ without = [], ...options }) {
     for (const [kind, method] of without) delete globalThis[kind].prototype[method];
-    const { openKeeper } = await import('../../wasm-build/dist/kept.js');
-    keeper = await openKeeper({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
+    const { openStore } = await import('../../wasm-build/dist/kept.js');
+    keeper = await openStore({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
     const { storage, reason, count } = keeper;
     return { storage, reason, count, data: keeper.hasData() };
   },

@@ -1,10 +1,12 @@
-/* gradients.h: checks every gradient of a net against central differences, in double; and the records of common layers.
+/* gradients.h: checks every gradient of a net against central differences, in double; and the
+ * records of common layers.
  *
- * The core is built with OFS_REAL_DOUBLE: the same program, layers and losses, over the reference kernels. The
- * derivative is taken by the five-point rule, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, whose own error is about
- * h^4 / 30 of the fifth derivative plus 2^-52 |f| / h of rounding: below 1e-10 for 1e-5 <= h <= 1e-3 at losses about
- * one. So a gradient must agree to 1e-6 of its size and 1e-9 of rounding. Where a step crosses a kink (relu, a
- * maximum that changes hands) a smaller h has to agree instead; a wrong gradient agrees with none. */
+ * The core is built with OFS_REAL_DOUBLE: the same program, layers and losses, over the reference
+ * kernels. The derivative is taken by the five-point rule, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) /
+ * 12 h, whose own error is about h^4 / 30 of the fifth derivative plus 2^-52 |f| / h of rounding:
+ * below 1e-10 for 1e-5 <= h <= 1e-3 at losses about one. So a gradient must agree to 1e-6 of its
+ * size and 1e-9 of rounding. Where a step crosses a kink (relu, a maximum that changes hands) a
+ * smaller h has to agree instead; a wrong gradient agrees with none. */
 #ifndef GRADIENTS_H
 #define GRADIENTS_H
 
@@ -91,7 +93,8 @@ static inline void recurrent(writer *w, int units, const cells *c) {
   FIELD(w, OFS_LSTM_RETURN_SEQUENCES, c->sequences);
 }
 
-/* The mean loss of the batch: by an evaluation, or, where dropout has to be the same, by the step done again. */
+/* The mean loss of the batch: by an evaluation, or, where dropout has to be the same, by the step
+ * done again. */
 static inline double loss_of(ofs_plan *p, ofs_model *m, uint32_t n) {
   ofs_totals t;
   m->step = 0;
@@ -100,7 +103,8 @@ static inline double loss_of(ofs_plan *p, ofs_model *m, uint32_t n) {
   return t.loss / n;
 }
 
-static inline double difference(ofs_plan *p, ofs_model *m, const real *start, uint64_t i, double h, uint32_t n) {
+static inline double difference(ofs_plan *p, ofs_model *m, const real *start, uint64_t i, double h,
+                                uint32_t n) {
   static const double at[] = {1, -1, 2, -2}, weight[] = {8, -8, -1, 1};
   double sum = 0;
   for (int k = 0; k < 4; k++) {
@@ -112,15 +116,16 @@ static inline double difference(ofs_plan *p, ofs_model *m, const real *start, ui
   return sum / (12 * h);
 }
 
-static inline void check_parameter(ofs_plan *p, ofs_model *m, const real *start, uint64_t i, double g, uint32_t n,
-                            const char *name) {
+static inline void check_parameter(ofs_plan *p, ofs_model *m, const real *start, uint64_t i,
+                                   double g, uint32_t n, const char *name) {
   static const double steps[] = {1e-3, 1e-4, 1e-5, 1e-6};
   double d = 0;
   for (int k = 0; k < 4; k++) {
     d = difference(p, m, start, i, steps[k], n);
     if (fabs(d - g) <= 1e-6 * fabs(d) + 1e-9) break;
   }
-  CHECK_MSG(fabs(d - g) <= 1e-6 * fabs(d) + 1e-9, "%s: parameter %d: gradient %.12g, difference %.12g", name, (int)i, g, d);
+  CHECK_MSG(fabs(d - g) <= 1e-6 * fabs(d) + 1e-9,
+            "%s: parameter %d: gradient %.12g, difference %.12g", name, (int)i, g, d);
 }
 
 /* Numbers for every input: indices where an embedding reads. */
@@ -131,7 +136,8 @@ static inline float *make_x(const ofs_model *m, uint32_t n) {
       const ofs_input *in = &m->inputs[k];
       for (uint64_t i = 0; i < in->shape.size; i++) {
         float v = random_float();
-        x[r * m->row + in->at + i] = in->below ? (float)((uint64_t)(fabsf(v) * 4096) % in->below) : v;
+        x[r * m->row + in->at + i] =
+            in->below ? (float)((uint64_t)(fabsf(v) * 4096) % in->below) : v;
       }
     }
   return x;
@@ -144,7 +150,8 @@ static float (*check_label)(uint64_t at);
 static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
   uint64_t width = 0;
   for (uint32_t k = 0; k < m->output_count; k++)
-    width += rows || m->output_count > 1 ? m->layers[m->outputs[k].node].shape.size : m->outputs[k].targets;
+    width += rows || m->output_count > 1 ? m->layers[m->outputs[k].node].shape.size
+                                         : m->outputs[k].targets;
   float *y = check_alloc(n * width * sizeof *y);
   uint64_t at = 0;
   for (uint32_t r = 0; r < n; r++)
@@ -152,9 +159,12 @@ static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
       const ofs_output *h = &m->outputs[k];
       uint64_t size = rows || m->output_count > 1 ? m->layers[h->node].shape.size : h->targets;
       for (uint64_t i = 0; i < size; i++, at++)
-        if (!rows && m->output_count == 1) ((int32_t *)y)[at] = (int32_t)(at * 5 % h->classes);
-        else if (check_label) y[at] = check_label(at);
-        else y[at] = h->fused ? (float)(at % 3 == 0) : random_float();
+        if (!rows && m->output_count == 1)
+          ((int32_t *)y)[at] = (int32_t)(at * 5 % h->classes);
+        else if (check_label)
+          y[at] = check_label(at);
+        else
+          y[at] = h->fused ? (float)(at % 3 == 0) : random_float();
     }
   return y;
 }
@@ -170,9 +180,20 @@ static inline int learns(const ofs_model *m, uint64_t i) {
   for (uint32_t k = 0; k < m->layer_count; k++)
     for (uint32_t j = 0; j < m->layers[k].weight_count; j++) {
       const ofs_weight *w = &m->layers[k].weights[j];
-      if (!m->layers[k].tied && i >= w->at && i < w->at + w->size) return m->layers[k].trains && w->momentum < 0;
+      if (!m->layers[k].tied && i >= w->at && i < w->at + w->size)
+        return m->layers[k].trains && w->momentum < 0;
     }
   return 0;
+}
+
+/* One net in so many is checked, by its number in the program: all of them where this is not told, fewer where the
+ * same program runs once more and slowly (sanitizers, WASI). */
+#ifndef CHECK_EVERY
+#define CHECK_EVERY 1
+#endif
+static inline int is_checked(void) {
+  static long nets;
+  return nets++ % CHECK_EVERY == 0;
 }
 
 /* Checks every parameter (of a big net: every few) of the net for a batch of n. rows: y as rows of targets. dropout: the
@@ -180,13 +201,22 @@ static inline int learns(const ofs_model *m, uint64_t i) {
 static inline void check_net(const writer *w, uint32_t n, int rows, int dropout, const char *name) {
   ofs_error err = {0};
   ofs_model *m = open_model(w, &err);
-  if (!CHECK_MSG(m != NULL, "%s: refused, layer %d field %d reason %d", name, err.layer, err.field, err.reason)) return;
+  if (!CHECK_MSG(m != NULL, "%s: refused, layer %d field %d reason %d", name, err.layer, err.field,
+                 err.reason))
+    return;
+  float *x = make_x(m, n),
+        *y = make_y(m, n, rows); // also where it is left out: the next net has the same numbers
+  if (!is_checked()) {
+    free(x), free(y), free(m);
+    return;
+  }
   ofs_plan *train = open_plan(m, OFS_TRAIN, n), *evaluate = open_plan(m, OFS_EVALUATE, n);
-  float *x = make_x(m, n), *y = make_y(m, n, rows);
-  const ofs_data data = {x, y, OFS_F32, rows || m->output_count > 1 ? OFS_F32 : OFS_I32, n, 0, check_weights};
+  const ofs_data data = {x, y, OFS_F32,      rows || m->output_count > 1 ? OFS_F32 : OFS_I32,
+                         n, 0, check_weights};
   CHECK_INT(ofs_plan_set_data(train, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(evaluate, &data, NULL), OFS_OK);
-  real *start = check_alloc(m->parameters * sizeof *start), *g = check_alloc(m->parameters * sizeof *g);
+  real *start = check_alloc(m->parameters * sizeof *start),
+       *g = check_alloc(m->parameters * sizeof *g);
   memcpy(start, m->params, m->parameters * sizeof *start);
   loss_of(train, m, n);
   memcpy(g, ofs_plan_gradient(train), m->parameters * sizeof *g);
@@ -199,6 +229,18 @@ static inline void check_net(const writer *w, uint32_t n, int rows, int dropout,
   }
   CHECK_MSG(size > 1e-6, "%s: every gradient is zero", name);
   free(start), free(g), free(x), free(y), free(train), free(evaluate), free(m);
+}
+
+/* The spec is refused, for this reason and at this place. */
+static inline void check_refused(const writer *w, int layer, int field, int reason,
+                                 const char *name) {
+  ofs_error err = {0};
+  uint64_t bytes;
+  int status = ofs_model_bytes(w->bytes, w->n, &bytes, &err);
+  CHECK_MSG(status == OFS_INVALID_SPEC && err.layer == layer && err.field == field &&
+                err.reason == reason,
+            "%s: status %d layer %d field %d reason %d", name, status, err.layer, err.field,
+            err.reason);
 }
 
 static char label[160];

@@ -1,8 +1,8 @@
 /* guarded.h: float buffers between guard words, for tests of kernels.
  *
- * Two placements: with guard words on both sides, which a write beyond an end destroys on any target; and
- * flush with the end of its malloc block, where AddressSanitizer sees even a read. Guard words are NaNs, so
- * a value read from one shows in the result. */
+ * Two placements: with guard words on both sides, which a write beyond an end destroys on any
+ * target; and flush with the end of its malloc block, where AddressSanitizer sees even a read.
+ * Guard words are NaNs, so a value read from one shows in the result. */
 #ifndef OFS_GUARDED_H
 #define OFS_GUARDED_H
 
@@ -54,7 +54,9 @@ static uint32_t random_word(void) {
 }
 
 /* In (-1, 1), with all 24 bits of precision in use. */
-CHECK_UNUSED static float random_float(void) { return ((float)(random_word() >> 8) + 0.5f) * 0x1p-23f - 1; }
+CHECK_UNUSED static float random_float(void) {
+  return ((float)(random_word() >> 8) + 0.5f) * 0x1p-23f - 1;
+}
 
 CHECK_UNUSED static void random_fill(float *p, size_t n, float scale) {
   for (size_t i = 0; i < n; i++) p[i] = random_float() * scale;
@@ -71,10 +73,12 @@ CHECK_UNUSED static size_t first_difference(const float *a, const float *b, size
   return n;
 }
 
-CHECK_UNUSED static int check_same(const float *got, const float *want, size_t n, const char *what) {
+CHECK_UNUSED static int check_same(const float *got, const float *want, size_t n,
+                                   const char *what) {
   size_t i = first_difference(got, want, n);
   if (i == n) return CHECK_MSG(1, "%s", what);
-  return CHECK_MSG(0, "%s: element %lu is %a, expected %a", what, (unsigned long)i, (double)got[i], (double)want[i]);
+  return CHECK_MSG(0, "%s: element %lu is %a, expected %a", what, (unsigned long)i, (double)got[i],
+                   (double)want[i]);
 }
 
 #endif

@@ -1,9 +1,10 @@
-/* native_run.c: trains what standard input describes and writes the final weights to standard output: the native
- * end of the tests that compare bits (tests/bits). No test itself; anything unexpected ends it with status 1.
+/* native_run.c: trains what standard input describes and writes the final weights to standard
+ * output: the native end of the tests that compare bits (tests/bits). No test itself; anything
+ * unexpected ends it with status 1.
  *
- * Input: f64 x 12 {spec bytes, samples, samples to train, x type, x bytes, y type, y bytes, epochs, batch, shuffle,
- * work a call, 0}, then the spec, x and y, each padded with zeros to a multiple of 8 bytes.
- * Output: an f64 a epoch, its mean loss, then every tensor's elements in order. */
+ * Input: f64 x 12 {spec bytes, samples, samples to train, x type, x bytes, y type, y bytes, epochs,
+ * batch, shuffle, work a call, 0}, then the spec, x and y, each padded with zeros to a multiple of
+ * 8 bytes. Output: an f64 a epoch, its mean loss, then every tensor's elements in order. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,20 @@ static void fail(const char *what, int line) {
   exit(1);
 }
 
-enum { SPEC, SAMPLES, TRAINED, X_TYPE, X_BYTES, Y_TYPE, Y_BYTES, EPOCHS, BATCH, SHUFFLE, WORK, HEADER = 12 };
+enum {
+  SPEC,
+  SAMPLES,
+  TRAINED,
+  X_TYPE,
+  X_BYTES,
+  Y_TYPE,
+  Y_BYTES,
+  EPOCHS,
+  BATCH,
+  SHUFFLE,
+  WORK,
+  HEADER = 12
+};
 
 static void *aligned(uint64_t bytes) {
   uint64_t whole = (bytes + OFS_ALIGN - 1) / OFS_ALIGN * OFS_ALIGN;
@@ -33,7 +47,8 @@ static void *read_padded(double bytes) {
   return to;
 }
 
-/* The end of one epoch: its mean loss. Loss sums add up in the order of the steps, as in worker/trainer/run/loop.js. */
+/* The end of one epoch: its mean loss. Loss sums add up in the order of the steps, as in
+ * worker/trainer/run/loop.js. */
 static double train_epoch(ofs_plan *plan, const double *h, uint64_t epoch) {
   uint64_t n = (uint64_t)h[TRAINED], size = (uint64_t)h[BATCH];
   double loss = 0;
@@ -66,7 +81,8 @@ int main(void) {
   ofs_plan *plan;
   DEMAND(ofs_plan_bytes(model, OFS_TRAIN, (uint32_t)h[BATCH], &bytes, NULL) == OFS_OK);
   void *plan_block = aligned(bytes);
-  DEMAND(ofs_plan_init(plan_block, bytes, model, OFS_TRAIN, (uint32_t)h[BATCH], &plan, NULL) == OFS_OK);
+  DEMAND(ofs_plan_init(plan_block, bytes, model, OFS_TRAIN, (uint32_t)h[BATCH], &plan, NULL) ==
+         OFS_OK);
   ofs_data data = {x, y, (uint32_t)h[X_TYPE], (uint32_t)h[Y_TYPE], (uint64_t)h[SAMPLES], 0, NULL};
   DEMAND(ofs_plan_set_data(plan, &data, NULL) == OFS_OK);
 

@@ -1,5 +1,6 @@
-/* spec_checks.h: reading specs in blocks of exactly their size and at odd addresses, so that the sanitizers see every byte
- * read past an end; refusals member by member; and using what is accepted. */
+/* spec_checks.h: reading specs in blocks of exactly their size and at odd addresses, so that the
+ * sanitizers see every byte read past an end; refusals member by member; and using what is
+ * accepted. */
 #ifndef SPEC_CHECKS_H
 #define SPEC_CHECKS_H
 
@@ -36,24 +37,28 @@ static inline ofs_status read_spec(const uint8_t *bytes, size_t n, uint64_t *siz
 static inline void accepted(const writer *w, const char *what) {
   ofs_error e = {0};
   uint64_t bytes;
-  CHECK_MSG(read_spec(w->bytes, w->n, &bytes, &e) == OFS_OK, "%s is refused: reason %d, got %g", what, e.reason, e.got);
+  CHECK_MSG(read_spec(w->bytes, w->n, &bytes, &e) == OFS_OK, "%s is refused: reason %d, got %g",
+            what, e.reason, e.got);
 }
 
 static inline void refused_bytes(const uint8_t *bytes, size_t n, ofs_error want, const char *what) {
   ofs_error e = {0};
   uint64_t size;
-  if (!CHECK_MSG(read_spec(bytes, n, &size, &e) == OFS_INVALID_SPEC, "%s is accepted", what)) return;
+  if (!CHECK_MSG(read_spec(bytes, n, &size, &e) == OFS_INVALID_SPEC, "%s is accepted", what))
+    return;
   int same_got = e.got == want.got || (isnan(e.got) && isnan(want.got));
   CHECK_MSG(e.layer == want.layer && e.field == want.field && e.reason == want.reason && same_got &&
                 e.low == want.low && e.high == want.high,
-      "%s: layer %d field %d reason %d got %g in %g..%g, expected layer %d field %d reason %d got %g in %g..%g", what,
-      e.layer, e.field, e.reason, e.got, e.low, e.high, want.layer, want.field, want.reason, want.got, want.low,
-      want.high);
+            "%s: layer %d field %d reason %d got %g in %g..%g, expected layer %d field %d reason "
+            "%d got %g in %g..%g",
+            what, e.layer, e.field, e.reason, e.got, e.low, e.high, want.layer, want.field,
+            want.reason, want.got, want.low, want.high);
 }
 
-static inline void refused(
-    const writer *w, int place, int field, int why, double got, double low, double high, const char *what) {
-  refused_bytes(w->bytes, w->n, (ofs_error){OFS_INVALID_SPEC, place, field, why, got, low, high}, what);
+static inline void refused(const writer *w, int place, int field, int why, double got, double low,
+                           double high, const char *what) {
+  refused_bytes(w->bytes, w->n, (ofs_error){OFS_INVALID_SPEC, place, field, why, got, low, high},
+                what);
 }
 
 /* Numbers for so many samples that ofs_check_x lets through: indices where an embedding reads. */
@@ -65,7 +70,8 @@ static inline float *fitting_x(const ofs_model *m, uint64_t n) {
   return x;
 }
 
-/* An accepted spec must give a model, every kind of plan and a step; all of it where it is small. */
+/* An accepted spec must give a model, every kind of plan and a step; all of it where it is
+ * small. */
 static inline int use_when_small(const uint8_t *bytes, size_t n) {
   ofs_error e = {0};
   uint64_t size;

@@ -1,5 +1,6 @@
-/* spec_writer.h: writes the bytes of a spec (their format stands at the head of src/spec/schema.h), and opens models
- * and plans from them for the tests, each in a block of its own of exactly the size that was asked for. */
+/* spec_writer.h: writes the bytes of a spec (their format stands at the head of src/spec/schema.h),
+ * and opens models and plans from them for the tests, each in a block of its own of exactly the
+ * size that was asked for. */
 #ifndef SPEC_WRITER_H
 #define SPEC_WRITER_H
 

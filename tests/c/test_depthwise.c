@@ -1,14 +1,17 @@
-/* test_depthwise.c: the depthwise kernels over many geometries: fast against reference to the last bit, rows cut anywhere,
- * channels at hand fewer than there are; and the reference against what they mean.
+/* test_depthwise.c: the depthwise kernels over many geometries: fast against reference to the last
+ * bit, rows cut anywhere, channels at hand fewer than there are; and the reference against what
+ * they mean.
  *
- * All three come from the trilinear form sum of dy y: <y, dy> = <x, dx> = <w, dw>, sums of at most oh ow n ph pw products
- * below 1, each of which is part of a sum of at most max(ph pw, oh ow) terms and its roundings. */
+ * All three come from the trilinear form sum of dy y: <y, dy> = <x, dx> = <w, dw>, sums of at most
+ * oh ow n ph pw products below 1, each of which is part of a sum of at most max(ph pw, oh ow) terms
+ * and its roundings. */
 #include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;
 
-static uint32_t out_size(uint32_t size, uint32_t k, uint32_t s, uint32_t d, int same, int32_t *before) {
+static uint32_t out_size(uint32_t size, uint32_t k, uint32_t s, uint32_t d, int same,
+                         int32_t *before) {
   uint32_t reach = (k - 1) * d + 1;
   *before = 0;
   if (!same) return size < reach ? 0 : (size - reach) / s + 1;
@@ -20,7 +23,8 @@ static uint32_t out_size(uint32_t size, uint32_t k, uint32_t s, uint32_t d, int 
 static double dot(const guarded *a, const guarded *b) {
   double sum = 0;
   for (size_t i = 0; i < a->n; i++)
-    if (a->data[i] == a->data[i] && b->data[i] == b->data[i]) sum += (double)a->data[i] * b->data[i];
+    if (a->data[i] == a->data[i] && b->data[i] == b->data[i])
+      sum += (double)a->data[i] * b->data[i];
   return sum;
 }
 
@@ -31,7 +35,9 @@ static guarded numbers(size_t pixels, const ofs_pool *p, int placement) {
   return g;
 }
 
-static guarded nothing(const guarded *like, int placement) { return guard_new(like->n, placement, 1); }
+static guarded nothing(const guarded *like, int placement) {
+  return guard_new(like->n, placement, 1);
+}
 
 static void finish(guarded *got, guarded *want, const char *what) {
   check_same(got->data, want->data, want->n, what);
@@ -40,10 +46,12 @@ static void finish(guarded *got, guarded *want, const char *what) {
 
 static void check_geometry(const ofs_pool *p, int placement) {
   size_t in = (size_t)p->h * p->w, out = (size_t)p->oh * p->ow, spots = (size_t)p->ph * p->pw;
-  guarded x = numbers(in, p, placement), dy = numbers(out, p, placement), w = numbers(spots, p, placement);
+  guarded x = numbers(in, p, placement), dy = numbers(out, p, placement),
+          w = numbers(spots, p, placement);
   guarded bias = numbers(1, p, placement);
   uint32_t cut = random_word() % (p->oh + 1), from = random_word() % (p->h + 1);
-  guarded y[2] = {nothing(&dy, placement), nothing(&dy, placement)}, dx[2] = {nothing(&x, placement), nothing(&x, placement)};
+  guarded y[2] = {nothing(&dy, placement), nothing(&dy, placement)},
+          dx[2] = {nothing(&x, placement), nothing(&x, placement)};
   guarded dw[2] = {numbers(spots, p, placement), numbers(spots, p, placement)};
   memcpy(dw[0].data, dw[1].data, dw[0].n * 4);
   for (int with = 0; with < 2; with++) {
@@ -62,11 +70,13 @@ static void check_geometry(const ofs_pool *p, int placement) {
   check_same(dw[0].data, dw[1].data, dw[1].n, "depthwise weights");
   for (size_t i = 0; i < dw[1].n; i++) dw[1].data[i] = 0;
   ref.depth_weights(p, dw[1].data, x.data, dy.data, 0, p->oh);
-  double terms = (double)(spots > out ? spots : out) + 2, bound = 0x1p-24 * terms * (double)(out * p->n * spots);
+  double terms = (double)(spots > out ? spots : out) + 2,
+         bound = 0x1p-24 * terms * (double)(out * p->n * spots);
   CHECK_NEAR(dot(&x, &dx[1]), dot(&y[1], &dy), bound);
   CHECK_NEAR(dot(&w, &dw[1]), dot(&y[1], &dy), bound);
   finish(&dx[0], &dx[1], "depthwise backward"), guard_free(&dx[1], "dx");
-  guard_free(&y[0], "y"), guard_free(&y[1], "y"), guard_free(&dw[0], "dw"), guard_free(&dw[1], "dw");
+  guard_free(&y[0], "y"), guard_free(&y[1], "y"), guard_free(&dw[0], "dw"),
+      guard_free(&dw[1], "dw");
   guard_free(&x, "x"), guard_free(&dy, "dy"), guard_free(&w, "w"), guard_free(&bias, "bias");
 }
 
@@ -77,8 +87,17 @@ static void test_geometries(void) {
       for (uint32_t d = 1; d <= 4; d++)
         for (uint32_t h = 1; h <= 12; h += 1 + h / 4)
           for (int same = 0; same < 2; same++, turn++) {
-            uint32_t pw = 1 + (ph + turn) % 5, sw = 1 + (s + turn / 3) % 3, dw = 1 + (d * turn) % 3, c = 1 + turn * 5 % 37;
-            ofs_pool p = {.h = h, .w = 1 + (h * 7 + turn) % 19, .c = c, .ph = ph, .pw = pw, .sh = s, .sw = sw, .dh = d, .dw = dw,
+            uint32_t pw = 1 + (ph + turn) % 5, sw = 1 + (s + turn / 3) % 3, dw = 1 + (d * turn) % 3,
+                     c = 1 + turn * 5 % 37;
+            ofs_pool p = {.h = h,
+                          .w = 1 + (h * 7 + turn) % 19,
+                          .c = c,
+                          .ph = ph,
+                          .pw = pw,
+                          .sh = s,
+                          .sw = sw,
+                          .dh = d,
+                          .dw = dw,
                           .n = turn % 2 ? c : 1 + (turn / 2) % c};
             p.oh = out_size(h, ph, s, d, same, &p.top);
             p.ow = out_size(p.w, pw, sw, dw, same, &p.left);

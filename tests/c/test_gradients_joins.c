@@ -1,10 +1,13 @@
-/* test_gradients_joins.c: layers that join several tensors against central differences (gradients.h), and what they give
- * against the same in plain loops. */
+/* test_gradients_joins.c: layers that join several tensors against central differences
+ * (gradients.h), and what they give against the same in plain loops. */
 #include "gradients.h"
 
-static const int types[] = {OFS_ADD, OFS_SUBTRACT, OFS_MULTIPLY, OFS_AVERAGE, OFS_MAXIMUM, OFS_MINIMUM};
+static const int types[] = {OFS_ADD,     OFS_SUBTRACT, OFS_MULTIPLY,
+                            OFS_AVERAGE, OFS_MAXIMUM,  OFS_MINIMUM};
 
-static void reads(writer *w, int count, const double *from) { writer_values(w, OFS_LAYER_INPUT, (uint16_t)count, from); }
+static void reads(writer *w, int count, const double *from) {
+  writer_values(w, OFS_LAYER_INPUT, (uint16_t)count, from);
+}
 
 /* A dense layer over an input of the model, with a shape of its own. */
 static void branch(writer *w, double from, int units, int rank, const double *shape) {
@@ -24,7 +27,8 @@ static int size_of(const tensor *t) {
   return n;
 }
 
-/* Every input comes from a dense layer of its own over the same numbers; layer 2 k + 1 is input k. */
+/* Every input comes from a dense layer of its own over the same numbers; layer 2 k + 1 is input
+ * k. */
 static void inputs(writer *w, int count, const tensor *t) {
   net(w, 5, 0, 0, OFS_LOSS_MSE);
   for (int k = 0; k < count; k++) branch(w, -1, size_of(&t[k]), t[k].rank, t[k].dims);
@@ -44,14 +48,13 @@ static void end(writer *w) {
 
 /* Equal shapes, every kind of axis that repeats, one tensor of fewer axes than another. */
 static void test_elementwise(void) {
-  static const tensor cases[][3] = {
-      {{1, {7}}, {1, {7}}, {1, {7}}},
-      {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}},
-      {{3, {2, 3, 4}}, {3, {1, 1, 4}}, {3, {2, 3, 1}}},
-      {{3, {1, 1, 3}}, {3, {3, 2, 3}}, {3, {3, 1, 1}}},
-      {{2, {3, 1}}, {2, {1, 4}}, {2, {3, 4}}},
-      {{1, {4}}, {3, {2, 2, 4}}, {2, {2, 1}}},
-      {{1, {1}}, {2, {3, 2}}, {4, {2, 1, 3, 2}}}};
+  static const tensor cases[][3] = {{{1, {7}}, {1, {7}}, {1, {7}}},
+                                    {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {3, {2, 3, 4}}},
+                                    {{3, {2, 3, 4}}, {3, {1, 1, 4}}, {3, {2, 3, 1}}},
+                                    {{3, {1, 1, 3}}, {3, {3, 2, 3}}, {3, {3, 1, 1}}},
+                                    {{2, {3, 1}}, {2, {1, 4}}, {2, {3, 4}}},
+                                    {{1, {4}}, {3, {2, 2, 4}}, {2, {2, 1}}},
+                                    {{1, {1}}, {2, {3, 2}}, {4, {2, 1, 3, 2}}}};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (int k = 0; k < 6; k++)
@@ -62,7 +65,8 @@ static void test_elementwise(void) {
       }
 }
 
-/* The same node twice or more, an input of the model among the inputs, as many as there may be, a part frozen. */
+/* The same node twice or more, an input of the model among the inputs, as many as there may be, a
+ * part frozen. */
 static void test_wiring(void) {
   writer w;
   for (int k = 0; k < 7; k++) {
@@ -85,7 +89,8 @@ static void test_wiring(void) {
     FIELD(&w, OFS_LAYER_INPUT, -1);
     writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){1, 0});
     dense(&w, 4, OFS_ACT_TANH);
-    writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){3, 2}); /* a residual: what is read is read again */
+    /* a residual: what is read is read again */
+    writer_record(&w, (uint16_t)type), reads(&w, 2, (double[]){3, 2});
     if (type == OFS_CONCATENATE) dense(&w, 2, OFS_ACT_LINEAR);
     check_net(&w, 5, 1, 0, LABEL("join %d, frozen and residual", type));
     net(&w, 3, 2, 4, OFS_LOSS_MSE);
@@ -99,13 +104,15 @@ static void test_wiring(void) {
 }
 
 static void test_concatenate(void) {
-  static const struct { int axis; tensor t[3]; } cases[] = {
-      {-1, {{1, {3}}, {1, {1}}, {1, {4}}}},
-      {1, {{1, {2}}, {1, {5}}, {1, {1}}}},
-      {1, {{3, {2, 2, 3}}, {3, {1, 2, 3}}, {3, {4, 2, 3}}}},
-      {2, {{3, {2, 2, 3}}, {3, {2, 1, 3}}, {3, {2, 3, 3}}}},
-      {-1, {{3, {2, 2, 3}}, {3, {2, 2, 1}}, {3, {2, 2, 2}}}},
-      {-3, {{3, {1, 2, 2}}, {3, {2, 2, 2}}, {3, {1, 2, 2}}}}};
+  static const struct {
+    int axis;
+    tensor t[3];
+  } cases[] = {{-1, {{1, {3}}, {1, {1}}, {1, {4}}}},
+               {1, {{1, {2}}, {1, {5}}, {1, {1}}}},
+               {1, {{3, {2, 2, 3}}, {3, {1, 2, 3}}, {3, {4, 2, 3}}}},
+               {2, {{3, {2, 2, 3}}, {3, {2, 1, 3}}, {3, {2, 3, 3}}}},
+               {-1, {{3, {2, 2, 3}}, {3, {2, 2, 1}}, {3, {2, 2, 2}}}},
+               {-3, {{3, {1, 2, 2}}, {3, {2, 2, 2}}, {3, {1, 2, 2}}}}};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (int count = 2; count <= 3; count++) {
@@ -113,16 +120,22 @@ static void test_concatenate(void) {
       join(&w, OFS_CONCATENATE, count);
       FIELD(&w, OFS_CONCATENATE_AXIS, cases[i].axis);
       end(&w);
-      check_net(&w, 3, 1, 0, LABEL("concatenate %d over axis %d, case %d", count, cases[i].axis, (int)i));
+      check_net(&w, 3, 1, 0,
+                LABEL("concatenate %d over axis %d, case %d", count, cases[i].axis, (int)i));
     }
 }
 
 /* One axis or two, either of them, of each; lengths taken out, and one that is zero. */
 static void test_dot(void) {
-  static const struct { tensor a, b; double axes[2]; int count; } cases[] = {
-      {{1, {4}}, {1, {4}}, {-1}, 1},      {{1, {1}}, {1, {1}}, {1}, 1},          {{2, {3, 4}}, {2, {2, 4}}, {-1}, 1},
-      {{2, {4, 3}}, {2, {4, 2}}, {1}, 1}, {{2, {3, 4}}, {2, {4, 2}}, {2, 1}, 2}, {{2, {4, 3}}, {2, {2, 4}}, {-2, -1}, 2},
-      {{1, {4}}, {2, {3, 4}}, {-1}, 1},   {{2, {4, 3}}, {1, {4}}, {1}, 1},       {{2, {3, 4}}, {1, {4}}, {2, 1}, 2}};
+  static const struct {
+    tensor a, b;
+    double axes[2];
+    int count;
+  } cases[] = {{{1, {4}}, {1, {4}}, {-1}, 1},         {{1, {1}}, {1, {1}}, {1}, 1},
+               {{2, {3, 4}}, {2, {2, 4}}, {-1}, 1},   {{2, {4, 3}}, {2, {4, 2}}, {1}, 1},
+               {{2, {3, 4}}, {2, {4, 2}}, {2, 1}, 2}, {{2, {4, 3}}, {2, {2, 4}}, {-2, -1}, 2},
+               {{1, {4}}, {2, {3, 4}}, {-1}, 1},      {{2, {4, 3}}, {1, {4}}, {1}, 1},
+               {{2, {3, 4}}, {1, {4}}, {2, 1}, 2}};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (int normalize = 0; normalize < 2; normalize++) {
@@ -139,7 +152,8 @@ static void test_dot(void) {
       writer_values(&w, OFS_DOT_AXES, 1, cases[i].axes);
       FIELD(&w, OFS_DOT_NORMALIZE, normalize);
       end(&w);
-      check_net(&w, 3, 1, 0, LABEL("dot with itself, axis %g, normalize %d", cases[i].axes[0], normalize));
+      check_net(&w, 3, 1, 0,
+                LABEL("dot with itself, axis %g, normalize %d", cases[i].axes[0], normalize));
     }
 }
 
@@ -152,8 +166,8 @@ static void embedding(writer *w, int from, int width, int mask) {
   FIELD(w, OFS_LAYER_INPUT, from);
 }
 
-/* Every choice of inputs with a mask: what is masked in one, in both, in none; into the loss, and past it where a layer
- * drops it. */
+/* Every choice of inputs with a mask: what is masked in one, in both, in none; into the loss, and
+ * past it where a layer drops it. */
 static void test_masks(void) {
   writer w;
   for (int k = 0; k < 8; k++)
@@ -170,7 +184,8 @@ static void test_masks(void) {
       }
 }
 
-/* Two inputs of the model with masks of their own, against Keras 3's rules (keras/src/layers/merging) in plain loops. */
+/* Two inputs of the model with masks of their own, against Keras 3's rules
+ * (keras/src/layers/merging) in plain loops. */
 static void test_mask_values(void) {
   static const float x[] = {1, 0, 0, 2, 2, 0, 1, 0};
   writer w;
@@ -191,7 +206,8 @@ static void test_mask_values(void) {
       const float zeros[24] = {0};
       const ofs_data data = {x, zeros, OFS_F32, OFS_F32, 1, 0, NULL};
       double loss = 0, valid = 0;
-      CHECK(ofs_plan_set_data(p, &data, NULL) == OFS_OK && ofs_plan_set_data(e, &data, NULL) == OFS_OK);
+      CHECK(ofs_plan_set_data(p, &data, NULL) == OFS_OK &&
+            ofs_plan_set_data(e, &data, NULL) == OFS_OK);
       CHECK(run_step(p, 0, 1, 1u << 30) == OFS_OK && run_step(e, 0, 1, 1u << 30) == OFS_OK);
       const real *y = ofs_plan_output(p, 0);
       uint32_t width = k == 6 ? 6 : 3, rows = k == 7 ? 8 : 4;
@@ -200,11 +216,16 @@ static void test_mask_values(void) {
         int holds = k == 7 ? (t < 4 ? va : vb) : masked != 3 && k < 6 ? 1 : va || vb;
         valid += holds;
         for (uint32_t i = 0; i < width; i++) {
-          double u = a[(int)x[t % 4] * 3 + (int)i % 3], v = b[(int)x[4 + t % 4] * 3 + (int)i % 3], want;
-          if (k >= 6) want = k == 6 ? (i < 3 ? u : v) : t < 4 ? u : v;
-          else if (k == 0 || k == 1 || k == 3) want = k == 0 ? u + v : k == 1 ? u - v : (u + v) / 2;
-          else if (va && vb) want = k == 2 ? u * v : k == 4 ? fmax(u, v) : fmin(u, v);
-          else want = va ? u : vb ? v : k == 2 ? 0 : u;
+          double u = a[(int)x[t % 4] * 3 + (int)i % 3], v = b[(int)x[4 + t % 4] * 3 + (int)i % 3],
+                 want;
+          if (k >= 6)
+            want = k == 6 ? (i < 3 ? u : v) : t < 4 ? u : v;
+          else if (k == 0 || k == 1 || k == 3)
+            want = k == 0 ? u + v : k == 1 ? u - v : (u + v) / 2;
+          else if (va && vb)
+            want = k == 2 ? u * v : k == 4 ? fmax(u, v) : fmin(u, v);
+          else
+            want = va ? u : vb ? v : k == 2 ? 0 : u;
           CHECK_NEAR(y[t * width + i], want, 0);
           loss += holds * want * want / width;
         }
@@ -218,7 +239,9 @@ static void test_mask_values(void) {
 
 /* Shapes that do not fit, and numbers of inputs that there may not be. */
 static void test_refusals(void) {
-  static const tensor wrong[][2] = {{{1, {3}}, {1, {4}}}, {{2, {2, 3}}, {2, {3, 2}}}, {{2, {4, 1}}, {3, {4, 2, 1}}}};
+  static const tensor wrong[][2] = {{{1, {3}}, {1, {4}}},
+                                    {{2, {2, 3}}, {2, {3, 2}}},
+                                    {{2, {4, 1}}, {3, {4, 2, 1}}}};
   writer w;
   ofs_error err;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -231,14 +254,16 @@ static void test_refusals(void) {
   for (int k = 0; k < 7; k++) {
     net(&w, 4, 0, 0, OFS_LOSS_MSE);
     writer_record(&w, (uint16_t)(k < 6 ? types[k] : OFS_CONCATENATE));
-    CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT && err.field == OFS_LAYER_INPUT);
+    CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT &&
+          err.field == OFS_LAYER_INPUT);
   }
   for (int axis = -3; axis <= 3; axis++) {
     net(&w, 4, 3, 0, OFS_LOSS_MSE);
     writer_record(&w, OFS_CONCATENATE), reads(&w, 2, (double[]){-1, -1});
     FIELD(&w, OFS_CONCATENATE_AXIS, axis);
     ofs_model *m = open_model(&w, &err);
-    CHECK_MSG((m != NULL) == (axis != 0 && axis >= -2 && axis <= 2), "concatenate over axis %d of two", axis);
+    CHECK_MSG((m != NULL) == (axis != 0 && axis >= -2 && axis <= 2),
+              "concatenate over axis %d of two", axis);
     free(m);
   }
   net(&w, 4, 0, 0, OFS_LOSS_MSE);
@@ -246,7 +271,8 @@ static void test_refusals(void) {
   CHECK(open_model(&w, &err) == NULL && err.reason == OFS_WHY_COUNT);
 }
 
-/* A join's gradient is held by one of its inputs too, which another join has handed it: neither may spoil the other's. */
+/* A join's gradient is held by one of its inputs too, which another join has handed it: neither may
+ * spoil the other's. */
 static void test_two_hands(void) {
   static writer w;
   for (int one = 0; one < 6; one++)
@@ -255,10 +281,14 @@ static void test_two_hands(void) {
         net(&w, 4, 0, 0, OFS_LOSS_MSE);
         dense(&w, 3, OFS_ACT_TANH);
         dense(&w, 3, OFS_ACT_TANH), reads(&w, 1, (const double[]){-1});
-        writer_record(&w, (uint16_t)types[one]), reads(&w, 2, order & 1 ? (const double[]){1, 0} : (const double[]){0, 1});
-        writer_record(&w, (uint16_t)types[two]), reads(&w, 2, order & 2 ? (const double[]){2, 0} : (const double[]){0, 2});
+        writer_record(&w, (uint16_t)types[one]),
+            reads(&w, 2, order & 1 ? (const double[]){1, 0} : (const double[]){0, 1});
+        writer_record(&w, (uint16_t)types[two]),
+            reads(&w, 2, order & 2 ? (const double[]){2, 0} : (const double[]){0, 2});
         dense(&w, 2, OFS_ACT_LINEAR);
-        check_net(&w, 3, 1, 0, LABEL("joins %d and %d, a gradient in two hands, order %d", types[one], types[two], order));
+        check_net(&w, 3, 1, 0,
+                  LABEL("joins %d and %d, a gradient in two hands, order %d", types[one],
+                        types[two], order));
       }
 }
 

@@ -1,11 +1,13 @@
-/* test_gradients_losses.c: every loss with its options, of weighted samples and masked positions, against central
- * differences (gradients.h), and its value against Keras's formula, written here once more as Keras has it. */
+/* test_gradients_losses.c: every loss with its options, of weighted samples and masked positions,
+ * against central differences (gradients.h), and its value against Keras's formula, written here
+ * once more as Keras has it. */
 #include "gradients.h"
 
 typedef struct options {
   double smoothing, delta, gamma, alpha, balanced;
 } options;
-#define USUAL {0, 1, 2, 0.25, 0}
+#define USUAL \
+  { 0, 1, 2, 0.25, 0 }
 
 /* How targets look. */
 enum { ANY, TWO, SIGNS, POSITIVE, SHARES };
@@ -15,41 +17,41 @@ typedef struct loss_case {
   options o;
 } loss_case;
 
-static const loss_case cases[] = {
-    {OFS_LOSS_SPARSE_CATEGORICAL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
-    {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
-    {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, TWO, 1, {0.1, 1, 2, 0.25, 0}},
-    {OFS_LOSS_BINARY, OFS_ACT_SIGMOID, SHARES, 0, USUAL},
-    {OFS_LOSS_BINARY, OFS_ACT_SIGMOID, TWO, 0, {0.3, 1, 2, 0.25, 0}},
-    {OFS_LOSS_MSE, OFS_ACT_LINEAR, ANY, 0, USUAL},
-    {OFS_LOSS_MSE, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
-    {OFS_LOSS_MAE, OFS_ACT_TANH, ANY, 0, USUAL},
-    {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, USUAL},
-    {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, {0, 0.25, 2, 0.25, 0}},
-    {OFS_LOSS_MAPE, OFS_ACT_LINEAR, ANY, 0, USUAL},
-    {OFS_LOSS_MSLE, OFS_ACT_SOFTPLUS, POSITIVE, 0, USUAL},
-    {OFS_LOSS_MSLE, OFS_ACT_LINEAR, ANY, 0, USUAL}, /* below epsilon on both sides */
-    {OFS_LOSS_LOG_COSH, OFS_ACT_LINEAR, ANY, 0, USUAL},
-    {OFS_LOSS_KL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
-    {OFS_LOSS_KL, OFS_ACT_SOFTPLUS, SHARES, 0, USUAL}, /* above 1 too */
-    {OFS_LOSS_POISSON, OFS_ACT_EXPONENTIAL, POSITIVE, 0, USUAL},
-    {OFS_LOSS_COSINE, OFS_ACT_LINEAR, ANY, 0, USUAL},
-    {OFS_LOSS_COSINE, OFS_ACT_SIGMOID, POSITIVE, 0, USUAL},
-    {OFS_LOSS_HINGE, OFS_ACT_TANH, SIGNS, 0, USUAL},
-    {OFS_LOSS_HINGE, OFS_ACT_LINEAR, TWO, 0, USUAL},
-    {OFS_LOSS_HINGE, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
-    {OFS_LOSS_SQUARED_HINGE, OFS_ACT_LINEAR, SIGNS, 0, USUAL},
-    {OFS_LOSS_SQUARED_HINGE, OFS_ACT_TANH, ANY, 0, USUAL},
-    {OFS_LOSS_CATEGORICAL_HINGE, OFS_ACT_LINEAR, TWO, 0, USUAL},
-    {OFS_LOSS_CATEGORICAL_HINGE, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
-    {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, USUAL},
-    {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, SHARES, 0, {0.2, 1, 3.5, 0.25, 0}},
-    {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0.1, 1, 1, 0.7, 1}},
-    {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0, 1, 0.5, 0.3, 1}},
-    {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0, 1, 0, 0.25, 0}},
-    {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
-    {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, SHARES, 1, {0.1, 1, 0.5, 1, 0}},
-    {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, TWO, 1, {0, 1, 0, 0.6, 0}}};
+static const loss_case cases[] =
+    {{OFS_LOSS_SPARSE_CATEGORICAL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
+     {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
+     {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, TWO, 1, {0.1, 1, 2, 0.25, 0}},
+     {OFS_LOSS_BINARY, OFS_ACT_SIGMOID, SHARES, 0, USUAL},
+     {OFS_LOSS_BINARY, OFS_ACT_SIGMOID, TWO, 0, {0.3, 1, 2, 0.25, 0}},
+     {OFS_LOSS_MSE, OFS_ACT_LINEAR, ANY, 0, USUAL},
+     {OFS_LOSS_MSE, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
+     {OFS_LOSS_MAE, OFS_ACT_TANH, ANY, 0, USUAL},
+     {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, USUAL},
+     {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, {0, 0.25, 2, 0.25, 0}},
+     {OFS_LOSS_MAPE, OFS_ACT_LINEAR, ANY, 0, USUAL},
+     {OFS_LOSS_MSLE, OFS_ACT_SOFTPLUS, POSITIVE, 0, USUAL},
+     {OFS_LOSS_MSLE, OFS_ACT_LINEAR, ANY, 0, USUAL}, /* below epsilon on both sides */
+     {OFS_LOSS_LOG_COSH, OFS_ACT_LINEAR, ANY, 0, USUAL},
+     {OFS_LOSS_KL, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
+     {OFS_LOSS_KL, OFS_ACT_SOFTPLUS, SHARES, 0, USUAL}, /* above 1 too */
+     {OFS_LOSS_POISSON, OFS_ACT_EXPONENTIAL, POSITIVE, 0, USUAL},
+     {OFS_LOSS_COSINE, OFS_ACT_LINEAR, ANY, 0, USUAL},
+     {OFS_LOSS_COSINE, OFS_ACT_SIGMOID, POSITIVE, 0, USUAL},
+     {OFS_LOSS_HINGE, OFS_ACT_TANH, SIGNS, 0, USUAL},
+     {OFS_LOSS_HINGE, OFS_ACT_LINEAR, TWO, 0, USUAL},
+     {OFS_LOSS_HINGE, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
+     {OFS_LOSS_SQUARED_HINGE, OFS_ACT_LINEAR, SIGNS, 0, USUAL},
+     {OFS_LOSS_SQUARED_HINGE, OFS_ACT_TANH, ANY, 0, USUAL},
+     {OFS_LOSS_CATEGORICAL_HINGE, OFS_ACT_LINEAR, TWO, 0, USUAL},
+     {OFS_LOSS_CATEGORICAL_HINGE, OFS_ACT_SOFTMAX, SHARES, 1, USUAL},
+     {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, USUAL},
+     {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, SHARES, 0, {0.2, 1, 3.5, 0.25, 0}},
+     {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0.1, 1, 1, 0.7, 1}},
+     {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0, 1, 0.5, 0.3, 1}},
+     {OFS_LOSS_BINARY_FOCAL, OFS_ACT_SIGMOID, TWO, 0, {0, 1, 0, 0.25, 0}},
+     {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
+     {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, SHARES, 1, {0.1, 1, 0.5, 1, 0}},
+     {OFS_LOSS_CATEGORICAL_FOCAL, OFS_ACT_SOFTMAX, TWO, 1, {0, 1, 0, 0.6, 0}}};
 enum { CASES = sizeof cases / sizeof *cases };
 
 /* What the output's record says, the options where they are not the usual ones. */
@@ -70,11 +72,11 @@ static int labels;
 static float label_at(uint64_t at) {
   float v = random_float();
   switch (labels) {
-    case TWO: return (float)(at % 3 == 0);
-    case SIGNS: return v < 0 ? -1 : 1;
-    case POSITIVE: return 3 * fabsf(v);
-    case SHARES: return fabsf(v) / 2;
-    default: return 2 * v;
+  case TWO: return (float)(at % 3 == 0);
+  case SIGNS: return v < 0 ? -1 : 1;
+  case POSITIVE: return 3 * fabsf(v);
+  case SHARES: return fabsf(v) / 2;
+  default: return 2 * v;
   }
 }
 
@@ -90,15 +92,20 @@ static void test_gradients(void) {
         check_weights = weighted ? weights : NULL;
         net(&w, 7, 0, 0, -1);
         dense(&w, 5, OFS_ACT_TANH), dense(&w, 4, cases[i].act), output(&w, 1, &cases[i], 1);
-        check_net(&w, 5, !indices, 0, LABEL("loss case %d, indices %d, weighted %d", i, indices, weighted));
-        net(&w, 2, 3, 4, -1); /* several positions a sample, the activation in a layer of its own, a weight */
+        check_net(&w, 5, !indices, 0,
+                  LABEL("loss case %d, indices %d, weighted %d", i, indices, weighted));
+        /* several positions a sample, the activation in a layer of its own, a weight */
+        net(&w, 2, 3, 4, -1);
         dense(&w, 5, OFS_ACT_SELU), dense(&w, 3, OFS_ACT_LINEAR), activation(&w, cases[i].act);
         output(&w, 2, &cases[i], 2.5);
-        check_net(&w, 3, !indices, 0, LABEL("loss case %d over positions, indices %d, weighted %d", i, indices, weighted));
+        check_net(&w, 3, !indices, 0,
+                  LABEL("loss case %d over positions, indices %d, weighted %d", i, indices,
+                        weighted));
         if (cases[i].act == OFS_ACT_SOFTMAX || indices) continue;
         net(&w, 3, 0, 0, -1); /* one number */
         dense(&w, 3, OFS_ACT_ELU), dense(&w, 1, cases[i].act), output(&w, 1, &cases[i], 1);
-        if (cases[i].loss != OFS_LOSS_COSINE) check_net(&w, 4, 1, 0, LABEL("loss case %d of one number", i));
+        if (cases[i].loss != OFS_LOSS_COSINE)
+          check_net(&w, 4, 1, 0, LABEL("loss case %d of one number", i));
       }
   check_weights = NULL;
 }
@@ -129,7 +136,8 @@ static void test_masked(void) {
 
 static double clip(double v) { return fmin(fmax(v, 1e-7), 1); }
 
-/* Of n numbers p, probabilities where the loss is one of these. two: labels of a hinge are 0 and 1. */
+/* Of n numbers p, probabilities where the loss is one of these. two: labels of a hinge are 0 and
+ * 1. */
 static double formula(const loss_case *c, const double *p, const double *t, int n, int two) {
   double sum = 0, pp = 0, tt = 0, pos = 0, neg = -1e300;
   const options *o = &c->o;
@@ -137,30 +145,32 @@ static double formula(const loss_case *c, const double *p, const double *t, int 
     double y = t[i], q = p[i], r = q - y, bce;
     pp += q * q, tt += y * y, pos += y * q, neg = fmax(neg, (1 - y) * q);
     switch (c->loss) {
-      case OFS_LOSS_SPARSE_CATEGORICAL:
-      case OFS_LOSS_CATEGORICAL: sum -= (y * (1 - o->smoothing) + o->smoothing / n) * log(q); break;
-      case OFS_LOSS_CATEGORICAL_FOCAL:
-        sum -= (y * (1 - o->smoothing) + o->smoothing / n) * log(q) * pow(1 - q, o->gamma) * o->alpha;
-        break;
-      case OFS_LOSS_BINARY:
-      case OFS_LOSS_BINARY_FOCAL:
-        y = y * (1 - o->smoothing) + 0.5 * o->smoothing;
-        bce = -(y * log(q) + (1 - y) * log(1 - q));
-        if (c->loss == OFS_LOSS_BINARY_FOCAL) bce *= pow(1 - (y * q + (1 - y) * (1 - q)), o->gamma);
-        if (o->balanced != 0) bce *= y * o->alpha + (1 - y) * (1 - o->alpha);
-        sum += bce / n;
-        break;
-      case OFS_LOSS_MSE: sum += r * r / n; break;
-      case OFS_LOSS_MAE: sum += fabs(r) / n; break;
-      case OFS_LOSS_HUBER: sum += (fabs(r) <= o->delta ? r * r / 2 : o->delta * fabs(r) - o->delta * o->delta / 2) / n; break;
-      case OFS_LOSS_MAPE: sum += 100 * fabs(r / fmax(fabs(y), 1e-7)) / n; break;
-      case OFS_LOSS_MSLE: sum += pow(log(fmax(q, 1e-7) + 1) - log(fmax(y, 1e-7) + 1), 2) / n; break;
-      case OFS_LOSS_LOG_COSH: sum += log(cosh(r)) / n; break;
-      case OFS_LOSS_KL: sum += clip(y) * log(clip(y) / clip(q)); break;
-      case OFS_LOSS_POISSON: sum += (q - y * log(q + 1e-7)) / n; break;
-      case OFS_LOSS_HINGE: sum += fmax(1 - (two ? 2 * y - 1 : y) * q, 0) / n; break;
-      case OFS_LOSS_SQUARED_HINGE: sum += pow(fmax(1 - (two ? 2 * y - 1 : y) * q, 0), 2) / n; break;
-      default: break;
+    case OFS_LOSS_SPARSE_CATEGORICAL:
+    case OFS_LOSS_CATEGORICAL: sum -= (y * (1 - o->smoothing) + o->smoothing / n) * log(q); break;
+    case OFS_LOSS_CATEGORICAL_FOCAL:
+      sum -= (y * (1 - o->smoothing) + o->smoothing / n) * log(q) * pow(1 - q, o->gamma) * o->alpha;
+      break;
+    case OFS_LOSS_BINARY:
+    case OFS_LOSS_BINARY_FOCAL:
+      y = y * (1 - o->smoothing) + 0.5 * o->smoothing;
+      bce = -(y * log(q) + (1 - y) * log(1 - q));
+      if (c->loss == OFS_LOSS_BINARY_FOCAL) bce *= pow(1 - (y * q + (1 - y) * (1 - q)), o->gamma);
+      if (o->balanced != 0) bce *= y * o->alpha + (1 - y) * (1 - o->alpha);
+      sum += bce / n;
+      break;
+    case OFS_LOSS_MSE: sum += r * r / n; break;
+    case OFS_LOSS_MAE: sum += fabs(r) / n; break;
+    case OFS_LOSS_HUBER:
+      sum += (fabs(r) <= o->delta ? r * r / 2 : o->delta * fabs(r) - o->delta * o->delta / 2) / n;
+      break;
+    case OFS_LOSS_MAPE: sum += 100 * fabs(r / fmax(fabs(y), 1e-7)) / n; break;
+    case OFS_LOSS_MSLE: sum += pow(log(fmax(q, 1e-7) + 1) - log(fmax(y, 1e-7) + 1), 2) / n; break;
+    case OFS_LOSS_LOG_COSH: sum += log(cosh(r)) / n; break;
+    case OFS_LOSS_KL: sum += clip(y) * log(clip(y) / clip(q)); break;
+    case OFS_LOSS_POISSON: sum += (q - y * log(q + 1e-7)) / n; break;
+    case OFS_LOSS_HINGE: sum += fmax(1 - (two ? 2 * y - 1 : y) * q, 0) / n; break;
+    case OFS_LOSS_SQUARED_HINGE: sum += pow(fmax(1 - (two ? 2 * y - 1 : y) * q, 0), 2) / n; break;
+    default: break;
     }
   }
   if (c->loss == OFS_LOSS_COSINE) return -pos / (sqrt(fmax(pp, 1e-14)) * sqrt(fmax(tt, 1e-14)));
@@ -185,8 +195,10 @@ static evaluation evaluate(const writer *w, const ofs_data *data) {
     CHECK_INT(ofs_plan_set_data(p, data, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, n, 1u << 30), OFS_OK);
     uint64_t size = n * e.m->layers[e.m->outputs[0].node].shape.size;
-    if (kind == OFS_EVALUATE) ofs_step_totals(p, &e.totals);
-    else memcpy(e.p = check_alloc(size * sizeof *e.p), ofs_plan_output(p, 0), size * sizeof *e.p);
+    if (kind == OFS_EVALUATE)
+      ofs_step_totals(p, &e.totals);
+    else
+      memcpy(e.p = check_alloc(size * sizeof *e.p), ofs_plan_output(p, 0), size * sizeof *e.p);
     free(p);
   }
   return e;
@@ -213,10 +225,12 @@ static void test_values(void) {
         double want = 0, part[8];
         for (uint32_t k = 0; k < n * positions; k++) {
           for (int j = 0; j < axis; j++) part[j] = y[k * (uint32_t)axis + (uint32_t)j];
-          want += (size ? weights[k / positions] : 1) * formula(c, e.p + k * (uint32_t)axis, part, axis, labels == TWO) / positions;
+          want += (size ? weights[k / positions] : 1) *
+                  formula(c, e.p + k * (uint32_t)axis, part, axis, labels == TWO) / positions;
         }
-        CHECK_MSG(fabs(e.totals.loss - want) <= 1e-12 * (fabs(want) + 1), "loss case %d of %d, size %g: %.17g, expected %.17g", i,
-                  axis, sizes[size], e.totals.loss, want);
+        CHECK_MSG(fabs(e.totals.loss - want) <= 1e-12 * (fabs(want) + 1),
+                  "loss case %d of %d, size %g: %.17g, expected %.17g", i, axis, sizes[size],
+                  e.totals.loss, want);
         free(e.p), free(e.m);
       }
 }
@@ -232,7 +246,8 @@ static void test_indices(void) {
     for (int k = 0; k < 12; k++) y[5 * k + (index[k] = k * 7 % 5)] = 1;
     net(&w, 3, 5, 0, -1);
     activation(&w, OFS_ACT_SOFTMAX), output(&w, 0, &cases[i], 1);
-    const ofs_data rows = {x, y, OFS_F32, OFS_F32, 4, 0, NULL}, indices = {x, index, OFS_F32, OFS_I32, 4, 0, NULL};
+    const ofs_data rows = {x, y, OFS_F32, OFS_F32, 4, 0, NULL},
+                   indices = {x, index, OFS_F32, OFS_I32, 4, 0, NULL};
     evaluation a = evaluate(&w, &rows), b = evaluate(&w, &indices);
     CHECK_NEAR(a.totals.loss, b.totals.loss, 1e-14);
     CHECK(a.totals.correct[0] == b.totals.correct[0]);
@@ -240,7 +255,8 @@ static void test_indices(void) {
   }
 }
 
-/* Masked positions count neither in the loss nor in the share of what is right; where none is left both are 0. */
+/* Masked positions count neither in the loss nor in the share of what is right; where none is left
+ * both are 0. */
 static void test_masks(void) {
   static const float weights[] = {0.5f, 2, 0, 1.25f};
   writer w;
@@ -250,7 +266,8 @@ static void test_masks(void) {
       float x[24], y[96];
       double want = 0, right = 0, valid = 0, part[4];
       labels = c->labels;
-      for (int k = 0; k < 24; k++) x[k] = (float)(left == 0 ? 0 : left == 1 ? k * 5 % 3 : 1 + k % 2);
+      for (int k = 0; k < 24; k++)
+        x[k] = (float)(left == 0 ? 0 : left == 1 ? k * 5 % 3 : 1 + k % 2);
       for (int k = 0; k < 96; k++) y[k] = label_at((uint64_t)k);
       masked_net(&w, c, 1);
       const ofs_data data = {x, y, OFS_F32, OFS_F32, 4, 0, weights};
@@ -274,7 +291,8 @@ static void test_masks(void) {
     }
 }
 
-/* Losses of logits stay finite and right at the ends, where probabilities are 0 and 1 in any precision. */
+/* Losses of logits stay finite and right at the ends, where probabilities are 0 and 1 in any
+ * precision. */
 static void test_ends(void) {
   writer w;
   for (int i = 0; i < CASES; i++) {
@@ -286,9 +304,11 @@ static void test_ends(void) {
       activation(&w, c->act), output(&w, 0, c, 1);
       const ofs_data data = {x, y, OFS_F32, OFS_F32, 1, 0, NULL};
       evaluation e = evaluate(&w, &data);
-      CHECK_MSG(e.totals.loss - e.totals.loss == 0, "loss case %d at the ends is %g", i, e.totals.loss);
+      CHECK_MSG(e.totals.loss - e.totals.loss == 0, "loss case %d at the ends is %g", i,
+                e.totals.loss);
       if (right && c->o.smoothing == 0 && e.m->outputs[0].fused) CHECK_NEAR(e.totals.loss, 0, 0);
-      if (c->loss == OFS_LOSS_CATEGORICAL && !right && c->o.smoothing == 0) CHECK_NEAR(e.totals.loss, 4000, 1e-9);
+      if (c->loss == OFS_LOSS_CATEGORICAL && !right && c->o.smoothing == 0)
+        CHECK_NEAR(e.totals.loss, 4000, 1e-9);
       free(e.p), free(e.m);
     }
   }
@@ -298,7 +318,8 @@ static void test_ends(void) {
 static void test_outputs(void) {
   writer w;
   const float x[] = {1, -2, 0.5f, 3, 2, 1}, y[] = {1, 0, 0.5f, 2, 0, 1, 1, -1, 0.25f, 0.75f, 3, 2};
-  const loss_case one = {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, TWO, 1, USUAL}, two = {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, USUAL};
+  const loss_case one = {OFS_LOSS_CATEGORICAL, OFS_ACT_SOFTMAX, TWO, 1, USUAL},
+                  two = {OFS_LOSS_HUBER, OFS_ACT_LINEAR, ANY, 0, USUAL};
   net(&w, 2, 0, 0, -1);
   activation(&w, OFS_ACT_SOFTMAX), activation(&w, OFS_ACT_TANH);
   FIELD(&w, OFS_LAYER_INPUT, -1);
@@ -307,7 +328,8 @@ static void test_outputs(void) {
   evaluation e = evaluate(&w, &data);
   double want[2] = {0, 0};
   for (int k = 0; k < 3; k++) {
-    double p[2] = {exp(x[2 * k]), exp(x[2 * k + 1])}, sum = p[0] + p[1], q[2] = {tanh(x[2 * k]), tanh(x[2 * k + 1])};
+    double p[2] = {exp(x[2 * k]), exp(x[2 * k + 1])}, sum = p[0] + p[1],
+           q[2] = {tanh(x[2 * k]), tanh(x[2 * k + 1])};
     p[0] /= sum, p[1] /= sum;
     const double t[2] = {y[4 * k], y[4 * k + 1]}, u[2] = {y[4 * k + 2], y[4 * k + 3]};
     want[0] += formula(&one, p, t, 2, 0), want[1] += formula(&two, q, u, 2, 0);
@@ -320,9 +342,10 @@ static void test_outputs(void) {
 
 /* Losses of logits want their activation; an option is refused where the loss does not take it. */
 static void test_refusals(void) {
-  static const uint8_t fields[] = {OFS_OUTPUT_LABEL_SMOOTHING, OFS_OUTPUT_DELTA, OFS_OUTPUT_GAMMA, OFS_OUTPUT_ALPHA,
-                                   OFS_OUTPUT_BALANCED};
-  static const char *const taken[] = {"", "s", "s", "", "", "d", "", "", "", "", "", "", "", "", "", "sgab", "sga"};
+  static const uint8_t fields[] = {OFS_OUTPUT_LABEL_SMOOTHING, OFS_OUTPUT_DELTA, OFS_OUTPUT_GAMMA,
+                                   OFS_OUTPUT_ALPHA, OFS_OUTPUT_BALANCED};
+  static const char *const taken[] = {"", "s", "s", "", "", "d", "",     "",   "",
+                                      "", "",  "",  "", "", "",  "sgab", "sga"};
   writer w;
   ofs_error err;
   for (int loss = 0; loss <= OFS_LOSS_LAST; loss++)
@@ -334,7 +357,10 @@ static void test_refusals(void) {
       ofs_model *m = open_model(&w, &err);
       int fits = categorical ? act == OFS_ACT_SOFTMAX : binary ? act == OFS_ACT_SIGMOID : 1;
       CHECK_MSG((m != NULL) == fits, "loss %d of activation %d", loss, act);
-      if (!m) CHECK_MSG(err.layer == OFS_IN_MODEL && err.field == OFS_MODEL_LOSS && err.reason == OFS_WHY_OUTPUT, "loss %d", loss);
+      if (!m)
+        CHECK_MSG(err.layer == OFS_IN_MODEL && err.field == OFS_MODEL_LOSS &&
+                      err.reason == OFS_WHY_OUTPUT,
+                  "loss %d", loss);
       free(m);
       for (int f = 0; f < 5 && fits; f++) {
         net(&w, 4, 0, 0, -1);
@@ -344,8 +370,12 @@ static void test_refusals(void) {
         FIELD(&w, OFS_OUTPUT_LOSS, loss);
         FIELD(&w, fields[f], f == 4 ? 1 : 0.5);
         m = open_model(&w, &err);
-        CHECK_MSG((m != NULL) == (strchr(taken[loss], "sdgab"[f]) != NULL), "loss %d, option %d", loss, f);
-        if (!m) CHECK_MSG(err.layer == OFS_IN_OUTPUT && err.field == fields[f] && err.reason == OFS_WHY_CONFLICT, "loss %d", loss);
+        CHECK_MSG((m != NULL) == (strchr(taken[loss], "sdgab"[f]) != NULL), "loss %d, option %d",
+                  loss, f);
+        if (!m)
+          CHECK_MSG(err.layer == OFS_IN_OUTPUT && err.field == fields[f] &&
+                        err.reason == OFS_WHY_CONFLICT,
+                    "loss %d", loss);
         free(m);
       }
     }

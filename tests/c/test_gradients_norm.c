@@ -1,5 +1,5 @@
-/* test_gradients_norm.c: normalization, embeddings and attention against central differences (gradients.h): every option,
- * odd shapes, frozen, distributed over time, masked, causal. */
+/* test_gradients_norm.c: normalization, embeddings and attention against central differences
+ * (gradients.h): every option, odd shapes, frozen, distributed over time, masked, causal. */
 #include "gradients.h"
 
 typedef struct norms {
@@ -19,7 +19,8 @@ static void norm(writer *w, const norms *n) {
   FIELD(w, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, OFS_INIT_RANDOM_UNIFORM, 0.5, 1.5);
 }
 
-/* Between two dense layers, so that all gradients are proved; the last one may be told to stand still. */
+/* Between two dense layers, so that all gradients are proved; the last one may be told to stand
+ * still. */
 static void norm_net(writer *w, int a, int b, int c, const norms *n, int channels, int frozen) {
   net(w, a, b, c, OFS_LOSS_MSE);
   dense(w, channels, OFS_ACT_TANH), norm(w, n);
@@ -28,9 +29,13 @@ static void norm_net(writer *w, int a, int b, int c, const norms *n, int channel
 }
 
 static void test_norms(void) {
-  static const struct { int a, b, c, channels, groups; uint32_t n; } cases[] = {
-      {3, 0, 0, 1, 1, 2}, {3, 0, 0, 6, 3, 5}, {3, 2, 0, 5, 5, 3}, {3, 4, 2, 8, 2, 4}, {70, 3, 0, 7, 1, 9}, {9, 2, 3, 12, 4, 11}};
-  static const int types[] = {OFS_LAYER_NORMALIZATION, OFS_BATCH_NORMALIZATION, OFS_GROUP_NORMALIZATION};
+  static const struct {
+    int a, b, c, channels, groups;
+    uint32_t n;
+  } cases[] = {{3, 0, 0, 1, 1, 2}, {3, 0, 0, 6, 3, 5},  {3, 2, 0, 5, 5, 3},
+               {3, 4, 2, 8, 2, 4}, {70, 3, 0, 7, 1, 9}, {9, 2, 3, 12, 4, 11}};
+  static const int types[] = {OFS_LAYER_NORMALIZATION, OFS_BATCH_NORMALIZATION,
+                              OFS_GROUP_NORMALIZATION};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (int k = 0; k < 3; k++)
@@ -39,7 +44,8 @@ static void test_norms(void) {
           const norms n = {types[k], options & 1, options >> 1, cases[i].groups};
           norm_net(&w, cases[i].a, cases[i].b, cases[i].c, &n, cases[i].channels, frozen);
           check_net(&w, cases[i].n, 1, types[k] == OFS_BATCH_NORMALIZATION && !frozen,
-                    LABEL("norm %d of %d channels, options %d, frozen %d, case %d", types[k], cases[i].channels, options, frozen, (int)i));
+                    LABEL("norm %d of %d channels, options %d, frozen %d, case %d", types[k],
+                          cases[i].channels, options, frozen, (int)i));
         }
 }
 
@@ -66,15 +72,24 @@ static void reshape(writer *w, int a, int b) {
 static void flatten(writer *w) { writer_record(w, OFS_FLATTEN); }
 
 static void test_embeddings(void) {
-  static const struct { int steps, rows, width, more; uint32_t n; } cases[] = {
-      {1, 1, 1, 0, 1}, {3, 7, 5, 2, 4}, {9, 4, 6, 0, 11}, {5, 301, 3, 4, 3}, {70, 11, 8, 1, 37}};
+  static const struct {
+    int steps, rows, width, more;
+    uint32_t n;
+  } cases[] = {{1, 1, 1, 0, 1},
+               {3, 7, 5, 2, 4},
+               {9, 4, 6, 0, 11},
+               {5, 301, 3, 4, 3},
+               {70, 11, 8, 1, 37}};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     net(&w, cases[i].steps, 0, 0, OFS_LOSS_MSE);
-    embedding(&w, cases[i].rows, cases[i].width, 0), positions(&w, cases[i].steps + cases[i].more), dense(&w, 2, OFS_ACT_TANH);
+    embedding(&w, cases[i].rows, cases[i].width, 0), positions(&w, cases[i].steps + cases[i].more),
+        dense(&w, 2, OFS_ACT_TANH);
     check_net(&w, cases[i].n, 1, 0, LABEL("embedding case %d", (int)i));
-    net(&w, 2, cases[i].steps, 0, OFS_LOSS_MSE); /* sequences within a sample, through views of the input */
-    flatten(&w), reshape(&w, cases[i].steps, 2), embedding(&w, cases[i].rows, cases[i].width, 0), positions(&w, 3), dense(&w, 2, OFS_ACT_TANH);
+    /* sequences within a sample, through views of the input */
+    net(&w, 2, cases[i].steps, 0, OFS_LOSS_MSE);
+    flatten(&w), reshape(&w, cases[i].steps, 2), embedding(&w, cases[i].rows, cases[i].width, 0),
+        positions(&w, 3), dense(&w, 2, OFS_ACT_TANH);
     check_net(&w, cases[i].n, 1, 0, LABEL("embedding of views, case %d", (int)i));
   }
   net(&w, 4, 0, 0, OFS_LOSS_MSE); /* two tables for one input, one frozen */
@@ -122,23 +137,30 @@ static void dense_of(writer *w, int units, int input) {
   FIELD(w, OFS_LAYER_INPUT, input);
 }
 
-/* Self-attention between two layers; then query and value, and query, value and key, of layers of their own. */
+/* Self-attention between two layers; then query and value, and query, value and key, of layers of
+ * their own. */
 static void test_attention(void) {
-  static const struct { int steps, keys, width; heads h; uint32_t n; } cases[] = {
-      {1, 1, 3, {1, 1, 0, 1, 0, 0}, 1},  {3, 5, 4, {2, 3, 0, 1, 0, 0}, 4},   {7, 4, 5, {3, 2, 5, 0, 0, 0}, 3},
-      {6, 9, 3, {2, 5, 1, 1, 1, 0}, 2},  {9, 6, 4, {1, 8, 0, 0, 1, 0}, 5},   {5, 3, 6, {4, 3, 2, 1, 0, 0.4}, 3},
-      {67, 35, 3, {2, 9, 4, 1, 1, 0}, 2}, {33, 101, 2, {1, 70, 67, 1, 1, 0.25}, 2}};
+  static const struct {
+    int steps, keys, width;
+    heads h;
+    uint32_t n;
+  } cases[] = {{1, 1, 3, {1, 1, 0, 1, 0, 0}, 1},   {3, 5, 4, {2, 3, 0, 1, 0, 0}, 4},
+               {7, 4, 5, {3, 2, 5, 0, 0, 0}, 3},   {6, 9, 3, {2, 5, 1, 1, 1, 0}, 2},
+               {9, 6, 4, {1, 8, 0, 0, 1, 0}, 5},   {5, 3, 6, {4, 3, 2, 1, 0, 0.4}, 3},
+               {67, 35, 3, {2, 9, 4, 1, 1, 0}, 2}, {33, 101, 2, {1, 70, 67, 1, 1, 0.25}, 2}};
   writer w;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const heads *h = &cases[i].h;
     const int steps = cases[i].steps, keys = cases[i].keys, random = h->dropout > 0;
-    probes = steps * keys > 1000 ? 12 : 60; /* many blocks take long, and one parameter passes through all of them */
+    /* many blocks take long, and one parameter passes through all of them */
+    probes = steps * keys > 1000 ? 12 : 60;
     for (int frozen = 0; frozen < 2; frozen++) {
       net(&w, steps, 3, 0, OFS_LOSS_MSE);
       dense(&w, cases[i].width, OFS_ACT_TANH), attention(&w, h);
       if (frozen) FIELD(&w, OFS_LAYER_TRAINABLE, 0);
       dense(&w, 2, OFS_ACT_LINEAR);
-      check_net(&w, cases[i].n, 1, random, LABEL("self-attention, frozen %d, case %d", frozen, (int)i));
+      check_net(&w, cases[i].n, 1, random,
+                LABEL("self-attention, frozen %d, case %d", frozen, (int)i));
     }
     const double shapes[][2] = {{steps, 3}, {keys, 2}, {keys, 4}};
     const int ranks[] = {2, 2, 2};
@@ -147,10 +169,13 @@ static void test_attention(void) {
       dense_of(&w, cases[i].width, -1), dense_of(&w, 3, -2);
       if (inputs > 2) dense_of(&w, 5, -3);
       attention(&w, h);
-      if (inputs > 2) FIELD(&w, OFS_LAYER_INPUT, 0, 1, 2);
-      else FIELD(&w, OFS_LAYER_INPUT, 0, 1);
+      if (inputs > 2)
+        FIELD(&w, OFS_LAYER_INPUT, 0, 1, 2);
+      else
+        FIELD(&w, OFS_LAYER_INPUT, 0, 1);
       dense(&w, 2, OFS_ACT_LINEAR);
-      check_net(&w, cases[i].n, 1, random, LABEL("attention of %d inputs, case %d", inputs, (int)i));
+      check_net(&w, cases[i].n, 1, random,
+                LABEL("attention of %d inputs, case %d", inputs, (int)i));
     }
     net(&w, keys, 3, 0, OFS_LOSS_MSE); /* one layer three times; its own input as value and key */
     dense(&w, 4, OFS_ACT_TANH), attention(&w, h);
@@ -160,12 +185,14 @@ static void test_attention(void) {
     dense(&w, 2, OFS_ACT_LINEAR);
     check_net(&w, cases[i].n, 1, random, LABEL("attention of one layer, case %d", (int)i));
     net(&w, 3, keys, 2, OFS_LOSS_MSE); /* over time */
-    dense(&w, 3, OFS_ACT_TANH), writer_record(&w, OFS_TIME_DISTRIBUTED), attention(&w, h), dense(&w, 2, OFS_ACT_LINEAR);
+    dense(&w, 3, OFS_ACT_TANH), writer_record(&w, OFS_TIME_DISTRIBUTED), attention(&w, h),
+        dense(&w, 2, OFS_ACT_LINEAR);
     check_net(&w, cases[i].n, 1, random, LABEL("attention over time, case %d", (int)i));
   }
 }
 
-/* Masked positions: of the query, of the value, of both; causal too, so that some queries see nothing. */
+/* Masked positions: of the query, of the value, of both; causal too, so that some queries see
+ * nothing. */
 static void test_masks(void) {
   static const heads kinds[] = {{2, 3, 0, 1, 0, 0}, {2, 3, 2, 1, 1, 0}, {1, 4, 0, 0, 1, 0.3}};
   writer w;
@@ -186,7 +213,8 @@ static void test_masks(void) {
         attention(&w, &kinds[i]);
         FIELD(&w, OFS_LAYER_INPUT, 0, 1);
         flatten(&w), dense(&w, 2, OFS_ACT_LINEAR);
-        check_net(&w, 3, 1, random, LABEL("masked attention, masks %d, %d steps, case %d", which, steps, i));
+        check_net(&w, 3, 1, random,
+                  LABEL("masked attention, masks %d, %d steps, case %d", which, steps, i));
       }
       const norms n = {OFS_BATCH_NORMALIZATION, 1, 1, 0};
       net(&w, steps, 0, 0, OFS_LOSS_MSE);

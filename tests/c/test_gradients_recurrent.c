@@ -1,5 +1,6 @@
-/* test_gradients_recurrent.c: recurrent layers in full against central differences (gradients.h): every kind, through
- * time from either end, gru with either reset, masked steps, both directions at once, time distributed, frozen. */
+/* test_gradients_recurrent.c: recurrent layers in full against central differences (gradients.h):
+ * every kind, through time from either end, gru with either reset, masked steps, both directions at
+ * once, time distributed, frozen. */
 #include "gradients.h"
 
 /* The kinds that are told apart here: gru twice. */
@@ -27,9 +28,12 @@ static void layer(writer *w, const rnn *r) {
 }
 
 static void test_kinds(void) {
-  static const int acts[] = {OFS_ACT_TANH, OFS_ACT_LINEAR, OFS_ACT_SIGMOID, OFS_ACT_ELU, OFS_ACT_SOFTPLUS};
-  static const struct { int steps, inputs, units; uint32_t n; } sizes[] = {
-      {1, 3, 2, 1}, {2, 1, 5, 1}, {5, 3, 4, 3}, {4, 5, 9, 17}, {3, 4, 17, 8}};
+  static const int acts[] = {OFS_ACT_TANH, OFS_ACT_LINEAR, OFS_ACT_SIGMOID, OFS_ACT_ELU,
+                             OFS_ACT_SOFTPLUS};
+  static const struct {
+    int steps, inputs, units;
+    uint32_t n;
+  } sizes[] = {{1, 3, 2, 1}, {2, 1, 5, 1}, {5, 3, 4, 3}, {4, 5, 9, 17}, {3, 4, 17, 8}};
   static writer w;
   for (int kind = 0; kind < KINDS; kind++)
     for (int i = 0; i < 5; i++)
@@ -37,8 +41,10 @@ static void test_kinds(void) {
         const rnn r = {kind, sizes[i].units, k & 1, k >> 1 & 1, acts[i], k >> 2};
         net(&w, sizes[i].steps, sizes[i].inputs, 0, OFS_LOSS_MSE);
         dense(&w, sizes[i].inputs, OFS_ACT_TANH), layer(&w, &r), dense(&w, 2, OFS_ACT_LINEAR);
-        check_net(&w, sizes[i].n, 1, 0, LABEL("kind %d, %d x %d, units %d, sequences %d, backwards %d, bias %d", kind,
-                  sizes[i].steps, sizes[i].inputs, sizes[i].units, r.sequences, r.backwards, r.bias));
+        check_net(&w, sizes[i].n, 1, 0,
+                  LABEL("kind %d, %d x %d, units %d, sequences %d, backwards %d, bias %d", kind,
+                        sizes[i].steps, sizes[i].inputs, sizes[i].units, r.sequences, r.backwards,
+                        r.bias));
       }
 }
 
@@ -79,7 +85,8 @@ static void test_both(void) {
         FIELD(&w, OFS_BIDIRECTIONAL_MERGE, merge);
         layer(&w, &r);
         dense(&w, 2, OFS_ACT_LINEAR);
-        check_net(&w, 4, 1, 0, LABEL("kind %d, bidirectional, merge %d, sequences %d", kind, merge, sequences));
+        check_net(&w, 4, 1, 0,
+                  LABEL("kind %d, bidirectional, merge %d, sequences %d", kind, merge, sequences));
       }
 }
 
@@ -111,8 +118,9 @@ static void test_masked(void) {
       layer(&w, &r);
       if (r.sequences) writer_record(&w, OFS_FLATTEN); /* what stands at a masked step is seen */
       dense(&w, 2, OFS_ACT_LINEAR);
-      check_net(&w, 9, 1, 0, LABEL("kind %d, masked, sequences %d, backwards %d, bidirectional %d", kind, r.sequences,
-                r.backwards, k >> 2));
+      check_net(&w, 9, 1, 0,
+                LABEL("kind %d, masked, sequences %d, backwards %d, bidirectional %d", kind,
+                      r.sequences, r.backwards, k >> 2));
       if (!r.sequences) continue;
       const rnn last = {kind, 3, 0, 0, OFS_ACT_TANH, 1}; /* hands the mask on */
       w.n = 0;
@@ -149,7 +157,9 @@ static void test_skipped(void) {
         memcpy(masked ? with : without, ofs_plan_output(p, 0), sizeof with);
         free(p), free(m);
       }
-      for (int i = 0; i < 4; i++) CHECK_MSG(with[i] == without[i], "kind %d: unit %d is %g, without the masked steps %g", kind, i, with[i], without[i]);
+      for (int i = 0; i < 4; i++)
+        CHECK_MSG(with[i] == without[i], "kind %d: unit %d is %g, without the masked steps %g",
+                  kind, i, with[i], without[i]);
     }
 }
 

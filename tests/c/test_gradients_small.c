@@ -1,5 +1,5 @@
-/* test_gradients_small.c: layers that change how a sample is read, scale it, make noise or take a slope, against central
- * differences (gradients.h), and their outputs against plain loops. */
+/* test_gradients_small.c: layers that change how a sample is read, scale it, make noise or take a
+ * slope, against central differences (gradients.h), and their outputs against plain loops. */
 #include "gradients.h"
 
 static void reshape(writer *w, int rank, const double *dims) {
@@ -20,7 +20,8 @@ static void after(writer *w) {
 }
 
 static void test_permute(void) {
-  static const double orders[][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
+  static const double orders[][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3},
+                                     {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
   writer w;
   for (int k = 0; k < 6; k++) {
     before(&w, 2, 3, 4);
@@ -58,10 +59,14 @@ static void test_scales(void) {
       writer_record(&w, k ? OFS_NORMALIZATION : OFS_RESCALING);
       if (k == 0) FIELD(&w, OFS_RESCALING_SCALE, -1.5);
       if (k == 0 && first) FIELD(&w, OFS_RESCALING_OFFSET, 0.25);
-      if (k == 1) FIELD(&w, OFS_NORMALIZATION_MEAN, 0.5);
-      else if (k) FIELD(&w, OFS_NORMALIZATION_MEAN, 0.5, -1, 0, 2, 0.125);
-      if (k == 2) FIELD(&w, OFS_NORMALIZATION_VARIANCE, 4);
-      else if (k) FIELD(&w, OFS_NORMALIZATION_VARIANCE, 0.5, 1, 2, 0.25, 3);
+      if (k == 1)
+        FIELD(&w, OFS_NORMALIZATION_MEAN, 0.5);
+      else if (k)
+        FIELD(&w, OFS_NORMALIZATION_MEAN, 0.5, -1, 0, 2, 0.125);
+      if (k == 2)
+        FIELD(&w, OFS_NORMALIZATION_VARIANCE, 4);
+      else if (k)
+        FIELD(&w, OFS_NORMALIZATION_VARIANCE, 0.5, 1, 2, 0.25, 3);
       dense(&w, 3, OFS_ACT_TANH);
       check_net(&w, 3, 1, 0, LABEL("scale %d, %s", k, first ? "of the input" : "behind a layer"));
     }
@@ -106,9 +111,11 @@ static void test_random(void) {
 
 static void test_softmax(void) {
   writer w;
-  for (int loss = OFS_LOSS_CATEGORICAL; loss <= OFS_LOSS_MSE; loss += OFS_LOSS_MSE - OFS_LOSS_CATEGORICAL) {
+  for (int loss = OFS_LOSS_CATEGORICAL; loss <= OFS_LOSS_MSE;
+       loss += OFS_LOSS_MSE - OFS_LOSS_CATEGORICAL) {
     net(&w, 2, 5, 0, loss);
-    dense(&w, 3, OFS_ACT_TANH), writer_record(&w, OFS_SOFTMAX), dense(&w, 4, OFS_ACT_LINEAR), writer_record(&w, OFS_SOFTMAX);
+    dense(&w, 3, OFS_ACT_TANH), writer_record(&w, OFS_SOFTMAX), dense(&w, 4, OFS_ACT_LINEAR),
+        writer_record(&w, OFS_SOFTMAX);
     FIELD(&w, OFS_SOFTMAX_AXIS, loss == OFS_LOSS_MSE ? 2 : -1);
     check_net(&w, 3, 1, 0, LABEL("softmax layers, loss %d", loss));
   }
@@ -119,7 +126,9 @@ static const real *output_of(const writer *w, const float *x, uint64_t *size, in
   static real out[256];
   ofs_error err;
   ofs_model *m = open_model(w, &err);
-  if (!CHECK_MSG(m != NULL, "refused: layer %d field %d reason %d", err.layer, err.field, err.reason)) return out;
+  if (!CHECK_MSG(m != NULL, "refused: layer %d field %d reason %d", err.layer, err.field,
+                 err.reason))
+    return out;
   ofs_plan *p = open_plan(m, kind, 1);
   const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, 1, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
@@ -156,7 +165,8 @@ static void test_values(void) {
   ofs_model *m = open_model(&w, NULL);
   ofs_tensor t;
   CHECK_INT(ofs_model_tensors(m), 2);
-  CHECK(ofs_model_tensor(m, 0, &t) == OFS_OK && t.role == OFS_KERNEL && t.layer == 1 && t.size == 6);
+  CHECK(ofs_model_tensor(m, 0, &t) == OFS_OK && t.role == OFS_KERNEL && t.layer == 1 &&
+        t.size == 6);
   free(m);
   net(&w, 6, 0, 0, -1);
   writer_record(&w, OFS_RESCALING);
@@ -167,7 +177,8 @@ static void test_values(void) {
   writer_record(&w, OFS_GAUSSIAN_NOISE);
   FIELD(&w, OFS_NOISE_STDDEV, 1);
   y = output_of(&w, x, &n, OFS_PREDICT);
-  for (int i = 0; i < 6; i++) CHECK_NEAR(y[i], (2 * x[i] - 1) * (2 * x[i] - 1 > 0 ? 1 : 0.125), 1e-15);
+  for (int i = 0; i < 6; i++)
+    CHECK_NEAR(y[i], (2 * x[i] - 1) * (2 * x[i] - 1 > 0 ? 1 : 0.125), 1e-15);
 }
 
 /* In training: noise has its deviation and mean, a dropped channel is dropped as a whole. */
@@ -193,40 +204,46 @@ static void test_noise(void) {
     double sum = 0, square = 0;
     for (uint32_t i = 0; i < n * 64; i++) {
       double v = out[i];
-      if (spatial) CHECK_MSG(v == out[i / 64 * 64 + i % 8] && (v == 0 || fabs(v - 4 / 3.0) < 1e-12), "element %d is %g", (int)i, v);
+      if (spatial)
+        CHECK_MSG(v == out[i / 64 * 64 + i % 8] && (v == 0 || fabs(v - 4 / 3.0) < 1e-12),
+                  "element %d is %g", (int)i, v);
       sum += v, square += v * v;
     }
     double mean = sum / (n * 64), variance = square / (n * 64) - mean * mean;
-    CHECK_NEAR(mean, 1, spatial ? 0.11 : 4 * 0.25 / 64); /* four deviations; of a channel: 4 * sqrt(1/3 / 512) */
+    /* four deviations; of a channel: 4 * sqrt(1/3 / 512) */
+    CHECK_NEAR(mean, 1, spatial ? 0.11 : 4 * 0.25 / 64);
     if (!spatial) CHECK_NEAR(sqrt(variance), 0.25, 4 * 0.25 / sqrt(2 * 4096));
     free(p), free(m);
   }
   free(x), free(y);
 }
 
-static void refused(writer *w, uint32_t layer, int field, int reason, const char *what) {
-  ofs_error err = {0};
-  CHECK_MSG(open_model(w, &err) == NULL, "%s is accepted", what);
-  CHECK_MSG(err.layer == (int32_t)layer && err.field == field && err.reason == reason, "%s: layer %d field %d reason %d", what,
-            err.layer, err.field, err.reason);
-}
-
 static void test_refusals(void) {
-  static const struct { double dims[3]; int count, reason; } orders[] = {
-      {{1, 2}, 2, OFS_WHY_COUNT}, {{1, 1, 2}, 3, OFS_WHY_TWICE}, {{1, 2, 4}, 3, OFS_WHY_RANGE}};
-  static const struct { double dims[3]; int reason; double size; } shapes[] = {
-      {{-1, 2, -1}, OFS_WHY_RANGE, 0}, {{2, 0, 6}, OFS_WHY_RANGE, 0}, {{-1, 5, 2}, OFS_WHY_PRODUCT, 0}, {{-1, 25, 2}, OFS_WHY_PRODUCT, 0}};
+  static const struct {
+    double dims[3];
+    int count, reason;
+  } orders[] = {{{1, 2}, 2, OFS_WHY_COUNT},
+                {{1, 1, 2}, 3, OFS_WHY_TWICE},
+                {{1, 2, 4}, 3, OFS_WHY_RANGE}};
+  static const struct {
+    double dims[3];
+    int reason;
+    double size;
+  } shapes[] = {{{-1, 2, -1}, OFS_WHY_RANGE, 0},
+                {{2, 0, 6}, OFS_WHY_RANGE, 0},
+                {{-1, 5, 2}, OFS_WHY_PRODUCT, 0},
+                {{-1, 25, 2}, OFS_WHY_PRODUCT, 0}};
   writer w;
   for (int k = 0; k < 3; k++) {
     before(&w, 2, 3, 4);
     writer_record(&w, OFS_PERMUTE);
     writer_values(&w, OFS_PERMUTE_DIMS, (uint16_t)orders[k].count, orders[k].dims);
-    refused(&w, 2, OFS_PERMUTE_DIMS, orders[k].reason, "permute");
+    check_refused(&w, 2, OFS_PERMUTE_DIMS, orders[k].reason, "permute");
   }
   for (int k = 0; k < 4; k++) {
     net(&w, 24, 0, 0, -1);
     reshape(&w, 3, shapes[k].dims);
-    refused(&w, 0, OFS_RESHAPE_TARGET_SHAPE, shapes[k].reason, "reshape");
+    check_refused(&w, 0, OFS_RESHAPE_TARGET_SHAPE, shapes[k].reason, "reshape");
   }
   for (int at = 0; at < 3; at++) {
     double dims[] = {2, 3, 4};
@@ -240,24 +257,24 @@ static void test_refusals(void) {
   before(&w, 2, 3, 4);
   writer_record(&w, OFS_REPEAT_VECTOR);
   FIELD(&w, OFS_REPEAT_VECTOR_N, 2);
-  refused(&w, 2, -1, OFS_WHY_RANK, "repeatVector of three axes");
+  check_refused(&w, 2, -1, OFS_WHY_RANK, "repeatVector of three axes");
   net(&w, 3, 4, 0, -1);
   writer_record(&w, OFS_SPATIAL_DROPOUT2D);
   FIELD(&w, OFS_DROPOUT_RATE, 0.5);
-  refused(&w, 0, -1, OFS_WHY_RANK, "spatialDropout2d of two axes");
+  check_refused(&w, 0, -1, OFS_WHY_RANK, "spatialDropout2d of two axes");
   net(&w, 3, 4, 0, -1);
   writer_record(&w, OFS_NORMALIZATION);
   FIELD(&w, OFS_NORMALIZATION_MEAN, 1);
   FIELD(&w, OFS_NORMALIZATION_VARIANCE, 1, 2, 3);
-  refused(&w, 0, OFS_NORMALIZATION_VARIANCE, OFS_WHY_COUNT, "normalization by three of four");
+  check_refused(&w, 0, OFS_NORMALIZATION_VARIANCE, OFS_WHY_COUNT, "normalization by three of four");
   net(&w, 3, 4, 0, -1);
   writer_record(&w, OFS_PRELU);
   FIELD(&w, OFS_PRELU_SHARED_AXES, 1, 3);
-  refused(&w, 0, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, "prelu over a third axis of two");
+  check_refused(&w, 0, OFS_PRELU_SHARED_AXES, OFS_WHY_RANGE, "prelu over a third axis of two");
   net(&w, 3, 4, 0, -1);
   writer_record(&w, OFS_SOFTMAX);
   FIELD(&w, OFS_SOFTMAX_AXIS, 1);
-  refused(&w, 0, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, "softmax over the first of two axes");
+  check_refused(&w, 0, OFS_SOFTMAX_AXIS, OFS_WHY_RANGE, "softmax over the first of two axes");
 }
 
 int main(void) {

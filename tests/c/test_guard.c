@@ -1,5 +1,5 @@
-/* test_guard.c: a step whose loss or gradients are not finite ends before its update: it tells where that began, and
- * nothing of the model has changed. */
+/* test_guard.c: a step whose loss or gradients are not finite ends before its update: it tells
+ * where that began, and nothing of the model has changed. */
 #include "check.h"
 #include "spec_writer.h"
 
@@ -54,7 +54,9 @@ static ofs_plan *plan_with_data(ofs_model *m) {
 /* The kernel of a layer. */
 static ofs_tensor kernel_of(ofs_model *m, uint32_t layer) {
   ofs_tensor t = {0};
-  for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK && (t.layer != layer || t.role != OFS_KERNEL);) i++;
+  for (uint32_t i = 0;
+       ofs_model_tensor(m, i, &t) == OFS_OK && (t.layer != layer || t.role != OFS_KERNEL);)
+    i++;
   return t;
 }
 
@@ -72,7 +74,8 @@ static size_t copy_state(ofs_model *m, float *to) {
 
 #define STATE 4096
 
-/* A step in slices of `work` trips with this fault, and changes nothing, bad numbers that stand in the model included. */
+/* A step in slices of `work` trips with this fault, and changes nothing, bad numbers that stand in
+ * the model included. */
 static void trips(ofs_model *m, ofs_plan *p, uint64_t work, int what, int layer, const char *name) {
   static float before[STATE], after[STATE];
   ofs_model_facts f;
@@ -81,7 +84,8 @@ static void trips(ofs_model *m, ofs_plan *p, uint64_t work, int what, int layer,
   size_t n = copy_state(m, before);
   CHECK_MSG(run_step(p, 0, SAMPLES, work) == OFS_NON_FINITE, "%s: does not trip", name);
   ofs_step_fault(p, &fault);
-  CHECK_MSG(fault.what == what && fault.layer == layer, "%s: what %d, layer %d", name, fault.what, fault.layer);
+  CHECK_MSG(fault.what == what && fault.layer == layer, "%s: what %d, layer %d", name, fault.what,
+            fault.layer);
   CHECK_INT(fault.step, f.step + 1);
   CHECK(copy_state(m, after) == n && memcmp(before, after, n * sizeof *before) == 0);
   ofs_model_get_facts(m, &f);
@@ -93,19 +97,24 @@ static const uint64_t slices[] = {1, 1000, 300000, ALL};
 
 /* An element of a kernel that is not finite, or so big that what it makes is not. */
 static void test_activations(void) {
-  static const struct { uint32_t layer; int act, began; float value; const char *name; } cases[] = {
-      {CONV, OFS_ACT_TANH, CONV, NAN, "NaN in the convolution"},
-      {CONV, OFS_ACT_TANH, CONV, INFINITY, "infinity in the convolution"},
-      {DENSE, OFS_ACT_TANH, DENSE, NAN, "NaN in the dense layer"},
-      {LAST, OFS_ACT_LINEAR, LAST, 3.4e38f, "a product that overflows"},
-      {LAST, OFS_ACT_TANH, LAST, NAN, "NaN in the last layer"}};
+  static const struct {
+    uint32_t layer;
+    int act, began;
+    float value;
+    const char *name;
+  } cases[] = {{CONV, OFS_ACT_TANH, CONV, NAN, "NaN in the convolution"},
+               {CONV, OFS_ACT_TANH, CONV, INFINITY, "infinity in the convolution"},
+               {DENSE, OFS_ACT_TANH, DENSE, NAN, "NaN in the dense layer"},
+               {LAST, OFS_ACT_LINEAR, LAST, 3.4e38f, "a product that overflows"},
+               {LAST, OFS_ACT_TANH, LAST, NAN, "NaN in the last layer"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (size_t k = 0; k < sizeof slices / sizeof *slices; k++) {
       ofs_model *m = open_net(k % 2 ? OFS_ADAM : OFS_SGD, cases[i].act);
       ofs_plan *p = plan_with_data(m);
       ofs_tensor t = kernel_of(m, cases[i].layer);
       for (uint64_t j = 0; isfinite(cases[i].value) && j < t.size; j++) t.data[j] = cases[i].value;
-      ofs_tensor dense = kernel_of(m, DENSE); /* so that what comes to the last layer has one sign */
+      /* so that what comes to the last layer has one sign */
+      ofs_tensor dense = kernel_of(m, DENSE);
       for (uint64_t j = 0; isfinite(cases[i].value) && j < dense.size; j++) dense.data[j] = 1;
       float was = t.data[t.size - 1];
       t.data[t.size - 1] = cases[i].value;
@@ -118,7 +127,8 @@ static void test_activations(void) {
     }
 }
 
-/* Nor is anything wrong where what is not finite leads to nothing: tanh makes 1 of it, whose slope is 0. */
+/* Nor is anything wrong where what is not finite leads to nothing: tanh makes 1 of it, whose slope
+ * is 0. */
 static void test_harmless(void) {
   ofs_model *m = open_net(OFS_ADAM, OFS_ACT_LINEAR);
   ofs_plan *p = plan_with_data(m);
@@ -132,7 +142,8 @@ static void test_harmless(void) {
   make_data();
 }
 
-/* All activations are finite: then it is the loss, or the last layer with a gradient that no moment holds the square of. */
+/* All activations are finite: then it is the loss, or the last layer with a gradient that no moment
+ * holds the square of. */
 static void test_loss_and_gradients(void) {
   ofs_model *m = open_net(OFS_ADAM, OFS_ACT_TANH);
   ofs_plan *p = plan_with_data(m);
@@ -152,7 +163,8 @@ static void test_loss_and_gradients(void) {
   free(p), free(m);
 }
 
-/* A variance that no float holds, of values that are: what is normalized by it is 0, and so is every gradient. */
+/* A variance that no float holds, of values that are: what is normalized by it is 0, and so is
+ * every gradient. */
 static void test_statistic(void) {
   static writer w;
   w.n = 0;
@@ -197,7 +209,8 @@ static void test_limit(void) {
 
 /* A run that goes wild ends so, sooner or later, and no weight is ever anything but finite. */
 static void test_wild(void) {
-  static const int optimizers[] = {OFS_SGD, OFS_ADAM, OFS_ADAGRAD, OFS_RMSPROP, OFS_ADADELTA, OFS_LION, OFS_NADAM, OFS_ADAMAX};
+  static const int optimizers[] = {OFS_SGD,      OFS_ADAM, OFS_ADAGRAD, OFS_RMSPROP,
+                                   OFS_ADADELTA, OFS_LION, OFS_NADAM,   OFS_ADAMAX};
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
     static writer w;
     static float state[STATE];
@@ -220,7 +233,8 @@ static void test_wild(void) {
       s = run_step(p, 0, SAMPLES, ALL);
       for (size_t k = copy_state(m, state); k-- > 0;) CHECK(isfinite(state[k]));
     }
-    CHECK_MSG(s == OFS_NON_FINITE || optimizers[i] == OFS_ADADELTA, "optimizer %d: %d after %d steps", optimizers[i], s, steps);
+    CHECK_MSG(s == OFS_NON_FINITE || optimizers[i] == OFS_ADADELTA,
+              "optimizer %d: %d after %d steps", optimizers[i], s, steps);
     free(p), free(m);
   }
 }

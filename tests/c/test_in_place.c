@@ -1,5 +1,5 @@
-/* test_in_place.c: evaluations and predictions, whose layers may write over what they read, agree with training, where
- * none does: numbers that a mask or a loss reads at the end are left alone. */
+/* test_in_place.c: evaluations and predictions, whose layers may write over what they read, agree
+ * with training, where none does: numbers that a mask or a loss reads at the end are left alone. */
 #include "check.h"
 #include "spec_writer.h"
 
@@ -20,7 +20,8 @@ static void outputs(writer *w, int first, int second) {
   }
 }
 
-/* Indices that an embedding masks, and another layer may write over: a recurrent layer and a loss still need the mask. */
+/* Indices that an embedding masks, and another layer may write over: a recurrent layer and a loss
+ * still need the mask. */
 static void masked(writer *w) {
   begin(w, STEPS);
   writer_record(w, OFS_EMBEDDING);
@@ -38,7 +39,8 @@ static void masked(writer *w) {
   outputs(w, 1, 2);
 }
 
-/* Logits that a loss takes, whose probabilities are read too, and which another layer may write over. */
+/* Logits that a loss takes, whose probabilities are read too, and which another layer may write
+ * over. */
 static void logits(writer *w) {
   begin(w, STEPS);
   writer_record(w, OFS_DENSE);
@@ -74,8 +76,9 @@ static void test_net(void (*net)(writer *), const char *name) {
   totals_of(m, OFS_EVALUATE, &data, &evaluated);
   totals_of(m, OFS_TRAIN, &data, &trained);
   for (int k = 0; k < 2; k++)
-    CHECK_MSG(evaluated.losses[k] == trained.losses[k], "%s: output %d evaluates to %.9g, trains at %.9g", name, k,
-              evaluated.losses[k], trained.losses[k]);
+    CHECK_MSG(evaluated.losses[k] == trained.losses[k],
+              "%s: output %d evaluates to %.9g, trains at %.9g", name, k, evaluated.losses[k],
+              trained.losses[k]);
   free(m);
 }
 

@@ -1,8 +1,9 @@
-/* test_kernels.c: every kernel but the products: fast against reference to the last bit at all sizes up to two
- * vectors and more, between guard words, in place and apart; and the reference against formulas in double.
+/* test_kernels.c: every kernel but the products: fast against reference to the last bit at all
+ * sizes up to two vectors and more, between guard words, in place and apart; and the reference
+ * against formulas in double.
  *
- * U is 2^-24, half a unit in the last place of 1. Tolerances are counts of roundings on the way, as told
- * beside each; the errors of the maths functions are those of maths.h. */
+ * U is 2^-24, half a unit in the last place of 1. Tolerances are counts of roundings on the way, as
+ * told beside each; the errors of the maths functions are those of maths.h. */
 #include "kernels/kernels.h"
 #include "base/random.h"
 #include "spec/schema.h"
@@ -39,14 +40,17 @@ static guarded input(size_t n, int placement, size_t offset, float scale) {
 /* Calls `body(n, placement, offset)` for all lengths, both placements and several alignments. */
 static void at_all_sizes(void (*body)(size_t, int, size_t)) {
   for (size_t n = 0; n <= MOST; n++)
-    for (int placement = 0; placement < GUARD_PLACEMENTS; placement++) body(n, placement, (n + (size_t)placement) % 4);
+    for (int placement = 0; placement < GUARD_PLACEMENTS; placement++)
+      body(n, placement, (n + (size_t)placement) % 4);
 }
 
 /* ---- activations ---- */
 
-static const uint32_t acts[] = {OFS_ACT_LINEAR, OFS_ACT_RELU, OFS_ACT_LEAKY_RELU, OFS_ACT_ELU, OFS_ACT_SELU,
-    OFS_ACT_GELU, OFS_ACT_SIGMOID, OFS_ACT_TANH, OFS_ACT_SOFTPLUS, OFS_ACT_SWISH, OFS_ACT_RELU6,
-    OFS_ACT_HARD_SIGMOID, OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL, OFS_ACT_MISH};
+static const uint32_t acts[] = {OFS_ACT_LINEAR,   OFS_ACT_RELU,        OFS_ACT_LEAKY_RELU,
+                                OFS_ACT_ELU,      OFS_ACT_SELU,        OFS_ACT_GELU,
+                                OFS_ACT_SIGMOID,  OFS_ACT_TANH,        OFS_ACT_SOFTPLUS,
+                                OFS_ACT_SWISH,    OFS_ACT_RELU6,       OFS_ACT_HARD_SIGMOID,
+                                OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL, OFS_ACT_MISH};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -54,29 +58,37 @@ static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 /* Formulas of kernels.h and their derivatives by x. */
 static void exact_act(uint32_t act, double x, double *y, double *slope) {
   const double scale = 1.0507009873554804934193349852946, alpha = 1.6732632423543772848170429916717;
-  const double phi = exp(-x * x / 2) / sqrt(2 * acos(-1)), big_phi = (1 + erf(x / sqrt(2))) / 2, s = sigmoid(x);
+  const double phi = exp(-x * x / 2) / sqrt(2 * acos(-1)), big_phi = (1 + erf(x / sqrt(2))) / 2,
+               s = sigmoid(x);
   double t;
   switch (act) {
   case OFS_ACT_RELU: *y = x > 0 ? x : 0, *slope = x > 0; break;
   case OFS_ACT_LEAKY_RELU: *y = x > 0 ? x : 0.3 * x, *slope = x > 0 ? 1 : 0.3; break;
   case OFS_ACT_ELU: *y = x > 0 ? x : expm1(x), *slope = x > 0 ? 1 : exp(x); break;
-  case OFS_ACT_SELU: *y = scale * (x > 0 ? x : alpha * expm1(x)), *slope = scale * (x > 0 ? 1 : alpha * exp(x)); break;
+  case OFS_ACT_SELU:
+    *y = scale * (x > 0 ? x : alpha * expm1(x)), *slope = scale * (x > 0 ? 1 : alpha * exp(x));
+    break;
   case OFS_ACT_GELU: *y = x * big_phi, *slope = big_phi + x * phi; break;
   case OFS_ACT_SIGMOID: *y = s, *slope = s * (1 - s); break;
   case OFS_ACT_TANH: *y = tanh(x), *slope = 1 - *y * *y; break;
   case OFS_ACT_SOFTPLUS: *y = log1p(exp(x)), *slope = s; break;
   case OFS_ACT_SWISH: *y = x * s, *slope = s + x * s * (1 - s); break;
   case OFS_ACT_RELU6: *y = fmin(fmax(x, 0), 6), *slope = x > 0 && x < 6; break;
-  case OFS_ACT_HARD_SIGMOID: *y = fmin(fmax(x + 3, 0), 6) / 6, *slope = x > -3 && x < 3 ? 1 / 6.0 : 0; break;
-  case OFS_ACT_SOFTSIGN: *y = x / (1 + fabs(x)), *slope = 1 / ((1 + fabs(x)) * (1 + fabs(x))); break;
+  case OFS_ACT_HARD_SIGMOID:
+    *y = fmin(fmax(x + 3, 0), 6) / 6, *slope = x > -3 && x < 3 ? 1 / 6.0 : 0;
+    break;
+  case OFS_ACT_SOFTSIGN:
+    *y = x / (1 + fabs(x)), *slope = 1 / ((1 + fabs(x)) * (1 + fabs(x)));
+    break;
   case OFS_ACT_EXPONENTIAL: *y = *slope = exp(x); break;
   case OFS_ACT_MISH: t = tanh(log1p(exp(x))), *y = x * t, *slope = t + x * (1 - t * t) * s; break;
   default: *y = x, *slope = 1; break;
   }
 }
 
-/* Forward: a function within 2.5 ulp (5 U) and at most two roundings; gelu loses against |x|, for 1 + erf
- * cancels below 0; mish is a quotient of sums and products, of six roundings more. Backward: sums of two terms of at most 1 (times 1 + |x|), each within 8 U, times dy. */
+/* Forward: a function within 2.5 ulp (5 U) and at most two roundings; gelu loses against |x|, for 1
+ * + erf cancels below 0; mish is a quotient of sums and products, of six roundings more. Backward:
+ * sums of two terms of at most 1 (times 1 + |x|), each within 8 U, times dy. */
 static void check_act_exact(uint32_t act) {
   int right = 1;
   for (int i = -2000; i <= 2000; i++) {
@@ -84,12 +96,14 @@ static void check_act_exact(uint32_t act) {
     double want, slope;
     exact_act(act, x, &want, &slope);
     ref.act_forward(act, &y, &x, 1);
-    right &= fabs(y - want) <= (act == OFS_ACT_MISH ? 12 : 8) * U * (fabs(want) + (act == OFS_ACT_GELU ? fabs(x) : 0));
+    right &= fabs(y - want) <= (act == OFS_ACT_MISH ? 12 : 8) * U *
+                                   (fabs(want) + (act == OFS_ACT_GELU ? fabs(x) : 0));
     ref.act_backward(act, &dx, &x, &y, &dy, 1);
-    if (x != 0) right &= fabs(dx - slope * dy) <= 16 * U * (1 + fabs(x)) * fmax(fabs(slope), 1) * fabs(dy);
+    if (x != 0)
+      right &= fabs(dx - slope * dy) <= 16 * U * (1 + fabs(x)) * fmax(fabs(slope), 1) * fabs(dy);
     if (!right) {
-      CHECK_MSG(
-          0, "activation %u at %g: %.9g, expected %.9g; slope %.9g, expected %.9g", act, x, y, want, dx / dy, slope);
+      CHECK_MSG(0, "activation %u at %g: %.9g, expected %.9g; slope %.9g, expected %.9g", act, x, y,
+                want, dx / dy, slope);
       return;
     }
   }
@@ -98,7 +112,8 @@ static void check_act_exact(uint32_t act) {
 
 /* Values at which a kernel may branch, and the non-finite ones. */
 static void sprinkle(float *x, size_t n) {
-  static const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f, 100, -100, 3e38f, -3e38f, 20};
+  static const float special[] = {0.0f,    -0.0f, INFINITY, -INFINITY, NAN,    1e-40f,
+                                  -1e-40f, 100,   -100,     3e38f,     -3e38f, 20};
   for (size_t i = 0; i < n; i++)
     if (random_word() % 3 == 0) x[i] = special[random_word() % (sizeof special / sizeof *special)];
 }
@@ -109,11 +124,14 @@ static void act_body(size_t n, int placement, size_t offset) {
       guarded x = input(n, placement, offset, 6), dy = input(n, placement, offset + 1, 1);
       if (special) sprinkle(x.data, n);
       pair y = pair_new(NULL, n, placement, offset), in = pair_new(x.data, n, placement, offset);
-      fast.act_forward(acts[a], y.fast.data, x.data, n), ref.act_forward(acts[a], y.ref.data, x.data, n);
-      fast.act_forward(acts[a], in.fast.data, in.fast.data, n), ref.act_forward(acts[a], in.ref.data, in.ref.data, n);
+      fast.act_forward(acts[a], y.fast.data, x.data, n),
+          ref.act_forward(acts[a], y.ref.data, x.data, n);
+      fast.act_forward(acts[a], in.fast.data, in.fast.data, n),
+          ref.act_forward(acts[a], in.ref.data, in.ref.data, n);
       check_same(in.fast.data, y.fast.data, n, "activation in place");
 
-      pair dx = pair_new(NULL, n, placement, offset + 2), over = pair_new(dy.data, n, placement, offset);
+      pair dx = pair_new(NULL, n, placement, offset + 2),
+           over = pair_new(dy.data, n, placement, offset);
       const int needs_x = OFS_ACT_OF_INPUT(acts[a]);
       /* the one that is not read may be anything */
       const float *xs = needs_x ? x.data : NULL, *ys = needs_x ? NULL : y.ref.data;
@@ -123,7 +141,8 @@ static void act_body(size_t n, int placement, size_t offset) {
       ref.act_backward(acts[a], over.ref.data, xs, ys, over.ref.data, n);
       check_same(over.fast.data, dx.fast.data, n, "activation's backward in place");
       int kept = 1;
-      for (size_t i = 0; i < n; i++) kept &= x.data[i] == x.data[i] || y.fast.data[i] != y.fast.data[i];
+      for (size_t i = 0; i < n; i++)
+        kept &= x.data[i] == x.data[i] || y.fast.data[i] != y.fast.data[i];
       CHECK_MSG(kept, "activation %u loses a NaN", acts[a]);
       pair_check(&y, "activation"), pair_check(&in, "activation"), pair_check(&dx, "backward"),
           pair_check(&over, "backward");
@@ -133,8 +152,8 @@ static void act_body(size_t n, int placement, size_t offset) {
 
 /* ---- softmax ---- */
 
-/* x - max is rounded (U |x - max|, which becomes a relative error of e^x), exp has 1 ulp (2 U), the sum of
- * cols terms cols / 4 + 2 roundings, the quotient one. */
+/* x - max is rounded (U |x - max|, which becomes a relative error of e^x), exp has 1 ulp (2 U), the
+ * sum of cols terms cols / 4 + 2 roundings, the quotient one. */
 static void check_softmax_exact(const float *x, const float *y, uint32_t cols) {
   double greatest = -INFINITY, sum = 0;
   int right = 1;
@@ -156,12 +175,14 @@ static void test_softmax(void) {
         guarded x = input(n, placement, cols % 4, 12), dy = input(n, placement, 1, 1);
         if (special) sprinkle(x.data, n);
         pair y = pair_new(NULL, n, placement, 2), in = pair_new(x.data, n, placement, 0);
-        fast.softmax_forward(y.fast.data, x.data, rows, cols), ref.softmax_forward(y.ref.data, x.data, rows, cols);
+        fast.softmax_forward(y.fast.data, x.data, rows, cols),
+            ref.softmax_forward(y.ref.data, x.data, rows, cols);
         fast.softmax_forward(in.fast.data, in.fast.data, rows, cols),
             ref.softmax_forward(in.ref.data, in.ref.data, rows, cols);
         check_same(in.fast.data, y.fast.data, n, "softmax in place");
         if (!special)
-          for (uint32_t r = 0; r < rows; r++) check_softmax_exact(x.data + r * cols, y.ref.data + r * cols, cols);
+          for (uint32_t r = 0; r < rows; r++)
+            check_softmax_exact(x.data + r * cols, y.ref.data + r * cols, cols);
 
         pair dx = pair_new(NULL, n, placement, 3), over = pair_new(dy.data, n, placement, 3);
         fast.softmax_backward(dx.fast.data, y.ref.data, dy.data, rows, cols);
@@ -169,13 +190,15 @@ static void test_softmax(void) {
         fast.softmax_backward(over.fast.data, y.ref.data, over.fast.data, rows, cols);
         ref.softmax_backward(over.ref.data, y.ref.data, over.ref.data, rows, cols);
         check_same(over.fast.data, dx.fast.data, n, "softmax's backward in place");
-        /* y is a softmax within (24 + cols / 4 + 8) U, |dy| <= 1: so is the sum, and each of the products */
+        /* y is a softmax within (24 + cols / 4 + 8) U, |dy| <= 1: so is the sum, and each of the
+         * products */
         for (uint32_t r = 0; r < rows && !special; r++) {
           double sum = 0;
           const float *ys = y.ref.data + r * cols, *dys = dy.data + r * cols;
           for (uint32_t i = 0; i < cols; i++) sum += (double)ys[i] * dys[i];
           for (uint32_t i = 0; i < cols; i++)
-            CHECK_NEAR(dx.ref.data[r * cols + i], ys[i] * (dys[i] - sum), U * (8 + cols / 4.0) * ys[i] * 2);
+            CHECK_NEAR(dx.ref.data[r * cols + i], ys[i] * (dys[i] - sum),
+                       U * (8 + cols / 4.0) * ys[i] * 2);
         }
         pair_check(&y, "softmax"), pair_check(&in, "softmax");
         pair_check(&dx, "softmax backward"), pair_check(&over, "softmax backward");
@@ -192,12 +215,15 @@ static void test_add_rows(void) {
   for (uint32_t cols = 0; cols <= 27; cols++)
     for (uint32_t rows = 0; rows <= 5; rows++)
       for (int placement = 0; placement < GUARD_PLACEMENTS; placement++) {
-        guarded src = input(rows * cols, placement, rows % 4, 1), start = input(cols, GUARD_BOTH, 0, 1);
+        guarded src = input(rows * cols, placement, rows % 4, 1),
+                start = input(cols, GUARD_BOTH, 0, 1);
         pair dst = pair_new(start.data, cols, placement, cols % 4);
-        fast.add_rows(dst.fast.data, src.data, rows, cols), ref.add_rows(dst.ref.data, src.data, rows, cols);
+        fast.add_rows(dst.fast.data, src.data, rows, cols),
+            ref.add_rows(dst.ref.data, src.data, rows, cols);
         for (uint32_t i = 0; i < cols; i++) {
           double sum = start.data[i], size = fabs(sum);
-          for (uint32_t r = 0; r < rows; r++) sum += src.data[r * cols + i], size += fabs(src.data[r * cols + i]);
+          for (uint32_t r = 0; r < rows; r++)
+            sum += src.data[r * cols + i], size += fabs(src.data[r * cols + i]);
           CHECK_NEAR(dst.ref.data[i], sum, rows * U * size);
         }
         pair_check(&dst, "add_rows");
@@ -222,7 +248,8 @@ static void test_sum_partials(void) {
           for (uint32_t p = 0; p < count; p++) sum += src.data[p * stride + i];
           CHECK_NEAR(dst.ref.data[i], sum, count * U * count); /* |terms| below 1 */
         }
-        pair_check(&dst, "sum_partials"), pair_check(&in, "sum_partials"), guard_free(&src, "sum_partials src");
+        pair_check(&dst, "sum_partials"), pair_check(&in, "sum_partials"),
+            guard_free(&src, "sum_partials src");
       }
 }
 
@@ -236,17 +263,28 @@ static void scale_body(size_t n, int placement, size_t offset) {
   free(x);
 }
 
-/* Without a gradient a moment shrinks by its beta; one below 2^-100 is gone at a cleaning, and only then. */
+/* Without a gradient a moment shrinks by its beta; one below 2^-100 is gone at a cleaning, and only
+ * then. */
 static void test_cleaning(void) {
-  const float before[] = {0x1p-99f, -0x1p-99f, 0x1p-101f, -0x1p-101f, 0x1p-126f, 1, 0, 0x1p-140f, 0x1.8p-100f};
+  const float before[] = {0x1p-99f, -0x1p-99f, 0x1p-101f, -0x1p-101f, 0x1p-126f,
+                          1,        0,         0x1p-140f, 0x1.8p-100f};
   enum { N = sizeof before / sizeof *before };
   for (int cleaning = 0; cleaning < 2; cleaning++)
     for (int adam = 0; adam < 2; adam++)
       for (size_t n = 1; n <= N; n++) {
         float w[2][N] = {{0}}, m[2][N], v[2][N], g[N] = {0};
-        const ofs_update u = {.kind = adam ? OFS_ADAM : OFS_SGD, .moments = 1 + (uint32_t)adam, .rate = 1, .momentum = 0.5f,
-                              .beta1 = 0.5f, .beta2 = 0.5f, .rest1 = 0.5f, .rest2 = 0.5f, .epsilon = 1, .correction1 = 1,
-                              .correction2 = 1, .clean = cleaning};
+        const ofs_update u = {.kind = adam ? OFS_ADAM : OFS_SGD,
+                              .moments = 1 + (uint32_t)adam,
+                              .rate = 1,
+                              .momentum = 0.5f,
+                              .beta1 = 0.5f,
+                              .beta2 = 0.5f,
+                              .rest1 = 0.5f,
+                              .rest2 = 0.5f,
+                              .epsilon = 1,
+                              .correction1 = 1,
+                              .correction2 = 1,
+                              .clean = cleaning};
         for (int k = 0; k < 2; k++) {
           float *const moments[] = {m[k], v[k]};
           memcpy(m[k], before, sizeof before), memcpy(v[k], before, sizeof before);
@@ -267,8 +305,10 @@ static void test_panels(void) {
   for (uint32_t rows = 0; rows <= 19; rows++)
     for (uint32_t cols = 0; cols <= 19; cols++)
       for (int turned = 0; turned < 2; turned++) {
-        uint32_t long_side = turned ? cols : rows, wide = turned ? rows : cols, panels = (wide + OFS_PANEL - 1) / OFS_PANEL;
-        size_t lds = cols + rows % 3, panel = (size_t)long_side * OFS_PANEL + rows % 2, size = panels * panel;
+        uint32_t long_side = turned ? cols : rows, wide = turned ? rows : cols,
+                 panels = (wide + OFS_PANEL - 1) / OFS_PANEL;
+        size_t lds = cols + rows % 3, panel = (size_t)long_side * OFS_PANEL + rows % 2,
+               size = panels * panel;
         guarded src = guard_new(rows ? (rows - 1) * lds + cols : 0, GUARD_FLUSH, 1);
         guarded got = guard_new(size, GUARD_BOTH, 1), want = guard_new(size, GUARD_BOTH, 1);
         for (size_t r = 0; r < rows; r++) random_fill(src.data + r * lds, cols, 1);
@@ -278,7 +318,8 @@ static void test_panels(void) {
         int right = 1;
         for (size_t i = 0; i < wide; i++)
           for (size_t j = 0; j < long_side; j++)
-            right &= got.data[i / OFS_PANEL * panel + j * OFS_PANEL + i % OFS_PANEL] == src.data[turned ? i * lds + j : j * lds + i];
+            right &= got.data[i / OFS_PANEL * panel + j * OFS_PANEL + i % OFS_PANEL] ==
+                     src.data[turned ? i * lds + j : j * lds + i];
         CHECK_MSG(right, "panels of %u x %u, turned %d", rows, cols, turned);
         guard_free(&src, "panels"), guard_free(&got, "panels"), guard_free(&want, "panels");
       }
@@ -289,8 +330,10 @@ static void add_scaled_body(size_t n, int placement, size_t offset) {
   pair dst = pair_new(start.data, n, placement, offset + 1);
   fast.add_scaled(dst.fast.data, src.data, 0.3f, n);
   ref.add_scaled(dst.ref.data, src.data, 0.3f, n);
-  for (size_t i = 0; i < n; i++) CHECK_NEAR(dst.ref.data[i], start.data[i] + (double)0.3f * src.data[i], 3 * U);
-  pair_check(&dst, "add_scaled"), guard_free(&src, "add_scaled src"), guard_free(&start, "add_scaled start");
+  for (size_t i = 0; i < n; i++)
+    CHECK_NEAR(dst.ref.data[i], start.data[i] + (double)0.3f * src.data[i], 3 * U);
+  pair_check(&dst, "add_scaled"), guard_free(&src, "add_scaled src"),
+      guard_free(&start, "add_scaled start");
 }
 
 static void test_transpose(void) {
@@ -381,15 +424,18 @@ static void update_body(size_t n, int placement, size_t offset) {
   };
   for (size_t i = 0; i < sizeof updates / sizeof *updates; i++) {
     ofs_update u = updates[i];
-    u.rate = 0.1f, u.beta1 = 0.9f, u.beta2 = 0.999f, u.rest1 = 0.1f, u.rest2 = 0.001f, u.epsilon = 1e-7f;
+    u.rate = 0.1f, u.beta1 = 0.9f, u.beta2 = 0.999f, u.rest1 = 0.1f, u.rest2 = 0.001f,
+    u.epsilon = 1e-7f;
     u.correction1 = 1.5f, u.correction2 = 30, u.ahead = 0.7f, u.here = 0.4f;
     guarded g = input(n, placement, offset, 1), w0 = input(n, placement, 1, 1);
     if (n > 2) g.data[1] = 0;
     pair w = pair_new(w0.data, n, placement, offset), m[3];
     for (int k = 0; k < 3; k++) {
       guarded start = input(n, placement, 2, 1);
-      /* squares are the first or the second; a square of a mean below a mean of squares, and above */
-      for (size_t j = 0; j < n; j++) start.data[j] = j == 1 ? 0 : k < 2 && i > 2 ? fabsf(start.data[j]) : start.data[j];
+      /* squares are the first or the second; a square of a mean below a mean of squares, and
+       * above */
+      for (size_t j = 0; j < n; j++)
+        start.data[j] = j == 1 ? 0 : k < 2 && i > 2 ? fabsf(start.data[j]) : start.data[j];
       m[k] = pair_new(start.data, n, placement, offset);
       guard_free(&start, "moment");
     }
@@ -397,7 +443,8 @@ static void update_body(size_t n, int placement, size_t offset) {
     float *const of_ref[] = {m[0].ref.data, m[1].ref.data, m[2].ref.data};
     fast.update(&u, w.fast.data, of_fast, g.data, n);
     ref.update(&u, w.ref.data, of_ref, g.data, n);
-    for (size_t j = 0; j < n; j++) CHECK_MSG(isfinite(w.ref.data[j]), "update %d: %g", (int)i, (double)w.ref.data[j]);
+    for (size_t j = 0; j < n; j++)
+      CHECK_MSG(isfinite(w.ref.data[j]), "update %d: %g", (int)i, (double)w.ref.data[j]);
     pair_check(&w, "update w");
     for (int k = 0; k < 3; k++) pair_check(&m[k], "update of a moment");
     guard_free(&g, "update g"), guard_free(&w0, "w0");
@@ -414,7 +461,8 @@ static void bounded_body(size_t n, int placement, size_t offset) {
       float was = x.data[j];
       x.data[j] = bad[k];
       CHECK(!fast.bounded(x.data, n, 2) && !ref.bounded(x.data, n, 2));
-      CHECK(fast.bounded(x.data, n, INFINITY) == k > 3 && ref.bounded(x.data, n, INFINITY) == k > 3);
+      CHECK(fast.bounded(x.data, n, INFINITY) == k > 3 &&
+            ref.bounded(x.data, n, INFINITY) == k > 3);
       x.data[j] = was;
     }
   guard_free(&x, "bounded");

@@ -1,10 +1,11 @@
-/* test_maths.c: the core's exp, log, tanh and kin: accuracy against the C library in double, edges, and the
- * same bits on every target.
+/* test_maths.c: the core's exp, log, tanh and kin: accuracy against the C library in double, edges,
+ * and the same bits on every target.
  *
- * Inputs are every STRIDE-th bit pattern of all 2^32 floats (so every exponent, both signs, denormals, NaNs)
- * and hand-picked edges. An error is counted in units of the last place of the exact result, denormal ones
- * included; the bounds are those that maths.h states. The fingerprint is over the bits of all results: it is
- * one constant for native, wasm and wasm with SIMD, whatever the compiler. */
+ * Inputs are every STRIDE-th bit pattern of all 2^32 floats (so every exponent, both signs,
+ * denormals, NaNs) and hand-picked edges. An error is counted in units of the last place of the
+ * exact result, denormal ones included; the bounds are those that maths.h states. The fingerprint
+ * is over the bits of all results: it is one constant for native, wasm and wasm with SIMD, whatever
+ * the compiler. */
 #include "base/maths.h"
 #include "check.h"
 
@@ -66,12 +67,13 @@ static float float_of(uint32_t u) {
   return x;
 }
 
-/* |got - want| in units of the last place of `want`. Beyond the largest float by less than half a unit, want
- * would round to it: there infinity is no error, and the other way round. */
+/* |got - want| in units of the last place of `want`. Beyond the largest float by less than half a
+ * unit, want would round to it: there infinity is no error, and the other way round. */
 static double ulps(float got, double want) {
   if (want != want) return got != got ? 0 : INFINITY;
   if (got != got) return INFINITY;
-  if (isinf(want) || fabs(want) >= 0x1.ffffffp127) return isinf(got) && (got > 0) == (want > 0) ? 0 : INFINITY;
+  if (isinf(want) || fabs(want) >= 0x1.ffffffp127)
+    return isinf(got) && (got > 0) == (want > 0) ? 0 : INFINITY;
   if (isinf(got)) return INFINITY;
   int e;
   frexp(want, &e); /* |want| in [2^(e-1), 2^e) */
@@ -89,8 +91,10 @@ static void test_accuracy(const function *f) {
     if (!(error <= worst)) worst = error, worst_at = x;
     hash = (hash ^ bits_of(y)) * 16777619u;
   }
-  CHECK_MSG(worst <= f->bound, "%s: error %.3f ulp at %a, bound %.1f", f->name, worst, worst_at, f->bound);
-  CHECK_MSG(hash == f->fingerprint, "%s: fingerprint is %08x, expected %08x", f->name, hash, f->fingerprint);
+  CHECK_MSG(worst <= f->bound, "%s: error %.3f ulp at %a, bound %.1f", f->name, worst, worst_at,
+            f->bound);
+  CHECK_MSG(hash == f->fingerprint, "%s: fingerprint is %08x, expected %08x", f->name, hash,
+            f->fingerprint);
   printf("  %-9s %.3f ulp at %a\n", f->name, worst, worst_at);
 }
 
@@ -163,7 +167,8 @@ static void test_edges(const function *f) {
     for (int j = 0; j < 3; j++) {
       float got = f->scalar(at[j]);
       double want = f->exact(at[j]);
-      CHECK_MSG(ulps(got, want) <= f->bound, "%s(%a) is %a, expected %a", f->name, at[j], got, want);
+      CHECK_MSG(ulps(got, want) <= f->bound, "%s(%a) is %a, expected %a", f->name, at[j], got,
+                want);
     }
   }
   CHECK_MSG(isnan(f->scalar(NAN)), "%s(NaN) is not NaN", f->name);
@@ -177,8 +182,10 @@ static void test_lanes(const function *f) {
     ofs_f4 x = {edges[i], edges[(i + 7) % n], float_of(0x7fc00001u), edges[(i * 5 + 3) % n]};
     ofs_f4 y = f->vector(x), turned = f->vector((ofs_f4){x[3], x[2], x[1], x[0]});
     for (int l = 0; l < 4; l++) {
-      CHECK_MSG(bits_of(y[l]) == bits_of(f->scalar(x[l])), "%s: lane %d differs at %a", f->name, l, x[l]);
-      CHECK_MSG(bits_of(y[l]) == bits_of(turned[3 - l]), "%s: lane %d sees its neighbours at %a", f->name, l, x[l]);
+      CHECK_MSG(bits_of(y[l]) == bits_of(f->scalar(x[l])), "%s: lane %d differs at %a", f->name, l,
+                x[l]);
+      CHECK_MSG(bits_of(y[l]) == bits_of(turned[3 - l]), "%s: lane %d sees its neighbours at %a",
+                f->name, l, x[l]);
     }
   }
 }
@@ -188,14 +195,16 @@ static void test_shape(void) {
   int bounded = 1, odd = 1, whole = 1;
   for (uint64_t u = 0; u < 0x7f800000u; u += STRIDE) {
     float x = float_of((uint32_t)u), s = ofs_sigmoid(x), t = ofs_sigmoid(-x);
-    bounded &= s >= 0.5f && s <= 1 && t >= 0 && t <= 0.5f && ofs_tanh(x) <= 1 && ofs_erf(x) <= 1 && ofs_exp(-x) <= 1;
+    bounded &= s >= 0.5f && s <= 1 && t >= 0 && t <= 0.5f && ofs_tanh(x) <= 1 && ofs_erf(x) <= 1 &&
+               ofs_exp(-x) <= 1;
     odd &= ofs_tanh(-x) == -ofs_tanh(x) && ofs_erf(-x) == -ofs_erf(x);
     whole &= ofs_softplus(x) >= x && ofs_softplus(-x) >= 0 && ofs_expm1(-x) >= -1;
   }
   CHECK(bounded);
   CHECK(odd);
   CHECK(whole);
-  CHECK(ofs_exp(0) == 1 && ofs_log(1) == 0 && ofs_sigmoid(0) == 0.5f && ofs_tanh(0) == 0 && ofs_erf(0) == 0);
+  CHECK(ofs_exp(0) == 1 && ofs_log(1) == 0 && ofs_sigmoid(0) == 0.5f && ofs_tanh(0) == 0 &&
+        ofs_erf(0) == 0);
   CHECK(signbit(ofs_tanh(-0.0f)) && signbit(ofs_erf(-0.0f)));
 }
 
@@ -206,8 +215,8 @@ static void test_powi(void) {
   CHECK(ofs_powi(2, 62) == 0x1p62);
   CHECK(ofs_powi(0.5, ~0ull) == 0);
   static const double bases[] = {0.9, 0.999, 0.9999999, 1.0000001};
-  /* A product of k factors, each rounded: at most 2 log2 n + 1 roundings of 2^-53 on the way, those of the
-   * squares doubled with every further squaring: together below 2 n 2^-53. */
+  /* A product of k factors, each rounded: at most 2 log2 n + 1 roundings of 2^-53 on the way, those
+   * of the squares doubled with every further squaring: together below 2 n 2^-53. */
   for (size_t i = 0; i < 4; i++)
     for (uint64_t n = 1; n <= 1000000; n = n * 3 + 1) {
       double want = pow(bases[i], (double)n);

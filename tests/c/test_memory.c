@@ -1,5 +1,5 @@
-/* test_memory.c: how near the memory of a plan comes to what its buffers need at one time, over plain nets, nets with
- * branches and long connections, and graphs drawn at random. */
+/* test_memory.c: how near the memory of a plan comes to what its buffers need at one time, over
+ * plain nets, nets with branches and long connections, and graphs drawn at random. */
 #include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
@@ -43,7 +43,9 @@ static double worst_of(const writer *w, uint32_t batch, const char *name) {
   double worst = 1;
   ofs_error err = {0};
   ofs_model *m = open_model(w, &err);
-  if (!CHECK_MSG(m != NULL, "%s: refused, layer %d field %d reason %d", name, err.layer, err.field, err.reason)) return 9;
+  if (!CHECK_MSG(m != NULL, "%s: refused, layer %d field %d reason %d", name, err.layer, err.field,
+                 err.reason))
+    return 9;
   for (int kind = OFS_TRAIN; kind <= OFS_PREDICT; kind++) {
     ofs_plan *p = open_plan(m, kind, batch);
     uint64_t buffers, live;
@@ -86,12 +88,14 @@ static void test_long_connections(void) {
   static writer w;
   begin(&w, 32, 32, 8);
   for (int i = 0; i < 5; i++) conv(&w, 8 << i % 3, OFS_ACT_RELU);
-  for (int i = 0; i < 4; i++) join(&w, OFS_CONCATENATE, 4 + 2 * i, 3 - i), conv(&w, 8 << i % 3, OFS_ACT_RELU);
+  for (int i = 0; i < 4; i++)
+    join(&w, OFS_CONCATENATE, 4 + 2 * i, 3 - i), conv(&w, 8 << i % 3, OFS_ACT_RELU);
   check_plan(&w, 8, "a net with long connections");
 }
 
-/* Random graphs: a layer reads any one or two before it; what nobody reads is joined at the end. Placing buffers best is
- * a hard problem: of these 300 graphs two take 1.13 times what is needed. */
+/* Random graphs: a layer reads any one or two before it; what nobody reads is joined at the end.
+ * Placing buffers best is a hard problem: of these 300 graphs two take 1.13 times what is
+ * needed. */
 static void test_random(void) {
   static writer w;
   double sum = 0, most = 0;
@@ -120,7 +124,8 @@ static void test_random(void) {
     if (worst > most) most = worst;
   }
   CHECK_MSG(sum / GRAPHS <= 1.03 && above <= GRAPHS / 100 && most <= 1.15,
-            "random graphs: %.3f times what is needed on average, %.3f at worst, %d above 1.10", sum / GRAPHS, most, above);
+            "random graphs: %.3f times what is needed on average, %.3f at worst, %d above 1.10",
+            sum / GRAPHS, most, above);
 }
 
 int main(void) {

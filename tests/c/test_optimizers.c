@@ -1,9 +1,10 @@
 /* test_optimizers.c: every optimizer, and what all of them share, against the formulas in double.
  *
- * What is expected is written here from Keras 3's keras/src/optimizers and from the papers, not from the kernels. Each
- * step is followed from the weights that the core had before it, with moments of the test's own in double, so that only
- * one step's rounding of the weights counts. Gradients are those of a twin with the same weights and plain sgd, since a
- * plan's own are scaled and clipped in place. */
+ * What is expected is written here from Keras 3's keras/src/optimizers and from the papers, not
+ * from the kernels. Each step is followed from the weights that the core had before it, with
+ * moments of the test's own in double, so that only one step's rounding of the weights counts.
+ * Gradients are those of a twin with the same weights and plain sgd, since a plan's own are scaled
+ * and clipped in place. */
 #include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"
@@ -51,56 +52,60 @@ static double rate_of(const rule *r) {
 }
 
 /* One weight's step, without what is common; t from 1. */
-static double step_of(const rule *r, double w, double g, double *a, double *b, double *c, double t) {
-  double lr = rate_of(r), b1 = option_of(r, OFS_ADAM_BETA1, 0.9), eps = option_of(r, OFS_ADAM_EPSILON, 1e-7);
+static double step_of(const rule *r, double w, double g, double *a, double *b, double *c,
+                      double t) {
+  double lr = rate_of(r), b1 = option_of(r, OFS_ADAM_BETA1, 0.9),
+         eps = option_of(r, OFS_ADAM_EPSILON, 1e-7);
   double b2 = option_of(r, OFS_ADAM_BETA2, r->record == OFS_LION ? 0.99 : 0.999), rho, mom;
   switch (r->record) {
-    case OFS_SGD:
-      mom = option_of(r, OFS_SGD_MOMENTUM, 0);
-      *a = *a * mom - g * lr;
-      return mom == 0 ? w - g * lr : option_of(r, OFS_SGD_NESTEROV, 0) != 0 ? w + *a * mom - g * lr : w + *a;
-    case OFS_ADAM:
-    case OFS_ADAMW:
-      *a += (g - *a) * (1 - b1);
-      *b += (g * g - *b) * (1 - b2);
-      *c = fmax(*c, *b);
-      return w - lr * (*a / (1 - pow(b1, t))) /
-                     (sqrt((option_of(r, OFS_ADAM_AMSGRAD, 0) != 0 ? *c : *b) / (1 - pow(b2, t))) + eps);
-    case OFS_ADAMAX:
-      *a += (g - *a) * (1 - b1);
-      *b = fmax(b2 * *b, fabs(g));
-      return w - lr * *a / ((1 - pow(b1, t)) * (*b + eps));
-    case OFS_NADAM: {
-      double u = b1 * (1 - 0.5 * pow(0.96, t)), next = b1 * (1 - 0.5 * pow(0.96, t + 1)), product = 1;
-      for (double k = 1; k <= t; k++) product *= b1 * (1 - 0.5 * pow(0.96, k));
-      *a += (g - *a) * (1 - b1);
-      *b += (g * g - *b) * (1 - b2);
-      double m = next * *a / (1 - product * next) + (1 - u) * g / (1 - product);
-      return w - m * lr / (sqrt(*b / (1 - pow(b2, t))) + eps);
-    }
-    case OFS_RMSPROP: {
-      rho = option_of(r, OFS_RMSPROP_RHO, 0.9), mom = option_of(r, OFS_RMSPROP_MOMENTUM, 0);
-      *a = rho * *a + (1 - rho) * g * g;
-      *c = rho * *c + (1 - rho) * g;
-      double d = lr * g / sqrt((option_of(r, OFS_RMSPROP_CENTERED, 0) != 0 ? *a - *c * *c : *a) + eps);
-      *b = mom * *b + d;
-      return w - *b;
-    }
-    case OFS_ADAGRAD:
-      *a += g * g;
-      return w - lr * g / sqrt(*a + eps);
-    case OFS_ADADELTA: {
-      rho = option_of(r, OFS_ADADELTA_RHO, 0.95);
-      *a = rho * *a + (1 - rho) * g * g;
-      double d = -sqrt(*b + eps) * g / sqrt(*a + eps);
-      *b = rho * *b + (1 - rho) * d * d;
-      return w + lr * d;
-    }
-    default: { /* lion */
-      double way = b1 * *a + (1 - b1) * g;
-      *a = b2 * *a + (1 - b2) * g;
-      return w - lr * ((way > 0) - (way < 0));
-    }
+  case OFS_SGD:
+    mom = option_of(r, OFS_SGD_MOMENTUM, 0);
+    *a = *a * mom - g * lr;
+    return mom == 0                                 ? w - g * lr
+           : option_of(r, OFS_SGD_NESTEROV, 0) != 0 ? w + *a * mom - g * lr
+                                                    : w + *a;
+  case OFS_ADAM:
+  case OFS_ADAMW:
+    *a += (g - *a) * (1 - b1);
+    *b += (g * g - *b) * (1 - b2);
+    *c = fmax(*c, *b);
+    return w -
+           lr * (*a / (1 - pow(b1, t))) /
+               (sqrt((option_of(r, OFS_ADAM_AMSGRAD, 0) != 0 ? *c : *b) / (1 - pow(b2, t))) + eps);
+  case OFS_ADAMAX:
+    *a += (g - *a) * (1 - b1);
+    *b = fmax(b2 * *b, fabs(g));
+    return w - lr * *a / ((1 - pow(b1, t)) * (*b + eps));
+  case OFS_NADAM: {
+    double u = b1 * (1 - 0.5 * pow(0.96, t)), next = b1 * (1 - 0.5 * pow(0.96, t + 1)), product = 1;
+    for (double k = 1; k <= t; k++) product *= b1 * (1 - 0.5 * pow(0.96, k));
+    *a += (g - *a) * (1 - b1);
+    *b += (g * g - *b) * (1 - b2);
+    double m = next * *a / (1 - product * next) + (1 - u) * g / (1 - product);
+    return w - m * lr / (sqrt(*b / (1 - pow(b2, t))) + eps);
+  }
+  case OFS_RMSPROP: {
+    rho = option_of(r, OFS_RMSPROP_RHO, 0.9), mom = option_of(r, OFS_RMSPROP_MOMENTUM, 0);
+    *a = rho * *a + (1 - rho) * g * g;
+    *c = rho * *c + (1 - rho) * g;
+    double d =
+        lr * g / sqrt((option_of(r, OFS_RMSPROP_CENTERED, 0) != 0 ? *a - *c * *c : *a) + eps);
+    *b = mom * *b + d;
+    return w - *b;
+  }
+  case OFS_ADAGRAD: *a += g * g; return w - lr * g / sqrt(*a + eps);
+  case OFS_ADADELTA: {
+    rho = option_of(r, OFS_ADADELTA_RHO, 0.95);
+    *a = rho * *a + (1 - rho) * g * g;
+    double d = -sqrt(*b + eps) * g / sqrt(*a + eps);
+    *b = rho * *b + (1 - rho) * d * d;
+    return w + lr * d;
+  }
+  default: { /* lion */
+    double way = b1 * *a + (1 - b1) * g;
+    *a = b2 * *a + (1 - b2) * g;
+    return w - lr * ((way > 0) - (way < 0));
+  }
   }
 }
 
@@ -114,12 +119,14 @@ static void clip_norm(double *g, size_t n, double most) {
 static void batch_of(const rule *r, state *s, double *w, const size_t *ends, int step) {
   int every = (int)option_of(r, OFS_SGD_ACCUMULATION, 1), before = step / every;
   double value = option_of(r, OFS_SGD_CLIP_VALUE, 0), norm = option_of(r, OFS_SGD_CLIP_NORM, 0);
-  double global = option_of(r, OFS_SGD_GLOBAL_CLIP_NORM, 0), keep = option_of(r, OFS_SGD_EMA_MOMENTUM, 0.99);
+  double global = option_of(r, OFS_SGD_GLOBAL_CLIP_NORM, 0),
+         keep = option_of(r, OFS_SGD_EMA_MOMENTUM, 0.99);
   double decay = option_of(r, OFS_SGD_WEIGHT_DECAY, r->record == OFS_ADAMW ? 0.004 : 0);
   for (size_t i = 0; i < s->n; i++) s->sum[i] += s->g[i];
   if ((step + 1) % every == 0) {
     for (size_t i = 0; i < s->n; i++) s->g[i] = s->sum[i] / every, s->sum[i] = 0;
-    for (size_t k = 0, at = 0; norm > 0 && k < TENSORS; at = ends[k++]) clip_norm(s->g + at, ends[k] - at, norm);
+    for (size_t k = 0, at = 0; norm > 0 && k < TENSORS; at = ends[k++])
+      clip_norm(s->g + at, ends[k] - at, norm);
     if (global > 0) clip_norm(s->g, s->n, global);
     for (size_t i = 0; value > 0 && i < s->n; i++) s->g[i] = fmin(fmax(s->g[i], -value), value);
     for (size_t i = 0; i < s->n; i++) {
@@ -177,15 +184,19 @@ static size_t tensor_ends(ofs_model *m, size_t ends[TENSORS]) {
   return n;
 }
 
-/* What the core has of weight i is near what is wanted: its half ulp (with a decay: two), and of the change, which is at
- * most `scale`, the rounding of ten operations and of the moments before. */
-static int near(const rule *r, int step, size_t i, double got, double want, double before, double scale) {
+/* What the core has of weight i is near what is wanted: its half ulp (with a decay: two), and of
+ * the change, which is at most `scale`, the rounding of ten operations and of the moments
+ * before. */
+static int near(const rule *r, int step, size_t i, double got, double want, double before,
+                double scale) {
   double tolerance = fabs(before) * 0x1p-22 + scale * 0x1p-18;
-  return CHECK_MSG(fabs(got - want) <= tolerance, "%s: step %d, weight %d of %.9g: %.9g, expected %.9g", r->name, step,
-                   (int)i, before, got, want);
+  return CHECK_MSG(fabs(got - want) <= tolerance,
+                   "%s: step %d, weight %d of %.9g: %.9g, expected %.9g", r->name, step, (int)i,
+                   before, got, want);
 }
 
-/* The size that a step may have: sgd's and what is scaled by past gradients have it from the gradient. */
+/* The size that a step may have: sgd's and what is scaled by past gradients have it from the
+ * gradient. */
 static double scale_of(const rule *r, double most) {
   double mom = option_of(r, r->record == OFS_SGD ? OFS_SGD_MOMENTUM : OFS_RMSPROP_MOMENTUM, 0);
   if (r->record == OFS_SGD) return rate_of(r) * most / (1 - mom);
@@ -207,7 +218,8 @@ static void check_rule(const rule *r) {
   double *all = calloc(7 * n, sizeof *all), *want = all + 6 * n, scale = 0;
   state s = {n, all, all + n, all + 2 * n, all + 3 * n, all + 4 * n, all + 5 * n};
   float *before = check_alloc(n * sizeof *before);
-  for (size_t i = 0; r->record == OFS_ADAGRAD && i < n; i++) s.a[i] = option_of(r, OFS_ADAGRAD_INITIAL, 0.1);
+  for (size_t i = 0; r->record == OFS_ADAGRAD && i < n; i++)
+    s.a[i] = option_of(r, OFS_ADAGRAD_INITIAL, 0.1);
   for (int step = 0; step < STEPS; step++) {
     double most = 0;
     memcpy(before, weights(m), n * sizeof *before);
@@ -222,7 +234,8 @@ static void check_rule(const rule *r) {
     scale = fmax(scale, scale_of(r, most));
     for (size_t i = 0; i < n; i++)
       if (!near(r, step, i, weights(m)[i], want[i], before[i], scale)) break;
-    if (step % 3 == 1 && option_of(r, OFS_SGD_USE_EMA, 0) != 0) { /* the average itself is the last vector */
+    /* the average itself is the last vector */
+    if (step % 3 == 1 && option_of(r, OFS_SGD_USE_EMA, 0) != 0) {
       ofs_tensor t;
       ofs_model_tensor(m, 0, &t);
       uint32_t k = 0;
@@ -235,33 +248,58 @@ static void check_rule(const rule *r) {
   free(all), free(before), free(p), free(q), free(m), free(twin);
 }
 
-#define CLIPPED {OFS_SGD_LEARNING_RATE, 0.05}, {OFS_SGD_MOMENTUM, 0.9}
+#define CLIPPED \
+  {OFS_SGD_LEARNING_RATE, 0.05}, { OFS_SGD_MOMENTUM, 0.9 }
 
 static const rule rules[] = {
     {"sgd", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.05}}},
     {"momentum", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.02}, {OFS_SGD_MOMENTUM, 0.9}}},
-    {"nesterov", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.02}, {OFS_SGD_MOMENTUM, 0.9}, {OFS_SGD_NESTEROV, 1}}},
+    {"nesterov",
+     OFS_SGD,
+     {{OFS_SGD_LEARNING_RATE, 0.02}, {OFS_SGD_MOMENTUM, 0.9}, {OFS_SGD_NESTEROV, 1}}},
     {"adam", OFS_ADAM, {{OFS_ADAM_LEARNING_RATE, 0.01}}},
-    {"adam, other betas", OFS_ADAM, {{0, 0.01}, {OFS_ADAM_BETA1, 0.5}, {OFS_ADAM_BETA2, 0.9}, {OFS_ADAM_EPSILON, 0.1}}},
-    {"amsgrad", OFS_ADAM, {{OFS_ADAM_LEARNING_RATE, 0.1}, {OFS_ADAM_AMSGRAD, 1}, {OFS_ADAM_BETA2, 0.5}}},
+    {"adam, other betas",
+     OFS_ADAM,
+     {{0, 0.01}, {OFS_ADAM_BETA1, 0.5}, {OFS_ADAM_BETA2, 0.9}, {OFS_ADAM_EPSILON, 0.1}}},
+    {"amsgrad",
+     OFS_ADAM,
+     {{OFS_ADAM_LEARNING_RATE, 0.1}, {OFS_ADAM_AMSGRAD, 1}, {OFS_ADAM_BETA2, 0.5}}},
     {"adamw", OFS_ADAMW, {{OFS_ADAMW_LEARNING_RATE, 0.01}}},
-    {"adamw, amsgrad", OFS_ADAMW, {{0, 0.1}, {OFS_ADAMW_WEIGHT_DECAY, 0.3}, {OFS_ADAMW_AMSGRAD, 1}}},
+    {"adamw, amsgrad",
+     OFS_ADAMW,
+     {{0, 0.1}, {OFS_ADAMW_WEIGHT_DECAY, 0.3}, {OFS_ADAMW_AMSGRAD, 1}}},
     {"adam with decay", OFS_ADAM, {{OFS_ADAM_LEARNING_RATE, 0.01}, {OFS_ADAM_WEIGHT_DECAY, 5}}},
     {"adamax", OFS_ADAMAX, {{OFS_ADAMAX_LEARNING_RATE, 0.01}}},
-    {"adamax, quick", OFS_ADAMAX, {{OFS_ADAMAX_LEARNING_RATE, 0.05}, {OFS_ADAMAX_BETA2, 0.3}, {OFS_ADAMAX_BETA1, 0.2}}},
+    {"adamax, quick",
+     OFS_ADAMAX,
+     {{OFS_ADAMAX_LEARNING_RATE, 0.05}, {OFS_ADAMAX_BETA2, 0.3}, {OFS_ADAMAX_BETA1, 0.2}}},
     {"nadam", OFS_NADAM, {{OFS_NADAM_LEARNING_RATE, 0.01}}},
-    {"nadam, other betas", OFS_NADAM, {{OFS_NADAM_LEARNING_RATE, 0.02}, {OFS_NADAM_BETA1, 0.99}, {OFS_NADAM_BETA2, 0.9}}},
+    {"nadam, other betas",
+     OFS_NADAM,
+     {{OFS_NADAM_LEARNING_RATE, 0.02}, {OFS_NADAM_BETA1, 0.99}, {OFS_NADAM_BETA2, 0.9}}},
     {"rmsprop", OFS_RMSPROP, {{OFS_RMSPROP_LEARNING_RATE, 0.01}}},
-    {"rmsprop, momentum", OFS_RMSPROP, {{0, 0.01}, {OFS_RMSPROP_MOMENTUM, 0.8}, {OFS_RMSPROP_RHO, 0.5}}},
-    {"rmsprop, centered", OFS_RMSPROP, {{0, 0.01}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_EPSILON, 1e-3}}},
-    {"rmsprop, both", OFS_RMSPROP,
-     {{0, 0.01}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_MOMENTUM, 0.5}, {OFS_RMSPROP_EPSILON, 1e-3}}},
+    {"rmsprop, momentum",
+     OFS_RMSPROP,
+     {{0, 0.01}, {OFS_RMSPROP_MOMENTUM, 0.8}, {OFS_RMSPROP_RHO, 0.5}}},
+    {"rmsprop, centered",
+     OFS_RMSPROP,
+     {{0, 0.01}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_EPSILON, 1e-3}}},
+    {"rmsprop, both",
+     OFS_RMSPROP,
+     {{0, 0.01},
+      {OFS_RMSPROP_CENTERED, 1},
+      {OFS_RMSPROP_MOMENTUM, 0.5},
+      {OFS_RMSPROP_EPSILON, 1e-3}}},
     {"adagrad", OFS_ADAGRAD, {{OFS_ADAGRAD_LEARNING_RATE, 0.05}}},
     {"adagrad from 0", OFS_ADAGRAD, {{OFS_ADAGRAD_LEARNING_RATE, 0.05}, {OFS_ADAGRAD_INITIAL, 0}}},
     {"adadelta", OFS_ADADELTA, {{OFS_ADADELTA_LEARNING_RATE, 1}}},
-    {"adadelta, rho", OFS_ADADELTA, {{OFS_ADADELTA_LEARNING_RATE, 10}, {OFS_ADADELTA_RHO, 0.5}, {OFS_ADADELTA_EPSILON, 1e-6}}},
+    {"adadelta, rho",
+     OFS_ADADELTA,
+     {{OFS_ADADELTA_LEARNING_RATE, 10}, {OFS_ADADELTA_RHO, 0.5}, {OFS_ADADELTA_EPSILON, 1e-6}}},
     {"lion", OFS_LION, {{OFS_LION_LEARNING_RATE, 0.01}}},
-    {"lion with decay", OFS_LION, {{OFS_LION_LEARNING_RATE, 0.01}, {OFS_LION_WEIGHT_DECAY, 2}, {OFS_LION_BETA1, 0.5}}},
+    {"lion with decay",
+     OFS_LION,
+     {{OFS_LION_LEARNING_RATE, 0.01}, {OFS_LION_WEIGHT_DECAY, 2}, {OFS_LION_BETA1, 0.5}}},
     /* what every optimizer has; where a value clips it clips some */
     {"sgd with decay", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.05}, {OFS_SGD_WEIGHT_DECAY, 0.7}}},
     {"clipValue", OFS_SGD, {CLIPPED, {OFS_SGD_CLIP_VALUE, 0.01}}},
@@ -269,14 +307,28 @@ static const rule rules[] = {
     {"globalClipNorm", OFS_SGD, {CLIPPED, {OFS_SGD_GLOBAL_CLIP_NORM, 0.3}}},
     {"globalClipNorm out of reach", OFS_SGD, {CLIPPED, {OFS_SGD_GLOBAL_CLIP_NORM, 1e6}}},
     {"accumulation", OFS_ADAM, {{OFS_ADAM_LEARNING_RATE, 0.01}, {OFS_ADAM_ACCUMULATION, 3}}},
-    {"accumulation, all else", OFS_ADAMW,
-     {{0, 0.01}, {OFS_ADAM_ACCUMULATION, 2}, {OFS_ADAM_CLIP_NORM, 0.1}, {OFS_ADAM_USE_EMA, 1}, {OFS_ADAM_AMSGRAD, 1}}},
-    {"average", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.05}, {OFS_SGD_USE_EMA, 1}, {OFS_SGD_EMA_MOMENTUM, 0.5}}},
-    {"average that overwrites", OFS_ADAM,
+    {"accumulation, all else",
+     OFS_ADAMW,
+     {{0, 0.01},
+      {OFS_ADAM_ACCUMULATION, 2},
+      {OFS_ADAM_CLIP_NORM, 0.1},
+      {OFS_ADAM_USE_EMA, 1},
+      {OFS_ADAM_AMSGRAD, 1}}},
+    {"average",
+     OFS_SGD,
+     {{OFS_SGD_LEARNING_RATE, 0.05}, {OFS_SGD_USE_EMA, 1}, {OFS_SGD_EMA_MOMENTUM, 0.5}}},
+    {"average that overwrites",
+     OFS_ADAM,
      {{0, 0.01}, {OFS_ADAM_USE_EMA, 1}, {OFS_ADAM_EMA_MOMENTUM, 0.5}, {OFS_ADAM_EMA_OVERWRITE, 3}}},
-    {"five vectors", OFS_RMSPROP,
-     {{0, 0.01}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_MOMENTUM, 0.5}, {OFS_RMSPROP_EPSILON, 1e-3},
-      {OFS_RMSPROP_ACCUMULATION, 2}, {OFS_RMSPROP_USE_EMA, 1}, {OFS_RMSPROP_EMA_OVERWRITE, 2}}},
+    {"five vectors",
+     OFS_RMSPROP,
+     {{0, 0.01},
+      {OFS_RMSPROP_CENTERED, 1},
+      {OFS_RMSPROP_MOMENTUM, 0.5},
+      {OFS_RMSPROP_EPSILON, 1e-3},
+      {OFS_RMSPROP_ACCUMULATION, 2},
+      {OFS_RMSPROP_USE_EMA, 1},
+      {OFS_RMSPROP_EMA_OVERWRITE, 2}}},
 };
 
 /* ---- what a layer says of its weights ---- */
@@ -284,7 +336,8 @@ static const rule rules[] = {
 #define L1 0.03
 #define L2 0.07
 
-/* conv2d (2 x 2, of 3 x 4 x 2), flatten, dense, dense: with penalties, or norms, or the second layer frozen. */
+/* conv2d (2 x 2, of 3 x 4 x 2), flatten, dense, dense: with penalties, or norms, or the second
+ * layer frozen. */
 enum { PENALTIES = 1, NORMS = 2, FROZEN = 4 };
 
 static ofs_model *open_layers(int with) {
@@ -335,11 +388,12 @@ static void penalty_of(uint32_t i, double *l1, double *l2) {
   *l2 = i == 0 || i == 2 ? L2 : 0;
 }
 
-/* The penalty is in the loss of training and of evaluation, once for each sample, and its gradient in the gradient; what
- * does not train has neither. */
+/* The penalty is in the loss of training and of evaluation, once for each sample, and its gradient
+ * in the gradient; what does not train has neither. */
 static void test_penalties(int frozen) {
   ofs_model *m = open_layers(PENALTIES | frozen), *plain = open_layers(frozen);
-  ofs_plan *p = plan_of(m, OFS_TRAIN), *q = plan_of(plain, OFS_TRAIN), *e = plan_of(m, OFS_EVALUATE);
+  ofs_plan *p = plan_of(m, OFS_TRAIN), *q = plan_of(plain, OFS_TRAIN),
+           *e = plan_of(m, OFS_EVALUATE);
   for (int step = 0; step < 3; step++) {
     double penalty = 0, slope_l1, slope_l2;
     ofs_tensor a, b;
@@ -352,7 +406,8 @@ static void test_penalties(int frozen) {
     }
     static float before[1 << 16];
     size_t n = 0;
-    for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) memcpy(before + n, a.data, a.size * sizeof *a.data), n += a.size;
+    for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++)
+      memcpy(before + n, a.data, a.size * sizeof *a.data), n += a.size;
     CHECK_INT(run_step(e, 0, SAMPLES, 1), OFS_OK);
     CHECK_INT(run_step(q, 0, SAMPLES, ALL), OFS_OK);
     CHECK_INT(run_step(p, 0, SAMPLES, 1), OFS_OK);
@@ -363,7 +418,8 @@ static void test_penalties(int frozen) {
     for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; n += a.size, i++) {
       penalty_of(i, &slope_l1, &slope_l2);
       for (uint64_t k = n; a.trainable && k < n + a.size; k++) {
-        double w = before[k], want = ofs_plan_gradient(q)[k] + slope_l1 * ((w > 0) - (w < 0)) + 2 * slope_l2 * w;
+        double w = before[k],
+               want = ofs_plan_gradient(q)[k] + slope_l1 * ((w > 0) - (w < 0)) + 2 * slope_l2 * w;
         if (!CHECK_NEAR(ofs_plan_gradient(p)[k], want, 1e-6)) break;
       }
     }
@@ -371,7 +427,8 @@ static void test_penalties(int frozen) {
   free(p), free(q), free(e), free(m), free(plain);
 }
 
-/* After the update a column is scaled to its largest norm: Keras's formula, which takes a little of the others too. */
+/* After the update a column is scaled to its largest norm: Keras's formula, which takes a little of
+ * the others too. */
 static void test_norms(void) {
   static const double most[] = {0.4, 0.05, 0.6, 0, 1};
   static const uint32_t axis[] = {0, 0, 1, 0, 0}, last[] = {2, 0, 1, 0, 0};
@@ -383,10 +440,12 @@ static void test_norms(void) {
   for (uint32_t i = 0; ofs_model_tensor(m, i, &a) == OFS_OK; i++) {
     ofs_model_tensor(plain, i, &b);
     uint64_t inner = 1, n = 1;
-    for (uint32_t d = i < 5 ? axis[i] : 0; d < a.rank; d++) *(d <= (i < 5 ? last[i] : 0) ? &n : &inner) *= a.dims[d];
+    for (uint32_t d = i < 5 ? axis[i] : 0; d < a.rank; d++)
+      *(d <= (i < 5 ? last[i] : 0) ? &n : &inner) *= a.dims[d];
     for (uint64_t k = 0; k < a.size; k++) {
       double sum = 0, factor = 1;
-      for (uint64_t j = 0; j < n; j++) sum += pow(b.data[k / (n * inner) * n * inner + j * inner + k % inner], 2);
+      for (uint64_t j = 0; j < n; j++)
+        sum += pow(b.data[k / (n * inner) * n * inner + j * inner + k % inner], 2);
       if (i < 5 && most[i] > 0) factor = fmin(sqrt(sum), most[i]) / (1e-7 + sqrt(sum));
       scaled += factor < 0.999, kept += factor >= 0.999;
       if (!CHECK_NEAR(a.data[k], b.data[k] * factor, 2e-7 * fabs((double)b.data[k]))) break;
@@ -402,7 +461,8 @@ static void test_frozen(void) {
   ofs_plan *p = plan_of(m, OFS_TRAIN);
   static float before[6][1 << 16];
   ofs_tensor t;
-  for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK; i++) memcpy(before[i], t.data, t.size * sizeof *t.data);
+  for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK; i++)
+    memcpy(before[i], t.data, t.size * sizeof *t.data);
   for (int step = 0; step < 3; step++) CHECK_INT(run_step(p, 0, SAMPLES, ALL), OFS_OK);
   for (uint32_t i = 0; ofs_model_tensor(m, i, &t) == OFS_OK; i++) {
     int frozen = i == 2 || i == 3;
@@ -413,10 +473,15 @@ static void test_frozen(void) {
   free(p), free(m);
 }
 
-/* A statistic goes towards what the batch had (here what stands in a bias's gradient), whatever the optimizer, its clips
- * and its decay. */
+/* A statistic goes towards what the batch had (here what stands in a bias's gradient), whatever the
+ * optimizer, its clips and its decay. */
 static void test_statistics(void) {
-  static const rule r = {"", OFS_SGD, {{0, 0.5}, {OFS_SGD_CLIP_VALUE, 1e-6}, {OFS_SGD_WEIGHT_DECAY, 1}, {OFS_SGD_ACCUMULATION, 3}}};
+  static const rule r = {"",
+                         OFS_SGD,
+                         {{0, 0.5},
+                          {OFS_SGD_CLIP_VALUE, 1e-6},
+                          {OFS_SGD_WEIGHT_DECAY, 1},
+                          {OFS_SGD_ACCUMULATION, 3}}};
   static writer w;
   write_net(&w, &r);
   ofs_model *m = open_model(&w, NULL);
@@ -445,12 +510,28 @@ static ofs_status read_rule(const rule *r, ofs_error *e) {
 }
 
 static void test_refusals(void) {
-  static const struct { rule r; int field, why; double high; } refused[] = {
-      {{"", OFS_ADAM, {{0, 0.01}, {OFS_ADAM_CLIP_VALUE, 1}, {OFS_ADAM_CLIP_NORM, 1}}}, OFS_ADAM_CLIP_NORM, OFS_WHY_CONFLICT, 1},
-      {{"", OFS_SGD, {{0, 0.01}, {OFS_SGD_CLIP_VALUE, 1}, {OFS_SGD_GLOBAL_CLIP_NORM, 1}}}, OFS_SGD_GLOBAL_CLIP_NORM, OFS_WHY_CONFLICT, 1},
-      {{"", OFS_LION, {{0, 0.01}, {OFS_LION_CLIP_NORM, 1}, {OFS_LION_GLOBAL_CLIP_NORM, 1}}}, OFS_LION_GLOBAL_CLIP_NORM, OFS_WHY_CONFLICT, 1},
-      {{"", OFS_SGD, {{0, 10}, {OFS_SGD_WEIGHT_DECAY, 0.25}}}, OFS_SGD_WEIGHT_DECAY, OFS_WHY_RANGE, 0.2},
-      {{"", OFS_ADAM, {{0, 1e6}, {OFS_ADAM_EPSILON, 1e-11}}}, OFS_ADAM_EPSILON, OFS_WHY_RANGE, 1}};
+  static const struct {
+    rule r;
+    int field, why;
+    double high;
+  } refused[] =
+      {{{"", OFS_ADAM, {{0, 0.01}, {OFS_ADAM_CLIP_VALUE, 1}, {OFS_ADAM_CLIP_NORM, 1}}},
+        OFS_ADAM_CLIP_NORM,
+        OFS_WHY_CONFLICT,
+        1},
+       {{"", OFS_SGD, {{0, 0.01}, {OFS_SGD_CLIP_VALUE, 1}, {OFS_SGD_GLOBAL_CLIP_NORM, 1}}},
+        OFS_SGD_GLOBAL_CLIP_NORM,
+        OFS_WHY_CONFLICT,
+        1},
+       {{"", OFS_LION, {{0, 0.01}, {OFS_LION_CLIP_NORM, 1}, {OFS_LION_GLOBAL_CLIP_NORM, 1}}},
+        OFS_LION_GLOBAL_CLIP_NORM,
+        OFS_WHY_CONFLICT,
+        1},
+       {{"", OFS_SGD, {{0, 10}, {OFS_SGD_WEIGHT_DECAY, 0.25}}},
+        OFS_SGD_WEIGHT_DECAY,
+        OFS_WHY_RANGE,
+        0.2},
+       {{"", OFS_ADAM, {{0, 1e6}, {OFS_ADAM_EPSILON, 1e-11}}}, OFS_ADAM_EPSILON, OFS_WHY_RANGE, 1}};
   ofs_error e;
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     CHECK_INT(read_rule(&refused[i].r, &e), OFS_INVALID_SPEC);
@@ -463,19 +544,25 @@ static void test_refusals(void) {
 
 /* Names of the vectors that each keeps, in order. */
 static void test_names(void) {
-  static const struct { rule r; const char *names; } kept[] = {
-      {{"", OFS_SGD, {{0, 1}}}, ""},
-      {{"", OFS_SGD, {{0, 1}, {OFS_SGD_MOMENTUM, 0.5}}}, "momentum "},
-      {{"", OFS_ADAM, {{0, 1}, {OFS_ADAM_AMSGRAD, 1}}}, "momentum velocity velocity_hat "},
-      {{"", OFS_ADAMW, {{0, 1}}}, "momentum velocity "},
-      {{"", OFS_NADAM, {{0, 1}}}, "momentum velocity "},
-      {{"", OFS_ADAMAX, {{0, 1}}}, "momentum norm "},
-      {{"", OFS_RMSPROP, {{0, 1}}}, "velocity "},
-      {{"", OFS_RMSPROP, {{0, 1}, {OFS_RMSPROP_CENTERED, 1}}}, "velocity average_gradient "},
-      {{"", OFS_RMSPROP, {{0, 1}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_MOMENTUM, 0.1}}}, "velocity momentum average_gradient "},
-      {{"", OFS_ADAGRAD, {{0, 1}}}, "accumulator "},
-      {{"", OFS_ADADELTA, {{0, 1}, {OFS_ADADELTA_USE_EMA, 1}}}, "accumulated_grad accumulated_delta_var average "},
-      {{"", OFS_LION, {{0, 1}, {OFS_LION_ACCUMULATION, 2}}}, "momentum gradient_accumulator "}};
+  static const struct {
+    rule r;
+    const char *names;
+  } kept[] = {{{"", OFS_SGD, {{0, 1}}}, ""},
+              {{"", OFS_SGD, {{0, 1}, {OFS_SGD_MOMENTUM, 0.5}}}, "momentum "},
+              {{"", OFS_ADAM, {{0, 1}, {OFS_ADAM_AMSGRAD, 1}}}, "momentum velocity velocity_hat "},
+              {{"", OFS_ADAMW, {{0, 1}}}, "momentum velocity "},
+              {{"", OFS_NADAM, {{0, 1}}}, "momentum velocity "},
+              {{"", OFS_ADAMAX, {{0, 1}}}, "momentum norm "},
+              {{"", OFS_RMSPROP, {{0, 1}}}, "velocity "},
+              {{"", OFS_RMSPROP, {{0, 1}, {OFS_RMSPROP_CENTERED, 1}}},
+               "velocity average_gradient "},
+              {{"", OFS_RMSPROP, {{0, 1}, {OFS_RMSPROP_CENTERED, 1}, {OFS_RMSPROP_MOMENTUM, 0.1}}},
+               "velocity momentum average_gradient "},
+              {{"", OFS_ADAGRAD, {{0, 1}}}, "accumulator "},
+              {{"", OFS_ADADELTA, {{0, 1}, {OFS_ADADELTA_USE_EMA, 1}}},
+               "accumulated_grad accumulated_delta_var average "},
+              {{"", OFS_LION, {{0, 1}, {OFS_LION_ACCUMULATION, 2}}},
+               "momentum gradient_accumulator "}};
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
     static writer w;
     char names[128] = "";
@@ -487,7 +574,8 @@ static void test_names(void) {
     for (; ofs_model_moment_name(m, k); k++) {
       strcat(strcat(names, ofs_model_moment_name(m, k)), " ");
       CHECK(t.moment[k] != NULL && (k == 0 || t.moment[k] >= t.moment[k - 1] + t.size));
-      for (size_t j = 0; j < t.size; j++) CHECK(t.moment[k][j] == (kept[i].r.record == OFS_ADAGRAD ? 0.1f : 0));
+      for (size_t j = 0; j < t.size; j++)
+        CHECK(t.moment[k][j] == (kept[i].r.record == OFS_ADAGRAD ? 0.1f : 0));
     }
     for (; k < OFS_MOMENTS; k++) CHECK(t.moment[k] == NULL);
     CHECK_STR(names, kept[i].names);
@@ -495,10 +583,12 @@ static void test_names(void) {
   }
 }
 
-/* A model that is given another's weights, moments and step goes on as it does; nadam's product of factors follows from
- * the step. So does half the rate, where both have it. */
+/* A model that is given another's weights, moments and step goes on as it does; nadam's product of
+ * factors follows from the step. So does half the rate, where both have it. */
 static void test_goes_on(void) {
-  static const rule r = {"nadam", OFS_NADAM, {{0, 0.01}, {OFS_NADAM_ACCUMULATION, 2}, {OFS_NADAM_USE_EMA, 1}}};
+  static const rule r = {"nadam",
+                         OFS_NADAM,
+                         {{0, 0.01}, {OFS_NADAM_ACCUMULATION, 2}, {OFS_NADAM_USE_EMA, 1}}};
   static writer w;
   write_net(&w, &r);
   ofs_model *one = open_model(&w, NULL), *two = open_model(&w, NULL);
@@ -508,7 +598,8 @@ static void test_goes_on(void) {
     ofs_tensor a, b;
     ofs_model_tensor(one, i, &a), ofs_model_tensor(two, i, &b);
     memcpy(b.data, a.data, a.size * sizeof *a.data);
-    for (int k = 0; k < OFS_MOMENTS && a.moment[k]; k++) memcpy(b.moment[k], a.moment[k], a.size * sizeof *a.data);
+    for (int k = 0; k < OFS_MOMENTS && a.moment[k]; k++)
+      memcpy(b.moment[k], a.moment[k], a.size * sizeof *a.data);
   }
   ofs_model_set_step(two, 7);
   size_t ends[TENSORS], n = tensor_ends(one, ends);
@@ -523,7 +614,8 @@ static void test_goes_on(void) {
 
 /* sgd's step is as long as its rate says. */
 static void test_rate(void) {
-  static const rule r = {"sgd", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.5}}}, quarter = {"sgd", OFS_SGD, {{0, 0.125}}};
+  static const rule r = {"sgd", OFS_SGD, {{OFS_SGD_LEARNING_RATE, 0.5}}},
+                    quarter = {"sgd", OFS_SGD, {{0, 0.125}}};
   static writer w;
   write_net(&w, &r);
   ofs_model *one = open_model(&w, NULL);
@@ -531,7 +623,8 @@ static void test_rate(void) {
   ofs_model *two = open_model(&w, NULL);
   ofs_plan *p = plan_with_data(one), *q = plan_with_data(two);
   ofs_model_set_rate(one, 0.25);
-  for (int step = 0; step < 3; step++) CHECK(run_step(p, 0, SAMPLES, ALL) == OFS_OK && run_step(q, 0, SAMPLES, ALL) == OFS_OK);
+  for (int step = 0; step < 3; step++)
+    CHECK(run_step(p, 0, SAMPLES, ALL) == OFS_OK && run_step(q, 0, SAMPLES, ALL) == OFS_OK);
   size_t ends[TENSORS];
   CHECK(memcmp(weights(one), weights(two), tensor_ends(one, ends) * sizeof(float)) == 0);
   free(p), free(q), free(one), free(two);

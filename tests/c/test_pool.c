@@ -1,6 +1,7 @@
-/* test_pool.c: threads change nothing but the time: every part of a region is run once, what one region wrote the next
- * one sees, and whole trainings have the same bits for any number of helpers, sliced anywhere, with helpers that come
- * late. A helper that ends with a part in hand gives a status. ThreadSanitizer watches all of it (OFS_TSAN). */
+/* test_pool.c: threads change nothing but the time: every part of a region is run once, what one
+ * region wrote the next one sees, and whole trainings have the same bits for any number of helpers,
+ * sliced anywhere, with helpers that come late. A helper that ends with a part in hand gives a
+ * status. ThreadSanitizer watches all of it (OFS_TSAN). */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 
@@ -39,7 +40,8 @@ static void *help(void *team) {
 static crew crew_open(void) { return (crew){.team = ofs_team_init(block_of(ofs_team_bytes()))}; }
 
 static void crew_grow(crew *c, int helpers) {
-  for (; c->count < helpers; c->count++) CHECK_INT(pthread_create(&c->threads[c->count], NULL, help, c->team), 0);
+  for (; c->count < helpers; c->count++)
+    CHECK_INT(pthread_create(&c->threads[c->count], NULL, help, c->team), 0);
 }
 
 static void crew_wait(const crew *c) {
@@ -57,8 +59,8 @@ static void crew_close(crew *c) {
 
 #define MOST_PARTS 40
 
-/* Parts of region r write r's values, each from what all parts of region r - 1 wrote: wrong, or seen as a race, where
- * a region begins before the one before it has ended. */
+/* Parts of region r write r's values, each from what all parts of region r - 1 wrote: wrong, or
+ * seen as a race, where a region begins before the one before it has ended. */
 static struct {
   uint32_t runs[MOST_PARTS], parts, first;
   uint64_t values[2][MOST_PARTS];
@@ -81,7 +83,8 @@ static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
   noise = 1234567;
   memset(&board, 0, sizeof board);
   for (int r = 0; r < regions; r++) {
-    if (r == regions / 3) crew_grow(&c, (helpers + 1) / 2); /* the others come when much has been done */
+    /* the others come when much has been done */
+    if (r == regions / 3) crew_grow(&c, (helpers + 1) / 2);
     if (r == regions / 2) crew_grow(&c, helpers);
     board.region = r;
     board.parts = 2 + random_word() % (MOST_PARTS - 1);
@@ -89,9 +92,13 @@ static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
     board.spin = (int)(random_word() % 8 ? random_word() % 50 : random_word() % 20000);
     memset(board.runs, 0, sizeof board.runs);
     if (r % 1000 == 999) ofs_team_wake(c.team);
-    CHECK_INT(ofs_team_run(c.team, region_part, &board, board.first, board.first + board.parts, part_work), OFS_OK);
+    CHECK_INT(ofs_team_run(c.team, region_part, &board, board.first, board.first + board.parts,
+                           part_work),
+              OFS_OK);
     for (uint32_t i = 0; i < MOST_PARTS; i++)
-      if (!CHECK_MSG(board.runs[i] == (i < board.parts), "region %d, part %u: run %u times", r, i, board.runs[i])) break;
+      if (!CHECK_MSG(board.runs[i] == (i < board.parts), "region %d, part %u: run %u times", r, i,
+                     board.runs[i]))
+        break;
   }
   crew_wait(&c);
   crew_close(&c);
@@ -103,8 +110,8 @@ static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
 static void test_regions(void) {
   const uint64_t want = run_regions(0, 3000, 1);
   for (int helpers = 1; helpers <= MOST_HELPERS; helpers += helpers < 3 ? 1 : 2) {
-    CHECK(run_regions(helpers, 3000, 1) == want);                /* who sleeps is left asleep */
-    CHECK(run_regions(helpers, 3000, OFS_WAKE_REGION) == want);  /* who sleeps is woken */
+    CHECK(run_regions(helpers, 3000, 1) == want);               /* who sleeps is left asleep */
+    CHECK(run_regions(helpers, 3000, OFS_WAKE_REGION) == want); /* who sleeps is woken */
   }
 }
 
@@ -260,12 +267,14 @@ static uint64_t hash_of(const ofs_model *m) {
     ofs_tensor t;
     CHECK_INT(ofs_model_tensor(m, i, &t), OFS_OK);
     const unsigned char *bytes = (const unsigned char *)t.data;
-    for (uint64_t k = 0; k < t.size * sizeof *t.data; k++) hash = (hash ^ bytes[k]) * 1099511628211ull;
+    for (uint64_t k = 0; k < t.size * sizeof *t.data; k++)
+      hash = (hash ^ bytes[k]) * 1099511628211ull;
   }
   return hash;
 }
 
-/* Two epochs, the last batch partial; `late`: a helper more with every step, else all are there from the first. */
+/* Two epochs, the last batch partial; `late`: a helper more with every step, else all are there
+ * from the first. */
 static result train(void (*net)(writer *), int helpers, slicing how, int late) {
   static writer w;
   net(&w);
@@ -273,7 +282,8 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps || net == sentences); /* of wide, every step changes too many weights */
+  /* of wide, every step changes too many weights */
+  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps || net == sentences);
   crew c = crew_open();
   if (helpers) ofs_model_set_team(m, c.team);
   for (uint64_t epoch = 0; epoch < 2; epoch++)
@@ -307,8 +317,8 @@ static void test_trainings(void) {
     for (int k = 0; k < 4; k++)
       for (slicing how = WHOLE; how <= RANDOM; how++) {
         const result got = train(nets[net], counts[k], how, (k + (int)how) % 2);
-        CHECK_MSG(got.hash == want.hash && got.loss == want.loss, "net %d, %d threads, slicing %d: other bits", net,
-                  counts[k] + 1, how);
+        CHECK_MSG(got.hash == want.hash && got.loss == want.loss,
+                  "net %d, %d threads, slicing %d: other bits", net, counts[k] + 1, how);
       }
   }
 }
@@ -338,7 +348,8 @@ static void test_lost(void) {
     ending.told = tells ? c.team : NULL;
     ending.taken = 0;
     CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
-    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST); /* and stays so */
+    /* and stays so */
+    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
     CHECK_INT(pthread_join(c.threads[0], NULL), 0);
     free(c.team);
   }

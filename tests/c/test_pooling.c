@@ -1,15 +1,17 @@
-/* test_pooling.c: max and average pools over many geometries: fast against reference to the last bit, rows cut
- * anywhere, and both against what pooling means.
+/* test_pooling.c: max and average pools over many geometries: fast against reference to the last
+ * bit, rows cut anywhere, and both against what pooling means.
  *
- * Backward is the transpose of forward (a max pool's choice held fixed): <y, dy> = <x, dx> for every dy. The
- * sums are of at most h w c products below 1 and as many additions of gradients; see `bound`. */
+ * Backward is the transpose of forward (a max pool's choice held fixed): <y, dy> = <x, dx> for
+ * every dy. The sums are of at most h w c products below 1 and as many additions of gradients; see
+ * `bound`. */
 #include "kernels/kernels.h"
 #include "guarded.h"
 
 static ofs_kernels fast, ref;
 
 /* Output size and padding as Keras has them. 0 where a valid window does not fit. */
-static uint32_t out_size(uint32_t size, uint32_t window, uint32_t stride, int same, int32_t *before) {
+static uint32_t out_size(uint32_t size, uint32_t window, uint32_t stride, int same,
+                         int32_t *before) {
   *before = 0;
   if (!same) return size < window ? 0 : (size - window) / stride + 1;
   uint32_t out = (size + stride - 1) / stride, covered = (out - 1) * stride + window;
@@ -35,14 +37,15 @@ static void check_meaning(const ofs_pool *p, const images *i, int max) {
             best = fmax(best, cell), sum += cell, size += fabs(cell), cells++;
           }
         float got = i->y.data[(oy * p->ow + ox) * p->c + c];
-        right &= max ? got == best : fabs(got - sum / cells) <= (cells + 1) * 0x1p-24 * size / cells;
+        right &=
+            max ? got == best : fabs(got - sum / cells) <= (cells + 1) * 0x1p-24 * size / cells;
       }
-  CHECK_MSG(right, "%s pool %ux%ux%u by %ux%u stride %ux%u is wrong", max ? "max" : "average", p->h, p->w, p->c, p->ph,
-      p->pw, p->sh, p->sw);
+  CHECK_MSG(right, "%s pool %ux%ux%u by %ux%u stride %ux%u is wrong", max ? "max" : "average", p->h,
+            p->w, p->c, p->ph, p->pw, p->sh, p->sw);
 }
 
-/* Each gradient is a sum of at most ph pw terms below 1, so it is off by less than (ph pw)^2 2^-24, an average's
- * terms by a rounding more; y is off by (ph pw + 1) 2^-24 at most. */
+/* Each gradient is a sum of at most ph pw terms below 1, so it is off by less than (ph pw)^2 2^-24,
+ * an average's terms by a rounding more; y is off by (ph pw + 1) 2^-24 at most. */
 static void check_adjoint(const ofs_pool *p, const images *i) {
   double left = 0, right = 0, area = (double)p->ph * p->pw;
   double bound = 0x1p-24 * (area + 1) * ((double)i->x.n * area + (double)i->y.n);
@@ -51,11 +54,13 @@ static void check_adjoint(const ofs_pool *p, const images *i) {
   CHECK_NEAR(right, left, bound);
 }
 
-static void forward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i, uint32_t row0, uint32_t row1) {
+static void forward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i,
+                    uint32_t row0, uint32_t row1) {
   (max ? k->max_pool_forward : k->avg_pool_forward)(p, i->y.data, i->x.data, row0, row1);
 }
 
-static void backward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i, uint32_t row0, uint32_t row1) {
+static void backward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i,
+                     uint32_t row0, uint32_t row1) {
   if (max)
     k->max_pool_backward(p, i->dx.data, i->x.data, i->y.data, i->dy.data, row0, row1);
   else
@@ -65,7 +70,7 @@ static void backward(const ofs_kernels *k, int max, const ofs_pool *p, const ima
 static images images_new(const ofs_pool *p, int placement, size_t offset) {
   size_t in = (size_t)p->h * p->w * p->c, out = (size_t)p->oh * p->ow * p->c;
   return (images){guard_new(in, placement, offset), guard_new(out, placement, offset + 1),
-      guard_new(out, placement, offset + 2), guard_new(in, placement, offset + 3)};
+                  guard_new(out, placement, offset + 2), guard_new(in, placement, offset + 3)};
 }
 
 static void images_free(images *i) {
@@ -77,7 +82,8 @@ static void images_free(images *i) {
 static void check_pool(const ofs_pool *p, int max, int placement, int finite) {
   images f = images_new(p, placement, p->c % 4), r = images_new(p, placement, 0);
   for (size_t i = 0; i < r.x.n; i++) r.x.data[i] = (float)(int)(random_word() % 7) / 4 - 0.75f;
-  if (!finite && r.x.n) r.x.data[random_word() % r.x.n] = NAN, r.x.data[random_word() % r.x.n] = INFINITY;
+  if (!finite && r.x.n)
+    r.x.data[random_word() % r.x.n] = NAN, r.x.data[random_word() % r.x.n] = INFINITY;
   random_fill(r.dy.data, r.dy.n, 1);
   memcpy(f.x.data, r.x.data, r.x.n * 4);
   memcpy(f.dy.data, r.dy.data, r.dy.n * 4);
@@ -87,15 +93,18 @@ static void check_pool(const ofs_pool *p, int max, int placement, int finite) {
   forward(&fast, max, p, &f, cut, p->oh), forward(&fast, max, p, &f, 0, cut);
   check_same(f.y.data, r.y.data, r.y.n, max ? "max pool" : "average pool");
   backward(&ref, max, p, &r, 0, p->h);
-  backward(&fast, max, p, &f, from, to), backward(&fast, max, p, &f, to, p->h), backward(&fast, max, p, &f, 0, from);
+  backward(&fast, max, p, &f, from, to), backward(&fast, max, p, &f, to, p->h),
+      backward(&fast, max, p, &f, 0, from);
   check_same(f.dx.data, r.dx.data, r.dx.n, max ? "max pool backward" : "average pool backward");
   /* the reference in cuts, too; and only the rows asked for are written */
   for (size_t i = 0; i < r.dx.n; i++) f.dx.data[i] = 5;
   backward(&ref, max, p, &f, from, to);
   size_t row = (size_t)p->w * p->c, before = 0;
-  for (size_t i = 0; i < r.dx.n; i++) before += f.dx.data[i] == 5 && (i < from * row || i >= to * row);
+  for (size_t i = 0; i < r.dx.n; i++)
+    before += f.dx.data[i] == 5 && (i < from * row || i >= to * row);
   CHECK_INT(before, r.dx.n - (to - from) * row);
-  check_same(f.dx.data + from * row, r.dx.data + from * row, (to - from) * row, "reference's backward in cuts");
+  check_same(f.dx.data + from * row, r.dx.data + from * row, (to - from) * row,
+             "reference's backward in cuts");
   if (finite) check_meaning(p, &r, max), check_adjoint(p, &r);
   images_free(&f), images_free(&r);
 }

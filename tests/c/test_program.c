@@ -1,6 +1,6 @@
-/* test_program.c: a step is the same however it is run: in one go, part by part, begun again after a discard, with
- * predictions in between; and only states between steps can be seen. Calls out of sequence get a status and change
- * nothing.
+/* test_program.c: a step is the same however it is run: in one go, part by part, begun again after
+ * a discard, with predictions in between; and only states between steps can be seen. Calls out of
+ * sequence get a status and change nothing.
  *
  * "The same" is the same bits of every weight, output and total. */
 #include "check.h"
@@ -42,8 +42,8 @@ static void activation(writer *w, int act) {
   FIELD(w, OFS_ACTIVATION_ACTIVATION, act);
 }
 
-/* One of every layer, 14 x 14 x 2 to 5 classes, big enough that operations have several parts: dense 1024 alone has
- * 200,000 weights, an update in two parts. */
+/* One of every layer, 14 x 14 x 2 to 5 classes, big enough that operations have several parts:
+ * dense 1024 alone has 200,000 weights, an update in two parts. */
 static void every_layer(writer *w, int optimizer) {
   w->n = 0;
   writer_record(w, OFS_MODEL);
@@ -82,7 +82,8 @@ static const ofs_data data = {images, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL
 
 static void make_data(void) {
   for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
-  for (int i = 0; i < SAMPLES * INPUTS; i++) images[i] = random_float() + (float)labels[i / INPUTS] * 0.3f;
+  for (int i = 0; i < SAMPLES * INPUTS; i++)
+    images[i] = random_float() + (float)labels[i / INPUTS] * 0.3f;
 }
 
 /* ---- what is compared ---- */
@@ -119,7 +120,8 @@ static int same_weights(const ofs_model *m, const float *want) {
   return same;
 }
 
-/* An epoch in batches of BATCH, the last one partial; work(i) units are asked for at the i-th call. */
+/* An epoch in batches of BATCH, the last one partial; work(i) units are asked for at the i-th
+ * call. */
 typedef uint64_t (*slicing)(uint32_t call);
 
 static uint64_t whole(uint32_t call) { return (void)call, ALL; }
@@ -137,7 +139,11 @@ static trace train_epoch(ofs_plan *p, uint64_t epoch, slicing work) {
   for (uint64_t first = 0; first < SAMPLES; first += BATCH) {
     uint32_t left = (uint32_t)(SAMPLES - first);
     const uint32_t count = left < BATCH ? left : BATCH;
-    const ofs_batch at = {.first = first, .n = SAMPLES, .count = count, .shuffle = 1, .epoch = epoch};
+    const ofs_batch at = {.first = first,
+                          .n = SAMPLES,
+                          .count = count,
+                          .shuffle = 1,
+                          .epoch = epoch};
     CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
     ofs_status s = OFS_MORE;
     for (uint32_t call = 0; s == OFS_MORE; call++) {
@@ -178,7 +184,8 @@ static void test_slices(void) {
         CHECK_INT(t.calls, 3);
         CHECK(isfinite(t.loss) && t.loss > 0 && t.correct >= 0 && t.correct <= SAMPLES);
       } else {
-        CHECK_MSG(same_weights(m, want), "optimizer %d, slicing %d: other weights", optimizers[o], k);
+        CHECK_MSG(same_weights(m, want), "optimizer %d, slicing %d: other weights", optimizers[o],
+                  k);
         CHECK(t.loss == first.loss && t.correct == first.correct && t.work == first.work);
         CHECK(t.calls > 3);
       }
@@ -191,7 +198,8 @@ static void test_slices(void) {
 
 /* ---- discarding ---- */
 
-/* After every possible number of parts: the weights are those before, and the step done anew gives what it gives. */
+/* After every possible number of parts: the weights are those before, and the step done anew gives
+ * what it gives. */
 static void test_discard(void) {
   static writer w;
   every_layer(&w, OFS_ADAM);
@@ -267,9 +275,11 @@ static void test_predict_between(void) {
   CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
   ofs_status s = OFS_MORE;
   for (int part = 0; s == OFS_MORE; part++) {
-    if (part % 20 == 0 && !ofs_step_updating(p)) { /* a new plan too: measuring uses the model's scratch */
+    /* a new plan too: measuring uses the model's scratch */
+    if (part % 20 == 0 && !ofs_step_updating(p)) {
       float *y = predict(q);
-      CHECK_MSG(memcmp(y, before, SAMPLES * 5 * sizeof *y) == 0, "a prediction after %d parts sees them", part);
+      CHECK_MSG(memcmp(y, before, SAMPLES * 5 * sizeof *y) == 0,
+                "a prediction after %d parts sees them", part);
       free(y);
       CHECK_INT(run_step(v, 3, 7, 1), OFS_OK);
       ofs_plan *another = open_plan(m, OFS_PREDICT, 1 + (uint32_t)part);
@@ -289,27 +299,31 @@ static void test_predict_between(void) {
 
 /* ---- batches ---- */
 
-/* A last batch that is smaller than the plan's takes only its own samples: the plan's totals and outputs are those of
- * a plan made for that size, whatever the samples before it left behind. */
+/* A last batch that is smaller than the plan's takes only its own samples: the plan's totals and
+ * outputs are those of a plan made for that size, whatever the samples before it left behind. */
 static void test_partial(void) {
   static writer w;
   every_layer(&w, OFS_SGD);
   ofs_model *m = open_model(&w, NULL);
-  ofs_plan *big = open_plan(m, OFS_EVALUATE, BATCH), *predict_big = open_plan(m, OFS_PREDICT, BATCH);
+  ofs_plan *big = open_plan(m, OFS_EVALUATE, BATCH),
+           *predict_big = open_plan(m, OFS_PREDICT, BATCH);
   CHECK_INT(ofs_plan_set_data(big, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(predict_big, &data, NULL), OFS_OK);
   CHECK(run_step(big, 0, BATCH, ALL) == OFS_OK && run_step(predict_big, 0, BATCH, ALL) == OFS_OK);
   for (uint32_t count = 1; count <= BATCH; count += 3) {
-    ofs_plan *small = open_plan(m, OFS_EVALUATE, count), *predict_small = open_plan(m, OFS_PREDICT, count);
+    ofs_plan *small = open_plan(m, OFS_EVALUATE, count),
+             *predict_small = open_plan(m, OFS_PREDICT, count);
     CHECK_INT(ofs_plan_set_data(small, &data, NULL), OFS_OK);
     CHECK_INT(ofs_plan_set_data(predict_small, &data, NULL), OFS_OK);
-    CHECK(run_step(big, SAMPLES - count, count, 1) == OFS_OK && run_step(small, SAMPLES - count, count, ALL) == OFS_OK);
+    CHECK(run_step(big, SAMPLES - count, count, 1) == OFS_OK &&
+          run_step(small, SAMPLES - count, count, ALL) == OFS_OK);
     ofs_totals a, b;
     ofs_step_totals(big, &a), ofs_step_totals(small, &b);
     CHECK(a.count == count && b.count == count && a.loss == b.loss && a.correct[0] == b.correct[0]);
     CHECK_INT(run_step(predict_big, SAMPLES - count, count, 1), OFS_OK);
     CHECK_INT(run_step(predict_small, SAMPLES - count, count, ALL), OFS_OK);
-    CHECK(memcmp(ofs_plan_output(predict_big, 0), ofs_plan_output(predict_small, 0), count * 5 * sizeof(float)) == 0);
+    CHECK(memcmp(ofs_plan_output(predict_big, 0), ofs_plan_output(predict_small, 0),
+                 count * 5 * sizeof(float)) == 0);
     free(small), free(predict_small);
   }
   free(big), free(predict_big), free(m);
@@ -334,11 +348,16 @@ static void order(double seed, uint64_t epoch, uint32_t n, uint32_t shuffle, uin
   ofs_model *m;
   ofs_plan *p = identity(&w, &m, batch, seed);
   for (uint32_t i = 0; i < 2000; i++) x[i] = (float)i;
-  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000, 0, NULL}; /* beyond n: the part held out for validation */
+  /* beyond n: the part held out for validation */
+  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000, 0, NULL};
   CHECK_INT(ofs_plan_set_data(p, &numbers, NULL), OFS_OK);
   for (uint32_t first = 0; first < n; first += batch) {
     const uint32_t count = n - first < batch ? n - first : batch;
-    const ofs_batch at = {.first = first, .n = n, .count = count, .shuffle = shuffle, .epoch = epoch};
+    const ofs_batch at = {.first = first,
+                          .n = n,
+                          .count = count,
+                          .shuffle = shuffle,
+                          .epoch = epoch};
     CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
     CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
     for (uint32_t i = 0; i < at.count; i++) to[first + i] = (uint32_t)ofs_plan_output(p, 0)[i];
@@ -377,16 +396,17 @@ static void test_shuffle(void) {
 static void refused_data(ofs_plan *p, ofs_data d, int line, double got, double low, double high) {
   ofs_error e = {0};
   ofs_status s = ofs_plan_set_data(p, &d, &e);
-  check_that(s == OFS_INVALID_DATA && e.status == s && e.reason == OFS_WHY_RANGE && e.got == got && e.low == low &&
-                 e.high == high && e.layer == OFS_IN_MODEL && e.field == -1,
-             __FILE__, line, "status %d reason %d got %g low %g high %g", s, e.reason, e.got, e.low, e.high);
+  check_that(s == OFS_INVALID_DATA && e.status == s && e.reason == OFS_WHY_RANGE && e.got == got &&
+                 e.low == low && e.high == high && e.layer == OFS_IN_MODEL && e.field == -1,
+             __FILE__, line, "status %d reason %d got %g low %g high %g", s, e.reason, e.got, e.low,
+             e.high);
 }
 
 static void refused_batch(ofs_plan *p, ofs_batch at, int line, double got, double high) {
   ofs_error e = {0};
   ofs_status s = ofs_step_begin(p, &at, &e);
-  check_that(s == OFS_INVALID_ARGUMENT && e.status == s && e.reason == OFS_WHY_RANGE && e.got == got && e.low == 1 &&
-                 e.high == high,
+  check_that(s == OFS_INVALID_ARGUMENT && e.status == s && e.reason == OFS_WHY_RANGE &&
+                 e.got == got && e.low == 1 && e.high == high,
              __FILE__, line, "status %d reason %d got %g high %g", s, e.reason, e.got, e.high);
   CHECK_INT(ofs_step_run(p, 1, NULL), OFS_INVALID_STATE);
 }
@@ -403,7 +423,8 @@ static void test_data(void) {
     d.x_type = strange[i];
     refused_data(p, d, __LINE__, strange[i], OFS_F32, OFS_I32);
     d = data;
-    if (strange[i] != OFS_I32) d.y_type = strange[i], refused_data(p, d, __LINE__, strange[i], OFS_F32, OFS_I32);
+    if (strange[i] != OFS_I32)
+      d.y_type = strange[i], refused_data(p, d, __LINE__, strange[i], OFS_F32, OFS_I32);
     d = data;
   }
   d.y_type = OFS_U8, refused_data(p, d, __LINE__, OFS_U8, OFS_F32, OFS_I32);
@@ -447,9 +468,11 @@ static void test_batches(void) {
   refused_batch(p, (ofs_batch){.count = 1, .first = UINT64_MAX}, __LINE__, 0x1p64, SAMPLES);
   refused_batch(p, (ofs_batch){.count = 1, .n = SAMPLES + 1}, __LINE__, SAMPLES + 1, SAMPLES);
   for (uint32_t shuffle = 1; shuffle < 3; shuffle++) {
-    refused_batch(p, (ofs_batch){.count = 1, .n = SAMPLES + 1, .shuffle = shuffle}, __LINE__, SAMPLES + 1, SAMPLES);
+    refused_batch(p, (ofs_batch){.count = 1, .n = SAMPLES + 1, .shuffle = shuffle}, __LINE__,
+                  SAMPLES + 1, SAMPLES);
     refused_batch(p, (ofs_batch){.count = 1, .n = 0, .shuffle = shuffle}, __LINE__, 1, 0);
-    refused_batch(p, (ofs_batch){.count = 5, .first = 6, .n = 10, .shuffle = shuffle}, __LINE__, 11, 10);
+    refused_batch(p, (ofs_batch){.count = 5, .first = 6, .n = 10, .shuffle = shuffle}, __LINE__, 11,
+                  10);
   }
   CHECK(same_weights(m, before) && step_of(m) == 0);
   CHECK_INT(ofs_step_begin(p, &(ofs_batch){.count = 2}, NULL), OFS_OK);
@@ -478,7 +501,8 @@ static void test_checks(void) {
   float x[9] = {0, -0.0f, 1e38f, -1e-45f, 3, 4, 5, 6, 7};
   int32_t y[5] = {0, 1, 2, 3, 4};
   uint64_t where = 99;
-  CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_OK && ofs_check_y(m, y, OFS_I32, 0, 0, 5, &where) == OFS_OK && where == 99);
+  CHECK(ofs_check_x(m, x, OFS_F32, 0, 9, &where) == OFS_OK &&
+        ofs_check_y(m, y, OFS_I32, 0, 0, 5, &where) == OFS_OK && where == 99);
   const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
   for (uint64_t i = 0; i < 9; i++)
     for (int k = 0; k < 4; k++) {
@@ -517,7 +541,8 @@ static void three_outputs(writer *w) {
   }
 }
 
-/* Every element of three rows is made bad in turn: of indices whatever is none, of numbers what is not finite. */
+/* Every element of three rows is made bad in turn: of indices whatever is none, of numbers what is
+ * not finite. */
 static void test_rows(void) {
   static writer w;
   three_outputs(&w);
@@ -538,14 +563,17 @@ static void test_rows(void) {
     row = n / 3;
     CHECK(ofs_check_y(m, y, OFS_F32, bits, 0, n, &where) == OFS_OK && where == 99);
     for (uint64_t i = 0; i < n; i++) {
-      const float was = y[i], bad[] = {NAN, INFINITY, below[i] > 0 ? below[i] : -INFINITY, below[i] > 0 ? 0.5f : NAN,
-                                       below[i] > 0 ? -1 : NAN};
+      const float was = y[i], bad[] = {NAN, INFINITY, below[i] > 0 ? below[i] : -INFINITY,
+                                       below[i] > 0 ? 0.5f : NAN, below[i] > 0 ? -1 : NAN};
       for (int k = 0; k < 5; k++) {
         y[i] = bad[k];
         CHECK(ofs_check_y(m, y, OFS_F32, bits, 0, n, &where) == OFS_INVALID_DATA && where == i);
         for (uint64_t from = 0; from <= i; from++) { /* from anywhere within a row */
-          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from, n - from, &where) == OFS_INVALID_DATA && where == i - from);
-          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from + 7 * row, i - from, &where) == OFS_OK);
+          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from, n - from, &where) ==
+                    OFS_INVALID_DATA &&
+                where == i - from);
+          CHECK(ofs_check_y(m, y + from, OFS_F32, bits, from + 7 * row, i - from, &where) ==
+                OFS_OK);
         }
       }
       y[i] = was;
@@ -590,7 +618,9 @@ static void test_weigh(void) {
       for (uint64_t weighed = 0; weighed < 7 && (units == 3 || !kind); weighed++) {
         float weights[] = {0, 0.3f, 1, -0.0f, 1e30f};
         uint64_t where = 99;
-        CHECK(ofs_weigh(m, weights, 5, y, kind ? OFS_I32 : OFS_F32, table, weighed, &where) == OFS_OK && where == 99);
+        CHECK(ofs_weigh(m, weights, 5, y, kind ? OFS_I32 : OFS_F32, table, weighed, &where) ==
+                  OFS_OK &&
+              where == 99);
         for (uint64_t i = 0; i < 5; i++) {
           const float given[] = {0, 0.3f, 1, -0.0f, 1e30f};
           CHECK(weights[i] == (i < weighed ? given[i] * table[of[i]] : given[i]));
@@ -603,14 +633,17 @@ static void test_weigh(void) {
         float weights[] = {1, 1, 1, 1, 1};
         uint64_t where = 99;
         weights[i] = bad[k];
-        CHECK(ofs_weigh(m, weights, 5, one, OFS_F32, NULL, 5, &where) == OFS_INVALID_DATA && where == i);
+        CHECK(ofs_weigh(m, weights, 5, one, OFS_F32, NULL, 5, &where) == OFS_INVALID_DATA &&
+              where == i);
         CHECK(ofs_weigh(m, weights, i, one, OFS_F32, NULL, 5, &where) == OFS_OK);
       }
     const int32_t none[] = {0, 3, -1}; /* of no class: no weight is read for it */
     float weights[] = {1, 1, 1};
     uint64_t where = 99;
-    CHECK(ofs_weigh(m, weights, 3, none, OFS_I32, table, 3, &where) == OFS_INVALID_DATA && where == 1);
-    CHECK(ofs_weigh(m, weights, 1, none + 2, OFS_I32, table, 1, &where) == OFS_INVALID_DATA && where == 0);
+    CHECK(ofs_weigh(m, weights, 3, none, OFS_I32, table, 3, &where) == OFS_INVALID_DATA &&
+          where == 1);
+    CHECK(ofs_weigh(m, weights, 1, none + 2, OFS_I32, table, 1, &where) == OFS_INVALID_DATA &&
+          where == 0);
     free(m);
   }
 }

@@ -1,9 +1,10 @@
-/* test_random.c: the generator against published vectors, and the shuffle: a bijection for every size, another
- * one each epoch, and uniform as far as counting tells.
+/* test_random.c: the generator against published vectors, and the shuffle: a bijection for every
+ * size, another one each epoch, and uniform as far as counting tells.
  *
- * A chi-square statistic X of k degrees of freedom exceeds k + 2 sqrt(k t) + 2 t, or stays below
- * k - 2 sqrt(k t), each with a probability of at most e^-t (Laurent & Massart 2000). Keys are fixed, so a
- * test gives the same answer each time; with T = 14 a right generator fails one in a million of them. */
+ * A chi-square statistic X of k degrees of freedom exceeds k + 2 sqrt(k t) + 2 t, or stays below k
+ * - 2 sqrt(k t), each with a probability of at most e^-t (Laurent & Massart 2000). Keys are fixed,
+ * so a test gives the same answer each time; with T = 14 a right generator fails one in a million
+ * of them. */
 #include "base/random.h"
 #include "check.h"
 
@@ -13,7 +14,8 @@ static const uint32_t key[2] = {0x12345678u, 0x9abcdef0u};
 
 static void check_chi_square(double x, double k, const char *what) {
   double low = k - 2 * sqrt(k * T), high = k + 2 * sqrt(k * T) + 2 * T;
-  CHECK_MSG(x >= low && x <= high, "%s: chi-square %.1f of %.0f degrees is not in [%.1f, %.1f]", what, x, k, low, high);
+  CHECK_MSG(x >= low && x <= high, "%s: chi-square %.1f of %.0f degrees is not in [%.1f, %.1f]",
+            what, x, k, low, high);
 }
 
 /* Known answers of Philox4x32-10 from the authors' Random123 distribution. */
@@ -21,15 +23,15 @@ static void test_known_answers(void) {
   static const uint32_t vectors[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u},
       {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu},
-      {0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u, 0xa4093822u, 0x299f31d0u, 0xd16cfe09u, 0x94fdccebu,
-          0x5001e420u, 0x24126ea1u},
+      {0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u, 0xa4093822u, 0x299f31d0u, 0xd16cfe09u,
+       0x94fdccebu, 0x5001e420u, 0x24126ea1u},
   };
   for (int i = 0; i < 3; i++) {
     uint32_t out[4];
     ofs_philox(out, vectors[i], vectors[i] + 4);
     for (int j = 0; j < 4; j++)
-      CHECK_MSG(
-          out[j] == vectors[i][6 + j], "vector %d word %d is %08x, expected %08x", i, j, out[j], vectors[i][6 + j]);
+      CHECK_MSG(out[j] == vectors[i][6 + j], "vector %d word %d is %08x, expected %08x", i, j,
+                out[j], vectors[i][6 + j]);
   }
   uint32_t same[4] = {1, 2, 3, 4}, apart[4];
   ofs_philox(apart, same, key);
@@ -52,9 +54,11 @@ static void test_uniform(void) {
       bins[(int)(u * BINS)]++;
     }
   }
-  for (int i = 0; i < BINS; i++) x += (bins[i] - DRAWS / BINS) * (bins[i] - DRAWS / BINS) / (DRAWS / BINS);
+  for (int i = 0; i < BINS; i++)
+    x += (bins[i] - DRAWS / BINS) * (bins[i] - DRAWS / BINS) / (DRAWS / BINS);
   check_chi_square(x, BINS - 1, "uniform");
-  /* the mean of n draws has a standard deviation of 1 / sqrt(12 n); five of them: one in 1.7 million */
+  /* the mean of n draws has a standard deviation of 1 / sqrt(12 n); five of them: one in 1.7
+   * million */
   CHECK_NEAR(sum / DRAWS, 0.5, 5 / sqrt(12.0 * DRAWS));
 }
 
@@ -67,8 +71,8 @@ static void test_bijection(uint64_t n, uint64_t epoch) {
     if (q >= n || seen[q]) break;
     seen[q] = 1;
   }
-  CHECK_MSG(
-      p == n, "permutation of %lu, epoch %lu: wrong at %lu", (unsigned long)n, (unsigned long)epoch, (unsigned long)p);
+  CHECK_MSG(p == n, "permutation of %lu, epoch %lu: wrong at %lu", (unsigned long)n,
+            (unsigned long)epoch, (unsigned long)p);
   free(seen);
 }
 
@@ -82,13 +86,15 @@ static void test_bijections(void) {
 
 /* Sizes too large to walk through: results are inside, and do not meet. */
 static void test_large(void) {
-  static const uint64_t sizes[] = {(1ull << 32) - 1, (1ull << 32) + 1, (1ull << 47) + 1, 1ull << 48};
+  static const uint64_t sizes[] = {(1ull << 32) - 1, (1ull << 32) + 1, (1ull << 47) + 1,
+                                   1ull << 48};
   for (int i = 0; i < 4; i++) {
     enum { DRAWS = 300 };
     uint64_t got[2 * DRAWS];
     int inside = 1, apart = 1, upper = 0;
     for (int p = 0; p < 2 * DRAWS; p++) {
-      got[p] = ofs_permute(p < DRAWS ? (uint64_t)p : sizes[i] - 1 - (uint64_t)(p - DRAWS), sizes[i], 1, key);
+      got[p] = ofs_permute(p < DRAWS ? (uint64_t)p : sizes[i] - 1 - (uint64_t)(p - DRAWS), sizes[i],
+                           1, key);
       inside &= got[p] < sizes[i];
       upper += got[p] >= sizes[i] / 2;
       for (int q = 0; q < p; q++) apart &= got[q] != got[p];
@@ -100,24 +106,28 @@ static void test_large(void) {
   }
 }
 
-/* How often p goes to q over many epochs. Rows and columns each sum to the number of epochs, which leaves
- * (n - 1)^2 degrees of freedom; a cell's variance is E (1 - 1/n), hence the factor (n - 1) / n. */
+/* How often p goes to q over many epochs. Rows and columns each sum to the number of epochs, which
+ * leaves (n - 1)^2 degrees of freedom; a cell's variance is E (1 - 1/n), hence the factor (n - 1) /
+ * n. */
 static void test_positions(uint32_t n, uint32_t epochs) {
   double *count = check_alloc(n * n * sizeof *count), x = 0, expected = (double)epochs / n;
   memset(count, 0, n * n * sizeof *count);
   for (uint32_t e = 1; e <= epochs; e++)
     for (uint32_t p = 0; p < n; p++) count[p * n + ofs_permute(p, n, e, key)]++;
-  for (uint32_t i = 0; i < n * n; i++) x += (count[i] - expected) * (count[i] - expected) / expected;
+  for (uint32_t i = 0; i < n * n; i++)
+    x += (count[i] - expected) * (count[i] - expected) / expected;
   check_chi_square(x * (n - 1) / n, (double)(n - 1) * (n - 1), "positions");
   free(count);
 }
 
-/* Where neighbours 2p and 2p + 1 go together: n (n - 1) ordered pairs, equally likely. Pairs of one epoch are
- * nearly independent for the one pair that is counted here. */
+/* Where neighbours 2p and 2p + 1 go together: n (n - 1) ordered pairs, equally likely. Pairs of one
+ * epoch are nearly independent for the one pair that is counted here. */
 static void test_neighbours(uint32_t n, uint32_t epochs) {
-  double *count = check_alloc(n * n * sizeof *count), x = 0, expected = (double)epochs / (n * (n - 1));
+  double *count = check_alloc(n * n * sizeof *count), x = 0,
+         expected = (double)epochs / (n * (n - 1));
   memset(count, 0, n * n * sizeof *count);
-  for (uint32_t e = 1; e <= epochs; e++) count[ofs_permute(0, n, e, key) * n + ofs_permute(1, n, e, key)]++;
+  for (uint32_t e = 1; e <= epochs; e++)
+    count[ofs_permute(0, n, e, key) * n + ofs_permute(1, n, e, key)]++;
   for (uint32_t i = 0; i < n * n; i++)
     if (i % (n + 1) != 0) x += (count[i] - expected) * (count[i] - expected) / expected;
   check_chi_square(x, (double)n * (n - 1) - 1, "neighbours");

@@ -1,29 +1,36 @@
-/* test_spec_fields.c: every field of every record that the schema has: its bounds, numbers beyond them and between them,
- * how many there are, the field left out and given twice. */
+/* test_spec_fields.c: every field of every record that the schema has: its bounds, numbers beyond
+ * them and between them, how many there are, the field left out and given twice. */
 #include "spec_checks.h"
 
 /* An input for the layer: the first of these that a record of required fields alone can read. */
-static const struct { int rank; double dims[3]; } inputs[] = {{3, {8, 8, 32}}, {2, {64, 32}}, {1, {64}}, {1, {2}}};
+static const struct {
+  int rank;
+  double dims[3];
+} inputs[] = {{3, {8, 8, 32}}, {2, {64, 32}}, {1, {64}}, {1, {2}}};
 enum { INPUTS = sizeof inputs / sizeof *inputs };
 
 static int is_join(uint32_t record) { return record >= OFS_ADD && record <= OFS_DOT; }
 
 #define NONE 255u
 
-/* Stands for the field that is looked at where a record is to have none, or one of those common to all layers. */
+/* Stands for the field that is looked at where a record is to have none, or one of those common to
+ * all layers. */
 static const ofs_field no_field = {.id = NONE};
 static uint32_t no_field_record;
 
-static uint32_t record_of(const ofs_field *f) { return f == &no_field ? no_field_record : ofs_field_record(f); }
+static uint32_t record_of(const ofs_field *f) {
+  return f == &no_field ? no_field_record : ofs_field_record(f);
+}
 
 static int group_of(const ofs_field *f) { return ofs_record_group(record_of(f)); }
 
 static int place_of(const ofs_field *f) {
   switch (group_of(f)) {
-    case 'm': case 'i': return OFS_IN_MODEL;
-    case 'o': return OFS_IN_OPTIMIZER;
-    case 'r': return OFS_IN_OUTPUT;
-    default: return record_of(f) == OFS_COMMON; /* in a second layer */
+  case 'm':
+  case 'i': return OFS_IN_MODEL;
+  case 'o': return OFS_IN_OPTIMIZER;
+  case 'r': return OFS_IN_OUTPUT;
+  default: return record_of(f) == OFS_COMMON; /* in a second layer */
   }
 }
 
@@ -32,12 +39,19 @@ static void write_required(writer *w, uint32_t record, uint32_t but, int k) {
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
     const ofs_field *f = &ofs_fields.row[i];
     if (record_of(f) != record || f->id == but || f->presence != OFS_IS_required) continue;
-    if (record == OFS_MODEL || record == OFS_INPUT) writer_values(w, f->id, (uint16_t)inputs[k].rank, inputs[k].dims);
-    else if (record == OFS_RESHAPE) FIELD(w, f->id, -1);
-    else if (record == OFS_PERMUTE) writer_values(w, f->id, (uint16_t)inputs[k].rank, (const double[]){2, inputs[k].rank == 2 ? 1 : 3, 1});
-    else if (record == OFS_OUTPUT) FIELD(w, f->id, 0);
-    else if (record == OFS_POSITION_EMBEDDING) FIELD(w, f->id, 64);
-    else FIELD(w, f->id, f->high < 3 ? f->high / 2 : 3);
+    if (record == OFS_MODEL || record == OFS_INPUT)
+      writer_values(w, f->id, (uint16_t)inputs[k].rank, inputs[k].dims);
+    else if (record == OFS_RESHAPE)
+      FIELD(w, f->id, -1);
+    else if (record == OFS_PERMUTE)
+      writer_values(w, f->id, (uint16_t)inputs[k].rank,
+                    (const double[]){2, inputs[k].rank == 2 ? 1 : 3, 1});
+    else if (record == OFS_OUTPUT)
+      FIELD(w, f->id, 0);
+    else if (record == OFS_POSITION_EMBEDDING)
+      FIELD(w, f->id, 64);
+    else
+      FIELD(w, f->id, f->high < 3 ? f->high / 2 : 3);
   }
 }
 
@@ -46,8 +60,8 @@ static void dense(writer *w) {
   FIELD(w, OFS_DENSE_UNITS, 3);
 }
 
-/* A spec with one record of the field's type, without that field: what is written next belongs to it. The records
- * after it are `spec_after`'s. */
+/* A spec with one record of the field's type, without that field: what is written next belongs to
+ * it. The records after it are `spec_after`'s. */
 static void spec_before(writer *w, const ofs_field *f, int k) {
   int group = group_of(f);
   w->n = 0;
@@ -62,8 +76,10 @@ static void spec_before(writer *w, const ofs_field *f, int k) {
   writer_record(w, group == 'o' ? record_of(f) : OFS_SGD);
   if (group == 'o') return;
   if (group == 'r' || group == 'c') dense(w);
-  if (group == 'c') dense(w);
-  else writer_record(w, record_of(f));
+  if (group == 'c')
+    dense(w);
+  else
+    writer_record(w, record_of(f));
   write_required(w, record_of(f), f->id, k);
   if (is_join(record_of(f))) FIELD(w, OFS_LAYER_INPUT, -1, -1);
 }
@@ -72,7 +88,8 @@ static void spec_after(writer *w, const ofs_field *f) {
   int group = group_of(f);
   if (group == 'm' || group == 'i') writer_record(w, OFS_SGD);
   if (group == 'm' || group == 'o' || record_of(f) == OFS_TIME_DISTRIBUTED) dense(w);
-  if (record_of(f) == OFS_BIDIRECTIONAL) writer_record(w, OFS_LSTM), write_required(w, OFS_LSTM, NONE, 0);
+  if (record_of(f) == OFS_BIDIRECTIONAL)
+    writer_record(w, OFS_LSTM), write_required(w, OFS_LSTM, NONE, 0);
   if (group != 'i') return;
   for (int i = 1; i <= 2; i++) {
     writer_record(w, OFS_FLATTEN);
@@ -94,7 +111,8 @@ static int input_of(const ofs_field *f) {
     if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return k;
     if (e.reason == OFS_WHY_UNKNOWN && e.got == record_of(f)) return -1;
   }
-  CHECK_MSG(0, "record %u: no input fits it: layer %d field %d reason %d", record_of(f), e.layer, e.field, e.reason);
+  CHECK_MSG(0, "record %u: no input fits it: layer %d field %d reason %d", record_of(f), e.layer,
+            e.field, e.reason);
   return -1;
 }
 
@@ -109,10 +127,13 @@ static void field_refused(const ofs_field *f, int k, double v, int why) {
   char what[96];
   snprintf(what, sizeof what, "record %u field %u of %g", record_of(f), f->id, v);
   static double list[OFS_MAX_VALUES];
-  uint16_t most = f->kind == OFS_KIND_initializer ? 1 : f->most; /* what follows an initializer's id is its record's */
-  for (uint16_t count = f->least; count <= most; count = count < 8 || count == most ? count + 1 : most) {
+  /* what follows an initializer's id is its record's */
+  uint16_t most = f->kind == OFS_KIND_initializer ? 1 : f->most;
+  for (uint16_t count = f->least; count <= most;
+       count = count < 8 || count == most ? count + 1 : most) {
     if (f->spread && count > 1 && count < f->most) continue; /* one value or all */
-    for (uint16_t i = 0; i < count; i++) list[i] = i + 1 < count ? 1 : v; /* the value last, after ones that will do */
+    /* the value last, after ones that will do */
+    for (uint16_t i = 0; i < count; i++) list[i] = i + 1 < count ? 1 : v;
     field_values(&w, f, k, count, list);
     refused(&w, place_of(f), f->id, why, v, f->low, f->high, what);
   }
@@ -128,8 +149,9 @@ static void field_on_bound(const ofs_field *f, int k, double v) {
   field_values(&w, f, k, f->least, list);
   if (read_spec(w.bytes, w.n, &bytes, &e) == OFS_OK) return;
   int by_range = e.field == f->id && e.layer == place_of(f) && e.low == f->low && e.high == f->high;
-  CHECK_MSG(!(by_range && (e.reason == OFS_WHY_RANGE || e.reason == OFS_WHY_NOT_INTEGER)) && e.reason != OFS_WHY_NOT_FINITE &&
-                e.reason != OFS_WHY_TRUNCATED, "record %u field %u: its bound %g is refused for %d", record_of(f), f->id, v, e.reason);
+  CHECK_MSG(!(by_range && (e.reason == OFS_WHY_RANGE || e.reason == OFS_WHY_NOT_INTEGER)) &&
+                e.reason != OFS_WHY_NOT_FINITE && e.reason != OFS_WHY_TRUNCATED,
+            "record %u field %u: its bound %g is refused for %d", record_of(f), f->id, v, e.reason);
 }
 
 static void check_bounds(const ofs_field *f, int k) {
@@ -155,8 +177,10 @@ static void check_field(const ofs_field *f) {
   check_bounds(f, k);
   spec_before(&w, f, k);
   spec_after(&w, f);
-  if (f->presence == OFS_IS_required) refused(&w, place, f->id, OFS_WHY_MISSING, 0, f->low, f->high, "a missing field");
-  else accepted(&w, "a spec without an optional field");
+  if (f->presence == OFS_IS_required)
+    refused(&w, place, f->id, OFS_WHY_MISSING, 0, f->low, f->high, "a missing field");
+  else
+    accepted(&w, "a spec without an optional field");
   for (int i = 0; i <= OFS_MAX_VALUES; i++) ones[i] = 1;
   for (int i = 0; i < OFS_MAX_VALUES; i++) low[i] = f->low;
   spec_before(&w, f, k);
@@ -167,7 +191,8 @@ static void check_field(const ofs_field *f) {
   field_values(&w, f, k, 0, ones);
   refused(&w, place, f->id, OFS_WHY_COUNT, 0, f->least, f->most, "a field without values");
   field_values(&w, f, k, f->most + 1u, ones);
-  refused(&w, place, f->id, OFS_WHY_COUNT, f->most + 1, f->least, f->most, "a field with a value too many");
+  refused(&w, place, f->id, OFS_WHY_COUNT, f->most + 1, f->least, f->most,
+          "a field with a value too many");
   /* the zero after the id, which nothing may use yet */
   spec_before(&w, f, k);
   const size_t at = w.n;
@@ -188,8 +213,10 @@ static void check_common(uint32_t record) {
     spec_before(&w, f, k);
     for (int i = 0; i < twice; i++) FIELD(&w, OFS_LAYER_TRAINABLE, 0);
     spec_after(&w, f);
-    if (twice == 1) accepted(&w, "a frozen layer");
-    else refused(&w, 0, OFS_LAYER_TRAINABLE, OFS_WHY_TWICE, 2, 1, 1, "a common field twice");
+    if (twice == 1)
+      accepted(&w, "a frozen layer");
+    else
+      refused(&w, 0, OFS_LAYER_TRAINABLE, OFS_WHY_TWICE, 2, 1, 1, "a common field twice");
   }
   spec_before(&w, f, k);
   if (!is_join(record)) {
@@ -206,7 +233,8 @@ static void check_common(uint32_t record) {
 int main(void) {
   uint32_t checked = 0;
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
-    if (group_of(&ofs_fields.row[i]) == 'n') continue; /* what an initializer is told stands in no record: test_spec */
+    /* what an initializer is told stands in no record: test_spec */
+    if (group_of(&ofs_fields.row[i]) == 'n') continue;
     check_field(&ofs_fields.row[i]);
     checked++;
   }

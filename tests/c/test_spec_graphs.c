@@ -1,15 +1,19 @@
-/* test_spec_graphs.c: well-formed records of random layers, inputs and outputs, in random graphs, most values allowed, some
- * at the edges: each is refused, or gives a model whose plans all run. */
+/* test_spec_graphs.c: well-formed records of random layers, inputs and outputs, in random graphs,
+ * most values allowed, some at the edges: each is refused, or gives a model whose plans all run. */
 #include "spec_checks.h"
 
 static double one_of(const double *v, uint32_t n) { return v[random_word() % n]; }
-#define ONE_OF(...) one_of((const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
+#define ONE_OF(...) \
+  one_of((const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
 
 static double value_of(const ofs_field *f) {
-  if (random_word() % 60 == 0) return ONE_OF(0, 1, 2, 3, 4, 5, 7, 8, 10, 11, 255, 65535, 65536, 16777216, -1, 0.5);
+  if (random_word() % 60 == 0)
+    return ONE_OF(0, 1, 2, 3, 4, 5, 7, 8, 10, 11, 255, 65535, 65536, 16777216, -1, 0.5);
   if (f->kind == OFS_KIND_boolean) return random_word() % 2;
-  if (f->kind == OFS_KIND_enum || f->kind == OFS_KIND_initializer) return f->low + random_word() % (uint32_t)(f->high - f->low + 1);
-  if (f->kind == OFS_KIND_integer) return f->low < 0 ? ONE_OF(-1, 1, 2, -2) : ONE_OF(1, 1, 2, 2, 3, 4);
+  if (f->kind == OFS_KIND_enum || f->kind == OFS_KIND_initializer)
+    return f->low + random_word() % (uint32_t)(f->high - f->low + 1);
+  if (f->kind == OFS_KIND_integer)
+    return f->low < 0 ? ONE_OF(-1, 1, 2, -2) : ONE_OF(1, 1, 2, 2, 3, 4);
   return f->high <= 1 ? ONE_OF(0, 0.25, 0.5) : ONE_OF(0.01, 0.5, 1, 2);
 }
 
@@ -19,8 +23,12 @@ static void put_record(writer *w, uint32_t id, uint32_t optional) {
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
     const ofs_field *f = &ofs_fields.row[i];
     double v[OFS_MAX_RANK];
-    if (ofs_field_record(f) != id || (f->presence != OFS_IS_required && random_word() % 100 >= optional)) continue;
-    uint32_t most = f->kind == OFS_KIND_initializer ? 1 : f->most < OFS_MAX_RANK ? f->most : OFS_MAX_RANK;
+    if (ofs_field_record(f) != id ||
+        (f->presence != OFS_IS_required && random_word() % 100 >= optional))
+      continue;
+    uint32_t most = f->kind == OFS_KIND_initializer ? 1
+                    : f->most < OFS_MAX_RANK        ? f->most
+                                                    : OFS_MAX_RANK;
     uint32_t count = f->least + random_word() % (most - f->least + 1);
     for (uint32_t k = 0; k < count; k++) v[k] = value_of(f);
     writer_values(w, f->id, (uint16_t)count, v);
@@ -44,18 +52,24 @@ static void put_layer(writer *w, int layers, int inputs) {
   if (random_word() % 12 == 0) FIELD(w, OFS_LAYER_TRAINABLE, random_word() % 2);
   if (random_word() % 30 == 0) FIELD(w, OFS_LAYER_TIED_TO, random_word() % (uint32_t)(layers + 1));
   int join = id >= OFS_ADD || id == OFS_MULTI_HEAD_ATTENTION, first = layers < inputs && inputs > 1;
-  if (join) put_input(w, layers, inputs, 2 + random_word() % 10 / 9);
-  else if (first) FIELD(w, OFS_LAYER_INPUT, -1 - layers);
-  else if (random_word() % 6 == 0) put_input(w, layers, inputs, 1);
+  if (join)
+    put_input(w, layers, inputs, 2 + random_word() % 10 / 9);
+  else if (first)
+    FIELD(w, OFS_LAYER_INPUT, -1 - layers);
+  else if (random_word() % 6 == 0)
+    put_input(w, layers, inputs, 1);
   for (uint32_t depth = 0; id == OFS_BIDIRECTIONAL || id == OFS_TIME_DISTRIBUTED; depth++) {
-    id = id == OFS_BIDIRECTIONAL && random_word() % 8 ? (uint32_t)ONE_OF(OFS_LSTM, OFS_GRU, OFS_SIMPLE_RNN)
-         : depth < 3 ? OFS_DENSE + random_word() % (OFS_DOT - OFS_DENSE + 1) : OFS_DENSE;
+    id = id == OFS_BIDIRECTIONAL && random_word() % 8
+             ? (uint32_t)ONE_OF(OFS_LSTM, OFS_GRU, OFS_SIMPLE_RNN)
+         : depth < 3 ? OFS_DENSE + random_word() % (OFS_DOT - OFS_DENSE + 1)
+                     : OFS_DENSE;
     put_record(w, id, 25);
   }
 }
 
 static void put_graph(writer *w) {
-  int inputs = random_word() % 4 ? 1 : 1 + (int)(random_word() % 3), layers = 1 + (int)(random_word() % 5);
+  int inputs = random_word() % 4 ? 1 : 1 + (int)(random_word() % 3),
+      layers = 1 + (int)(random_word() % 5);
   if (layers < inputs) layers = inputs;
   const double shape[] = {2 + random_word() % 7, 2 + random_word() % 3, 1 + random_word() % 4, 2};
   uint32_t rank = 1 + random_word() % 3 + random_word() % 12 / 11;
@@ -66,7 +80,8 @@ static void put_graph(writer *w) {
   }
   put_record(w, OFS_SGD + random_word() % (OFS_LION - OFS_SGD + 1), 10);
   for (int i = 0; i < layers; i++) put_layer(w, i, inputs);
-  for (int i = layers - 1, outputs = random_word() % 3 ? 0 : 1 + (int)(random_word() % 3); outputs > 0 && i >= 0; i--, outputs--) {
+  for (int i = layers - 1, outputs = random_word() % 3 ? 0 : 1 + (int)(random_word() % 3);
+       outputs > 0 && i >= 0; i--, outputs--) {
     writer_record(w, OFS_OUTPUT);
     FIELD(w, OFS_OUTPUT_LAYER, i);
     if (random_word() % 2) FIELD(w, OFS_OUTPUT_LOSS, random_word() % (OFS_LOSS_LAST + 1));
@@ -80,7 +95,8 @@ static void count_types(const writer *w, int *seen) {
     memcpy(head, w->bytes + at, 4);
     seen[head[0]]++;
     at += 4;
-    for (uint16_t count; head[1] > 0; head[1]--, at += 4 + 8u * count) memcpy(&count, w->bytes + at + 2, 2);
+    for (uint16_t count; head[1] > 0; head[1]--, at += 4 + 8u * count)
+      memcpy(&count, w->bytes + at + 2, 2);
   }
 }
 

@@ -1,5 +1,6 @@
-/* test_training.c: what training means, against formulas written here anew, in double: updates by each optimizer,
- * losses and accuracy, the scaling of uint8 data, initial weights; and that a net learns.
+/* test_training.c: what training means, against formulas written here anew, in double: updates by
+ * each optimizer, losses and accuracy, the scaling of uint8 data, initial weights; and that a net
+ * learns.
  *
  * The gradient itself is proved in test_gradients.c; here it is taken as given. */
 #include "program/plan.h"
@@ -78,10 +79,11 @@ static void write_rule(writer *w, const rule *r) {
 #define UNITS 37 /* a width that no vector divides */
 #define STEPS 30
 
-/* Each step is followed from the weights it started with, so only one step's rounding counts: the new weight's half
- * ulp, 2^-24 |w| (adamw: twice), and of the change a few 2^-24 for each of its ten operations and the moments' own
- * history. A moment forgets at its rate, so its error stays below that of 1 / (1 - beta) sums of terms at most as big
- * as the biggest so far; the change's size is at most about `scale`, and 2^-19 of it is allowed. */
+/* Each step is followed from the weights it started with, so only one step's rounding counts: the
+ * new weight's half ulp, 2^-24 |w| (adamw: twice), and of the change a few 2^-24 for each of its
+ * ten operations and the moments' own history. A moment forgets at its rate, so its error stays
+ * below that of 1 / (1 - beta) sums of terms at most as big as the biggest so far; the change's
+ * size is at most about `scale`, and 2^-19 of it is allowed. */
 static void check_rule(const rule *r, const char *name) {
   static writer w;
   model_record(&w, 1, 5, 0, 0, OFS_LOSS_MSE);
@@ -110,8 +112,9 @@ static void check_rule(const rule *r, const char *name) {
     for (size_t i = 0; i < n; i++) {
       double want = update(r, before[i], g[i], &a[i], &b[i], t), got = weights(m)[i];
       double tolerance = fabs((double)before[i]) * 0x1p-23 + scale * 0x1p-19;
-      if (!CHECK_MSG(fabs(got - want) <= tolerance, "%s: step %d, weight %d of %.9g: %.9g, expected %.9g", name, t,
-                     (int)i, (double)before[i], got, want))
+      if (!CHECK_MSG(fabs(got - want) <= tolerance,
+                     "%s: step %d, weight %d of %.9g: %.9g, expected %.9g", name, t, (int)i,
+                     (double)before[i], got, want))
         break;
     }
   }
@@ -119,17 +122,19 @@ static void check_rule(const rule *r, const char *name) {
 }
 
 static void test_optimizers(void) {
-  static const struct { rule r; const char *name; } rules[] = {
-      {{OFS_SGD, 0.05, 0, 0, 0, 0, 0, 0}, "sgd"},
-      {{OFS_SGD, 0.05, 0, 1, 0, 0, 0, 0}, "nesterov without momentum"},
-      {{OFS_SGD, 0.02, 0.9, 0, 0, 0, 0, 0}, "momentum"},
-      {{OFS_SGD, 0.02, 0.9, 1, 0, 0, 0, 0}, "nesterov"},
-      {{OFS_ADAM, 0.001, 0, 0, 0.9, 0.999, 1e-7, 0}, "adam"},
-      {{OFS_ADAM, 0.01, 0, 0, 0, 0, 1e-3, 0}, "adam without memory"},
-      {{OFS_ADAM, 0.01, 0, 0, 0.5, 0.9, 0.1, 0}, "adam, big epsilon"},
-      {{OFS_ADAMW, 0.001, 0, 0, 0.9, 0.999, 1e-7, 0.004}, "adamw"},
-      {{OFS_ADAMW, 0.01, 0, 0, 0.8, 0.99, 1e-7, 5}, "adamw, big decay"},
-      {{OFS_ADAMW, 0.01, 0, 0, 0.9, 0.999, 1e-7, 0}, "adamw without decay"}};
+  static const struct {
+    rule r;
+    const char *name;
+  } rules[] = {{{OFS_SGD, 0.05, 0, 0, 0, 0, 0, 0}, "sgd"},
+               {{OFS_SGD, 0.05, 0, 1, 0, 0, 0, 0}, "nesterov without momentum"},
+               {{OFS_SGD, 0.02, 0.9, 0, 0, 0, 0, 0}, "momentum"},
+               {{OFS_SGD, 0.02, 0.9, 1, 0, 0, 0, 0}, "nesterov"},
+               {{OFS_ADAM, 0.001, 0, 0, 0.9, 0.999, 1e-7, 0}, "adam"},
+               {{OFS_ADAM, 0.01, 0, 0, 0, 0, 1e-3, 0}, "adam without memory"},
+               {{OFS_ADAM, 0.01, 0, 0, 0.5, 0.9, 0.1, 0}, "adam, big epsilon"},
+               {{OFS_ADAMW, 0.001, 0, 0, 0.9, 0.999, 1e-7, 0.004}, "adamw"},
+               {{OFS_ADAMW, 0.01, 0, 0, 0.8, 0.99, 1e-7, 5}, "adamw, big decay"},
+               {{OFS_ADAMW, 0.01, 0, 0, 0.9, 0.999, 1e-7, 0}, "adamw without decay"}};
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) check_rule(&rules[i].r, rules[i].name);
 }
 
@@ -167,33 +172,45 @@ typedef struct ending {
   int loss, act, outputs, positions, sparse;
 } ending;
 
-/* A sample's loss and correct share from its prediction p and its targets, as Keras defines them. */
-static void judge(const ending *e, const float *p, const float *rows, const int32_t *index, double *loss,
-                  double *correct) {
+/* A sample's loss and correct share from its prediction p and its targets, as Keras defines
+ * them. */
+static void judge(const ending *e, const float *p, const float *rows, const int32_t *index,
+                  double *loss, double *correct) {
   *loss = *correct = 0;
   for (int k = 0; k < e->positions; k++, p += e->outputs) {
     int n = e->outputs, best = 0, target = 0, hits = 0;
     double sum = 0;
     for (int i = 0; i < n; i++) {
-      double t = !e->sparse ? rows[k * n + i] : n == 1 ? index[k] : index[k] == i, y = p[i], d = fabs(y - t);
-      if (e->loss <= OFS_LOSS_CATEGORICAL) sum -= t * log(y);
-      else if (e->loss == OFS_LOSS_BINARY) sum -= (t * log(y) + (1 - t) * log(1 - y)) / n;
-      else if (e->loss == OFS_LOSS_MSE) sum += d * d / n;
-      else if (e->loss == OFS_LOSS_MAE) sum += d / n;
-      else sum += (d <= 1 ? d * d / 2 : d - 0.5) / n;
+      double t = !e->sparse ? rows[k * n + i]
+                 : n == 1   ? index[k]
+                            : index[k] == i,
+             y = p[i], d = fabs(y - t);
+      if (e->loss <= OFS_LOSS_CATEGORICAL)
+        sum -= t * log(y);
+      else if (e->loss == OFS_LOSS_BINARY)
+        sum -= (t * log(y) + (1 - t) * log(1 - y)) / n;
+      else if (e->loss == OFS_LOSS_MSE)
+        sum += d * d / n;
+      else if (e->loss == OFS_LOSS_MAE)
+        sum += d / n;
+      else
+        sum += (d <= 1 ? d * d / 2 : d - 0.5) / n;
       if (p[i] > p[best]) best = i;
       if (e->sparse ? index[k] == i : rows[k * n + i] > rows[k * n + target]) target = i;
-      hits += t == (y > 0.5); /* Keras: the prediction has its threshold, the target is taken as it is */
+      /* Keras: the prediction has its threshold, the target is taken as it is */
+      hits += t == (y > 0.5);
     }
     *loss += sum / e->positions;
-    *correct += (n == 1 || e->loss == OFS_LOSS_BINARY ? (double)hits / n : best == target) / e->positions;
+    *correct +=
+        (n == 1 || e->loss == OFS_LOSS_BINARY ? (double)hits / n : best == target) / e->positions;
   }
 }
 
 #define SAMPLES 50
 
-/* Predictions of float weights lose a cross-entropy some digits near 0 and 1; the weights here keep p within about
- * [0.01, 0.99], where a float's half ulp is 1e-7 of the logarithm, so 1e-5 of the sum is wide. */
+/* Predictions of float weights lose a cross-entropy some digits near 0 and 1; the weights here keep
+ * p within about [0.01, 0.99], where a float's half ulp is 1e-7 of the logarithm, so 1e-5 of the
+ * sum is wide. */
 static void check_ending(const ending *e, const char *name) {
   static writer w;
   float x[SAMPLES * 12], y[SAMPLES * 12];
@@ -215,7 +232,10 @@ static void check_ending(const ending *e, const char *name) {
                               : binary ? (float)(random_float() > 0)
                                        : random_float() * 2;
   }
-  const ofs_data data = {x, e->sparse ? (void *)index : (void *)y, OFS_F32, e->sparse ? OFS_I32 : OFS_F32, SAMPLES, 0, NULL};
+  const ofs_data data = {x,       e->sparse ? (void *)index : (void *)y,
+                         OFS_F32, e->sparse ? OFS_I32 : OFS_F32,
+                         SAMPLES, 0,
+                         NULL};
   ofs_plan *all[] = {p, q, train};
   for (int i = 0; i < 3; i++) {
     CHECK_INT(ofs_plan_set_data(all[i], &data, NULL), OFS_OK);
@@ -229,9 +249,11 @@ static void check_ending(const ending *e, const char *name) {
   ofs_totals t, u;
   ofs_step_totals(q, &t), ofs_step_totals(train, &u);
   CHECK_MSG(fabs(t.loss - loss) <= 1e-5 * loss, "%s: loss %.9g, expected %.9g", name, t.loss, loss);
-  CHECK_MSG(fabs(t.correct[0] - correct) <= 1e-9 * SAMPLES, "%s: correct %.9g, expected %.9g", name, t.correct[0], correct);
+  CHECK_MSG(fabs(t.correct[0] - correct) <= 1e-9 * SAMPLES, "%s: correct %.9g, expected %.9g", name,
+            t.correct[0], correct);
   CHECK_INT(t.count, SAMPLES);
-  CHECK_MSG(u.loss == t.loss && u.correct[0] == t.correct[0], "%s: the training step counts otherwise", name);
+  CHECK_MSG(u.loss == t.loss && u.correct[0] == t.correct[0],
+            "%s: the training step counts otherwise", name);
   for (int i = 0; i < 3; i++) free(all[i]);
   free(m);
 }
@@ -246,16 +268,18 @@ static void test_endings(void) {
             int act = acts[a];
             if (act == OFS_ACT_SOFTMAX ? outputs == 1 : loss <= OFS_LOSS_CATEGORICAL) continue;
             if (loss == OFS_LOSS_BINARY && act != OFS_ACT_SIGMOID) continue;
-            if (sparse && !(act == OFS_ACT_SOFTMAX || (act == OFS_ACT_SIGMOID && outputs == 1))) continue;
+            if (sparse && !(act == OFS_ACT_SOFTMAX || (act == OFS_ACT_SIGMOID && outputs == 1)))
+              continue;
             char name[120];
-            snprintf(name, sizeof name, "loss %d, activation %d, %d outputs, %d positions, %s", loss, act, outputs,
-                     positions, sparse ? "indices" : "rows");
+            snprintf(name, sizeof name, "loss %d, activation %d, %d outputs, %d positions, %s",
+                     loss, act, outputs, positions, sparse ? "indices" : "rows");
             check_ending(&(ending){loss, act, outputs, positions, sparse}, name);
           }
         }
 }
 
-/* Logits far from each other, as a net that is sure has them: the loss is their difference, and never infinite. */
+/* Logits far from each other, as a net that is sure has them: the loss is their difference, and
+ * never infinite. */
 static void test_sure(void) {
   static const float big[] = {100, 1000, 30000};
   static writer w;
@@ -263,8 +287,10 @@ static void test_sure(void) {
     for (int binary = 0; binary < 2; binary++) {
       model_record(&w, 1, 2, 0, 0, binary ? OFS_LOSS_BINARY : OFS_LOSS_SPARSE_CATEGORICAL);
       writer_record(&w, OFS_SGD);
-      if (binary) dense(&w, 1, OFS_ACT_SIGMOID);
-      else activation(&w, OFS_ACT_SOFTMAX);
+      if (binary)
+        dense(&w, 1, OFS_ACT_SIGMOID);
+      else
+        activation(&w, OFS_ACT_SOFTMAX);
       ofs_model *m = open_model(&w, NULL);
       ofs_plan *p = open_plan(m, OFS_EVALUATE, 2);
       if (binary) weights(m)[0] = 1, weights(m)[1] = 0, weights(m)[2] = 0;
@@ -284,11 +310,13 @@ static void test_sure(void) {
 /* ---- uint8 ---- */
 
 static void test_uint8(void) {
-  static const double scales[][2] = {{1, 0}, {1.0 / 255, 0}, {2.0 / 255, -1}, {-0.1, 12.7}, {0, 3}, {1e30, -1e30}};
+  static const double scales[][2] = {{1, 0},       {1.0 / 255, 0}, {2.0 / 255, -1},
+                                     {-0.1, 12.7}, {0, 3},         {1e30, -1e30}};
   static writer w;
   static uint8_t bytes[4 * 257];
   static float x[4 * 257];
-  for (int i = 0; i < 4 * 257; i++) bytes[i] = (uint8_t)(i < 256 ? i : (int)(random_float() * 128) + 128);
+  for (int i = 0; i < 4 * 257; i++)
+    bytes[i] = (uint8_t)(i < 256 ? i : (int)(random_float() * 128) + 128);
   for (int s = 0; s < 6; s++) {
     for (int i = 0; i < 4 * 257; i++) { /* in float, rounded after each operation */
       float product = (float)bytes[i] * (float)scales[s][0];
@@ -301,12 +329,13 @@ static void test_uint8(void) {
     writer_record(&w, OFS_FLATTEN);
     ofs_model *m = open_model(&w, NULL);
     ofs_plan *p = open_plan(m, OFS_PREDICT, 4);
-    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4, 0, NULL}, wide = {x, NULL, OFS_F32, OFS_NONE, 4, 0, NULL};
+    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4, 0, NULL},
+                   wide = {x, NULL, OFS_F32, OFS_NONE, 4, 0, NULL};
     CHECK_INT(ofs_plan_set_data(p, &small, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, 4, 1), OFS_OK);
     CHECK(memcmp(ofs_plan_output(p, 0), x, sizeof x) == 0);
     CHECK_INT(ofs_plan_set_data(p, &wide, NULL), OFS_OK); /* floats are not scaled */
-    CHECK(ofs_plan_output(p, 0) == NULL);                    /* the last output was of other data */
+    CHECK(ofs_plan_output(p, 0) == NULL);                 /* the last output was of other data */
     CHECK_INT(run_step(p, 0, 4, 1), OFS_OK);
     CHECK(memcmp(ofs_plan_output(p, 0), x, sizeof x) == 0);
     free(p), free(m);
@@ -315,26 +344,36 @@ static void test_uint8(void) {
 
 /* ---- initial weights ---- */
 
-/* Mean and deviation of n draws stray by deviation / sqrt(n) and deviation / sqrt(2 n); six of them are allowed, which
- * one draw in 10^8 exceeds, and the seed is fixed. */
-static void check_draws(const float *v, size_t n, double deviation, double limit, const char *name) {
+/* Mean and deviation of n draws stray by deviation / sqrt(n) and deviation / sqrt(2 n); six of them
+ * are allowed, which one draw in 10^8 exceeds, and the seed is fixed. */
+static void check_draws(const float *v, size_t n, double deviation, double limit,
+                        const char *name) {
   double sum = 0, squares = 0, most = 0;
-  for (size_t i = 0; i < n; i++) sum += v[i], squares += (double)v[i] * v[i], most = fmax(most, fabs((double)v[i]));
+  for (size_t i = 0; i < n; i++)
+    sum += v[i], squares += (double)v[i] * v[i], most = fmax(most, fabs((double)v[i]));
   CHECK_MSG(fabs(sum / n) <= 6 * deviation / sqrt((double)n), "%s: mean %g", name, sum / n);
-  CHECK_MSG(fabs(sqrt(squares / n) - deviation) <= 6 * deviation / sqrt(2.0 * n), "%s: deviation %g, expected %g", name,
-            sqrt(squares / n), deviation);
-  CHECK_MSG(most <= limit * (1 + 1e-6) && most >= limit * 0.97, "%s: at most %g, expected %g", name, most, limit);
+  CHECK_MSG(fabs(sqrt(squares / n) - deviation) <= 6 * deviation / sqrt(2.0 * n),
+            "%s: deviation %g, expected %g", name, sqrt(squares / n), deviation);
+  CHECK_MSG(most <= limit * (1 + 1e-6) && most >= limit * 0.97, "%s: at most %g, expected %g", name,
+            most, limit);
 }
 
-/* Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998; the normal ones are cut at two deviations of what is drawn,
- * which is wide enough to leave the variance; random ones as Keras has them: 0.05. */
+/* Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998; the normal ones are cut at two
+ * deviations of what is drawn, which is wide enough to leave the variance; random ones as Keras has
+ * them: 0.05. */
 static void test_initializers(void) {
   const double in = 3 * 3 * 30, out = 3 * 3 * 60, cut = 0.87962566103423978, third = sqrt(3);
-  const struct { int init; double deviation, times; } kinds[] = {
-      {OFS_INIT_GLOROT_UNIFORM, sqrt(2 / (in + out)), third}, {OFS_INIT_GLOROT_NORMAL, sqrt(2 / (in + out)), 2 / cut},
-      {OFS_INIT_HE_UNIFORM, sqrt(2 / in), third},             {OFS_INIT_HE_NORMAL, sqrt(2 / in), 2 / cut},
-      {OFS_INIT_LECUN_UNIFORM, sqrt(1 / in), third},          {OFS_INIT_LECUN_NORMAL, sqrt(1 / in), 2 / cut},
-      {OFS_INIT_RANDOM_UNIFORM, 0.05 / third, third},         {OFS_INIT_TRUNCATED_NORMAL, 0.05 * cut, 2 / cut}};
+  const struct {
+    int init;
+    double deviation, times;
+  } kinds[] = {{OFS_INIT_GLOROT_UNIFORM, sqrt(2 / (in + out)), third},
+               {OFS_INIT_GLOROT_NORMAL, sqrt(2 / (in + out)), 2 / cut},
+               {OFS_INIT_HE_UNIFORM, sqrt(2 / in), third},
+               {OFS_INIT_HE_NORMAL, sqrt(2 / in), 2 / cut},
+               {OFS_INIT_LECUN_UNIFORM, sqrt(1 / in), third},
+               {OFS_INIT_LECUN_NORMAL, sqrt(1 / in), 2 / cut},
+               {OFS_INIT_RANDOM_UNIFORM, 0.05 / third, third},
+               {OFS_INIT_TRUNCATED_NORMAL, 0.05 * cut, 2 / cut}};
   static writer w;
   for (int i = 0; i < 8; i++) {
     model_record(&w, 3, 4, 4, 30, -1);
@@ -347,11 +386,13 @@ static void test_initializers(void) {
     ofs_model *m = open_model(&w, NULL);
     char name[40];
     snprintf(name, sizeof name, "initializer %d", kinds[i].init);
-    check_draws(weights(m), 9 * 30 * 60, kinds[i].deviation, kinds[i].deviation * kinds[i].times, name);
+    check_draws(weights(m), 9 * 30 * 60, kinds[i].deviation, kinds[i].deviation * kinds[i].times,
+                name);
     for (int k = 0; k < 60; k++) CHECK(weights(m)[9 * 30 * 60 + k] == 1);
     free(m);
   }
-  model_record(&w, 1, 100, 0, 0, -1); /* a normal has no limit; five deviations are about right for 20,000 */
+  /* a normal has no limit; five deviations are about right for 20,000 */
+  model_record(&w, 1, 100, 0, 0, -1);
   writer_record(&w, OFS_SGD);
   writer_record(&w, OFS_DENSE);
   FIELD(&w, OFS_DENSE_UNITS, 200);
@@ -365,9 +406,9 @@ static void test_initializers(void) {
   free(m);
 }
 
-/* The shorter side's vectors of (rows, columns) are orthonormal: q[i] . q[j] is 0, or 1 where i is j. A vector is rounded
- * with each vector before it, twice, by half an ulp of itself: some 2 * sqrt(2 * count) times 2^-24 in a scalar
- * product of two, five times that at the most. */
+/* The shorter side's vectors of (rows, columns) are orthonormal: q[i] . q[j] is 0, or 1 where i is
+ * j. A vector is rounded with each vector before it, twice, by half an ulp of itself: some 2 *
+ * sqrt(2 * count) times 2^-24 in a scalar product of two, five times that at the most. */
 static void check_orthogonal(const float *q, size_t rows, size_t columns, const char *name) {
   size_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows;
   size_t next = rows < columns ? columns : 1, step = rows < columns ? 1 : columns;
@@ -375,17 +416,21 @@ static void check_orthogonal(const float *q, size_t rows, size_t columns, const 
   for (size_t i = 0; i < count; i++)
     for (size_t j = 0; j <= i; j++) {
       double sum = 0;
-      for (size_t k = 0; k < length; k++) sum += (double)q[i * next + k * step] * q[j * next + k * step];
+      for (size_t k = 0; k < length; k++)
+        sum += (double)q[i * next + k * step] * q[j * next + k * step];
       worst = fmax(worst, fabs(sum - (i == j)));
     }
   CHECK_MSG(worst < 10 * sqrt(2.0 * (double)count) * 0x1p-24, "%s: off by %g", name, worst);
   for (size_t i = 0; i < rows * columns; i++) positive += q[i] > 0;
   double all = (double)(rows * columns); /* signs are even, but for five deviations */
-  CHECK_MSG(fabs(positive - all / 2) <= 2.5 * sqrt(all), "%s: %g of %g are positive", name, positive, all);
+  CHECK_MSG(fabs(positive - all / 2) <= 2.5 * sqrt(all), "%s: %g of %g are positive", name,
+            positive, all);
 }
 
 static void test_orthogonal(void) {
-  static const struct { int rows, columns; } sizes[] = {{1, 1}, {5, 1}, {1, 7}, {6, 6}, {64, 64}, {90, 31}, {31, 90}};
+  static const struct {
+    int rows, columns;
+  } sizes[] = {{1, 1}, {5, 1}, {1, 7}, {6, 6}, {64, 64}, {90, 31}, {31, 90}};
   static writer w;
   char name[60];
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -401,7 +446,8 @@ static void test_orthogonal(void) {
   }
 }
 
-/* Keras's tensors, in its order: kernel, recurrent kernel (orthogonal), bias (zeros, forget gates at 1). */
+/* Keras's tensors, in its order: kernel, recurrent kernel (orthogonal), bias (zeros, forget gates
+ * at 1). */
 static void test_recurrent_weights(void) {
   enum { IN = 5, STATE = 24 };
   static writer w;
@@ -420,12 +466,16 @@ static void test_recurrent_weights(void) {
       CHECK_INT(ofs_model_tensor(m, 1, &recurrent), OFS_OK);
       CHECK_INT(ofs_model_tensor(m, 2, &bias), OFS_OK);
       CHECK_INT(ofs_model_tensor(m, 3, &bias), OFS_INVALID_ARGUMENT);
-      CHECK(kernel.role == OFS_KERNEL && kernel.rank == 2 && kernel.dims[0] == IN && kernel.dims[1] == n);
-      CHECK(recurrent.role == OFS_RECURRENT_KERNEL && recurrent.rank == 2 && recurrent.dims[0] == STATE &&
-            recurrent.dims[1] == n);
-      CHECK(bias.role == OFS_BIAS && bias.rank == rows && bias.dims[rows - 1] == n && bias.size == rows * n);
-      CHECK(recurrent.data == kernel.data + kernel.size && bias.data == recurrent.data + recurrent.size);
-      check_draws(kernel.data, kernel.size, sqrt(2.0 / (IN + n)), sqrt(6.0 / (IN + n)), "a recurrent layer's kernel");
+      CHECK(kernel.role == OFS_KERNEL && kernel.rank == 2 && kernel.dims[0] == IN &&
+            kernel.dims[1] == n);
+      CHECK(recurrent.role == OFS_RECURRENT_KERNEL && recurrent.rank == 2 &&
+            recurrent.dims[0] == STATE && recurrent.dims[1] == n);
+      CHECK(bias.role == OFS_BIAS && bias.rank == rows && bias.dims[rows - 1] == n &&
+            bias.size == rows * n);
+      CHECK(recurrent.data == kernel.data + kernel.size &&
+            bias.data == recurrent.data + recurrent.size);
+      check_draws(kernel.data, kernel.size, sqrt(2.0 / (IN + n)), sqrt(6.0 / (IN + n)),
+                  "a recurrent layer's kernel");
       check_orthogonal(recurrent.data, STATE, n, "a recurrent kernel");
       for (uint32_t i = 0; i < bias.size; i++)
         CHECK(bias.data[i] == (type == OFS_LSTM && forget && i / STATE == 1 ? 1 : 0));
@@ -451,7 +501,10 @@ static void test_seeds(void) {
       writer_record(&w, OFS_DENSE);
       FIELD(&w, OFS_DENSE_UNITS, 20);
       FIELD(&w, OFS_DENSE_USE_BIAS, 0);
-      FIELD(&w, OFS_DENSE_KERNEL_INIT, i < 2 ? OFS_INIT_GLOROT_UNIFORM : s % 2 ? OFS_INIT_HE_NORMAL : OFS_INIT_ORTHOGONAL);
+      FIELD(&w, OFS_DENSE_KERNEL_INIT,
+            i < 2   ? OFS_INIT_GLOROT_UNIFORM
+            : s % 2 ? OFS_INIT_HE_NORMAL
+                    : OFS_INIT_ORTHOGONAL);
     }
     first[s] = check_alloc(1200 * sizeof(float));
     for (uint64_t work = 1; work < ALL; work *= 1000) {
@@ -464,7 +517,8 @@ static void test_seeds(void) {
       int calls = 1;
       while (ofs_model_randomize(m, work) == OFS_MORE) calls++;
       CHECK(work > 1 ? calls < 1200 : calls > 1000);
-      for (int k = 0; k < 1200; k++) CHECK(m->optimizer.moment[0][k] == 0 && m->optimizer.moment[1][k] == 0);
+      for (int k = 0; k < 1200; k++)
+        CHECK(m->optimizer.moment[0][k] == 0 && m->optimizer.moment[1][k] == 0);
       if (work == 1) memcpy(first[s], weights(m), 1200 * sizeof(float));
       CHECK(memcmp(first[s], weights(m), 1200 * sizeof(float)) == 0);
       free(block);
@@ -477,7 +531,8 @@ static void test_seeds(void) {
 
 /* ---- learning ---- */
 
-/* Three clouds in the plane: the loss of every fifth epoch is below the one before, and in the end all are right. */
+/* Three clouds in the plane: the loss of every fifth epoch is below the one before, and in the end
+ * all are right. */
 static void check_learning(int optimizer, double rate) {
   static writer w;
   float x[90 * 2];
@@ -501,7 +556,11 @@ static void check_learning(int optimizer, double rate) {
     double loss = 0;
     correct = 0;
     for (uint32_t first = 0; first < 90; first += 16) {
-      const ofs_batch at = {.first = first, .n = 90, .count = first < 80 ? 16 : 10, .shuffle = 1, .epoch = epoch};
+      const ofs_batch at = {.first = first,
+                            .n = 90,
+                            .count = first < 80 ? 16 : 10,
+                            .shuffle = 1,
+                            .epoch = epoch};
       ofs_totals t;
       CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
       CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
@@ -509,7 +568,8 @@ static void check_learning(int optimizer, double rate) {
       loss += t.loss, correct += t.correct[0];
     }
     if (epoch % 5 || epoch == 0) continue;
-    CHECK_MSG(loss < last, "optimizer %d, epoch %d: loss %g after %g", optimizer, (int)epoch, loss / 90, last / 90);
+    CHECK_MSG(loss < last, "optimizer %d, epoch %d: loss %g after %g", optimizer, (int)epoch,
+              loss / 90, last / 90);
     last = loss;
   }
   CHECK_MSG(correct == 90, "optimizer %d: %g of 90 are right", optimizer, correct);

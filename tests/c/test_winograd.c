@@ -1,11 +1,13 @@
-/* test_winograd.c: Winograd's F(2 x 2, 3 x 3): each transform fast against reference to the last bit, about every edge
- * of an image; and the whole of it against plain sums in double, within its error bound.
+/* test_winograd.c: Winograd's F(2 x 2, 3 x 3): each transform fast against reference to the last
+ * bit, about every edge of an image; and the whole of it against plain sums in double, within its
+ * error bound.
  *
- * Bounds, with u = 2^-24 and d, g, e the largest magnitudes of input, kernel and output gradient: a transformed input
- * is at most 4 d (2 additions), a kernel 9/4 g (4), a gradient 4 e (2). Of C channels an output adds 9 of the 16
- * sums, each at most C 9 d g (1 multiplication, C additions), in 4 additions: (C + 11) u 81 C d g. Of T tiles a weight's
- * gradient adds 16 sums times at most 4 in all, each at most T 16 d e, in 4 additions: (T + 9) u 64 T d e. One more u
- * is for the second order. */
+ * Bounds, with u = 2^-24 and d, g, e the largest magnitudes of input, kernel and output gradient: a
+ * transformed input is at most 4 d (2 additions), a kernel 9/4 g (4), a gradient 4 e (2). Of C
+ * channels an output adds 9 of the 16 sums, each at most C 9 d g (1 multiplication, C additions),
+ * in 4 additions: (C + 11) u 81 C d g. Of T tiles a weight's gradient adds 16 sums times at most 4
+ * in all, each at most T 16 d e, in 4 additions: (T + 9) u 64 T d e. One more u is for the second
+ * order. */
 #include "kernels/kernels.h"
 #include "guarded.h"
 
@@ -15,7 +17,8 @@ static void test_filter(void) {
   for (uint32_t c = 1; c <= 9; c += 4)
     for (uint32_t f = 1; f <= 20; f++) {
       size_t plane = (f + OFS_PANEL - 1) / OFS_PANEL * (size_t)c * OFS_PANEL;
-      guarded w = guard_new(9 * (size_t)c * f, GUARD_FLUSH, f % 4), got = guard_new(16 * plane, GUARD_BOTH, 1);
+      guarded w = guard_new(9 * (size_t)c * f, GUARD_FLUSH, f % 4),
+              got = guard_new(16 * plane, GUARD_BOTH, 1);
       guarded want = guard_new(16 * plane, GUARD_BOTH, 1);
       random_fill(w.data, w.n, 1);
       fast.wino_filter(got.data, w.data, c, f, 0, c / 2);
@@ -26,11 +29,13 @@ static void test_filter(void) {
     }
 }
 
-typedef void (*transform)(const ofs_wino *g, float *v, const float *x, uint32_t ty, uint32_t tx, uint32_t count);
+typedef void (*transform)(const ofs_wino *g, float *v, const float *x, uint32_t ty, uint32_t tx,
+                          uint32_t count);
 
-static void check_transform(transform a, transform b, const ofs_wino *g, uint32_t ty, uint32_t tx, uint32_t count,
-                            int placement) {
-  guarded x = guard_new((size_t)g->h * g->w * g->c, placement, g->n % 3), got = guard_new(16 * g->plane, GUARD_BOTH, 3);
+static void check_transform(transform a, transform b, const ofs_wino *g, uint32_t ty, uint32_t tx,
+                            uint32_t count, int placement) {
+  guarded x = guard_new((size_t)g->h * g->w * g->c, placement, g->n % 3),
+          got = guard_new(16 * g->plane, GUARD_BOTH, 3);
   guarded want = guard_new(16 * g->plane, GUARD_BOTH, 3);
   random_fill(x.data, x.n, 1);
   ofs_wino at = *g;
@@ -43,14 +48,16 @@ static void check_transform(transform a, transform b, const ofs_wino *g, uint32_
 
 static void check_output(const ofs_wino *g, uint32_t ty, uint32_t tx, uint32_t count, int bias) {
   size_t size = (size_t)g->h * g->w * g->c, skip = g->c - g->n;
-  guarded m = guard_new(15 * g->plane + count * g->n, GUARD_FLUSH, 1), b = guard_new(g->n, GUARD_FLUSH, 2);
+  guarded m = guard_new(15 * g->plane + count * g->n, GUARD_FLUSH, 1),
+          b = guard_new(g->n, GUARD_FLUSH, 2);
   guarded got = guard_new(size, GUARD_BOTH, 1), want = guard_new(size, GUARD_BOTH, 1);
   random_fill(m.data, m.n, 1);
   random_fill(b.data, b.n, 1);
   fast.wino_output(g, got.data + skip, m.data, bias ? b.data : NULL, ty, tx, count);
   ref.wino_output(g, want.data + skip, m.data, bias ? b.data : NULL, ty, tx, count);
   check_same(got.data, want.data, size, "output");
-  guard_free(&m, "output"), guard_free(&b, "output"), guard_free(&got, "output"), guard_free(&want, "output");
+  guard_free(&m, "output"), guard_free(&b, "output"), guard_free(&got, "output"),
+      guard_free(&want, "output");
 }
 
 /* Every row and run of tiles of small images, padded and not. */
@@ -66,9 +73,11 @@ static void test_tiles(void) {
             g.plane = (size_t)count * n + 5;
             for (g.top = 0; g.top < 3; g.top++) {
               g.left = (int32_t)((uint32_t)g.top + turn) % 3;
-              check_transform(fast.wino_input, ref.wino_input, &g, ty, tx, count, (int)turn % GUARD_PLACEMENTS);
+              check_transform(fast.wino_input, ref.wino_input, &g, ty, tx, count,
+                              (int)turn % GUARD_PLACEMENTS);
             }
-            check_transform(fast.wino_gradient, ref.wino_gradient, &g, ty, tx, count, (int)turn % GUARD_PLACEMENTS);
+            check_transform(fast.wino_gradient, ref.wino_gradient, &g, ty, tx, count,
+                            (int)turn % GUARD_PLACEMENTS);
             check_output(&g, ty, tx, count, turn == 2);
           }
       }
@@ -76,7 +85,8 @@ static void test_tiles(void) {
 
 static void test_weights(void) {
   for (size_t n = 4; n <= 24; n += 4) {
-    guarded u = guard_new(16 * (n + 3), GUARD_FLUSH, 1), got = guard_new(9 * (n + 1), GUARD_BOTH, 1);
+    guarded u = guard_new(16 * (n + 3), GUARD_FLUSH, 1),
+            got = guard_new(9 * (n + 1), GUARD_BOTH, 1);
     guarded want = guard_new(9 * (n + 1), GUARD_BOTH, 1);
     random_fill(u.data, u.n, 1);
     fast.wino_weights(got.data, n + 1, u.data, n + 3, n);
@@ -88,16 +98,29 @@ static void test_weights(void) {
 
 /* ---- the whole, against sums in double ---- */
 
-enum { H = 6, W = 5, C = 12, F = 8, OH = 6, OW = 5, DOWN = 3, ACROSS = 3, TILES = 9, PANELS = C * OFS_PANEL };
+enum {
+  H = 6,
+  W = 5,
+  C = 12,
+  F = 8,
+  OH = 6,
+  OW = 5,
+  DOWN = 3,
+  ACROSS = 3,
+  TILES = 9,
+  PANELS = C * OFS_PANEL
+};
 
 static float x[H * W * C], k[9 * C * F], bias[F], y[OH * OW * F];
-static float v[16 * TILES * C], u[16 * PANELS], m[16 * TILES * F], e[16 * TILES * F], du[16 * C * F], dk[9 * C * F];
+static float v[16 * TILES * C], u[16 * PANELS], m[16 * TILES * F], e[16 * TILES * F],
+    du[16 * C * F], dk[9 * C * F];
 
 static double at(const float *image, int i, int j, int channels, int channel) {
   return i < 0 || j < 0 || i >= H || j >= W ? 0 : image[(i * W + j) * channels + channel];
 }
 
-static void products(float *c, const float *a, const float *b, int kind, ofs_gemm g, size_t next_c, size_t next_a, size_t next_b) {
+static void products(float *c, const float *a, const float *b, int kind, ofs_gemm g, size_t next_c,
+                     size_t next_a, size_t next_b) {
   for (size_t i = 0; i < 16; i++) {
     g.c = c + i * next_c, g.a = a + i * next_a, g.b = b + i * next_b, g.runs_y = g.runs_x = 1;
     (kind ? fast.gemm_tn : fast.gemm_nn)(&g);
@@ -115,22 +138,26 @@ static void test_convolution(int magnitude) {
   const ofs_wino out = {.h = OH, .w = OW, .c = F, .n = F, .plane = TILES * F};
   transform_all(&in, fast.wino_input, v, x);
   fast.wino_filter(u, k, C, F, 0, C);
-  products(m, v, u, 0, (ofs_gemm){.lda = C, .ldc = F, .panel = PANELS, .m = TILES, .n = F, .k = C}, TILES * F, TILES * C, PANELS);
-  for (uint32_t ty = 0; ty < DOWN; ty++) fast.wino_output(&out, y, m + ty * ACROSS * F, bias, ty, 0, ACROSS);
+  products(m, v, u, 0, (ofs_gemm){.lda = C, .ldc = F, .panel = PANELS, .m = TILES, .n = F, .k = C},
+           TILES * F, TILES * C, PANELS);
+  for (uint32_t ty = 0; ty < DOWN; ty++)
+    fast.wino_output(&out, y, m + ty * ACROSS * F, bias, ty, 0, ACROSS);
   double worst = 0, most = (C + 12) * unit * 81 * C * d + unit * (81 * C * d + 1);
   for (int i = 0; i < OH; i++)
     for (int j = 0; j < OW; j++)
       for (int f = 0; f < F; f++) {
         double sum = bias[f];
         for (int t = 0; t < 9; t++)
-          for (int c = 0; c < C; c++) sum += at(x, i + t / 3 - 1, j + t % 3 - 1, C, c) * k[(t * C + c) * F + f];
+          for (int c = 0; c < C; c++)
+            sum += at(x, i + t / 3 - 1, j + t % 3 - 1, C, c) * k[(t * C + c) * F + f];
         worst = fmax(worst, fabs(y[(i * OW + j) * F + f] - sum));
       }
   CHECK_MSG(worst <= most && worst > 0, "convolution off by %g, at most %g allowed", worst, most);
 
   random_fill(y, OH * OW * F, 1); /* dy */
   transform_all(&out, fast.wino_gradient, e, y);
-  products(du, v, e, 1, (ofs_gemm){.lda = C, .ldb = F, .ldc = F, .m = C, .n = F, .k = TILES}, C * F, TILES * C, TILES * F);
+  products(du, v, e, 1, (ofs_gemm){.lda = C, .ldb = F, .ldc = F, .m = C, .n = F, .k = TILES}, C * F,
+           TILES * C, TILES * F);
   fast.wino_weights(dk, C * F, du, C * F, C * F);
   worst = 0, most = (TILES + 10) * unit * 64 * TILES * d;
   for (int t = 0; t < 9; t++)
@@ -138,10 +165,12 @@ static void test_convolution(int magnitude) {
       for (int f = 0; f < F; f++) {
         double sum = 0;
         for (int i = 0; i < OH; i++)
-          for (int j = 0; j < OW; j++) sum += at(x, i + t / 3 - 1, j + t % 3 - 1, C, c) * at(y, i, j, F, f);
+          for (int j = 0; j < OW; j++)
+            sum += at(x, i + t / 3 - 1, j + t % 3 - 1, C, c) * at(y, i, j, F, f);
         worst = fmax(worst, fabs(dk[(t * C + c) * F + f] - sum));
       }
-  CHECK_MSG(worst <= most && worst > 0, "weight gradient off by %g, at most %g allowed", worst, most);
+  CHECK_MSG(worst <= most && worst > 0, "weight gradient off by %g, at most %g allowed", worst,
+            most);
 }
 
 int main(void) {

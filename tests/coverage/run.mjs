@@ -13,8 +13,10 @@ import { asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.m
 import { findProgram } from '../../wasm-build/toolchain.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const BUILD = `${ROOT}build-coverage`;
-const RAW = `${BUILD}/raw`;
+const only = process.argv[2] === 'parsers';
+/* The fuzz targets' build counts the branches of the parser. */
+const [BUILD, OPTION] = only ? [`${ROOT}build-fuzz`, '-DOFS_FUZZ=ON'] : [`${ROOT}build-coverage`, '-DOFS_COVERAGE=ON'];
+const RAW = `${BUILD}/coverage`;
 const PARSERS = ['src/spec/records.c', 'worker/protocol.js', 'worker/trainer/dialect.js', 'worker/trainer/checkpoint.js',
   ...['spec', 'schema', 'fields', 'graph'].map((name) => `worker/spec/${name}.js`)];
 const PARSER_TESTS = {
@@ -22,7 +24,6 @@ const PARSER_TESTS = {
   js: ['spec', 'graph-spec', 'graph-data', 'dialect', 'protocol', 'resume', 'hostile', 'hostile-checkpoint'],
 };
 const TEST_MS = 180_000; // of one test
-const only = process.argv[2] === 'parsers';
 
 /**
  * @param {string} file @param {string[]} args @param {NodeJS.ProcessEnv} [env]
@@ -66,14 +67,14 @@ function nativeTests() {
 function coverNative() {
   const fuzz = ['fuzz_spec', 'fuzz_steps'];
   const tests = nativeTests();
-  if (!run('cmake', ['-S', '.', '-B', BUILD, '-DOFS_COVERAGE=ON']).ok) return [];
+  if (!run('cmake', ['-S', '.', '-B', BUILD, OPTION]).ok) return [];
   if (!run('cmake', ['--build', BUILD, '--parallel', '2', '--target', ...tests, ...fuzz]).ok) return [];
   const passed = [...tests, ...fuzz].map((name) => {
     const corpus = `tests/fuzz/corpus/${name}`;
     const inputs = fuzz.includes(name) ? readdirSync(`${ROOT}${corpus}`).map((file) => `${corpus}/${file}`) : [];
     return run(`${BUILD}/${name}`, inputs, { LLVM_PROFILE_FILE: `${RAW}/${name}.profraw` }).ok;
   });
-  const merged = `${BUILD}/all.profdata`;
+  const merged = `${RAW}/all.profdata`;
   const raw = [...tests, ...fuzz].map((name) => `${RAW}/${name}.profraw`).filter(existsSync);
   run(llvm('llvm-profdata'), ['merge', '-sparse', '-o', merged, ...raw]);
   const programs = [...tests, ...fuzz].map((name) => `${BUILD}/${name}`);
@@ -97,9 +98,9 @@ function coverJs() {
   if (!ok) process.exitCode = 1;
   run(process.execPath, ['node_modules/c8/bin/c8.js', 'report', '--temp-directory', folder, '--all', '--src', '.',
     '--include', 'worker/**',
-    '--include', 'web/**', '--reporter', 'json', '--reports-dir', BUILD]);
+    '--include', 'web/**', '--reporter', 'json', '--reports-dir', RAW]);
   /** @type {Record<string, { b: Record<string, number[]>, branchMap: any }>} */
-  const files = JSON.parse(readFileSync(`${BUILD}/coverage-final.json`, 'utf8'));
+  const files = JSON.parse(readFileSync(`${RAW}/coverage-final.json`, 'utf8'));
   return Object.entries(files).map(([path, { b, branchMap }]) => {
     const name = path.slice(ROOT.length).replaceAll('\\', '/');
     const missed = Object.keys(b).filter((key) => b[key].some((hits) => hits === 0));
@@ -126,10 +127,13 @@ await asCommand(async () => {
     for (const folder of ['worker', 'web']) print(folder, js.filter(({ name }) => name.startsWith(`${folder}/`)));
     console.log('');
   }
+  let passed = 0;
   for (const parser of PARSERS) {
     const { count = 0, covered = 0 } = [...native, ...js].find(({ name }) => name === parser) ?? {};
     const whole = count > 0 && covered === count;
+    passed += Number(whole);
     console.log(`${whole ? 'all' : 'NOT all'} branches of ${parser} are reached: ${covered} of ${count}`);
     if (!whole) process.exitCode = 1;
   }
+  console.log(`coverage: ${passed} passed, ${PARSERS.length - passed} failed`);
 });

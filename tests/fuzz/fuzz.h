@@ -1,7 +1,8 @@
-/* fuzz.h: what the fuzz targets share: bytes taken from an input, numbers that hurt, blocks of exactly the size told,
- * and a check that ends the program.
+/* fuzz.h: what the fuzz targets share: bytes taken from an input, numbers that hurt, blocks of
+ * exactly the size told, and a check that ends the program.
  *
- * An input that is used up gives zeros, so that every input means something and the same input always the same. */
+ * An input that is used up gives zeros, so that every input means something and the same input
+ * always the same. */
 #ifndef OFS_FUZZ_H
 #define OFS_FUZZ_H
 
@@ -17,12 +18,12 @@
 /* Blocks above this are not made: time goes into inputs, not into clearing memory. */
 #define FUZZ_MOST_BYTES (4u << 20)
 
-#define FUZZ_CHECK(condition)                                                     \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
+#define FUZZ_CHECK(condition)                                                        \
+  do {                                                                               \
+    if (!(condition)) {                                                              \
       fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-      abort();                                                                    \
-    }                                                                             \
+      abort();                                                                       \
+    }                                                                                \
   } while (0)
 
 typedef struct fuzz_input {
@@ -49,8 +50,10 @@ static inline uint32_t fuzz_below(fuzz_input *in, uint32_t n) { return fuzz_byte
 
 /* Small, at an edge, or anything. */
 static inline uint64_t fuzz_count(fuzz_input *in) {
-  static const uint64_t edges[] = {0, 1, 255, 65536, 1u << 24, (1u << 24) + 1, UINT32_MAX, 1ull << 32, 1ull << 48,
-      1ull << 53, INT64_MAX, UINT64_MAX};
+  static const uint64_t edges[] = {0,          1,          255,
+                                   65536,      1u << 24,   (1u << 24) + 1,
+                                   UINT32_MAX, 1ull << 32, 1ull << 48,
+                                   1ull << 53, INT64_MAX,  UINT64_MAX};
   uint32_t how = fuzz_byte(in);
   uint64_t any;
   if (how < 160) return how % 10;
@@ -60,8 +63,9 @@ static inline uint64_t fuzz_count(fuzz_input *in) {
 }
 
 static inline float fuzz_float(fuzz_input *in) {
-  static const float edges[] = {0, -0.0f, 1, -1, FLT_MAX, -FLT_MAX, FLT_MIN, 0x1p-149f, 1e19f, -1e19f, 88.8f, -104.5f,
-      0x1p23f, INFINITY, -INFINITY, NAN};
+  static const float edges[] = {0,       -0.0f,     1,         -1,     FLT_MAX, -FLT_MAX,
+                                FLT_MIN, 0x1p-149f, 1e19f,     -1e19f, 88.8f,   -104.5f,
+                                0x1p23f, INFINITY,  -INFINITY, NAN};
   uint32_t how = fuzz_byte(in);
   float any;
   if (how < 160) return ((float)how - 80) / 16;
@@ -70,7 +74,8 @@ static inline float fuzz_float(fuzz_input *in) {
   return any;
 }
 
-/* A block of exactly so many bytes, aligned as the core wants it, between the red zones of AddressSanitizer. */
+/* A block of exactly so many bytes, aligned as the core wants it, between the red zones of
+ * AddressSanitizer. */
 static inline void *fuzz_block(uint64_t bytes) {
   FUZZ_CHECK(bytes <= FUZZ_MOST_BYTES && bytes % OFS_ALIGN == 0);
   void *block = aligned_alloc(OFS_ALIGN, (size_t)bytes);
@@ -85,7 +90,8 @@ enum { FUZZ_REASONS = 0 OFS_REASONS(FUZZ_ONE) };
 /* What a function that returns a status may return beside OFS_OK. */
 static inline int fuzz_refused(ofs_status s, const ofs_error *err) {
   FUZZ_CHECK(s == OFS_OK || (s < 0 && s >= OFS_INVALID_STATE));
-  FUZZ_CHECK(s == OFS_OK || (err->status == (int32_t)s && err->reason >= 0 && err->reason < FUZZ_REASONS));
+  FUZZ_CHECK(s == OFS_OK ||
+             (err->status == (int32_t)s && err->reason >= 0 && err->reason < FUZZ_REASONS));
   return s < 0;
 }
 

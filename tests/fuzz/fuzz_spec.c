@@ -1,8 +1,9 @@
 /* fuzz_spec.c: any bytes as a spec, from ofs_model_bytes to ofs_plan_init, for libFuzzer.
  *
- * An input is 8 bytes that choose a kind and a batch, then the spec. The spec lies in a block of exactly its size,
- * model and plan in blocks of exactly the size that was told for them: one byte less is refused. A mutator that
- * knows where records, fields and numbers begin does half of the mutations. */
+ * An input is 8 bytes that choose a kind and a batch, then the spec. The spec lies in a block of
+ * exactly its size, model and plan in blocks of exactly the size that was told for them: one byte
+ * less is refused. A mutator that knows where records, fields and numbers begin does half of the
+ * mutations. */
 #include "fuzz.h"
 
 /* Weights above this are not written: an orthogonal matrix takes the square of its side. */
@@ -22,21 +23,26 @@ static void look_at_model(const ofs_model *m) {
   }
   ofs_input_info in;
   ofs_output_info out;
-  for (uint32_t i = 0; ofs_model_input(m, i, &in) == OFS_OK; row += in.size, i++) FUZZ_CHECK(in.at == row && in.rank >= 1);
+  for (uint32_t i = 0; ofs_model_input(m, i, &in) == OFS_OK; row += in.size, i++)
+    FUZZ_CHECK(in.at == row && in.rank >= 1);
   for (uint32_t i = 0; i < facts.output_count; i++) {
-    FUZZ_CHECK(ofs_model_output(m, i, &out) == OFS_OK && out.layer < ofs_model_layers(m) && out.size >= 1);
+    FUZZ_CHECK(ofs_model_output(m, i, &out) == OFS_OK && out.layer < ofs_model_layers(m) &&
+               out.size >= 1);
     FUZZ_CHECK(i || out.size == facts.outputs);
   }
-  FUZZ_CHECK(ofs_model_output(m, facts.output_count, &out) == OFS_INVALID_ARGUMENT && facts.output_count >= 1);
+  FUZZ_CHECK(ofs_model_output(m, facts.output_count, &out) == OFS_INVALID_ARGUMENT &&
+             facts.output_count >= 1);
   FUZZ_CHECK(parameters == facts.parameters && row == facts.inputs && row >= 1);
   for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
     ofs_tensor t;
-    FUZZ_CHECK(ofs_model_tensor(m, i, &t) == OFS_OK && t.rank <= OFS_MAX_RANK && t.size <= parameters);
+    FUZZ_CHECK(ofs_model_tensor(m, i, &t) == OFS_OK && t.rank <= OFS_MAX_RANK &&
+               t.size <= parameters);
     parameters -= t.size;
   }
   ofs_tensor none;
   ofs_layer_info no_layer;
-  FUZZ_CHECK(parameters == 0 && ofs_model_tensor(m, ofs_model_tensors(m), &none) == OFS_INVALID_ARGUMENT);
+  FUZZ_CHECK(parameters == 0 &&
+             ofs_model_tensor(m, ofs_model_tensors(m), &none) == OFS_INVALID_ARGUMENT);
   FUZZ_CHECK(ofs_model_layer(m, ofs_model_layers(m), &no_layer) == OFS_INVALID_ARGUMENT);
 }
 
@@ -79,7 +85,8 @@ static void try_spec(const uint8_t *spec, size_t n, int kind, uint32_t batch, ui
   uint64_t bytes = 0;
   ofs_model *m = NULL;
   if (fuzz_refused(ofs_model_bytes(spec, n, &bytes, &err), &err)) {
-    FUZZ_CHECK(ofs_model_init(NULL, 0, spec, n, &m, NULL) == (ofs_status)err.status && !m && bytes == 0);
+    FUZZ_CHECK(ofs_model_init(NULL, 0, spec, n, &m, NULL) == (ofs_status)err.status && !m &&
+               bytes == 0);
     return;
   }
   FUZZ_CHECK(bytes > 0 && bytes <= 1ull << 62);
@@ -150,14 +157,49 @@ static uint32_t random_below(uint32_t n) {
 }
 
 static double value_to_try(void) {
-  static const double edges[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 16, 28, 33, 64, 127, 1024, 65535, 65536, 16777216,
-      16777217, 2147483647, 4294967295.0, 9007199254740991.0, 9007199254740992.0, -1, 0.5, 0.9, 1e-12, 1e-7, 1e6, 1e30,
-      -1e30, 1e308, -0.0, NAN, INFINITY};
+  static const double edges[] = {0,
+                                 1,
+                                 2,
+                                 3,
+                                 4,
+                                 5,
+                                 7,
+                                 8,
+                                 9,
+                                 10,
+                                 11,
+                                 16,
+                                 28,
+                                 33,
+                                 64,
+                                 127,
+                                 1024,
+                                 65535,
+                                 65536,
+                                 16777216,
+                                 16777217,
+                                 2147483647,
+                                 4294967295.0,
+                                 9007199254740991.0,
+                                 9007199254740992.0,
+                                 -1,
+                                 0.5,
+                                 0.9,
+                                 1e-12,
+                                 1e-7,
+                                 1e6,
+                                 1e30,
+                                 -1e30,
+                                 1e308,
+                                 -0.0,
+                                 NAN,
+                                 INFINITY};
   return random_below(4) ? random_below(12) : edges[random_below(sizeof edges / sizeof *edges)];
 }
 
 /* Records [from, to) once more, at `to`. */
-static size_t repeat(uint8_t *data, size_t n, size_t most, size_t from, size_t to, size_t count_at) {
+static size_t repeat(uint8_t *data, size_t n, size_t most, size_t from, size_t to,
+                     size_t count_at) {
   size_t more = to - from;
   if (n + more > most) return n;
   memmove(data + to + more, data + to, n - to);
@@ -177,20 +219,27 @@ static size_t put(uint8_t *to, size_t at, const void *from, size_t n) {
   return at + n;
 }
 
-/* A layer, wrapper, input or output with what it requires, and now and then a thing it may have or what it reads. */
+/* A layer, wrapper, input or output with what it requires, and now and then a thing it may have or
+ * what it reads. */
 static size_t fresh_record(uint8_t *to) {
-  uint16_t id = (uint16_t)(random_below(8) ? 32 + random_below(OFS_DOT - 31) : random_below(2) ? OFS_INPUT : OFS_OUTPUT), fields = 0;
+  uint16_t id = (uint16_t)(random_below(8)   ? 32 + random_below(OFS_DOT - 31)
+                           : random_below(2) ? OFS_INPUT
+                                             : OFS_OUTPUT),
+           fields = 0;
   size_t at = 4;
   for (uint32_t i = 0; i < OFS_FIELD_COUNT && at < 200; i++) {
     const ofs_field *f = &ofs_fields.row[i];
     int common = ofs_field_record(f) == OFS_COMMON && id < OFS_COMMON;
-    if ((ofs_field_record(f) != id && !common) || (f->presence != OFS_IS_required && random_below(common ? 3 : 6))) continue;
+    if ((ofs_field_record(f) != id && !common) ||
+        (f->presence != OFS_IS_required && random_below(common ? 3 : 6)))
+      continue;
     uint16_t count = (uint16_t)(f->least + (f->most > f->least ? random_below(2) : 0));
     const uint8_t head[] = {f->id, 0};
     at = put(to, at, head, 2);
     at = put(to, at, &count, 2);
     for (; count > 0; count--) {
-      double v = common && f->id == OFS_LAYER_INPUT ? (double)random_below(5) - 2 : 1 + random_below(4);
+      double v =
+          common && f->id == OFS_LAYER_INPUT ? (double)random_below(5) - 2 : 1 + random_below(4);
       v = v < f->low ? f->low : v > f->high ? f->high : v;
       at = put(to, at, &v, 8);
     }
@@ -215,22 +264,25 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t most, unsigned in
   static places p;
   state = seed | 1;
   find_places(&p, data, n);
-  if (p.record_count < 2 || !p.value_count || random_below(2)) return LLVMFuzzerMutate(data, n, most);
+  if (p.record_count < 2 || !p.value_count || random_below(2))
+    return LLVMFuzzerMutate(data, n, most);
   size_t count_at = HEAD + 4;
   uint32_t i = random_below(p.record_count), f = random_below(p.field_count);
   size_t next = i + 1 < p.record_count ? p.records[i + 1] : n;
   switch (random_below(10)) {
-    case 0: return repeat(data, n, most, p.records[i], next, count_at);
-    case 1: return drop(data, n, p.records[i], next, count_at);
-    case 2: data[p.records[i]] = (uint8_t)(32 + random_below(OFS_DOT - 31)); return n;
-    case 3: data[p.fields[f]] = (uint8_t)(random_below(4) ? random_below(10) : random_below(40)); return n;
-    case 4: data[p.fields[f] + 2] = (uint8_t)random_below(8); return n;
-    case 5:
-    case 6: return insert(data, n, most, next, count_at);
-    default: {
-      double v = value_to_try();
-      memcpy(data + p.values[random_below(p.value_count)], &v, sizeof v);
-      return n;
-    }
+  case 0: return repeat(data, n, most, p.records[i], next, count_at);
+  case 1: return drop(data, n, p.records[i], next, count_at);
+  case 2: data[p.records[i]] = (uint8_t)(32 + random_below(OFS_DOT - 31)); return n;
+  case 3:
+    data[p.fields[f]] = (uint8_t)(random_below(4) ? random_below(10) : random_below(40));
+    return n;
+  case 4: data[p.fields[f] + 2] = (uint8_t)random_below(8); return n;
+  case 5:
+  case 6: return insert(data, n, most, next, count_at);
+  default: {
+    double v = value_to_try();
+    memcpy(data + p.values[random_below(p.value_count)], &v, sizeof v);
+    return n;
+  }
   }
 }

@@ -1,8 +1,10 @@
-/* fuzz_steps.c: a small model from what the schema allows, then calls in any order with data that hurts, for libFuzzer.
+/* fuzz_steps.c: a small model from what the schema allows, then calls in any order with data that
+ * hurts, for libFuzzer.
  *
- * The input chooses the layers and their fields, the data, and which call comes next. Data that ofs_check_x and
- * ofs_check_y refuse is not handed on, as a session does; all other numbers are. Every block is exactly as big as was
- * told. Whatever the order, a call ends with a status and steps are counted. */
+ * The input chooses the layers and their fields, the data, and which call comes next. Data that
+ * ofs_check_x and ofs_check_y refuse is not handed on, as a session does; all other numbers are.
+ * Every block is exactly as big as was told. Whatever the order, a call ends with a status and
+ * steps are counted. */
 #include "../c/spec_writer.h"
 #include "fuzz.h"
 
@@ -23,7 +25,7 @@ typedef struct state {
     uint64_t n;
   } open[PLANS];
   uint64_t work, step, outputs; /* outputs: numbers of a row of y */
-  volatile ofs_real seen; /* of predictions, so that they are read */
+  volatile ofs_real seen;       /* of predictions, so that they are read */
 } state;
 
 /* ---- the spec ---- */
@@ -45,7 +47,8 @@ static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
     const ofs_field *f = &ofs_fields.row[i];
     double v[OFS_MAX_RANK];
-    if (ofs_field_record(f) != id || (f->presence != OFS_IS_required && fuzz_below(in, 3))) continue;
+    if (ofs_field_record(f) != id || (f->presence != OFS_IS_required && fuzz_below(in, 3)))
+      continue;
     uint32_t count = f->least == f->most ? f->most : f->least + fuzz_below(in, 3);
     if (count > f->most) count = f->most;
     for (uint32_t k = 0; k < count; k++) v[k] = field_value(in, f);
@@ -53,11 +56,13 @@ static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   }
 }
 
-/* A layer of any type, behind a wrapper or two. What it reads: joins two things or more, others now and then one. */
+/* A layer of any type, behind a wrapper or two. What it reads: joins two things or more, others now
+ * and then one. */
 static void put_layer(writer *w, fuzz_input *in, uint32_t layers, uint32_t inputs) {
   for (uint32_t depth = 0; depth < 4; depth++) {
     uint32_t id = OFS_DENSE + fuzz_byte(in) % (OFS_DOT - OFS_DENSE + 1), how = fuzz_byte(in);
-    int join = id >= OFS_ADD || id == OFS_MULTI_HEAD_ATTENTION, first = layers < inputs && inputs > 1;
+    int join = id >= OFS_ADD || id == OFS_MULTI_HEAD_ATTENTION,
+        first = layers < inputs && inputs > 1;
     double from[3];
     put_record(w, in, id);
     uint16_t count = (uint16_t)(join ? 2 + how % 7 / 6 : how % 5 == 0 || first);
@@ -74,7 +79,8 @@ static void put_layer(writer *w, fuzz_input *in, uint32_t layers, uint32_t input
 
 static ofs_model *make_model(fuzz_input *in) {
   static writer w;
-  uint32_t inputs = 1 + fuzz_below(in, 8) / 6, layers = 1 + fuzz_below(in, 5), outputs = fuzz_below(in, 4);
+  uint32_t inputs = 1 + fuzz_below(in, 8) / 6, layers = 1 + fuzz_below(in, 5),
+           outputs = fuzz_below(in, 4);
   w.n = 0;
   put_record(&w, in, OFS_MODEL);
   for (uint32_t k = 1; k < inputs; k++) put_record(&w, in, OFS_INPUT);
@@ -89,7 +95,8 @@ static ofs_model *make_model(fuzz_input *in) {
   ofs_error err = {0};
   uint64_t bytes;
   ofs_model *m;
-  if (fuzz_refused(ofs_model_bytes(w.bytes, w.n, &bytes, &err), &err) || bytes > FUZZ_MOST_BYTES) return NULL;
+  if (fuzz_refused(ofs_model_bytes(w.bytes, w.n, &bytes, &err), &err) || bytes > FUZZ_MOST_BYTES)
+    return NULL;
   void *block = fuzz_block(bytes);
   FUZZ_CHECK(ofs_model_init(block, bytes, w.bytes, w.n, &m, &err) == OFS_OK);
   while (ofs_model_randomize(m, 5000) == OFS_MORE) continue;
@@ -112,7 +119,9 @@ static void open_one(state *s, fuzz_input *in, uint32_t i) {
   ofs_error err = {0};
   uint64_t bytes;
   close_plan(s, i);
-  if (fuzz_refused(ofs_plan_bytes(s->model, kind, batch, &bytes, &err), &err) || bytes > FUZZ_MOST_BYTES) return;
+  if (fuzz_refused(ofs_plan_bytes(s->model, kind, batch, &bytes, &err), &err) ||
+      bytes > FUZZ_MOST_BYTES)
+    return;
   void *block = fuzz_block(bytes);
   FUZZ_CHECK(ofs_plan_init(block, bytes, s->model, kind, batch, &s->open[i].plan, &err) == OFS_OK);
   s->open[i].kind = kind;
@@ -124,9 +133,12 @@ static void *fill_array(fuzz_input *in, uint32_t type, uint64_t count, uint32_t 
   for (uint64_t i = 0; i < count; i++) {
     float f = type == OFS_F32 ? fuzz_float(in) : 0;
     int32_t index = type == OFS_I32 ? (int32_t)fuzz_count(in) : 0;
-    if (type == OFS_I32 && classes && fuzz_below(in, 8)) index = (int32_t)((uint32_t)index % classes);
-    if (type == OFS_U8) bytes[i] = (uint8_t)fuzz_byte(in);
-    else memcpy(bytes + 4 * i, type == OFS_F32 ? (void *)&f : (void *)&index, 4);
+    if (type == OFS_I32 && classes && fuzz_below(in, 8))
+      index = (int32_t)((uint32_t)index % classes);
+    if (type == OFS_U8)
+      bytes[i] = (uint8_t)fuzz_byte(in);
+    else
+      memcpy(bytes + 4 * i, type == OFS_F32 ? (void *)&f : (void *)&index, 4);
   }
   return bytes;
 }
@@ -135,24 +147,31 @@ static void give_data(state *s, fuzz_input *in, uint32_t i) {
   ofs_plan *p = s->open[i].plan;
   uint64_t n = 1 + fuzz_below(in, MOST_SAMPLES), where = UINT64_MAX;
   uint32_t x_type = 1 + fuzz_below(in, 2), y_type = fuzz_below(in, 2) ? OFS_I32 : OFS_F32;
-  uint64_t y_count = n * (y_type == OFS_I32 ? s->facts.targets : s->outputs), x_count = n * s->facts.inputs;
-  void *x = fill_array(in, x_type, x_count, 0), *y = fill_array(in, y_type, y_count, s->facts.classes);
+  uint64_t y_count = n * (y_type == OFS_I32 ? s->facts.targets : s->outputs),
+           x_count = n * s->facts.inputs;
+  void *x = fill_array(in, x_type, x_count, 0),
+       *y = fill_array(in, y_type, y_count, s->facts.classes);
   int bad = ofs_check_x(s->model, x, x_type, 0, x_count, &where) < 0;
   FUZZ_CHECK(bad ? where < x_count : where == UINT64_MAX);
   if (!bad) bad = ofs_check_y(s->model, y, y_type, 0, 0, y_count, &where) < 0;
   FUZZ_CHECK(!bad || where < (x_count > y_count ? x_count : y_count));
   uint64_t any = UINT64_MAX; /* any bits of outputs, from any place in a row on */
-  if (ofs_check_y(s->model, y, y_type, (uint32_t)(n * 2654435761u), n * 7, y_count, &any) == OFS_INVALID_DATA) FUZZ_CHECK(any < y_count);
+  if (ofs_check_y(s->model, y, y_type, (uint32_t)(n * 2654435761u), n * 7, y_count, &any) ==
+      OFS_INVALID_DATA)
+    FUZZ_CHECK(any < y_count);
   ofs_error err = {0};
   float *weights = fuzz_below(in, 3) ? NULL : fill_array(in, OFS_F32, n, 0);
   if (weights && s->facts.output_count == 1 && s->facts.targets == 1) {
     float *classes = calloc(s->facts.classes, sizeof *classes);
     FUZZ_CHECK(classes);
-    if (ofs_weigh(s->model, weights, n, y, y_type, classes, n / 2, &any) == OFS_INVALID_DATA) FUZZ_CHECK(any < n);
+    if (ofs_weigh(s->model, weights, n, y, y_type, classes, n / 2, &any) == OFS_INVALID_DATA)
+      FUZZ_CHECK(any < n);
     free(classes);
   }
   const ofs_data d = {x, y, x_type, y_type, n, 0, weights};
-  const ofs_data wrong = {x, y, fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n, 0, NULL};
+  const ofs_data wrong =
+      {x, y,   fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n,
+       0, NULL};
   FUZZ_CHECK(ofs_plan_set_data(p, &wrong, &err) < 0);
   if (bad || fuzz_refused(ofs_plan_set_data(p, &d, &err), &err)) {
     free(x);
@@ -173,8 +192,13 @@ static void begin(state *s, fuzz_input *in, uint32_t i) {
   ofs_error err = {0};
   uint64_t n = s->open[i].n;
   uint32_t sane = fuzz_below(in, 4);
-  ofs_batch at = {.first = 0, .n = n, .count = (uint32_t)(n < s->open[i].batch ? n : s->open[i].batch)};
-  if (!sane) at = (ofs_batch){.first = fuzz_count(in), .n = fuzz_count(in), .count = (uint32_t)fuzz_count(in)};
+  ofs_batch at = {.first = 0,
+                  .n = n,
+                  .count = (uint32_t)(n < s->open[i].batch ? n : s->open[i].batch)};
+  if (!sane)
+    at = (ofs_batch){.first = fuzz_count(in),
+                     .n = fuzz_count(in),
+                     .count = (uint32_t)fuzz_count(in)};
   at.shuffle = fuzz_below(in, 2);
   at.epoch = fuzz_count(in);
   ofs_status got = ofs_step_begin(s->open[i].plan, &at, &err);
@@ -227,13 +251,20 @@ static void discard(state *s, uint32_t i) {
 
 static void call(state *s, fuzz_input *in) {
   uint32_t what = fuzz_below(in, 16), i = fuzz_below(in, PLANS);
-  if (what < 2 || !s->open[i].plan) open_one(s, in, i);
-  else if (what < 5) give_data(s, in, i);
-  else if (what < 8) begin(s, in, i);
-  else if (what < 13) run_some(s, in, i);
-  else if (what == 13) write_weights(s, in);
-  else if (what == 14) discard(s, i);
-  else FUZZ_CHECK(ofs_model_randomize(s->model, 1) == OFS_OK && ofs_plan_shares(s->open[i].plan) >= 0);
+  if (what < 2 || !s->open[i].plan)
+    open_one(s, in, i);
+  else if (what < 5)
+    give_data(s, in, i);
+  else if (what < 8)
+    begin(s, in, i);
+  else if (what < 13)
+    run_some(s, in, i);
+  else if (what == 13)
+    write_weights(s, in);
+  else if (what == 14)
+    discard(s, i);
+  else
+    FUZZ_CHECK(ofs_model_randomize(s->model, 1) == OFS_OK && ofs_plan_shares(s->open[i].plan) >= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

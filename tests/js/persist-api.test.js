@@ -39,29 +39,39 @@ const bitsOfUndisturbed = async () => {
 };
 
 /**
- * A process that trains, keeps a checkpoint every epoch, and is killed when it has told of three, the last of which
- * know that the data are kept too. It rests most of the time, so that it does not come to its end meanwhile.
+ * A process that trains, keeps a checkpoint every epoch, and is killed when three are on storage, and the data where
+ * they are asked for. However slow the storage is, the run waits: where it is too far ahead of its checkpoints it pauses
+ * until the next one, and with the third for good.
  */
 async function dieInRun(t, { mode, persist, persistData = false }) {
   const text = `
     import { createTrainer } from ${JSON.stringify(INDEX)};
     import { barSpec, bars } from ${JSON.stringify(SETTING)};
-    const trainer = await createTrainer(barSpec(), { mode: ${JSON.stringify(mode)}, duty: 0.05 });
-    trainer.addEventListener('persisted', ({ detail }) => console.log(detail.step));
+    const trainer = await createTrainer(barSpec(), { mode: ${JSON.stringify(mode)}, duty: 0.02 });
     const { x, y } = bars(150);
-    await trainer.fit(x, y, { ...${JSON.stringify(FIT)}, persist: ${JSON.stringify({ epochs: 1, ...persist })}, persistData: ${persistData} });
+    const run = trainer.fit(x, y, { ...${JSON.stringify(FIT)}, persist: ${JSON.stringify({ epochs: 1, ...persist })}, persistData: ${persistData} });
+    let kept = 0;
+    trainer.addEventListener('persisted', ({ detail }) => {
+      console.log(detail.step);
+      if (++kept < 3) run.resume();
+      else run.pause();
+    });
+    run.addEventListener('progress', ({ detail }) => detail.epoch > 4 * (kept + 1) && run.pause());
+    setInterval(() => {}, 1e9);
+    await run;
     console.log('finished');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let step = 0;
-  for (let kept = 0; kept < 3;) {
+  for (let kept = 0; kept < 3; kept++) {
     const { value } = await lines.next();
     assert.notEqual(value, 'finished', 'it is killed in the middle');
     step = Number(value);
-    if (!persistData || (await listTrainers({ folder: persist.folder }))[0]?.data) kept++;
   }
+  const isKept = async () => !persistData || (await listTrainers({ folder: persist.folder }))[0]?.data;
+  while (!(await isKept())) await new Promise((resolve) => setTimeout(resolve, 1));
   child.kill('SIGKILL');
   await ended;
   return step;
@@ -163,9 +173,10 @@ test('a trainer is in use as long as its process lives, and by a process of its 
 
 test('storage that is gone, and comes back: warnings, and the run does not notice', async (t) => {
   const folder = temporaryFolder(t);
-  const { trainer, warnings } = await made(t, createTrainer(barSpec(), { mode: 'worker' }));
+  const { trainer, warnings } = await made(t, createTrainer(barSpec(), { mode: 'worker', duty: 0.05 }));
   const run = trainer.fit(DATA.x, DATA.y, { ...FIT, persist: { name: 'bars', folder, seconds: 0 } });
   await once(trainer, 'persisted');
+  await run.pause();
   for (let inTheWay = false; !inTheWay;) {
     try {
       rmSync(`${folder}/bars`, { recursive: true, force: true });
@@ -175,6 +186,7 @@ test('storage that is gone, and comes back: warnings, and the run does not notic
       assert.match(error.code, /ENOTEMPTY|EISDIR/); // it was being written to
     }
   }
+  await run.resume();
   assert.equal((await run).reason, 'finished');
   assert.ok(warnings.length >= 1 && warnings.every(({ code }) => code === 'STORAGE_FAILED'), JSON.stringify(warnings));
   assert.deepEqual(bitsOf(await trainer.getWeights()), (await bitsOfUndisturbed()).bits);

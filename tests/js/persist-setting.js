@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
-import { openKeeper } from '../../worker/storage/checkpoint-store.js';
+import { openStore } from '../../worker/storage/checkpoint-store.js';
 
 export { sealed, unsealed } from './sealed.js';
 
@@ -22,7 +22,7 @@ export function temporaryFolder(t) {
 /** A keeper and what it warned of, closed with the test. */
 export async function keeperOf(t, options) {
   const warnings = [];
-  const keeper = await openKeeper({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
+  const keeper = await openStore({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
   t.after(() => keeper.close());
   return { keeper, warnings, codes: () => warnings.map(({ code }) => code) };
 }
@@ -88,9 +88,9 @@ const KEEPER = new URL('../../worker/storage/checkpoint-store.js', import.meta.u
 
 /** The text of a module that opens a keeper, says 'owned' or the error's code, and does the rest. */
 const ownerText = (options, rest) => `
-  import { openKeeper } from ${JSON.stringify(KEEPER)};
+  import { openStore } from ${JSON.stringify(KEEPER)};
   try {
-    const keeper = await openKeeper({ warn() {}, ...${JSON.stringify(options)} });
+    const keeper = await openStore({ warn() {}, ...${JSON.stringify(options)} });
     say('owned');
     ${rest}
   } catch (error) {

@@ -6,6 +6,7 @@ import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { PROBLEMS, dataOf } from '../bits/problems.js';
 import { inOwnProcess, until, withThreads } from './api-setting.js';
+import { openHere, openPort } from './services-setting.js';
 import { QUADRANTS, bitsOf, connectLocal, connectWorker, quadrants } from './session-client.js';
 
 const { spec } = PROBLEMS.shared;
@@ -120,6 +121,46 @@ test('a helper that traps with a part in its hands is told at once', async (t) =
   await assert.rejects(client.ask('START_TRAINING', LONG), { code: 'WORKER_LOST', message: /a computing thread was lost/ });
   await client.ask('DISPOSE');
 });
+
+/** Trainers over ports of this thread, with models that have work for two helpers. @param {number} count */
+async function neighbours(count) {
+  const root = openHere();
+  const clients = await Promise.all(Array.from({ length: count }, () => openPort(root, 'trainer')));
+  for (const { ask } of clients) await ask('INIT_TRAINING', init(3));
+  return clients;
+}
+
+test('sessions of one thread share its helpers, lent to one core at a time: same bits, no more threads', () => withThreads(async (made) => {
+  const alone = await weightsOfOne();
+  const clients = await neighbours(4);
+  await Promise.all(clients.map(({ ask }) => ask('START_TRAINING', { ...data, batchSize: 16 })));
+  for (const { ask } of clients) assert.equal(bitsOf(await ask('GET_WEIGHTS')), alone);
+  assert.equal(made.length, 2, 'two helpers for four sessions');
+  const [last, ...others] = clients;
+  for (const { ask } of others) await ask('DISPOSE', { close: true });
+  await gather(last, 2);
+  assert.ok(made.every(({ threadId }) => threadId > 0), 'they are there as long as one session has a use for them');
+  await last.ask('DISPOSE', { close: true });
+  for (const thread of made) await exit(thread);
+}));
+
+test('a helper that is lost takes down the session that has it, and no other', () => withThreads(async (made) => {
+  const alone = await weightsOfOne();
+  const [has, other] = await neighbours(2);
+  await gather(other, 2);
+  await gather(has, 2);
+  assert.equal((await other.ask('GET_STATUS')).helpers, 0, 'they have left its team');
+  await made[0].terminate();
+  while ((await has.ask('GET_STATUS')).state !== 'empty') await new Promise(setImmediate);
+  await assert.rejects(has.ask('GET_WEIGHTS'), { code: 'WORKER_LOST', message: /a computing thread was lost/ });
+  await other.ask('START_TRAINING', { ...data, batchSize: 16 });
+  assert.equal(bitsOf(await other.ask('GET_WEIGHTS')), alone);
+  await has.ask('INIT_TRAINING', init(3));
+  await gather(has, 2);
+  assert.equal(made.length, 3, 'another one takes its place');
+  for (const { ask } of [has, other]) await ask('DISPOSE', { close: true });
+  for (const thread of made) await exit(thread);
+}));
 
 test('no reply is a view of shared memory', async () => {
   const client = connectLocal();

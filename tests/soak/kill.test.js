@@ -14,7 +14,7 @@ import { arm, createCells, deaths, disarm } from './fragile.js';
 import { RunRecords } from './run-records.js';
 import { bitsOf } from './story.js';
 
-const KILLS = amount(200, 10_000);
+const KILLS = amount(60, 10_000);
 const HANG_MS = 180_000; // no limit on how slow a machine may be: what takes this long waits for something
 const SPEC = barSpec();
 /** Data that go along with their request, and data that go in slices. */
@@ -195,8 +195,9 @@ test(`${KILLS} deaths at random moments change no bit, and no record`, async (t)
   const told = () => `${died} deaths in ${scenarios} scenarios: ${tally.restart} restarts, ${tally.midway} of them from a later state than the first, `
     + `${tally.fallback} falls back`;
   t.mock.method(console, 'warn', () => {}); // of falling back
+  const isMissed = () => Object.values(tally).includes(0); // few deaths need not have had every end
   await withThreads(async (threads) => {
-    for (let seed = Number(only ?? SEED * 1_000_000); died < KILLS; seed++, scenarios++) {
+    for (let seed = Number(only ?? SEED * 1_000_000); died < KILLS || isMissed(); seed++, scenarios++) {
       const plan = planOf(seed);
       progress(told);
       threads.length = 0;

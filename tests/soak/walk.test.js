@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { SEED, amount, progress } from './amounts.js';
+import { SEED, WHOLE, amount, progress } from './amounts.js';
 import { withThreads } from '../js/api-setting.js';
 import { arm, createCells, deaths, disarm } from './fragile.js';
 import { creation, operationsWith } from './page-operations.js';
 import { createPageWalker, tally as pageTally } from './page-walk.js';
 import { creation as making, walks } from './wire-operations.js';
-import { openLocal, openThread } from './wire-places.js';
+import { openLocal, openThread, shareThread } from './wire-places.js';
 import { createWalker, tally } from './wire-walk.js';
 
 const WALKS_AT_ONCE = 50;
@@ -34,6 +34,28 @@ function walkOver(name, open, exact, least) {
     t.diagnostic(`${done.operations} operations in ${done.walks} walks; ${done.exact} replies judged by a known state, ${done.loose} by any; `
       + `${done.stories} stories of a model, ${done.told} told again with the same bits`);
     assert.ok(done.exact > 5 * done.loose);
+  });
+}
+
+/** @param {number} sessions on one thread @param {number} least operations of all of them */
+function walkTogether(sessions, least) {
+  test(`${least} operations over the wire, ${sessions} sessions on one thread`, async (t) => {
+    const thread = shareThread();
+    const before = { ...tally };
+    const done = () => tally.operations - before.operations;
+    const walkers = Array.from({ length: sessions }, () => createWalker(thread.open));
+    try {
+      await Promise.all(walkers.map(async (walker, i) => {
+        for (let seed = SEED + 1000 * i; done() < least; seed++) {
+          await fc.assert(fc.asyncProperty(making, walks(70), (first, list) => walker.walk([first, ...list], false)), { seed, numRuns: 1, includeErrorInReport: true });
+        }
+      }));
+    } finally {
+      await Promise.all(walkers.map((walker) => walker.end()));
+      await thread.end();
+    }
+    t.diagnostic(`${done()} operations in ${tally.walks - before.walks} walks; ${tally.stories - before.stories} stories of a model, `
+      + `${tally.told - before.told} told again with the same bits`);
   });
 }
 
@@ -65,3 +87,4 @@ walkOver('in a worker', openThread, false, amount(4000, 200_000));
 walkThePage('main', [], amount(2000, 100_000));
 walkThePage('worker', [], amount(1000, 50_000));
 walkThePage('worker', ['trap', 'error', 'exit'], amount(1000, 50_000));
+for (const sessions of WHOLE ? [1, 2, 3, 4, 8, 16] : [2, 16]) walkTogether(sessions, amount(3000, 50_000));

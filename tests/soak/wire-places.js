@@ -1,6 +1,7 @@
 /* wire-places.js: where a walk over the wire finds its session: in this process, in turns that the walk takes itself,
- * so that a walk is the same each time; or in a Node worker thread. Both may die. */
-import { Worker } from 'node:worker_threads';
+ * so that a walk is the same each time; or in a Node worker thread. Both may die. Or beside others on one thread, each
+ * over a port, which may be closed: none of these dies. */
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { connectLocal, createManualHost } from '../js/session-client.js';
 import { arm, createCells, deaths, disarm, makeFragile } from './fragile.js';
 
@@ -65,21 +66,65 @@ export function openLocal(heard) {
 export function openThread(heard) {
   const cells = createCells();
   const worker = new Worker(new URL('fragile-worker.js', import.meta.url), { workerData: { cells } });
-  /** @type {(() => void)[]} */
-  let waiting = [];
-  let open = true;
-  worker.on('message', (message) => {
-    if (!open) return;
-    heard(message);
-    for (const wake of waiting.splice(0)) wake();
-  });
+  const { listen, ...ways } = remote(heard);
+  worker.on('message', listen);
   return {
+    ...ways,
     send: (message, transfer) => worker.postMessage(message, transfer),
+    die: (after) => arm(cells, 'trap', 'work', after),
+    deaths: () => deaths(cells),
+    spare: () => void disarm(cells),
+    async kill() {
+      worker.off('message', listen);
+      await worker.terminate();
+    },
+  };
+}
+
+/** A worker thread on which each place is a session over a port of its own. */
+export function shareThread() {
+  const worker = new Worker(new URL('../../worker/worker.js', import.meta.url));
+  let lastId = 0;
+  return {
+    /** @param {(message: any) => void} heard @returns {Place} */
+    open(heard) {
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage({ v: 1, id: ++lastId, type: 'OPEN_SESSION', payload: { service: 'trainer', port: port2 } }, [port2]);
+      const { listen, ...ways } = remote(heard);
+      port1.on('message', listen);
+      return {
+        ...ways,
+        send: (message, transfer) => port1.postMessage(message, transfer),
+        die: () => {},
+        deaths: () => 0,
+        spare: () => {},
+        async kill() {
+          port1.off('message', listen);
+          port1.close();
+        },
+      };
+    },
+    end: () => worker.terminate(),
+  };
+}
+
+/** The ways of a place in another thread. @param {(message: any) => void} heard */
+function remote(heard) {
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  return {
+    /** @param {any} message */
+    listen(message) {
+      heard(message);
+      for (const wake of waiting.splice(0)) wake();
+    },
     look: () => {},
+    /** @param {number} n */
     async turns(n) {
       for (let i = 0; i < n; i++) await immediate();
       if (n >= 5) await new Promise((resolve) => setTimeout(resolve, 1)); // the other thread has some time too
     },
+    /** @returns {Promise<boolean>} */
     more: () => new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), HANG_MS);
       waiting.push(() => {
@@ -87,12 +132,5 @@ export function openThread(heard) {
         resolve(true);
       });
     }),
-    die: (after) => arm(cells, 'trap', 'work', after),
-    deaths: () => deaths(cells),
-    spare: () => void disarm(cells),
-    async kill() {
-      open = false;
-      await worker.terminate();
-    },
   };
 }

@@ -114,6 +114,11 @@ export class Pump {
     return this.#lanes[0].length + this.#lanes[1].length + this.#lanes[2].length > 0;
   }
 
+  /** There is background work. */
+  get computes() {
+    return this.#background !== null;
+  }
+
   /** @param {number} lane @param {Job} job */
   add(lane, job) {
     this.#lanes[lane].push(job);

@@ -102,12 +102,19 @@ export class Scheduler {
    * @param {number} sliceMs
    */
   breathe(sliceMs) {
-    if (this.#running) return;
+    if (this.#running || !this.#isBusy()) return;
     const now = this.#host.now();
     // Such a queue may let no timer through either.
     for (const pump of this.#pumps) pump.endRest(now);
     this.#tick(now);
     if (now - this.#fed > STARVED * sliceMs && this.#choose(false)) this.#slice(false);
+  }
+
+  /** Something computes, or ticks, whatever messages come. */
+  #isBusy() {
+    if (this.#beats.length > 0) return true;
+    for (const pump of this.#pumps) if (pump.computes) return true;
+    return false;
   }
 
   /** Goes on in a later turn, if there is anything to do. */
@@ -187,8 +194,8 @@ export class Scheduler {
    * @returns {Pump | null}
    */
   #choose(jobsOnly) {
-    const [only] = this.#pumps;
     if (this.#pumps.length === 1) {
+      const only = this.#pumps[0];
       const rank = only.rank();
       return rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && !jobsOnly) ? only : null;
     }

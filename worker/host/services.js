@@ -4,8 +4,8 @@
  *     OPEN_SESSION { service, port, priority?, weight? }    SESSION_OPENED { service }
  *
  * The port is one end of a MessageChannel, transferred; what comes over it from then on is a session
- * of its own, with the same envelope, requests and answers as the first. It ends when its port is
- * closed (which Node and Chromium tell), or by DISPOSE { close: true }. All sessions of a thread share
+ * of its own, with the same envelope, requests and answers as the first. It ends by DISPOSE { close: true },
+ * or when its port is closed, where that is told (Node; browsers do not). All sessions of a thread share
  * one scheduler. Which services there are is said by who opens the first session. */
 
 import { Helpers } from './helpers.js';

@@ -56,17 +56,6 @@ import { Requests } from './requests.js';
  * @property {(work: Work) => Promise<any>} finished  has the pump do it, apart from what the session holds
  * @property {(reason: OffstageError) => void} lose   drops all that the session holds
  */
-/**
- * One request's turn.
- * @typedef {object} Turn
- * @property {(type: string, payload: any, transfer?: Transferable[]) => void} tell  says something before the answer
- * @property {number} lane        of LANES, where a generator that the handler returns waits; the row's
- * @property {() => void} check   throws DISPOSED where the session was disposed since the request came
- * @property {(passing?: readonly string[]) => void} gate  until what the handler promises has settled, requests
- *   wait in order; those of the types `passing` only behind others that do. A promised function is called right
- *   before they have their turns, and gives the answer
- */
-
 /** An answer that is told otherwise than its row says. */
 export class Answer {
   /** @param {any} payload @param {{ type?: string, transfer?: Transferable[] }} [how] */
@@ -77,8 +66,51 @@ export class Answer {
   }
 }
 
+const NOTHING = new Answer({}, { transfer: [] });
+
 /** @typedef {Row<any>} AnyRow */
-/** @typedef {{ request: Request, row: AnyRow, turn: Turn }} Entry */
+
+/** One request's turn, which its handler is given. */
+export class Turn {
+  #session;
+  #generation;
+  #open = () => {};
+
+  /** @param {Session<any>} session @param {Request} request @param {AnyRow} row */
+  constructor(session, request, row) {
+    this.#session = session;
+    this.#generation = session.generation;
+    this.request = request;
+    this.row = row;
+    /** The lane, of LANES, in which a generator waits that the handler returns. */
+    this.lane = row.lane ?? LANES.LONG;
+  }
+
+  /** Says something before the answer. @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
+  tell(type, payload, transfer) {
+    this.#session.tell(this.request, type, payload, transfer);
+  }
+
+  /** Throws DISPOSED where the session was disposed since the request came. */
+  check() {
+    if (this.#generation !== this.#session.generation) throw disposed();
+  }
+
+  /**
+   * Until what the handler promises has settled, requests wait in order; those of the types `passing`
+   * only behind others that do. A promised function is called right before they have their turns, and
+   * gives the answer.
+   * @param {readonly string[]} [passing]
+   */
+  gate(passing = []) {
+    this.#open = this.#session.gate(passing);
+  }
+
+  /** Those that waited have their turns. */
+  open() {
+    this.#open();
+  }
+}
 
 /** @template {State} S */
 export class Session {
@@ -88,7 +120,7 @@ export class Session {
   #closed;
   /** @type {S} */ #state;
   /** @type {Record<string, AnyRow>} */ #rows;
-  /** Incremented by DISPOSE: what was asked before it is not wanted any more. */ #generation = 0;
+  /** Incremented by DISPOSE: what was asked before it is not wanted any more. */ generation = 0;
   /** Jobs that nothing may overtake. */ #ordered = 0;
 
   /**
@@ -121,8 +153,8 @@ export class Session {
   #ownRows() {
     const end = () => this.#dispose();
     return {
-      GET_STATUS: { reply: 'STATUS', always: true, handle: (state) => state.status() },
-      PING: { reply: 'PONG', always: true, handle: () => ({}) },
+      GET_STATUS: { reply: 'STATUS', always: true, handle: (state) => new Answer(state.status(), { transfer: [] }) },
+      PING: { reply: 'PONG', always: true, handle: () => NOTHING },
       DISPOSE: { reply: 'DISPOSED', always: true, apart: true, lane: LANES.CONTROL, handle: function* dispose() { end(); } },
     };
   }
@@ -130,65 +162,54 @@ export class Session {
   /** @param {Request} request */
   #handle(request) {
     const row = this.#rows[request.type];
-    const generation = this.#generation;
-    let open = () => {};
-    /** @type {Turn} */
-    const turn = {
-      lane: row.lane ?? LANES.LONG,
-      check: () => {
-        if (generation !== this.#generation) throw disposed();
-      },
-      tell: (type, payload, transfer) => this.#requests.post(request.id, type, payload, transfer),
-      gate: (passing = []) => {
-        open = this.#requests.close(passing);
-      },
-    };
-    const entry = { request, row, turn };
-    this.#attempt(entry, () => {
+    try {
       if (row.needs) this.#state.need?.();
       const why = row.busy && this.#state.busy?.();
       if (why) throw new OffstageError('BUSY', `${request.type} ${why}`);
+      const turn = new Turn(this, request, row);
       const value = row.handle(this.#state, request.payload, turn);
-      if (typeof value?.then !== 'function') return this.#answer(entry, value);
-      value.then((/** @type {any} */ promised) => {
-        this.#attempt(entry, () => {
-          turn.check();
-          this.#answer(entry, typeof promised === 'function' ? promised() : promised);
-        });
-        open();
-      }, (/** @type {unknown} */ error) => {
-        // What the session holds was not touched meanwhile, whatever was thrown.
-        this.#fail(request, error instanceof OffstageError ? error : trapError(error));
-        open();
-      });
-    });
-  }
-
-  /** @param {Entry} entry @param {() => void} action  what it throws is the answer */
-  #attempt({ request }, action) {
-    try {
-      action();
+      if (typeof value?.then === 'function') this.#promised(turn, value);
+      else this.#answer(turn, value);
     } catch (error) {
       this.#fail(request, error);
     }
   }
 
-  /** @param {Entry} entry @param {any} value  what the handler gave */
-  #answer(entry, value) {
-    const { request, row } = entry;
-    if (typeof value?.next === 'function') return this.#job(entry, value);
+  /** Answers what a handler promised, and lets those that waited for it have their turns. @param {Turn} turn @param {PromiseLike<any>} value */
+  #promised(turn, value) {
+    value.then((promised) => {
+      try {
+        turn.check();
+        this.#answer(turn, typeof promised === 'function' ? promised() : promised);
+      } catch (error) {
+        this.#fail(turn.request, error);
+      }
+      turn.open();
+    }, (error) => {
+      // What the session holds was not touched meanwhile, whatever was thrown.
+      this.#fail(turn.request, error instanceof OffstageError ? error : trapError(error));
+      turn.open();
+    });
+  }
+
+  /** @param {Turn} turn @param {any} value  what the handler gave */
+  #answer(turn, value) {
+    const { request, row } = turn;
+    if (typeof value?.next === 'function') return this.#job(turn, value);
     if (typeof value?.then === 'function') {
-      return value.then((/** @type {any} */ later) => this.#answer(entry, later),
+      return value.then((/** @type {any} */ later) => this.#answer(turn, later),
         (/** @type {unknown} */ error) => this.#fail(request, error));
     }
-    const { payload, type = row.reply, transfer = this.#service.transfers?.(value) } =
-      value instanceof Answer ? value : { payload: value };
+    if (!(value instanceof Answer)) {
+      return this.#requests.reply(request, row.reply, value, this.#service.transfers?.(value));
+    }
+    const { payload, type = row.reply, transfer = this.#service.transfers?.(payload) } = value;
     this.#requests.reply(request, type, payload, transfer);
   }
 
-  /** @param {Entry} entry @param {Work} work  whose result is the answer */
-  #job(entry, work) {
-    const { request, row: { apart, ordered: asked }, turn: { lane } } = entry;
+  /** @param {Turn} turn @param {Work} work  whose result is the answer */
+  #job(turn, work) {
+    const { request, row: { apart, ordered: asked }, lane } = turn;
     const ordered = lane !== LANES.CONTROL && (this.#ordered > 0 || asked === true);
     if (ordered) this.#ordered++;
     const settle = (/** @type {() => void} */ answer) => {
@@ -197,7 +218,7 @@ export class Session {
     };
     this.#pump.add(ordered ? LANES.LONG : lane, {
       work, apart,
-      done: (value) => settle(() => this.#answer(entry, value)),
+      done: (value) => settle(() => this.#answer(turn, value)),
       fail: (error) => settle(() => this.#fail(request, error)),
     });
     this.#pump.runJobs();
@@ -235,13 +256,23 @@ export class Session {
   #dispose() {
     this.#state.dispose?.();
     const asked = this.#requests.take('DISPOSE');
-    this.#generation++;
+    this.generation++;
     this.#requests.leave();
     this.#pump.abort(disposed(), true);
     this.#lose(disposed());
     for (const other of this.#requests.pending()) this.#fail(other, disposed());
     for (const { id } of asked) this.#requests.post(id, 'DISPOSED', {});
     if (asked.some(({ payload }) => payload.close === true)) this.#closed?.();
+  }
+
+  /** @param {Request} request @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
+  tell(request, type, payload, transfer) {
+    this.#requests.post(request.id, type, payload, transfer);
+  }
+
+  /** @param {readonly string[]} passing @returns {() => void} */
+  gate(passing) {
+    return this.#requests.close(passing);
   }
 
   /** Says of no request that something is wrong: the client takes the session for lost. @param {OffstageError} error */

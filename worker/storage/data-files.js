@@ -1,43 +1,51 @@
-/* data-files.js: data of a run on storage: in pieces of a megabyte, so that they are never in memory twice.
+/* data-files.js: data of a run on storage: in pieces of a megabyte, never in memory twice.
  *
- * The pieces come first and the file that tells of them last: without it they do not count. */
+ * The pieces are written first and the index file last: without it they do not count. */
 
 import { OffstageError } from '../host/errors.js';
 import { dataFile, pieceFile } from './naming.js';
 import { textOf } from './storage.js';
 
 /** @typedef {import('./file-set.js').Item} Item */
-/** @typedef {import('./file-set.js').Shelf} Shelf */
+/** @typedef {import('./file-set.js').FileSet} FileSet */
 /** @typedef {import('../data/columns.js').DType} DType */
 
 /**
- * A column of data to be kept: its bytes as they lie in memory. read() may give a view of any memory: it is copied
- * before anything else happens.
- * @typedef {{ dtype: DType, bytes: number, indices: number, read: (at: number, count: number) => Uint8Array }} ColumnToKeep
+ * A column of data to be stored: its bytes as they lie in memory. read() may give a view of any
+ * memory: it is copied before anything else happens.
+ * @typedef {object} ColumnToKeep
+ * @property {DType} dtype
+ * @property {number} bytes
+ * @property {number} indices
+ * @property {(at: number, count: number) => Uint8Array} read
  */
 /**
- * A column that is kept: pieces() gives its bytes in order, a megabyte at a time, and throws DATA_LOST where some are
- * missing.
- * @typedef {{ dtype: DType, bytes: number, indices?: number, pieces: () => AsyncGenerator<Uint8Array, void> }} KeptColumn
+ * A column that is stored: pieces() gives its bytes in order, a megabyte at a time, and throws
+ * DATA_LOST where some are missing.
+ * @typedef {object} KeptColumn
+ * @property {DType} dtype
+ * @property {number} bytes
+ * @property {number} [indices]
+ * @property {() => AsyncGenerator<Uint8Array, void>} pieces
  */
-/** weights: of the samples, where they have some. @typedef {{ x: T, y: T, weights?: T }} Columns @template T */
+/** @typedef {{ x: T, y: T, weights?: T }} Columns  weights: of the samples, if any @template T */
 /** @typedef {Columns<KeptColumn> & { about: any }} KeptData */
 /**
- * A data set's files, of which `told` makes it count.
- * @typedef {{ number: number, told: Item, pieces: Item[] }} DataSet
+ * The files of a data set: pieces, and the index without which the set does not exist.
+ * @typedef {{ number: number, index: Item, pieces: Item[] }} DataSet
  */
 
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * @param {Shelf} shelf
+ * @param {FileSet} files
  * @param {number} number  of the data set
  * @param {Columns<ColumnToKeep>} columns
  * @param {any} about
  * @param {() => void} check  throws to leave it
- * @returns {Promise<DataSet>} rejects where it is not there as a whole; its pieces are dropped then
+ * @returns {Promise<DataSet>} rejects, and drops the pieces, where it is not there as a whole
  */
-export async function writeColumns(shelf, number, columns, about, check) {
+export async function writeColumns(files, number, columns, about, check) {
   /** @type {Item[]} */
   const pieces = [];
   try {
@@ -45,29 +53,33 @@ export async function writeColumns(shelf, number, columns, about, check) {
       for (let at = 0; at < bytes; at += PIECE_BYTES) {
         check();
         const piece = new Uint8Array(read(at, Math.min(PIECE_BYTES, bytes - at)));
-        pieces.push(await shelf.write(pieceFile(number, column, at / PIECE_BYTES), piece));
+        pieces.push(await files.write(pieceFile(number, column, at / PIECE_BYTES), piece));
       }
     }
     check();
-    const each = Object.entries(columns).map(([name, { dtype, bytes, indices }]) => [name, { dtype, bytes, ...(indices && { indices }) }]);
-    const text = JSON.stringify({ about, ...Object.fromEntries(each) });
+    const entries = Object.entries(columns).map(([name, { dtype, bytes, indices }]) =>
+      [name, { dtype, bytes, ...(indices && { indices }) }]);
+    const text = JSON.stringify({ about, ...Object.fromEntries(entries) });
     const bytes = Object.values(columns).reduce((sum, column) => sum + column.bytes, 0);
-    const told = await shelf.write(dataFile(number, bytes), new TextEncoder().encode(text));
-    return { number, told, pieces };
+    const index = await files.write(dataFile(number, bytes), new TextEncoder().encode(text));
+    return { number, index, pieces };
   } catch (error) {
-    shelf.drop(...pieces);
+    files.drop(...pieces);
     throw error;
   }
 }
 
 /**
- * @param {Shelf} shelf @param {DataSet} set
+ * @param {FileSet} files @param {DataSet} set
  * @returns {Promise<KeptData>} rejects with DATA_LOST where it cannot be read
  */
-export async function readColumns(shelf, { number, told: { storage, file: toldFile } }) {
-  const read = (/** @type {string} */ file) => shelf.read({ storage, file })
+export async function readColumns(files, { number, index: { storage, file: indexFile } }) {
+  const read = (/** @type {string} */ file) => files.read({ storage, file })
     .catch((error) => lose(`${file}: ${textOf(error)}`, error));
-  /** @param {string} column @param {{ dtype: DType, bytes: number, indices?: number }} told @returns {KeptColumn} */
+  /**
+   * @param {string} column @param {{ dtype: DType, bytes: number, indices?: number }} facts
+   * @returns {KeptColumn}
+   */
   const kept = (column, { dtype, bytes, indices }) => ({
     dtype,
     bytes,
@@ -82,12 +94,13 @@ export async function readColumns(shelf, { number, told: { storage, file: toldFi
       }
     },
   });
-  const text = new TextDecoder().decode(await read(toldFile));
+  const text = new TextDecoder().decode(await read(indexFile));
   try {
     const { about, x, y, weights } = JSON.parse(text);
-    return { about, x: kept('x', x), y: kept('y', y), ...(weights && { weights: kept('weights', weights) }) };
+    const columns = { x: kept('x', x), y: kept('y', y) };
+    return { about, ...columns, ...(weights && { weights: kept('weights', weights) }) };
   } catch (error) {
-    return lose(`${toldFile}: ${textOf(error)}`, error);
+    return lose(`${indexFile}: ${textOf(error)}`, error);
   }
 }
 

@@ -1,12 +1,14 @@
 /* file-set.js: the files of one trainer, on all storages that have some.
  *
- * One call at a time is asked of storage, and none is waited for longer than the limit; while one hangs, all others
- * fail at once. A kind of trouble is told once, until a write succeeds. What a file means is not known here. */
+ * One call at a time is asked of storage, and none is waited for longer than the limit; while one
+ * hangs, all others fail at once. A kind of trouble is reported once, until a write succeeds. What
+ * a file means is not known here. */
 
 import { openStorages, textOf, troubleOf, within } from './storage.js';
 
 /** @typedef {import('./storage.js').Storage} Storage */
-/** @typedef {import('./storage.js').StorageTrouble | 'TORN_CHECKPOINT' | 'DATA_NOT_PERSISTED'} Warning */
+/** @typedef {'TORN_CHECKPOINT' | 'DATA_NOT_PERSISTED'} DataTrouble */
+/** @typedef {import('./storage.js').StorageTrouble | DataTrouble} Warning */
 /** @typedef {(code: Warning, message: string, cause?: unknown) => void} Warn */
 /** @typedef {{ storage: Storage, file: string }} Item */
 
@@ -17,46 +19,49 @@ const NOTHING_LASTS = 'there is no storage here that lasts longer than this thre
  * @param {import('./storage.js').Where} where
  * @param {Warn} warn
  */
-export async function openShelf(name, where, warn) {
+export async function openFileSet(name, where, warn) {
   const { storages, failures } = await openStorages(true, where);
-  const shelf = new Shelf(name, storages, where.limit, warn);
-  shelf.reason = [...failures.map(textOf), ...storages.flatMap(({ readOnly }) => readOnly ?? [])].join('; ') || null;
-  if (shelf.kind === 'memory') {
-    shelf.reason ??= NOTHING_LASTS;
-    warn('STORAGE_FAILED', `checkpoints are kept in memory only and are lost when the page or process ends: ${shelf.reason}`, failures[0]);
+  const set = new FileSet(name, storages, where.limit, warn);
+  const readOnly = storages.flatMap((storage) => storage.readOnly ?? []);
+  set.reason = [...failures.map(textOf), ...readOnly].join('; ') || null;
+  if (set.kind === 'memory') {
+    set.reason ??= NOTHING_LASTS;
+    const what = 'checkpoints are kept in memory only and are lost when the page or process ends';
+    warn('STORAGE_FAILED', `${what}: ${set.reason}`, failures[0]);
   } else {
-    for (const error of failures) shelf.fail('a storage could not be opened', error);
+    for (const error of failures) set.fail('a storage could not be opened', error);
   }
-  return shelf;
+  return set;
 }
 
-/** openShelf() makes shelves. */
-export class Shelf {
+/** A FileSet reads, writes and removes one trainer's files; openFileSet() makes it. */
+export class FileSet {
   #name;
   #storages;
   #storage;
   #limit;
-  /** The error of a call that hangs still. @type {unknown} */ #stuck = null;
-  /** @type {Set<Warning>} */ #told = new Set();
+  /** The error of a call that still hangs. @type {unknown} */ #stuck = null;
+  /** Warnings since the last write that succeeded. @type {Set<Warning>} */ #warned = new Set();
   /** @type {Promise<unknown>} */ #turn = Promise.resolve();
-  /** @type {Item[]} */ #rubbish = [];
-  /** Why nothing better is written to. @type {string | null} */ reason = null;
+  /** Files that the next sweep removes. @type {Item[]} */ #rubbish = [];
+  /** The reason why no better storage is written to. @type {string | null} */ reason = null;
 
   /** @param {string} name @param {Storage[]} storages @param {number} limit @param {Warn} warn */
   constructor(name, storages, limit, warn) {
     this.#name = name;
     this.#storages = storages;
-    this.#storage = /** @type {Storage} */ (storages.find(({ readOnly }) => readOnly === null)); // memory, at the least
+    const writable = storages.find(({ readOnly }) => readOnly === null); // memory, at the least
+    this.#storage = /** @type {Storage} */ (writable);
     this.#limit = limit;
     this.warn = warn;
   }
 
-  /** What is written to. */
+  /** The kind of storage that is written to. */
   get kind() {
     return this.#storage.kind;
   }
 
-  /** Everything that is there. @returns {Promise<Item[]>} */
+  /** Lists the trainer's files on all storages. @returns {Promise<Item[]>} */
   async items() {
     /** @type {Item[]} */
     const all = [];
@@ -77,8 +82,9 @@ export class Shelf {
   }
 
   /**
-   * Writes a file; first what nobody needs is removed.
-   * @param {string} file @param {Uint8Array<ArrayBuffer>} bytes @returns {Promise<Item>} rejects where it is not there
+   * Writes a file, after the files that nobody needs are removed.
+   * @param {string} file @param {Uint8Array<ArrayBuffer>} bytes
+   * @returns {Promise<Item>} rejects where the file is not there
    */
   async write(file, bytes) {
     await this.sweep();
@@ -90,7 +96,7 @@ export class Shelf {
       await this.sweep();
       throw error;
     }
-    this.#told.clear();
+    this.#warned.clear();
     return item;
   }
 
@@ -99,7 +105,7 @@ export class Shelf {
     this.#rubbish.push(...items);
   }
 
-  /** Removes what nobody needs; what cannot be removed is tried again later. */
+  /** Removes the files that nobody needs; one that cannot be removed is tried again later. */
   async sweep() {
     while (this.#rubbish.length > 0 && !this.#stuck) {
       const item = /** @type {Item} */ (this.#rubbish.pop());
@@ -132,10 +138,10 @@ export class Shelf {
     return done;
   }
 
-  /** Tells of a failure. @param {string} what @param {unknown} error @param {Warning} [code] */
+  /** Warns of a failure. @param {string} what @param {unknown} error @param {Warning} [code] */
   fail(what, error, code = troubleOf(error)) {
-    if (!this.#told.has(code)) this.warn(code, `${what}: ${textOf(error)}`, error);
-    this.#told.add(code);
+    if (!this.#warned.has(code)) this.warn(code, `${what}: ${textOf(error)}`, error);
+    this.#warned.add(code);
     return false;
   }
 }

@@ -1,12 +1,13 @@
 /* folder.js: files in a folder, in Node.
  *
- * A file is written under another name, brought to the disk, and renamed: under its own name it is there whole or
- * not at all, whatever ends the process or the machine. What a dead process left behind is listed like any file. */
+ * A file is written under another name, brought to the disk, and renamed: under its own name it is
+ * there whole or not at all, whatever ends the process or the machine. What a dead process left
+ * behind is listed like any file. */
 
 import { nodeBuiltin } from '../host/node.js';
 import { foldersOf, isPart, nameOf } from './naming.js';
 
-/** Below the working directory, unless told otherwise. */
+/** The default folder, below the working directory. */
 const FOLDER = '.offstage';
 
 /** The folder of all trainers, as an absolute path. @param {string} [folder] @returns {string} */
@@ -24,10 +25,11 @@ export async function openFolder(make, { folder }) {
   const of = (/** @type {string} */ name) => at(...foldersOf(name));
 
   /** @param {string} path @returns {Promise<any[]>} */
-  const list = (path) => fs.readdir(path, { withFileTypes: true }).catch((/** @type {any} */ error) => {
-    if (error?.code !== 'ENOENT') throw error;
-    return [];
-  });
+  const list = (path) => fs.readdir(path, { withFileTypes: true })
+    .catch((/** @type {any} */ error) => {
+      if (error?.code !== 'ENOENT') throw error;
+      return [];
+    });
 
   /** @param {string[]} parts @returns {Promise<string[]>} */
   const names = async (...parts) => (await Promise.all((await list(at(...parts)))
@@ -45,7 +47,8 @@ export async function openFolder(make, { folder }) {
     kind: 'folder',
     readOnly: null,
     names: () => names(),
-    files: async (name) => (await list(of(name))).filter((entry) => entry.isFile()).map((entry) => entry.name),
+    files: async (name) =>
+      (await list(of(name))).filter((entry) => entry.isFile()).map((entry) => entry.name),
     read: async (name, file) => {
       const { buffer, byteOffset, byteLength } = await fs.readFile(`${of(name)}/${file}`);
       return new Uint8Array(buffer, byteOffset, byteLength);

@@ -7,7 +7,7 @@ import { openDB } from 'idb';
 const DATABASE = 'offstage';
 const STORE = 'files';
 
-/** Whether the database is there, as far as the engine tells without making it. */
+/** Says whether the database is there, as far as the engine tells without making it. */
 async function exists() {
   const databases = await indexedDB.databases?.();
   return databases?.some(({ name }) => name === DATABASE) ?? true;
@@ -33,10 +33,11 @@ export async function openIndexedDb(make) {
   };
   const all = (/** @type {string} */ name) => IDBKeyRange.bound([name], [name, []]);
   /** @param {IDBKeyRange} [range] */
-  const keys = async (range) => /** @type {[string, string][]} */ (await (await connect()).getAllKeys(STORE, range));
+  const keys = async (range) =>
+    /** @type {[string, string][]} */ (await (await connect()).getAllKeys(STORE, range));
   await connect();
 
-  /** What has been written is on the disk. @param {(store: any) => Promise<unknown>} act */
+  /** Waits until a change is on the disk. @param {(store: any) => Promise<unknown>} act */
   const change = async (act) => {
     const transaction = (await connect()).transaction(STORE, 'readwrite', { durability: 'strict' });
     await Promise.all([act(transaction.store), transaction.done]);
@@ -55,6 +56,7 @@ export async function openIndexedDb(make) {
     /* A view would be stored with all of its buffer. */
     write: (name, file, bytes) => change((store) =>
       store.put(bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes, [name, file])),
-    remove: (name, file) => change((store) => store.delete(file === undefined ? all(name) : [name, file])),
+    remove: (name, file) =>
+      change((store) => store.delete(file === undefined ? all(name) : [name, file])),
   };
 }

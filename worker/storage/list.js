@@ -17,11 +17,15 @@ import { LIMIT_MS, openStorages, textOf, troubleOf, within } from './storage.js'
  * @property {boolean} data    whether the data of a run are there too
  * @property {import('./storage.js').StorageKind} storage
  */
-/** @typedef {{ folder?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place */
+/**
+ * @typedef {{ folder?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place
+ */
 
 /**
- * Does something with each storage that has something; one that does not open but hangs is no empty one.
- * @param {Place} place @param {(storage: import('./storage.js').Storage, limit: number) => Promise<void>} act
+ * Does something with each storage that has files. One that hangs while it opens does not count as
+ * empty.
+ * @param {Place} place
+ * @param {(storage: import('./storage.js').Storage, limit: number) => Promise<void>} act
  */
 async function withStorages({ folder, limit = LIMIT_MS, openers }, act) {
   try {
@@ -34,7 +38,7 @@ async function withStorages({ folder, limit = LIMIT_MS, openers }, act) {
   }
 }
 
-/** @param {Place} [place] @returns {Promise<StoredTrainer[]>} newest first; those of which a checkpoint is there */
+/** @param {Place} [place] @returns {Promise<StoredTrainer[]>} with a checkpoint, newest first */
 export async function listStored(place = {}) {
   checkWhere('any', place.folder);
   /** @type {Map<string, StoredTrainer>} */
@@ -45,9 +49,11 @@ export async function listStored(place = {}) {
       const data = files.flatMap((file) => asData(file) ?? []);
       const checkpoints = files.flatMap((file) => asCheckpoint(file) ?? []);
       if (checkpoints.length === 0) continue;
-      const { savedAt, step, epoch } = checkpoints.reduce((a, b) => (b.savedAt > a.savedAt ? b : a));
+      const { savedAt, step, epoch } =
+        checkpoints.reduce((a, b) => (b.savedAt > a.savedAt ? b : a));
       const other = found.get(name);
-      const newest = other && other.savedAt > savedAt ? other : { name, step, epoch, savedAt, storage: storage.kind };
+      const newest = other && other.savedAt > savedAt ? other
+        : { name, step, epoch, savedAt, storage: storage.kind };
       found.set(name, {
         ...newest,
         bytes: [...checkpoints, ...data].reduce((sum, { bytes }) => sum + bytes, other?.bytes ?? 0),
@@ -61,7 +67,8 @@ export async function listStored(place = {}) {
 /**
  * @param {string} name
  * @param {Place & { wait?: number }} [place]
- * @returns {Promise<void>} rejects with BUSY where a session has it; nothing happens where there is none
+ * @returns {Promise<void>} rejects with BUSY where a session has it; has no effect where it is not
+ *   stored
  */
 export async function removeStored(name, place = {}) {
   const { folder, wait } = place;

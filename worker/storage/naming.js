@@ -1,12 +1,13 @@
-/* naming.js: what trainers, checkpoints and data are called on storage.
+/* naming.js: the names of trainers, checkpoints and data on storage.
  *
- * All that a list of trainers tells is in the names of files, so that none has to be read for it. The names mean the
- * same on every file system; a name that is not one of these is of a file that was left behind. */
+ * All that a list of trainers reports is in the names of files, so that none has to be read for it.
+ * The names mean the same on every file system; a name that is not one of these is of a file that
+ * was left behind. */
 
 import { OffstageError, show } from '../host/errors.js';
 
 const MOST_LETTERS = 100;
-/** What a name of a trainer is, for messages. */
+/** Describes a trainer's name, for messages. */
 export const NAME = `of 1 to ${MOST_LETTERS} characters`;
 
 /** @param {unknown} name  of a trainer @returns {name is string} */
@@ -21,7 +22,8 @@ export function checkWhere(name, folder) {
   if (!isName(name)) {
     refuse(`the name of a trainer is ${show(name)}, expected a string ${NAME}`);
   }
-  if (folder !== undefined && !isFolder(folder)) refuse(`folder is ${show(folder)}, expected a path`);
+  if (folder === undefined || isFolder(folder)) return;
+  refuse(`folder is ${show(folder)}, expected a path`);
 }
 
 /** @param {string} message @returns {never} */
@@ -29,37 +31,42 @@ function refuse(message) {
   throw new OffstageError('INVALID_OPTION', message);
 }
 
-/* Letters that no file system confuses; all else is escaped, and so are names that Windows keeps for devices. */
+/* Letters that some file system confuses are escaped, and so are names that Windows keeps for
+ * devices. */
 const UNSAFE = /[^a-z0-9_-]|^(?=(?:con|prn|aux|nul|com\d|lpt\d)$)./g;
 /** Characters of one folder's name at most, with room for what file systems add. */
 const SEGMENT = /.{1,200}/g;
 
 /**
- * The folders, one in the other, that a trainer's name stands for; all but the last end with '~'.
+ * Makes the folders, one in the other, of a trainer's name; all but the last end with '~'.
  * @param {string} name @returns {string[]}
  */
 export function foldersOf(name) {
-  const escaped = name.replace(UNSAFE, (letter) => `%${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const escape = (/** @type {string} */ letter) =>
+    `%${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const escaped = name.replace(UNSAFE, escape);
   const parts = /** @type {string[]} */ (escaped.match(SEGMENT));
   return parts.map((part, i) => (i < parts.length - 1 ? `${part}~` : part));
 }
 
-/** Whether a folder only holds more of the name. @param {string} folder */
+/** Says whether a folder has only more of the name in it. @param {string} folder */
 export const isPart = (folder) => folder.endsWith('~');
 
-/** The name that folders stand for. @param {string[]} folders */
+/** Makes the name that folders stand for. @param {string[]} folders */
 export const nameOf = (folders) => folders.map((part) => part.replace(/~$/, '')).join('')
   .replace(/%([0-9a-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 
 /**
- * A checkpoint. savedAt is its number too: of one trainer's files none has that of another, and later ones have larger.
+ * A checkpoint. savedAt is its number too: no two files of a trainer share one, and later ones are
+ * larger.
  * @typedef {{ savedAt: number, step: number, epoch: number, bytes: number }} Kept
  */
 
 const CHECKPOINT = /^(\d+)-(\d+)-(\d+)-(\d+)\.safetensors$/;
 
 /** @param {Kept} kept */
-export const checkpointFile = ({ savedAt, step, epoch, bytes }) => `${savedAt}-${step}-${epoch}-${bytes}.safetensors`;
+export const checkpointFile = ({ savedAt, step, epoch, bytes }) =>
+  `${savedAt}-${step}-${epoch}-${bytes}.safetensors`;
 
 /** @param {string} file @returns {Kept | null} */
 export function asCheckpoint(file) {
@@ -67,7 +74,7 @@ export function asCheckpoint(file) {
   return bytes === undefined ? null : { savedAt, step, epoch, bytes };
 }
 
-/* Data are pieces and, written when all are there, a file that tells of them and makes them count. */
+/* Data are pieces and, written last, an index file without which they do not count. */
 const DATA = /^data-(\d+)-(\d+)\.json$/;
 
 /** @param {number} number of the data set @param {number} bytes of it */
@@ -81,5 +88,5 @@ export function asData(file) {
   return bytes === undefined ? null : { number, bytes };
 }
 
-/** The number of a checkpoint or a data set that a file belongs to; 0 where it is none. @param {string} file */
+/** Finds the number of a file's checkpoint or data set; 0 where it is none. @param {string} file */
 export const numberOf = (file) => Number(/^(?:data-)?(\d+)-/.exec(file)?.[1] ?? 0);

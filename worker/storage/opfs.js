@@ -1,20 +1,24 @@
 /* opfs.js: files in the origin private file system, the fastest storage of browsers.
  *
- * Workers write through synchronous handles, and let messages in between megabytes; where there are none (on a page)
- * through a writable stream, which engines other than Safari before 26 have. A write that is cut off leaves a torn
- * file, or none. */
+ * Workers write through synchronous handles, and let messages in between megabytes; where there are
+ * none (on a page) through a writable stream, which engines other than Safari before 26 have. A
+ * write that is cut off leaves a torn file, or none. */
 
 import { foldersOf, isPart, nameOf } from './naming.js';
 import { createYield } from '../host/clock.js';
 
 const FOLDER = 'offstage';
-/** Written in one go: about a millisecond. */
+/** Bytes written in one go: about a millisecond. */
 const AT_ONCE = 1024 * 1024;
 
-/** @typedef {FileSystemDirectoryHandle & { entries(): AsyncIterable<[string, FileSystemHandle]> }} Folder */
+/** @typedef {{ entries(): AsyncIterable<[string, FileSystemHandle]> }} Entries */
+/** @typedef {FileSystemDirectoryHandle & Entries} Folder */
 /**
- * @typedef {{ write(bytes: Uint8Array, options: { at: number }): number, truncate(size: number): void, flush(): void,
- *   close(): void }} SyncHandle
+ * @typedef {object} SyncHandle
+ * @property {(bytes: Uint8Array, options: { at: number }) => number} write
+ * @property {(size: number) => void} truncate
+ * @property {() => void} flush
+ * @property {() => void} close
  */
 
 /** @type {import('./storage.js').Opener} */
@@ -41,13 +45,15 @@ export async function openOpfs(make) {
     const found = [];
     for await (const [name, handle] of at.entries()) {
       if (handle.kind !== 'directory') continue;
-      found.push(...(isPart(name) ? await names(handle, ...parts, name) : [nameOf([...parts, name])]));
+      const deeper = isPart(name) ? names(handle, ...parts, name) : [nameOf([...parts, name])];
+      found.push(...await deeper);
     }
     return found;
   };
 
   /** @param {string} name @param {string} file */
-  const fileOf = async (name, file) => (await (await need(folder(name))).getFileHandle(file)).getFile();
+  const fileOf = async (name, file) =>
+    (await (await need(folder(name))).getFileHandle(file)).getFile();
 
   return {
     kind: 'opfs',
@@ -56,13 +62,16 @@ export async function openOpfs(make) {
     names: () => names(root),
     async files(name) {
       const found = [];
-      for await (const [file, { kind }] of (await folder(name))?.entries() ?? []) if (kind === 'file') found.push(file);
+      for await (const [file, { kind }] of (await folder(name))?.entries() ?? []) {
+        if (kind === 'file') found.push(file);
+      }
       return found;
     },
     read: async (name, file) => new Uint8Array(await (await fileOf(name, file)).arrayBuffer()),
     async write(name, file, bytes) {
       const handle = await (await need(folder(name, true))).getFileHandle(file, { create: true });
-      await (hasMethod('createSyncAccessHandle') ? writeAtOnce(handle, bytes) : writeAsStream(handle, bytes));
+      const write = hasMethod('createSyncAccessHandle') ? writeAtOnce : writeAsStream;
+      await write(handle, bytes);
     },
     async remove(name, file) {
       const parts = foldersOf(name);
@@ -80,7 +89,8 @@ export async function openOpfs(make) {
 }
 
 /** @param {string} method of a file's handle, not all of which every thread has */
-const hasMethod = (method) => method in (/** @type {any} */ (globalThis).FileSystemFileHandle?.prototype ?? {});
+const hasMethod = (method) =>
+  method in (/** @type {any} */ (globalThis).FileSystemFileHandle?.prototype ?? {});
 
 /** @type {ReturnType<typeof createYield> | undefined} */
 let later;
@@ -93,10 +103,11 @@ async function writeAtOnce(file, bytes) {
     handle.truncate(0);
     for (let at = 0; at < bytes.length; at += AT_ONCE) {
       const piece = bytes.subarray(at, at + AT_ONCE);
-      if (at > 0) await new Promise((resolve) => (later ??= createYield())(() => resolve(undefined)));
-      /* Of a quota that is reached within a write Chromium throws nothing: it tells -8 as an unsigned number. */
+      if (at > 0) await new Promise((done) => (later ??= createYield())(() => done(undefined)));
+      /* Chromium throws nothing where a write reaches the quota: it returns -8, unsigned. */
       if (handle.write(piece, { at }) !== piece.length) {
-        throw Object.assign(new Error('the file could only be written in part'), { name: 'QuotaExceededError' });
+        const error = new Error('the file could only be written in part');
+        throw Object.assign(error, { name: 'QuotaExceededError' });
       }
     }
     handle.flush();

@@ -1,8 +1,8 @@
-/* owner.js: that one session at a time has a trainer's name.
+/* owner.js: sees to it that one session at a time owns a trainer's name.
  *
- * What owns a name is let go of by the platform where the owner dies without a word. Browsers: a Web Lock. Node: a
- * socket of that name that is listened on; it is closed when its process or worker thread ends, however that happens,
- * and no process id can be mistaken for another's. Nothing is stored. */
+ * The platform lets go of the name where its owner dies without a word. Browsers: a Web Lock. Node:
+ * a socket of that name that is listened on; it is closed when its process or worker thread ends,
+ * however that happens, and no process id can be mistaken for another's. Nothing is stored. */
 
 import { nodeBuiltin } from '../host/node.js';
 import { OffstageError, show } from '../host/errors.js';
@@ -16,16 +16,17 @@ const AGAIN_MS = 50;
 
 /**
  * @param {string} name
- * @param {{ folder?: string, wait?: number }} where  wait: ms that are given to a former owner that is dying
- * @returns {Promise<Release>} rejects with BUSY where it is owned elsewhere. Where there are no locks everybody owns
+ * @param {{ folder?: string, wait?: number }} where  wait: ms that a former owner has to end
+ * @returns {Promise<Release>} rejects with BUSY where it is owned elsewhere; without locks
+ *   everybody owns
  */
 export async function ownOrRefuse(name, { folder, wait = WAIT_MS }) {
   const release = nodeBuiltin('node:fs') ? await ownBySocket(addressOf(name, folder), wait)
     : globalThis.navigator?.locks ? await ownByLock(`offstage:${name}`, wait) : () => {};
   if (release) return release;
   throw new OffstageError('BUSY',
-    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it; ` +
-    'dispose of the trainer that has it, or close its tab or process');
+    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it; `
+    + 'dispose of the trainer that has it, or close its tab or process');
 }
 
 /** @param {string} lock @param {number} wait @returns {Promise<Release | null>} */
@@ -38,26 +39,29 @@ function ownByLock(lock, wait) {
       if (!given) return resolve(null);
       return new Promise((release) => resolve(() => release(undefined)));
     };
-    navigator.locks.request(lock, wait > 0 ? { signal: enough.signal } : { ifAvailable: true }, held).catch((error) => {
+    const options = wait > 0 ? { signal: enough.signal } : { ifAvailable: true };
+    navigator.locks.request(lock, options, held).catch((error) => {
       clearTimeout(timer);
-      resolve(error.name === 'AbortError' ? null : () => {}); // a place without an origin has no locks
+      resolve(error.name === 'AbortError' ? null : () => {}); // without an origin: no locks
     });
   });
 }
 
 /**
- * Linux and Windows have names for sockets that end with their owner; elsewhere they are files, which may be left.
+ * Makes a socket's address of a name. Linux and Windows have names for sockets that end with their
+ * owner; elsewhere they are files, which may be left.
  * @param {string} name @param {string} [folder]
  */
 function addressOf(name, folder) {
   const path = [rootFolder(folder), ...foldersOf(name)].join('/');
-  const id = `offstage-${nodeBuiltin('node:crypto').createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
+  const hash = nodeBuiltin('node:crypto').createHash('sha256').update(path).digest('hex');
+  const id = `offstage-${hash.slice(0, 32)}`;
   const { platform } = nodeBuiltin('node:process');
   if (platform === 'linux') return `\0${id}`;
   return platform === 'win32' ? `\\\\.\\pipe\\${id}` : `${nodeBuiltin('node:os').tmpdir()}/${id}`;
 }
 
-/** @param {string} address of a socket @param {number} wait ms @returns {Promise<Release | null>} */
+/** @param {string} address @param {number} wait  ms @returns {Promise<Release | null>} */
 export async function ownBySocket(address, wait) {
   for (const until = performance.now() + wait; ;) {
     const server = await listen(address);
@@ -68,25 +72,29 @@ export async function ownBySocket(address, wait) {
   }
 }
 
-/** @param {string} address @returns {Promise<any>} what listens there, or null where somebody else does */
+/** @param {string} address @returns {Promise<any>} the server, or null where another one listens */
 function listen(address) {
-  const server = nodeBuiltin('node:net').createServer((/** @type {any} */ caller) => caller.destroy());
+  const net = nodeBuiltin('node:net');
+  const server = net.createServer((/** @type {any} */ caller) => caller.destroy());
   server.unref();
   return new Promise((resolve) => {
-    server.once('error', (/** @type {any} */ error) => resolve(error.code === 'EADDRINUSE' ? null : { close() {} }));
-    server.listen({ path: address, exclusive: true }, () => resolve(server)); // exclusive: not shared by a cluster
+    server.once('error', (/** @type {any} */ error) =>
+      resolve(error.code === 'EADDRINUSE' ? null : { close() {} }));
+    // exclusive: a cluster does not share it
+    server.listen({ path: address, exclusive: true }, () => resolve(server));
   });
 }
 
 /** @param {string} address @returns {Promise<boolean>} whether somebody listens there */
 const answers = (address) => new Promise((resolve) => {
   const call = nodeBuiltin('node:net').connect(address);
-  call.once('error', () => resolve(false)).once('connect', () => resolve(call.destroy() !== undefined));
+  call.once('error', () => resolve(false));
+  call.once('connect', () => resolve(call.destroy() !== undefined));
 });
 
 /**
- * Takes a dead socket's file away, and puts it back where somebody has just come to listen there.
- * @param {string} address @returns {Promise<boolean>} whether it is away
+ * Removes a dead socket's file, and puts it back where somebody has just begun to listen there.
+ * @param {string} address @returns {Promise<boolean>} whether it is removed
  */
 async function clear(address) {
   const fs = nodeBuiltin('node:fs/promises');

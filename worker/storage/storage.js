@@ -1,8 +1,9 @@
-/* storage.js: where files of trainers can be kept here, best first, and what they are called.
+/* storage.js: the storages for trainers' files on this platform, best first, and their common type.
  *
- * A storage keeps files of bytes under the name of a trainer (Storage, below); opfs.js, indexeddb.js, folder.js and volatile.js are the four there are.
- * Whatever a storage does may fail, fill up or hang: nothing of it is waited for without a limit, and a storage that
- * does not open is passed over and told about. Nothing here knows what is in a file. */
+ * A storage keeps files of bytes under the name of a trainer (Storage, below); opfs.js,
+ * indexeddb.js, folder.js and volatile.js are the four there are. Any call of a storage may fail,
+ * fill up or hang: none is waited for without a limit, and a storage that does not open is passed
+ * over and reported. What is in a file is not known here. */
 
 import { nodeBuiltin } from '../host/node.js';
 import { openFolder } from './folder.js';
@@ -14,15 +15,16 @@ import { openOpfs } from './opfs.js';
 /** @typedef {'QUOTA_EXCEEDED' | 'STORAGE_TIMEOUT' | 'STORAGE_FAILED'} StorageTrouble */
 
 /**
- * Every call may reject. A name nothing was written under has no files; removing what is not there is no failure.
+ * A storage, any call of which may reject. A name nothing was written under has no files; removing
+ * what is not there is no failure.
  * @typedef {object} Storage
  * @property {StorageKind} kind
  * @property {string | null} readOnly  why nothing can be written to it from here
  * @property {() => Promise<string[]>} names
  * @property {(name: string) => Promise<string[]>} files
  * @property {(name: string, file: string) => Promise<Uint8Array<ArrayBuffer>>} read
- * @property {(name: string, file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write  all of the file or,
- *   where this is cut off, perhaps a torn one; bytes stay as they are until it settles
+ * @property {(name: string, file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
+ *   all of the file or, where it is cut off, perhaps a torn one; bytes stay unchanged meanwhile
  * @property {(name: string, file?: string) => Promise<void>} remove  a file, or all of a name
  */
 
@@ -33,18 +35,19 @@ import { openOpfs } from './opfs.js';
  * @property {Opener[]} [openers]  instead of the platform's own, for tests
  */
 /**
- * null: it is not to be had, or has nothing and nothing may be made.
+ * null: there is no such storage, or it is empty and nothing may be made.
  * @typedef {(make: boolean, where: Where) => Promise<Storage | null>} Opener
  */
 
 /** ms that a storage may take for one call. */
 export const LIMIT_MS = 15_000;
 
-/** What is shown of a failure. @param {unknown} error */
+/** Makes a failure's text. @param {unknown} error */
 export const textOf = (error) => (error instanceof Error ? error.message : String(error));
 
 /**
- * What a promise gives, or a TimeoutError after `limit` ms; what comes later goes unheard.
+ * Waits for a promise, at most `limit` ms: then it rejects with TimeoutError, and what the promise
+ * gives later is ignored.
  * @template T
  * @param {number} limit @param {Promise<T>} promise @returns {Promise<T>}
  */
@@ -53,7 +56,8 @@ export async function within(limit, promise) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      reject(Object.assign(new Error(`the storage did not answer within ${limit} ms`), { name: 'TimeoutError' }));
+      const error = new Error(`the storage did not answer within ${limit} ms`);
+      reject(Object.assign(error, { name: 'TimeoutError' }));
     }, limit);
   });
   try {
@@ -66,16 +70,17 @@ export async function within(limit, promise) {
 /** @param {any} error @returns {StorageTrouble} */
 export function troubleOf(error) {
   if (error?.name === 'TimeoutError') return 'STORAGE_TIMEOUT';
-  const full = error?.name === 'QuotaExceededError' || error?.code === 'ENOSPC' || error?.code === 'EDQUOT';
+  const full = error?.name === 'QuotaExceededError' || ['ENOSPC', 'EDQUOT'].includes(error?.code);
   return full ? 'QUOTA_EXCEEDED' : 'STORAGE_FAILED';
 }
 
-/** @returns {Opener[]} what this platform has, best first */
+/** @returns {Opener[]} this platform's, best first */
 const platform = () => (nodeBuiltin('node:fs') ? [openFolder] : [openOpfs, openIndexedDb]);
 
 /**
- * Opens what there is. To write (`make`) the first storage that can be written to is made; of the others those that
- * hold something, since a trainer that moved from one to the other, say from a worker to the page, is not to lose it.
+ * Opens the storages. To write (`make`) the first one that can be written to is made; of the others
+ * those that have files, since a trainer that moved from one to the other, say from a worker to the
+ * page, is not to lose them.
  * @param {boolean} make
  * @param {Where} where
  * @returns {Promise<{ storages: Storage[], failures: unknown[] }>}  memory is always the last
@@ -86,7 +91,8 @@ export async function openStorages(make, where) {
   const failures = [];
   for (const open of where.openers ?? platform()) {
     try {
-      const storage = await within(where.limit, open(make && storages.every(({ readOnly }) => readOnly), where));
+      const making = make && storages.every(({ readOnly }) => readOnly);
+      const storage = await within(where.limit, open(making, where));
       if (storage) storages.push(storage);
     } catch (error) {
       failures.push(error);

@@ -1,4 +1,4 @@
-/* volatile.js: files in the memory of this thread, where nothing else can be had: they end with it. */
+/* volatile.js: files in the memory of this thread, for want of a storage: they end with it. */
 
 /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
 const kept = new Map();

@@ -21,7 +21,7 @@ const SLICE_MS = { worker: 2, main: 8 };
  * @typedef {object} Ports
  * @property {import('../host/pump.js').Pump} pump
  * @property {import('./stages.js').Stages} stages
- * @property {import('../storage/name-lock.js').Holding} holding
+ * @property {import('../storage/name-lock.js').NameLock} holding
  * @property {(work: import('../host/pump.js').Work) => Promise<any>} finished  has the pump do it
  * @property {(reason: OffstageError) => void} lost  a helper has died
  * @property {import('../host/helpers.js').Helpers} helpers  of the thread

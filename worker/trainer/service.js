@@ -12,7 +12,7 @@ import { LANES } from '../host/pump.js';
 import { openRoot } from '../host/services.js';
 import { Answer } from '../host/session.js';
 import { REPLIES, buffersOf } from '../protocol.js';
-import { Holding } from '../storage/name-lock.js';
+import { NameLock } from '../storage/name-lock.js';
 import { makeModel, openSource } from './building.js';
 import { isStored, isUpload } from './datasets.js';
 import * as dialect from './dialect.js';
@@ -123,7 +123,7 @@ class Trainer {
     this.#host = host;
     this.#stages = new Stages(host);
     this.#startedAt = host.wall();
-    this.#holding = new Holding((/** @type {import('../storage/checkpoint-store.js').Warning} */ code, /** @type {string} */ message) => this.#notice({ kind: 'warning', code, message }));
+    this.#holding = new NameLock((/** @type {import('../storage/checkpoint-store.js').Warning} */ code, /** @type {string} */ message) => this.#notice({ kind: 'warning', code, message }));
     this.#training = new Training({
       pump, host, stages: this.#stages,
       post: ({ turn }, type, payload, transfer) => turn.tell(type, payload, transfer),
@@ -209,7 +209,7 @@ class Trainer {
       this.#asked = asked;
       const ports = {
         pump: this.pump, stages: this.#stages, holding: this.#holding, helpers: this.#ports.helpers,
-        finished: this.#ports.finished, lost: this.#ports.lose, check: turn.check,
+        finished: this.#ports.finished, lost: this.#ports.lose, check: () => turn.check(),
       };
       this.#stages.enter('loading');
       const source = loads ? await openSource(rest, settled, ports) : { spec: rest };
@@ -238,7 +238,7 @@ class Trainer {
     this.#gone = null;
     this.#holding.hold(held);
     this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
-    const told = { variant, threads, reason, persisted: this.#holding.told(), ...this.#stages.describe() };
+    const told = { variant, threads, reason, persisted: this.#holding.report(), ...this.#stages.describe() };
     const { run, ...built } = model.describe();
     return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
   }
@@ -294,7 +294,7 @@ class Trainer {
 
   /**
    * @param {Payload} payload @param {Turn} turn @param {Model} model @param {import('./run/settings.js').Settings} settings
-   * @param {import('../storage/checkpoint-store.js').Keeper | null} [keeper]  where checkpoints last @param {boolean} [kept]  so do the data
+   * @param {import('../storage/checkpoint-store.js').CheckpointStore | null} [keeper]  where checkpoints last @param {boolean} [kept]  so do the data
    * @returns {Later<Answer>} the run's end
    */
   #begin(payload, turn, model, settings, keeper = null, kept = false) {

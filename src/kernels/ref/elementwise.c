@@ -1,23 +1,26 @@
-/* elementwise.c: what goes over vectors: activations, softmax, dropout, scaling, sums of rows and of partial results,
- * transposition. */
+/* elementwise.c: what goes over vectors: activations, softmax, dropout, scaling, sums of rows and
+ * of partial results, transposition. */
 #include "kernels/ref/ref.h"
 
 #include "base/maths.h"
 #include "base/random.h"
 #include "spec/schema.h"
 
-static void transpose_ref(ofs_real *dst, size_t ldd, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols) {
+static void transpose_ref(ofs_real *dst, size_t ldd, const ofs_real *src, size_t lds, uint32_t rows,
+                          uint32_t cols) {
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < cols; j++) dst[j * ldd + i] = src[i * lds + j];
 }
 
-static void panels_ref(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols) {
+static void panels_ref(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows,
+                       uint32_t cols) {
   for (size_t i = 0; i < ((size_t)cols + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL; i++)
     for (size_t j = 0; j < rows; j++)
       dst[i / OFS_PANEL * panel + j * OFS_PANEL + i % OFS_PANEL] = i < cols ? src[j * lds + i] : 0;
 }
 
-static void turned_panels_ref(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds, uint32_t rows, uint32_t cols) {
+static void turned_panels_ref(ofs_real *dst, size_t panel, const ofs_real *src, size_t lds,
+                              uint32_t rows, uint32_t cols) {
   for (size_t i = 0; i < ((size_t)rows + OFS_PANEL - 1) / OFS_PANEL * OFS_PANEL; i++)
     for (size_t j = 0; j < cols; j++)
       dst[i / OFS_PANEL * panel + j * OFS_PANEL + i % OFS_PANEL] = i < rows ? src[i * lds + j] : 0;
@@ -35,7 +38,8 @@ static void add_rows_ref(ofs_real *dst, const ofs_real *src, uint32_t rows, uint
   }
 }
 
-static void sum_partials_ref(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count, uint32_t n) {
+static void sum_partials_ref(ofs_real *dst, const ofs_real *src, size_t stride, uint32_t count,
+                             uint32_t n) {
   for (size_t i = 0; i < n; i++) {
     ofs_real sum = src[i];
     for (size_t p = 1; p < count; p++) sum += src[p * stride + i];
@@ -60,7 +64,9 @@ static void scale_u8_ref(ofs_real *y, const uint8_t *x, ofs_real scale, ofs_real
 #define INV_SQRT_2PI ((ofs_real)0.39894228040143267794)
 #define SIXTH (1 / (ofs_real)6)
 
-static ofs_real clamp(ofs_real x, ofs_real low, ofs_real high) { return x > high ? high : x < low ? low : x; }
+static ofs_real clamp(ofs_real x, ofs_real low, ofs_real high) {
+  return x > high ? high : x < low ? low : x;
+}
 
 /* NaN fails the comparison and so goes through. */
 ofs_real ofs_activate_ref(uint32_t act, ofs_real x) {
@@ -117,10 +123,11 @@ static void act_forward_ref(uint32_t act, ofs_real *y, const ofs_real *x, size_t
   for (size_t i = 0; i < n; i++) y[i] = ofs_activate_ref(act, x[i]);
 }
 
-static void act_backward_ref(
-    uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y, const ofs_real *dy, size_t n) {
+static void act_backward_ref(uint32_t act, ofs_real *dx, const ofs_real *x, const ofs_real *y,
+                             const ofs_real *dy, size_t n) {
   int needs_x = OFS_ACT_OF_INPUT(act);
-  for (size_t i = 0; i < n; i++) dx[i] = ofs_differentiate_ref(act, needs_x ? x[i] : 0, needs_x ? 0 : y[i], dy[i]);
+  for (size_t i = 0; i < n; i++)
+    dx[i] = ofs_differentiate_ref(act, needs_x ? x[i] : 0, needs_x ? 0 : y[i], dy[i]);
 }
 
 /* ---- softmax ---- */
@@ -139,7 +146,8 @@ static void softmax_forward_ref(ofs_real *y, const ofs_real *x, uint32_t rows, u
   }
 }
 
-static void softmax_backward_ref(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows, uint32_t cols) {
+static void softmax_backward_ref(ofs_real *dx, const ofs_real *y, const ofs_real *dy, uint32_t rows,
+                                 uint32_t cols) {
   for (; rows > 0; rows--, dx += cols, y += cols, dy += cols) {
     ofs_real lane[4] = {0, 0, 0, 0};
     for (size_t i = 0; i < cols; i++) lane[i % 4] += dy[i] * y[i];
@@ -150,8 +158,9 @@ static void softmax_backward_ref(ofs_real *dx, const ofs_real *y, const ofs_real
 
 /* ---- dropout ---- */
 
-static void dropout_ref(ofs_real *y, const ofs_real *x, uint64_t first, size_t n, uint32_t threshold, ofs_real scale,
-    const uint32_t key[2], uint32_t layer, uint32_t step) {
+static void dropout_ref(ofs_real *y, const ofs_real *x, uint64_t first, size_t n,
+                        uint32_t threshold, ofs_real scale, const uint32_t key[2], uint32_t layer,
+                        uint32_t step) {
   for (size_t i = 0; i < n; i++) {
     uint64_t e = first + i;
     uint32_t counter[4] = {(uint32_t)(e / 4), (uint32_t)(e / 4 >> 32), layer, step}, word[4];

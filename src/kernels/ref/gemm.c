@@ -25,7 +25,8 @@ static void one_gemm_ref(const ofs_gemm *g, size_t step_m, size_t step_k) {
 
 static void gemm_ref(const ofs_gemm *g, size_t step_m, size_t step_k) {
   ofs_gemm one = *g;
-  for (uint32_t i = 0; i <= g->more; i++, one.a += g->next_a, one.c += g->next_c) one_gemm_ref(&one, step_m, step_k);
+  for (uint32_t i = 0; i <= g->more; i++, one.a += g->next_a, one.c += g->next_c)
+    one_gemm_ref(&one, step_m, step_k);
 }
 
 static void gemm_nn_ref(const ofs_gemm *g) { gemm_ref(g, g->lda, 1); }

@@ -14,7 +14,9 @@ static void end_runs(total *t) {
   for (int i = 0; i < 4; i++) t->lane[i] = 0;
 }
 
-static int ends(const ofs_norm *n, uint32_t run) { return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs; }
+static int ends(const ofs_norm *n, uint32_t run) {
+  return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs;
+}
 
 /* sum x - mean, or of its square, over N. */
 static double mean_of(const ofs_norm *n, ofs_real mean, int squared) {
@@ -65,8 +67,9 @@ static void norm_backward_ref(const ofs_norm *n) {
     }
 }
 
-static void channel_sums_ref(ofs_real *sums, ofs_real *products, const ofs_real *u, const ofs_real *x, const ofs_real *mean,
-                             const ofs_real *mask, uint32_t rows, uint32_t cols) {
+static void channel_sums_ref(ofs_real *sums, ofs_real *products, const ofs_real *u,
+                             const ofs_real *x, const ofs_real *mean, const ofs_real *mask,
+                             uint32_t rows, uint32_t cols) {
   for (size_t c = 0; c < cols; c++) {
     ofs_real sum[2] = {0, 0}, product[2] = {0, 0};
     for (size_t r = 0; r < rows; r++) {
@@ -80,8 +83,10 @@ static void channel_sums_ref(ofs_real *sums, ofs_real *products, const ofs_real 
   }
 }
 
-static void channel_affine_ref(ofs_real *y, const ofs_real *x, const ofs_real *mean, const ofs_real *p, const ofs_real *q,
-                               const ofs_real *z, const ofs_real *a, const ofs_real *mask, uint32_t rows, uint32_t cols) {
+static void channel_affine_ref(ofs_real *y, const ofs_real *x, const ofs_real *mean,
+                               const ofs_real *p, const ofs_real *q, const ofs_real *z,
+                               const ofs_real *a, const ofs_real *mask, uint32_t rows,
+                               uint32_t cols) {
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < cols; c++) {
       ofs_real v = 0, w = z ? z[r * cols + c] * a[c] : 0;

@@ -12,7 +12,8 @@ static void clean(ofs_real *moment, size_t n) {
 static ofs_real greater(ofs_real a, ofs_real b) { return a > b ? a : b; }
 
 /* w minus a step of sgd, or of adam, nadam and adamax: those with a mean of gradients. */
-static ofs_real descend(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i, ofs_real g) {
+static ofs_real descend(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i,
+                        ofs_real g) {
   ofs_real *a = u->moments > 0 ? &moment[0][i] : NULL, *b = u->moments > 1 ? &moment[1][i] : NULL;
   if (u->kind == OFS_SGD) {
     ofs_real down = u->rate * g;
@@ -26,13 +27,15 @@ static ofs_real descend(const ofs_update *u, ofs_real w, ofs_real *const *moment
     return w - (u->rate * (*a * u->correction1)) / (*b + u->epsilon);
   }
   *b = u->beta2 * *b + (u->rest2 * g) * g;
-  ofs_real square = *b, mean = u->kind == OFS_NADAM ? u->ahead * *a + u->here * g : *a * u->correction1;
+  ofs_real square = *b,
+           mean = u->kind == OFS_NADAM ? u->ahead * *a + u->here * g : *a * u->correction1;
   if (u->moments > 2) square = moment[2][i] = greater(moment[2][i], square);
   return w - (u->rate * mean) / (ofs_sqrt(square * u->correction2) + u->epsilon);
 }
 
 /* The same of those that scale each gradient by what it has been, and of lion. */
-static ofs_real scale_down(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i, ofs_real g) {
+static ofs_real scale_down(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i,
+                           ofs_real g) {
   ofs_real *a = &moment[0][i], *b = u->moments > 1 ? &moment[1][i] : NULL;
   if (u->kind == OFS_LION) {
     ofs_real way = u->beta1 * *a + u->rest1 * g;
@@ -60,8 +63,10 @@ static ofs_real scale_down(const ofs_update *u, ofs_real w, ofs_real *const *mom
   return w - d;
 }
 
-static void update_ref(const ofs_update *u, ofs_real *w, ofs_real *const *moment, const ofs_real *g, size_t n) {
-  int mean = u->kind == OFS_SGD || u->kind == OFS_ADAM || u->kind == OFS_NADAM || u->kind == OFS_ADAMAX;
+static void update_ref(const ofs_update *u, ofs_real *w, ofs_real *const *moment, const ofs_real *g,
+                       size_t n) {
+  int mean =
+      u->kind == OFS_SGD || u->kind == OFS_ADAM || u->kind == OFS_NADAM || u->kind == OFS_ADAMAX;
   for (uint32_t k = 0; u->clean && k < u->moments; k++) clean(moment[k], n);
   for (size_t i = 0; i < n; i++) w[i] = (mean ? descend : scale_down)(u, w[i], moment, i, g[i]);
 }

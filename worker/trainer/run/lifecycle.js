@@ -20,7 +20,7 @@ import { buffersOf } from '../../protocol.js';
 import { Run } from './loop.js';
 
 /** @typedef {import('../service.js').Asked} Request */
-/** @typedef {import('../../storage/checkpoint-store.js').Keeper} Keeper */
+/** @typedef {import('../../storage/checkpoint-store.js').CheckpointStore} CheckpointStore */
 /**
  * What a session lends to its run.
  * @typedef {object} Ports
@@ -40,14 +40,14 @@ import { Run } from './loop.js';
  * @property {import('./settings.js').Settings} settings
  * @property {import('./loop.js').Data} data  taken where it does not throw
  * @property {Float32Array | null} classWeight
- * @property {Keeper | null} keeper  where checkpoints last
+ * @property {CheckpointStore | null} keeper  where checkpoints last
  * @property {boolean} kept  the data come from there
  */
 /** @typedef {'ended' | 'checking' | 'held' | 'running' | 'paused' | 'ending'} State */
 /** @typedef {'start' | 'begun' | 'pause' | 'resume' | 'end' | 'leave'} Event */
 /**
  * storing: the data are being written to storage.
- * @typedef {{ run: Run, request: Request, keeper: Keeper | null, storing: Promise<void> | null }} Current
+ * @typedef {{ run: Run, request: Request, keeper: CheckpointStore | null, storing: Promise<void> | null }} Current
  */
 
 /** @type {Record<State, Partial<Record<Event, State>>>} */
@@ -124,7 +124,7 @@ export class Training {
     };
   }
 
-  /** @param {Keeper | null} keeper @param {Uint8Array<ArrayBuffer>} bytes @param {{ step: number, epoch: number }} about */
+  /** @param {CheckpointStore | null} keeper @param {Uint8Array<ArrayBuffer>} bytes @param {{ step: number, epoch: number }} about */
   async #keep(keeper, bytes, about) {
     if (!keeper) return;
     const { host, notice } = this.#ports;
@@ -241,7 +241,7 @@ export class Training {
 
 /**
  * Keeps a run's data with its checkpoints, unless they are there. They are known by their fingerprint.
- * @param {Keeper} keeper @param {import('../model.js').Model} model @param {import('./loop.js').Data} data @param {string} fingerprint
+ * @param {CheckpointStore} keeper @param {import('../model.js').Model} model @param {import('./loop.js').Data} data @param {string} fingerprint
  */
 async function keepData(keeper, { store }, { x, y, weights }, fingerprint) {
   if (await keeper.aboutData() === fingerprint) return;
