@@ -244,6 +244,8 @@ enum {
 enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum, OFS_KIND_initializer };
 enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional, OFS_IS_like };
 
+/* A field is a row of fields.def: kind is one of OFS_KIND_*, presence of OFS_IS_*; it has `least`
+ * to `most` values from low to high, and `fallback` is its default. */
 typedef struct ofs_field {
   uint8_t id, kind, least, spread, presence;
   uint16_t most;
