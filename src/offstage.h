@@ -136,8 +136,8 @@ const char *ofs_schema(void);
 typedef struct ofs_model ofs_model;
 
 /* Returns in *bytes the size of the block that a model of this spec needs. `spec` is n bytes in the
- * form that schema.h describes: a model record, an optimizer record, a record per layer. It is read
- * here only. */
+ * form that schema.h describes: a model record, an optimizer record, a record per layer. No call
+ * keeps a pointer to it. */
 ofs_status ofs_model_bytes(const void *spec, size_t n, uint64_t *bytes, ofs_error *err);
 /* Makes a model of the spec in `mem`, which stays the caller's, is aligned to OFS_ALIGN and has at
  * least ofs_model_bytes bytes. Its weights are not written yet. */
@@ -241,8 +241,7 @@ typedef enum ofs_kind { OFS_TRAIN = 0, OFS_EVALUATE = 1, OFS_PREDICT = 2 } ofs_k
 typedef struct ofs_plan ofs_plan;
 
 /* Returns in *bytes the size of the block that a plan needs. `batch` is the most samples of one
- * step, 1 to 2^24. Both calls use scratch inside the
- * model. */
+ * step, 1 to 2^24. This call and the next one write to scratch inside the model. */
 ofs_status ofs_plan_bytes(ofs_model *model, int kind, uint32_t batch, uint64_t *bytes,
                           ofs_error *err);
 /* Makes a plan in `mem`, which stays the caller's, is aligned to OFS_ALIGN and has at least

@@ -1,4 +1,4 @@
-/* copy.c: numbers from place to place, by vectors. Nothing else may be here. */
+/* copy.c: fills and copies arrays of numbers, by vectors. Nothing else may be here. */
 #include "base/copy.h"
 
 typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));

@@ -4,6 +4,7 @@
 
 #include "base/numbers.h"
 
+/* These set n numbers to 0, or copy them; src and dst do not overlap. */
 void ofs_zero(real *dst, size_t n);
 void ofs_copy(real *restrict dst, const real *restrict src, size_t n);
 

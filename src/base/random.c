@@ -1,5 +1,5 @@
-/* random.c: Philox4x32-10 and what is made of it (random.h). No state: a value depends on its key
- * and counter alone. */
+/* random.c: Philox4x32-10 and the distributions made of it (random.h). It has no state: a value
+ * depends on its key and counter alone. */
 #include "base/random.h"
 
 #include "base/maths.h"
@@ -38,7 +38,7 @@ double ofs_normal(const uint32_t counter[4], int which, uint32_t by, const uint3
   }
 }
 
-/* The round function: a half is at most 24 bits, so the round's number fits above it. */
+/* This is the round function; a half is at most 24 bits, so the round's number fits above it. */
 static uint32_t mix(uint32_t half, uint32_t round, uint64_t epoch, const uint32_t key[2]) {
   uint32_t counter[4] = {half | round << 24, (uint32_t)epoch, OFS_STREAM_SHUFFLE,
                          (uint32_t)(epoch >> 32)};

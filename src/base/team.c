@@ -19,17 +19,17 @@
 
 #include "base/team.h"
 
-/* Looks at a word that nobody else writes: at most 50 microseconds, for one takes 0.43 to 0.67 ns
- * in V8 (there is no clock here, and wasm has no pause). */
+/* A thread looks so often at a word that nobody else writes: at most 50 microseconds, for one look
+ * takes 0.43 to 0.67 ns in V8 (there is no clock here, and wasm has no pause). */
 #define SPINS 75000
-/* The caller's naps while parts are missing, and how many in a row bring nothing until the helper
- * is given up: 10 s. A part takes a millisecond. Counted naps, because a machine that was suspended
- * has slept through one, not through all. */
+/* The caller naps so long while parts are missing, and gives the helper up after so many naps in a
+ * row that bring nothing: 10 s. A part takes a millisecond. Naps are counted, because a machine
+ * that was suspended has slept through one, not through all. */
 #define NAP_NS 100000000ll
 #define MOST_NAPS 100
 #define FOREVER -1ll
 
-/* Shares, one for each of the first threads: others begin with those of others. */
+/* There is a share for each of the first threads; the others begin with those. */
 #define SHARES 64
 
 /* Words that different threads write at the same time lie in cache lines of their own. */
@@ -39,7 +39,7 @@ typedef struct ofs_share {
 
 struct ofs_team {
   ofs_share shares[SHARES];
-  _Alignas(64) uint32_t round; /* changes with every region, and to wake who sleeps on it */
+  _Alignas(64) uint32_t round; /* changes with every region, and to wake its sleepers */
   uint32_t used;               /* shares */
   ofs_job_fn run;
   const void *job;
@@ -53,13 +53,13 @@ struct ofs_team {
 #endif
 };
 
-/* These words are sequentially consistent: who announces a sleep and then looks, and who writes and
- * then looks for sleepers, must not miss each other. */
+/* These words are sequentially consistent: a thread that announces a sleep and then looks, and one
+ * that writes and then looks for sleepers, must not miss each other. */
 #define LOAD(word) __atomic_load_n(word, __ATOMIC_SEQ_CST)
 #define STORE(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
 #define ADD(word, value) __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST)
 
-/* ---- sleeping while *word is `seen`, and waking who does ---- */
+/* ---- sleeping while *word is `seen`, and waking the sleepers ---- */
 
 #ifdef __wasm__
 
@@ -103,7 +103,7 @@ static void rouse(ofs_team *t, uint32_t *word) {
 
 /* ---- a region ---- */
 
-/* Runs what is left to claim of a share; tells how many parts. */
+/* Runs the unclaimed parts of a share, and returns how many. */
 static uint32_t run_share(ofs_team *t, ofs_share *s) {
   for (uint32_t count = 0;; count++) {
     uint64_t ticket = LOAD(&s->ticket);
@@ -113,7 +113,7 @@ static uint32_t run_share(ofs_team *t, ofs_share *s) {
   }
 }
 
-/* Runs parts until none is left, those of thread `own` first; tells how many. */
+/* Runs parts until none is left, those of thread `own` first, and returns how many. */
 static uint32_t run_parts(ofs_team *t, uint32_t own) {
   uint32_t count = 0, used = LOAD(&t->used);
   for (uint32_t i = 0; i < used; i++) count += run_share(t, &t->shares[(own + i) % used]);
@@ -161,13 +161,13 @@ uint32_t ofs_team_threads(const ofs_team *t) { return t ? LOAD(&t->helpers) + 1 
 
 void ofs_team_wake(ofs_team *t) {
   if (!LOAD(&t->sleepers)) return;
-  ADD(&t->round, 1); /* who is about to sleep does not */
+  ADD(&t->round, 1); /* a helper that is about to sleep does not */
   rouse(t, &t->round);
 }
 
 /* ---- helpers ---- */
 
-/* Sleeps until the round has changed, and it may be longer. */
+/* Sleeps until the round has changed, possibly longer. */
 static void doze(ofs_team *t, uint32_t round) {
   ADD(&t->sleepers, 1);
   await(t, &t->round, round, FOREVER);

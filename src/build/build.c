@@ -1,4 +1,4 @@
-/* build.c: buffers, operations, their cut, and who reads a buffer or whose gradient it is
+/* build.c: buffers, operations and their cut, the readers of a buffer and the owners of a gradient
  * (build.h). */
 #include "build/build.h"
 
@@ -41,7 +41,7 @@ void ofs_build_use(ofs_builder *b, ofs_op *op, uint32_t slot, uint32_t buffer) {
   use(b, buffer, b->op_count - 1);
 }
 
-/* The work of a part, of an operation that has `all`. */
+/* Returns the work of a part of an operation that has `all`. */
 static double part_share(double all, uint32_t least) {
   double share = all / OFS_PARTS_WANTED;
   return share > OFS_PART_WORK ? OFS_PART_WORK : share < least ? least : share;
@@ -77,7 +77,7 @@ void ofs_tile(uint32_t m, uint32_t n, double work, double times, uint32_t *mb, u
   }
 }
 
-/* ---- who reads a buffer, whose gradient it is ---- */
+/* ---- readers of a buffer, owners of a gradient ---- */
 
 static uint32_t output_of(const ofs_builder *b, int32_t from) {
   return from < 0 ? b->inputs[-1 - from] : b->y[from];
@@ -91,7 +91,7 @@ uint32_t ofs_mask(const ofs_builder *b, const ofs_layer *l, uint32_t i) {
   return l->from[i] < 0 ? 0 : b->mask[l->from[i]];
 }
 
-/* A mask has a number for each position, or it is that of another shape, and says nothing here. */
+/* A mask has a number for each position; one of another shape says nothing here. */
 uint32_t ofs_mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t i, uint64_t positions) {
   uint32_t mask = ofs_mask(b, l, i);
   uint64_t bytes = (ofs_mul_sat(positions, b->batch) * sizeof(real) + OFS_ALIGN - 1) &
@@ -107,7 +107,7 @@ uint32_t ofs_writable_gradient(ofs_builder *b, uint32_t dy, uint64_t elements) {
   return b->buffers[dy].owners ? ofs_build_buffer(b, elements, 0) : dy;
 }
 
-/* Buffers of a sum or a copy; op->n: 1 where there is a second term. */
+/* These index the buffers of a sum or a copy; ADDS its op->n: 1 where there is a second term. */
 enum { SUM, FIRST, SECOND };
 enum { ADDS };
 
@@ -143,7 +143,7 @@ void ofs_add_gradient(ofs_builder *b, const ofs_layer *l, int32_t from, uint64_t
     return;
   }
   b->buffers[sum].owners--;
-  /* the layer whose turn it is may go on to use what it was handed, and what it gives */
+  /* the layer being built may still use the gradient it was given and the one it gives */
   int in_use = b->buffers[sum].owners || sum == dx || sum == b->turn;
   uint32_t to = in_use ? ofs_build_buffer(b, elements, 0) : sum;
   ofs_build_add(b, l, to, sum, dx, elements);

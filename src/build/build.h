@@ -32,7 +32,7 @@ struct ofs_builder {
   /* samples as the node being built sees them: samples * times */
   uint32_t batch;
   uint32_t samples, times; /* the plan's samples; the node's ofs_layer.times */
-  int too_many;            /* samples * times exceeds 32 bits */
+  int too_many;            /* samples * times exceeds INT32_MAX */
   uint32_t phase;
   ofs_op *ops;
   ofs_buffer *buffers; /* index 0 is no buffer */

@@ -1,4 +1,4 @@
-/* layer.c: what shape functions call: weights, ranks, the last axis. */
+/* layer.c: the functions that shape functions call: weights, ranks, the last axis. */
 #include "build/layer.h"
 
 ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field,

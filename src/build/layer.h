@@ -20,6 +20,7 @@
 #define OFS_MAX_JOIN 16
 #define OFS_LAYER_WEIGHTS 8
 
+/* A shape is that of one sample; size is the product of dims. */
 typedef struct ofs_shape {
   uint32_t rank;
   uint32_t dims[OFS_MAX_RANK];
@@ -54,6 +55,7 @@ typedef struct ofs_weight {
   uint32_t ones_from, ones_to; /* elements that begin as 1, whatever the initializer */
 } ofs_weight;
 
+/* A layer is one node of the graph. */
 typedef struct ofs_layer {
   uint32_t type, act;
   uint32_t index;      /* index of the node */

@@ -25,6 +25,7 @@ enum { OFS_PHASE_GRADIENT, OFS_PHASE_UPDATE };
 typedef struct ofs_op ofs_op;
 typedef void (*ofs_part_fn)(const ofs_context *ctx, const ofs_op *op, uint32_t part);
 
+/* An operation is a function over parts, with its cut, buffers and sizes. */
 struct ofs_op {
   ofs_part_fn run;
   const ofs_layer *layer;
@@ -52,6 +53,7 @@ struct ofs_op {
   ofs_window window;
 };
 
+/* A buffer is a stretch of the plan's block, in use from operation `first` to `last`. */
 typedef struct ofs_buffer {
   uint64_t bytes, offset;
   int fixed;            /* the same for any number of samples */

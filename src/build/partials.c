@@ -1,14 +1,14 @@
-/* partials.c: chunks of samples, and the sum of what they give. */
+/* partials.c: chunks of samples, and the sum of their partial gradients. */
 #include "build/partials.h"
 
-/* Rows of a layer's input in one chunk. */
+/* A chunk has so many rows of a layer's input. */
 #define CHUNK_ROWS 4096u
 
 /* Buffers of the sum; op->n: the cut of the chunks. */
 enum { PARTIAL, GRADIENT };
 enum { UNITS, BLOCK };
 
-/* dW = the sum of the chunks that this batch has, in order; a layer's tensors lie together. */
+/* Sums the chunks that this batch has into dW, in order; a layer's tensors lie together. */
 static void sum_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t size = l->weights_size;

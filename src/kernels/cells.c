@@ -1,6 +1,6 @@
 /* cells.c: the cells of recurrent layers (kernels.h has their formulas), four units at a time.
  *
- * tanh with sigmoid gates, which nearly everybody has, is compiled as one straight loop; other
+ * tanh with sigmoid gates, the commonest choice, is compiled as one straight loop; other
  * activations, and the last one to three units of a row, go through functions that know all of
  * them. No unit sees another. */
 #include "kernels/activate.h"
@@ -24,7 +24,7 @@ static ofs_f4 any_back(uint32_t act, ofs_f4 y, ofs_f4 dy) {
   return ofs_load4(d);
 }
 
-/* `usual`: a constant, 1 where a cell has tanh with sigmoid gates. */
+/* `usual` is a constant: 1 where a cell has tanh with sigmoid gates. */
 OFS_INLINE ofs_f4 state_act(const ofs_cell *cell, ofs_f4 x, int usual) {
   return usual ? ofs_tanh4(x) : any_act(cell->act, x);
 }
@@ -38,7 +38,7 @@ OFS_INLINE ofs_f4 gate_back(const ofs_cell *cell, ofs_f4 y, ofs_f4 dy, int usual
   return usual ? ofs_differentiate4(OFS_ACT_SIGMOID, y, dy) : any_back(cell->gate_act, y, dy);
 }
 
-/* The first `lanes` elements, 1 to 4; a constant 4 in the straight loops. */
+/* These load and store the first `lanes` elements, 1 to 4; a constant 4 in the straight loops. */
 OFS_INLINE ofs_f4 load(const float *p, size_t lanes, int usual) {
   return usual ? ofs_load4(p) : ofs_load_some(p, lanes);
 }
@@ -49,7 +49,8 @@ OFS_INLINE void store(float *p, ofs_f4 v, size_t lanes, int usual) {
     ofs_store_some(p, v, lanes);
 }
 
-/* Units of a row: `z` their first gate, `k` where everything else has them. */
+/* The four functions below compute `lanes` units of a row: `z` is their first gate, `k` their index
+ * in all else. */
 OFS_INLINE void lstm_forward_lanes(const ofs_cell *cell, float *z, size_t k, size_t lanes,
                                    int usual) {
   const size_t u = cell->units;

@@ -25,7 +25,7 @@ OFS_INLINE void store(float *p, ofs_f4 v, uint32_t lanes) {
 /* Tap t of output q is input first + q step + t tap, with row tap0 + t tap_step of the kernel. */
 typedef struct axis {
   int64_t first, step, tap;
-  int64_t lowest, highest; /* of t tap */
+  int64_t lowest, highest; /* least and greatest of t tap */
   uint32_t taps, tap0, tap_step, limit;
 } axis;
 
@@ -41,7 +41,7 @@ static axis forward_axis(uint32_t s, uint32_t d, int32_t before, uint32_t k, uin
       (axis){.first = -before, .step = s, .tap = d, .taps = k, .tap_step = 1, .limit = limit});
 }
 
-/* Of pixels phase, phase + s, ... of the input. */
+/* Returns the axis of pixels phase, phase + s, ... of the input. */
 static axis backward_axis(uint32_t phase, uint32_t s, uint32_t d, int32_t before, uint32_t k,
                           uint32_t limit) {
   uint32_t a = s, b = d, t = 0;
@@ -58,17 +58,17 @@ static axis backward_axis(uint32_t phase, uint32_t s, uint32_t d, int32_t before
                         .limit = limit});
 }
 
-/* 1 where outputs q and `last` have all their taps inside. */
+/* Returns 1 where outputs q and `last` have all their taps inside. */
 static int whole(const axis *a, uint32_t q, uint32_t last) {
   return a->first + q * a->step + a->lowest >= 0 &&
          a->first + last * a->step + a->highest < a->limit;
 }
 
-/* The taps [*from, *to) of output q that lie inside; they start at the input returned. */
+/* Finds the taps [*from, *to) of output q that lie inside, and returns the input they start at. */
 static int64_t clip(const axis *a, uint32_t q, uint32_t *from, uint32_t *to) {
   int64_t p = a->first + q * a->step, end = (int64_t)a->limit - 1, t0 = 0, t1 = 0,
           e = a->tap < 0 ? -a->tap : a->tap;
-  int64_t near = a->tap < 0 ? end - p : p, far = end - near; /* as if taps went upwards */
+  int64_t near = a->tap < 0 ? end - p : p, far = end - near; /* computed as if taps went upwards */
   if (near < 0) t0 = (e - 1 - near) / e;
   if (far >= 0) t1 = far / e + 1;
   if (t1 > a->taps) t1 = a->taps;
@@ -78,15 +78,16 @@ static int64_t clip(const axis *a, uint32_t q, uint32_t *from, uint32_t *to) {
   return p + t0 * a->tap;
 }
 
-/* How far apart things lie: taps of a row and rows of them, in x and w; pixels in x and y. */
+/* A walk has the distances between taps of a row and rows of them, in x and w; between pixels in x
+ * and y. */
 typedef struct walk {
   int64_t x_row, x_col, x_next, y_next;
   size_t w_row, w_col;
   uint32_t rows, cols, n;
 } walk;
 
-/* Pixels and vectors that go at a time where all taps are inside: a line of the cache, so that it
- * is done with when it is left: channels apart by a power of two share few sets. */
+/* So many pixels and vectors go at a time where all taps are inside: a line of the cache, so that
+ * it is done with when it is left: channels apart by a power of two share few sets. */
 enum { PIXELS = 2, VECTORS = 4 };
 
 OFS_INLINE void block_of_sums(const walk *g, float *y, const float *x, const float *w,
@@ -145,10 +146,10 @@ OFS_INLINE void block_of_products(const walk *g, const float *y, const float *x,
   }
 }
 
-/* What is made of a walk: y from x and w, or w from x and y. */
+/* A walk makes y from x and w, or w from x and y. */
 enum { SUMS, PRODUCTS };
 
-/* One vector of one pixel. */
+/* These compute one vector of one pixel. */
 static void sums(const walk *g, float *y, const float *x, const float *w, const float *bias,
                  uint32_t lanes) {
   ofs_f4 a = bias ? load(bias, lanes) : ofs_splat4(0);
@@ -169,7 +170,7 @@ static void products(const walk *g, const float *y, const float *x, float *w, ui
     }
 }
 
-/* `pixels` side by side, all channels. */
+/* Computes `pixels` neighbours, all channels. */
 static void pixels(const walk *g, int what, float *y, const float *x, float *w, const float *bias,
                    uint32_t pixels) {
   uint32_t k = 0;
@@ -194,7 +195,8 @@ static void pixels(const walk *g, int what, float *y, const float *x, float *w, 
   }
 }
 
-/* Outputs 0 .. count - 1 of a row, of which g knows the rows of taps; y, x, w are its starts. */
+/* Computes outputs 0 .. count - 1 of a row, of which g has the rows of taps; y, x, w are its
+ * starts. */
 static void line(walk *g, int what, const axis *across, uint32_t count, uint32_t c, float *y,
                  const float *x, float *w, const float *bias) {
   g->x_next = across->step * c;

@@ -88,8 +88,8 @@ void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, c
 
 /* ---- softmax ---- */
 
-/* The order of comparisons does not matter: where NaN is about, the whole row becomes NaN, and the
- * two zeros give the same exponentials. */
+/* Returns the greatest of n numbers. The order of comparisons does not matter: a NaN makes the
+ * whole row NaN, and the two zeros give the same exponentials. */
 static float greatest_of(const float *x, uint32_t n) {
   float greatest = x[0];
   uint32_t i = 0;
@@ -105,7 +105,7 @@ static float greatest_of(const float *x, uint32_t n) {
   return greatest;
 }
 
-/* The lanes beyond n, so that they add nothing to a sum: -0 is what x + it leaves alone. */
+/* Sets the lanes beyond n to -0, which leaves any sum as it is. */
 OFS_INLINE ofs_f4 first_lanes(ofs_f4 v, uint32_t n) {
   const ofs_u4 lane = {0, 1, 2, 3};
   return ofs_select4((ofs_i4)(lane < ofs_usplat4(n)), v, ofs_splat4(-0.0f));
@@ -151,7 +151,7 @@ static void softmax_backward_f32(float *dx, const float *y, const float *dy, uin
 
 /* ---- sums, scaling, transposition ---- */
 
-/* a + v, and what rounding took from it, which the next sum gets back. */
+/* Returns a + v, and in *lost what rounding took from it, which the next sum gets back. */
 OFS_INLINE ofs_f4 add_compensated(ofs_f4 a, ofs_f4 v, ofs_f4 *lost) {
   ofs_f4 y = v - *lost, sum = a + y;
   *lost = (sum - a) - y;
@@ -215,7 +215,7 @@ static void scale_u8_f32(float *y, const uint8_t *x, float scale, float offset, 
   for (; i < n; i++) y[i] = (float)x[i] * scale + offset;
 }
 
-/* Squares of four by four, so that both sides are read and written by vectors. */
+/* Transposes squares of four by four, so that both sides are read and written by vectors. */
 static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, uint32_t rows,
                           uint32_t cols) {
   uint32_t i = 0, whole = cols / 4 * 4;
@@ -234,7 +234,7 @@ static void transpose_f32(float *dst, size_t ldd, const float *src, size_t lds, 
     for (uint32_t j = 0; j < cols; j++) dst[j * ldd + i] = src[i * lds + j];
 }
 
-/* Row by row, so that src is read as it lies. */
+/* Goes row by row, so that src is read as it lies. */
 static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, uint32_t rows,
                        uint32_t cols) {
   uint32_t whole = cols / OFS_PANEL * OFS_PANEL;
@@ -249,7 +249,7 @@ static void panels_f32(float *dst, size_t panel, const float *src, size_t lds, u
   }
 }
 
-/* One panel of eight whole columns. */
+/* Writes one panel of eight whole columns. */
 static void turned_panel(float *dst, const float *src, size_t lds, uint32_t cols) {
   uint32_t j = 0;
   for (; j + 4 <= cols; j += 4)

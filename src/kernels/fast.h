@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 
+/* Each sets the pointers of its own file. */
 void ofs_gemm_fill(ofs_kernels *k);
 void ofs_winograd_fill(ofs_kernels *k);
 void ofs_pool_fill(ofs_kernels *k);

@@ -28,28 +28,27 @@ enum { HIGH_M = 6 };
 enum { HIGH_M = TILE_M };
 #endif
 
-/* Rows of b in a block: a packed panel of them (8 KB) stays in the first-level cache, and on the
- * stack. */
+/* A block has so many rows of b: a packed panel of them (8 KB) stays in the first-level cache, and
+ * on the stack. */
 enum { BLOCK_K = 256 };
-/* Rows of a in a block: 128 x BLOCK_K floats stay in the second level while the panels of b
- * pass. */
+/* A block has so many rows of a: 128 x BLOCK_K floats stay in the second level while the panels of
+ * b pass. */
 enum { BLOCK_M = 128 };
 /* A transposed a is packed by blocks of TURNED_M x TURNED_K (32 KB, on the stack) where its rows
  * have at least LONG_ROW numbers, its columns LONG_COLUMN, and several panels of b use it: a column
  * of long rows shares a set of the first-level cache. */
 enum { TURNED_M = 64, TURNED_K = 128, LONG_ROW = 128, LONG_COLUMN = 64 };
 
-/* One panel of a block: an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m
- * and k. */
+/* A panel is an ofs_gemm whose n is PANEL or 4, with `a` generalised to steps along m and k. */
 typedef struct panel {
   const float *b, *bias;
   size_t ldb, ldc, step_m, step_k, step_y, step_x;
-  size_t step_tile; /* in a, from one tile's rows to the next's */
+  size_t step_tile; /* distance in a between the rows of two tiles */
   uint32_t k, runs_y, runs_x;
   int accumulate;
 } panel;
 
-/* c(rows, 4 * wide); rows, wide and plain (one run, b in a panel, a's k side by side) are
+/* Computes c(rows, 4 * wide); rows, wide and plain (one run, b in a panel, a's k side by side) are
  * constants, so that this becomes straight code with an inner loop. */
 OFS_INLINE void tile(const panel *p, float *c, const float *a, const int rows, const int wide,
                      const int plain) {
@@ -124,7 +123,8 @@ OFS_INLINE void column(const panel *p, float *c, const float *a, uint32_t m, con
   if (m == 1) tile(p, c, a, 1, wide, 0);
 }
 
-/* m rows of a panel of PANEL columns, or of 4. Never inlined: one copy of the tiles is enough. */
+/* Computes m rows of a panel of PANEL columns, or of 4. It is never inlined: one copy of the tiles
+ * is enough. */
 __attribute__((noinline)) static void tiles(const panel *p, float *c, const float *a, uint32_t m,
                                             uint32_t width) {
   if (PANEL > 4 && width > 4)
@@ -133,7 +133,7 @@ __attribute__((noinline)) static void tiles(const panel *p, float *c, const floa
     column(p, c, a, m, 1);
 }
 
-/* A block's rows of `width` columns of b, side by side, zeros up to `padded`. */
+/* Packs a block's rows of `width` columns of b, side by side, zeros up to `padded`. */
 static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t width,
                  uint32_t padded) {
   size_t rows = (size_t)g->runs_y * g->runs_x * g->k;
@@ -146,7 +146,8 @@ static void pack(float *packed, const ofs_gemm *g, const float *b, uint32_t widt
     for (uint32_t i = 0; i < padded; i++) packed[i] = i < width ? b[i] : 0;
 }
 
-/* The columns beyond the last whole panel: a row of tiles at a time goes through `edge`. */
+/* Computes the columns beyond the last whole panel: a row of tiles at a time goes through
+ * `edge`. */
 static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m, uint32_t width,
                        uint32_t padded) {
   panel own = *whole, *p = &own;
@@ -168,8 +169,8 @@ static void panel_edge(const panel *whole, float *c, const float *a, uint32_t m,
   }
 }
 
-/* A product whose runs have at most BLOCK_K rows of b in all. Packing a whole panel pays where its
- * rows lie on many pages and are used by several tiles. */
+/* Computes a product whose runs have at most BLOCK_K rows of b in all. Packing a whole panel pays
+ * where its rows lie on many pages and are used by several tiles. */
 static void block(const ofs_gemm *g, size_t step_m, size_t step_k, size_t step_tile) {
   float packed[BLOCK_K * PANEL];
   for (uint32_t n = 0; n < g->n; n += PANEL) {
@@ -226,7 +227,7 @@ static void blocks_of_k(const ofs_gemm *g, size_t step_m, size_t step_k) {
       }
 }
 
-/* Rows [0, m) of a transposed a (k, m), TILE_M side by side, tile after tile. */
+/* Packs rows [0, m) of a transposed a (k, m), TILE_M side by side, tile after tile. */
 static void turn(float *turned, const float *a, size_t lda, uint32_t m, uint32_t k) {
   for (uint32_t i = 0; i < m; i += TILE_M)
     for (uint32_t row = 0; row < k; row++, turned += TILE_M)
@@ -236,7 +237,7 @@ static void turn(float *turned, const float *a, size_t lda, uint32_t m, uint32_t
         for (uint32_t r = 0; r < TILE_M && r < m - i; r++) turned[r] = a[row * lda + i + r];
 }
 
-/* A plain product of a transposed a with long rows. */
+/* Computes a plain product of a transposed a with long rows. */
 static void turned_gemm(const ofs_gemm *g) {
   float turned[TURNED_M * TURNED_K];
   ofs_gemm part = *g;

@@ -314,6 +314,7 @@ typedef struct ofs_kernels {
                           uint32_t cols, uint32_t seen, const ofs_real *mask, ofs_real scale);
 } ofs_kernels;
 
+/* These set every pointer: to the reference kernels, or to the fast ones. */
 void ofs_kernels_fill_ref(ofs_kernels *k);
 void ofs_kernels_fill(ofs_kernels *k);
 

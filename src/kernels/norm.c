@@ -10,7 +10,7 @@
 
 #include "kernels/rows.h"
 
-/* v without the lanes that are no number of the row. */
+/* Clears the lanes of v that are no numbers of the row. */
 OFS_INLINE ofs_f4 of_row(ofs_f4 v, size_t n) {
   const ofs_u4 lane = {0, 1, 2, 3};
   return n >= 4 ? v : ofs_select4((ofs_i4)(lane < ofs_usplat4((uint32_t)n)), v, ofs_splat4(0));
@@ -22,7 +22,7 @@ static int ends(const ofs_norm *n, uint32_t run) {
   return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs;
 }
 
-/* The mean of x - about, or of its square. */
+/* Returns the mean of x - about, or of its square. */
 static double mean_of(const ofs_norm *n, float about, int squared) {
   const ofs_f4 middle = ofs_splat4(about);
   double sum = 0;
@@ -85,8 +85,8 @@ static void norm_backward_f32(const ofs_norm *n) {
 
 /* ---- channels ---- */
 
-/* Two vectors of columns at a time: a row's share of a line of the cache, and their eight sums as
- * many as there are registers for. */
+/* Takes two vectors of columns at a time: a row's share of a line of the cache, and their eight
+ * sums fill the registers. */
 static void channel_sums_f32(float *sums, float *products, const float *u, const float *x,
                              const float *mean, const float *mask, uint32_t rows, uint32_t cols) {
   const ofs_f4 zero = ofs_splat4(0);

@@ -35,7 +35,7 @@ OFS_INLINE void sgd(const ofs_update *u, float *w, float *a, const float *g, siz
   }
 }
 
-/* `c`: NULL but for amsgrad. */
+/* c is NULL but for amsgrad. */
 OFS_INLINE void adam(const ofs_update *u, float *w, float *a, float *b, float *c, const float *g,
                      size_t n) {
   for (size_t i = 0; i < n; i += 4) {
@@ -52,7 +52,7 @@ OFS_INLINE void adam(const ofs_update *u, float *w, float *a, float *b, float *c
   }
 }
 
-/* What four weights lose in a step; x: their moments, which it changes. */
+/* Returns what four weights lose in a step, and changes x, their moments. */
 OFS_INLINE ofs_f4 rare_step(const ofs_update *u, ofs_f4 x[MOST_MOMENTS], ofs_f4 g) {
   ofs_f4 rate = ofs_splat4(u->rate), beta1 = ofs_splat4(u->beta1), beta2 = ofs_splat4(u->beta2);
   ofs_f4 rest1 = ofs_splat4(u->rest1), rest2 = ofs_splat4(u->rest2),
@@ -100,10 +100,10 @@ static void rare(const ofs_update *u, float *w, float *const *moment, const floa
   }
 }
 
-/* n a multiple of 4. */
+/* n is a multiple of 4. */
 static void update_whole(const ofs_update *u, float *w, float *const *moment, const float *g,
                          size_t n) {
-  const ofs_update own = *u; /* which no store can change */
+  const ofs_update own = *u; /* a copy that no store can change */
   for (uint32_t k = 0; u->clean && k < u->moments; k++) clean(moment[k], n);
   if (u->kind == OFS_SGD)
     sgd(&own, w, u->moments ? moment[0] : NULL, g, n);

@@ -18,7 +18,7 @@ OFS_INLINE void store(float *p, ofs_f4 v, uint32_t n) {
     ofs_store_part(p, v, n);
 }
 
-/* What of a window lies inside the input: rows [y0, y1), columns [x0, x1). */
+/* This is the part of a window inside the input: rows [y0, y1), columns [x0, x1). */
 typedef struct window {
   uint32_t y0, y1, x0, x1;
 } window;
@@ -44,7 +44,7 @@ static size_t cell(const ofs_pool *p, uint32_t y, uint32_t x) {
   return ((size_t)y * p->w + x) * p->c;
 }
 
-/* The output rows [from, to) whose windows may touch input rows [row0, row1). */
+/* Finds the output rows [from, to) whose windows may touch input rows [row0, row1). */
 static void touching(const ofs_pool *p, uint32_t row0, uint32_t row1, uint32_t *from,
                      uint32_t *to) {
   int64_t reach = (int64_t)row0 + p->top - p->ph; /* the last start that ends before row0 */
@@ -79,8 +79,8 @@ OFS_INLINE void max_cells(const ofs_pool *p, float *y, const float *x, const win
   store(y, best, n);
 }
 
-/* The commonest pool, 2 x 2 by 2 without padding, of channels in fours. Output columns [0, across)
- * of output row oy have whole windows: what is left over takes the general path. */
+/* The commonest pool is 2 x 2 by 2 without padding, of channels in fours. Output columns [0,
+ * across) of output row oy have whole windows; the rest takes the general path. */
 static uint32_t whole_pairs(const ofs_pool *p, uint32_t oy) {
   int pairs = p->ph == 2 && p->pw == 2 && p->sh == 2 && p->sw == 2 && p->top == 0 && p->left == 0 &&
               p->c % 4 == 0;
@@ -110,8 +110,8 @@ static void max_pool_forward_f32(const ofs_pool *p, float *y, const float *x, ui
   }
 }
 
-/* `open` are the channels whose largest has not been met. Nobody else gets anything: adding +0
- * changes no sum, since none here is -0. */
+/* `open` marks the channels whose largest has not been met. The others add +0, which changes no
+ * sum, since none here is -0. */
 OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const float *y,
                          const float *dy, const window *w, uint32_t row0, uint32_t row1,
                          uint32_t n) {
@@ -127,7 +127,7 @@ OFS_INLINE void max_give(const ofs_pool *p, float *dx, const float *x, const flo
     }
 }
 
-/* Adds to zero, like max_give, and so never leaves -0. */
+/* It adds to zero, like max_give, and so never leaves -0. */
 OFS_INLINE ofs_i4 give_pair(float *dx, const float *x, ofs_f4 best, ofs_f4 give, ofs_i4 open) {
   ofs_i4 hit = (ofs_load4(x) == best) & open;
   ofs_store4(dx, ofs_splat4(0) + (ofs_f4)(hit & (ofs_i4)give));

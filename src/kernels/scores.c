@@ -8,7 +8,7 @@
 #include "base/maths.h"
 #include "kernels/rows.h"
 
-/* Which of the elements i.. of a row count. */
+/* Returns a mask of which of elements i .. i + 3 of a row count. */
 OFS_INLINE ofs_i4 counts(uint32_t i, uint32_t cols, uint32_t seen, const float *mask) {
   const ofs_u4 lane = {0, 1, 2, 3};
   if (!mask && i + 4 <= seen) return (ofs_i4)ofs_usplat4(~0u);

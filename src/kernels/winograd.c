@@ -59,11 +59,11 @@ static void wino_filter_f32(float *u, const float *w, uint32_t c, uint32_t f, ui
 
 /* ---- tiles ---- */
 
-/* What lies outside an image: as long as the channels that are read from it at a time. */
+/* This row stands for pixels outside an image: as long as the channels that are read at a time. */
 enum { CHANNELS = 64 };
 static const float zeros[CHANNELS];
 
-/* The input of a tile: its 16 pixels' addresses, in the order of rows. */
+/* Reads the input of a tile from its 16 pixels' addresses, in the order of rows. */
 OFS_INLINE four input_column(const float *const *at, size_t k) {
   return times_b((four){ofs_load4(at[0] + k), ofs_load4(at[4] + k), ofs_load4(at[8] + k),
                         ofs_load4(at[12] + k)});

@@ -12,17 +12,18 @@ int ofs_takes_logits(const ofs_builder *b, const ofs_layer *l) {
   return b->kind != OFS_PREDICT && l->logits;
 }
 
-/* 1 where nobody takes anything else, so that the activation is left out. */
+/* Returns 1 where the loss alone reads the layer, so that the activation is left out. */
 static int left_to_loss(const ofs_builder *b, const ofs_layer *l) {
   return ofs_takes_logits(b, l) && !l->readers;
 }
 
-/* relu and its like take a tenth of what an exponential takes. */
+/* Returns the work of one number: relu and its like take a tenth of an exponential. */
 static double act_work(uint32_t act) {
   return act == OFS_ACT_RELU || act == OFS_ACT_LEAKY_RELU ? 10 : 100;
 }
 
-/* Buffers, forward; backward, where one of x and y is there; op->n of softmax: numbers of a row. */
+/* These index the buffers: forward; backward, where one of x and y is there. COLUMNS indexes
+ * softmax's op->n: numbers of a row. */
 enum { Y, X };
 enum { DX, AT_X, AT_Y, DY };
 enum { COLUMNS };
@@ -61,7 +62,7 @@ static void cut_softmax(const ofs_builder *b, ofs_op *op, const ofs_layer *l, do
 
 uint32_t ofs_build_act(ofs_builder *b, ofs_layer *l, uint32_t x) {
   if (l->act == OFS_ACT_LINEAR || left_to_loss(b, l)) return x;
-  /* an activation layer may not overwrite what somebody else reads, nor anybody the logits that a
+  /* an activation layer may not overwrite what another node reads, and no layer the logits that a
    * loss takes */
   int copies =
       (b->kind == OFS_TRAIN && OFS_ACT_OF_INPUT(l->act)) ||
@@ -99,7 +100,7 @@ static ofs_status activation_shape(ofs_layer *l, const ofs_record *r, ofs_error 
   return OFS_OK;
 }
 
-/* The activation as a layer of its own name, over the last axis: Keras's axis counts the samples as
+/* Reads the softmax layer, an activation over the last axis: Keras's axis counts the samples as
  * axis 0. */
 static ofs_status softmax_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   double axis = r->v[OFS_SOFTMAX_AXIS][0];

@@ -12,10 +12,10 @@
 #include "layers/dense.h"
 #include "layers/kinds.h"
 
-/* Keys that are turned at a time, and how much of their length: both lie on the stack. */
+/* So many keys are transposed at a time, and so much of their length: both lie on the stack. */
 #define BLOCK 32u
 #define TURNED 64u
-/* Queries whose gradients of scores are at hand at a time. */
+/* The gradients of so many queries' scores are computed at a time. */
 #define QUERIES 64u
 
 enum { HEADS, KEY_DIM, VALUE_DIM, CAUSAL, BIASED }; /* l->n */
@@ -95,12 +95,12 @@ static uint32_t project(ofs_builder *b, const ofs_layer *l, uint32_t j, uint32_t
 
 /* ---- scores: (T, S) of one head ---- */
 
-/* op->n of all that follows: rows of a part; whether blocks are left out; the width of a head in
- * the other operand. */
+/* These index op->n of all operations below: rows of a part; whether blocks are left out; the width
+ * of a head in the other operand. */
 enum { ROWS, SKIPS, WIDTH };
 
-/* A part: a head of samples [from, to), rows [first, last) of its (T, S), or of the (S, T) that is
- * turned. */
+/* A piece is the work of a part: a head of samples [from, to), rows [first, last) of its (T, S), or
+ * of its transposed (S, T). */
 typedef struct piece {
   uint64_t from, to;
   uint32_t head, first, last;
@@ -113,7 +113,7 @@ static piece piece_of(const ofs_op *op, uint32_t part, uint32_t rows) {
                  rows - first < op->n[ROWS] ? rows : first + op->n[ROWS]};
 }
 
-/* Of `rows` rows, each of which takes `work`. */
+/* Cuts an operation of `rows` rows, each of which takes `work`. */
 static void cut(const ofs_builder *b, ofs_op *op, uint32_t rows, double work) {
   const double most = OFS_PART_WORK / work;
   uint32_t block = most >= rows ? rows : most < BLOCK ? BLOCK : (uint32_t)most / BLOCK * BLOCK;
@@ -122,7 +122,7 @@ static void cut(const ofs_builder *b, ofs_op *op, uint32_t rows, double work) {
   ofs_cut(b, op, 1, 0, work * op->n[ROWS], 1);
 }
 
-/* The head's numbers of a sample in (B, rows, heads, width); its scores. */
+/* These return the head's numbers of a sample in (B, rows, heads, width), and its scores. */
 static real *head_at(real *x, const ofs_layer *l, uint64_t sample, const piece *c, uint32_t rows,
                      uint32_t width) {
   return x + ((sample * rows) * l->n[HEADS] + c->head) * width;
@@ -131,19 +131,19 @@ static real *scores_at(real *p, const ofs_layer *l, uint64_t sample, const piece
   return p + (sample * l->n[HEADS] + c->head) * queries_of(l) * keys_of(l);
 }
 
-/* What the queries of a sample see: a number for each query, then one for each key. */
+/* Returns the mask of a sample: a number for each query, then one for each key. */
 static const real *visible_at(const real *visible, const ofs_layer *l, uint64_t sample) {
   return visible ? visible + sample * ((uint64_t)queries_of(l) + keys_of(l)) : NULL;
 }
 
-/* How many keys query t sees, but for those that do not count. */
+/* Returns how many keys query t sees, masked keys included. */
 static uint32_t seen_by(const ofs_layer *l, uint32_t t, const real *visible) {
   if (visible && visible[t] == 0) return 0;
   return l->n[CAUSAL] ? ofs_min(t + 1, keys_of(l)) : keys_of(l);
 }
 
-/* c (rows, n) = a b^T; a (rows, k), b (n, k), n at most BLOCK; rows of a and b lie lda and ldb
- * apart. */
+/* Computes c (rows, n) = a b^T; a (rows, k), b (n, k), n at most BLOCK; rows of a and b lie lda and
+ * ldb apart. */
 static void turned_product(const ofs_context *ctx, real *c, size_t ldc, const real *a, size_t lda,
                            const real *b, size_t ldb, uint32_t rows, uint32_t n, uint32_t k) {
   real turned[TURNED * BLOCK];
@@ -166,7 +166,7 @@ static void turned_product(const ofs_context *ctx, real *c, size_t ldc, const re
   }
 }
 
-/* p = softmax(q k^T scale). */
+/* These index the buffers of p = softmax(q k^T scale). */
 enum { P, Q, K, VISIBLE };
 
 static void scores_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
@@ -197,7 +197,8 @@ static real dot(const real *a, const real *b, uint32_t n) {
   return (real)sum;
 }
 
-/* ds, over p; DROPPED: what dropout has made of p; O: what the heads put out. */
+/* These index the buffers of ds, written over p; DROPPED: p after dropout; O: the heads'
+ * outputs. */
 enum { DROPPED = 1, DO, V, O, VISIBLE_BACK };
 
 static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
@@ -231,10 +232,11 @@ static void scores_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
   }
 }
 
-/* Buffers of products with scores, or of dropout: the result, scores, the other operand. */
+/* These index the buffers of products with scores, or of dropout: the result, scores, the other
+ * operand. */
 enum { Y, M, X };
 
-/* y (T, width) = m x, x (S, width). */
+/* Computes y (T, width) = m x, x (S, width). */
 static void combine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
@@ -258,7 +260,7 @@ static void combine_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
     }
 }
 
-/* y (S, width) = m^T x, x (T, width). */
+/* Computes y (S, width) = m^T x, x (T, width). */
 static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint32_t queries = queries_of(l), keys = keys_of(l), width = op->n[WIDTH];
@@ -282,7 +284,7 @@ static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
     }
 }
 
-/* Rows of scores, each with random words from a multiple of four on. */
+/* Drops scores by the row, each row with random words from a multiple of four on. */
 static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t keys = keys_of(l), padded = (keys + 3) / 4 * 4;
@@ -295,7 +297,7 @@ static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
 
 /* ---- masks ---- */
 
-/* Buffers: what is visible, the masks of query, value and key. */
+/* These index the buffers: the mask of queries and keys; the masks of query, value and key. */
 enum { SEEN, QUERY_MASK, VALUE_MASK, KEY_MASK };
 
 static void visible_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
@@ -324,7 +326,7 @@ static uint32_t emit_visible(ofs_builder *b, const ofs_layer *l) {
 
 /* ---- the layer ---- */
 
-/* An operation over scores; work: floating point operations of one query and key. */
+/* Emits an operation over scores; work: floating point operations of one query and key. */
 static ofs_op *emit(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, uint32_t y, uint32_t m,
                     uint32_t x, uint32_t x2, uint32_t rows, double work) {
   ofs_op *op = ofs_build_op(b, l, run, y, m, x, x2);
@@ -338,8 +340,8 @@ static void emit_product(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, ui
   emit(b, l, run, y, m, x, 0, rows, 2.0 * width)->n[WIDTH] = width;
 }
 
-/* Held: q, and next to it k, v, scores, scores after dropout (where there is none: unused), what
- * the heads put out. */
+/* The forward pass saves q, and next to it k, v, scores, scores after dropout (where there is none:
+ * unused), and the heads' outputs. */
 enum { SAVED_Q, SAVED_K, SAVED_V, SAVED_SCORES, SAVED_DROPPED, SAVED_HEADS };
 
 static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
@@ -360,7 +362,7 @@ static uint32_t attention_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return project(b, l, OUTPUT, heads);
 }
 
-/* dq, dk and dv from the gradient of what the heads put out. */
+/* Emits dq, dk and dv from the gradient of the heads' outputs. */
 static void emit_gradients(ofs_builder *b, const ofs_layer *l, uint32_t dheads, uint32_t d[3]) {
   const uint32_t queries = queries_of(l), keys = keys_of(l), at = b->saved[l->index],
                  p = at + SAVED_SCORES;

@@ -11,7 +11,8 @@
 
 #define ROWS 128u
 
-/* Rows of the buffer of statistics, a number of each channel: backward writes the last two. */
+/* These are the rows of the buffer of statistics, a number of each channel; backward writes the
+ * last two. */
 enum { MEAN, SCALE, SHIFT, ROOT, BACK_SCALE, BACK_SHIFT, STATISTICS };
 
 static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
@@ -22,7 +23,7 @@ static ofs_status batch_norm_shape(ofs_layer *l, const ofs_record *r, ofs_error 
       momentum;
   ofs_add_weight(l, r, OFS_MOVING_VARIANCE, OFS_BATCH_NORMALIZATION_VARIANCE_INIT, 1, &channels)
       ->momentum = momentum;
-  /* step by step, each would have statistics of its own, which all move the same ones */
+  /* step by step, each step would have statistics of its own, all moving the same averages */
   if (l->times > 1 && l->trains)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_UNKNOWN, r->id, 0, 0);
   return OFS_OK;
@@ -32,7 +33,7 @@ static int is_of_batch(const ofs_builder *b, const ofs_layer *l) {
   return b->kind == OFS_TRAIN && l->trains;
 }
 
-/* Rows of x that a part of so many units has. */
+/* A stretch is the rows of x that a part of so many units has. */
 typedef struct stretch {
   uint64_t from;
   uint32_t rows, chunk;
@@ -60,7 +61,8 @@ static uint64_t chunks_of(const ofs_layer *l, uint64_t samples) {
 
 /* ---- statistics ---- */
 
-/* A chunk's share: mean, sum of squares about it, and how many rows count. */
+/* These index the buffers of a chunk's share: mean, sum of squares about it, and number of rows
+ * that count. */
 enum { CHUNKS, X, MASK, STATS };
 
 static void moments_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
@@ -75,7 +77,7 @@ static void moments_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   ctx->kernels->channel_sums(NULL, mean + channels, NULL, x, mean, mask, s.rows, channels);
 }
 
-/* gamma r and beta of channel c. */
+/* Writes gamma r and beta of channel c. */
 static void scale_channel(const ofs_context *ctx, const ofs_layer *l, real *stats, size_t c,
                           double mean, double variance) {
   const size_t channels = ofs_channels(l);
@@ -114,7 +116,7 @@ static void statistics_part(const ofs_context *ctx, const ofs_op *op, uint32_t p
   }
 }
 
-/* The same from what has moved. */
+/* Writes them from the moving statistics. */
 static void moved_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const real *params = ctx->params + op->layer->weights_at;
   const real *mean = ofs_norm_weight(op->layer, OFS_MOVING_MEAN, params);
@@ -160,7 +162,7 @@ static uint32_t batch_norm_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
 
 /* ---- backward ---- */
 
-/* A chunk's sums of dy and of dy (x - mean). */
+/* Computes a chunk's sums of dy and of dy (x - mean). */
 static void sums_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
   const stretch s = stretch_of(op, part);
@@ -170,8 +172,8 @@ static void sums_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
                              NULL, s.rows, channels);
 }
 
-/* dbeta, dgamma, and what dx takes from them: dx = gamma r (dy - dbeta / N - (x - mean) r dgamma /
- * N), the last two at positions that count. */
+/* Computes dbeta, dgamma, and the factors of dx = gamma r (dy - dbeta / N - (x - mean) r dgamma /
+ * N), whose last two terms are for positions that count. */
 static void gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const size_t channels = ofs_channels(l);
@@ -198,7 +200,7 @@ static void gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t par
   }
 }
 
-/* op->n: 1 where the statistics are the batch's, and x has a share in them. */
+/* op->n: 1 where the statistics are the batch's, and depend on x. */
 static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint32_t channels = ofs_channels(op->layer);
   const stretch s = stretch_of(op, part);

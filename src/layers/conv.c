@@ -17,7 +17,7 @@
 #include "layers/window.h"
 #include "layers/winograd.h"
 
-/* What a layer's record is one of. */
+/* A layer's record is one of these. */
 enum { WHOLE, DEPTHWISE, POINTWISE };
 
 int ofs_conv_part(const ofs_record *r, uint32_t k, ofs_record *part) {
@@ -42,7 +42,7 @@ int ofs_conv_part(const ofs_record *r, uint32_t k, ofs_record *part) {
   return k < 2;
 }
 
-/* Kernel and bias, after what the record says; the activation. */
+/* Adds kernel and bias, and reads the activation. */
 static void add_weights(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field,
                         uint32_t rank, const uint32_t *dims, uint32_t filters) {
   ofs_add_weight(l, r, role, field, rank, dims);
@@ -52,7 +52,7 @@ static void add_weights(ofs_layer *l, const ofs_record *r, uint32_t role, uint32
     ofs_add_weight(l, r, OFS_BIAS, OFS_CONV2D_BIAS_INIT, 1, &filters);
 }
 
-/* What the gradient's images of sizes that only the backward pass has hold. */
+/* Checks the sizes of images that only the backward pass has. */
 static ofs_status check_spread(const ofs_window *w, const ofs_record *r, ofs_error *err) {
   double spread = ((double)w->h + (double)(w->kh - 1) * w->dh) *
                   ((double)w->w + (double)(w->kw - 1) * w->dw) * w->f;
@@ -151,9 +151,9 @@ const ofs_layer_kind ofs_conv2d_kind = {.shape = conv_shape,
 
 /* ---- conv2dTranspose ---- */
 
-/* Keras 3: valid out = (in - 1) s + max(reach, s), same out = in s; with `more` given, (in - 1) s +
- * reach + more and (in - 1) s + reach % 2 + more. The convolution the other way has the padding
- * that leads from out to in. */
+/* Returns the output's length, as Keras 3 has it: valid (in - 1) s + max(reach, s), same in s; with
+ * `more` given, (in - 1) s + reach + more and (in - 1) s + reach % 2 + more. The convolution the
+ * other way has the padding that leads from out to in. */
 static double transposed_axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, int same,
                               double more, uint32_t *before, uint32_t *after) {
   double reach = (double)(k - 1) * d + 1, covered = (in - 1.0) * s + reach, out;

@@ -11,14 +11,14 @@
 #include "layers/activation.h"
 #include "layers/kinds.h"
 
-/* The longest stretch of k in one operation: a tile of 4 x 16 is then a part. */
+/* This is the longest stretch of k in one operation: a tile of 4 x 16 is then a part. */
 #define LONGEST_K 32768u
-/* Rows of a tile where there are as many: the panels of b that a product packs then serve a whole
- * batch. */
+/* A tile has so many rows where there are as many: the panels of b that a product packs then serve
+ * a whole batch. */
 #define TILE_ROWS 128u
-/* Rows of a tile of dW: few, so that what of x a product turns serves many columns (64 take a tenth
- * longer for 1024 x 128 by 1024 x 512). Longer rows of dy than PACK_FROM are packed for all
- * tiles. */
+/* A tile of dW has few rows, so that the part of x that a product transposes serves many columns
+ * (64 take a tenth longer for 1024 x 128 by 1024 x 512). Longer rows of dy than PACK_FROM are
+ * packed for all tiles. */
 #define TILE_K 32u
 #define PACK_FROM 64u
 
@@ -43,15 +43,15 @@ ofs_affine ofs_affine_of(const ofs_layer *l, uint32_t which, int row) {
   return a;
 }
 
-/* What a product operation is told, in op->n: which stretch of k, how c is cut, what is done with
- * it, weight and bias. */
+/* These index a product's op->n: its stretch of k, the cut of c, what is done with c, weight and
+ * bias. */
 enum { K0, K1, K_ALL, N_ALL, N_TILE, THEN, WHICH, BIAS };
-/* Its buffers: MATRIX is b, where it is no weight. */
+/* These index its buffers: MATRIX is b, where b is no weight. */
 enum { C, A, MATRIX };
 enum { FUSE = 1, ADD = 2 }; /* then: the activation is applied; c is added to */
 
-/* c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b as it is,
- * or in panels. */
+/* Computes c (rows, N) = a (rows, K) b (K, N), rows and columns of one part, k of one operation; b
+ * as it is, or in panels. */
 static void product_tile(const ofs_context *ctx, const ofs_op *op, uint32_t part, const real *b,
                          int panels, const real *bias) {
   const ofs_range r = ofs_range_of(op, part);
@@ -91,7 +91,7 @@ static void input_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
   product_tile(ctx, op, part, op->at[MATRIX], 1, NULL);
 }
 
-/* Emits c = a b over rows of `positions` a sample, as many operations as k is long. */
+/* Emits c = a b over rows of `positions` a sample, in as many operations as k needs. */
 static void emit_product(ofs_builder *b, const ofs_layer *l, ofs_part_fn run, const ofs_affine *t,
                          uint32_t c, uint32_t a, uint32_t matrix, uint32_t then) {
   const uint32_t k = matrix ? t->n : t->k, n = matrix ? t->k : t->n;
@@ -124,13 +124,13 @@ uint32_t ofs_build_dense(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return fuse ? y : ofs_build_act(b, l, y);
 }
 
-/* Panels, of dy or of W^T; op->n: columns of a row of dy and its rows a sample; K, N and which
- * weight. */
+/* These index the buffers of panels of dy or of W^T; op->n: columns of a row of dy and its rows a
+ * sample; K, N and which weight. */
 enum { PANELS, ROWS };
 enum { COLUMNS, POSITIONS };
 enum { TURNED_K, TURNED_N, TURNED_WHICH };
 
-/* dy in panels, of which each tile of dW uses some again; rows of samples [from, to). */
+/* Writes dy in panels, which the tiles of dW share; rows of samples [from, to). */
 static void panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint32_t n = op->n[COLUMNS], positions = op->n[POSITIONS];
   const ofs_range r = ofs_range_of(op, part);
@@ -149,12 +149,12 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l, uint32_t dy, uin
   return panels;
 }
 
-/* What a weight gradient is told: W (K, N) in tiles, rows of a sample, which weight, which bias and
- * row of it. */
+/* These index a weight gradient's op->n: W (K, N) in tiles, rows of a sample, which weight, which
+ * bias and row of it. */
 enum { WG_X, WG_DY, WG_PARTIAL, WG_PANELS }; /* its buffers */
 enum { WG_K, WG_N, WG_K_TILE, WG_N_TILE, WG_POSITIONS, WG_WHICH, WG_BIAS, WG_ROW };
 
-/* dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
+/* Computes dW of one chunk of samples, one tile of W; the chunk's first tile adds up db. */
 static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint32_t k = op->n[WG_K], n = op->n[WG_N], kb = op->n[WG_K_TILE], nb = op->n[WG_N_TILE];
@@ -207,7 +207,7 @@ void ofs_build_weight_gradient(ofs_builder *b, const ofs_layer *l, const ofs_chu
   op->unit_work = 2.0 * positions * kb * nb;
 }
 
-/* W^T in panels; [from, to) of them. */
+/* Writes panels [from, to) of W^T. */
 static void turned_panels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint32_t k = op->n[TURNED_K], n = op->n[TURNED_N];
   const ofs_range r = ofs_range_of(op, part);

@@ -11,18 +11,19 @@
 #include "build/partials.h"
 #include "layers/image.h"
 
-/* The most chunks, so that their sums stay few; what a product takes here beside one of a matrix
- * product: it is memory that counts. */
+/* There are at most so many chunks, so that their sums stay few. A product takes so much here
+ * beside one of a matrix product: memory is the limit. */
 #define CHUNKS 64u
 #define TAP_WORK 4.0
 
 enum { COLUMNS, ACT }; /* op->n: channels of a tile, activation */
-/* Buffers, forward; of the gradient of the input; of that of the weights. */
+/* These index the buffers: forward; of the gradient of the input; of the gradient of the
+ * weights. */
 enum { Y, X };
 enum { DX, DY };
 enum { WG_X, WG_DY, WG_PARTIAL };
 
-/* Channels [from, from + n) of an op's tile. */
+/* Returns the geometry of channels [from, from + n), an operation's tile. */
 static ofs_pool geometry(const ofs_op *op, uint32_t tile, uint32_t *from) {
   const ofs_window *w = &op->window;
   *from = tile * op->n[COLUMNS];
@@ -102,7 +103,7 @@ static void weight_gradient_part(const ofs_context *ctx, const ofs_op *op, uint3
                          (uint32_t)((r.to - r.from) * w->ow), w->f);
 }
 
-/* An operation over `rows` a sample, of `work` for a channel of each. */
+/* Cuts an operation over `rows` a sample, of `work` for a channel of each. */
 static void cut(const ofs_builder *b, ofs_op *op, const ofs_window *w, uint32_t rows, double work) {
   uint32_t one;
   op->window = *w;
@@ -111,7 +112,7 @@ static void cut(const ofs_builder *b, ofs_op *op, const ofs_window *w, uint32_t 
   ofs_cut(b, op, rows, 0, work * op->n[COLUMNS], 1);
 }
 
-/* A row of channels as an image of one, for repeating them. */
+/* Returns a row of channels as an image of one, for repeating them. */
 static ofs_window repeated(const ofs_window *w) {
   uint32_t m = w->f / w->c;
   return (ofs_window){

@@ -3,18 +3,18 @@
  * the square of its epsilon). */
 #include "layers/kinds.h"
 
-/* Axes of the product, whose sizes are l->n[I] to l->n[K]; behind them how far apart numbers of an
- * axis lie in a and in b, and whether these are normalized. */
+/* These are the axes of the product, whose sizes are l->n[I] to l->n[K]; behind them the distances
+ * of an axis's numbers in a and in b, and whether these are normalized. */
 enum { I, J, K, I_IN_A, K_IN_A, J_IN_B, K_IN_B, NORMALIZED };
 /* Tensors. */
 enum { A, B, C };
-/* Buffers of a product; of a normalization; op->n of both: which tensor. */
+/* These index the buffers of a product and of a normalization; TENSOR the op->n of both. */
 enum { TO, LEFT, RIGHT };
 enum { Y, X, DY };
 enum { TENSOR };
 #define LEAST_SQUARE 1e-14
 
-/* How far apart the numbers of a tensor lie along an axis; 0 where it has none. */
+/* Returns the distance of a tensor's numbers along an axis; 0 where it has none. */
 static size_t distance_of(const ofs_layer *l, int tensor, int axis) {
   if (tensor == C) return axis == I ? l->n[J] : axis == J;
   if (axis == K) return l->n[tensor == A ? K_IN_A : K_IN_B];
@@ -48,7 +48,7 @@ static ofs_status dot_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   return OFS_OK;
 }
 
-/* Writes tensor op->n[TENSOR] of a, b, c from the two others, summed over the axis that it has not;
+/* Writes tensor op->n[TENSOR] of a, b, c from the two others, summed over the axis that it lacks;
  * by the sample. */
 static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
@@ -81,8 +81,8 @@ static void emit_product(ofs_builder *b, const ofs_layer *l, int to, uint32_t y,
   ofs_cut(b, op, 1, 0, 8.0 * l->n[I] * l->n[J] * l->n[K], 1);
 }
 
-/* Input op->n[TENSOR]: y = x / |x|; with a gradient dy of y: y = (dy - u (dy u)) / |x|, u = x /
- * |x|. */
+/* Normalizes input op->n[TENSOR]: y = x / |x|; with a gradient dy of y: y = (dy - u (dy u)) / |x|,
+ * u = x / |x|. */
 static void normalize_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   const ofs_layer *l = op->layer;

@@ -32,7 +32,7 @@ static void dropout_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   drop(ctx, op->layer, op->at[Y] + r.from, op->at[X] + r.from, r.from, r.to - r.from);
 }
 
-/* Samples, whose channels are dropped in fours. */
+/* Drops channels of samples, in fours. */
 static void channels_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint64_t n = l->out.size, channels = l->out.dims[2];

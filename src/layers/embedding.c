@@ -37,7 +37,7 @@ static uint32_t embedding_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   uint32_t y = ofs_build_buffer(b, l->out.size, 0);
   ofs_cut(b, ofs_build_op(b, l, lookup_part, y, x, 0, 0), l->in.size, 0,
           8.0 * l->weights[0].dims[1] + 16, 1);
-  /* whoever has the mask reads it, to the end */
+  /* nodes that have the mask read it, to the end */
   if (l->n[MASKED]) b->mask[l->index] = x, b->buffers[x].pending++;
   return y;
 }
@@ -57,7 +57,7 @@ static void table_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32
 }
 
 static uint32_t embedding_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
-  (void)wanted; /* nobody learns from indices */
+  (void)wanted; /* indices have no gradient */
   if (!l->trains) return 0;
   const double rows = l->weights[0].dims[0], width = l->weights[0].dims[1];
   ofs_op *op = ofs_build_op(b, l, table_gradient_part, dy, b->x[l->index], b->gradient, 0);
@@ -88,12 +88,12 @@ static ofs_status position_shape(ofs_layer *l, const ofs_record *r, ofs_error *e
   return OFS_OK;
 }
 
-/* Sequences of a sample, and numbers of one. */
+/* These return the sequences of a sample, and the numbers of one. */
 static uint64_t length_of(const ofs_layer *l) {
   return (uint64_t)l->n[POSITIONS] * l->weights[0].dims[1];
 }
 
-/* A part: sequences. */
+/* Adds the table to sequences; a part is some of them. */
 static void position_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const uint64_t length = length_of(op->layer);
   const real *table = ctx->params + op->layer->kernel_at;
@@ -111,7 +111,7 @@ static uint32_t position_forward(ofs_builder *b, ofs_layer *l, uint32_t x) {
   return y;
 }
 
-/* A part: rows of the table. */
+/* Sums the gradient of the table; a part is some of its rows. */
 static void position_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const uint64_t length = length_of(l), width = l->weights[0].dims[1],

@@ -106,9 +106,9 @@ const ofs_layer_kind ofs_placed_kind = {.shape = placed_shape,
 
 enum { BILINEAR, BACK }; /* op->n; BILINEAR of a layer too */
 
-/* The weights of pixels at[0] and at[1] of an axis (at[1] of none: 0) in pixel o of the one that is
- * `s` times as long: of the nearest; bilinear of the two around (o + 1/2) / s - 1/2, those beyond
- * an end replaced by the last. */
+/* Finds the weights of pixels at[0] and at[1] of an axis (at[1] of none: 0) in pixel o of the one
+ * that is `s` times as long: of the nearest; bilinear of the two around (o + 1/2) / s - 1/2, those
+ * beyond an end replaced by the last. */
 static void taps_of(uint32_t o, uint32_t s, uint32_t in, int bilinear, uint32_t at[2],
                     real weight[2]) {
   int64_t spot = 2 * (int64_t)o + 1 - s, twice = 2 * (int64_t)s, first = (spot + twice) / twice - 1;
@@ -121,7 +121,7 @@ static void taps_of(uint32_t o, uint32_t s, uint32_t in, int bilinear, uint32_t 
   weight[0] = 1 - weight[1];
 }
 
-/* dst += weight src */
+/* Adds weight src to dst. */
 static void add(const ofs_context *ctx, real *dst, const real *src, real weight, uint32_t c) {
   if (weight == 0) return;
   if (c >= 4)

@@ -12,11 +12,11 @@
 
 /* ---- two at a time ---- */
 
-/* op->n: which input is joined to those before it, how; whether they are masks; with dy: whose
- * gradient it is; whether the result is scaled by l->v[SCALE]. */
+/* These index op->n: the input that is joined to those before it; how; whether they are masks; with
+ * dy, whose gradient it is; whether the result is scaled by l->v[SCALE]. */
 enum { INPUT, TYPE, OF_MASKS, SIDE, SCALED };
 enum { SCALE };
-/* Buffers. */
+/* These index the buffers. */
 enum { Y, FIRST, SECOND, FIRST_MASK, SECOND_MASK, DY };
 
 static real joined(uint32_t type, real a, real b) {
@@ -29,14 +29,15 @@ static real joined(uint32_t type, real a, real b) {
   }
 }
 
-/* What of dy goes to a (side 0) or b. Of two that are equal the first is the maximum. */
+/* Returns the share of dy that goes to a (side 0) or b. Of two that are equal the first is the
+ * maximum. */
 static real undone(uint32_t type, uint32_t side, real a, real b, real dy) {
   if (type == OFS_MULTIPLY) return dy * (side ? a : b);
   uint32_t first = type == OFS_MAXIMUM ? a >= b : a <= b;
   return first != side ? dy : 0;
 }
 
-/* Bit 0: a row takes a; bit 1: it takes b. */
+/* Returns bit 0 where a row takes a, bit 1 where it takes b. */
 static uint32_t taken(const ofs_op *op, uint64_t row_a, uint64_t row_b) {
   uint32_t a = !op->at[FIRST_MASK] || op->at[FIRST_MASK][row_a] != 0,
            b = !op->at[SECOND_MASK] || op->at[SECOND_MASK][row_b] != 0;
@@ -82,8 +83,8 @@ static ofs_op *emit_pair(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_
 
 static uint64_t rows_of(const ofs_shape *s) { return s->size / s->dims[s->rank - 1]; }
 
-/* The mask of inputs 0 .. k together: 0 where one has none, that of one where it is all of theirs,
- * else one of its own, of those that stand one behind the other from b->aux on. */
+/* Returns the mask of inputs 0 .. k together: 0 where one has none, that of one where it is all of
+ * theirs, else a new one; new ones follow each other from b->aux on. */
 static uint32_t mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t k) {
   uint32_t mask = ofs_mask(b, l, 0);
   for (uint32_t i = 1; i <= k && mask; i++) {
@@ -97,7 +98,7 @@ static uint32_t mask_of(const ofs_builder *b, const ofs_layer *l, uint32_t k) {
   return mask;
 }
 
-/* Makes room for them, and those that are needed. */
+/* Makes buffers for them, and those that are needed. */
 static void emit_masks(ofs_builder *b, const ofs_layer *l) {
   for (uint32_t k = 1; k < l->in_count && ofs_mask(b, l, 0); k++) {
     uint32_t own = ofs_build_buffer(b, rows_of(&l->out), 0);
@@ -143,7 +144,7 @@ static ofs_status join_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) 
   return OFS_OK;
 }
 
-/* 1 where the way back reads what went in. */
+/* Returns 1 where the backward pass reads the inputs. */
 static int is_kept(const ofs_layer *l) {
   return l->type == OFS_MULTIPLY || l->type == OFS_MAXIMUM || l->type == OFS_MINIMUM;
 }
@@ -178,7 +179,7 @@ static uint32_t scaled(ofs_builder *b, const ofs_layer *l, uint32_t dy, uint32_t
   return to;
 }
 
-/* Sums and their like: every input has dy, or dy times a number. */
+/* Backward of sums and their like: every input has dy, or dy times a number. */
 static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   uint32_t other = dy;
   if (l->type == OFS_AVERAGE)
@@ -190,8 +191,8 @@ static uint32_t sum_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int want
   return wanted & 1 ? ofs_build_collected(b, l, 0, dy) : 0;
 }
 
-/* Backwards through the results on the way: of each the share of its last input, then of the result
- * before it. */
+/* Goes backwards through the intermediate results: of each the share of its last input, then of the
+ * result before it. */
 static uint32_t join_backward(ofs_builder *b, ofs_layer *l, uint32_t dy, int wanted) {
   if (!is_kept(l)) return sum_backward(b, l, dy, wanted);
   for (uint32_t k = l->in_count - 1; k > 0; k--)
@@ -240,8 +241,8 @@ static ofs_status concatenate_shape(ofs_layer *l, const ofs_record *r, ofs_error
   return OFS_OK;
 }
 
-/* Buffers; op->n: how far rows lie apart and where they begin, of either; numbers of a row. Without
- * FROM: ones. */
+/* These index the buffers; op->n: the distance of rows and their beginning, of either; numbers of a
+ * row. Without FROM the rows are ones. */
 enum { TO, FROM };
 enum { TO_ROW, TO_AT, FROM_ROW, FROM_AT, RUN };
 
@@ -257,8 +258,8 @@ static void copy_rows_part(const ofs_context *ctx, const ofs_op *op, uint32_t pa
   }
 }
 
-/* Input k's place among all: from the whole to it (`back`), or the other way. Masks have no last
- * axis. */
+/* Emits the copy of input k's rows into the whole, or (`back`) out of it; where `mask`, of masks,
+ * which have no last axis. */
 static void emit_rows(ofs_builder *b, const ofs_layer *l, uint32_t k, uint32_t to, uint32_t from,
                       int back, int mask) {
   uint64_t ahead = 0, inner = 1, rows = 1;

@@ -50,7 +50,7 @@ static uint64_t sets_of(const ofs_layer *l) {
   return l->n[GROUPS] ? l->n[GROUPS] : ofs_positions(l);
 }
 
-/* Set u of the batch: where it begins in x, and which channels it has. */
+/* Returns where set u of the batch begins in x, and its channels. */
 static size_t begin_set(const ofs_layer *l, uint64_t u, ofs_norm *n, size_t *channel) {
   const uint32_t groups = l->n[GROUPS], channels = ofs_channels(l);
   n->n = groups ? channels / groups : channels;
@@ -65,7 +65,8 @@ static const real *at_channel(const real *weights, size_t channel) {
   return weights ? weights + channel : NULL;
 }
 
-/* Buffers: y, x, stats; backward: dx, x, stats, dy, partial gradients, the gradient. */
+/* These index the buffers: y, x, stats; backward: dx, x, stats, dy, partial gradients, the
+ * gradient. */
 enum { Y, X, STATS, DY, PARTIAL };
 
 static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
@@ -82,7 +83,7 @@ static void forward_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   }
 }
 
-/* Sixty operations a number are the time that forward takes, ninety backward. */
+/* Cuts an operation. Forward takes the time of sixty operations a number, backward of ninety. */
 static void cut(const ofs_builder *b, ofs_op *op, double work) {
   const uint64_t sets = sets_of(op->layer);
   ofs_cut(b, op, sets, 0, work * ((double)op->layer->in.size / (double)sets), 1);

@@ -108,7 +108,7 @@ const ofs_layer_kind ofs_pool2d_kind = {.shape = pool_shape,
 enum { TO, FROM, SHARES };
 enum { BACK };
 
-/* Of each sample what a step counts for: 1 / n of the valid ones, 0 of the others. */
+/* Writes what a step of each sample counts for: 1 / n of the valid ones, 0 of the others. */
 static void shares_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   uint32_t w = op->layer->window.w;
@@ -121,7 +121,7 @@ static void shares_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   }
 }
 
-/* y (1, C) = shares (1, W) x (W, C), or back: dx (W, C) = shares (W, 1) dy (1, C). */
+/* Computes y (1, C) = shares (1, W) x (W, C), or back: dx (W, C) = shares (W, 1) dy (1, C). */
 static void masked_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->layer->window;
   uint32_t back = op->n[BACK], rows = back ? w->w : 1, terms = back ? 1 : w->w;

@@ -29,7 +29,7 @@ static ofs_view view_of_alpha(const ofs_layer *l) {
   return ofs_view_of(&alpha, &l->out, 0);
 }
 
-/* Buffers: of y or dx; of the gradient of alpha. */
+/* These index the buffers: of y or dx; of the gradient of alpha. */
 enum { Y, X, DY };
 enum { PARTIAL, GRADIENT = 3 };
 
@@ -45,7 +45,7 @@ static void prelu_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   }
 }
 
-/* Of one chunk of samples. */
+/* Computes the gradient of alpha of one chunk of samples. */
 static void alpha_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   ofs_view v = view_of_alpha(l);

@@ -8,8 +8,8 @@
 
 #include "base/copy.h"
 
-/* A part: samples [from, from + rows), units [unit, unit + n), steps [first, last) in the order of
- * time. */
+/* A stretch is the work of a part: samples [from, from + rows), units [unit, unit + n), steps
+ * [first, last) in the order of time. */
 typedef struct stretch {
   size_t from, unit;
   uint32_t rows, n, first, last;
@@ -28,7 +28,7 @@ static stretch stretch_of(const ofs_op *op, uint32_t part) {
                    .last = all - first < steps ? all : first + steps};
 }
 
-/* The steps of a part on the way back, from its first wave at the end of time. */
+/* Returns the stretch of a backward part, whose first wave is at the end of time. */
 static stretch stretch_back(const ofs_op *op, uint32_t part) {
   stretch s = stretch_of(op, part);
   uint32_t first = s.first, steps = steps_of(op->layer);
@@ -36,12 +36,12 @@ static stretch stretch_back(const ofs_op *op, uint32_t part) {
   return s;
 }
 
-/* Where block t of `width` numbers a sample has the part's first sample. */
+/* Returns where block t of `width` numbers a sample has the part's first sample. */
 static size_t block_at(const ofs_op *op, const stretch *s, uint64_t t, uint32_t width) {
   return (t * op->count + s->from) * width;
 }
 
-/* The part's units of `rows` rows. */
+/* These set and copy the part's units of `rows` rows. */
 static void zero_rows(real *at, const stretch *s, uint32_t rows, uint32_t units) {
   for (size_t r = 0; r < rows; r++) ofs_zero(at + r * units, s->n);
 }
@@ -55,7 +55,7 @@ static void add_rows(real *to, const real *from, const stretch *s, uint32_t rows
     for (size_t i = 0; i < s->n; i++) to[r * units + i] += from[r * units + i];
 }
 
-/* From row `row` on: how many rows are all masked at step t, or all not. */
+/* Returns how many rows from `row` on are all masked at step t, or all not. */
 static uint32_t run_of(const ofs_op *op, const stretch *s, uint32_t t, uint32_t row, int *masked) {
   uint32_t end = row, steps = steps_of(op->layer);
   *masked = 0;
@@ -66,7 +66,7 @@ static uint32_t run_of(const ofs_op *op, const stretch *s, uint32_t t, uint32_t 
   return end - row;
 }
 
-/* c (rows, gates) = h U + what is there, or + the bias; the part's units of gates [gate, end), the
+/* Computes c (rows, gates) += h U, or h U + the bias; the part's units of gates [gate, end), the
  * first k numbers of h. */
 static void recur(const ofs_context *ctx, const ofs_layer *l, const stretch *s, real *c,
                   const real *h, uint32_t k, uint32_t gate, uint32_t end, const real *panels,
@@ -91,7 +91,7 @@ static void recur(const ofs_context *ctx, const ofs_layer *l, const stretch *s, 
   }
 }
 
-/* dh (rows, units) += dz U^T, the part's units; dz of gates [gate, end). */
+/* Computes dh (rows, units) += dz U^T, the part's units; dz of gates [gate, end). */
 static void recur_back(const ofs_context *ctx, const ofs_layer *l, const stretch *s, real *dh,
                        const real *dz, uint32_t gate, uint32_t end, const real *turned,
                        int accumulate) {
@@ -114,17 +114,18 @@ static void recur_back(const ofs_context *ctx, const ofs_layer *l, const stretch
 
 /* ---- a step, all rows of a run: forward ---- */
 
-/* Where a step's numbers are, from the part's first row on. */
+/* A step has the addresses of its numbers, from the part's first row on. */
 typedef struct step {
   const ofs_layer *l;
   uint32_t t;
   real *gates, *h, *next, *cells, *c_next, *a; /* cells: lstm c before, gru q, or r h */
   real *dh, *dh_before, *dc;
-  /* what a cell leaves in dh would be taken for a masked row's, which goes on to the step before */
+  /* a cell's remains in dh would be taken for a masked row's gradient, which goes to the step
+   * before */
   int clears;
 } step;
 
-/* Numbers of a sample in a block of cells. */
+/* Returns the numbers of a sample in a block of cells. */
 static uint32_t cells_width(const ofs_layer *l) { return ofs_has_q(l) ? 3 * l->units : l->units; }
 
 static step at_row(const step *p, size_t row) {
@@ -138,10 +139,10 @@ static step at_row(const step *p, size_t row) {
   return q;
 }
 
-/* What is done to rows of which all are masked, or none. */
+/* Such a function treats rows that are all masked, or none of them. */
 typedef void (*cell_fn)(const ofs_context *ctx, const stretch *s, const step *at);
 
-/* `live` over each run of rows that are not masked, `masked` (NULL: nothing) over each of those
+/* Calls `live` for each run of rows that are not masked, `masked` (NULL: nothing) for each of those
  * that are. */
 static void each_run(const ofs_context *ctx, const ofs_op *op, const stretch *s, const step *at,
                      cell_fn live, cell_fn masked) {
@@ -157,7 +158,7 @@ static void each_run(const ofs_context *ctx, const ofs_op *op, const stretch *s,
 
 static real *at_unit(real *row, const stretch *s) { return row ? row + s->unit : NULL; }
 
-/* All that a cell of either kind may ask for. */
+/* Returns all that a cell of either kind may need. */
 static ofs_cell cell_of(const stretch *s, const step *at) {
   const ofs_layer *l = at->l;
   return (ofs_cell){.act = l->state_act,
@@ -187,7 +188,7 @@ static void gru_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   ctx->kernels->gru_forward(&cell);
 }
 
-/* h = act(x W + b + h U); the gates keep it. */
+/* Computes h = act(x W + b + h U); the gates keep it. */
 static void simple_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
@@ -197,7 +198,7 @@ static void simple_cell(const ofs_context *ctx, const stretch *s, const step *at
   }
 }
 
-/* gru with its reset before the product, after the products of z and r: g is short of (r h) U,
+/* Computes gru with its reset before the product, after the products of z and r: g lacks (r h) U,
  * which needs r of all units; so a part has all units. */
 static void reset_cell(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
@@ -218,7 +219,7 @@ static void reset_state(const ofs_context *ctx, const stretch *s, const step *at
   }
 }
 
-/* A masked step: the state is that of the step before. */
+/* Carries the state over a masked step. */
 static void carry(const ofs_context *ctx, const stretch *s, const step *at) {
   (void)ctx;
   uint32_t u = at->l->units;
@@ -230,7 +231,7 @@ static void carry(const ofs_context *ctx, const stretch *s, const step *at) {
 
 /* ---- a step: backward ---- */
 
-/* Of rows that are not masked dh is to hold only what products will give. */
+/* Clears dh of rows that are not masked, so that it will have only the sum of products. */
 static void leave_nothing(const stretch *s, const step *at) {
   if (at->clears) zero_rows(at->dh + s->unit, s, s->rows, at->l->units);
 }
@@ -241,7 +242,7 @@ static void lstm_cell_back(const ofs_context *ctx, const stretch *s, const step 
   leave_nothing(s, at);
 }
 
-/* dh's share that goes straight through is written over dh where no step before has one of its
+/* The share of dh that goes straight through is written over dh where no step before has its
  * own. */
 static void gru_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   const ofs_cell cell = cell_of(s, at);
@@ -257,7 +258,7 @@ static void simple_cell_back(const ofs_context *ctx, const stretch *s, const ste
   leave_nothing(s, at);
 }
 
-/* dg = t'(g) (dh (1 - z)), dz = s'(z) (dh (h_before - g)); dh z is what goes straight through. */
+/* Computes dg = t'(g) (dh (1 - z)), dz = s'(z) (dh (h_before - g)); dh z goes straight through. */
 static void reset_cell_back(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   const ofs_kernels *k = ctx->kernels;
@@ -280,7 +281,7 @@ static void reset_cell_back(const ofs_context *ctx, const stretch *s, const step
   }
 }
 
-/* With d the gradient of r h: dr = s'(r) (d h_before), and d r is more of h_before's. */
+/* Computes dr = s'(r) (d h_before) of the gradient d of r h; d r is another share of h_before's. */
 static void reset_back(const ofs_context *ctx, const stretch *s, const step *at) {
   uint32_t u = at->l->units;
   for (size_t r = 0; r < s->rows; r++) {
@@ -293,12 +294,12 @@ static void reset_back(const ofs_context *ctx, const stretch *s, const step *at)
   }
 }
 
-/* Rows of `width` units' worth of numbers: the part's units of each. */
+/* Clears the part's units in `width` blocks of `units` numbers of each row. */
 static void zero_each(real *at, const stretch *s, uint32_t width, uint32_t units) {
   for (size_t i = 0; i < (size_t)s->rows * width; i++) ofs_zero(at + i * units + s->unit, s->n);
 }
 
-/* A masked step: no gradient of the gates; dh goes on to the step before, where that has one of its
+/* Treats a masked step: its gates have no gradient; dh goes to the step before, where that has its
  * own. */
 static void pass_back(const ofs_context *ctx, const stretch *s, const step *at) {
   (void)ctx;
@@ -311,8 +312,8 @@ static void pass_back(const ofs_context *ctx, const stretch *s, const step *at) 
 
 /* ---- the recurrences ---- */
 
-/* What a kind does at one step, forward and backward. With the reset first there is more to do once
- * the product of r h, or its gradient, is there. */
+/* A kind has its functions for one step, forward and backward. With the reset first there is more
+ * to do once the product of r h, or its gradient, is there. */
 typedef struct kind {
   cell_fn forward, forward_more, backward, backward_more;
 } kind;
@@ -347,7 +348,7 @@ void ofs_recurrence_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
     if (lstm && keeps) at.a = op->at[CELLS] + block_at(op, &s, (uint64_t)steps + 1 + t, u);
     if (t == 0) zero_rows(at.h + s.unit, &s, s.rows, u);
     if (t == 0 && lstm) zero_rows(at.cells + s.unit, &s, s.rows, u);
-    /* h_0 counts for nothing: other tiles of it may not be zero yet */
+    /* h_0 is not read: other tiles of it may not be zero yet */
     if (ofs_has_q(l))
       recur(ctx, l, &s, at.cells, at.h, t ? u : 0, 0, 3, op->at[PANELS], bias, 0);
     else if (t)
@@ -389,7 +390,7 @@ void ofs_recurrence_back_part(const ofs_context *ctx, const ofs_op *op, uint32_t
   }
 }
 
-/* The columns of dU that belong to g, where it is r h that they multiply: rows [from, to) of U. */
+/* Computes the columns of dU that belong to g, where r h multiplies them: rows [from, to) of U. */
 void ofs_reset_gradient_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   uint32_t u = l->units, n = 3 * u;

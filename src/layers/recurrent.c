@@ -23,7 +23,7 @@
 #include "layers/dense.h"
 #include "layers/kinds.h"
 
-/* Rows that a product of one step has at least, where there are as many samples: few, so that
+/* A product of one step has at least so many rows, where there are as many samples: few, so that
  * threads have blocks of samples to share; 16 and 32 are no faster (50 steps of 64 units 6.1 ms of
  * 6.1, of 512 units 343 ms of 339). */
 #define LEAST_ROWS 8u
@@ -91,9 +91,9 @@ static ofs_status recurrent_shape(ofs_layer *l, const ofs_record *r, ofs_error *
 
 /* ---- time-major and back ---- */
 
-/* Steps [from, to) of blocks of n numbers, from (samples at hand, steps) to (steps, samples) or
- * back; op->n: n, steps, whether it is to time, how many steps of src to skip, whether the last
- * step comes first. A third buffer: a mask, of whose 0 nothing is taken. */
+/* Copies steps [from, to) of blocks of n numbers, from (samples, steps) to (steps, samples) or
+ * back. op->n: n, steps, whether it is to time, how many steps of src to skip, whether the last
+ * step comes first. A third buffer is a mask: where it is 0, nothing is copied. */
 enum { TURN_N, TURN_STEPS, TURN_TO_TIME, TURN_SKIP, TURN_ROUND };
 enum { TURN_TO, TURN_FROM, TURN_MASK }; /* buffers */
 
@@ -117,7 +117,8 @@ static void turn_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
     }
 }
 
-/* One sample's two orders are the same, unless time is turned round. */
+/* Returns 1 where the order must change: one sample's two orders are the same, unless time is
+ * reversed. */
 static int needs_turn(const ofs_builder *b, uint32_t round) { return b->batch > 1 || round; }
 
 static ofs_op *emit_turn(ofs_builder *b, const ofs_layer *l, uint32_t dst, uint32_t src, uint32_t n,
@@ -163,8 +164,8 @@ static uint32_t emit_panels(ofs_builder *b, const ofs_layer *l) {
   return panels;
 }
 
-/* Cuts a recurrence whose `work` a sample takes for one step. Short steps share a wave, as many as
- * make a part. */
+/* Cuts a recurrence of `work` a sample and step. Short steps share a wave, as many as make a
+ * part. */
 static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
   const ofs_layer *l = op->layer;
   uint32_t steps = steps_of(l), units = l->units, wave = 1;
@@ -187,8 +188,8 @@ static void cut_recurrence(const ofs_builder *b, ofs_op *op, double work) {
   op->n[TILE_UNITS] = units, op->n[WAVE_STEPS] = wave;
 }
 
-/* Numbers of a sample beside gates and states: lstm's c and a, gru's q or r h; of one step where
- * `steps` is 0. */
+/* Returns the numbers of a sample beside gates and states: lstm's c and a, gru's q or r h; of one
+ * step where `steps` is 0. */
 static uint64_t cells_of(const ofs_layer *l, uint64_t steps) {
   uint64_t u = l->units;
   if (is_lstm(l)) return steps ? (2 * steps + 1) * u : u;
@@ -242,7 +243,7 @@ static uint32_t emit_turned(ofs_builder *b, const ofs_layer *l) {
   return turned;
 }
 
-/* dy in a buffer of the layer's own, because the recurrence adds to it. */
+/* Returns dy in a buffer of the layer's own, because the recurrence adds to it. */
 static uint32_t time_gradient(ofs_builder *b, const ofs_layer *l, uint32_t dy) {
   uint32_t mask = l->sequences && l->side ? ofs_mask(b, l, 0) : 0;
   if (mask || (l->sequences && needs_turn(b, l->n[FLIPPED]))) {

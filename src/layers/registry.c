@@ -1,4 +1,4 @@
-/* registry.c: which functions make up which layer type, and which layers are made of several. */
+/* registry.c: the full set: the functions of every layer type, and the parts of compound layers. */
 #include "layers/registry.h"
 
 #include "layers/conv.h"

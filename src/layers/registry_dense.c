@@ -1,5 +1,5 @@
-/* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: what nets of dense
- * layers are made of. It stands to the lean set as that one to the full set (registry_lean.c). */
+/* registry_dense.c: the smallest set, in place of registry.c and kernels/fast.c: the layer types of
+ * nets of dense layers. It stands to the lean set as that one to the full set (registry_lean.c). */
 #include "layers/registry.h"
 
 #include "kernels/fast.h"

@@ -1,8 +1,8 @@
 /* registry_lean.c: the lean set, in place of registry.c and kernels/fast.c: the layer types that
- * nets of pictures and of numbers are made of, and the kernels of these.
+ * nets of pictures and of numbers are made of, and their kernels.
  *
- * Whatever is here is made by the same code as in the full set, to the same bits; any other type is
- * refused as one that cannot stand here, after which the session takes the full set. */
+ * Its layers are made by the same code as in the full set, to the same bits; any other type is
+ * refused as unknown, after which the session takes the full set. */
 #include "layers/registry.h"
 
 #include "kernels/fast.h"

@@ -14,20 +14,20 @@
 #include "build/partials.h"
 #include "layers/image.h"
 
-/* dW: chunks of output rows a batch, fewer of kernels with more numbers than BIG_KERNEL, whose
- * tiles are many, so that the partial sums of a chunk never take much memory; and the most pixels
- * of one. */
+/* dW is cut into so many chunks of output rows a batch, fewer of kernels with more numbers than
+ * BIG_KERNEL, whose tiles are many, so that the partial sums of a chunk never take much memory; and
+ * this is the most pixels of one. */
 #define CHUNKS 8u
 #define BIG_KERNEL 65536u
 #define CHUNK_PIXELS 16384u
-/* Output pixels of one call of the kernel, where the rows are shorter: what a call costs is then
- * little. */
+/* One call of the kernel has so many output pixels, where the rows are shorter: what a call costs
+ * is then little. */
 #define CALL_PIXELS 128u
 
 /* ---- the product ---- */
 
-/* op->n: filters of a tile, pixels of a unit; activation; 1: with the bias; padding of dy and its
- * size, of a product that goes back (0: of one that goes forward). */
+/* These index op->n: filters of a tile, pixels of a unit; activation; 1: with the bias; padding of
+ * dy and its size, of a backward product (0: of a forward one). */
 enum { COLUMNS, SEGMENT, ACT, BIAS, ABOVE, BEFORE, PADDED_H, PADDED_W };
 enum { Y, X, MATRIX }; /* buffers */
 
@@ -43,7 +43,7 @@ static phase phase_of(uint32_t at, uint32_t n, uint32_t s, uint32_t d, uint32_t 
   uint32_t a = s, b = d, t = 0;
   while (b) a %= b, t = a, a = b, b = t;
   phase p = {.count = (n - at - 1) / s + 1, .step = s / a, .gap = d / a};
-  uint32_t most = ofs_min(k, p.step); /* from there on it begins again */
+  uint32_t most = ofs_min(k, p.step); /* the taps repeat from there on */
   for (t = 0; t < most && ((int64_t)at + before - (int64_t)t * d) % s; t++) continue;
   if (t == most) return p;
   p.tap0 = t;
@@ -59,7 +59,7 @@ static phase phase_across(const ofs_window *w, uint32_t at) {
   return phase_of(at, w->w, w->sw, w->dw, w->left, w->kw);
 }
 
-/* The taps of the phases before (y, x): where its block of the turned kernel begins. */
+/* Returns the taps of the phases before (y, x): where its block of the flipped kernel begins. */
 static uint64_t taps_before(const ofs_window *w, uint32_t y, uint32_t x) {
   uint64_t rows = 0, columns = 0, all = 0;
   for (uint32_t i = 0; i < y; i++) rows += phase_down(w, i).taps;
@@ -72,8 +72,8 @@ static uint64_t taps_before(const ofs_window *w, uint32_t y, uint32_t x) {
 
 static uint32_t phases(const ofs_window *w) { return ofs_min(w->sh, w->h) * ofs_min(w->sw, w->w); }
 
-/* One product over a whole image: its window, and where its numbers are: of the first row and
- * pixel, and of the next. */
+/* A view is one product over a whole image: its window, and the addresses of its numbers: of the
+ * first row and pixel, and of the next. */
 typedef struct view {
   ofs_window w;
   size_t a, b, c, pixel, row, sample;
@@ -163,7 +163,7 @@ static void slide_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   }
 }
 
-/* An operation over the outputs of a window, `times` of them. */
+/* Cuts an operation over the outputs of a window, `times` of them. */
 static void cut_slide(const ofs_builder *b, ofs_op *op, const ofs_window *w, uint32_t times) {
   uint32_t c = w->c / w->groups, f = w->f / w->groups;
   double k = 2.0 * w->kh * w->kw * c;
@@ -202,8 +202,8 @@ uint32_t ofs_build_padded(ofs_builder *b, const ofs_layer *l, const ofs_window *
 enum { M_TILE, N_TILE, RUN, BIAS_ROWS, BIAS_ROW };
 enum { WG_X, WG_DY, WG_PARTIAL, WG_GRADIENT, WG_BIAS }; /* buffers */
 
-/* How many rows that the bias is added to stand before row u of the chunks', of which a sample has
- * `rows`. */
+/* Returns how many rows that the bias is added to stand before row u of the chunks', of which a
+ * sample has `rows`. */
 static uint64_t bias_row(const ofs_op *op, uint64_t u) {
   uint64_t all = op->n[BIAS_ROWS];
   return u / op->units * all + u % op->units * all / op->units;
@@ -282,7 +282,7 @@ void ofs_build_slide_gradient(ofs_builder *b, const ofs_layer *l, const ofs_wind
 
 /* ---- input gradient ---- */
 
-/* The phase that row (or column) u of the kernel is part of. */
+/* Returns the phase of row (or column) u of the kernel. */
 static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) {
   int64_t at = ((int64_t)u * d - before) % s;
   return (uint32_t)(at < 0 ? at + s : at);
@@ -290,8 +290,8 @@ static uint32_t phase_with(uint32_t u, uint32_t s, uint32_t d, uint32_t before) 
 
 enum { FLIPPED }; /* the buffer */
 
-/* W (kh, kw, c, f) -> by phases, each with its taps from the last to the first, of each group
- * transposed: (taps, f, c) */
+/* Reorders W (kh, kw, c, f) by phases, each with its taps from the last to the first, of each group
+ * transposed: (taps, f, c). */
 static void flip_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   uint32_t c = w->c / w->groups, f = w->f / w->groups;
@@ -319,7 +319,7 @@ uint32_t ofs_build_flip(ofs_builder *b, const ofs_layer *l, const ofs_window *w)
   return flipped;
 }
 
-/* How far phases reach before the first and beyond the last of dy. */
+/* Returns how far phases reach before the first and beyond the last of dy. */
 static uint32_t reach(phase (*of)(const ofs_window *, uint32_t), const ofs_window *w,
                       uint32_t count, uint32_t size, uint32_t *padded) {
   int64_t low = 0, high = size;
@@ -334,7 +334,7 @@ static uint32_t reach(phase (*of)(const ofs_window *, uint32_t), const ofs_windo
   return (uint32_t)-low;
 }
 
-/* Strides of more phases than this are undone by zeros in dy. */
+/* Strides of more phases than this are undone by zeros between the pixels of dy. */
 #define MOST_PHASES 16u
 
 uint32_t ofs_build_slide_back(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t dy,

@@ -1,5 +1,5 @@
-/* view.c: what reads a tensor by way of a view, and the layers that do nothing else: repeatVector
- * and permute. */
+/* view.c: operations that read a tensor through a view, and the layers that do nothing else:
+ * repeatVector and permute. */
 #include "layers/view.h"
 
 #include "base/copy.h"
@@ -27,7 +27,8 @@ uint64_t ofs_view_at(const ofs_view *v, uint64_t row) {
   return at;
 }
 
-/* Input k as the output sees it. Axis i of a permuted one is axis l->n[i] of the input. */
+/* Returns the view of input k as the output sees it. Axis i of a permuted one is axis l->n[i] of
+ * the input. */
 static ofs_view view_of_input(const ofs_layer *l, uint32_t k) {
   ofs_view v = ofs_view_of(&l->ins[k], &l->out, 0);
   if (l->type != OFS_PERMUTE) return v;
@@ -45,7 +46,7 @@ enum { Y, X };
 enum { DX, DY };
 enum { INPUT };
 
-/* y = what input 0 shows. */
+/* Copies input 0 to y through its view. */
 static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   ofs_view v = view_of_input(op->layer, 0);
@@ -57,7 +58,7 @@ static void spread_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   }
 }
 
-/* dx = the sum of what shows input op->n[INPUT]. */
+/* Sums into dx all numbers of dy that show the same number of input op->n[INPUT]. */
 static void collect_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   (void)ctx;
   ofs_view v = view_of_input(op->layer, op->n[INPUT]);
@@ -99,7 +100,7 @@ static ofs_status repeat_shape(ofs_layer *l, const ofs_record *r, ofs_error *err
   return OFS_OK;
 }
 
-/* dims: every axis once, from 1 on. */
+/* Reads the axes: dims has every axis once, from 1 on. */
 static ofs_status permute_shape(ofs_layer *l, const ofs_record *r, ofs_error *err) {
   uint32_t seen = 0;
   l->out.rank = l->in.rank;

@@ -2,8 +2,9 @@
  * 1. */
 #include "layers/window.h"
 
-/* Keras: valid out = ceil((in - reach + 1) / s); same and causal out = ceil(in / s), the odd cell
- * of padding after, or all of it before. 0 where the window does not fit. */
+/* Computes one axis as Keras does: valid out = ceil((in - reach + 1) / s); same and causal out =
+ * ceil(in / s), the odd cell of padding after, or all of it before. Returns 0 where the window does
+ * not fit. */
 static int axis(uint32_t in, uint32_t k, uint32_t s, uint32_t d, uint32_t pad, uint32_t *out,
                 uint32_t *before, uint32_t *after) {
   uint64_t reach = (uint64_t)(k - 1) * d + 1;

@@ -13,15 +13,14 @@
 
 #include "base/copy.h"
 
-/* Channels of the input and of the output that are at hand at a time; numbers of a plane of a
- * group, and the space between two planes, which would otherwise share a set of the first-level
- * cache. */
+/* So many channels of the input and of the output are taken at a time. A group has so many numbers
+ * in a plane; the gap between two planes keeps them from sharing a set of the first-level cache. */
 #define CHANNELS 64u
 #define GROUP 1024u
 #define GAP 16u
 #define PLANES 16u
-/* Blocks of CHANNELS x CHANNELS times chunks of tiles: what the weight gradient's sums are cut
- * into, at least. */
+/* The weight gradient's sums are cut into at least so many shares: blocks of CHANNELS x CHANNELS
+ * times chunks of tiles. */
 #define SHARES 8u
 
 int ofs_winograd_fits(const ofs_window *w) {
@@ -61,7 +60,7 @@ enum { ACT, BIAS }; /* op->n; BIAS: 1 where there is one */
 typedef void (*transform)(const ofs_wino *g, real *v, const real *x, uint32_t ty, uint32_t tx,
                           uint32_t count);
 
-/* Tiles [first, first + count) of a batch of images, in runs of one row of tiles. */
+/* Transforms tiles [first, first + count) of a batch of images, in runs of one row of tiles. */
 static void transform_tiles(const ofs_wino *g, grid tiles, transform run, real *v, const real *x,
                             uint64_t first, uint32_t count) {
   for (uint32_t done = 0, now; done < count; done += now) {
@@ -96,7 +95,7 @@ static void output_tiles(const ofs_context *ctx, const ofs_op *op, const ofs_win
   }
 }
 
-/* A part: some groups of tiles, CHANNELS of the output. */
+/* Computes some groups of tiles, CHANNELS of the output. */
 static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   const ofs_kernels *k = ctx->kernels;
@@ -144,7 +143,7 @@ static void product_part(const ofs_context *ctx, const ofs_op *op, uint32_t part
   }
 }
 
-/* What the transforms of a tile's numbers take, as the products that take their time. */
+/* The transforms of a tile's numbers take the time of so many products. */
 #define TRANSFORM_WORK 60.0
 
 void ofs_build_winograd(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t y,
@@ -175,7 +174,7 @@ enum { SUMS };           /* the buffer of what ends them */
 enum { TILES, BLOCK };   /* its op->n: tiles of an image, of a chunk */
 
 /* Sums over a wave of a chunk of tiles, for CHANNELS of input and output. Plane (1, 1) of a
- * transformed dy is the sum of its four pixels: what it adds to the bias's gradient. */
+ * transformed dy is the sum of its four pixels, which is added to the bias's gradient. */
 static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_window *w = &op->window;
   const ofs_kernels *k = ctx->kernels;
@@ -225,8 +224,8 @@ static void weight_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
   }
 }
 
-/* dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the bias's as
- * well. */
+/* Computes dW = G' (sum of the chunks that this batch has, in order) G; the first part sums the
+ * bias's as well. */
 static void finish_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_layer *l = op->layer;
   const ofs_kernels *k = ctx->kernels;

@@ -1,9 +1,9 @@
-/* block.c: a model's block: how big it is and how it is laid out. */
+/* block.c: a model's block: its size and its layout. */
 #include "base/status.h"
 #include "build/build.h"
 #include "program/graph.h"
 
-/* The block's pieces in order, each aligned. */
+/* A layout has the offsets of the block's pieces, in order, each aligned. */
 typedef struct layout {
   uint64_t layers, params, moment[OFS_MOMENTS], slots, ops, buffers, links, bytes;
 } layout;

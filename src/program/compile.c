@@ -14,7 +14,7 @@
 
 /* ---- the program: gather, forward, losses, backward, update ---- */
 
-/* The builder counts samples as the layer sees them; NULL: as the model does. */
+/* Makes the builder count samples as the layer sees them; NULL: as the model does. */
 static void see(ofs_builder *b, const ofs_layer *l) {
   uint64_t batch = (uint64_t)b->samples * (l ? l->times : 1);
   b->too_many |= batch > INT32_MAX;
@@ -43,7 +43,7 @@ static void build_forward(ofs_builder *b, const ofs_model *m) {
   see(b, NULL);
 }
 
-/* The losses of all outputs, of which a plan that trains gets the gradients. */
+/* Emits the losses of all outputs; a plan that trains gets their gradients. */
 static void build_losses(ofs_builder *b, const ofs_model *m) {
   for (uint32_t k = 0; k < m->output_count; k++) {
     uint32_t i = m->outputs[k].node;
@@ -102,7 +102,7 @@ static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
   if (kind != OFS_PREDICT) build_losses(b, m);
   if (kind == OFS_TRAIN) build_backward(b, m);
   if (kind != OFS_PREDICT) ofs_build_update(b, m);
-  /* these live as long as the plan: they are read between steps */
+  /* these live as long as the plan: callers read them between steps */
   const uint32_t own[] = {b->rows, b->indices, b->gradient, b->sums};
   for (uint32_t i = 0; i < 4; i++)
     if (own[i]) lasts(&b->buffers[own[i]]);
@@ -110,8 +110,8 @@ static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
     lasts(&b->buffers[b->y[m->outputs[i].node]]);
 }
 
-/* What an operation reads or writes, at most, but for samples: its fixed buffers, and the
- * parameters of its layer or (an update) of all. */
+/* Counts the bytes that an operation reads or writes at most, samples left out: its fixed buffers,
+ * and the parameters of its layer or (an update) of all. */
 static void count_bytes(const ofs_builder *b, const ofs_model *m, ofs_op *op) {
   uint64_t own = (op->layer ? op->layer->weights_size : m->parameters) * sizeof(real);
   op->lasting = op->phase == OFS_PHASE_UPDATE ? own * (1 + m->optimizer.moments)
@@ -130,7 +130,7 @@ static uint64_t head_bytes(const ofs_builder *b) {
   return ofs_align(sizeof(ofs_plan)) + ofs_align(b->op_count * sizeof(ofs_op));
 }
 
-/* Parts are counted in 32 bits. */
+/* Returns 1 where parts do not count in 32 bits. */
 static int too_many_parts(const ofs_op *op) {
   double units = (double)op->units * (op->fixed ? 1 : op->batch), block = (double)op->block;
   return (units / block + 1) * op->tiles * op->waves > INT32_MAX ||
@@ -149,7 +149,7 @@ static ofs_status measure(ofs_builder *b, const ofs_model *m, int kind, uint32_t
   *bytes = ofs_add_sat(head_bytes(b), ofs_place_buffers(b));
   if (b->too_many) *bytes = OFS_BYTES_MAX;
   for (uint32_t i = 0; i < b->op_count; i++)
-    if (too_many_parts(&b->ops[i])) *bytes = OFS_BYTES_MAX; /* which nobody has */
+    if (too_many_parts(&b->ops[i])) *bytes = OFS_BYTES_MAX; /* which no machine has */
   return OFS_OK;
 }
 

@@ -1,16 +1,16 @@
-/* graph.c: from the records of a spec to the nodes of a model: who reads whom, shapes, weights,
- * what learns, inputs and outputs with their losses.
+/* graph.c: makes of the records of a spec the nodes of a model: their inputs, shapes, weights,
+ * which of them learn, and the model's inputs and outputs with their losses.
  *
- * Read twice: once to count (layers NULL), once to fill. What depends on a layer's type is its
- * shape function's; what several layers make together (wrappers, parts of compound layers, tied
- * weights) is put together here. */
+ * A spec is read twice: once to count (layers NULL), once to fill. The shape functions decide all
+ * that depends on a layer's type; what several layers make together (wrappers, parts of compound
+ * layers, tied weights) is put together here. */
 #include "program/graph.h"
 
 #include "layers/registry.h"
 #include "program/weights.h"
 #include "step/loss.h"
 
-/* One more input of the model. */
+/* Adds an input to the model. */
 static ofs_status add_input(ofs_model *m, const ofs_record *r, uint32_t field, ofs_error *err) {
   if (m->input_count == OFS_MAX_INPUTS)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, field, OFS_WHY_COUNT, OFS_MAX_INPUTS + 1, 1,
@@ -40,7 +40,7 @@ static ofs_status read_model(ofs_model *m, const ofs_record *r, ofs_error *err) 
   return add_input(m, r, OFS_MODEL_INPUT_SHAPE, err);
 }
 
-/* Inputs after the first. */
+/* Reads the inputs after the first. */
 static ofs_status read_inputs(ofs_model *m, ofs_reader *in, ofs_error *err) {
   ofs_record r;
   ofs_status s = OFS_OK;
@@ -51,25 +51,25 @@ static ofs_status read_inputs(ofs_model *m, ofs_reader *in, ofs_error *err) {
   return s;
 }
 
-/* What the nodes after a node have to know of it; there is one for each of OFS_MAX_NODES, so it is
- * kept small. */
+/* A known is what later nodes need of a node; there is one for each of OFS_MAX_NODES, so it is
+ * small. */
 typedef struct known {
   uint32_t dims[OFS_MAX_RANK];
-  uint32_t hash; /* of its weights (weights_of) */
+  uint32_t hash; /* hash of its weights (weights_of) */
   uint16_t spec_index;
   uint8_t rank, type, act, weights;
   uint8_t output; /* 1 + which output of the model it is; 0: none */
-  uint8_t source; /* 1 + the model's input whose numbers it hands on as they are; 0: none */
+  uint8_t source; /* 1 + the model's input whose numbers it passes on unchanged; 0: none */
   uint8_t trains, needs_gradient, tied, read;
 } known;
 
-/* Where reading stands. last: the last node of each layer. */
+/* A graph is the state of reading. last: the last node of each layer. */
 typedef struct graph {
   ofs_model *m;
   ofs_layer *layers; /* NULL: counted only */
   known known[OFS_MAX_NODES];
   uint16_t last[OFS_MAX_LAYERS];
-  uint64_t parameters; /* as they were counted, where they are filled in */
+  uint64_t parameters; /* the final count, where layers are filled in */
 } graph;
 
 static uint64_t size_of(const uint32_t *dims, uint32_t rank) {
@@ -78,7 +78,7 @@ static uint64_t size_of(const uint32_t *dims, uint32_t rank) {
   return size;
 }
 
-/* Node `node` is an output; the record has its loss. */
+/* Makes node `node` an output; the record has its loss. */
 static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_error *err) {
   known *l = &g->known[node];
   ofs_output *out = &g->m->outputs[g->m->output_count++];
@@ -99,16 +99,16 @@ static ofs_status read_output(graph *g, const ofs_record *r, uint32_t node, ofs_
 
 /* ---- nodes ---- */
 
-/* What wrappers say of the layer that they wrap. */
+/* A wrapping is what wrappers say of the layer that they wrap. */
 typedef struct wrapping {
-  uint32_t axes; /* time distributed over so many */
+  uint32_t axes; /* leading axes that it is distributed over */
   int both, merge, trains;
   uint32_t in_count;
   int32_t from[OFS_MAX_JOIN];
   uint32_t tied; /* 1 + a layer */
 } wrapping;
 
-/* The shape of what `from` puts out. */
+/* Returns the shape of the output of `from`. */
 static ofs_shape shape_of(const graph *g, int32_t from) {
   if (from < 0) return g->m->inputs[-1 - from].shape;
   const known *k = &g->known[from];
@@ -117,7 +117,7 @@ static ofs_shape shape_of(const graph *g, int32_t from) {
   return s;
 }
 
-/* Where the layer's inputs come from: as given, or from the layer before it. */
+/* Reads the layer's inputs: as given, or the layer before it. */
 static ofs_status read_inputs_of(const graph *g, wrapping *w, const ofs_record *r, ofs_error *err) {
   const ofs_model *m = g->m;
   w->in_count = r->count[OFS_LAYER_INPUT];
@@ -137,7 +137,7 @@ static ofs_status read_inputs_of(const graph *g, wrapping *w, const ofs_record *
   return OFS_OK;
 }
 
-/* Takes the leading axes of an input of a time distributed layer away. */
+/* Removes the leading axes of an input of a time distributed layer. */
 static ofs_status distribute(ofs_layer *l, uint32_t i, uint32_t axes, ofs_error *err) {
   ofs_shape *in = &l->ins[i];
   uint64_t times = 1;
@@ -153,7 +153,7 @@ static ofs_status distribute(ofs_layer *l, uint32_t i, uint32_t axes, ofs_error 
   return OFS_OK;
 }
 
-/* out, with the axes in front that were taken away. */
+/* Puts the removed axes before those of out. */
 static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error *err) {
   const ofs_shape in = shape_of(g, l->from[0]);
   double size = 1;
@@ -172,8 +172,9 @@ static ofs_status outward(const graph *g, ofs_layer *l, uint32_t axes, ofs_error
   return OFS_OK;
 }
 
-/* A hash of the shapes of a layer's weights (FNV-1a over their axes), and of how its statistics
- * move. An embedding's table counts as its transpose, which is a dense layer's kernel. */
+/* Returns a hash of the shapes of a layer's weights (FNV-1a over their axes), and of how its
+ * statistics move. An embedding's table counts as its transpose, which is a dense layer's
+ * kernel. */
 static uint32_t weights_of(const ofs_layer *l) {
   uint32_t hash = 2166136261u;
   for (uint32_t i = 0; i < l->weight_count; i++) {
@@ -185,7 +186,8 @@ static uint32_t weights_of(const ofs_layer *l) {
   return hash;
 }
 
-/* Node `tied` gives the weights: of the same type and shapes, or an embedding's to a dense. */
+/* Checks that node `tied` can give the weights: it has the same type and shapes, or is an embedding
+ * and gives them to a dense layer. */
 static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
   if (!l->tied) return OFS_OK;
   const known *owner = &g->known[l->tied - 1];
@@ -198,7 +200,7 @@ static ofs_status tie(const graph *g, ofs_layer *l, ofs_error *err) {
                     OFS_WHY_CONFLICT, owner->spec_index, 0, 0);
 }
 
-/* 1 + the model's input whose numbers come from there as they are. */
+/* Returns 1 + the model's input whose numbers come from there unchanged; 0: none. */
 static uint32_t source_of(const graph *g, int32_t from) {
   return from < 0 ? (uint32_t)-from : g->known[from].source;
 }
@@ -207,7 +209,8 @@ static uint32_t hands_on(const graph *g, const ofs_layer *l) {
   return l->type == OFS_FLATTEN || l->type == OFS_RESHAPE ? source_of(g, l->from[0]) : 0;
 }
 
-/* An embedding reads indices, which only an input of the model is checked to be. */
+/* Checks the input of an embedding: it reads indices, which only inputs of the model are checked
+ * for. */
 static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
   uint32_t k = source_of(g, l->from[0]);
   if (l->type != OFS_EMBEDDING) return OFS_OK;
@@ -220,7 +223,7 @@ static ofs_status feed(graph *g, const ofs_layer *l, ofs_error *err) {
   return OFS_OK;
 }
 
-/* The node takes its place; those that it reads know it. */
+/* Enters the node into the graph and into the nodes that it reads. */
 static void enter(graph *g, ofs_layer *l) {
   l->needs_gradient = l->trains && l->weights_size;
   for (uint32_t i = 0; i < l->in_count; i++) {
@@ -249,7 +252,7 @@ static void enter(graph *g, ofs_layer *l) {
   g->m->layer_count++;
 }
 
-/* One node: its shape function fills the rest. */
+/* Adds one node; its shape function fills the rest. */
 static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uint32_t side,
                            ofs_error *err) {
   ofs_model *m = g->m;
@@ -287,7 +290,7 @@ static ofs_status add_node(graph *g, const ofs_record *r, const wrapping *w, uin
   return OFS_OK;
 }
 
-/* The nodes of one layer's record: its parts, one behind the other. */
+/* Adds the nodes of one layer's record: its parts, one after the other. */
 static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t side,
                             ofs_error *err) {
   ofs_record part;
@@ -301,7 +304,7 @@ static ofs_status add_parts(graph *g, const ofs_record *r, wrapping w, uint32_t 
   return s;
 }
 
-/* Both directions, and what joins them. */
+/* Adds both directions of a bidirectional layer, and the layer that joins them. */
 static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) {
   double backwards = r->id == OFS_SIMPLE_RNN || r->id == OFS_LSTM || r->id == OFS_GRU;
   if (!backwards)
@@ -310,7 +313,7 @@ static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) 
   ofs_status s = add_node(g, r, &w, 1, err);
   int32_t first = (int32_t)g->m->layer_count - 1;
   if (w.tied) w.tied++;
-  /* goes through time the other way, and its sequence comes out in the order of its input */
+  /* the second goes through time the other way; its sequence is returned in the input's order */
   r->variant = 1;
   if (s == OFS_OK) s = add_node(g, r, &w, 2, err);
   const uint16_t join[] = {OFS_CONCATENATE, OFS_ADD, OFS_MULTIPLY, OFS_AVERAGE};
@@ -321,7 +324,7 @@ static ofs_status add_both(graph *g, ofs_record *r, wrapping w, ofs_error *err) 
   return s == OFS_OK ? add_node(g, &both, &w, 0, err) : s;
 }
 
-/* One layer of the spec: wrappers, then what they wrap. */
+/* Reads one layer of the spec: wrappers, then the layer in them. */
 static ofs_status read_layer(graph *g, ofs_reader *in, uint32_t index, ofs_error *err) {
   ofs_record r;
   wrapping w = {.trains = 1};
@@ -373,7 +376,7 @@ static ofs_status read_outputs(graph *g, ofs_reader *in, const ofs_record *model
   return m->output_count ? OFS_OK : read_output(g, model, m->layer_count - 1, err);
 }
 
-/* Every layer and every input leads to an output. */
+/* Checks that every layer and every input leads to an output. */
 static ofs_status check_led(const graph *g, ofs_error *err) {
   const ofs_model *m = g->m;
   for (uint32_t i = 0; i < m->layer_count; i++)
@@ -387,8 +390,8 @@ static ofs_status check_led(const graph *g, ofs_error *err) {
   return OFS_OK;
 }
 
-/* What is known only when all is read: which node is an output, and where weights that are not
- * stored lie. */
+/* Fills in what is known only when all is read: which node is an output, and the places of weights
+ * that are not stored. */
 static void finish(const graph *g) {
   for (uint32_t i = 0; i < g->m->layer_count; i++) {
     ofs_layer *l = &g->layers[i];
@@ -416,7 +419,7 @@ ofs_status ofs_spec_read(ofs_model *m, ofs_layer *layers, const void *spec, size
                       (double)in.records - 2, 1, OFS_MAX_LAYERS);
   if (s == OFS_OK) s = ofs_read_record(&in, &model, OFS_IN_MODEL, 'm', err);
   if (s == OFS_OK) s = read_model(m, &model, err);
-  /* of the model's record nothing else is asked for later */
+  /* nothing else of the model's record is needed later */
   if (s == OFS_OK && model.count[OFS_MODEL_LOSS])
     loss = model.v[OFS_MODEL_LOSS][0], model.v[OFS_MODEL_LOSS] = &loss;
   if (s == OFS_OK) s = read_inputs(m, &in, err);

@@ -17,17 +17,18 @@ static double normal(const ofs_model *m, uint32_t tensor, uint64_t i, int cut) {
   return ofs_normal(counter, 3, 1, m->key, cut);
 }
 
-/* The deviation of a normal that is cut off at two deviations. */
+/* This is the deviation of a normal that is cut off at two deviations. */
 #define CUT_DEVIATION 0.87962566103423978
 
 typedef struct filling {
   enum { FILL_CONSTANT, FILL_UNIFORM, FILL_NORMAL, FILL_CUT, FILL_DIAGONAL } how;
-  double size;   /* half the width, the deviation, or what stands on the diagonal */
-  double middle; /* the constant, or what the others are spread around */
+  double size;   /* half the width, the deviation, or the number on the diagonal */
+  double middle; /* the constant, or the middle of the others */
 } filling;
 
-/* Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998 and their like, as Keras has them: the
- * cut forms are widened to keep the variance, `scale` is divided by the fan that `mode` names. */
+/* Returns the filling of Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998 and their like, as
+ * Keras has them: the cut forms are widened to keep the variance, `scale` is divided by the fan
+ * that `mode` names. */
 static filling scaled(const ofs_weight *w, double scale, uint32_t mode, uint32_t distribution) {
   double in = (double)w->size, out = in;
   if (w->rank > 1) {
@@ -43,7 +44,7 @@ static filling scaled(const ofs_weight *w, double scale, uint32_t mode, uint32_t
   return (filling){FILL_CUT, __builtin_sqrt(scale) / CUT_DEVIATION, 0};
 }
 
-/* Number i of those that the initializer was told. */
+/* Returns option i of the initializer. */
 static double option(const ofs_weight *w, uint32_t i, double otherwise) {
   return w->init_count > i ? w->init_values[i] : otherwise;
 }
@@ -70,7 +71,7 @@ static filling filling_of(const ofs_weight *w) {
   }
 }
 
-/* Elements [from, from + n). */
+/* Fills elements [from, from + n). */
 static void fill(const ofs_model *m, uint32_t tensor, const ofs_weight *weight, real *to,
                  uint64_t from, uint64_t n) {
   filling f = filling_of(weight);
@@ -90,8 +91,8 @@ static void fill(const ofs_model *m, uint32_t tensor, const ofs_weight *weight, 
 
 /* ---- orthogonal matrices ---- */
 
-/* The shorter side's vectors of a matrix (all axes but the last, the last): they become
- * orthonormal. */
+/* A frame is a matrix (all axes but the last, the last) by the vectors of its shorter side, which
+ * become orthonormal. */
 typedef struct frame {
   real *at;
   uint64_t count, length, next_vector, next_element;
@@ -110,14 +111,14 @@ static double dot(const frame *f, const real *a, const real *b) {
   return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
-/* v += s w */
+/* Computes v += s w. */
 static void add_scaled(const frame *f, real *v, double s, const real *w) {
   for (uint64_t i = 0; i < f->length; i++)
     v[i * f->next_element] = (real)(v[i * f->next_element] + s * w[i * f->next_element]);
 }
 
-/* Vector `row` takes 2 + 2 row turns: filled with normals, freed of every vector before it, and
- * again, and scaled to length `gain`. */
+/* Does one turn of vector `row`, which takes 2 + 2 row of them: it is filled with normals, freed of
+ * every vector before it, and again, and scaled to length `gain`. */
 static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f, uint64_t row,
                             uint64_t turn, double gain) {
   real *v = f->at + row * f->next_vector;
@@ -135,11 +136,12 @@ static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f,
 
 /* ---- all of them ---- */
 
-/* Work of one weight: about fifty operations of Philox, a log and a root; and of one in a turn. */
+/* One weight takes so much work: about fifty operations of Philox, a log and a root; and so much in
+ * a turn. */
 #define FILL_WORK 64
 #define TURN_WORK 8
 
-/* Goes on with a tensor for about `work` units, at least a little; the units done. */
+/* Continues a tensor for about `work` units, at least a little; returns the units done. */
 static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w, uint64_t work) {
   uint64_t n = work / FILL_WORK + 1, at = m->fill_at;
   if (n > w->size - at) n = w->size - at;
@@ -151,7 +153,7 @@ static uint64_t fill_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w,
   return n * FILL_WORK;
 }
 
-/* The same by one turn; fill_at counts vectors that are done. */
+/* Does so by one turn; fill_at counts vectors that are done. */
 static uint64_t orthogonalize_some(ofs_model *m, const ofs_layer *l, const ofs_weight *w) {
   frame f = frame_of(w, m->params + w->at);
   orthogonal_turn(m, m->fill_tensor, &f, m->fill_at, m->fill_turn, option(w, 0, 1));

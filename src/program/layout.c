@@ -1,8 +1,9 @@
-/* layout.c: buffers whose lifetimes do not meet share memory. */
+/* layout.c: the layout of buffers: those whose lifetimes do not meet share memory. */
 #include "program/layout.h"
 
-/* What is placed first: the biggest; what takes most memory for longest; the longest; of those
- * about as big (to a power of two) the earliest, or what ends last. */
+/* An order says which buffer is placed first: the biggest; the one that takes most memory for
+ * longest; the longest; of those about as big (to a power of two) the earliest, or the one that
+ * ends last. */
 enum { BY_SIZE, BY_AREA, BY_LENGTH, BY_START, BY_END, ORDERS };
 
 static double rank_of(const ofs_buffer *u, int order) {
@@ -15,7 +16,7 @@ static double rank_of(const ofs_buffer *u, int order) {
                               : bytes;
 }
 
-/* Joins two lists of buffers, each in order; of two that are alike, that of `a` comes first. */
+/* Joins two sorted lists of buffers; of two that are alike, that of `a` comes first. */
 static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b, int order) {
   uint32_t head, *end = &head;
   while (a && b) {
@@ -28,7 +29,7 @@ static uint32_t merge(ofs_buffer *all, uint32_t a, uint32_t b, int order) {
   return head;
 }
 
-/* The list of buffers [i, i + count), in order. */
+/* Returns the sorted list of buffers [i, i + count). */
 static uint32_t sorted(ofs_buffer *all, uint32_t i, uint32_t count, int order) {
   all[i].next = 0;
   if (count == 1) return i;
@@ -37,7 +38,7 @@ static uint32_t sorted(ofs_buffer *all, uint32_t i, uint32_t count, int order) {
 }
 
 /* Puts buffer i into the lowest place beside those of the list whose lifetimes meet its own, and
- * into the list, which goes by offsets. */
+ * into the list, which is sorted by offset. */
 static void place(ofs_buffer *all, uint32_t *lowest, uint32_t i) {
   ofs_buffer *b = &all[i];
   uint32_t *link = lowest;
@@ -55,14 +56,14 @@ static void place(ofs_buffer *all, uint32_t *lowest, uint32_t i) {
   *link = i;
 }
 
-/* Places one after the other in an order (Pisarchyk & Lee 2020). Returns the end. */
+/* Places the buffers one after the other in an order (Pisarchyk & Lee 2020). Returns the end. */
 static uint64_t place_all(ofs_buffer *all, uint32_t count, int order) {
   uint64_t end = 0;
   uint32_t lowest = 0;
   for (uint32_t i = sorted(all, 1, count, order), next; i; i = next) {
     next = all[i].next;
     all[i].offset = 0;
-    if (all[i].first == UINT32_MAX) continue; /* nobody uses it */
+    if (all[i].first == UINT32_MAX) continue; /* no operation uses it */
     place(all, &lowest, i);
     uint64_t stop = ofs_add_sat(all[i].offset, all[i].bytes);
     if (stop >= OFS_BYTES_MAX) return OFS_BYTES_MAX;
@@ -71,7 +72,7 @@ static uint64_t place_all(ofs_buffer *all, uint32_t count, int order) {
   return end;
 }
 
-/* What is alive at one operation, at most. */
+/* Returns the most bytes that are alive at one operation. */
 static uint64_t live_bytes(const ofs_builder *b) {
   int64_t now = 0, most = 0;
   for (uint32_t i = 1; i <= b->buffer_count; i++) {
@@ -88,7 +89,7 @@ static uint64_t live_bytes(const ofs_builder *b) {
 }
 
 /* Places the buffers in the order that takes least: the biggest first, unless that takes much more
- * than has to be there at one time. */
+ * than is needed at one time. */
 uint64_t ofs_place_buffers(ofs_builder *b) {
   uint64_t least = place_all(b->buffers, b->buffer_count, BY_SIZE), end = least;
   int best = BY_SIZE;

@@ -1,4 +1,4 @@
-/* model.c: what a model is told between steps, and views of its layers, weights, inputs and
+/* model.c: settings of a model between steps, and views of its layers, weights, inputs and
  * outputs. */
 #include "program/model.h"
 
@@ -11,7 +11,7 @@ void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
 uint32_t ofs_model_layers(const ofs_model *m) { return m->spec_layers; }
 uint32_t ofs_model_tensors(const ofs_model *m) { return m->tensor_count; }
 
-/* All nodes of the layer count; the last one's output is its. */
+/* All nodes of the layer count; its output is that of the last one. */
 ofs_status ofs_model_layer(const ofs_model *m, uint32_t i, ofs_layer_info *info) {
   if (i >= m->spec_layers) return OFS_INVALID_ARGUMENT;
   uint64_t parameters = 0;

@@ -1,5 +1,4 @@
-/* plan.c: the data that a plan is given, and views of what its last step left. Nothing here
- * runs. */
+/* plan.c: the data set of a plan, and views of its last step's results. Nothing here runs. */
 #include "program/plan.h"
 
 #include "base/status.h"

@@ -2,19 +2,19 @@
  *
  * The program counter is (operation, part). What a step writes stays in the plan until the update
  * phase; the model changes only there, and the step counts once its last part is done. Where
- * threads save time by sharing parts of one operation they do (team.h); in what order parts are run
- * never tells in a result. Before the update the guard looks at the step (guard.c); where it trips,
- * the operations that predict are run again instead, under its eyes. */
+ * threads save time by sharing parts of one operation they do (team.h); the order of parts
+ * changes no result. Before the update the guard looks at the step (guard.c); where it trips,
+ * the operations that predict are run again instead, and it checks their outputs. */
 #include "base/status.h"
 #include "base/team.h"
 #include "program/plan.h"
 #include "step/guard.h"
 #include "step/update.h"
 
-/* What sharing must save in a whole step: about 100 microseconds. A step either shares whatever can
- * be or nothing: one operation that only the caller runs takes the samples of all threads out of
- * their caches, which costs more than its arithmetic (W3 with two threads: 1.05 times as fast with
- * the large operations shared, 1.7 with all). */
+/* Sharing must save so much in a whole step: about 100 microseconds. A step either shares whatever
+ * can be or nothing: one operation that only the caller runs takes the samples of all threads out
+ * of their caches, which costs more than its arithmetic (W3 with two threads: 1.05 times as fast
+ * with the large operations shared, 1.7 with all). */
 #define OFS_PLAN_LEAST (1u << 22)
 /* Work units that an operation must have for each byte of parameters and their kin. What another
  * core wrote is fetched from there line by line: 30 ns for one where the two are neighbours, 200
@@ -25,7 +25,7 @@
 #define OFS_LASTING_WORK 40u
 #define OFS_LASTING_MOST (1u << 20)
 
-/* Whether sharing an operation pays, at its present cut. */
+/* Returns 1 where sharing an operation pays, at its present cut. */
 static int region_pays(const ofs_op *op) {
   uint64_t lasting = op->lasting < OFS_LASTING_MOST ? op->lasting : OFS_LASTING_MOST;
   return op->parts * op->part_work >= OFS_LASTING_WORK * lasting &&
@@ -80,7 +80,7 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
   return OFS_OK;
 }
 
-/* The sums run in the order of samples, whatever the parts were. */
+/* Completes the step. The sums run in the order of samples, whatever the parts were. */
 static void complete(ofs_plan *p) {
   p->running = 0;
   p->complete = 1;
@@ -98,9 +98,9 @@ static void complete(ofs_plan *p) {
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 
-/* How many parts of the operation to run next, `threads` of them at a time: as many of this wave as
- * `work` units allow, where that pays, else 1. The end of a budget never leaves a thread without a
- * part. */
+/* Returns how many parts of the operation to run next, `threads` of them at a time: as many of this
+ * wave as `work` units allow, where that pays, else 1. The end of a budget never leaves a thread
+ * without a part. */
 static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work,
                               uint32_t threads) {
   uint32_t wave = op->parts / op->waves, left = wave - p->part % wave;
@@ -110,7 +110,7 @@ static uint32_t parts_at_once(const ofs_plan *p, const ofs_op *op, uint64_t work
   return ofs_region_saves(parts, op->part_work, threads) < OFS_REGION_LEAST ? 1 : parts;
 }
 
-/* Part `part` of the operation at hand, for a team. */
+/* Runs part `part` of the plan's current operation, for a team. */
 static void run_part(const void *job, uint32_t part) {
   const ofs_plan *p = job;
   p->ops[p->op].run(&p->context, &p->ops[p->op], part);
@@ -160,7 +160,7 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
 int ofs_step_updating(const ofs_plan *p) {
   if (!p->running || p->kind != OFS_TRAIN || p->op >= p->op_count) return 0;
   const ofs_op *op = &p->ops[p->op];
-  /* standing before the first part of the first update, nothing has been changed */
+  /* before the first part of the first update nothing has been changed */
   int first = !p->op || p->ops[p->op - 1].phase != OFS_PHASE_UPDATE;
   return op->phase == OFS_PHASE_UPDATE && !(first && p->part == 0);
 }

@@ -1,4 +1,4 @@
-/* weights.c: what a layer's tensors may be, and where they lie (weights.h). */
+/* weights.c: the bounds of a layer's tensors, and their places (weights.h). */
 #include "program/weights.h"
 
 static ofs_status check_weight(const ofs_layer *l, const ofs_weight *w, double size,

@@ -25,7 +25,8 @@ static int take(reader *r, void *to, size_t n) {
   return 1;
 }
 
-/* A value against the kind and range of `by`, a field's own or those of what it is told beside. */
+/* Checks a value against the kind and range of `by`: its own field, or the field of an option
+ * beside it. */
 static ofs_status check_value(const ofs_field *f, const ofs_field *by, int32_t layer, double v,
                               ofs_error *err) {
   ofs_reason why = OFS_WHY_NONE;

@@ -18,6 +18,7 @@ typedef struct ofs_record {
   uint32_t variant; /* which part of a compound layer; 0: a layer by itself */
 } ofs_record;
 
+/* A reader is the position in the bytes of a spec. */
 typedef struct ofs_reader {
   const uint8_t *at;
   size_t n, left;

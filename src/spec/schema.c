@@ -77,7 +77,7 @@ const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
 CONSTANTS(CONSTANT_ASSERT)
 #undef CONSTANT_ASSERT
 
-/* Whoever reads the array from outside has its layout from the head of schema.h. */
+/* Readers outside C have the array's layout from the head of schema.h. */
 _Static_assert(sizeof(ofs_field) == 32 && offsetof(ofs_field, presence) == 4 &&
                    offsetof(ofs_field, most) == 6 && offsetof(ofs_field, low) == 8 &&
                    offsetof(ofs_field, fallback) == 24 &&

@@ -31,75 +31,75 @@
 #define OFS_SPEC_MAGIC 0x3153464fu
 
 /* R(symbol, id, group, name): each row is a kind of record. */
-#define OFS_RECORDS(R)                                                                            \
-  R(MODEL, 0, "model", "model")                                                                   \
-  R(SGD, 16, "optimizer", "sgd")                                                                  \
-  R(ADAM, 17, "optimizer", "adam")                                                                \
-  R(ADAMW, 18, "optimizer", "adamw")                                                              \
-  R(ADAMAX, 19, "optimizer", "adamax")                                                            \
-  R(NADAM, 20, "optimizer", "nadam")                                                              \
-  R(RMSPROP, 21, "optimizer", "rmsprop")                                                          \
-  R(ADAGRAD, 22, "optimizer", "adagrad")                                                          \
-  R(ADADELTA, 23, "optimizer", "adadelta")                                                        \
-  R(LION, 24, "optimizer", "lion")                                                                \
-  R(DENSE, 32, "layer", "dense")                                                                  \
-  R(CONV2D, 33, "layer", "conv2d")                                                                \
-  R(MAX_POOLING2D, 34, "layer", "maxPooling2d")                                                   \
-  R(AVERAGE_POOLING2D, 35, "layer", "averagePooling2d")                                           \
-  R(FLATTEN, 36, "layer", "flatten")                                                              \
-  R(RESHAPE, 37, "layer", "reshape")                                                              \
-  R(DROPOUT, 38, "layer", "dropout")                                                              \
-  R(ACTIVATION, 39, "layer", "activation")                                                        \
-  R(LSTM, 40, "layer", "lstm")                                                                    \
-  R(GRU, 41, "layer", "gru")                                                                      \
-  R(CONV1D, 42, "layer", "conv1d")                                                                \
-  R(DEPTHWISE_CONV2D, 43, "layer", "depthwiseConv2d")                                             \
-  R(SEPARABLE_CONV2D, 44, "layer", "separableConv2d")                                             \
-  R(CONV2D_TRANSPOSE, 45, "layer", "conv2dTranspose")                                             \
-  R(MAX_POOLING1D, 46, "layer", "maxPooling1d")                                                   \
-  R(AVERAGE_POOLING1D, 47, "layer", "averagePooling1d")                                           \
-  R(GLOBAL_MAX_POOLING1D, 48, "layer", "globalMaxPooling1d")                                      \
-  R(GLOBAL_AVERAGE_POOLING1D, 49, "layer", "globalAveragePooling1d")                              \
-  R(GLOBAL_MAX_POOLING2D, 50, "layer", "globalMaxPooling2d")                                      \
-  R(GLOBAL_AVERAGE_POOLING2D, 51, "layer", "globalAveragePooling2d")                              \
-  R(UP_SAMPLING2D, 52, "layer", "upSampling2d")                                                   \
-  R(ZERO_PADDING2D, 53, "layer", "zeroPadding2d")                                                 \
-  R(CROPPING2D, 54, "layer", "cropping2d")                                                        \
-  R(PERMUTE, 55, "layer", "permute")                                                              \
-  R(REPEAT_VECTOR, 56, "layer", "repeatVector")                                                   \
-  R(RESCALING, 57, "layer", "rescaling")                                                          \
-  R(NORMALIZATION, 58, "layer", "normalization")                                                  \
-  R(BATCH_NORMALIZATION, 59, "layer", "batchNormalization")                                       \
-  R(LAYER_NORMALIZATION, 60, "layer", "layerNormalization")                                       \
-  R(GROUP_NORMALIZATION, 61, "layer", "groupNormalization")                                       \
-  R(EMBEDDING, 62, "layer", "embedding")                                                          \
-  R(POSITION_EMBEDDING, 63, "layer", "positionEmbedding")                                         \
-  R(SIMPLE_RNN, 64, "layer", "simpleRNN")                                                         \
-  R(BIDIRECTIONAL, 65, "layer-wrapper", "bidirectional")                                          \
-  R(TIME_DISTRIBUTED, 66, "layer-wrapper", "timeDistributed")                                     \
-  R(MULTI_HEAD_ATTENTION, 67, "layer", "multiHeadAttention")                                      \
-  R(SPATIAL_DROPOUT2D, 68, "layer", "spatialDropout2d")                                           \
-  R(GAUSSIAN_NOISE, 69, "layer", "gaussianNoise")                                                 \
-  R(SOFTMAX, 70, "layer", "softmax")                                                              \
-  R(PRELU, 71, "layer", "prelu")                                                                  \
-  R(ADD, 72, "layer", "add")                                                                      \
-  R(SUBTRACT, 73, "layer", "subtract")                                                            \
-  R(MULTIPLY, 74, "layer", "multiply")                                                            \
-  R(AVERAGE, 75, "layer", "average")                                                              \
-  R(MAXIMUM, 76, "layer", "maximum")                                                              \
-  R(MINIMUM, 77, "layer", "minimum")                                                              \
-  R(CONCATENATE, 78, "layer", "concatenate")                                                      \
-  R(DOT, 79, "layer", "dot")                                                                      \
-  R(COMMON, 120, "common", "common")                                                              \
-  R(INPUT, 121, "input", "input")                                                                 \
-  R(OUTPUT, 122, "result", "output")                                                              \
-  /* what an initializer may be told: its own id and OFS_INIT_OPTIONS, never a record in bytes */ \
-  R(OPTIONS_RANDOM_UNIFORM, 136, "named", "randomUniform")                                        \
-  R(OPTIONS_RANDOM_NORMAL, 137, "named", "randomNormal")                                          \
-  R(OPTIONS_TRUNCATED_NORMAL, 138, "named", "truncatedNormal")                                    \
-  R(OPTIONS_ORTHOGONAL, 139, "named", "orthogonal")                                               \
-  R(OPTIONS_IDENTITY, 140, "named", "identity")                                                   \
-  R(OPTIONS_VARIANCE_SCALING, 141, "named", "varianceScaling")                                    \
+#define OFS_RECORDS(R)                                                                       \
+  R(MODEL, 0, "model", "model")                                                              \
+  R(SGD, 16, "optimizer", "sgd")                                                             \
+  R(ADAM, 17, "optimizer", "adam")                                                           \
+  R(ADAMW, 18, "optimizer", "adamw")                                                         \
+  R(ADAMAX, 19, "optimizer", "adamax")                                                       \
+  R(NADAM, 20, "optimizer", "nadam")                                                         \
+  R(RMSPROP, 21, "optimizer", "rmsprop")                                                     \
+  R(ADAGRAD, 22, "optimizer", "adagrad")                                                     \
+  R(ADADELTA, 23, "optimizer", "adadelta")                                                   \
+  R(LION, 24, "optimizer", "lion")                                                           \
+  R(DENSE, 32, "layer", "dense")                                                             \
+  R(CONV2D, 33, "layer", "conv2d")                                                           \
+  R(MAX_POOLING2D, 34, "layer", "maxPooling2d")                                              \
+  R(AVERAGE_POOLING2D, 35, "layer", "averagePooling2d")                                      \
+  R(FLATTEN, 36, "layer", "flatten")                                                         \
+  R(RESHAPE, 37, "layer", "reshape")                                                         \
+  R(DROPOUT, 38, "layer", "dropout")                                                         \
+  R(ACTIVATION, 39, "layer", "activation")                                                   \
+  R(LSTM, 40, "layer", "lstm")                                                               \
+  R(GRU, 41, "layer", "gru")                                                                 \
+  R(CONV1D, 42, "layer", "conv1d")                                                           \
+  R(DEPTHWISE_CONV2D, 43, "layer", "depthwiseConv2d")                                        \
+  R(SEPARABLE_CONV2D, 44, "layer", "separableConv2d")                                        \
+  R(CONV2D_TRANSPOSE, 45, "layer", "conv2dTranspose")                                        \
+  R(MAX_POOLING1D, 46, "layer", "maxPooling1d")                                              \
+  R(AVERAGE_POOLING1D, 47, "layer", "averagePooling1d")                                      \
+  R(GLOBAL_MAX_POOLING1D, 48, "layer", "globalMaxPooling1d")                                 \
+  R(GLOBAL_AVERAGE_POOLING1D, 49, "layer", "globalAveragePooling1d")                         \
+  R(GLOBAL_MAX_POOLING2D, 50, "layer", "globalMaxPooling2d")                                 \
+  R(GLOBAL_AVERAGE_POOLING2D, 51, "layer", "globalAveragePooling2d")                         \
+  R(UP_SAMPLING2D, 52, "layer", "upSampling2d")                                              \
+  R(ZERO_PADDING2D, 53, "layer", "zeroPadding2d")                                            \
+  R(CROPPING2D, 54, "layer", "cropping2d")                                                   \
+  R(PERMUTE, 55, "layer", "permute")                                                         \
+  R(REPEAT_VECTOR, 56, "layer", "repeatVector")                                              \
+  R(RESCALING, 57, "layer", "rescaling")                                                     \
+  R(NORMALIZATION, 58, "layer", "normalization")                                             \
+  R(BATCH_NORMALIZATION, 59, "layer", "batchNormalization")                                  \
+  R(LAYER_NORMALIZATION, 60, "layer", "layerNormalization")                                  \
+  R(GROUP_NORMALIZATION, 61, "layer", "groupNormalization")                                  \
+  R(EMBEDDING, 62, "layer", "embedding")                                                     \
+  R(POSITION_EMBEDDING, 63, "layer", "positionEmbedding")                                    \
+  R(SIMPLE_RNN, 64, "layer", "simpleRNN")                                                    \
+  R(BIDIRECTIONAL, 65, "layer-wrapper", "bidirectional")                                     \
+  R(TIME_DISTRIBUTED, 66, "layer-wrapper", "timeDistributed")                                \
+  R(MULTI_HEAD_ATTENTION, 67, "layer", "multiHeadAttention")                                 \
+  R(SPATIAL_DROPOUT2D, 68, "layer", "spatialDropout2d")                                      \
+  R(GAUSSIAN_NOISE, 69, "layer", "gaussianNoise")                                            \
+  R(SOFTMAX, 70, "layer", "softmax")                                                         \
+  R(PRELU, 71, "layer", "prelu")                                                             \
+  R(ADD, 72, "layer", "add")                                                                 \
+  R(SUBTRACT, 73, "layer", "subtract")                                                       \
+  R(MULTIPLY, 74, "layer", "multiply")                                                       \
+  R(AVERAGE, 75, "layer", "average")                                                         \
+  R(MAXIMUM, 76, "layer", "maximum")                                                         \
+  R(MINIMUM, 77, "layer", "minimum")                                                         \
+  R(CONCATENATE, 78, "layer", "concatenate")                                                 \
+  R(DOT, 79, "layer", "dot")                                                                 \
+  R(COMMON, 120, "common", "common")                                                         \
+  R(INPUT, 121, "input", "input")                                                            \
+  R(OUTPUT, 122, "result", "output")                                                         \
+  /* options of initializers: the initializer's id + OFS_INIT_OPTIONS; no record in bytes */ \
+  R(OPTIONS_RANDOM_UNIFORM, 136, "named", "randomUniform")                                   \
+  R(OPTIONS_RANDOM_NORMAL, 137, "named", "randomNormal")                                     \
+  R(OPTIONS_TRUNCATED_NORMAL, 138, "named", "truncatedNormal")                               \
+  R(OPTIONS_ORTHOGONAL, 139, "named", "orthogonal")                                          \
+  R(OPTIONS_IDENTITY, 140, "named", "identity")                                              \
+  R(OPTIONS_VARIANCE_SCALING, 141, "named", "varianceScaling")                               \
   R(OPTIONS_CONSTANT, 142, "named", "constant")
 #define OFS_INIT_OPTIONS 128
 
@@ -244,6 +244,8 @@ enum {
 enum { OFS_KIND_integer, OFS_KIND_number, OFS_KIND_boolean, OFS_KIND_enum, OFS_KIND_initializer };
 enum { OFS_IS_required, OFS_IS_default, OFS_IS_optional, OFS_IS_like };
 
+/* A field is a row of fields.def: kind is one of OFS_KIND_*, presence of OFS_IS_*; it has `least`
+ * to `most` values from low to high, and `fallback` is its default. */
 typedef struct ofs_field {
   uint8_t id, kind, least, spread, presence;
   uint16_t most;

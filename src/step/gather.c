@@ -1,5 +1,5 @@
-/* gather.c: from the caller's data set to a batch: which samples, and their x on the way into the
- * program. Checks of values that came from outside stand here too. */
+/* gather.c: copies a batch from the caller's data set into the program: which samples, and their x.
+ * Checks of values that came from outside are here too. */
 #include "step/gather.h"
 
 #include "base/random.h"
@@ -9,17 +9,21 @@ static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
   return p->at.shuffle ? ofs_permute(at, p->at.n, p->at.epoch, p->model->key) : at;
 }
 
-/* op->n[0]: which input. The first says which samples the batch has. */
+/* These index the operation's buffers: an input's rows; the index of each row's sample, which the
+ * operation of the first input writes. INPUT indexes its op->n: the input. */
+enum { X, INDICES };
+enum { INPUT };
+
 static void gather_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_model *m = p->model;
-  const ofs_input *in = &m->inputs[op->n[0]];
+  const ofs_input *in = &m->inputs[op->n[INPUT]];
   uint64_t n = in->shape.size;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t row = r.from; row < r.to; row++) {
     uint64_t sample = sample_at(p, row), at = sample * m->row + in->at;
-    real *x = op->at[0] + row * n;
-    if (!op->n[0]) p->indices[row] = sample;
+    real *x = op->at[X] + row * n;
+    if (!op->n[INPUT]) p->indices[row] = sample;
     if (p->data.x_type == OFS_U8)
       m->kernels.scale_u8(x, (const uint8_t *)p->data.x + at, in->below ? 1 : m->input_scale,
                           in->below ? 0 : m->input_offset, n);
@@ -33,18 +37,18 @@ void ofs_build_gather(ofs_builder *b, const ofs_model *m) {
     uint64_t n = m->inputs[k].shape.size;
     b->inputs[k] = ofs_build_buffer(b, n, 0);
     ofs_op *op = ofs_build_op(b, NULL, gather_part, b->inputs[k], b->indices, 0, 0);
-    op->n[0] = k;
+    op->n[INPUT] = k;
     ofs_cut(b, op, 1, 0, 12.0 * (double)n + 100, 1);
   }
 }
 
-/* Numbers of one kind: how many there are from an element of a row on, and what they stay below, 0
- * where any finite number will do. */
+/* A reach is a run of numbers of one kind: its length from an element of a row on, and the bound of
+ * its indices, 0 where any finite number will do. */
 typedef struct reach {
   uint64_t n, below;
 } reach;
 
-/* Element `at` of a row of x: an embedding reads indices. */
+/* Returns the reach from element `at` of a row of x: an embedding reads indices. */
 static reach reach_of_x(const ofs_model *m, uint32_t indices, uint64_t at) {
   (void)indices;
   const ofs_input *in = m->inputs;
@@ -56,7 +60,8 @@ static uint64_t width_of(const ofs_model *m, uint32_t k, uint32_t indices) {
   return indices >> k & 1 ? m->outputs[k].targets : m->layers[m->outputs[k].node].shape.size;
 }
 
-/* Element `at` of a row of y: output k has class indices where bit k of `indices` is set. */
+/* Returns the reach from element `at` of a row of y: output k has class indices where bit k of
+ * `indices` is set. */
 static reach reach_of_y(const ofs_model *m, uint32_t indices, uint64_t at) {
   uint32_t k = 0;
   for (; at >= width_of(m, k, indices); k++) at -= width_of(m, k, indices);
@@ -73,7 +78,7 @@ static double number_at(const void *numbers, uint32_t type, uint64_t i) {
   return type == OFS_I32 ? ((const int32_t *)numbers)[i] : (double)((const float *)numbers)[i];
 }
 
-/* Of elements [first, first + n) of rows, the first of which `numbers` points to. */
+/* Checks elements [first, first + n) of rows, the first of which `numbers` points to. */
 static ofs_status check(const ofs_model *m, const void *numbers, uint32_t type, uint64_t row,
                         reach (*reach_of)(const ofs_model *, uint32_t, uint64_t), uint32_t indices,
                         uint64_t first, uint64_t n, uint64_t *where) {
@@ -105,8 +110,8 @@ ofs_status ofs_check_y(const ofs_model *m, const void *y, uint32_t type, uint32_
   return OFS_INVALID_DATA;
 }
 
-/* The class that a sample's target names: an index, the side of 0.5 of one number, else the largest
- * of a row. */
+/* Returns the class that a sample's target names: an index, the side of 0.5 of one number, else the
+ * largest of a row. */
 static uint32_t class_of(const ofs_output *h, uint64_t width, const void *y, uint32_t type,
                          uint64_t sample) {
   if (type == OFS_I32) return (uint32_t)((const int32_t *)y)[sample * h->targets];

@@ -19,7 +19,8 @@
 
 static int finite(double x) { return x - x == 0; }
 
-/* The last slot with something bad in it: the one nearest the loss; NULL where there is none. */
+/* Returns the last slot with a bad gradient or statistic, the one nearest the loss; NULL where
+ * there is none. */
 static const ofs_slot *bad_slot(const ofs_plan *p) {
   const ofs_optimizer *o = &p->model->optimizer;
   for (uint32_t i = o->slot_count; i-- > 0;) {

@@ -1,8 +1,8 @@
-/* loss.c: which loss an output has, and from the losses of positions (losses.c) to that of a batch,
- * the gradient, and the count of correct predictions.
+/* loss.c: chooses an output's loss, and makes of the losses of positions (losses.c) the loss of a
+ * batch, its gradient, and the count of correct predictions.
  *
- * The batch's loss is the mean over the positions of all its samples, those counted whose mask is
- * not 0; a sample's weight multiplies its losses, and the divisor stays the count (Keras 3:
+ * The batch's loss is the mean over the positions of all its samples whose mask is not 0; a
+ * sample's weight multiplies its losses, and the divisor stays the count (Keras 3:
  * sum_over_batch_size, apply_mask). */
 #include "step/loss.h"
 
@@ -66,7 +66,7 @@ static int has_indices(const ofs_plan *p, uint32_t k) {
   return p->data.y_type == OFS_I32 || p->data.y_indices >> k & 1;
 }
 
-/* Where output k begins in a row of y; a row's length. */
+/* A span is where output k begins in a row of y, and the row's length. */
 typedef struct span {
   uint64_t at, row;
 } span;
@@ -81,7 +81,7 @@ static span span_of(const ofs_plan *p, uint32_t k) {
   return s;
 }
 
-/* As the data have it. */
+/* Returns a position's target as the data have it. */
 static ofs_target target_of(const ofs_plan *p, uint32_t k, const span *s, uint64_t sample,
                             uint64_t position) {
   const ofs_output *out = &p->model->outputs[k];
@@ -98,7 +98,7 @@ static ofs_target target_of(const ofs_plan *p, uint32_t k, const span *s, uint64
 
 /* ---- operations ---- */
 
-/* Smoothed labels (Szegedy et al. 2016): of classes towards 1 / n, of each by itself towards 1 /
+/* Smooths labels (Szegedy et al. 2016): those of classes towards 1 / n, single ones towards 1 /
  * 2. */
 static void transform(const ofs_output *out, ofs_target *t, int labels_of_two) {
   t->scale = 1 - out->label_smoothing;
@@ -138,7 +138,7 @@ static void loss_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   uint64_t positions = op->n[POSITIONS];
   const span s = span_of(p, k);
   double valid = facts ? (double)facts[0] : (double)p->count * (double)positions;
-  /* what a position has of its sample's part of the sum */
+  /* the share of a position in its sample's part of the sum */
   double of_sample = valid > 0 ? p->count / valid : 0;
   const ofs_range r = ofs_range_of(op, part);
   for (uint64_t row = r.from; row < r.to; row++) {

@@ -86,7 +86,7 @@ static double categorical(const real *z, const ofs_target *t, uint32_t n, real *
   return loss;
 }
 
-/* Of the binary one: loss, and s and 1 - s, neither of which cancels. */
+/* Returns the binary cross-entropy of logit z, and s and 1 - s, neither of which cancels. */
 static double of_logit(double z, double y, double *s, double *other) {
   double tail = (double)ofs_exp((real)(z > 0 ? -z : z));
   *s = (z > 0 ? 1 : tail) / (1 + tail);
@@ -195,8 +195,8 @@ static double cosine(const real *p, const ofs_target *t, uint32_t n, real *d, do
   return -py / lengths;
 }
 
-/* Of several that are the greatest each has its part of the gradient, as TensorFlow's reduce_max
- * has it. */
+/* Where several are the greatest, each takes its part of the gradient, as in TensorFlow's
+ * reduce_max. */
 static double categorical_hinge(const real *p, const ofs_target *t, uint32_t n, real *d,
                                 double scale) {
   double own = 0, most = -__builtin_inf(), ties = 0;
@@ -232,7 +232,8 @@ double ofs_correct_at(const ofs_output *out, const real *z, const ofs_target *t)
   uint32_t n = out->axis;
   int is_binary = out->loss == OFS_LOSS_BINARY || out->loss == OFS_LOSS_BINARY_FOCAL;
   if (n > 1 && !is_binary) return largest(z, n) == largest_target(t, n);
-  double threshold = out->fused ? 0 : 0.5, hits = 0; /* of a logit: sigmoid(0) = 0.5 */
+  /* A logit's threshold is 0, where sigmoid is 0.5. */
+  double threshold = out->fused ? 0 : 0.5, hits = 0;
   for (uint32_t i = 0; i < n; i++) hits += label(t, i) == (z[i] > threshold ? 1.0 : 0.0);
   return hits / n;
 }

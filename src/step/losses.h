@@ -21,6 +21,7 @@ typedef struct ofs_target {
   double scale, shift;
 } ofs_target;
 
+/* Returns number i that the target wants of the position. */
 double ofs_wanted(const ofs_target *t, uint32_t i);
 /* Returns the loss of the numbers z along the last axis: logits where out->fused, else predictions.
  * d, where not NULL, receives the gradient times `scale`. */

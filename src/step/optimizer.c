@@ -5,14 +5,14 @@
 
 #include "base/maths.h"
 
-/* Steps from one cleaning of the moments to the next: as many as they may shrink without becoming
- * denormal, at a cost that does not show. */
+/* Moments are cleaned every so many steps: as many as they may shrink without becoming denormal, at
+ * a cost that does not show. */
 #define CLEAN_STEPS 16
 
 /* ---- the record ---- */
 
-/* What each optimizer calls its own vectors (Keras's names) in the kernel's order; how many it has
- * is told below. */
+/* This table has each optimizer's names (Keras's) of its own vectors, in the kernel's order; the
+ * options below choose how many it has. */
 static const struct {
   uint8_t type;
   const char *names[3];
@@ -68,8 +68,8 @@ _Static_assert(OFS_RMSPROP_RHO == OFS_ADADELTA_RHO && OFS_RMSPROP_EPSILON == OFS
 
 #define STEP_LIMIT 1e16 /* of rate / epsilon, by which a gradient may be multiplied (guard.c) */
 
-/* At most one kind of clipping; and a decay that does not make weights grow: each step takes rate *
- * weightDecay of them. */
+/* Refuses more than one kind of clipping, and a decay that makes weights grow: each step takes rate
+ * * weightDecay of them. */
 static ofs_status check(const ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
   static const uint8_t clips[] = {OFS_SGD_CLIP_VALUE, OFS_SGD_CLIP_NORM, OFS_SGD_GLOBAL_CLIP_NORM};
   for (int i = 0, given = 0; i < 3; i++) {
@@ -135,7 +135,7 @@ void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_wei
 
 /* ---- a step's numbers ---- */
 
-/* nadam's u(t). */
+/* Returns nadam's u(t). */
 static double warm(const ofs_optimizer *o, uint64_t t) {
   return o->beta1 * (1 - 0.5 * ofs_powi(0.96, t));
 }

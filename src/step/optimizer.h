@@ -21,8 +21,7 @@ typedef struct ofs_optimizer {
   int nesterov, centered, ema;
   double rate, rate_factor; /* the factor is the caller's (ofs_model_set_rate) */
   double momentum, beta1, beta2, epsilon, weight_decay;
-  /* initial value of the first moment */
-  double initial;
+  double initial;                                 /* initial value of the first moment */
   double clip_value, clip_norm, global_clip_norm; /* 0: none */
   double ema_momentum;
   /* batches an update; updates between two overwritings of the weights by their average, 0: none */
@@ -38,6 +37,7 @@ typedef struct ofs_optimizer {
   double warm_product;
 } ofs_optimizer;
 
+/* Reads and checks an optimizer's record. */
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
 /* Lists the slots of a model's layers in o->slots. */
 void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count);

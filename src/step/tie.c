@@ -8,7 +8,7 @@
 
 #include "base/copy.h"
 
-/* Rows and columns of the copy, which is transposed where the layer is `turned`. */
+/* Returns the rows and columns of the copy, which is transposed where the layer is `turned`. */
 static void size_of(const ofs_layer *l, uint32_t *rows, uint32_t *columns) {
   *columns = l->transposed ? l->weights[0].dims[1] : 1;
   *rows = (uint32_t)(l->weights_size / *columns);
@@ -33,7 +33,7 @@ static void copy_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
                                 (uint32_t)(r.to - r.from), rows);
 }
 
-/* Elements [from, to) of the layer's gradients, of weights that are not transposed. */
+/* Adds elements [from, to) of the layer's gradients, of weights that are not transposed. */
 static void add_all(const ofs_plan *p, const ofs_layer *l, const ofs_layer *owner, uint64_t from,
                     uint64_t to) {
   const real *g = p->context.gradient + l->weights_at, *w = p->model->params + owner->weights_at;

@@ -10,7 +10,7 @@
 
 #include "base/copy.h"
 
-/* Elements that a piece goes through at once: they and their kin stay in the nearest cache. */
+/* A piece goes through so many elements at once: they and their like stay in the nearest cache. */
 #define BLOCK 2048
 
 typedef struct piece {
@@ -21,7 +21,7 @@ typedef struct piece {
 
 static int moves(const ofs_weight *w) { return w->momentum >= 0; }
 
-/* The first slot that ends behind element `at`. */
+/* Returns the first slot that ends behind element `at`. */
 static uint32_t slot_at(const ofs_optimizer *o, uint64_t at) {
   uint32_t low = 0, high = o->slot_count;
   while (low < high) {
@@ -35,7 +35,7 @@ static uint32_t slot_at(const ofs_optimizer *o, uint64_t at) {
   return low;
 }
 
-/* The pieces of a part, one after the other, each in blocks. */
+/* Visits the pieces of a part, one after the other, each in blocks. */
 static void each_piece(const ofs_plan *p, const ofs_op *op, uint32_t part,
                        void (*visit)(const ofs_plan *p, uint32_t part, const piece *c)) {
   const ofs_optimizer *o = &p->model->optimizer;
@@ -64,7 +64,7 @@ static double sum_of(const real *x, uint64_t n, int squares) {
   return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
-/* l1 sum |w| + l2 sum w^2, and its gradient where there is one to add it to. */
+/* Returns l1 sum |w| + l2 sum w^2, and adds its gradient to g where there is one. */
 static double regularize(const ofs_weight *r, const real *w, real *g, uint64_t n) {
   real l1 = (real)r->l1, l2 = (real)(2 * r->l2);
   for (uint64_t i = 0; g && i < n; i++) g[i] += (w[i] > 0 ? l1 : w[i] < 0 ? -l1 : 0) + l2 * w[i];
@@ -100,7 +100,7 @@ void ofs_sums_of(const ofs_plan *p, uint32_t slot, uint32_t *from, uint32_t *to)
   *to = (uint32_t)((w->at + w->size - 1) / p->sum_block);
 }
 
-/* Of a slot, in the order of the parts. */
+/* Returns the sum of a slot's squares, in the order of the parts. */
 static double squares_of(const ofs_plan *p, uint32_t slot) {
   uint32_t part, to;
   double sum = 0;
@@ -168,7 +168,7 @@ static void update_piece(const ofs_plan *p, uint32_t part, const piece *c) {
   const ofs_weight *weight = c->slot->weight;
   real *w = p->model->params + c->from, *g = p->context.gradient + c->from, *moment[OFS_MOMENTS];
   (void)part;
-  if (moves(weight)) { /* g is what the batch had */
+  if (moves(weight)) { /* g is the batch's statistic */
     real keep = (real)weight->momentum, rest = (real)(1 - weight->momentum);
     for (uint64_t i = 0; i < c->n; i++) w[i] = keep * w[i] + rest * g[i];
     return;
@@ -185,9 +185,9 @@ static void update_part(const ofs_context *ctx, const ofs_op *op, uint32_t part)
 
 /* ---- constraints ---- */
 
-/* The columns of a weight that has a largest norm: what differs in the axes norm_axis to norm_last
- * only, `n` elements. Columns with the same axes before lie side by side, the elements of one
- * `inner` apart. 0: it has none. */
+/* Returns the number of columns of a weight that has a largest norm, 0 where it has none. A column
+ * is `n` elements that differ in the axes norm_axis to norm_last only. Columns with the same axes
+ * before lie side by side, the elements of one `inner` apart. */
 static uint64_t columns_of(const ofs_weight *w, uint64_t *n, uint64_t *inner) {
   if (w->norm_most <= 0 || moves(w)) return 0;
   *n = *inner = 1;
@@ -210,7 +210,7 @@ static void constrain(real *w, uint64_t n, uint64_t inner, uint64_t count, doubl
     for (uint64_t i = 0; i < count; i++) w[k * inner + i] = w[k * inner + i] * (real)sum[i];
 }
 
-/* Units are columns, those of one weight after those of another. */
+/* The units are columns, those of one weight after those of another. */
 static void constrain_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_plan *p = ofs_plan_of(ctx);
   const ofs_optimizer *o = &p->model->optimizer;
@@ -233,7 +233,7 @@ static void constrain_part(const ofs_context *ctx, const ofs_op *op, uint32_t pa
 
 /* ---- the program ---- */
 
-/* A pass over the flat vector, `work` an element. */
+/* Emits a pass over the flat vector, of `work` an element. */
 static ofs_op *pass(ofs_builder *b, const ofs_model *m, ofs_part_fn run, double work) {
   ofs_op *op = ofs_build_op(b, NULL, run, b->gradient, b->sums, 0, 0);
   ofs_cut(b, op, m->parameters, 1, work, 16);

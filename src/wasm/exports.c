@@ -1,9 +1,9 @@
-/* exports.c: what JavaScript calls: the exports of the module (wasm-build/exports.txt lists them),
+/* exports.c: the exports of the module, which JavaScript calls (wasm-build/exports.txt lists them),
  * and nothing else.
  *
  * Every parameter is an i32 or a double, so that no call needs a BigInt. A result that is a record
  * goes into an array of doubles that the caller names, one double a number, in the order of the
- * rows below. layouts() tells the same rows as text, so that JavaScript reads members by name;
+ * rows below. layouts() returns the same rows as text, so that JavaScript reads members by name;
  * step_run and step_totals, which every step calls, are read by position. */
 #include "offstage.h"
 #include "spec/schema.h"
@@ -52,8 +52,8 @@ static const char layouts_text[] =
 
 const char *layouts(void) { return layouts_text; }
 
-/* A failure leaves its error; a success leaves status 0. */
-static ofs_status told(double *to, ofs_status s, const ofs_error *e) {
+/* Writes a status and its error; a success has status 0. */
+static ofs_status report(double *to, ofs_status s, const ofs_error *e) {
   ofs_error r = *e;
   r.status = s;
   ERROR;
@@ -67,14 +67,14 @@ const char *version(void) { return ofs_version(); }
 double model_bytes(const void *spec, size_t n, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
-  ofs_status s = told(err, ofs_model_bytes(spec, n, &bytes, &e), &e);
+  ofs_status s = report(err, ofs_model_bytes(spec, n, &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
 double spec_fill(const void *spec, size_t n, void *out, double *err) {
   size_t bytes = 0;
   ofs_error e = {0};
-  ofs_status s = told(err, ofs_spec_fill(spec, n, out, &bytes, &e), &e);
+  ofs_status s = report(err, ofs_spec_fill(spec, n, out, &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
@@ -82,7 +82,7 @@ ofs_model *model_init(void *mem, double bytes, const void *spec, size_t n, doubl
   ofs_model *m = NULL;
   ofs_error e = {0};
   ofs_status s = ofs_model_init(mem, (uint64_t)bytes, spec, n, &m, &e);
-  return told(err, s, &e) < 0 ? NULL : m;
+  return report(err, s, &e) < 0 ? NULL : m;
 }
 
 int model_randomize(ofs_model *m, double work) { return ofs_model_randomize(m, (uint64_t)work); }
@@ -138,7 +138,7 @@ int model_tensor(const ofs_model *m, uint32_t i, double *to) {
   return s;
 }
 
-/* A batch that no u32 holds is told to the core as one that it refuses. */
+/* A batch that no u32 holds is passed to the core as one that it refuses. */
 static uint32_t batch_of(double batch) {
   return batch >= 0 && batch <= 4294967295.0 ? (uint32_t)batch : 0;
 }
@@ -146,7 +146,7 @@ static uint32_t batch_of(double batch) {
 double plan_bytes(ofs_model *m, int kind, double batch, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
-  ofs_status s = told(err, ofs_plan_bytes(m, kind, batch_of(batch), &bytes, &e), &e);
+  ofs_status s = report(err, ofs_plan_bytes(m, kind, batch_of(batch), &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
@@ -154,14 +154,14 @@ ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batc
   ofs_plan *p = NULL;
   ofs_error e = {0};
   ofs_status s = ofs_plan_init(mem, (uint64_t)bytes, m, kind, batch_of(batch), &p, &e);
-  return told(err, s, &e) < 0 ? NULL : p;
+  return report(err, s, &e) < 0 ? NULL : p;
 }
 
 int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type,
                   uint32_t y_indices, const float *weights, double n, double *err) {
   const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights};
   ofs_error e = {0};
-  return told(err, ofs_plan_set_data(p, &d, &e), &e);
+  return report(err, ofs_plan_set_data(p, &d, &e), &e);
 }
 
 double check_x(const ofs_model *m, const void *x, uint32_t type, double first, double n) {
@@ -188,7 +188,7 @@ int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuff
                double *err) {
   const ofs_batch at = {(uint64_t)first, (uint64_t)n, batch_of(count), shuffle, (uint64_t)epoch};
   ofs_error e = {0};
-  return told(err, ofs_step_begin(p, &at, &e), &e);
+  return report(err, ofs_step_begin(p, &at, &e), &e);
 }
 
 int step_run(ofs_plan *p, double work, double *out) {

@@ -57,7 +57,7 @@ CHECK_UNUSED static int check_int(long long got, long long want, const char *wha
   return check_that(got == want, file, line, "%s is %lld, expected %lld", what, got, want);
 }
 
-/* |got - want| <= tolerance; a NaN fails. */
+/* Checks |got - want| <= tolerance; a NaN fails. */
 CHECK_UNUSED static int check_near(double got, double want, double tolerance, const char *what,
                                    const char *file, int line) {
   int ok = got == want || fabs(got - want) <= tolerance;
@@ -72,7 +72,7 @@ CHECK_UNUSED static int check_str(const char *got, const char *want, const char 
                     want ? want : "(null)");
 }
 
-/* malloc that ends the test program, failed, where there is no memory. */
+/* Allocates memory, and ends the test program as failed where there is none. */
 CHECK_UNUSED static void *check_alloc(size_t bytes) {
   void *p = malloc(bytes > 0 ? bytes : 1);
   if (p == NULL) {
@@ -82,7 +82,8 @@ CHECK_UNUSED static void *check_alloc(size_t bytes) {
   return p;
 }
 
-/* Prints the counts; the program's exit status. A program without a single check has failed. */
+/* Prints the counts and returns the program's exit status. A program without a single check has
+ * failed. */
 CHECK_UNUSED static int check_report(const char *name) {
   if (check_failed > CHECK_SHOWN)
     printf("%ld more failures are not shown\n", check_failed - CHECK_SHOWN);

@@ -20,7 +20,7 @@
 
 static uint32_t noise = 1;
 
-/* Uniform in (-1, 1), never near 0: 32-bit xorshift (Marsaglia 2003). */
+/* Returns a number uniform in (-1, 1), never near 0: 32-bit xorshift (Marsaglia 2003). */
 static inline float random_float(void) {
   noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
   float v = (float)(noise >> 8) / 8388608.0f - 1;
@@ -82,7 +82,7 @@ typedef struct cells {
   int type, act, gate_act, bias, sequences;
 } cells;
 
-/* Biases of random numbers, and recurrent weights too big for the gates to be all alike. */
+/* Gives a recurrent layer random biases, and recurrent weights so big that its gates differ. */
 static inline void recurrent(writer *w, int units, const cells *c) {
   writer_record(w, (uint16_t)c->type);
   FIELD(w, OFS_LSTM_UNITS, units);
@@ -93,8 +93,8 @@ static inline void recurrent(writer *w, int units, const cells *c) {
   FIELD(w, OFS_LSTM_RETURN_SEQUENCES, c->sequences);
 }
 
-/* The mean loss of the batch: by an evaluation, or, where dropout has to be the same, by the step
- * done again. */
+/* Returns the mean loss of the batch: by an evaluation, or, where dropout has to be the same, by
+ * the step done again. */
 static inline double loss_of(ofs_plan *p, ofs_model *m, uint32_t n) {
   ofs_totals t;
   m->step = 0;
@@ -128,7 +128,7 @@ static inline void check_parameter(ofs_plan *p, ofs_model *m, const real *start,
             "%s: parameter %d: gradient %.12g, difference %.12g", name, (int)i, g, d);
 }
 
-/* Numbers for every input: indices where an embedding reads. */
+/* Makes numbers for every input: indices where an embedding reads. */
 static inline float *make_x(const ofs_model *m, uint32_t n) {
   float *x = check_alloc(n * m->row * sizeof *x);
   for (uint32_t r = 0; r < n; r++)
@@ -143,10 +143,11 @@ static inline float *make_x(const ofs_model *m, uint32_t n) {
   return x;
 }
 
-/* Element `at` of rows of targets; NULL: 0 or 1 for a loss of logits, else anything. */
+/* check_label gives element `at` of rows of targets; NULL: 0 or 1 for a loss of logits, else
+ * anything. */
 static float (*check_label)(uint64_t at);
 
-/* Rows of targets, all outputs one behind the other; or, of a single output, class indices. */
+/* Makes rows of targets, all outputs one after the other; or, of a single output, class indices. */
 static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
   uint64_t width = 0;
   for (uint32_t k = 0; k < m->output_count; k++)
@@ -172,10 +173,10 @@ static inline float *make_y(const ofs_model *m, uint32_t n, int rows) {
 /* Weights of the samples in the loss; NULL: none. */
 static const float *check_weights;
 
-/* How many parameters of a net are checked, about. */
+/* About so many parameters of a net are checked. */
 static uint64_t probes = 150;
 
-/* 1 where parameter i is one that the optimizer changes. */
+/* Returns 1 where the optimizer changes parameter i. */
 static inline int learns(const ofs_model *m, uint64_t i) {
   for (uint32_t k = 0; k < m->layer_count; k++)
     for (uint32_t j = 0; j < m->layers[k].weight_count; j++) {

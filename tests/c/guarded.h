@@ -25,7 +25,7 @@ static void guard_fill(uint32_t *p, size_t n) {
   while (n > 0) p[--n] = GUARD_WORD;
 }
 
-/* n floats, all guard words; `offset` moves them by so many floats off malloc's alignment. */
+/* Makes n floats, all guard words; `offset` moves them by so many floats off malloc's alignment. */
 CHECK_UNUSED static guarded guard_new(size_t n, int placement, size_t offset) {
   guarded g = {.n = n, .front = 4 + offset, .back = placement == GUARD_FLUSH ? 0 : GUARD_BACK};
   size_t all = g.front + n + g.back;
@@ -35,7 +35,7 @@ CHECK_UNUSED static guarded guard_new(size_t n, int placement, size_t offset) {
   return g;
 }
 
-/* Checks the guards, and frees. */
+/* Checks the guards and frees the block. */
 CHECK_UNUSED static void guard_free(guarded *g, const char *what) {
   size_t broken = 0;
   for (size_t i = 0; i < g->front; i++) broken += g->block[i] != GUARD_WORD;
@@ -53,7 +53,7 @@ static uint32_t random_word(void) {
   return random_state >> 8 ^ random_state << 13;
 }
 
-/* In (-1, 1), with all 24 bits of precision in use. */
+/* Returns a number in (-1, 1), with all 24 bits of precision in use. */
 CHECK_UNUSED static float random_float(void) {
   return ((float)(random_word() >> 8) + 0.5f) * 0x1p-23f - 1;
 }
@@ -62,7 +62,7 @@ CHECK_UNUSED static void random_fill(float *p, size_t n, float scale) {
   for (size_t i = 0; i < n; i++) p[i] = random_float() * scale;
 }
 
-/* The same bits, or both NaN (which NaN, nobody promises). */
+/* Returns the first index at which the bits differ; two NaNs are alike (no rule says which NaN). */
 CHECK_UNUSED static size_t first_difference(const float *a, const float *b, size_t n) {
   for (size_t i = 0; i < n; i++) {
     uint32_t u, v;

@@ -1,5 +1,5 @@
-/* spec_checks.h: reading specs in blocks of exactly their size and at odd addresses, so that the
- * sanitizers see every byte read past an end; refusals member by member; and using what is
+/* spec_checks.h: reads specs in blocks of exactly their size and at odd addresses, so that the
+ * sanitizers see every byte read past an end; checks refusals member by member; and uses what is
  * accepted. */
 #ifndef SPEC_CHECKS_H
 #define SPEC_CHECKS_H
@@ -61,7 +61,7 @@ static inline void refused(const writer *w, int place, int field, int why, doubl
                 what);
 }
 
-/* Numbers for so many samples that ofs_check_x lets through: indices where an embedding reads. */
+/* Makes numbers for so many samples that ofs_check_x accepts: indices where an embedding reads. */
 static inline float *fitting_x(const ofs_model *m, uint64_t n) {
   float *x = check_alloc(n * sizeof(float));
   uint64_t where;

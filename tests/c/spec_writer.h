@@ -12,7 +12,7 @@
 
 typedef struct writer {
   uint8_t bytes[1 << 16];
-  size_t n, record; /* record: where the one being written has its number of fields */
+  size_t n, record; /* record: where the number of fields of the record being written stands */
 } writer;
 
 static inline void writer_put(writer *w, const void *from, size_t n) {
@@ -44,19 +44,20 @@ static inline void writer_values(writer *w, uint8_t id, uint16_t count, const do
   writer_put(w, v, count * sizeof *v);
 }
 
-/* A field with its values: FIELD(w, OFS_CONV2D_KERNEL_SIZE, 3, 2). */
+/* Writes a field with its values: FIELD(w, OFS_CONV2D_KERNEL_SIZE, 3, 2). */
 #define FIELD(w, id, ...)                                                        \
   do {                                                                           \
     const double values_[] = {__VA_ARGS__};                                      \
     writer_values(w, id, (uint16_t)(sizeof values_ / sizeof *values_), values_); \
   } while (0)
 
-/* A block of at least one byte, aligned; the caller frees it. */
+/* Returns a block of at least one byte, aligned; the caller frees it. */
 static inline void *block_of(uint64_t bytes) {
   return aligned_alloc(OFS_ALIGN, (size_t)(bytes + OFS_ALIGN - 1) / OFS_ALIGN * OFS_ALIGN);
 }
 
-/* NULL where the spec is refused. The model stands at the head of its block: free() it. */
+/* Returns a model, NULL where the spec is refused. It stands at the head of its block: free()
+ * it. */
 static inline ofs_model *open_model(const writer *w, ofs_error *err) {
   uint64_t bytes;
   ofs_model *m;
@@ -66,7 +67,7 @@ static inline ofs_model *open_model(const writer *w, ofs_error *err) {
   return m;
 }
 
-/* free() it before its model. */
+/* Returns a plan; free() it before its model. */
 static inline ofs_plan *open_plan(ofs_model *m, int kind, uint32_t batch) {
   uint64_t bytes;
   ofs_plan *p;
@@ -75,7 +76,7 @@ static inline ofs_plan *open_plan(ofs_model *m, int kind, uint32_t batch) {
   return p;
 }
 
-/* One whole step over samples [first, first + count), in slices of `work`. */
+/* Runs one whole step over samples [first, first + count), in slices of `work`. */
 static inline ofs_status run_step(ofs_plan *p, uint64_t first, uint32_t count, uint64_t work) {
   const ofs_batch at = {.first = first, .count = count};
   ofs_status s = ofs_step_begin(p, &at, NULL);

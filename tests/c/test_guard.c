@@ -1,5 +1,5 @@
-/* test_guard.c: a step whose loss or gradients are not finite ends before its update: it tells
- * where that began, and nothing of the model has changed. */
+/* test_guard.c: a step whose loss or gradients are not finite ends before its update: it reports
+ * where that began, and the model is unchanged. */
 #include "check.h"
 #include "spec_writer.h"
 

@@ -1,5 +1,5 @@
-/* test_layout.c: how near the memory of a plan comes to what its buffers need at one time, over
- * plain nets, nets with branches and long connections, and graphs drawn at random. */
+/* test_layout.c: the memory of a plan comes near to what its buffers need at one time, over plain
+ * nets, nets with branches and long connections, and graphs drawn at random. */
 #include "program/plan.h"
 #include "check.h"
 #include "spec_writer.h"

@@ -1,5 +1,5 @@
-/* test_norm_outputs.c: what normalization, embeddings and attention put out, and how statistics
- * move, against their formulas written down plainly, in double: agreement to 1e-10. */
+/* test_norm_outputs.c: the outputs of normalization, embeddings and attention, and the moves of
+ * statistics, against their formulas written down plainly, in double: agreement to 1e-10. */
 #include "gradients.h"
 
 #define MANY 4096

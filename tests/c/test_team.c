@@ -1,7 +1,7 @@
 /* test_team.c: threads change nothing but the time: every part of a region is run once, what one
  * region wrote the next one sees, and whole trainings have the same bits for any number of helpers,
- * sliced anywhere, with helpers that come late. A helper that ends with a part in hand gives a
- * status. ThreadSanitizer watches all of it (OFS_TSAN). */
+ * sliced anywhere, with helpers that come late. A helper that ends within a part gives a status.
+ * ThreadSanitizer watches all of it (OFS_TSAN). */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* fuzz.h: what the fuzz targets share: bytes taken from an input, numbers that hurt, blocks of
- * exactly the size told, and a check that ends the program.
+/* fuzz.h: tools of the fuzz targets: bytes taken from an input, numbers that hurt, blocks of exact
+ * size, and a check that ends the program.
  *
  * An input that is used up gives zeros, so that every input means something and the same input
  * always the same. */
@@ -15,7 +15,7 @@
 #include "offstage.h"
 #include "spec/schema.h"
 
-/* Blocks above this are not made: time goes into inputs, not into clearing memory. */
+/* Bigger blocks are not made: time goes into inputs, not into clearing memory. */
 #define FUZZ_MOST_BYTES (4u << 20)
 
 #define FUZZ_CHECK(condition)                                                        \
@@ -45,10 +45,10 @@ static inline uint32_t fuzz_byte(fuzz_input *in) {
   return b;
 }
 
-/* Of [0, n). */
+/* Returns a number in [0, n). */
 static inline uint32_t fuzz_below(fuzz_input *in, uint32_t n) { return fuzz_byte(in) % n; }
 
-/* Small, at an edge, or anything. */
+/* Returns a number that is small, at an edge, or anything. */
 static inline uint64_t fuzz_count(fuzz_input *in) {
   static const uint64_t edges[] = {0,          1,          255,
                                    65536,      1u << 24,   (1u << 24) + 1,
@@ -74,7 +74,7 @@ static inline float fuzz_float(fuzz_input *in) {
   return any;
 }
 
-/* A block of exactly so many bytes, aligned as the core wants it, between the red zones of
+/* Returns a block of exactly so many bytes, aligned as the core wants it, between the red zones of
  * AddressSanitizer. */
 static inline void *fuzz_block(uint64_t bytes) {
   FUZZ_CHECK(bytes <= FUZZ_MOST_BYTES && bytes % OFS_ALIGN == 0);
@@ -87,7 +87,7 @@ static inline void *fuzz_block(uint64_t bytes) {
 #define FUZZ_ONE(symbol, id, name) +1
 enum { FUZZ_REASONS = 0 OFS_REASONS(FUZZ_ONE) };
 
-/* What a function that returns a status may return beside OFS_OK. */
+/* Checks that a function may return this status, and its error with it; returns 1 for a refusal. */
 static inline int fuzz_refused(ofs_status s, const ofs_error *err) {
   FUZZ_CHECK(s == OFS_OK || (s < 0 && s >= OFS_INVALID_STATE));
   FUZZ_CHECK(s == OFS_OK ||

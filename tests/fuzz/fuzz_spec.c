@@ -1,12 +1,12 @@
-/* fuzz_spec.c: any bytes as a spec, from ofs_model_bytes to ofs_plan_init, for libFuzzer.
+/* fuzz_spec.c: reads any bytes as a spec, from ofs_model_bytes to ofs_plan_init, for libFuzzer.
  *
  * An input is 8 bytes that choose a kind and a batch, then the spec. The spec lies in a block of
- * exactly its size, model and plan in blocks of exactly the size that was told for them: one byte
+ * exactly its size, model and plan in blocks of exactly the size that the core asked for: one byte
  * less is refused. A mutator that knows where records, fields and numbers begin does half of the
  * mutations. */
 #include "fuzz.h"
 
-/* Weights above this are not written: an orthogonal matrix takes the square of its side. */
+/* More weights than this are not written: an orthogonal matrix takes the square of its side. */
 #define MOST_WEIGHTS 4096
 
 static void look_at_model(const ofs_model *m) {
@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned int seed);
 
-/* Where things of a spec begin, as far as it goes on like one. */
+/* Places are where records, fields and numbers of a spec begin, as far as its form is right. */
 typedef struct places {
   size_t records[MOST_PLACES], fields[MOST_PLACES], values[MOST_PLACES];
   uint32_t record_count, field_count, value_count;
@@ -197,7 +197,7 @@ static double value_to_try(void) {
   return random_below(4) ? random_below(12) : edges[random_below(sizeof edges / sizeof *edges)];
 }
 
-/* Records [from, to) once more, at `to`. */
+/* Inserts records [from, to) once more, at `to`. */
 static size_t repeat(uint8_t *data, size_t n, size_t most, size_t from, size_t to,
                      size_t count_at) {
   size_t more = to - from;
@@ -219,8 +219,8 @@ static size_t put(uint8_t *to, size_t at, const void *from, size_t n) {
   return at + n;
 }
 
-/* A layer, wrapper, input or output with what it requires, and now and then a thing it may have or
- * what it reads. */
+/* Writes a layer, wrapper, input or output with its required fields, and now and then an optional
+ * one or its inputs. */
 static size_t fresh_record(uint8_t *to) {
   uint16_t id = (uint16_t)(random_below(8)   ? 32 + random_below(OFS_DOT - 31)
                            : random_below(2) ? OFS_INPUT

@@ -1,10 +1,10 @@
-/* fuzz_steps.c: a small model from what the schema allows, then calls in any order with data that
+/* fuzz_steps.c: makes a small model that the schema allows, then calls in any order with data that
  * hurts, for libFuzzer.
  *
  * The input chooses the layers and their fields, the data, and which call comes next. Data that
- * ofs_check_x and ofs_check_y refuse is not handed on, as a session does; all other numbers are.
- * Every block is exactly as big as was told. Whatever the order, a call ends with a status and
- * steps are counted. */
+ * ofs_check_x and ofs_check_y refuse is not passed on, as in a session; all other numbers are.
+ * Every block is exactly as big as the core asked for. Whatever the order, a call ends with a
+ * status and steps are counted. */
 #include "../c/spec_writer.h"
 #include "fuzz.h"
 
@@ -41,7 +41,7 @@ static double field_value(fuzz_input *in, const ofs_field *f) {
   return f->low + fuzz_below(in, (uint32_t)most);
 }
 
-/* A record with its required fields, and some of the others. */
+/* Writes a record with its required fields, and some of the others. */
 static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   writer_record(w, (uint16_t)id);
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++) {
@@ -56,8 +56,8 @@ static void put_record(writer *w, fuzz_input *in, uint32_t id) {
   }
 }
 
-/* A layer of any type, behind a wrapper or two. What it reads: joins two things or more, others now
- * and then one. */
+/* Writes a layer of any type, behind a wrapper or two, and its inputs: two or more of a join, now
+ * and then one of others. */
 static void put_layer(writer *w, fuzz_input *in, uint32_t layers, uint32_t inputs) {
   for (uint32_t depth = 0; depth < 4; depth++) {
     uint32_t id = OFS_DENSE + fuzz_byte(in) % (OFS_DOT - OFS_DENSE + 1), how = fuzz_byte(in);

@@ -1,7 +1,7 @@
 /* cells.c: the cells of recurrent layers. */
 #include "kernels/ref/ref.h"
 
-/* From the output alone. */
+/* Returns dy times the derivative, from the output alone. */
 static ofs_real back(uint32_t act, ofs_real y, ofs_real dy) {
   return ofs_differentiate_ref(act, 0, y, dy);
 }

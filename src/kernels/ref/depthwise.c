@@ -1,14 +1,14 @@
 /* depthwise.c: depthwise convolutions: the sums as kernels.h writes them. */
 #include "kernels/ref/ref.h"
 
-/* Input of tap u of output i, -1 outside. */
+/* Returns the input of tap u of output i, -1 outside. */
 static int64_t input_of(uint32_t i, uint32_t s, uint32_t u, uint32_t d, int32_t before,
                         uint32_t limit) {
   int64_t at = (int64_t)i * s + (int64_t)u * d - before;
   return at < limit ? at : -1;
 }
 
-/* Output whose tap u is input i, -1 where there is none. */
+/* Returns the output whose tap u is input i, -1 where there is none. */
 static int64_t output_of(uint32_t i, uint32_t s, uint32_t u, uint32_t d, int32_t before,
                          uint32_t limit) {
   int64_t at = (int64_t)i + before - (int64_t)u * d;

@@ -1,5 +1,5 @@
-/* elementwise.c: what goes over vectors: activations, softmax, dropout, scaling, sums of rows and
- * of partial results, transposition. */
+/* elementwise.c: the kernels that go over vectors: activations, softmax, dropout, scaling, sums of
+ * rows and of partial results, transposition. */
 #include "kernels/ref/ref.h"
 
 #include "base/maths.h"
@@ -68,7 +68,7 @@ static ofs_real clamp(ofs_real x, ofs_real low, ofs_real high) {
   return x > high ? high : x < low ? low : x;
 }
 
-/* NaN fails the comparison and so goes through. */
+/* NaN fails the comparison and so remains. */
 ofs_real ofs_activate_ref(uint32_t act, ofs_real x) {
   switch (act) {
   case OFS_ACT_RELU: return x <= 0 ? 0 : x;

@@ -6,7 +6,7 @@ static ofs_real gemm_start(const ofs_gemm *g, size_t m, size_t n) {
   return g->bias ? g->bias[n] : 0;
 }
 
-/* step_m, step_k: how far apart two elements of a lie along m and along k */
+/* step_m and step_k are the distances of two elements of a along m and along k. */
 static void one_gemm_ref(const ofs_gemm *g, size_t step_m, size_t step_k) {
   for (size_t m = 0; m < g->m; m++) {
     for (size_t n = 0; n < g->n; n++) {

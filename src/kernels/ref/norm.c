@@ -3,7 +3,7 @@
 
 #include "base/maths.h"
 
-/* What is added up for one set: four lanes, and what they had before. */
+/* A total is the sum of one set: four lanes, and what they had before. */
 typedef struct total {
   double before;
   ofs_real lane[4];
@@ -18,7 +18,7 @@ static int ends(const ofs_norm *n, uint32_t run) {
   return run % OFS_NORM_RUNS == OFS_NORM_RUNS - 1 || run + 1 == n->runs;
 }
 
-/* sum x - mean, or of its square, over N. */
+/* Returns the sum of x - mean, or of its square, over N. */
 static double mean_of(const ofs_norm *n, ofs_real mean, int squared) {
   total t = {0};
   for (uint32_t run = 0; run < n->runs; run++) {

@@ -11,7 +11,8 @@ static void clean(ofs_real *moment, size_t n) {
 
 static ofs_real greater(ofs_real a, ofs_real b) { return a > b ? a : b; }
 
-/* w minus a step of sgd, or of adam, nadam and adamax: those with a mean of gradients. */
+/* Returns w minus a step of the optimizers that have a mean of gradients: sgd, adam, nadam,
+ * adamax. */
 static ofs_real descend(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i,
                         ofs_real g) {
   ofs_real *a = u->moments > 0 ? &moment[0][i] : NULL, *b = u->moments > 1 ? &moment[1][i] : NULL;
@@ -33,7 +34,7 @@ static ofs_real descend(const ofs_update *u, ofs_real w, ofs_real *const *moment
   return w - (u->rate * mean) / (ofs_sqrt(square * u->correction2) + u->epsilon);
 }
 
-/* The same of those that scale each gradient by what it has been, and of lion. */
+/* Does so for those that scale each gradient by its past, and for lion. */
 static ofs_real scale_down(const ofs_update *u, ofs_real w, ofs_real *const *moment, size_t i,
                            ofs_real g) {
   ofs_real *a = &moment[0][i], *b = u->moments > 1 ? &moment[1][i] : NULL;

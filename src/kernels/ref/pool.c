@@ -1,7 +1,7 @@
 /* pool.c: pooling of one image. */
 #include "kernels/ref/ref.h"
 
-/* The part of a window, along one axis, that lies inside the input: [from, to), and its start
+/* A span is the part of a window, along one axis, inside the input: [from, to), and its start
  * unclipped. */
 typedef struct span {
   uint32_t from, to;
@@ -36,7 +36,7 @@ static void max_pool_forward_ref(const ofs_pool *p, ofs_real *y, const ofs_real 
     }
 }
 
-/* The cell that gave y: the first equal to it in scan order. None where y is NaN. */
+/* Gives dy to the cell that gave y: the first equal to it in scan order; to none where y is NaN. */
 static void max_pool_cell(const ofs_pool *p, ofs_real *dx, const ofs_real *x, ofs_real y,
                           ofs_real dy, span v, span u, uint32_t row0, uint32_t row1) {
   for (uint32_t iy = v.from; iy < v.to; iy++)

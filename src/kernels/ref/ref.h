@@ -9,6 +9,7 @@
 
 #include "kernels/kernels.h"
 
+/* Each sets the pointers of its own file. */
 void ofs_gemm_fill_ref(ofs_kernels *k);
 void ofs_winograd_fill_ref(ofs_kernels *k);
 void ofs_elementwise_fill_ref(ofs_kernels *k);

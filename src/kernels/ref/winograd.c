@@ -1,7 +1,8 @@
 /* winograd.c: Winograd's transforms, as the matrices of kernels.h have them. */
 #include "kernels/ref/ref.h"
 
-/* B' d over four numbers a stride apart, in place; then A m over two, A' m and G g likewise. */
+/* These compute B' d over four numbers a stride apart, in place; A m over two, A' m and G g
+ * likewise. */
 static void wino_b(ofs_real *d, size_t s) {
   ofs_real d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s];
   d[0] = d0 - d2, d[s] = d1 + d2, d[2 * s] = d2 - d1, d[3 * s] = d1 - d3;
@@ -44,7 +45,7 @@ static void wino_filter_ref(ofs_real *u, const ofs_real *w, uint32_t c, uint32_t
     }
 }
 
-/* Element (y, x) of channel k, zero outside. */
+/* Returns element (y, x) of channel k, zero outside. */
 static ofs_real wino_at(const ofs_wino *g, const ofs_real *x, int64_t iy, int64_t ix, size_t k) {
   return iy < 0 || ix < 0 || iy >= g->h || ix >= g->w
              ? 0
