@@ -1,7 +1,7 @@
-/* spec.js: a plain spec becomes the bytes that C reads, and what C has made of them is read again.
+/* spec.js: makes the bytes that C reads of a plain spec, and reads the bytes that C has completed.
  *
- * What JavaScript alone can get wrong is refused here, in fields.js and graph.js: unknown names, wrong types. Field
- * order in bytes is schema order, so the same spec always gives the same bytes. */
+ * Unknown names and wrong types, which only JavaScript has, are refused here, in fields.js and in
+ * graph.js. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
 import { oneOf, show } from '../host/errors.js';
 import { fromNumbers, isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
