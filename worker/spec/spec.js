@@ -53,8 +53,8 @@ export function encodeSpec(schema, spec) {
   for (const key of Object.keys(spec)) {
     if (fields.includes(key) && key !== 'loss') own[key] = spec[key];
     else if (!TOP_LEVEL.includes(key)) {
-      const known = oneOf([...new Set([...TOP_LEVEL, ...fields])]);
-      refuse(`the spec: unknown field '${key}', expected one of ${known}`);
+      refuse(`the spec: unknown field '${key}', `
+        + `expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`);
     }
   }
   if (!Array.isArray(spec.layers)) {
@@ -62,8 +62,10 @@ export function encodeSpec(schema, spec) {
       + 'expected an array');
   }
   const inputs = readInputs(schema, record, spec.inputShape);
-  const shaped = { ...own, inputShape: inputs[0]?.values.shape };
-  const model = { record, values: readFields(schema, record.fields, shaped, '') };
+  const model = {
+    record,
+    values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape }, ''),
+  };
   const optimizer = readOptimizer(schema, spec.optimizer, spec.learningRate);
   const most = schema.constants.MAX_LAYERS;
   if (!(spec.layers.length >= 1 && spec.layers.length <= most)) {
@@ -98,8 +100,8 @@ function readOptimizer(schema, given = 'adam', learningRate) {
     refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} `
       + 'in optimizer: expected it at one place');
   }
-  const own = { ...rest, learningRate: learningRate ?? rest.learningRate };
-  return { record, values: readFields(schema, record.fields, own, `optimizer (${type}): `) };
+  rest.learningRate = learningRate ?? rest.learningRate;
+  return { record, values: readFields(schema, record.fields, rest, `optimizer (${type}): `) };
 }
 
 /** @param {any} metrics @returns {string[] | undefined} */
@@ -207,8 +209,8 @@ export function readBuilt(schema, { records }, bytes) {
       [u16(), Array.from({ length: u16() }, () => view.getFloat64((at += 8) - 8, true))]));
     return [part, Object.fromEntries(fieldsOf(schema, part.record).flatMap((field) => {
       const numbers = told.get(field.id);
-      if (!numbers) return [];
-      return [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]];
+      return numbers
+        ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]] : [];
     }))];
   }));
 }

@@ -34,8 +34,9 @@ export function roomFor(outputs, samples) {
  * @param {Answer} answer @param {OutputFacts} facts
  * @param {Float32Array} values @param {number} first
  */
-export function addTo(answer, { size, shape, labels }, values, first) {
-  const { output, index, label, confidence } = answer;
+export function addTo(
+  { output, index, label, confidence }, { size, shape, labels }, values, first,
+) {
   const begin = first * size;
   output.set(values, begin);
   if (!index || !label || !confidence) return;

@@ -100,8 +100,8 @@ export async function makeModel(source, settled, ports) {
     });
   } catch (refused) {
     const error = await worded(refused, settled.assets);
-    if (!source.checkpoint || !(error instanceof OffstageError)) throw error;
-    if (error.code !== 'INVALID_SPEC') throw error;
+    if (!source.checkpoint || !(error instanceof OffstageError)
+      || error.code !== 'INVALID_SPEC') throw error;
     throw new OffstageError('BAD_CHECKPOINT',
       `the checkpoint's spec is refused: ${error.message}`, { cause: error });
   }

@@ -54,8 +54,8 @@ export function* getWeights(pump, model) {
  * @param {number} size  of the tensor
  */
 function viewAt({ core }, address, at, size) {
-  const count = Math.min(COPIED_AT_ONCE, size - at);
-  return new Float32Array(core.memory.buffer(), address + 4 * at, count);
+  return new Float32Array(
+    core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
 }
 
 /**
@@ -68,8 +68,8 @@ export function* setWeights(pump, model, weights) {
   const tensors = tensorsOf(model);
   if (!Array.isArray(weights) || weights.length !== tensors.length) {
     const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
-    const names = tensors.map((tensor) => tensor.name).join(', ');
-    refuse(`weights ${got}, expected ${tensors.length}: ${names}`);
+    refuse(`weights ${got}, `
+      + `expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
   }
   const checked = [];
   for (const [i, tensor] of tensors.entries()) {
@@ -137,7 +137,6 @@ function checkWeight(weight, { shape, size }, what) {
     }
   }
   // Shared data may change after they were checked.
-  const shared = typed
-    && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]';
-  return shared ? data.slice() : data;
+  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]'
+    ? data.slice() : data;
 }

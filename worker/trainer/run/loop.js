@@ -315,8 +315,8 @@ export class Run {
     const { model, settings, stages } = this.#parts;
     this.#leave();
     // A run that was to be resumed, and was stopped before it began, keeps its place.
-    const unresumed = !this.began && settings.resume ? model.past : null;
-    const { history, steps } = unresumed ?? this.#state;
+    const { history, steps } =
+      (!this.began && settings.resume && model.past) || this.#state;
     return {
       reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
       durationSeconds: this.#stopwatch.seconds, run: this.#records.run,

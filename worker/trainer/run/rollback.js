@@ -30,8 +30,8 @@ export class Rollback {
     try {
       this.#bytes = new Uint8Array(size);
     } catch (cause) {
-      const what = `the weights to go back to need ${showBytes(size)}: more than can be had`;
-      throw new OffstageError('OUT_OF_MEMORY', what, { cause });
+      throw new OffstageError('OUT_OF_MEMORY',
+        `the weights to go back to need ${showBytes(size)}: more than can be had`, { cause });
     }
   }
 
@@ -42,8 +42,10 @@ export class Rollback {
 
   /** Describes the rollbacks for a record. */
   describe() {
-    const learningRate = this.#model.about.optimizer.learningRate * this.factor;
-    return { rollbacks: this.count, learningRate };
+    return {
+      rollbacks: this.count,
+      learningRate: this.#model.about.optimizer.learningRate * this.factor,
+    };
   }
 
   /** Takes over the rollbacks of another run. @param {import('./state.js').RunState} past */
@@ -60,8 +62,10 @@ export class Rollback {
   /** Makes RunState's part; without the copy where the model has the same bits. */
   state() {
     const rollback = { count: this.count, step: this.#step, loss: this.#loss };
-    const before = this.#step !== this.#model.step && this.#step >= 0 && { before: this.#bytes };
-    return { rollback, ...before };
+    return {
+      rollback,
+      ...(this.#step !== this.#model.step && this.#step >= 0 && { before: this.#bytes }),
+    };
   }
 
   /** The run begins, or goes on. @param {import('../../host/pump.js').Pump} pump */
@@ -108,8 +112,8 @@ export class Rollback {
 
   /** Says whether going back may help: not where nothing has changed. @param {unknown} error */
   helps(error) {
-    if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE') return false;
-    if (this.#step === this.#model.step) return false;
+    if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE'
+      || this.#step === this.#model.step) return false;
     if (this.count < MOST) return true;
     throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, `
       + `with a learningRate of ${this.describe().learningRate})`);
@@ -125,8 +129,10 @@ export class Rollback {
     for (const { address, size } of this.#tensors) {
       for (let from = 0; from < 4 * size; from += COPIED_AT_ONCE) {
         const count = Math.min(COPIED_AT_ONCE, 4 * size - from);
-        const view = () => new Uint8Array(memory.buffer(), address + from, count);
-        yield [view, this.#bytes.subarray(at, at + count)];
+        yield [
+          () => new Uint8Array(memory.buffer(), address + from, count),
+          this.#bytes.subarray(at, at + count),
+        ];
         at += count;
       }
     }
