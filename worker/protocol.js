@@ -1,36 +1,41 @@
-/* protocol.js: what goes over the wire between an app and a session, version 1.
+/* protocol.js: the messages between an app and a session, version 1.
  *
- * A message is { v: 1, id, type, payload }; id is the client's, a string or a number, and every reply carries
- * the id of its request. Each request gets exactly one reply of the type below or one ERROR { error, code,
- * request }, in any order; only a run has more to say:
+ * A message is { v: 1, id, type, payload }; id is the client's, a string or a number, and every
+ * reply carries the id of its request. Each request gets exactly one reply of the type below or one
+ * ERROR { error, code, request }, in any order; only a run has further messages:
  *
- *     INIT_TRAINING   spec, runtime?           MODEL_READY         the old model stays where it is refused
- *     UPLOAD_DATA     a slice                  DATA_STORED         slices in order; the first one allocates
- *     DISCARD_DATA    { upload }               DATA_DISCARDED
- *     START_TRAINING  { x, y, numEpochs .. }   TRAINING_PROGRESS .., then TRAINING_COMPLETE, or TRAINING_ERROR
- *                                              for a run that began; ERROR for one that was refused
- *     STOP_TRAINING   PAUSE_TRAINING           TRAINING_STOPPED (after the run's TRAINING_COMPLETE), _PAUSED,
- *     RESUME_TRAINING                          _RESUMED; without a run the same, without effect
- *     PREDICT         { x }                    PREDICTION_RESULT
- *     EVALUATE_MODEL  { x, y, sampleWeight?,   EVALUATION_RESULT
- *                       batchSize? }
- *     GET_WEIGHTS     SET_WEIGHTS              WEIGHTS, WEIGHTS_SET
- *     GET_STATUS      PING                     STATUS, PONG, at once whatever is going on
- *     DISPOSE                                  DISPOSED; a run ends as stopped, all else pending with DISPOSED
- *     SAVE_CHECKPOINT                          CHECKPOINT          of the last committed step, also while a run is on
- *     LOAD_CHECKPOINT { bytes | stored }       CHECKPOINT_LOADED   like INIT_TRAINING: a model that stands where the
- *                                              checkpoint was taken
+ *     INIT_TRAINING   spec, runtime?       MODEL_READY: a spec that is refused leaves the old model
+ *     UPLOAD_DATA     a slice              DATA_STORED: slices in order; the first one allocates
+ *     DISCARD_DATA    { upload }           DATA_DISCARDED
+ *     START_TRAINING  { x, y,              TRAINING_PROGRESS .., then TRAINING_COMPLETE, or
+ *                       numEpochs .. }     TRAINING_ERROR for a run that began; ERROR for one that
+ *                                          was refused
+ *     STOP_TRAINING   PAUSE_TRAINING       TRAINING_STOPPED (after the run's TRAINING_COMPLETE),
+ *     RESUME_TRAINING                      _PAUSED, _RESUMED; without a run they have no effect
+ *     PREDICT         { x }                PREDICTION_RESULT
+ *     EVALUATE_MODEL  { x, y, batchSize?,  EVALUATION_RESULT
+ *                       sampleWeight? }
+ *     GET_WEIGHTS     SET_WEIGHTS          WEIGHTS, WEIGHTS_SET
+ *     GET_STATUS      PING                 STATUS, PONG, at once, also while a run is on
+ *     DISPOSE                              DISPOSED; a run ends as stopped, every other pending
+ *                                          request with DISPOSED
+ *     SAVE_CHECKPOINT                      CHECKPOINT of the last committed step, also while a run
+ *                                          is on
+ *     LOAD_CHECKPOINT { bytes | stored }   CHECKPOINT_LOADED: like INIT_TRAINING, but the model has
+ *                                          the checkpoint's state
  *
- * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run is on. Before a
- * model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE. A message that is none of these is
- * answered by ERROR BAD_MESSAGE, with its id where it has one, else null; but an error reply is never answered. Two messages come only to who asked for
- * them: TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where the runtime
- * says notices: true. The first session of a thread also takes OPEN_SESSION (host/services.js); over a port DISPOSE
- * { close: true } ends the session too. dialect.js adds the bare form. */
+ * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run
+ * is on. Before a model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE.
+ * A message that is none of these is answered by ERROR BAD_MESSAGE, with its id where it has one,
+ * else null; but an error reply is never answered. Two messages are sent only on request:
+ * TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where
+ * the runtime has notices: true. The first session of a thread also takes OPEN_SESSION
+ * (host/services.js); over a port DISPOSE { close: true } ends the session too. dialect.js adds
+ * the bare form. */
 
 export { VERSION, isId } from './host/envelope.js';
 
-/** The requests, and the type of what answers each. */
+/** The requests, and the type of each one's reply. */
 export const REPLIES = Object.freeze({
   INIT_TRAINING: 'MODEL_READY',
   UPLOAD_DATA: 'DATA_STORED',
@@ -51,8 +56,10 @@ export const REPLIES = Object.freeze({
 });
 
 /** @typedef {keyof typeof REPLIES} RequestType */
-/** @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT' | 'TRAINING_ERROR' | 'ERROR' |
- *   'NOTICE'} ReplyType */
+/**
+ * @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT'
+ *   | 'TRAINING_ERROR' | 'ERROR' | 'NOTICE'} ReplyType
+ */
 /** @typedef {import('./host/envelope.js').Id} Id */
 /** @typedef {{ v: 1, id: Id, type: RequestType, payload?: any }} RequestMessage */
 /** @typedef {{ v: 1, id: Id | null, type: ReplyType, payload: any }} ReplyMessage */
@@ -60,11 +67,13 @@ export const REPLIES = Object.freeze({
 /** @typedef {import('./host/envelope.js').Endpoint} Endpoint */
 
 /**
- * How the session is to run; beside the spec in INIT_TRAINING's payload, as `runtime`.
+ * The settings of a session; beside the spec in INIT_TRAINING's payload, as `runtime`.
  * @typedef {object} Runtime
- * @property {import('./host/module.js').Variant} [variant]  default: the fastest that the engine has; else forced
+ * @property {import('./host/module.js').Variant} [variant]  forced; by default the fastest that the
+ *   engine has
  * @property {number | 'auto'} [threads]  that compute; 'auto': the cores less one, at most 8
- * @property {boolean} [deterministic]    false allows relaxed variants, whose bits differ between machines
+ * @property {boolean} [deterministic]  false allows relaxed variants, whose bits differ between
+ *   machines
  * @property {string} [assets]        base URL of wasm-build/dist/
  * @property {'worker' | 'main'} [place]  slices of 2 ms, or of 8 ms on a page's own thread
  * @property {number} [sliceWork]     units of work a slice instead of a time; for tests
@@ -73,22 +82,30 @@ export const REPLIES = Object.freeze({
  * @property {boolean} [debug]        false; also log notices of level 'debug'
  */
 /**
- * NOTICE: what nobody asked for. Times are ms since 1970.
- * log: for who wants to read along. warning: something went wrong that training survives. gap: training stood still for
- * `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
- * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string, time: number } |
- *   { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE', message: string } |
- *   { kind: 'gap', ms: number, at: number } |
- *   { kind: 'persisted', step: number, bytes: number, ms: number, storage: string, reason: string | null }} Notice
+ * NOTICE: a message that answers no request. Times are ms since 1970.
+ * log: a line for developers. warning: a failure that training survives. gap: training stood still
+ * for `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
+ * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string,
+ *       time: number }
+ *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE',
+ *       message: string }
+ *   | { kind: 'gap', ms: number, at: number }
+ *   | { kind: 'persisted', step: number, bytes: number, ms: number, storage: string,
+ *       reason: string | null }} Notice
  */
-/** What the session is doing. @typedef {import('./trainer/stages.js').Stage | 'done'} Stage */
-/** @typedef {{ stage: Stage, stageSeconds: Record<import('./trainer/stages.js').Stage, number> }} Told */
+/** The session's present work. @typedef {import('./trainer/stages.js').Stage | 'done'} Stage */
+/**
+ * @typedef {object} Told
+ * @property {Stage} stage
+ * @property {Record<import('./trainer/stages.js').Stage, number>} stageSeconds
+ */
 /**
  * INIT_TRAINING.
  * @typedef {object} Spec
  * @property {number[] | Record<string, number[]>} inputShape
  * @property {{ type: string, [field: string]: any }[]} layers
- * @property {(string | { name: string, loss?: any, lossWeight?: number })[]} [outputs]  names of layers; the last one
+ * @property {(string | { name: string, loss?: any, lossWeight?: number })[]} [outputs]  names of
+ *   layers; the last one by default
  * @property {any} [loss]               a name, { type, ...options }, or one of these by output
  * @property {Record<string, number>} [lossWeights]
  * @property {string | { type: string, [field: string]: any }} [optimizer]
@@ -100,17 +117,21 @@ export const REPLIES = Object.freeze({
  * @property {number} [seed]
  */
 /** @typedef {Spec & { runtime?: Runtime }} InitPayload */
-/** @typedef {{ type: string, name: string, input: string | string[], outputShape: number[], parameters: number, [field: string]: any }} BuiltLayer */
+/**
+ * @typedef {{ type: string, name: string, input: string | string[], outputShape: number[],
+ *   parameters: number, [field: string]: any }} BuiltLayer
+ */
 /**
  * MODEL_READY.
  * @typedef {object} ModelReady
  * @property {BuiltLayer[]} layers       every field, defaults filled in
  * @property {number[] | Record<string, number[]>} inputShape  as in the spec
  * @property {import('./data/columns.js').InputFacts[]} inputs
- * @property {(import('./data/columns.js').OutputFacts & { loss: any, lossWeight: number })[]} outputs
+ * @property {(import('./data/columns.js').OutputFacts & { loss: any, lossWeight: number })[]}
+ *   outputs
  * @property {number[]} outputShape      of the first output, like classes and targets
  * @property {number} classes            0: no classifier; 2 for one sigmoid unit
- * @property {number} targets            class indices a sample where y is integer; 0: y is rows only
+ * @property {number} targets            class indices a sample where y is integer; 0: y is rows
  * @property {number} parameters
  * @property {number} trainableParameters
  * @property {number} stepBytes          of the buffers that a step takes: of predicting one sample
@@ -129,8 +150,9 @@ export const REPLIES = Object.freeze({
  * @property {string} coreVersion
  * @property {string | null} reason      why something wished for is not so
  * @property {RunRecord[]} runs          of a checkpoint; none of a model that is made anew
- * @property {RunToResume | null} run    the latest, which START_TRAINING with resume: true goes on with
- * @property {{ name: string, storage: string, reason: string | null } | null} persisted  where the checkpoint came from
+ * @property {RunToResume | null} run    the latest, for START_TRAINING with resume: true
+ * @property {{ name: string, storage: string, reason: string | null } | null} persisted  where the
+ *   checkpoint came from
  * @property {Stage} stage
  * @property {Told['stageSeconds']} stageSeconds
  */
@@ -150,48 +172,56 @@ export const REPLIES = Object.freeze({
  * @property {number} id                 from 1
  * @property {number} startedAt          ms since 1970
  * @property {number | null} endedAt
- * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it was under way
+ * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it
+ *   was under way
  * @property {import('./trainer/run/fit-options.js').RunSettings} options
  * @property {EpochResult | null} metrics of the last complete epoch
  * @property {number} steps
  */
-/** SAVE_CHECKPOINT's reply, and TRAINING_SNAPSHOT. @typedef {{ bytes: Uint8Array, step: number }} SavedCheckpoint */
 /**
- * LOAD_CHECKPOINT: a checkpoint's bytes, or the newest good one that is stored under a name. hold: beside bytes, the name
- * on storage that is this session's from then on, unless it is taken. runtime: that of the model that is there, where it
- * is left out. The reply is MODEL_READY's.
+ * The payload of CHECKPOINT and of TRAINING_SNAPSHOT.
+ * @typedef {{ bytes: Uint8Array, step: number }} SavedCheckpoint
+ */
+/**
+ * LOAD_CHECKPOINT: a checkpoint's bytes, or the newest good one that is stored under a name. hold:
+ * beside bytes, the name on storage that is this session's from then on, unless it is taken.
+ * runtime: by default that of the present model. The reply is MODEL_READY's.
  * @typedef {{ bytes?: Uint8Array | ArrayBuffer, stored?: { name: string, folder?: string },
  *   hold?: { name: string, folder?: string }, runtime?: Runtime }} LoadPayload
  */
 /**
- * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024 uploads wait for a
- * request that names them.
- * @typedef {{ upload: number, dtype: import('./data/columns.js').DType, total: number, offset: number, bytes: ArrayBuffer }}
- *   UploadPayload
+ * UPLOAD_DATA: bytes [offset, offset + bytes.byteLength) of `total`, transferred. At most 1024
+ * uploads wait for a request that names them.
+ * @typedef {{ upload: number, dtype: import('./data/columns.js').DType, total: number,
+ *   offset: number, bytes: ArrayBuffer }} UploadPayload
  */
 /**
  * DATA_STORED. bytes: the slice's buffer, transferred back for the next one; not with the last.
  * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
  */
 /**
- * x, y and sampleWeight of a request: data as data/forms.js reads it, or an upload, which is freed with the request. Of several
- * inputs or outputs an upload has rows, one behind the other; indices: a bit for each output that y has in class indices.
+ * x, y and sampleWeight of a request: data as data/forms.js reads it, or an upload, which is freed
+ * with the request. Of several inputs or outputs an upload has rows, one behind the other; indices:
+ * a bit for each output that y has in class indices.
  * @typedef {any | { upload: number, indices?: number }} DataPayload
  */
 /**
- * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y. The options of a run, and what they are
- * where they are left out, are trainer/run/fit-options.js's; epochs are `numEpochs` here.
- * @typedef {StartData & { numEpochs?: number } & Partial<Omit<import('./trainer/run/fit-options.js').FitSettings, 'epochs'>>
- *   & Partial<import('./trainer/run/fit-options.js').Values<typeof import('./trainer/run/fit-options.js').REQUESTED>>} StartPayload
+ * START_TRAINING. trainingData: [{ id?, grid, label }] may stand for x and y. The options of a run
+ * and their defaults are trainer/run/fit-options.js's; epochs are `numEpochs` here.
+ * @typedef {StartData & { numEpochs?: number }
+ *   & Partial<Omit<import('./trainer/run/fit-options.js').FitSettings, 'epochs'>>
+ *   & Partial<import('./trainer/run/fit-options.js').Values<
+ *     typeof import('./trainer/run/fit-options.js').REQUESTED>>} StartPayload
  */
 /**
  * @typedef {object} StartData
  * @property {DataPayload} x
  * @property {DataPayload} y
  * @property {DataPayload} [sampleWeight]  a number from 0 on for each sample, of its loss
- * @property {Record<string, number>} [classWeight]  by label or index: likewise, of the samples that train
+ * @property {Record<string, number>} [classWeight]  likewise, by label or index, for training only
  * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
- * @property {number} [snapshotMs]       TRAINING_SNAPSHOT so often at most, and one before TRAINING_COMPLETE
+ * @property {number} [snapshotMs]       least time between two TRAINING_SNAPSHOTs; one more comes
+ *   before TRAINING_COMPLETE
  * @property {import('./trainer/run/settings.js').Persist} [persist]  keep checkpoints on storage
  */
 /**
@@ -202,27 +232,38 @@ export const REPLIES = Object.freeze({
  * @property {number} batch             from 1
  * @property {number} totalBatches      of an epoch
  * @property {number} step              updates since the model was made
- * @property {number} loss              mean over the epoch's samples so far, each with the weights its step began with
+ * @property {number} loss              mean over the epoch's samples so far, each with the weights
+ *   its step began with
  * @property {number} [accuracy]        with metrics ['accuracy']; likewise
  * @property {number} [valLoss]         of epoch records, with a validationSplit
  * @property {number} [valAccuracy]
- * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is the weighted sum then
- * @property {number} percent           batches done of all batches of all epochs; 100 in the last epoch's record only
+ * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is
+ *   their weighted sum
+ * @property {number} percent           batches done of all batches of all epochs; 100 only in the
+ *   last epoch's record
  * @property {number} etaSeconds        at the mean speed so far
  * @property {number} elapsedSeconds    since the run began, pauses left out
- * @property {number} samplesPerSecond  trained samples over elapsedSeconds; 0 while the clock has not moved
+ * @property {number} samplesPerSecond  trained samples over elapsedSeconds; 0 while that is 0
  * @property {number} timestamp         ms since 1970
  * @property {number} [rollbacks]       with nonFinite: 'rollback', so far
  * @property {number} [learningRate]    likewise: the optimizer's, halved so often
  * @property {number} threadId          of the thread that trains; 0: the main thread
  */
 /**
- * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then at most one
- * batch record. memoryBytes: as in STATUS; stepBytes, liveBytes: as in MODEL_READY, of a training step.
- * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number, stepBytes: number, liveBytes: number }} Progress
+ * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then
+ * at most one batch record. memoryBytes: as in STATUS; stepBytes, liveBytes: as in MODEL_READY, of
+ * a training step.
+ * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number,
+ *   stepBytes: number, liveBytes: number }} Progress
  */
-/** Of one of several outputs. @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} OutputResult */
-/** @typedef {OutputResult & { epoch: number, outputs?: Record<string, OutputResult> }} EpochResult */
+/**
+ * The measures of one of several outputs.
+ * @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }}
+ *   OutputResult
+ */
+/**
+ * @typedef {OutputResult & { epoch: number, outputs?: Record<string, OutputResult> }} EpochResult
+ */
 /**
  * TRAINING_COMPLETE.
  * @typedef {object} TrainingComplete
@@ -242,25 +283,34 @@ export const REPLIES = Object.freeze({
  * @property {Stage} [stage]            with stageSeconds, as in STATUS
  * @property {Told['stageSeconds']} [stageSeconds]
  */
-/** trainable: not of a layer with trainable: false, nor a moving statistic. @typedef {{ name: string, shape: number[], trainable: boolean, data: Float32Array }} Weight */
+/**
+ * A weight. trainable: false in a layer with trainable: false, and for a moving statistic.
+ * @typedef {{ name: string, shape: number[], trainable: boolean, data: Float32Array }} Weight
+ */
 /** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
 /**
- * SET_WEIGHTS: in the order of WEIGHTS, names not looked at.
- * @typedef {{ weights: { name?: string, shape: number[], data: ArrayLike<number> }[] }} SetWeightsPayload
+ * SET_WEIGHTS: the weights in the order of WEIGHTS; names are ignored.
+ * @typedef {{ weights: { name?: string, shape: number[], data: ArrayLike<number> }[] }}
+ *   SetWeightsPayload
  */
 /**
- * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and output is flat.
- * A model with several targets a sample has arrays in both cases. Of several outputs there is `outputs` instead.
+ * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and
+ * output is flat. A model with several targets a sample has arrays in both cases. Several outputs are in
+ * `outputs` instead.
  * @typedef {object} OutputPrediction
  * @property {Float32Array} output
  * @property {number | Int32Array} [index]         classifiers only, as all below
  * @property {string | string[]} [label]
  * @property {number | Float32Array} [confidence]
  */
-/** @typedef {Partial<OutputPrediction> & { outputs?: Record<string, OutputPrediction>, single: boolean }} Prediction */
+/**
+ * @typedef {Partial<OutputPrediction> & { outputs?: Record<string, OutputPrediction>,
+ *   single: boolean }} Prediction
+ */
 /**
  * EVALUATION_RESULT.
- * @typedef {{ loss: number, accuracy?: number, outputs?: Record<string, OutputResult>, samples: number }} Evaluation
+ * @typedef {{ loss: number, accuracy?: number, outputs?: Record<string, OutputResult>,
+ *   samples: number }} Evaluation
  */
 /**
  * STATUS.
@@ -278,12 +328,12 @@ export const REPLIES = Object.freeze({
  * @property {number} thread
  * @property {number} helpers       threads that compute beside it: 0 until there is work to share
  * @property {Stage} stage
- * @property {Told['stageSeconds']} stageSeconds  spent in each since the session began, pauses left out
+ * @property {Told['stageSeconds']} stageSeconds  since the session began, pauses left out
  * @property {number} startedAt     of the session, ms since 1970
  */
 
 /**
- * The buffers of a reply that are handed over instead of copied.
+ * Lists the buffers of a reply that are transferred instead of copied.
  * @param {any} payload
  * @returns {Transferable[]}
  */

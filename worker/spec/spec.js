@@ -1,7 +1,7 @@
-/* spec.js: a plain spec becomes the bytes that C reads, and what C has made of them is read again.
+/* spec.js: makes the bytes that C reads of a plain spec, and reads the bytes that C has completed.
  *
- * What JavaScript alone can get wrong is refused here, in fields.js and graph.js: unknown names, wrong types. Field
- * order in bytes is schema order, so the same spec always gives the same bytes. */
+ * Unknown names and wrong types, which only JavaScript has, are refused here, in fields.js and in
+ * graph.js. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
 import { oneOf, show } from '../host/errors.js';
 import { fromNumbers, isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
@@ -20,19 +20,23 @@ import { fieldsOf, recordOf } from './schema.js';
  * @property {Part} optimizer
  * @property {NamedPart[]} layers
  * @property {NamedPart[]} outputs
- * @property {boolean} plain  the one output is the last layer's, with nothing to say of it but the name of a loss
+ * @property {boolean} plain  the one output is the last layer's, and has nothing but the name of a
+ *   loss
  * @property {import('./graph.js').Names} names
  * @property {string[] | undefined} metrics  undefined: by the kind of model
  * @property {(string[] | null)[]} labels  of each output
  */
 /**
  * An ofs_error.
- * @typedef {{ status: number, layer: number, field: number, reason: number, got: number, low: number, high: number }}
+ * @typedef {{ status: number, layer: number, field: number, reason: number, got: number,
+ *   low: number, high: number }}
  *   Refusal
  */
 
 /** The fields of a spec that are not the model record's own. */
-const TOP_LEVEL = ['layers', 'outputs', 'loss', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels'];
+const TOP_LEVEL = [
+  'layers', 'outputs', 'loss', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels',
+];
 const METRICS = ['accuracy'];
 
 /**
@@ -48,26 +52,39 @@ export function encodeSpec(schema, spec) {
   const fields = record.fields.map((field) => field.name);
   for (const key of Object.keys(spec)) {
     if (fields.includes(key) && key !== 'loss') own[key] = spec[key];
-    else if (!TOP_LEVEL.includes(key)) refuse(`the spec: unknown field '${key}', expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`);
+    else if (!TOP_LEVEL.includes(key)) {
+      refuse(`the spec: unknown field '${key}', `
+        + `expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`);
+    }
   }
   if (!Array.isArray(spec.layers)) {
-    refuse(`layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, expected an array`);
+    refuse(`layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, `
+      + 'expected an array');
   }
   const inputs = readInputs(schema, record, spec.inputShape);
-  const model = { record, values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape }, '') };
+  const model = {
+    record,
+    values: readFields(schema, record.fields, { ...own, inputShape: inputs[0]?.values.shape }, ''),
+  };
   const optimizer = readOptimizer(schema, spec.optimizer, spec.learningRate);
   const most = schema.constants.MAX_LAYERS;
-  if (!(spec.layers.length >= 1 && spec.layers.length <= most)) refuse(`layers holds ${spec.layers.length} values, expected 1 to ${most}`);
+  if (!(spec.layers.length >= 1 && spec.layers.length <= most)) {
+    refuse(`layers holds ${spec.layers.length} values, expected 1 to ${most}`);
+  }
   const given = Array.from(spec.layers);
   const names = { inputs: inputs.map(({ name }) => name), layers: /** @type {string[]} */ ([]) };
   names.layers = nameLayers(given, names.inputs);
   const layers = given.map((layer, i) => readLayer(schema, layer, i, names));
   const outputs = readOutputs(schema, spec, names);
-  const plain = outputs.length === 1 && outputs[0].values.layer === layers.length - 1 && Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
+  const plain = outputs.length === 1 && outputs[0].values.layer === layers.length - 1
+    && Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
   if (plain) model.values.loss = outputs[0].values.loss;
-  const records = [model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs)].flatMap(withInner);
+  const records = [
+    model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs),
+  ].flatMap(withInner);
   return {
-    bytes: writeBytes(schema, records), records, model, inputs, optimizer, layers, outputs, plain, names,
+    bytes: writeBytes(schema, records),
+    records, model, inputs, optimizer, layers, outputs, plain, names,
     metrics: readMetrics(spec.metrics),
     labels: readLabels(spec.labels, outputs.map(({ name }) => name)),
   };
@@ -76,45 +93,60 @@ export function encodeSpec(schema, spec) {
 /** @param {Schema} schema @param {any} given @param {any} learningRate @returns {Part} */
 function readOptimizer(schema, given = 'adam', learningRate) {
   const { type, ...rest } = typeof given === 'string' ? { type: given }
-    : isPlain(given) ? given : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
+    : isPlain(given) ? given
+    : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
   const record = recordNamed(schema, 'optimizer', type, 'optimizer');
   if (learningRate !== undefined && rest.learningRate !== undefined) {
-    refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} in optimizer: expected it at one place`);
+    refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} `
+      + 'in optimizer: expected it at one place');
   }
-  return { record, values: readFields(schema, record.fields, { ...rest, learningRate: learningRate ?? rest.learningRate }, `optimizer (${type}): `) };
+  rest.learningRate = learningRate ?? rest.learningRate;
+  return { record, values: readFields(schema, record.fields, rest, `optimizer (${type}): `) };
 }
 
 /** @param {any} metrics @returns {string[] | undefined} */
 function readMetrics(metrics) {
   if (metrics === undefined) return undefined;
-  if (!Array.isArray(metrics)) refuse(`metrics is ${show(metrics)}, expected an array of ${oneOf(METRICS)}`);
+  if (!Array.isArray(metrics)) {
+    refuse(`metrics is ${show(metrics)}, expected an array of ${oneOf(METRICS)}`);
+  }
   /** @type {string[]} */
   const read = [];
   for (let i = 0; i < metrics.length; i++) {
     const name = metrics[i];
-    if (!METRICS.includes(name)) refuse(`metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`);
+    if (!METRICS.includes(name)) {
+      refuse(`metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`);
+    }
     if (read.includes(name)) refuse(`metrics[${i}] is ${show(name)} a second time`);
     read.push(name);
   }
   return read;
 }
 
-/** Of each output. @param {any} labels @param {string[]} outputs @returns {(string[] | null)[]} */
+/**
+ * Reads the labels of each output.
+ * @param {any} labels @param {string[]} outputs @returns {(string[] | null)[]}
+ */
 function readLabels(labels, outputs) {
   if (labels === undefined) return outputs.map(() => null);
   if (Array.isArray(labels) && outputs.length === 1) return [readNames(labels, 'labels')];
   const of = byName(labels, outputs, 'labels');
-  return outputs.map((name) => (of(name) === undefined ? null : readNames(of(name), `labels.${name}`)));
+  return outputs.map((name) =>
+    (of(name) === undefined ? null : readNames(of(name), `labels.${name}`)));
 }
 
 /** @param {any} labels @param {string} what @returns {string[]} */
 function readNames(labels, what) {
-  if (!Array.isArray(labels)) refuse(`${what} is ${show(labels)}, expected an array of class names`);
+  if (!Array.isArray(labels)) {
+    refuse(`${what} is ${show(labels)}, expected an array of class names`);
+  }
   const seen = new Set();
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];
     if (typeof label !== 'string') refuse(`${what}[${i}] is ${show(label)}, expected a string`);
-    if (seen.has(label)) refuse(`${what}[${i}] is ${show(label)} a second time, expected different class names`);
+    if (seen.has(label)) {
+      refuse(`${what}[${i}] is ${show(label)} a second time, expected different class names`);
+    }
     seen.add(label);
   }
   return [...seen];
@@ -137,7 +169,8 @@ function writeBytes(schema, records) {
   const lists = records.map(({ record, values }) => fieldsOf(schema, record)
     .filter((field) => values[field.name] !== undefined)
     .map((field) => ({ id: field.id, numbers: toNumbers(schema, field, values[field.name]) })));
-  const size = lists.flat().reduce((sum, field) => sum + 4 + 8 * field.numbers.length, 8 + 4 * records.length);
+  const size = lists.flat().reduce(
+    (sum, field) => sum + 4 + 8 * field.numbers.length, 8 + 4 * records.length);
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   let at = 0;
@@ -162,7 +195,8 @@ const withInner = (part) => (part.inner ? [part, ...withInner(part.inner)] : [pa
 
 /**
  * The values that the core has for each record, those of absent fields among them.
- * @param {Schema} schema @param {EncodedSpec} spec @param {Uint8Array} bytes  of the same records, filled in by the core
+ * @param {Schema} schema @param {EncodedSpec} spec
+ * @param {Uint8Array} bytes  of the same records, filled in by the core
  * @returns {import('./graph.js').Built}
  */
 export function readBuilt(schema, { records }, bytes) {
@@ -175,7 +209,8 @@ export function readBuilt(schema, { records }, bytes) {
       [u16(), Array.from({ length: u16() }, () => view.getFloat64((at += 8) - 8, true))]));
     return [part, Object.fromEntries(fieldsOf(schema, part.record).flatMap((field) => {
       const numbers = told.get(field.id);
-      return numbers ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]] : [];
+      return numbers
+        ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]] : [];
     }))];
   }));
 }

@@ -38,9 +38,10 @@ export class NameLock {
     try {
       return await this.open({ name, folder }, assets);
     } catch (error) {
-      const refusal = /** @type {import('../host/errors.js').OffstageError} */ (error);
-      if (refusal.code !== 'BUSY') throw error;
-      this.#warn('STORAGE_FAILED', refusal.message, error);
+      if (/** @type {import('../host/errors.js').OffstageError} */ (error).code !== 'BUSY') {
+        throw error;
+      }
+      this.#warn('STORAGE_FAILED', /** @type {Error} */ (error).message, error);
       return undefined;
     }
   }

@@ -1,13 +1,19 @@
-/* answers.js: what a plan has predicted, as it is told: the outputs, and of a classifier's each the class.
+/* answers.js: the answers of a plan: its outputs, and the class of each classifier's.
  *
- * A model with one output has one answer, one with several { outputs: { name: answer } }. Of one sample index, label and
- * confidence are scalars. */
+ * A model with one output has one answer, one with several { outputs: { name: answer } }. Of one
+ * sample index, label and confidence are scalars. */
 
 import { OffstageError } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 
 /** @typedef {import('../data/columns.js').OutputFacts} OutputFacts */
-/** @typedef {{ output: Float32Array, index?: Int32Array, label?: string[], confidence?: Float32Array }} Answer */
+/**
+ * @typedef {object} Answer
+ * @property {Float32Array} output
+ * @property {Int32Array} [index]
+ * @property {string[]} [label]
+ * @property {Float32Array} [confidence]
+ */
 
 /**
  * Room for the predictions of so many samples.
@@ -25,9 +31,12 @@ export function roomFor(outputs, samples) {
 
 /**
  * Adds what was predicted of samples from `first` on.
- * @param {Answer} answer @param {OutputFacts} facts @param {Float32Array} values @param {number} first
+ * @param {Answer} answer @param {OutputFacts} facts
+ * @param {Float32Array} values @param {number} first
  */
-export function addTo({ output, index, label, confidence }, { size, shape, labels }, values, first) {
+export function addTo(
+  { output, index, label, confidence }, { size, shape, labels }, values, first,
+) {
   const begin = first * size;
   output.set(values, begin);
   if (!index || !label || !confidence) return;
@@ -52,10 +61,11 @@ export function tell(answers, outputs, single) {
   return { outputs: Object.fromEntries(outputs.map(({ name }, k) => [name, told[k]])), single };
 }
 
-/** One sample's prediction as scalars, where it is one. @param {Answer} answer */
+/** Makes one sample's prediction scalars. @param {Answer} answer */
 function asOne(answer) {
   const { output, index, label, confidence } = answer;
-  return index?.length === 1 && label && confidence ? { output, index: index[0], label: label[0], confidence: confidence[0] } : answer;
+  if (index?.length !== 1 || !label || !confidence) return answer;
+  return { output, index: index[0], label: label[0], confidence: confidence[0] };
 }
 
 /** @param {number} length */

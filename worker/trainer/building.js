@@ -1,7 +1,7 @@
-/* building.js: makes a model for a session: from a spec, or from a checkpoint as if nothing had happened.
+/* building.js: makes a model for a session: from a spec, or from a checkpoint, whose state it has.
  *
- * It changes nothing of the session's: a model that is made is handed over whole, and one that is refused, or not
- * wanted any more, leaves nothing behind. */
+ * It changes nothing of the session's: a model that is made is returned whole, and one that is
+ * refused, or not wanted any more, leaves nothing behind. */
 
 import { Core } from './core.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
@@ -16,7 +16,13 @@ import { restoreState } from './snapshot.js';
 const SLICE_MS = { worker: 2, main: 8 };
 
 /** @typedef {import('../host/module.js').Settled} Settled */
-/** @typedef {{ spec: any, checkpoint?: import('./checkpoint.js').Checkpoint, held?: import('../storage/name-lock.js').Held, hasData?: boolean }} Source */
+/**
+ * @typedef {object} Source
+ * @property {any} spec
+ * @property {import('./checkpoint.js').Checkpoint} [checkpoint]
+ * @property {import('../storage/name-lock.js').Held} [held]
+ * @property {boolean} [hasData]
+ */
 /**
  * @typedef {object} Ports
  * @property {import('../host/pump.js').Pump} pump
@@ -34,13 +40,18 @@ const SLICE_MS = { worker: 2, main: 8 };
  * @returns {Promise<Source>}
  */
 export async function openSource(payload, settled, { pump, holding, finished }) {
-  const { bytes, stored, hold } = checkFields(payload, ['bytes', 'stored', 'hold'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
+  const { bytes, stored, hold } =
+    checkFields(payload, ['bytes', 'stored', 'hold'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
   if (stored === undefined) {
     const given = bytesOf(bytes);
     const { openCheckpoint } = await loadKept(settled.assets);
     const checkpoint = await finished(openCheckpoint(pump, given));
-    const own = hold === undefined ? null : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
-    return { spec: checkpoint.about.spec, checkpoint, ...(own && { held: await holding.regain(own, settled.assets) }) };
+    const own = hold === undefined ? null
+      : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
+    return {
+      spec: checkpoint.about.spec, checkpoint,
+      ...(own && { held: await holding.regain(own, settled.assets) }),
+    };
   }
   const { name, folder } = checkFields(stored, ['name', 'folder'], 'stored', 'INVALID_OPTION');
   const held = await holding.open({ name, folder }, settled.assets);
@@ -62,18 +73,21 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
 function whyNone(name, found, damaged) {
   if (found === 0) return `no checkpoint of ${name} was found`;
   const remedy = damaged === found ? `; removeTrainer(${name}) clears them` : '';
-  return `no checkpoint of ${name} could be read: ${damaged} of ${found} files are damaged${remedy}`;
+  return `no checkpoint of ${name} could be read: `
+    + `${damaged} of ${found} files are damaged${remedy}`;
 }
 
 /** @param {any} given @returns {Uint8Array} */
 function bytesOf(given) {
   const bytes = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
   if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer) return bytes;
-  throw new OffstageError('BAD_CHECKPOINT', `bytes is ${show(given)}, expected a Uint8Array of a checkpoint's bytes`);
+  throw new OffstageError('BAD_CHECKPOINT',
+    `bytes is ${show(given)}, expected a Uint8Array of a checkpoint's bytes`);
 }
 
 /**
- * The model, in the smallest core that has its layers: what a smaller set refuses as unknown the full one decides.
+ * Makes the model, in the smallest core that has its layers: a layer that a smaller set refuses as
+ * unknown is tried in the full one.
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
@@ -86,8 +100,10 @@ export async function makeModel(source, settled, ports) {
     });
   } catch (refused) {
     const error = await worded(refused, settled.assets);
-    if (!source.checkpoint || !(error instanceof OffstageError) || error.code !== 'INVALID_SPEC') throw error;
-    throw new OffstageError('BAD_CHECKPOINT', `the checkpoint's spec is refused: ${error.message}`, { cause: error });
+    if (!source.checkpoint || !(error instanceof OffstageError)
+      || error.code !== 'INVALID_SPEC') throw error;
+    throw new OffstageError('BAD_CHECKPOINT',
+      `the checkpoint's spec is refused: ${error.message}`, { cause: error });
   }
 }
 
@@ -96,7 +112,8 @@ export async function makeModel(source, settled, ports) {
  * @param {Source} source @param {Settled} settled @param {Ports} ports
  * @returns {Promise<{ model: Model, runtime: Settled }>}
  */
-async function makeModelOf(set, { spec, checkpoint }, settled, { pump, stages, helpers, finished, lost, check }) {
+async function makeModelOf(set, { spec, checkpoint }, settled, ports) {
+  const { pump, stages, helpers, finished, lost, check } = ports;
   const { made: core, runtime } = await openModule(settled, set,
     (module, { threads, assets }) => Core.create(module, { threads, assets, lost, helpers }));
   try {

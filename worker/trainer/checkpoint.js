@@ -1,9 +1,10 @@
-/* checkpoint.js: the file format: what stands where in a checkpoint, and what is refused of one.
+/* checkpoint.js: the file format of a checkpoint: it is written here, read, and refused.
  *
- * A checkpoint is a valid .safetensors file (eight bytes with the header's length, a JSON header, the tensors). Its
- * metadata hold two strings, in this order, first in the header: `checksum`, the CRC-32 of every byte but these eight
- * digits, and `offstage`, a JSON text with all that is no tensor (About). What comes in is hostile until checked here:
- * whatever the bytes, it is a Checkpoint or BAD_CHECKPOINT. Whether it fits a model is the model's to say. */
+ * A checkpoint is a valid .safetensors file (eight bytes with the header's length, a JSON header,
+ * the tensors). Its metadata are two strings, in this order, first in the header: `checksum`, the
+ * CRC-32 of every byte but these eight digits, and `offstage`, a JSON text with all that is no
+ * tensor (About). A file is hostile until checked here: whatever the bytes, it is a Checkpoint or
+ * BAD_CHECKPOINT. Whether it fits a model is the model's to say. */
 
 import { crc32 } from '../host/crc32.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
@@ -14,7 +15,7 @@ import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-optio
 /** @typedef {import('./run/state.js').RunState} RunState */
 /** @typedef {import('../protocol.js').RunRecord} RunRecord */
 /**
- * What a checkpoint says in JSON. Counters are decimal strings there.
+ * The JSON text of a checkpoint. Counters are decimal strings there.
  * @typedef {object} About
  * @property {1} format
  * @property {string} coreVersion  whose bits these are
@@ -24,7 +25,7 @@ import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-optio
  * @property {RunState | null} run the latest run, its totals and history among the tensors
  * @property {RunRecord[]} runs    all of them
  */
-/** @typedef {{ dtype: DType, shape: number[], data: Uint8Array }} Tensor  data: a view of the file's bytes */
+/** @typedef {{ dtype: DType, shape: number[], data: Uint8Array }} Tensor  data: a view */
 /** @typedef {{ about: About, tensors: Map<string, Tensor> }} Checkpoint */
 /**
  * A tensor to write.
@@ -32,22 +33,23 @@ import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-optio
  * @property {string} name
  * @property {DType} dtype
  * @property {number[]} shape
- * @property {(at: number, count: number) => Uint8Array} read  bytes from `at` on, at most `count`; not kept
+ * @property {(at: number, count: number) => Uint8Array} read  bytes from `at` on, at most `count`;
+ *   the view is valid until the next call
  */
 /** @typedef {keyof typeof DTYPES} DType */
 
-/** Bytes of an element. */
+/** The bytes of an element, by type. */
 const DTYPES = { F32: 4, F64: 8 };
 const HEAD = '{"__metadata__":{"checksum":"';
 const SUM_AT = 8 + HEAD.length;
 const SUM_DIGITS = 8;
-/** What the format's own readers take at most. */
+/** The limits of the format's own readers. */
 const MOST_HEADER = 100_000_000;
 const MOST_RANK = 8;
-/** Bytes at a time: a quarter of a millisecond. */
+/** The bytes read or written at a time: a quarter of a millisecond. */
 const PIECE = 2 ** 18;
 const TOTALS = 'run/totals';
-/** Before the names of what a run goes back to after a step that is not finite. */
+/** The prefix of tensors that a run goes back to after a step that is not finite. */
 export const BEFORE = 'rollback/';
 const HISTORY = 'history/';
 const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy']);
@@ -57,11 +59,11 @@ const REASONS = ['finished', 'stopped', 'earlyStopping'];
 const sizeOf = (shape) => shape.reduce((size, n) => size * n, 1);
 /** @param {number} sum */
 const digits = (sum) => sum.toString(16).padStart(SUM_DIGITS, '0');
-/** Not a clock, nor a queue: for where nobody else waits. */
+/** A pump that never yields, for a caller that waits. */
 const ALL_AT_ONCE = { look: () => false };
 
 /**
- * The bytes of a checkpoint, in a buffer of their own.
+ * Writes a checkpoint, into a buffer of its own.
  * @param {Pick<Pump, 'look'>} pump
  * @param {About} about
  * @param {Source[]} weights  and moments
@@ -72,7 +74,9 @@ export function* encodeCheckpoint(pump, about, weights) {
   const { totals, history, before, ...state } = run ?? {};
   const offstage = JSON.stringify(
     { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` }, finite);
-  const sources = run ? [...weights, ...runSources(run), ...(before ? beforeSources(before, weights) : [])] : weights;
+  const sources = run
+    ? [...weights, ...runSources(run), ...(before ? beforeSources(before, weights) : [])]
+    : weights;
   let end = 0;
   const entries = sources.map(({ name, dtype, shape }) => {
     const begin = end;
@@ -88,7 +92,8 @@ export function* encodeCheckpoint(pump, about, weights) {
   const bytes = room(8 + length + end);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   bytes.fill(0x20, 8, 8 + length).set(text, 8);
-  let sum = crc32(bytes.subarray(SUM_AT + SUM_DIGITS, 8 + length), crc32(bytes.subarray(0, SUM_AT)));
+  let sum = crc32(bytes.subarray(0, SUM_AT));
+  sum = crc32(bytes.subarray(SUM_AT + SUM_DIGITS, 8 + length), sum);
   if (pump.look()) yield;
   let at = 8 + length;
   for (const { dtype, shape, read } of sources) {
@@ -105,31 +110,45 @@ export function* encodeCheckpoint(pump, about, weights) {
   return bytes;
 }
 
-/** What a run has measured, as tensors: JSON has no word for a loss that is not finite. @param {RunState} run @returns {Source[]} */
+/**
+ * Makes tensors of a run's measures: JSON has no word for a loss that is not finite.
+ * @param {RunState} run @returns {Source[]}
+ */
 function runSources({ totals, history }) {
   /** @param {string} name @param {number[]} values @returns {Source} */
   const source = (name, values) => {
     const bytes = new Uint8Array(new Float64Array(values).buffer);
-    return { name, dtype: 'F64', shape: [values.length], read: (at, count) => bytes.subarray(at, at + count) };
+    return {
+      name, dtype: 'F64', shape: [values.length],
+      read: (at, count) => bytes.subarray(at, at + count),
+    };
   };
   const measuredOf = (/** @type {any} */ epoch) => MEASURED.filter((name) => name in epoch);
-  const own = history.slice(0, 1).flatMap((epoch) => measuredOf(epoch).map((name) => source(HISTORY + name, history.map((each) => Number(each[name])))));
-  const outputs = Object.entries(history[0]?.outputs ?? {}).flatMap(([output, first]) => measuredOf(first).map((name) =>
-    source(`${HISTORY}${output}/${name}`, history.map((each) => Number(each.outputs?.[output][name])))));
+  const own = history.slice(0, 1).flatMap((epoch) => measuredOf(epoch).map((name) =>
+    source(HISTORY + name, history.map((each) => Number(each[name])))));
+  const outputs = Object.entries(history[0]?.outputs ?? {}).flatMap(([output, first]) =>
+    measuredOf(first).map((name) => source(`${HISTORY}${output}/${name}`,
+      history.map((each) => Number(each.outputs?.[output][name])))));
   return [source(TOTALS, totals), ...own, ...outputs];
 }
 
-/** What a run may go back to, in the order and shapes of the weights. @param {Uint8Array} before @param {Source[]} weights @returns {Source[]} */
+/**
+ * Makes tensors of the copy that a run may go back to, in the order and shapes of the weights.
+ * @param {Uint8Array} before @param {Source[]} weights @returns {Source[]}
+ */
 function beforeSources(before, weights) {
   let at = 0;
   return weights.map(({ name, dtype, shape }) => {
     const begin = at;
     at += DTYPES[dtype] * sizeOf(shape);
-    return { name: `${BEFORE}${name}`, dtype, shape, read: (from, count) => before.subarray(begin + from, begin + from + count) };
+    return {
+      name: `${BEFORE}${name}`, dtype, shape,
+      read: (from, count) => before.subarray(begin + from, begin + from + count),
+    };
   });
 }
 
-/** @param {string} _ @param {unknown} value  JSON has no word for these three */
+/** Writes NaN and the infinities as strings. @param {string} _ @param {unknown} value */
 function finite(_, value) {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
@@ -139,11 +158,15 @@ function room(size) {
   try {
     return new Uint8Array(size);
   } catch (cause) {
-    throw new OffstageError('OUT_OF_MEMORY', `a checkpoint needs ${showBytes(size)}: more than can be had`, { cause });
+    throw new OffstageError('OUT_OF_MEMORY',
+      `a checkpoint needs ${showBytes(size)}: more than can be had`, { cause });
   }
 }
 
-/** @param {Pick<Pump, 'look'>} pump @param {Uint8Array} bytes @returns {Generator<void, number, void>} */
+/**
+ * @param {Pick<Pump, 'look'>} pump @param {Uint8Array} bytes
+ * @returns {Generator<void, number, void>}
+ */
 function* checksum(pump, bytes) {
   let sum = crc32(bytes.subarray(0, SUM_AT));
   for (let at = SUM_AT + SUM_DIGITS; at < bytes.length; at += PIECE) {
@@ -163,26 +186,35 @@ export function decodeCheckpoint(bytes) {
 }
 
 /**
- * Like decodeCheckpoint(), in pieces.
+ * Reads a checkpoint in pieces.
  * @param {Pick<Pump, 'look'>} pump
  * @param {Uint8Array} bytes
  * @returns {Generator<void, Checkpoint, void>}
  */
 export function* openCheckpoint(pump, bytes) {
-  if (bytes.length < SUM_AT + SUM_DIGITS) refuse(`it has ${bytes.length} bytes: cut off, or no checkpoint`);
+  if (bytes.length < SUM_AT + SUM_DIGITS) {
+    refuse(`it has ${bytes.length} bytes: cut off, or no checkpoint`);
+  }
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > MOST_HEADER || 8 + length > bytes.length) {
     refuse(`its header has ${length} bytes, its file ${bytes.length}: cut off, or no checkpoint`);
   }
-  const latin = (/** @type {number} */ from, /** @type {number} */ to) => String.fromCharCode(...bytes.subarray(from, to));
-  if (latin(8, SUM_AT) !== HEAD) refuse('its header does not begin with a checksum: damaged, or written by something else');
+  const latin = (/** @type {number} */ from, /** @type {number} */ to) =>
+    String.fromCharCode(...bytes.subarray(from, to));
+  if (latin(8, SUM_AT) !== HEAD) {
+    refuse('its header does not begin with a checksum: damaged, or written by something else');
+  }
   const sum = digits(yield* checksum(pump, bytes));
   const said = latin(SUM_AT, SUM_AT + SUM_DIGITS);
-  if (said !== sum) refuse(`its checksum is ${sum}, and it says ${show(said)}: it was damaged, or changed`);
+  if (said !== sum) {
+    refuse(`its checksum is ${sum}, and it says ${show(said)}: it was damaged, or changed`);
+  }
   const header = parse(decodeText(bytes.subarray(8, 8 + length)), 'the header');
   const { __metadata__: metadata, ...entries } = fieldsOf(header, null, 'the header');
   const { offstage } = fieldsOf(metadata, ['checksum', 'offstage'], '__metadata__');
-  if (typeof offstage !== 'string') refuse(`__metadata__.offstage is ${show(offstage)}, expected a JSON text`);
+  if (typeof offstage !== 'string') {
+    refuse(`__metadata__.offstage is ${show(offstage)}, expected a JSON text`);
+  }
   const tensors = readTensors(entries, bytes.subarray(8 + length));
   return { about: readAbout(parse(offstage, '__metadata__.offstage'), tensors), tensors };
 }
@@ -212,32 +244,52 @@ function parse(text, what) {
 function readTensors(entries, data) {
   const found = Object.entries(entries).map(([name, entry]) => {
     const what = `tensor ${show(name)}`;
-    const { dtype, shape, data_offsets: offsets } = fieldsOf(entry, ['dtype', 'shape', 'data_offsets'], what);
-    if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) refuse(`${what} has dtype ${show(dtype)}, expected F32 or F64`);
-    if (!Array.isArray(shape) || shape.length > MOST_RANK || !shape.every(isCount)) refuse(`${what} has shape ${show(shape)}`);
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) refuse(`${what} has data_offsets ${show(offsets)}`);
+    const { dtype, shape, data_offsets: offsets } =
+      fieldsOf(entry, ['dtype', 'shape', 'data_offsets'], what);
+    if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) {
+      refuse(`${what} has dtype ${show(dtype)}, expected F32 or F64`);
+    }
+    if (!Array.isArray(shape) || shape.length > MOST_RANK || !shape.every(isCount)) {
+      refuse(`${what} has shape ${show(shape)}`);
+    }
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+      refuse(`${what} has data_offsets ${show(offsets)}`);
+    }
     const [begin, end] = offsets;
     const size = DTYPES[/** @type {DType} */ (dtype)] * sizeOf(shape);
-    if (end - begin !== size) refuse(`${what} has bytes ${begin} to ${end}, expected ${size} for its shape [${shape.join(', ')}]`);
-    return { name, begin, end, tensor: { dtype: /** @type {DType} */ (dtype), shape, data: data.subarray(begin, end) } };
+    if (end - begin !== size) {
+      refuse(`${what} has bytes ${begin} to ${end}, `
+        + `expected ${size} for its shape [${shape.join(', ')}]`);
+    }
+    const tensor = { dtype: /** @type {DType} */ (dtype), shape, data: data.subarray(begin, end) };
+    return { name, begin, end, tensor };
   });
-  /* Those without an element stand before the one that begins where they do. */
+  /* A tensor without an element comes before the one that begins at the same byte. */
   found.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const { name, begin, end } of found) {
-    if (begin !== at) refuse(`tensor ${show(name)} begins at ${begin}, expected ${at}: tensors overlap, or leave a gap`);
+    if (begin !== at) {
+      refuse(`tensor ${show(name)} begins at ${begin}, expected ${at}: `
+        + 'tensors overlap, or leave a gap');
+    }
     at = end;
   }
   if (at !== data.length) refuse(`its tensors end at ${at}, its file at ${data.length}`);
   return new Map(found.map(({ name, tensor }) => [name, tensor]));
 }
 
-/** @param {any} given @param {Map<string, Tensor>} tensors  of which a run's own are taken out @returns {About} */
+/**
+ * @param {any} given @param {Map<string, Tensor>} tensors  a run's own are removed from it
+ * @returns {About}
+ */
 function readAbout(given, tensors) {
   const fields = ['format', 'coreVersion', 'spec', 'step', 'epochsBegun', 'run', 'runs'];
-  const { format, coreVersion, spec, step, epochsBegun, run, runs } = fieldsOf(given, fields, 'the description');
+  const { format, coreVersion, spec, step, epochsBegun, run, runs } =
+    fieldsOf(given, fields, 'the description');
   if (format !== 1) refuse(`its format is ${show(format)}, expected 1: written by another version`);
-  if (typeof coreVersion !== 'string') refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
+  if (typeof coreVersion !== 'string') {
+    refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
+  }
   if (!Array.isArray(runs)) refuse(`runs is ${show(runs)}, expected an array`);
   return {
     format, coreVersion, spec: fieldsOf(spec, null, 'spec'),
@@ -249,70 +301,96 @@ function readAbout(given, tensors) {
 /** @param {any} given @param {Map<string, Tensor>} tensors @returns {RunState} */
 function readRun(given, tensors) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
-  const run = fieldsOf(given, [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'], 'run');
+  const fields = [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'];
+  const run = fieldsOf(given, fields, 'run');
   for (const name of counts) count(run[name], `run.${name}`);
   const settings = readSettings(run.settings, 'run.settings');
   if (settings.nonFinite || run.rollback !== undefined) {
     const rollback = fieldsOf(run.rollback, ['count', 'step', 'loss'], 'run.rollback');
     for (const name of ['count', 'step']) count(rollback[name], `run.rollback.${name}`);
-    if (rollback.loss !== null && typeof rollback.loss !== 'number') refuse(`run.rollback.loss is ${show(rollback.loss)}, expected a number or null`);
+    if (rollback.loss !== null && typeof rollback.loss !== 'number') {
+      refuse(`run.rollback.loss is ${show(rollback.loss)}, expected a number or null`);
+    }
   }
   const held = run.samples - trainSamplesOf(run.samples, settings.validationSplit);
   const batches = Math.ceil((run.samples - held) / settings.batchSize);
-  if (run.samples < 1 || held >= run.samples || run.epoch > settings.epochs || run.batch > batches) {
-    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}: there are ${batches} and ${settings.epochs}`);
+  if (run.samples < 1 || held >= run.samples || run.epoch > settings.epochs
+    || run.batch > batches) {
+    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}: `
+      + `there are ${batches} and ${settings.epochs}`);
   }
-  if (typeof run.elapsedMs !== 'number' || run.elapsedMs < 0) refuse(`run.elapsedMs is ${show(run.elapsedMs)}`);
+  if (typeof run.elapsedMs !== 'number' || run.elapsedMs < 0) {
+    refuse(`run.elapsedMs is ${show(run.elapsedMs)}`);
+  }
   if (run.ended !== null && !REASONS.includes(run.ended)) refuse(`run.ended is ${show(run.ended)}`);
-  if (typeof run.fingerprint !== 'string') refuse(`run.fingerprint is ${show(run.fingerprint)}, expected a string`);
+  if (typeof run.fingerprint !== 'string') {
+    refuse(`run.fingerprint is ${show(run.fingerprint)}, expected a string`);
+  }
   const totals = takeDoubles(tensors, TOTALS) ?? [];
   if (totals.length < 3) refuse(`${TOTALS} holds ${totals.length} numbers, expected 3 at least`);
   const history = takeHistory(tensors);
   const open = run.epoch - history.length; // 1: its last epoch is under way
   if (open !== 1 && !(open === 0 && run.batch === (run.epoch && batches))) {
-    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}, its history has ${history.length} epochs`);
+    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}, `
+      + `its history has ${history.length} epochs`);
   }
   return /** @type {RunState} */ ({ ...run, settings, totals, history });
 }
 
-/** Of several outputs a column has the output's name before its own. @param {Map<string, Tensor>} tensors @returns {import('../protocol.js').EpochResult[]} */
+/**
+ * Reads the history. A column of one of several outputs has the output's name before its own.
+ * @param {Map<string, Tensor>} tensors @returns {import('../protocol.js').EpochResult[]}
+ */
 function takeHistory(tensors) {
-  const columns = [...tensors.keys()].filter((name) => name.startsWith(HISTORY)).flatMap((tensor) => {
+  const tensorNames = [...tensors.keys()].filter((name) => name.startsWith(HISTORY));
+  const columns = tensorNames.flatMap((tensor) => {
     const path = tensor.slice(HISTORY.length).split('/');
     const name = /** @type {any} */ (path.pop());
-    if (path.length > 1 || !MEASURED.includes(name)) return []; // is refused with what nobody knows
-    return [{ output: path[0], name, values: /** @type {number[]} */ (takeDoubles(tensors, tensor)) }];
+    if (path.length > 1 || !MEASURED.includes(name)) return []; // refused with all unknown tensors
+    const values = /** @type {number[]} */ (takeDoubles(tensors, tensor));
+    return [{ output: path[0], name, values }];
   });
-  const epochs = columns.find(({ output, name }) => output === undefined && name === 'loss')?.values.length ?? 0;
+  const losses = columns.find(({ output, name }) => output === undefined && name === 'loss');
+  const epochs = losses?.values.length ?? 0;
   for (const { output, name, values } of columns) {
-    if (values.length !== epochs) refuse(`${HISTORY}${output === undefined ? '' : `${output}/`}${name} has ${values.length} epochs, history/loss ${epochs}`);
+    if (values.length === epochs) continue;
+    refuse(`${HISTORY}${output === undefined ? '' : `${output}/`}${name} `
+      + `has ${values.length} epochs, history/loss ${epochs}`);
   }
   const outputs = [...new Set(columns.flatMap(({ output }) => output ?? []))];
   const measured = (/** @type {number} */ i, /** @type {string | undefined} */ of) =>
     columns.flatMap(({ output, name, values }) => (output === of ? [[name, values[i]]] : []));
-  return Array.from({ length: epochs }, (_, i) => /** @type {import('../protocol.js').EpochResult} */ (Object.fromEntries([
-    ['epoch', i + 1], ...measured(i, undefined),
-    ...(outputs.length ? [['outputs', Object.fromEntries(outputs.map((output) => [output, Object.fromEntries(measured(i, output))]))]] : []),
-  ])));
+  const byOutput = (/** @type {number} */ i) => Object.fromEntries(outputs.map((output) =>
+    [output, Object.fromEntries(measured(i, output))]));
+  return Array.from({ length: epochs }, (_, i) => ({
+    epoch: i + 1, ...Object.fromEntries(measured(i, undefined)),
+    ...(outputs.length && { outputs: byOutput(i) }),
+  }));
 }
 
 /** @param {Map<string, Tensor>} tensors @param {string} name @returns {number[] | null} */
 function takeDoubles(tensors, name) {
   const tensor = tensors.get(name);
   if (!tensor) return null;
-  if (tensor.dtype !== 'F64' || tensor.shape.length !== 1) refuse(`tensor ${show(name)} is ${tensor.dtype} of rank ${tensor.shape.length}, expected F64 of rank 1`);
+  const { dtype, shape, data } = tensor;
+  if (dtype !== 'F64' || shape.length !== 1) {
+    refuse(`tensor ${show(name)} is ${dtype} of rank ${shape.length}, expected F64 of rank 1`);
+  }
   tensors.delete(name);
-  return [...new Float64Array(tensor.data.slice().buffer)];
+  return [...new Float64Array(data.slice().buffer)];
 }
 
 /** @param {any} given @param {string} what @returns {import('./run/fit-options.js').RunSettings} */
 function readSettings(given, what) {
   const settings = fieldsOf(given, SETTING_NAMES, what);
   for (const name of SETTING_NAMES) {
-    const { accepts, allowed, sparse } = /** @type {import('./run/fit-options.js').Rule<any>} */ (SETTINGS[name]);
+    /** @type {import('./run/fit-options.js').Rule<any>} */
+    const { accepts, allowed, sparse } = SETTINGS[name];
     const value = settings[name];
     if (sparse && value === undefined) continue;
-    if (!accepts(value) || !isKept(name, value)) refuse(`${what}.${name} is ${show(value)}, expected ${allowed}`);
+    if (!accepts(value) || !isKept(name, value)) {
+      refuse(`${what}.${name} is ${show(value)}, expected ${allowed}`);
+    }
   }
   return /** @type {import('./run/fit-options.js').RunSettings} */ (settings);
 }
@@ -320,14 +398,15 @@ function readSettings(given, what) {
 /** @param {any} given @param {number} i @returns {RunRecord} */
 function readRecord(given, i) {
   const what = `runs[${i}]`;
-  const { id, startedAt, endedAt, reason, options, metrics, steps } =
-    fieldsOf(given, ['id', 'startedAt', 'endedAt', 'reason', 'options', 'metrics', 'steps'], what);
+  const fields = ['id', 'startedAt', 'endedAt', 'reason', 'options', 'metrics', 'steps'];
+  const { id, startedAt, endedAt, reason, options, metrics, steps } = fieldsOf(given, fields, what);
   const time = (/** @type {any} */ value, /** @type {string} */ name) =>
     (Number.isFinite(value) ? value : refuse(`${what}.${name} is ${show(value)}, expected a time`));
   if (reason !== null && typeof reason !== 'string') refuse(`${what}.reason is ${show(reason)}`);
   return {
     id: count(id, `${what}.id`), steps: count(steps, `${what}.steps`), reason,
-    startedAt: time(startedAt, 'startedAt'), endedAt: endedAt === null ? null : time(endedAt, 'endedAt'),
+    startedAt: time(startedAt, 'startedAt'),
+    endedAt: endedAt === null ? null : time(endedAt, 'endedAt'),
     options: readSettings(options, `${what}.options`),
     metrics: metrics === null ? null : readMetrics(metrics, `${what}.metrics`),
   };
@@ -336,23 +415,33 @@ function readRecord(given, i) {
 /** @param {any} given @param {string} what @returns {import('../protocol.js').EpochResult} */
 function readMetrics(given, what) {
   const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...MEASURED], what);
-  const each = outputs === undefined ? [] : Object.entries(fieldsOf(outputs, null, `${what}.outputs`)).map(([name, measured]) =>
-    [name, readNumbers(fieldsOf(measured, [...MEASURED], `${what}.outputs.${name}`), `${what}.outputs.${name}`)]);
-  return { ...readNumbers(own, what), ...(outputs !== undefined && { outputs: Object.fromEntries(each) }) };
+  if (outputs === undefined) return readNumbers(own, what);
+  const named = Object.entries(fieldsOf(outputs, null, `${what}.outputs`));
+  const each = Object.fromEntries(named.map(([name, measured]) => {
+    const path = `${what}.outputs.${name}`;
+    return [name, readNumbers(fieldsOf(measured, [...MEASURED], path), path)];
+  }));
+  return { ...readNumbers(own, what), outputs: each };
 }
 
 /** @param {Record<string, any>} given @param {string} what @returns {any} */
 function readNumbers(given, what) {
   return Object.fromEntries(Object.entries(given).map(([name, value]) => {
-    if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(value)) refuse(`${what}.${name} is ${show(value)}`);
+    if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(value)) {
+      refuse(`${what}.${name} is ${show(value)}`);
+    }
     return [name, Number(value)];
   }));
 }
 
 /** @param {any} given @param {string[] | null} allowed @param {string} what */
 function fieldsOf(given, allowed, what) {
-  if (given === null || typeof given !== 'object' || Array.isArray(given)) refuse(`${what} is ${show(given)}, expected an object`);
-  return /** @type {Record<string, any>} */ (allowed ? checkFields(given, allowed, what, 'BAD_CHECKPOINT') : given);
+  if (given === null || typeof given !== 'object' || Array.isArray(given)) {
+    refuse(`${what} is ${show(given)}, expected an object`);
+  }
+  /** @type {Record<string, any>} */
+  const fields = allowed ? checkFields(given, allowed, what, 'BAD_CHECKPOINT') : given;
+  return fields;
 }
 
 /** @param {unknown} value */
@@ -366,7 +455,8 @@ function count(value, what) {
 /** @param {any} value @param {string} what @returns {number} */
 function counter(value, what) {
   const ok = typeof value === 'string' && /^(0|[1-9]\d{0,15})$/.test(value);
-  return ok ? count(Number(value), what) : refuse(`${what} is ${show(value)}, expected a count in decimal digits`);
+  if (!ok) refuse(`${what} is ${show(value)}, expected a count in decimal digits`);
+  return count(Number(value), what);
 }
 
 /** @param {string} why @returns {never} */

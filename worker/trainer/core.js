@@ -1,10 +1,12 @@
-/* core.js: one instance of the wasm, its exports with types, its memory, and the mailbox between the two.
+/* core.js: one instance of the wasm, its exports with types, its memory, and the mailbox between
+ * the two.
  *
- * The first bytes above the core's own hold the mailbox: an ofs_error and an area for other records, as doubles, whose
- * layouts the core tells. The blocks of memory.js come after it. Views of the mailbox are cached and fetched anew when
- * memory has grown (a stale one has length 0; one of shared memory never is); views of anything else live no longer
- * than the call that makes them, and none leaves the session: what is handed out is a copy in a buffer of its own. A
- * negative status becomes an OffstageError here and nowhere else. */
+ * The mailbox is the first bytes above the core's own: an ofs_error and an area for other records,
+ * as doubles, whose layouts the core describes. The blocks of memory.js come after it. Views of the
+ * mailbox are cached and fetched anew when memory has grown (a stale one has length 0; one of
+ * shared memory never is); views of anything else live no longer than the call that makes them, and
+ * none leaves the session: a caller gets a copy in a buffer of its own. A negative status becomes
+ * an OffstageError here and nowhere else. */
 
 import { OffstageError } from '../host/errors.js';
 import { createMemory, openSharedMemory } from '../host/memory.js';
@@ -16,31 +18,41 @@ import { Helpers } from '../host/helpers.js';
 /** @typedef {import('../spec/schema.js').Layouts} Layouts */
 /**
  * @typedef {object} CoreOptions
- * @property {number} [threads]  that compute, this one included: more than one in a module with threads only
- * @property {string} [assets]   where helpers come from
- * @property {(error: OffstageError) => void} [lost]  a helper has ended: the core is of no use any more
- * @property {Helpers} [helpers]  of the thread, lent to one core at a time; unless given: the core's own
+ * @property {number} [threads]  that compute, this one included: in a module without threads 1
+ * @property {string} [assets]   base URL of the helpers' files
+ * @property {(error: OffstageError) => void} [lost]  called when a helper has ended: the core is of
+ *   no use after it
+ * @property {Helpers} [helpers]  the thread's, lent to one core at a time; by default its own
  */
 /**
- * data, moments: addresses; of the optimizer's moments there are as many as it keeps.
- * side: of a bidirectional layer, 1 forward, 2 backward; else 0.
- * @typedef {{ layer: number, role: string, side: number, trainable: boolean, shape: number[], size: number, data: number,
- *   moments: number[] }} TensorInfo
+ * @typedef {object} TensorInfo
+ * @property {number} layer
+ * @property {string} role
+ * @property {number} side       of a bidirectional layer, 1 forward, 2 backward; else 0
+ * @property {boolean} trainable
+ * @property {number[]} shape
+ * @property {number} size
+ * @property {number} data       its address
+ * @property {number[]} moments  addresses, as many as the optimizer has
  */
 
-/** Where stepTotals() has loss and correct predictions of output k: at 2 + 2 k and 3 + 2 k. */
+/** Counts stepTotals(): output k's loss is at 2 + 2 k, its correct predictions at 3 + 2 k. */
 const totalsLength = (/** @type {number} */ outputs) => 2 + 2 * outputs;
 /** @param {import('../spec/schema.js').Member[]} members */
 const lengthOf = (members) => members.reduce((sum, { count }) => sum + count, 0);
 
-/** What the wasm of a module says of itself. @type {WeakMap<WebAssembly.Module, { schema: Schema, layouts: Layouts }>} */
-const told = new WeakMap();
+/**
+ * The schema and the layouts of each module.
+ * @type {WeakMap<WebAssembly.Module, { schema: Schema, layouts: Layouts }>}
+ */
+const described = new WeakMap();
 
 export class Core {
   /** @type {Schema} */ schema;
   /** @type {import('../host/memory.js').Memory} */ memory;
-  /** The spec that refusals are about. @type {import('../spec/spec.js').EncodedSpec | null} */ spec = null;
-  /** Units that the last stepRun() did. */ units = 0;
+  /** The spec that refusals are about. @type {import('../spec/spec.js').EncodedSpec | null} */
+  spec = null;
+  /** The units of work that the last stepRun() did. */ units = 0;
 
   #wasm;
   #buffer;
@@ -50,7 +62,8 @@ export class Core {
   #outDoubles;
   /** @type {Float64Array} */ #outView = new Float64Array(0);
   #team = 0;
-  /** The claim on the thread's helpers. @type {ReturnType<Helpers['lease']> | null} */ #lease = null;
+  /** The claim on the thread's helpers. @type {ReturnType<Helpers['lease']> | null} */
+  #lease = null;
 
   /**
    * @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module
@@ -60,22 +73,25 @@ export class Core {
     const wasm = this.#wasm = /** @type {any} */ (instance.exports);
     const memory = /** @type {WebAssembly.Memory} */ (shared ?? wasm.memory);
     this.#buffer = () => memory.buffer;
-    const known = told.get(module) ?? {
-      schema: readSchema(this.#text(wasm.schema()), new DataView(memory.buffer, wasm.schema_fields() >>> 0)),
+    const known = described.get(module) ?? {
+      schema: readSchema(this.#text(wasm.schema()),
+        new DataView(memory.buffer, wasm.schema_fields() >>> 0)),
       layouts: readLayouts(this.#text(wasm.layouts())),
     };
-    told.set(module, known);
+    described.set(module, known);
     const { schema, layouts } = known;
     const { ALIGN, MAX_OUTPUTS } = schema.constants;
     this.schema = schema;
     this.#layouts = layouts;
     const errDoubles = lengthOf(layouts.get('error') ?? []);
-    this.#outDoubles = Math.max(totalsLength(MAX_OUTPUTS), ...Array.from(layouts.values(), lengthOf));
+    this.#outDoubles = Math.max(
+      totalsLength(MAX_OUTPUTS), ...Array.from(layouts.values(), lengthOf));
     const heap = Math.ceil(wasm.__heap_base.value / ALIGN) * ALIGN;
     this.#err = heap;
     this.#out = heap + 8 * errDoubles;
     this.memory = createMemory(memory, heap, ALIGN, mostPages);
-    this.memory.alloc(8 * (errDoubles + this.#outDoubles), 'the mailbox'); // the first block: it lies at `heap`
+    // The first block lies at `heap`.
+    this.memory.alloc(8 * (errDoubles + this.#outDoubles), 'the mailbox');
   }
 
   /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
@@ -85,19 +101,23 @@ export class Core {
         return new Core(await WebAssembly.instantiate(module, {}), module);
       }
       const memory = openSharedMemory();
-      const core = new Core(await WebAssembly.instantiate(module, { env: { memory: memory.shared } }), module, memory);
-      if (threads > 1) core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
+      const core = new Core(
+        await WebAssembly.instantiate(module, { env: { memory: memory.shared } }), module, memory);
+      if (threads > 1) {
+        core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
+      }
       return core;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      throw new OffstageError('OUT_OF_MEMORY', 'the core needs memory to start with, and none can be had', { cause });
+      throw new OffstageError('OUT_OF_MEMORY',
+        'the core needs memory to start with, and none can be had', { cause });
     }
   }
 
   /**
    * @param {Helpers} helpers
-   * @param {{ module: WebAssembly.Module, memory: WebAssembly.Memory, count: number, assets?: string,
-   *   lost?: (error: OffstageError) => void }} setting
+   * @param {Omit<Parameters<Helpers['lease']>[0], 'lost' | 'team' | 'stack' | 'begin' | 'end'>
+   *   & Pick<CoreOptions, 'lost'>} setting
    */
   #share(helpers, { lost = () => {}, ...setting }) {
     const wasm = this.#wasm;
@@ -111,7 +131,7 @@ export class Core {
     });
   }
 
-  /** Helpers that compute, where this core has them. */
+  /** The number of helpers that compute for this core. */
   get helpers() {
     return this.#lease ? this.#wasm.team_helpers(this.#team) : 0;
   }
@@ -127,14 +147,16 @@ export class Core {
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
   }
 
-  /** The out area. */
+  /** Fetches the view of the area for records. */
   #mail() {
-    if (this.#outView.length === 0) this.#outView = new Float64Array(this.memory.buffer(), this.#out, this.#outDoubles);
+    if (this.#outView.length === 0) {
+      this.#outView = new Float64Array(this.memory.buffer(), this.#out, this.#outDoubles);
+    }
     return this.#outView;
   }
 
   /**
-   * A record that the core has written: numbers by name, lists as arrays.
+   * Reads a record that the core has written: numbers by name, lists as arrays.
    * @param {string} name @param {Float64Array} [from]
    * @returns {any}
    */
@@ -146,9 +168,10 @@ export class Core {
     }));
   }
 
-  /** What the core refused, as an error with a sentence. */
+  /** Makes the error of a refusal, with a sentence. */
   #refusal() {
-    return explain(this.schema, this.spec, this.#record('error', new Float64Array(this.memory.buffer(), this.#err)));
+    return explain(this.schema, this.spec,
+      this.#record('error', new Float64Array(this.memory.buffer(), this.#err)));
   }
 
   /** @param {number} status  that left an ofs_error */
@@ -157,9 +180,10 @@ export class Core {
     return status;
   }
 
-  /** The refusal of a call that leaves no ofs_error. @param {number} status */
+  /** Makes the error of a call that leaves no ofs_error. @param {number} status */
   #bare(status) {
-    return explain(this.schema, this.spec, { status, layer: 0, field: -1, reason: 0, got: 0, low: 0, high: 0 });
+    return explain(this.schema, this.spec,
+      { status, layer: 0, field: -1, reason: 0, got: 0, low: 0, high: 0 });
   }
 
   version() {
@@ -176,7 +200,10 @@ export class Core {
     return this.#check(this.#wasm.model_bytes(spec, size, this.#err));
   }
 
-  /** The bytes of the same spec with nothing left out. @param {number} spec @param {number} size @returns {Uint8Array} */
+  /**
+   * Fills in what a spec leaves out.
+   * @param {number} spec @param {number} size @returns {Uint8Array} the spec's bytes, complete
+   */
   specFill(spec, size) {
     const length = this.#check(this.#wasm.spec_fill(spec, size, 0, this.#err));
     const filled = this.memory.alloc(length, 'the spec');
@@ -186,7 +213,10 @@ export class Core {
     return bytes;
   }
 
-  /** @param {number} block @param {number} bytes @param {number} spec @param {number} size @returns {number} */
+  /**
+   * @param {number} block @param {number} bytes @param {number} spec @param {number} size
+   * @returns {number}
+   */
   modelInit(block, bytes, spec, size) {
     const model = this.#wasm.model_init(block, bytes, spec, size, this.#err) >>> 0;
     if (model === 0) throw this.#refusal();
@@ -199,20 +229,24 @@ export class Core {
     return this.#wasm.model_randomize(model, work) > 0;
   }
 
-  /** After weights and moments have been written. @param {number} model @param {number} step updates so far */
+  /**
+   * Sets the updates so far, after weights and moments have been written.
+   * @param {number} model @param {number} step
+   */
   modelSetStep(model, step) {
     this.#wasm.model_set_step(model, step);
   }
 
-  /** Of what it steps from here on. @param {number} model @param {number} factor  of its learning rate */
+  /** Scales the learning rate from here on. @param {number} model @param {number} factor */
   modelSetRate(model, factor) {
     this.#wasm.model_set_rate(model, factor);
   }
 
-  /** The names of the vectors that its optimizer keeps, in the order of a tensor's moments. @param {number} model */
+  /** Names the optimizer's vectors, in the order of a tensor's moments. @param {number} model */
   modelMoments(model) {
     const { MOMENTS } = this.schema.constants;
-    const names = Array.from({ length: MOMENTS }, (_, k) => this.#wasm.model_moment_name(model, k) >>> 0);
+    const names = Array.from({ length: MOMENTS },
+      (_, k) => this.#wasm.model_moment_name(model, k) >>> 0);
     return names.filter((at) => at > 0).map((at) => this.#text(at));
   }
 
@@ -226,7 +260,8 @@ export class Core {
   }
 
   /**
-   * Input i: numbers [at, at + size) of a row of x; below: 0, or what an embedding's indices stay below.
+   * Describes input i: numbers [at, at + size) of a row of x; below: 0, or the limit of an
+   * embedding's indices.
    * @param {number} model @param {number} i
    * @returns {{ size: number, at: number, below: number, shape: number[] }}
    */
@@ -237,8 +272,8 @@ export class Core {
 
   /**
    * @param {number} model @param {number} i
-   * @returns {{ layer: number, size: number, classes: number, targets: number, loss: number, weight: number,
-   *   shape: number[] }}
+   * @returns {{ layer: number, size: number, classes: number, targets: number, loss: number,
+   *   weight: number, shape: number[] }}
    */
   modelOutput(model, i) {
     this.#wasm.model_output(model, i, this.#out);
@@ -260,7 +295,9 @@ export class Core {
       this.#wasm.model_tensor(model, i, this.#out);
       const { role, trainable, moment, ...tensor } = shaped(this.#record('tensor'));
       const moments = moment.filter((/** @type {number} */ address) => address > 0);
-      return { ...tensor, role: enumName(this.schema, 'role', role), trainable: trainable === 1, moments };
+      return {
+        ...tensor, role: enumName(this.schema, 'role', role), trainable: trainable === 1, moments,
+      };
     });
   }
 
@@ -269,7 +306,10 @@ export class Core {
     return this.#check(this.#wasm.plan_bytes(model, kind, batch, this.#err));
   }
 
-  /** @param {number} block @param {number} bytes @param {number} model @param {number} kind @param {number} batch */
+  /**
+   * @param {number} block @param {number} bytes @param {number} model
+   * @param {number} kind @param {number} batch
+   */
   planInit(block, bytes, model, kind, batch) {
     const plan = this.#wasm.plan_init(block, bytes, model, kind, batch, this.#err) >>> 0;
     if (plan === 0) throw this.#refusal();
@@ -277,18 +317,21 @@ export class Core {
   }
 
   /**
-   * The plan's first data are also when helpers are made, if it has work for them.
-   * @param {number} plan @param {number} x @param {number} xType @param {number} y @param {number} yType
-   * @param {number} n @param {number} [yIndices]  a bit for each of several outputs whose targets are class indices
+   * Sets a plan's data. Helpers are started with the first data, if the plan has work to share.
+   * @param {number} plan @param {number} x @param {number} xType
+   * @param {number} y @param {number} yType @param {number} n
+   * @param {number} [yIndices]  a bit for each of several outputs with class indices as targets
    * @param {number} [weights]  address of the samples' weights, 0: none
    */
   planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0) {
-    this.#check(this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err));
+    this.#check(
+      this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err));
     if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#lease.begin();
   }
 
   /**
-   * @param {number} model @param {number} address  of element `first` of x @param {number} type @param {number} first
+   * @param {number} model @param {number} address  of element `first` of x
+   * @param {number} type @param {number} first
    * @param {number} n @returns {number} the first bad element of n, -1: none
    */
   checkX(model, address, type, first, n) {
@@ -336,7 +379,9 @@ export class Core {
   #failStep(plan, status) {
     const { THREAD_LOST, NON_FINITE } = this.schema.constants;
     // Like a trap, this is no refusal: the core is of no use after it.
-    if (status === THREAD_LOST) throw new Error('a computing thread was lost with a part of a step in its hands');
+    if (status === THREAD_LOST) {
+      throw new Error('a computing thread was lost with a part of a step in its hands');
+    }
     if (status !== NON_FINITE) throw this.#bare(status);
     this.#wasm.step_fault(plan, this.#out);
     throw explainFault(this.schema, this.spec, this.#record('fault'));
@@ -353,7 +398,11 @@ export class Core {
     if (status < 0) throw this.#bare(status);
   }
 
-  /** The last step's totals: [0] loss, [1] count, [2 + 2 k] loss and [3 + 2 k] correct of output k; valid until the next call. @param {number} plan */
+  /**
+   * Reads the last step's totals: [0] loss, [1] count, [2 + 2 k] loss and [3 + 2 k] correct of
+   * output k. They are valid until the next call.
+   * @param {number} plan
+   */
   stepTotals(plan) {
     this.#wasm.step_totals(plan, this.#out);
     return this.#mail();
@@ -364,20 +413,20 @@ export class Core {
     return this.#wasm.plan_output(plan, output) >>> 0;
   }
 
-  /** Bytes of a plan's buffers, and of those needed at one time at least. @param {number} plan */
+  /** Measures a plan's buffers, all and those needed at one time. @param {number} plan */
   planMemory(plan) {
     this.#wasm.plan_memory(plan, this.#out);
     const { buffers: stepBytes, live: liveBytes } = this.#record('memory');
     return { stepBytes, liveBytes };
   }
 
-  /** A copy of `n` floats. @param {number} address @param {number} n */
+  /** Copies `n` floats. @param {number} address @param {number} n */
   floats(address, n) {
     return new Float32Array(this.memory.buffer(), address, n).slice();
   }
 }
 
-/** A record's dims, as many as it has axes, as its shape. @param {any} record */
+/** Makes a record's shape of its dims. @param {any} record */
 function shaped({ rank, dims, ...rest }) {
   return { ...rest, shape: dims.slice(0, rank) };
 }

@@ -1,7 +1,9 @@
-/* describe.js: what is told of a model: its layers as they were built, its inputs and outputs, the spec that makes it again.
+/* describe.js: the description of a model: its layers as they were built, its inputs and outputs,
+ * the spec that makes it again.
  *
- * The core has every number (shapes, defaults, losses), the encoded spec every name; here they are put together, once,
- * when the model is made. Nothing is computed or decided here but the labels' number. */
+ * The core has every number (shapes, defaults, losses), the encoded spec every name; here they are
+ * put together, once, when the model is made. Nothing is computed or decided here but the labels'
+ * number. */
 
 import { describeLayer, describeLoss } from '../spec/graph.js';
 import { enumName } from '../spec/schema.js';
@@ -21,11 +23,13 @@ export function describeModel(core, address, spec, filled) {
   const shapes = core.modelLayers(address);
   const inputs = spec.inputs.map(({ name }, i) => ({ name, ...core.modelInput(address, i) }));
   const outputs = spec.outputs.map((_, i) => describeOutput(core, address, spec, built, i));
-  const { inputScale, inputOffset, seed } = /** @type {Record<string, number>} */ (built.get(spec.model));
+  const { inputScale, inputOffset, seed } =
+    /** @type {Record<string, number>} */ (built.get(spec.model));
   const { parameters, trained: trainableParameters } = core.modelFacts(address);
   const [{ loss, labels, shape: outputShape, classes, targets }] = outputs;
   const several = outputs.length > 1;
-  const accuracy = spec.metrics ? spec.metrics.includes('accuracy') : outputs.some((output) => output.classes > 0);
+  const accuracy = spec.metrics ? spec.metrics.includes('accuracy')
+    : outputs.some((output) => output.classes > 0);
   const about = {
     inputShape: inputs.length === 1 && inputs[0].name === 'input' ? inputs[0].shape
       : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
@@ -34,41 +38,52 @@ export function describeModel(core, address, spec, filled) {
       { type: spec.optimizer.record.type, ...built.get(spec.optimizer) }),
     metrics: accuracy ? ['accuracy'] : [],
   };
-  const names = !several ? labels : outputs.some((output) => output.labels) ? byName(outputs, 'labels') : null;
+  const names = !several ? labels
+    : outputs.some((output) => output.labels) ? byName(outputs, 'labels') : null;
   return {
     /** The layers as MODEL_READY lists them. */
     layers: plain.map((layer, i) => ({ ...layer, ...shapes[i] })),
-    /** What data are checked against. */
+    /** The facts that data are checked against. */
     facts: { inputs, outputs, inputScale, inputOffset },
     counts: { parameters, trainableParameters },
     measured: { outputs, accuracy },
-    /** What MODEL_READY says beside these, the same for as long as there is the model. */
-    about: { ...about, loss: several ? byName(outputs, 'loss') : loss, labels: names, outputShape, classes, targets },
+    /** The other fields of MODEL_READY that stay the same as long as there is the model. */
+    about: {
+      ...about, loss: several ? byName(outputs, 'loss') : loss,
+      labels: names, outputShape, classes, targets,
+    },
     /** The spec with every field filled in: makes the same model again. */
     spec: {
       ...about, layers: plain, ...(names && { labels: names }),
-      ...(spec.plain ? { loss } : { outputs: outputs.map(({ name, loss: own, lossWeight }) => ({ name, loss: own, lossWeight })) }),
+      ...(spec.plain ? { loss } : { outputs: outputs.map(({ name, loss: own, lossWeight }) =>
+        ({ name, loss: own, lossWeight })) }),
     },
   };
 }
 
 /**
- * @param {Core} core @param {number} address @param {EncodedSpec} spec @param {import('../spec/graph.js').Built} built
+ * @param {Core} core @param {number} address @param {EncodedSpec} spec
+ * @param {import('../spec/graph.js').Built} built
  * @param {number} i  which output
  */
 function describeOutput(core, address, spec, built, i) {
   const part = spec.outputs[i];
   const { name } = part;
-  const { weight: lossWeight, loss: id, ...told } = core.modelOutput(address, i);
+  const { weight: lossWeight, loss: id, ...facts } = core.modelOutput(address, i);
   const labels = spec.labels[i];
   const loss = enumName(core.schema, 'loss', id);
-  checkLabels(labels, told.classes, spec.outputs.length > 1 ? `.${name}` : '');
-  return { name, ...told, loss: spec.plain ? loss : describeLoss(core.schema, built, part, loss), lossWeight, labels };
+  checkLabels(labels, facts.classes, spec.outputs.length > 1 ? `.${name}` : '');
+  return {
+    name, ...facts, loss: spec.plain ? loss : describeLoss(core.schema, built, part, loss),
+    lossWeight, labels,
+  };
 }
 
 /**
- * What each output has of something, by its name.
- * @param {{ name: string, loss: any, labels: string[] | null }[]} outputs @param {'loss' | 'labels'} key
+ * Collects a field of the outputs by their names.
+ * @param {{ name: string, loss: any, labels: string[] | null }[]} outputs
+ * @param {'loss' | 'labels'} key
  */
 const byName = (outputs, key) =>
-  Object.fromEntries(outputs.flatMap((output) => (output[key] ? [[output.name, output[key]]] : [])));
+  Object.fromEntries(outputs.flatMap((output) =>
+    (output[key] ? [[output.name, output[key]]] : [])));

@@ -1,8 +1,8 @@
-/* model.js: one model in its own wasm instance: built and asked. What is told of it is describe.js's.
+/* model.js: one model in its own wasm instance: built and asked. Its description is describe.js's.
  *
- * It owns the core, the model block, the plan for one prediction (made at once, so that a prediction never
- * fails for want of memory) and the data store. What takes long is a generator for the pump. Dropping the object
- * frees everything. */
+ * It owns the core, the model block, the plan for one prediction (made at once, so that a
+ * prediction never fails for want of memory) and the data store. Long work is a generator for the
+ * pump. Dropping the object frees everything. */
 
 import { addTo, roomFor, tell } from './answers.js';
 import { describeModel } from './describe.js';
@@ -22,11 +22,15 @@ const MANY_BYTES = 2 ** 25; // most that a plan for many may take; memory never 
 const DOING = { TRAIN: 'training', EVALUATE: 'evaluating', PREDICT: 'predicting' };
 
 export class Model {
-  /** Epochs begun since the model was made: what tells one shuffle from the next. */ epochsBegun = 0;
-  /** How the latest run stands, for one that resumes it. @type {import('./run/state.js').RunState | null} */ past = null;
+  /** The epochs begun since the model was made: each shuffle's key. */ epochsBegun = 0;
+  /** The latest run's state, to resume it. @type {import('./run/state.js').RunState | null} */
+  past = null;
   /** @type {import('../protocol.js').RunRecord[]} */ runs = [];
 
-  /** @param {import('./core.js').Core} core @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY */
+  /**
+   * @param {import('./core.js').Core} core
+   * @param {any} plainSpec  refused with INVALID_SPEC, OUT_OF_MEMORY
+   */
   constructor(core, plainSpec) {
     const { schema, memory } = core;
     const spec = encodeSpec(schema, plainSpec);
@@ -61,11 +65,12 @@ export class Model {
     return this.core.modelFacts(this.address).step;
   }
 
-  /** What MODEL_READY says of the model itself. */
+  /** Describes the model itself, for MODEL_READY. */
   describe() {
     const { inputs, outputs } = this.facts;
     return {
-      layers: this.layers, ...this.counts, inputs, outputs, ...this.about, ...this.core.planMemory(this.one.plan), step: this.step,
+      layers: this.layers, ...this.counts, inputs, outputs, ...this.about,
+      ...this.core.planMemory(this.one.plan), step: this.step,
       runs: this.runs, run: this.past && toldOf(this.past),
       memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
     };
@@ -105,7 +110,7 @@ export class Model {
     return tell(answers, facts.outputs, column.single);
   }
 
-  /** Predicts what lies in the store, and frees it. @param {Pump} pump @param {Stored} x */
+  /** Predicts a stored column, and frees it. @param {Pump} pump @param {Stored} x */
   *predictMany(pump, x) {
     const { core } = this;
     /** @type {(Plan & { batch: number }) | null} */
@@ -133,15 +138,21 @@ export class Model {
     }
   }
 
-  /** What a plan has predicted. @param {Answer[]} answers @param {number} plan @param {number} first @param {number} count samples */
+  /**
+   * Adds a plan's predictions to the answers.
+   * @param {Answer[]} answers @param {number} plan
+   * @param {number} first @param {number} count  samples
+   */
   #add(answers, plan, first, count) {
     const { core, facts: { outputs } } = this;
     answers.forEach((answer, k) =>
-      addTo(answer, outputs[k], new Float32Array(core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size), first));
+      addTo(answer, outputs[k], new Float32Array(
+        core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size), first));
   }
 
   /**
-   * A plan for `batch` samples or, where it would be large or memory is short, for fewer: the outputs are the same.
+   * Opens a plan for `batch` samples or, where it would be large or memory is short, for fewer: the
+   * outputs are the same.
    * @param {number} batch
    */
   #openSmaller(batch) {
@@ -152,7 +163,8 @@ export class Model {
       try {
         return { ...this.openPlan('PREDICT', batch), batch };
       } catch (error) {
-        if (batch === 1 || !(error instanceof OffstageError) || error.code !== 'OUT_OF_MEMORY') throw error;
+        if (batch === 1 || !(error instanceof OffstageError)) throw error;
+        if (error.code !== 'OUT_OF_MEMORY') throw error;
         batch = Math.ceil(batch / 2);
       }
     }
@@ -160,7 +172,8 @@ export class Model {
 
   /**
    * Loss and accuracy over data in the store, which is freed.
-   * @param {Pump} pump @param {{ x: Stored, y: Stored, weights: Stored | null }} data @param {number} batchSize
+   * @param {Pump} pump @param {{ x: Stored, y: Stored, weights: Stored | null }} data
+   * @param {number} batchSize
    */
   *evaluate(pump, data, batchSize) {
     const { x, y, weights } = data;
@@ -173,7 +186,8 @@ export class Model {
       this.setData(opened.plan, data);
       const totals = noTotals(this.measured);
       for (let first = 0; first < x.samples; first += batchSize) {
-        yield* this.measure(pump, opened.plan, totals, { first, count: Math.min(batchSize, x.samples - first), samples: x.samples });
+        yield* this.measure(pump, opened.plan, totals,
+          { first, count: Math.min(batchSize, x.samples - first), samples: x.samples });
         if (pump.spend(this.core.units)) yield;
       }
       return { ...meansOf(this.measured, totals), samples: x.samples };
@@ -183,7 +197,10 @@ export class Model {
     }
   }
 
-  /** Refuses data that the core could not use. @param {Pump} pump @param {{ x: Stored, y: Stored }} data */
+  /**
+   * Refuses data that the core could not use.
+   * @param {Pump} pump @param {{ x: Stored, y: Stored }} data
+   */
   *check(pump, { x, y }) {
     yield* this.store.checkX(pump, x);
     yield* this.store.checkY(pump, y);
@@ -191,12 +208,14 @@ export class Model {
 
   /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */
   setData(plan, { x, y, weights }) {
-    this.core.planSetData(plan, x.address, x.type, y.address, y.type, x.samples, y.indices, weights?.address);
+    this.core.planSetData(
+      plan, x.address, x.type, y.address, y.type, x.samples, y.indices, weights?.address);
   }
 
   /**
    * Adds what is measured over a batch, in the order of the data.
-   * @param {Pump} pump @param {number} plan @param {number[]} totals @param {{ first: number, count: number, samples: number }} batch
+   * @param {Pump} pump @param {number} plan @param {number[]} totals
+   * @param {{ first: number, count: number, samples: number }} batch
    */
   *measure(pump, plan, totals, { first, count, samples }) {
     const { core } = this;
@@ -206,7 +225,7 @@ export class Model {
   }
 }
 
-/** A run's state as the bridge is told of it. @param {import('./run/state.js').RunState} past */
+/** Describes a run's state for a reply. @param {import('./run/state.js').RunState} past */
 function toldOf({ settings, samples, epoch, batch, steps, ended, history }) {
   return { settings, samples, epoch, batch, steps, ended, history, data: null };
 }

@@ -1,8 +1,9 @@
 /* snapshot.js: a model's state as a checkpoint, and back.
  *
- * The state is all that the next step depends on: weights, moments, step, epochs begun, and how the latest run
- * stands. It is read between two steps only, piece by piece, while nothing changes it: the pump and the run see to
- * that. A checkpoint is checked against the model before anything of it is written. */
+ * The state is all that the next step depends on: weights, moments, step, epochs begun, and the
+ * latest run's state. It is read between two steps only, piece by piece, while nothing changes it:
+ * the pump and the run see to that. A checkpoint is checked against the model before anything of it
+ * is written. */
 
 import { BEFORE, encodeCheckpoint } from './checkpoint.js';
 import { OffstageError } from '../host/errors.js';
@@ -14,7 +15,7 @@ import { tensorsOf } from './weights.js';
 
 const WRITTEN_AT_ONCE = 2 ** 18;
 
-/** Everything of a model that a checkpoint holds as tensors of its own: names, shapes, addresses. @param {Model} model */
+/** Lists a model's tensors for a checkpoint: names, shapes, addresses. @param {Model} model */
 export function stateTensors(model) {
   const tensors = tensorsOf(model);
   const vectors = model.core.modelMoments(model.address);
@@ -33,11 +34,13 @@ export function* saveState(pump, model, run = model.past) {
   const { memory } = model.core;
   const weights = stateTensors(model).map(({ name, shape, address }) => ({
     name, shape, dtype: /** @type {const} */ ('F32'),
-    read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
+    read: (/** @type {number} */ at, /** @type {number} */ count) =>
+      new Uint8Array(memory.buffer(), address + at, count),
   }));
   const { step, epochsBegun, runs, spec } = model;
   const coreVersion = model.core.version();
-  return yield* encodeCheckpoint(pump, { format: 1, coreVersion, spec, step, epochsBegun, run, runs }, weights);
+  return yield* encodeCheckpoint(
+    pump, { format: 1, coreVersion, spec, step, epochsBegun, run, runs }, weights);
 }
 
 /**
@@ -53,15 +56,22 @@ export function* restoreState(pump, model, { about, tensors }) {
   for (const { name, shape } of names) {
     const found = tensors.get(name);
     if (!found) refuse(`it has no tensor '${name}'`);
-    if (found.dtype !== 'F32' || found.shape.length !== shape.length || shape.some((n, i) => n !== found.shape[i])) {
-      refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], expected F32 [${shape.join(', ')}]`);
+    if (found.dtype !== 'F32' || found.shape.length !== shape.length
+      || shape.some((n, i) => n !== found.shape[i])) {
+      refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], `
+        + `expected F32 [${shape.join(', ')}]`);
     }
   }
   const counts = noTotals(model.measured).length;
   const held = about.run?.totals.length ?? counts;
   if (held !== counts) refuse(`its run has ${held} totals, expected ${counts} for its outputs`);
-  if (tensors.size !== names.length) refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
-  if (about.run && goesBack) about.run.before = joined(expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data));
+  if (tensors.size !== names.length) {
+    refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
+  }
+  if (about.run && goesBack) {
+    about.run.before = joined(expected.map(({ name }) =>
+      /** @type {any} */ (tensors.get(BEFORE + name)).data));
+  }
   for (const { name, address } of expected) {
     const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));
     for (let at = 0; at < data.length; at += WRITTEN_AT_ONCE) {

@@ -1,12 +1,13 @@
 /* stages.js: what a session is doing, for how long it has done what, and how it stands.
  *
- * One stage at a time; time between two requests belongs to none. Only told here: nothing depends on it. */
+ * One stage at a time; time between two requests belongs to none. Nothing depends on the report. */
 
 /** @typedef {'loading' | 'compiling' | 'training' | 'validating' | 'saving'} Stage */
 
 export class Stages {
   /** @type {Stage | 'done'} */ now = 'done';
-  /** @type {Record<Stage, number>} */ #seconds = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
+  /** @type {Record<Stage, number>} */
+  #seconds = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
   #since = 0;
   #host;
 
@@ -25,12 +26,12 @@ export class Stages {
     return before;
   }
 
-  /** A stop of the clock that is nobody's time. @param {number} ms */
+  /** Leaves out a stop of the clock. @param {number} ms */
   leaveOut(ms) {
     this.#since += ms;
   }
 
-  /** The stage, and the seconds of each up to this moment. */
+  /** Describes the stage, and the seconds of each up to this moment. */
   describe() {
     this.enter(this.now);
     return { stage: this.now, stageSeconds: { ...this.#seconds } };

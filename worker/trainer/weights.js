@@ -1,6 +1,7 @@
 /* weights.js: a model's weights, read and written between two steps, in pieces.
  *
- * A weight is called `<layer>/<role>`; of a bidirectional layer `<layer>/forward_<role>` and `<layer>/backward_<role>`. */
+ * A weight is called `<layer>/<role>`; of a bidirectional layer `<layer>/forward_<role>` and
+ * `<layer>/backward_<role>`. */
 
 import { floatArray } from './answers.js';
 import { refuse } from '../data/columns.js';
@@ -13,17 +14,26 @@ const COPIED_AT_ONCE = 65536; // floats: some 50 microseconds, a few hundred whe
 const CHECKED_AT_ONCE = 16384; // floats in JavaScript: about as long
 const SIDES = ['', 'forward_', 'backward_'];
 
-/** The tensors with their names. @param {Model} model */
+/** Lists the tensors with their names. @param {Model} model */
 export function tensorsOf({ core, address, layers }) {
-  return core.modelTensors(address).map((tensor) => ({ ...tensor, name: `${layers[tensor.layer].name}/${SIDES[tensor.side]}${tensor.role}` }));
+  return core.modelTensors(address).map((tensor) => ({
+    ...tensor, name: `${layers[tensor.layer].name}/${SIDES[tensor.side]}${tensor.role}`,
+  }));
 }
 
-/** All weights at once, for the end of a run. @param {Model} model @returns {import('../protocol.js').Weight[]} */
+/**
+ * Copies all weights at once, for the end of a run.
+ * @param {Model} model @returns {import('../protocol.js').Weight[]}
+ */
 export function copyWeights(model) {
-  return tensorsOf(model).map(({ name, shape, trainable, data, size }) => ({ name, shape, trainable, data: model.core.floats(data, size) }));
+  return tensorsOf(model).map(({ name, shape, trainable, data, size }) =>
+    ({ name, shape, trainable, data: model.core.floats(data, size) }));
 }
 
-/** @param {Pump} pump @param {Model} model @returns {Generator<void, import('../protocol.js').Weights, void>} */
+/**
+ * @param {Pump} pump @param {Model} model
+ * @returns {Generator<void, import('../protocol.js').Weights, void>}
+ */
 export function* getWeights(pump, model) {
   const { step } = model;
   const weights = [];
@@ -38,13 +48,19 @@ export function* getWeights(pump, model) {
   return { weights, step };
 }
 
-/** A view of some of a tensor's elements. @param {Model} model @param {number} address @param {number} at @param {number} size of the tensor */
+/**
+ * Makes a view of some of a tensor's elements.
+ * @param {Model} model @param {number} address @param {number} at
+ * @param {number} size  of the tensor
+ */
 function viewAt({ core }, address, at, size) {
-  return new Float32Array(core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
+  return new Float32Array(
+    core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
 }
 
 /**
- * Checks all weights, then writes them: none is written where one is refused. Nothing else looks at them meanwhile.
+ * Checks all weights, then writes them: none is written where one is refused. Nothing else may read
+ * them meanwhile.
  * No run goes on with them.
  * @param {Pump} pump @param {Model} model @param {any} weights
  */
@@ -52,7 +68,8 @@ export function* setWeights(pump, model, weights) {
   const tensors = tensorsOf(model);
   if (!Array.isArray(weights) || weights.length !== tensors.length) {
     const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
-    refuse(`weights ${got}, expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
+    refuse(`weights ${got}, `
+      + `expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
   }
   const checked = [];
   for (const [i, tensor] of tensors.entries()) {
@@ -60,7 +77,8 @@ export function* setWeights(pump, model, weights) {
     checked.push(data);
     for (let at = 0; at < data.length; at++) {
       if (!Number.isFinite(Math.fround(data[at]))) {
-        refuse(`weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
+        refuse(
+          `weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
       }
       if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
     }
@@ -70,8 +88,11 @@ export function* setWeights(pump, model, weights) {
     const data = checked[i];
     for (let at = 0; at < size; at += COPIED_AT_ONCE) {
       const view = viewAt(model, address, at, size);
-      if (ArrayBuffer.isView(data)) view.set(/** @type {any} */ (data).subarray(at, at + view.length));
-      else for (let k = 0; k < view.length; k++) view[k] = data[at + k];
+      if (ArrayBuffer.isView(data)) {
+        view.set(/** @type {any} */ (data).subarray(at, at + view.length));
+      } else {
+        for (let k = 0; k < view.length; k++) view[k] = data[at + k];
+      }
       if (pump.look()) yield;
     }
   }
@@ -79,7 +100,7 @@ export function* setWeights(pump, model, weights) {
 }
 
 /**
- * The end of a fit with useEma: the weights become their averages, where a step has made some.
+ * Replaces the weights by their averages, where a step has made some: the end of a fit with useEma.
  * @param {Pump} pump @param {Model} model
  */
 export function* takeAverages(pump, model) {
@@ -103,14 +124,19 @@ function checkWeight(weight, { shape, size }, what) {
   if (!ranked || shape.some((n, i) => n !== given.shape[i])) {
     refuse(`${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
   }
-  const typed = ArrayBuffer.isView(given.data) && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number' &&
-    !(given.data instanceof DataView);
-  if (!typed && !Array.isArray(given.data)) refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
+  const typed = ArrayBuffer.isView(given.data) && !(given.data instanceof DataView)
+    && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number';
+  if (!typed && !Array.isArray(given.data)) {
+    refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
+  }
   const data = /** @type {any} */ (given.data);
   if (data.length !== size) refuse(`${what} has ${data.length} elements, expected ${size}`);
   for (let i = 0; i < size && !typed; i++) {
-    if (typeof data[i] !== 'number') refuse(`${what} has data ${show(data)}, expected a Float32Array`);
+    if (typeof data[i] !== 'number') {
+      refuse(`${what} has data ${show(data)}, expected a Float32Array`);
+    }
   }
-  // What is shared may change after it was checked.
-  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]' ? data.slice() : data;
+  // Shared data may change after they were checked.
+  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]'
+    ? data.slice() : data;
 }

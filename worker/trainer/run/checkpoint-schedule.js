@@ -1,14 +1,15 @@
-/* checkpoint-schedule.js: when a run takes a checkpoint, and where it goes: to the client, which keeps the latest in case that this
- * session dies, and to storage, where it outlives the page.
+/* checkpoint-schedule.js: when a run takes a checkpoint, and where it goes: to the client, which
+ * keeps the latest in case that this session dies, and to storage, where it outlives the page.
  *
- * A checkpoint is taken between two steps, and so rarely that those for each of the two cost at most one part in SHARE
- * of the time. What cannot be taken or written is warned of and tried again later; no run ends for it. */
+ * A checkpoint is taken between two steps, and so rarely that those for each of the two cost at
+ * most one part in SHARE of the time. A checkpoint that cannot be taken or written is warned of
+ * and tried again later; no run ends for it. */
 
 import { OffstageError } from '../../host/errors.js';
 
 const SHARE = 200;
 const KEEP_SECONDS = 5;
-/** After one that failed. */
+/** The wait after a checkpoint that failed. */
 const RETRY_MS = 10_000;
 
 /** @typedef {{ step: number, epoch: number }} At */
@@ -17,29 +18,30 @@ const RETRY_MS = 10_000;
  * @property {import('../../host/pump.js').Pump} pump
  * @property {import('../../host/clock.js').Host} host
  * @property {number | null} snapshotMs  null: the client wants none
- * @property {(bytes: Uint8Array<ArrayBuffer>, step: number) => void} snapshot  hands it to the client
+ * @property {(bytes: Uint8Array<ArrayBuffer>, step: number) => void} snapshot  to the client
  * @property {import('./settings.js').Persist | null} persist
- * @property {(bytes: Uint8Array<ArrayBuffer>, about: At) => Promise<unknown>} keep  writes it to storage; never rejects
+ * @property {(bytes: Uint8Array<ArrayBuffer>, about: At) => Promise<unknown>} keep  writes it to
+ *   storage; never rejects
  * @property {(error: OffstageError) => void} warn
  * @property {() => Generator<void, Uint8Array<ArrayBuffer>, void>} take
- * @property {() => At} at  where the run stands
+ * @property {() => At} at  the run's place
  */
 
 export class CheckpointSchedule {
   #saves;
-  /** When the next is due: for the client, and for storage. */
+  /** The times when the next checkpoint is due: for the client, and for storage. */
   #snapshotAt = Infinity;
   #keepAt = Infinity;
   #epochsKept = 0;
-  /** What the one that was taken last cost, in ms. */ #cost = 0;
-  /** What is being written. @type {Promise<unknown> | null} */ #writing = null;
+  /** The cost of the last checkpoint, in ms. */ #cost = 0;
+  /** The write that has not settled. @type {Promise<unknown> | null} */ #writing = null;
 
   /** @param {Saves} saves */
   constructor(saves) {
     this.#saves = saves;
     const { host, snapshotMs, persist } = saves;
     if (snapshotMs !== null) this.#snapshotAt = host.now() + snapshotMs;
-    if (persist) this.#keepAt = -Infinity; // the first one at once: from then on there is something to come back to
+    if (persist) this.#keepAt = -Infinity; // the first at once: there is something to come back to
   }
 
   /** @param {number} epochs complete ones */
@@ -57,7 +59,7 @@ export class CheckpointSchedule {
     return this.#saves.pump.time >= this.#snapshotAt || this.#keepIsDue;
   }
 
-  /** Takes one that is due. @returns {import('../../host/pump.js').Work} */
+  /** Takes a checkpoint that is due. @returns {import('../../host/pump.js').Work} */
   *save() {
     const { host, snapshotMs, snapshot, persist, at } = this.#saves;
     const lasting = this.#keepIsDue;
@@ -65,15 +67,16 @@ export class CheckpointSchedule {
     const bytes = yield* this.#take();
     const rest = bytes ? SHARE * this.#cost : RETRY_MS;
     const time = host.now();
-    if (lasting) this.#keepAt = persist?.epochs ? Infinity : time + Math.max(1000 * (persist?.seconds ?? KEEP_SECONDS), rest);
-    else this.#snapshotAt = time + Math.max(snapshotMs ?? 0, rest);
+    if (!lasting) this.#snapshotAt = time + Math.max(snapshotMs ?? 0, rest);
+    else if (persist?.epochs) this.#keepAt = Infinity;
+    else this.#keepAt = time + Math.max(1000 * (persist?.seconds ?? KEEP_SECONDS), rest);
     if (bytes && lasting) this.#write(bytes, about);
     else if (bytes) snapshot(bytes, about.step);
   }
 
   /**
-   * The last one, of a run that has ended.
-   * @returns {Generator<void, Promise<unknown> | null, void>} of what is still to be waited for
+   * Takes the last checkpoint, of a run that has ended.
+   * @returns {Generator<void, Promise<unknown> | null, void>} the promise of its being stored
    */
   *last() {
     const { snapshotMs, snapshot, persist, at } = this.#saves;
@@ -107,7 +110,7 @@ export class CheckpointSchedule {
       for (;;) {
         const began = host.now();
         const { done, value } = work.next();
-        this.#cost += host.now() - began; // not what others did in between
+        this.#cost += host.now() - began; // without the time of others in between
         if (done) return value;
         yield;
       }

@@ -1,9 +1,9 @@
-/* fit-options.js: the options of a run, told once: what each may be, what it is where it is not given, and whether it
- * belongs to the run. The page's fit, START_TRAINING, checkpoints, the list of runs and the types all read these tables;
- * README has a row for each.
+/* fit-options.js: the options of a run, in one place: their values, their defaults, and whether
+ * they belong to the run. The page's fit, START_TRAINING, checkpoints, the list of runs and the
+ * types all read these tables; README has a row for each.
  *
- * SETTINGS belong to the run: checkpoints keep them, and a run that is resumed has its own. REQUESTED belong to one
- * START. This file imports nothing: it is in the bundle of the page too. */
+ * SETTINGS belong to the run: checkpoints keep them, and a run that is resumed has its own.
+ * REQUESTED belong to one START. This file imports nothing: it is in the bundle of the page too. */
 
 /**
  * @template T
@@ -11,15 +11,23 @@
  * @property {T} otherwise     the value where none is given
  * @property {string} allowed  for messages
  * @property {(value: any) => boolean} accepts
- * @property {boolean} [grows]   a run that is resumed may be given another one
- * @property {boolean} [sparse]  it is not kept where it is as otherwise
+ * @property {boolean} [grows]   a run that is resumed may be given another value
+ * @property {boolean} [sparse]  the default is left out of a checkpoint
  */
-/** @template {Record<string, Rule<any>>} R @typedef {{ -readonly [K in keyof R]: R[K]['otherwise'] }} Values */
+/**
+ * @template {Record<string, Rule<any>>} R
+ * @typedef {{ -readonly [K in keyof R]: R[K]['otherwise'] }} Values
+ */
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
-/** Settings as they are kept. @typedef {Omit<FitSettings, 'nonFinite'> & { nonFinite?: 'rollback' }} RunSettings */
+/**
+ * Settings as a checkpoint has them.
+ * @typedef {Omit<FitSettings, 'nonFinite'> & { nonFinite?: 'rollback' }} RunSettings
+ */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
-const POSITIVE = { allowed: 'a positive integer', accepts: (value) => Number.isSafeInteger(value) && value >= 1 };
+const POSITIVE = {
+  allowed: 'a positive integer', accepts: (value) => Number.isSafeInteger(value) && value >= 1,
+};
 /** @type {Pick<Rule<boolean>, 'allowed' | 'accepts'>} */
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
@@ -30,15 +38,18 @@ export const SETTINGS = Object.freeze({
   batchSize: { ...POSITIVE, otherwise: 32 },
   /** The order of samples is another one in each epoch. @type {Rule<boolean>} */
   shuffle: { ...FLAG, otherwise: true },
-  /** The share of the samples that validates, from the end of the data, before any shuffling. @type {Rule<number>} */
+  /**
+   * The share of the samples that validates, from the end of the data, before any shuffling.
+   * @type {Rule<number>}
+   */
   validationSplit: {
     otherwise: 0,
     allowed: 'a number from 0 to below 1',
     accepts: (value) => typeof value === 'number' && value >= 0 && value < 1,
   },
   /**
-   * What is done about a step whose loss or gradients are not finite: the run fails; or its epoch begins anew, as it
-   * began before, at half the learning rate, 20 times at most.
+   * The answer to a step whose loss or gradients are not finite: the run fails; or its epoch begins
+   * anew, as it began before, at half the learning rate, 20 times at most.
    * @type {Rule<'error' | 'rollback'>}
    */
   nonFinite: {
@@ -57,11 +68,15 @@ export const REQUESTED = Object.freeze({
     accepts: (value) => typeof value === 'number' && value > 0 && value <= 1000,
   },
   /**
-   * The run that was interrupted, or one that is to have more epochs, goes on; settings that are not given are its own.
+   * The run that was interrupted, or one that is to have more epochs, goes on; settings that are
+   * not given are its own.
    * @type {Rule<boolean>}
    */
   resume: { ...FLAG, otherwise: false },
-  /** It goes on although the data are not those that it began with; its epoch begins anew. @type {Rule<boolean>} */
+  /**
+   * The run goes on although the data are not those that it began with; its epoch begins anew.
+   * @type {Rule<boolean>}
+   */
   otherData: { ...FLAG, otherwise: false },
 });
 
@@ -71,17 +86,20 @@ export const SETTING_NAMES = /** @type {(keyof FitSettings)[]} */ (Object.keys(S
 export const wireName = (name) => (name === 'epochs' ? 'numEpochs' : name);
 
 /** Settings as START_TRAINING takes them. @param {Partial<FitSettings>} settings */
-export const toWire = (settings) => Object.fromEntries(SETTING_NAMES.map((name) => [wireName(name), settings[name]]));
+export const toWire = (settings) =>
+  Object.fromEntries(SETTING_NAMES.map((name) => [wireName(name), settings[name]]));
 
 /**
- * The settings of a run, as they are kept.
+ * Reads the settings of a run, in the form of a checkpoint.
  * @param {any} payload  of START_TRAINING
  * @param {Partial<RunSettings>} own  of the run that is resumed: they stand where nothing is given
  * @returns {RunSettings}
  */
 export function settingsOf(payload, own = {}) {
-  const entries = SETTING_NAMES.map((name) => [name, payload[wireName(name)] ?? own[name] ?? SETTINGS[name].otherwise]);
-  return /** @type {any} */ (Object.fromEntries(entries.filter(([name, value]) => isKept(name, value))));
+  const entries = SETTING_NAMES.map((name) =>
+    [name, payload[wireName(name)] ?? own[name] ?? SETTINGS[name].otherwise]);
+  const kept = entries.filter(([name, value]) => isKept(name, value));
+  return /** @type {any} */ (Object.fromEntries(kept));
 }
 
 /** @param {keyof FitSettings} name @param {unknown} value */
@@ -90,5 +108,9 @@ export function isKept(name, value) {
   return !sparse || value !== otherwise;
 }
 
-/** How many of so many samples train: as in Keras that part is rounded down. @param {number} samples @param {number} split */
-export const trainSamplesOf = (samples, split) => (split > 0 ? Math.floor(samples * (1 - split)) : samples);
+/**
+ * Counts the samples that train: as in Keras that part is rounded down.
+ * @param {number} samples @param {number} split
+ */
+export const trainSamplesOf = (samples, split) =>
+  (split > 0 ? Math.floor(samples * (1 - split)) : samples);

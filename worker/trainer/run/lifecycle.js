@@ -1,4 +1,4 @@
-/* lifecycle.js: the life of the one run that a session may have on, from its START to its last message.
+/* lifecycle.js: the life of the one run that a session may have, from START to its last message.
  *
  *              begun     pause   resume     end      leave
  *   ended      (start: checking)
@@ -8,12 +8,13 @@
  *   paused                       running    ending   ended
  *   ending                                           ended
  *
- * begun: the data are checked. held: paused before that. end(reason): STOP has come ('stopped'), or the last epoch is
- * trained ('finished'); the first reason stays, whatever comes while the last checkpoint is taken and stored. leave: that
- * checkpoint is on storage; or the run failed, was dropped (DISPOSE), or went with its core. An event without an entry
- * has no effect: whoever asks is answered all the same. A run is answered exactly once, when it leaves:
- * TRAINING_COMPLETE, TRAINING_ERROR where it failed after it had begun, ERROR where it was refused; whoever stopped it is
- * answered after that. Which requests come when is the session's to know. */
+ * begun: the data are checked. held: paused before that. end(reason): STOP has come ('stopped'), or
+ * the last epoch is trained ('finished'); the first reason stays, whatever comes while the last
+ * checkpoint is taken and stored. leave: that checkpoint is on storage; or the run failed, was
+ * dropped (DISPOSE), or went with its core. An event without an entry has no effect: the request is
+ * answered all the same. A run is answered exactly once, when it leaves: TRAINING_COMPLETE,
+ * TRAINING_ERROR where it failed after it had begun, ERROR where it was refused; the request that
+ * stopped it is answered after that. Which requests come when is the session's to know. */
 
 import { OffstageError, errorToWire } from '../../host/errors.js';
 import { buffersOf } from '../../protocol.js';
@@ -22,32 +23,48 @@ import { Run } from './loop.js';
 /** @typedef {import('../service.js').Asked} Request */
 /** @typedef {import('../../storage/checkpoint-store.js').CheckpointStore} CheckpointStore */
 /**
- * What a session lends to its run.
+ * @callback Post
+ * @param {Request} request @param {string} type @param {any} payload
+ * @param {Transferable[]} [transfer]
+ * @returns {void}
+ */
+/**
+ * @callback Reply
+ * @param {Request} request @param {any} payload
+ * @param {Transferable[]} [transfer] @param {string} [type]
+ * @returns {void}
+ */
+/**
+ * The parts of a session that its run uses.
  * @typedef {object} Ports
  * @property {import('../../host/pump.js').Pump} pump
  * @property {import('../../host/clock.js').Host} host
  * @property {import('../stages.js').Stages} stages
- * @property {(request: Request, type: string, payload: any, transfer?: Transferable[]) => void} post
- * @property {(request: Request, payload: any, transfer?: Transferable[], type?: string) => void} reply  the last word on it
- * @property {(request: Request, error: unknown) => void} fail  refuses it; whatever is no OffstageError is a trap
+ * @property {Post} post
+ * @property {Reply} reply  sends the request's last message
+ * @property {(request: Request, error: unknown) => void} fail  refuses it; any error but an
+ *   OffstageError is a trap
  * @property {(notice: import('../../protocol.js').Notice) => void} notice
  */
 /**
- * What a run is made of.
+ * The parts that a run is made of.
  * @typedef {object} Begin
  * @property {Request} request
  * @property {import('../model.js').Model} model
  * @property {import('./settings.js').Settings} settings
- * @property {import('./loop.js').Data} data  taken where it does not throw
+ * @property {import('./loop.js').Data} data  the run's, unless it throws
  * @property {Float32Array | null} classWeight
- * @property {CheckpointStore | null} keeper  where checkpoints last
+ * @property {CheckpointStore | null} keeper  the storage of checkpoints
  * @property {boolean} kept  the data come from there
  */
 /** @typedef {'ended' | 'checking' | 'held' | 'running' | 'paused' | 'ending'} State */
 /** @typedef {'start' | 'begun' | 'pause' | 'resume' | 'end' | 'leave'} Event */
 /**
- * storing: the data are being written to storage.
- * @typedef {{ run: Run, request: Request, keeper: CheckpointStore | null, storing: Promise<void> | null }} Current
+ * @typedef {object} Current
+ * @property {Run} run
+ * @property {Request} request
+ * @property {CheckpointStore | null} keeper
+ * @property {Promise<void> | null} storing  settles when the data are written to storage
  */
 
 /** @type {Record<State, Partial<Record<Event, State>>>} */
@@ -93,49 +110,64 @@ export class Training {
       model, pump, host, stages, settings, data, classWeight, kept, notice,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       begun: (fingerprint) => {
-        if (keeper && settings.persist?.data) current.storing = keepData(keeper, model, data, fingerprint);
-        else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
+        if (keeper && settings.persist?.data) {
+          current.storing = keepData(keeper, model, data, fingerprint);
+        } else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
         this.#turn('begun');
         this.#callBack(this.#beginning);
       },
       saves: {
         snapshot: (bytes, step) => {
           if (this.#current !== current) return;
-          run.flush(); // who goes on from the snapshot is never told these records again
+          run.flush(); // a run that goes on from the snapshot does not send these records again
           post(request, 'TRAINING_SNAPSHOT', { bytes, step }, [bytes.buffer]);
         },
         keep: (bytes, at) => this.#keep(keeper, bytes, at),
-        warn: (error) => notice({ kind: 'warning', code: 'STORAGE_FAILED', message: `a checkpoint could not be taken: ${error.message}` }),
+        warn: (error) => notice({
+          kind: 'warning', code: 'STORAGE_FAILED',
+          message: `a checkpoint could not be taken: ${error.message}`,
+        }),
       },
     });
-    const current = this.#current = { run, request, keeper, storing: /** @type {Promise<void> | null} */ (null) };
+    /** @type {Current} */
+    const current = this.#current = { run, request, keeper, storing: null };
     this.#turn('start');
     pump.setBackground(this.#background(run, run.work(), () => this.#end('finished')));
   }
 
-  /** @param {Run} run @param {import('../../host/pump.js').Work} work @param {(value: any) => void} done */
+  /**
+   * @param {Run} run @param {import('../../host/pump.js').Work} work
+   * @param {(value: any) => void} done
+   */
   #background(run, work, done) {
     return {
       work, done,
       fail: (/** @type {unknown} */ error) => this.#fail(error),
       updating: () => run.updating(),
       paused: () => this.#state === 'held' || this.#state === 'paused',
-      urgent: () => this.#state === 'checking' || this.#state === 'ending', // somebody waits for a refusal, or for its end
+      // A request waits for a refusal, or for the end.
+      urgent: () => this.#state === 'checking' || this.#state === 'ending',
     };
   }
 
-  /** @param {CheckpointStore | null} keeper @param {Uint8Array<ArrayBuffer>} bytes @param {{ step: number, epoch: number }} about */
+  /**
+   * @param {CheckpointStore | null} keeper @param {Uint8Array<ArrayBuffer>} bytes
+   * @param {{ step: number, epoch: number }} about
+   */
   async #keep(keeper, bytes, about) {
     if (!keeper) return;
     const { host, notice } = this.#ports;
     const began = host.now();
     const { length } = bytes;
-    if (!await keeper.write(bytes, about)) return; // which it has warned of
-    notice({ kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began, storage: keeper.storage, reason: keeper.reason });
+    if (!await keeper.write(bytes, about)) return; // it has warned of that
+    notice({
+      kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began,
+      storage: keeper.storage, reason: keeper.reason,
+    });
   }
 
   /**
-   * Calls back when the run that is on has looked at its data, or will not for now: at once where there is none.
+   * Calls back when the run has checked its data, or will not for now: at once without a run.
    * @param {() => void} begun
    */
   whenBegun(begun) {
@@ -155,7 +187,7 @@ export class Training {
 
   /**
    * Ends the run as stopped, between two steps, unless it is ending already.
-   * @param {() => void} ended  called when it has, at once where there is none
+   * @param {() => void} ended  called when the run has ended, at once without one
    */
   stop(ended) {
     if (this.#state === 'ended') return ended();
@@ -172,7 +204,8 @@ export class Training {
   }
 
   /**
-   * The core is lost, and the run with it: nothing of it is touched, and whoever waits fails with all other requests.
+   * Drops the run with its lost core: nothing of it is touched, and requests that wait for it fail
+   * with all others.
    * @returns {Request | null} the run's, which is still to be answered
    */
   lose() {
@@ -190,11 +223,15 @@ export class Training {
     run.end(reason);
     const work = run.last();
     const first = work.next();
-    this.#ports.pump.setBackground(first.done ? null : this.#background(run, work, (left) => this.#settle(left)));
+    this.#ports.pump.setBackground(first.done ? null
+      : this.#background(run, work, (left) => this.#settle(left)));
     if (first.done) this.#settle(first.value);
   }
 
-  /** Completes the run once its last checkpoint and its data are on storage. @param {Promise<unknown> | null} left */
+  /**
+   * Completes the run once its last checkpoint and its data are on storage.
+   * @param {Promise<unknown> | null} left
+   */
   #settle(left) {
     const current = /** @type {Current} */ (this.#current);
     if (!left && !current.storing) return this.#complete();
@@ -207,7 +244,8 @@ export class Training {
     const { run, request, keeper } = /** @type {Current} */ (this.#current);
     const result = run.close();
     this.#leave();
-    this.#ports.reply(request, { ...result, persisted: keeper?.storage ?? null }, buffersOf(result));
+    this.#ports.reply(request,
+      { ...result, persisted: keeper?.storage ?? null }, buffersOf(result));
     this.#wake();
   }
 
@@ -215,7 +253,8 @@ export class Training {
   #fail(error) {
     if (!this.#current) return;
     const { run, request } = this.#current;
-    if (!(error instanceof OffstageError)) return this.#ports.fail(request, error); // which loses the run
+    // A trap loses the run with its core.
+    if (!(error instanceof OffstageError)) return this.#ports.fail(request, error);
     run.fail();
     this.#leave();
     if (run.began) this.#ports.reply(request, errorToWire(error), undefined, 'TRAINING_ERROR');
@@ -240,10 +279,16 @@ export class Training {
 }
 
 /**
- * Keeps a run's data with its checkpoints, unless they are there. They are known by their fingerprint.
- * @param {CheckpointStore} keeper @param {import('../model.js').Model} model @param {import('./loop.js').Data} data @param {string} fingerprint
+ * Stores a run's data with its checkpoints, unless data of this fingerprint are stored.
+ * @param {CheckpointStore} keeper
+ * @param {import('../model.js').Model} model
+ * @param {import('./loop.js').Data} data
+ * @param {string} fingerprint
  */
 async function keepData(keeper, { store }, { x, y, weights }, fingerprint) {
   if (await keeper.aboutData() === fingerprint) return;
-  await keeper.writeData({ x: store.piecesOf(x), y: store.piecesOf(y), ...(weights && { weights: store.piecesOf(weights) }) }, fingerprint);
+  await keeper.writeData({
+    x: store.piecesOf(x), y: store.piecesOf(y),
+    ...(weights && { weights: store.piecesOf(weights) }),
+  }, fingerprint);
 }

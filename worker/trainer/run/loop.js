@@ -1,9 +1,10 @@
-/* loop.js: one training run: looks at its data, then its loop over epochs and batches.
+/* loop.js: one training run: the check of its data, then its loop over epochs and batches.
  *
- * The loop is a generator for the pump. Everything that a run needs is allocated when it is made, so a run
- * that began does not fail for want of memory, and a step allocates nothing. It may be left for good at any
- * yield that is not within an update: what is not committed counts for nothing. What ends it, and when, is
- * lifecycle.js's; how it stands is state.js's; what is told of it is records.js's. */
+ * The loop is a generator for the pump. Everything that a run needs is allocated when it is made,
+ * so a run that began does not fail for want of memory, and a step allocates nothing. It may be
+ * left for good at any yield that is not within an update: what is not committed counts for
+ * nothing. What ends it, and when, is lifecycle.js's; its state is state.js's; its reports are
+ * records.js's. */
 
 import { OffstageError } from '../../host/errors.js';
 import { meansOf, noTotals, together } from './measures.js';
@@ -23,7 +24,7 @@ import { copyWeights, takeAverages } from '../weights.js';
 /** weights: of the samples. @typedef {{ x: Stored, y: Stored, weights: Stored | null }} Data */
 /** @typedef {{ training: Plan, validation: Plan | null }} Plans */
 /**
- * What a run is given.
+ * The parts that a run is made of.
  * @typedef {object} Parts
  * @property {import('../model.js').Model} model
  * @property {import('../../host/pump.js').Pump} pump
@@ -35,7 +36,7 @@ import { copyWeights, takeAverages } from '../weights.js';
  * @property {(progress: import('../../protocol.js').Progress) => void} report
  * @property {boolean} kept  the data come from storage
  * @property {(notice: import('../../protocol.js').Notice) => void} notice
- * @property {(fingerprint: string) => void} begun  the data are checked, and are these
+ * @property {(fingerprint: string) => void} begun  called when the data are checked
  * @property {Pick<import('./checkpoint-schedule.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
 
@@ -47,13 +48,13 @@ export class Run {
   /** @type {CheckpointSchedule | null} */ #schedule = null;
   /** @type {Rollback | null} */ #rollback = null;
   /** The plans, until the run is closed. @type {Plans | null} */ #plans;
-  /** Memory of a step. */ #memory;
+  /** The memory of a step. */ #memory;
   /** @type {Reason | null} */ #ended = null;
-  /** The slice is over, which waits for an epoch that is complete to be told. */ #over = false;
-  /** The model or its copy is between two states. */ #changing = false;
+  /** Says that the slice is over, which waits for a complete epoch's record. */ #over = false;
+  /** Says that the model or its copy is between two states. */ #changing = false;
 
   /**
-   * Takes the data, which it frees in the end; they are the caller's still where it throws.
+   * Takes the data, which it frees in the end; where it throws they are still the caller's.
    * @param {Parts} parts
    */
   constructor(parts) {
@@ -65,10 +66,12 @@ export class Run {
     if (settings.run.nonFinite) this.#rollback = new Rollback(model);
     const { training } = this.#plans = openPlans(model, state, settings.run.batchSize);
     const memory = this.#memory = model.core.planMemory(training.plan);
-    this.#records = new Records({ model, host, stages, settings, state, stopwatch, rollback: this.#rollback, memory, report });
+    this.#records = new Records({
+      model, host, stages, settings, state, stopwatch, rollback: this.#rollback, memory, report,
+    });
   }
 
-  /** The data are checked and the loop has started: what fails from here on is the run. */
+  /** Says that the data are checked and the loop has started: from here on the run fails. */
   get began() {
     return this.#stopwatch.started;
   }
@@ -89,9 +92,10 @@ export class Run {
     return this.#state.totalBatches;
   }
 
-  /** An update is under way: the weights are between two steps. */
+  /** Says that an update is under way: the weights are between two steps. */
   updating() {
-    return this.#changing || (this.#plans !== null && this.#parts.model.core.stepUpdating(this.#plans.training.plan));
+    return this.#changing || (this.#plans !== null
+      && this.#parts.model.core.stepUpdating(this.#plans.training.plan));
   }
 
   pause() {
@@ -112,7 +116,7 @@ export class Run {
     this.#records.flush();
   }
 
-  /** Looks at the data and trains, to the end of the last epoch. @returns {Work} */
+  /** Checks the data and trains, to the end of the last epoch. @returns {Work} */
   *work() {
     const { model, pump, settings: { run: { epochs } } } = this.#parts;
     yield* this.#check();
@@ -129,25 +133,31 @@ export class Run {
       if (this.#records.due(pump.time)) this.flush();
       schedule.epochEnded(state.history.length);
       if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
-      // Once the last epoch is told the run is finished: nobody has a turn in which to stop it.
+      // The last epoch's record finishes the run: nobody has a turn in which to stop it.
       if (this.#over && state.epoch < epochs) yield;
     }
     yield* this.#change(takeAverages(pump, model));
   }
 
-  /** Looks at all data, and stands where the run stood that it goes on with. @returns {Work} */
+  /** Checks all data, and takes the place of the run that it goes on with. @returns {Work} */
   *#check() {
     const { model, pump, settings, classWeight, data, data: { x, y, weights } } = this.#parts;
     const state = this.#state;
     yield* model.check(pump, data);
-    yield* model.store.prepareWeights(pump, weights, { y, trained: state.trainSamples, classWeight });
+    yield* model.store.prepareWeights(pump, weights,
+      { y, trained: state.trainSamples, classWeight });
     const sums = [];
-    for (const column of [x, y, weights]) if (column) sums.push(yield* model.store.fingerprint(pump, column));
+    for (const column of [x, y, weights]) {
+      if (column) sums.push(yield* model.store.fingerprint(pump, column));
+    }
     state.fingerprint = sums.join(' ');
     model.core.modelSetRate(model.address, 1);
     if (!settings.resume) return;
-    // Weights that were set between the request and its turn ended what there was to go on with.
-    if (!model.past) throw new OffstageError('INVALID_OPTION', 'resume is true, but there is no run to go on with any more');
+    // Weights that were set between the request and its turn have ended the run to resume.
+    if (!model.past) {
+      throw new OffstageError('INVALID_OPTION',
+        'resume is true, but there is no run to go on with any more');
+    }
     this.#goOnWith(model.past);
   }
 
@@ -157,11 +167,15 @@ export class Run {
     const state = this.#state;
     const same = past.fingerprint === state.fingerprint;
     if (!same && kept) {
-      throw new OffstageError('DATA_LOST', 'the data that were kept are damaged, or of another run: give them again, with resume: true');
+      throw new OffstageError('DATA_LOST',
+        'the data that were kept are damaged, or of another run: '
+        + 'give them again, with resume: true');
     }
     if (!same && !settings.otherData) {
-      throw new OffstageError('INVALID_DATA', `the data are not those that the run began with (${state.samples} samples now, ` +
-        `${past.samples} then): otherData: true goes on with them, from the beginning of epoch ${past.epoch}`);
+      throw new OffstageError('INVALID_DATA',
+        `the data are not those that the run began with (${state.samples} samples now, `
+        + `${past.samples} then): otherData: true goes on with them, `
+        + `from the beginning of epoch ${past.epoch}`);
     }
     state.goOnWith(past);
     this.#rollback?.take(past);
@@ -174,8 +188,10 @@ export class Run {
     this.#stopwatch.start(settings.resume ? model.past?.elapsedMs ?? 0 : 0);
     this.#records.open();
     const { snapshotMs, persist } = settings;
-    const schedule = this.#schedule = new CheckpointSchedule({ pump, host, snapshotMs, persist, ...saves,
-      take: () => this.checkpoint(), at: () => ({ step: model.step, epoch: this.epoch }) });
+    const schedule = this.#schedule = new CheckpointSchedule({
+      pump, host, snapshotMs, persist, ...saves,
+      take: () => this.checkpoint(), at: () => ({ step: model.step, epoch: this.epoch }),
+    });
     model.past = null;
     begun(this.#state.fingerprint);
     return schedule;
@@ -185,7 +201,9 @@ export class Run {
   *#trainEpoch(schedule) {
     const state = this.#state;
     const { trainSamples, totalBatches } = state;
-    const { model: { core }, pump, stages, settings: { run: { batchSize, shuffle } } } = this.#parts;
+    const {
+      model: { core }, pump, stages, settings: { run: { batchSize, shuffle } },
+    } = this.#parts;
     const { training: { plan }, validation } = /** @type {Plans} */ (this.#plans);
     stages.enter('training');
     while (state.batch < totalBatches) {
@@ -207,7 +225,7 @@ export class Run {
       const totals = core.stepTotals(plan);
       state.batchEnded(totals, count);
       this.#rollback?.batchEnded(totals[0] / count);
-      // The last batch is told by the epoch's own record.
+      // The last batch has no record but the epoch's.
       if (this.#records.due(pump.time) && state.batch < totalBatches) {
         this.#records.add('batch', state.means);
         this.flush();
@@ -225,14 +243,15 @@ export class Run {
     stages.enter('validating');
     const totals = noTotals(model.measured);
     for (let first = trainSamples; first < samples; first += batchSize) {
-      yield* model.measure(pump, plan, totals, { first, count: Math.min(batchSize, samples - first), samples });
+      yield* model.measure(pump, plan, totals,
+        { first, count: Math.min(batchSize, samples - first), samples });
       this.#over = pump.spend(model.core.units) || pump.waiting;
       if (this.#over && first + batchSize < samples) yield;
     }
     return meansOf(model.measured, totals, ['valLoss', 'valAccuracy']);
   }
 
-  /** Begins the epoch anew, with better weights. @param {Rollback} rollback @param {OffstageError} error */
+  /** Begins the epoch anew. @param {Rollback} rollback @param {OffstageError} error */
   *#goBack(rollback, { message }) {
     const { pump, model, notice } = this.#parts;
     const state = this.#state;
@@ -241,8 +260,11 @@ export class Run {
     state.steps -= step - model.step;
     state.beginAnew();
     const { rollbacks, learningRate } = rollback.describe();
-    notice({ kind: 'warning', code: 'NON_FINITE', message:
-      `${message}; epoch ${state.epoch} begins anew with a learningRate of ${learningRate} (rollback ${rollbacks})` });
+    notice({
+      kind: 'warning', code: 'NON_FINITE',
+      message: `${message}; epoch ${state.epoch} begins anew `
+        + `with a learningRate of ${learningRate} (rollback ${rollbacks})`,
+    });
   }
 
   /** Does work in which nobody may look at the model before its end. @param {Work} work */
@@ -252,7 +274,7 @@ export class Run {
     this.#changing = false;
   }
 
-  /** A checkpoint of this moment, which must not be within an update. */
+  /** Takes a checkpoint of this moment, which must not be within an update. */
   checkpoint() {
     const { pump, model } = this.#parts;
     this.#records.mark(this.#ended);
@@ -262,12 +284,12 @@ export class Run {
   /** @returns {RunState} */
   #describe() {
     return {
-      settings: { ...this.settings.run }, ...this.#state.toRecord(), elapsedMs: this.#stopwatch.elapsedMs, ended: this.#ended,
-      ...this.#rollback?.state(),
+      settings: { ...this.settings.run }, ...this.#state.toRecord(),
+      elapsedMs: this.#stopwatch.elapsedMs, ended: this.#ended, ...this.#rollback?.state(),
     };
   }
 
-  /** Settles, between two steps, how the run ended, and tells what waits to be told. @param {Reason} reason */
+  /** Settles, between two steps, how the run ended; sends its records. @param {Reason} reason */
   end(reason) {
     this.resume();
     this.#stopwatch.stop();
@@ -286,28 +308,30 @@ export class Run {
   }
 
   /**
-   * Tells, after end(), how the run went. It holds nothing from here on.
+   * Frees what the run has, after end(), and makes its result.
    * @returns {import('../../protocol.js').TrainingComplete}
    */
   close() {
     const { model, settings, stages } = this.#parts;
     this.#leave();
-    // A run that was to be resumed, and was stopped before it began, stands where it stood.
-    const { history, steps } = !this.began && settings.resume && model.past ? model.past : this.#state;
+    // A run that was to be resumed, and was stopped before it began, keeps its place.
+    const { history, steps } =
+      (!this.began && settings.resume && model.past) || this.#state;
     return {
       reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
-      durationSeconds: this.#stopwatch.seconds, run: this.#records.run, ...this.#rollback?.describe(), ...this.#memory,
-      ...stages.describe(), ...(settings.returnWeights && { weights: copyWeights(model) }),
+      durationSeconds: this.#stopwatch.seconds, run: this.#records.run,
+      ...this.#rollback?.describe(), ...this.#memory, ...stages.describe(),
+      ...(settings.returnWeights && { weights: copyWeights(model) }),
     };
   }
 
-  /** Closes the run, instead of end() and close(), after an error that leaves the core as it was. */
+  /** Closes the run, instead of end() and close(), after an error that leaves the core intact. */
   fail() {
     this.#records.mark('failed');
     this.#leave();
   }
 
-  /** Frees what the run holds; the model keeps how it stood. */
+  /** Frees what the run has; the model keeps its state. */
   #leave() {
     const { model, stages, data } = this.#parts;
     const { training, validation } = /** @type {Plans} */ (this.#plans);
@@ -322,12 +346,14 @@ export class Run {
 
 /**
  * Opens the plans of a run: for training, and for validating where samples are held out.
- * @param {import('../model.js').Model} model @param {State} state @param {number} batchSize @returns {Plans}
+ * @param {import('../model.js').Model} model @param {State} state @param {number} batchSize
+ * @returns {Plans}
  */
 function openPlans(model, { trainSamples, heldOut }, batchSize) {
   const training = model.openPlan('TRAIN', Math.min(batchSize, trainSamples));
   try {
-    return { training, validation: heldOut > 0 ? model.openPlan('EVALUATE', Math.min(batchSize, heldOut)) : null };
+    const batch = Math.min(batchSize, heldOut);
+    return { training, validation: heldOut > 0 ? model.openPlan('EVALUATE', batch) : null };
   } catch (error) {
     model.closePlan(training);
     throw error;

@@ -1,15 +1,22 @@
-/* measures.js: sums over the samples of steps, and the means that are told of them.
+/* measures.js: sums over the samples of steps, and the means that are reported of them.
  *
- * Totals are numbers: loss, correct predictions, samples; of a model with several outputs then loss and correct
- * predictions of each. Of one output accuracy is told beside the loss, of several each has its own, under `outputs`. */
+ * Totals are numbers: loss, correct predictions, samples; of a model with several outputs then loss
+ * and correct predictions of each. The accuracy of one output stands beside the loss; of several
+ * each has its own, under `outputs`. */
 
-/** @typedef {{ outputs: { name: string, classes: number }[], accuracy: boolean }} Measured  accuracy: it is a metric */
-/** @typedef {{ loss?: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} Measures */
+/**
+ * @typedef {object} Measured
+ * @property {{ name: string, classes: number }[]} outputs
+ * @property {boolean} accuracy  it is a metric
+ */
+/**
+ * @typedef {{ loss?: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} Measures
+ */
 
 /** @param {Measured} measured @returns {number[]} */
 export const noTotals = ({ outputs: { length } }) => Array(length > 1 ? 3 + 2 * length : 3).fill(0);
 
-/** @param {number[]} totals @param {Float64Array} step  as the core tells them @param {number} samples */
+/** @param {number[]} totals @param {Float64Array} step  the core's @param {number} samples */
 export function addStep(totals, step, samples) {
   totals[0] += step[0];
   totals[1] += step[3];
@@ -18,24 +25,29 @@ export function addStep(totals, step, samples) {
 }
 
 /**
- * @param {Measured} measured @param {number[]} totals
+ * @param {Measured} measured
+ * @param {number[]} totals
  * @param {['loss', 'accuracy'] | ['valLoss', 'valAccuracy']} [names]
  * @returns {any} Measures, with `outputs`: Measures of each, where there are several
  */
-export function meansOf({ outputs, accuracy }, [loss, correct, samples, ...each], [lossName, accuracyName] = ['loss', 'accuracy']) {
-  const means = (/** @type {number} */ sum, /** @type {number} */ hits, /** @type {boolean} */ counts) =>
+export function meansOf(
+  { outputs, accuracy }, [loss, correct, samples, ...each],
+  [lossName, accuracyName] = ['loss', 'accuracy'],
+) {
+  /** @param {number} sum @param {number} hits @param {boolean} counts */
+  const means = (sum, hits, counts) =>
     ({ [lossName]: sum / samples, ...(counts && { [accuracyName]: hits / samples }) });
   if (outputs.length === 1) return means(loss, correct, accuracy);
-  /* Of outputs that give no classes only where none does: it was asked for then. */
+  /* Without classes an output has an accuracy only where none has classes: it was asked for. */
   const classifies = outputs.some(({ classes }) => classes > 0);
   const counts = (/** @type {number} */ classes) => accuracy && (classes > 0 || !classifies);
-  return {
-    ...means(loss, 0, false),
-    outputs: Object.fromEntries(outputs.map(({ name, classes }, k) => [name, means(each[2 * k], each[2 * k + 1], counts(classes))])),
-  };
+  const entries = outputs.map(({ name, classes }, k) =>
+    [name, means(each[2 * k], each[2 * k + 1], counts(classes))]);
+  return { ...means(loss, 0, false), outputs: Object.fromEntries(entries) };
 }
 
-/** Of training and of validation, in one. @param {any} a @param {any} b */
+/** Merges the measures of training and of validation. @param {any} a @param {any} b */
 export const together = (a, b) => ({
-  ...a, ...b, ...(b.outputs && { outputs: Object.fromEntries(Object.keys(b.outputs).map((name) => [name, { ...a.outputs[name], ...b.outputs[name] }])) }),
+  ...a, ...b, ...(b.outputs && { outputs: Object.fromEntries(Object.keys(b.outputs).map((name) =>
+    [name, { ...a.outputs[name], ...b.outputs[name] }])) }),
 });

@@ -1,12 +1,14 @@
-/* records.js: what is told of a run while it trains: its progress records, and its entry in the list of runs.
+/* records.js: the reports of a run while it trains: its progress records, and its entry in the list
+ * of runs.
  *
- * A message carries every epoch's record since the last one and at most one batch's; messages go out at most progressHz
- * times a second. Only here is that entry written. Nothing of a run depends on what is told of it. */
+ * A message carries every epoch's record since the last one and at most one batch's; messages go
+ * out at most progressHz times a second. Only here is that entry written. Nothing of a run depends
+ * on its reports. */
 
 /** @typedef {import('../../protocol.js').ProgressRecord} ProgressRecord */
 /**
  * @typedef {object} Parts
- * @property {import('../model.js').Model} model  whose list of runs it is
+ * @property {import('../model.js').Model} model  the owner of the list of runs
  * @property {import('../../host/clock.js').Host} host
  * @property {import('../stages.js').Stages} stages
  * @property {import('./settings.js').Settings} settings
@@ -18,7 +20,8 @@
  */
 
 export class Records {
-  /** The run's entry, once it has begun. @type {import('../../protocol.js').RunRecord | null} */ run = null;
+  /** The run's entry, once it has begun. @type {import('../../protocol.js').RunRecord | null} */
+  run = null;
   #parts;
   /** @type {ProgressRecord[]} */ #waiting = [];
   #due = -Infinity;
@@ -33,7 +36,8 @@ export class Records {
     const { model, host, settings, state } = this.#parts;
     const last = settings.resume ? model.runs.pop() : undefined;
     this.run = {
-      id: last?.id ?? model.runs.length + 1, startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
+      id: last?.id ?? model.runs.length + 1,
+      startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
       options: { ...settings.run }, metrics: null, steps: state.steps,
     };
     model.runs = [...model.runs, this.run];
@@ -43,7 +47,8 @@ export class Records {
   mark(reason) {
     const { host, state: { history, steps } } = this.#parts;
     const endedAt = reason === null ? null : host.wall();
-    if (this.run) Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
+    if (!this.run) return;
+    Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
   }
 
   /** @param {number} time @returns {boolean} a message may go out */
@@ -57,7 +62,9 @@ export class Records {
    * @param {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} measured
    */
   add(kind, measured) {
-    const { model, host, rollback, stopwatch, state, settings: { run: { epochs: totalEpochs } } } = this.#parts;
+    const {
+      model, host, rollback, stopwatch, state, settings: { run: { epochs: totalEpochs } },
+    } = this.#parts;
     const { epoch, batch, totalBatches, trained } = state;
     const elapsedSeconds = stopwatch.seconds;
     const total = totalEpochs * totalBatches;
@@ -82,6 +89,8 @@ export class Records {
     this.#waiting = [];
     this.#due = host.now() + 1000 / settings.progressHz;
     const memoryBytes = model.core.memory.buffer().byteLength;
-    report({ ...records[records.length - 1], records, memoryBytes, ...memory, ...stages.describe() });
+    report({
+      ...records[records.length - 1], records, memoryBytes, ...memory, ...stages.describe(),
+    });
   }
 }

@@ -1,9 +1,10 @@
-/* rollback.js: what a run with nonFinite: 'rollback' goes back to when a step is not finite: the model (weights, the
- * optimizer's vectors, step) as it was after the epoch with the least loss, or, where none was below that of the run's
- * first batch, as the run began. The weights right before such a step are no help: it comes of them, whatever the
- * learning rate. Every time the rate is halved.
+/* rollback.js: the copy that a run with nonFinite: 'rollback' goes back to when a step is not
+ * finite: the model (weights, the optimizer's vectors, step) as it was after the epoch with the
+ * least loss, or, where none was below that of the run's first batch, as the run began. The weights
+ * right before such a step are no help: it comes of them, whatever the learning rate. Every time
+ * the rate is halved.
  *
- * The copy is part of how a run stands (RunState), so that a resumed run goes back to the same bits. */
+ * The copy is part of RunState, so that a resumed run goes back to the same bits. */
 
 import { OffstageError } from '../../host/errors.js';
 import { showBytes } from '../../host/memory.js';
@@ -14,7 +15,7 @@ const COPIED_AT_ONCE = 2 ** 18;
 
 export class Rollback {
   count = 0;
-  /** All tensors of the state, one behind the other, after `step` updates; their loss, null: not known yet. */
+  /** All tensors, one behind the other, after #step updates; #loss is theirs, null: unknown. */
   #bytes;
   #step = -1;
   /** @type {number | null} */ #loss = null;
@@ -29,21 +30,25 @@ export class Rollback {
     try {
       this.#bytes = new Uint8Array(size);
     } catch (cause) {
-      throw new OffstageError('OUT_OF_MEMORY', `the weights to go back to need ${showBytes(size)}: more than can be had`, { cause });
+      throw new OffstageError('OUT_OF_MEMORY',
+        `the weights to go back to need ${showBytes(size)}: more than can be had`, { cause });
     }
   }
 
-  /** Of the learning rate. */
+  /** The factor of the learning rate. */
   get factor() {
     return 0.5 ** this.count;
   }
 
-  /** What a run says of it. */
+  /** Describes the rollbacks for a record. */
   describe() {
-    return { rollbacks: this.count, learningRate: this.#model.about.optimizer.learningRate * this.factor };
+    return {
+      rollbacks: this.count,
+      learningRate: this.#model.about.optimizer.learningRate * this.factor,
+    };
   }
 
-  /** Goes on where another run stood. @param {import('./state.js').RunState} past */
+  /** Takes over the rollbacks of another run. @param {import('./state.js').RunState} past */
   take({ rollback, before }) {
     if (!rollback) return;
     this.count = rollback.count;
@@ -54,10 +59,13 @@ export class Rollback {
     this.#step = rollback.step;
   }
 
-  /** For RunState; without the copy where it is what there is. */
+  /** Makes RunState's part; without the copy where the model has the same bits. */
   state() {
     const rollback = { count: this.count, step: this.#step, loss: this.#loss };
-    return { rollback, ...(this.#step !== this.#model.step && this.#step >= 0 && { before: this.#bytes }) };
+    return {
+      rollback,
+      ...(this.#step !== this.#model.step && this.#step >= 0 && { before: this.#bytes }),
+    };
   }
 
   /** The run begins, or goes on. @param {import('../../host/pump.js').Pump} pump */
@@ -87,8 +95,8 @@ export class Rollback {
   }
 
   /**
-   * After a step that is not finite: the model is as it was, and its rate is halved. Not for others to look at before the
-   * end.
+   * Brings back the model as it was, after a step that is not finite, and halves its rate. Nobody
+   * may look at the model before the end.
    * @param {import('../../host/pump.js').Pump} pump
    */
   *goBack(pump) {
@@ -102,21 +110,29 @@ export class Rollback {
     core.modelSetRate(address, this.factor);
   }
 
-  /** Whether going back may help: not where nothing has changed since. @param {unknown} error  of a step */
+  /** Says whether going back may help: not where nothing has changed. @param {unknown} error */
   helps(error) {
-    if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE' || this.#step === this.#model.step) return false;
+    if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE'
+      || this.#step === this.#model.step) return false;
     if (this.count < MOST) return true;
-    throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, with a learningRate of ${this.describe().learningRate})`);
+    throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, `
+      + `with a learningRate of ${this.describe().learningRate})`);
   }
 
-  /** Views of the model, made when they are asked for, and of the copy. @returns {Generator<[() => Uint8Array, Uint8Array], void>} */
+  /**
+   * Pairs views of the model, made when they are asked for, with those of the copy.
+   * @returns {Generator<[() => Uint8Array, Uint8Array], void>}
+   */
   *#pieces() {
     const { memory } = this.#model.core;
     let at = 0;
     for (const { address, size } of this.#tensors) {
       for (let from = 0; from < 4 * size; from += COPIED_AT_ONCE) {
         const count = Math.min(COPIED_AT_ONCE, 4 * size - from);
-        yield [() => new Uint8Array(memory.buffer(), address + from, count), this.#bytes.subarray(at, at + count)];
+        yield [
+          () => new Uint8Array(memory.buffer(), address + from, count),
+          this.#bytes.subarray(at, at + count),
+        ];
         at += count;
       }
     }

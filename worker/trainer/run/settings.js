@@ -1,14 +1,21 @@
-/* settings.js: what START_TRAINING may say beside the data, and what it means.
+/* settings.js: the options in START_TRAINING's payload, beside the data.
  *
- * Unknown fields, wrong types and values out of range are INVALID_OPTION. A run that is resumed keeps its own
- * settings: those given must be the same, but for the epochs, of which there may be more. */
+ * Unknown fields, wrong types and values out of range are INVALID_OPTION. A run that is resumed
+ * keeps its own settings: those given must be the same, but for the epochs, of which there may be
+ * more. */
 
 import { OffstageError, checkFields, show } from '../../host/errors.js';
 import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-options.js';
 
 /** @typedef {import('./fit-options.js').RunSettings} RunSettings */
 /**
- * @typedef {{ name: string, keep?: number, seconds?: number, epochs?: number, data: boolean, folder?: string }} Persist
+ * @typedef {object} Persist
+ * @property {string} name
+ * @property {number} [keep]
+ * @property {number} [seconds]
+ * @property {number} [epochs]
+ * @property {boolean} data
+ * @property {string} [folder]
  */
 /**
  * @typedef {object} Settings
@@ -21,8 +28,10 @@ import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-
  * @property {Persist | null} persist
  */
 
-const FIELDS = ['x', 'y', ...SETTING_NAMES.map(wireName), ...Object.keys(REQUESTED), 'returnWeights', 'snapshotMs', 'persist',
-  'sampleWeight', 'classWeight'];
+const FIELDS = [
+  'x', 'y', ...SETTING_NAMES.map(wireName), ...Object.keys(REQUESTED),
+  'returnWeights', 'snapshotMs', 'persist', 'sampleWeight', 'classWeight',
+];
 const MOST_KEPT = 100;
 
 /**
@@ -33,8 +42,11 @@ const MOST_KEPT = 100;
 export function readSettings(payload, past) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
   const { returnWeights = false, snapshotMs = null } = payload;
-  const { progressHz = REQUESTED.progressHz.otherwise, resume = REQUESTED.resume.otherwise,
-    otherData = REQUESTED.otherData.otherwise } = payload;
+  const {
+    progressHz = REQUESTED.progressHz.otherwise,
+    resume = REQUESTED.resume.otherwise,
+    otherData = REQUESTED.otherData.otherwise,
+  } = payload;
   for (const [name, rule] of Object.entries({ ...SETTINGS, ...REQUESTED })) {
     const wire = wireName(name);
     follow(wire === name ? name : `${wire} (${name})`, payload[wire], rule);
@@ -44,41 +56,57 @@ export function readSettings(payload, past) {
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
   const run = settingsOf(payload, resume ? past?.settings : {});
   if (resume && past) refuseOther(run, past);
-  return { run, resume, otherData, progressHz, returnWeights, snapshotMs, persist: readPersist(payload.persist) };
+  return {
+    run, resume, otherData, progressHz, returnWeights, snapshotMs,
+    persist: readPersist(payload.persist),
+  };
 }
 
 /**
- * Refuses a value that is given, and is not as the rule says.
+ * Refuses a value that is given and breaks the rule.
  * @param {string} name @param {unknown} value @param {import('./fit-options.js').Rule<any>} rule
  */
 function follow(name, value, { accepts, allowed }) {
-  if (value !== undefined && !accepts(value)) refuse(`${name} is ${show(value)}, expected ${allowed}`);
-}
-
-/** Refuses settings that are not those of the run that is resumed. @param {RunSettings} run @param {import('./state.js').RunState} past */
-function refuseOther(run, { settings, epoch }) {
-  for (const name of SETTING_NAMES) {
-    const { grows, otherwise } = /** @type {import('./fit-options.js').Rule<any>} */ (SETTINGS[name]);
-    if (grows || run[name] === settings[name]) continue;
-    refuse(`${name} is ${run[name] ?? otherwise}, but the run that is resumed has ${settings[name] ?? otherwise}`);
-  }
-  if (run.epochs < epoch) refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${epoch}`);
+  if (value === undefined || accepts(value)) return;
+  refuse(`${name} is ${show(value)}, expected ${allowed}`);
 }
 
 /**
- * The weights of classes by their indices; 1 where none is told.
- * @param {any} given  { label or index: number } @param {import('../../data/columns.js').OutputFacts[]} outputs
+ * Refuses settings that are not those of the run that is resumed.
+ * @param {RunSettings} run @param {import('./state.js').RunState} past
+ */
+function refuseOther(run, { settings, epoch }) {
+  for (const name of SETTING_NAMES) {
+    /** @type {import('./fit-options.js').Rule<any>} */
+    const { grows, otherwise } = SETTINGS[name];
+    if (grows || run[name] === settings[name]) continue;
+    refuse(`${name} is ${run[name] ?? otherwise}, `
+      + `but the run that is resumed has ${settings[name] ?? otherwise}`);
+  }
+  if (run.epochs < epoch) {
+    refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${epoch}`);
+  }
+}
+
+/**
+ * Reads the weights of classes, by their indices; 1 where none is given.
+ * @param {any} given  { label or index: number }
+ * @param {import('../../data/columns.js').OutputFacts[]} outputs
  * @returns {Float32Array | null}
  */
 export function readClassWeight(given, outputs) {
   if (given === undefined) return null;
   const [{ classes, targets, labels }] = outputs;
   if (outputs.length > 1 || targets !== 1) {
-    refuse(`classWeight is given, but ${outputs.length > 1 ? `the model has ${outputs.length} outputs` : 'a sample has no one class'}: expected sampleWeight`);
+    const why = outputs.length > 1 ? `the model has ${outputs.length} outputs`
+      : 'a sample has no one class';
+    refuse(`classWeight is given, but ${why}: expected sampleWeight`);
   }
   const names = labels ?? Array.from({ length: classes }, (_, i) => `${i}`);
   const weights = new Float32Array(classes).fill(1);
-  for (const [name, weight] of Object.entries(checkFields(given, [...names, ...weights.keys()].map(String), 'classWeight', 'INVALID_OPTION'))) {
+  const allowed = [...names, ...weights.keys()].map(String);
+  const byClass = checkFields(given, allowed, 'classWeight', 'INVALID_OPTION');
+  for (const [name, weight] of Object.entries(byClass)) {
     atLeast(`classWeight.${name}`, weight, 0);
     weights[names.includes(name) ? names.indexOf(name) : Number(name)] = weight;
   }
@@ -93,12 +121,17 @@ export function readBatchSize(batchSize = SETTINGS.batchSize.otherwise) {
 /** @param {any} given @returns {Persist | null} */
 function readPersist(given) {
   if (given === undefined || given === null) return null;
+  const fields = ['name', 'keep', 'seconds', 'epochs', 'data', 'folder'];
   const { name, keep, seconds, epochs, data = false, folder } =
-    checkFields(given, ['name', 'keep', 'seconds', 'epochs', 'data', 'folder'], 'persist', 'INVALID_OPTION');
+    checkFields(given, fields, 'persist', 'INVALID_OPTION');
   if (typeof name !== 'string') refuse(`persist.name is ${show(name)}, expected a string`);
-  if (folder !== undefined && typeof folder !== 'string') refuse(`persist.folder is ${show(folder)}, expected a path`);
+  if (folder !== undefined && typeof folder !== 'string') {
+    refuse(`persist.folder is ${show(folder)}, expected a path`);
+  }
   follow('persist.data', data, REQUESTED.resume);
-  if (keep !== undefined && positiveInteger('persist.keep', keep) > MOST_KEPT) refuse(`persist.keep is ${keep}, expected at most ${MOST_KEPT}`);
+  if (keep !== undefined && positiveInteger('persist.keep', keep) > MOST_KEPT) {
+    refuse(`persist.keep is ${keep}, expected at most ${MOST_KEPT}`);
+  }
   if (seconds !== undefined) atLeast('persist.seconds', seconds, 0);
   if (epochs !== undefined) positiveInteger('persist.epochs', epochs);
   return { name, keep, seconds, epochs, data, folder };
@@ -106,7 +139,8 @@ function readPersist(given) {
 
 /** @param {string} name @param {any} value @param {number} low */
 function atLeast(name, value, low) {
-  if (typeof value !== 'number' || !(value >= low && value < Infinity)) refuse(`${name} is ${show(value)}, expected a number from ${low} on`);
+  if (typeof value === 'number' && value >= low && value < Infinity) return;
+  refuse(`${name} is ${show(value)}, expected a number from ${low} on`);
 }
 
 /** @param {string} name @param {any} value @returns {number} */

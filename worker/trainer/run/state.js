@@ -1,7 +1,8 @@
-/* state.js: how a run stands between two steps: its place in the epochs, what it has summed up there, its history.
+/* state.js: the state of a run between two steps: its place in the epochs, its sums, its history.
  *
- * It changes between two steps only, so that from a state, and the model's weights at that moment, another run goes on
- * to the same bits. Loss sums add up in doubles in the order of the steps. It knows no clock, no pump and no core. */
+ * It changes between two steps only, so that from a state, and the model's weights at that moment,
+ * another run goes on to the same bits. Loss sums add up in doubles in the order of the steps. It
+ * knows no clock, no pump and no core. */
 
 import { OffstageError } from '../../host/errors.js';
 import { addStep, meansOf, noTotals } from './measures.js';
@@ -24,17 +25,17 @@ import { trainSamplesOf } from './fit-options.js';
  * @property {string} fingerprint  of the data
  * @property {number[]} totals     of the epoch, as measures.js has them
  * @property {EpochResult[]} history  complete epochs
- * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite: 'rollback': so many; what it
- *                                 goes back to, which is
- * @property {Uint8Array} [before] unless it is the present
+ * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite:
+ *   'rollback': how many there were, and the step and loss of the copy they go back to
+ * @property {Uint8Array} [before] the copy, unless the model has the same bits
  */
 
 export class State {
   epoch = 0;
-  /** Complete ones of the epoch. */ batch = 0;
+  /** The complete batches of the epoch. */ batch = 0;
   /** The key of the epoch's shuffle. */ key = 0;
   steps = 0;
-  /** Samples of all steps. */ trained = 0;
+  /** The samples of all steps. */ trained = 0;
   /** @type {EpochResult[]} */ history = [];
   /** The fingerprint of the data. */ fingerprint = '';
   /** @type {number[]} */ #totals;
@@ -50,16 +51,17 @@ export class State {
     this.#totals = noTotals(measured);
     this.samples = samples;
     this.trainSamples = trainSamplesOf(samples, split);
-    /** Samples that validate: the end of the data. */
+    /** The samples that validate: the end of the data. */
     this.heldOut = samples - this.trainSamples;
     if (this.trainSamples < 1 || (split > 0 && this.heldOut < 1)) {
-      throw new OffstageError('INVALID_OPTION', `validationSplit ${split} leaves ${this.trainSamples} samples to train ` +
-        `and ${this.heldOut} to validate of ${samples}, expected at least one of each`);
+      throw new OffstageError('INVALID_OPTION',
+        `validationSplit ${split} leaves ${this.trainSamples} samples to train `
+        + `and ${this.heldOut} to validate of ${samples}, expected at least one of each`);
     }
     this.totalBatches = Math.ceil(this.trainSamples / batchSize);
   }
 
-  /** The epoch that began last is not complete. */
+  /** Says that the epoch that began last is not complete. */
   get isOpen() {
     return this.epoch > this.history.length;
   }
@@ -82,7 +84,7 @@ export class State {
     this.#totals.fill(0);
   }
 
-  /** @param {Float64Array} totals  of the step, as the core tells them @param {number} count  samples */
+  /** @param {Float64Array} totals  the core's, of the step @param {number} count  samples */
   batchEnded(totals, count) {
     addStep(this.#totals, totals, count);
     this.trained += count;
@@ -90,7 +92,7 @@ export class State {
     this.steps++;
   }
 
-  /** Stands where another run stood, whose data were these or may be others. @param {RunState} past */
+  /** Takes another run's place, whose data were these or may be others. @param {RunState} past */
   goOnWith({ epoch, batch, key, steps, trained, totals, history, fingerprint }) {
     Object.assign(this, { epoch, batch, key, steps, trained, history: [...history] });
     this.#totals = [...totals];
@@ -99,9 +101,12 @@ export class State {
     else if (epoch > 0) this.batch = this.totalBatches; // an epoch of these data has as many
   }
 
-  /** Its part of a RunState. */
+  /** Makes this state's part of a RunState. */
   toRecord() {
     const { samples, epoch, batch, key, steps, trained, fingerprint } = this;
-    return { samples, epoch, batch, key, steps, trained, fingerprint, totals: [...this.#totals], history: [...this.history] };
+    return {
+      samples, epoch, batch, key, steps, trained, fingerprint,
+      totals: [...this.#totals], history: [...this.history],
+    };
   }
 }

@@ -1,12 +1,13 @@
-/* stopwatch.js: how long a run has trained, by its host's clock. Time in which it stood still (a pause, a machine that
- * slept) is left out, and a run that is resumed goes on from what it had. It reads the clock and nothing else. */
+/* stopwatch.js: the time that a run has trained, by its host's clock. Time in which it stood still
+ * (a pause, a machine that slept) is left out, and a run that is resumed goes on from what it had.
+ * It reads the clock and nothing else. */
 
 export class Stopwatch {
   #host;
   /** The time of its start, later by what was left out. @type {number | null} */ #startedAt = null;
-  /** What it showed at its start. */ #before = 0;
-  /** The time of the pause that is on. @type {number | null} */ #pausedAt = null;
-  /** What it shows for good. @type {number | null} */ #stoppedMs = null;
+  /** The ms shown at its start. */ #before = 0;
+  /** The time when the present pause began. @type {number | null} */ #pausedAt = null;
+  /** The ms shown after stop(). @type {number | null} */ #stoppedMs = null;
 
   /** @param {import('../../host/clock.js').Host} host */
   constructor(host) {
@@ -49,13 +50,14 @@ export class Stopwatch {
     return ms;
   }
 
-  /** It stands for good. */
+  /** Stops it for good. */
   stop() {
     this.#stoppedMs = this.elapsedMs;
   }
 
-  /** Leaves out time that was not the run's, but for what was before its start. @param {number} ms */
+  /** Leaves out time that was not the run's, but none before its start. @param {number} ms */
   leaveOut(ms) {
-    if (this.#startedAt !== null) this.#startedAt = Math.min(this.#startedAt + ms, this.#host.now());
+    if (this.#startedAt === null) return;
+    this.#startedAt = Math.min(this.#startedAt + ms, this.#host.now());
   }
 }
