@@ -100,8 +100,8 @@ const NESTED = [[1, 2], [3, 4]];
 const asked = (id, type, payload = {}) => ({ v: 1, id, type, payload });
 const bare = (/** @type {string} */ type, payload = {}) => ({ type, payload });
 const short = (/** @type {any} */ { id, type, payload }) => `${id ?? 'bare'} ${type}${payload.code ? ` ${payload.code}` : ''}`;
-const NO_WIRE = /^what reads bare messages and nested arrays could not be loaded from .*dist\/wire\.js: /;
-const OLD_WIRE = /^what reads bare messages and nested arrays in .*dist\/wire\.js is of another version of Offstage/;
+const NO_WIRE = /^what reads bare messages, nested arrays and weights could not be loaded from .*dist\/wire\.js: /;
+const OLD_WIRE = /^what reads bare messages, nested arrays and weights in .*dist\/wire\.js is of another version of Offstage/;
 
 const OPENED = {
   'the checkout': () => openRaw(createInCheckout, createHost(0)), // first of all: whoever needs the part has it loaded for all
@@ -116,11 +116,12 @@ for (const [name, open] of Object.entries(OPENED)) {
     session.send(asked(5, 'START_TRAINING', { x: Float32Array.of(1, 2), y: [1], numEpochs: 1 }));
     session.send(asked(6, 'EVALUATE_MODEL', { x: Float32Array.of(1, 2), y: Float32Array.of(1), sampleWeight: [1] }));
     await session.has(6);
-    session.send(bare('PREDICT', { inputGrid: NESTED }), asked(7, 'PREDICT', { inputGrid: NESTED }), asked(8, 'PREDICT', { x: Float32Array.of(1, 2) }));
-    await session.has(9);
+    session.send(bare('PREDICT', { inputGrid: NESTED }), asked(7, 'PREDICT', { inputGrid: NESTED }), asked(8, 'SET_WEIGHTS', { weights: [] }));
+    session.send(asked(9, 'PREDICT', { x: Float32Array.of(1, 2) }));
+    await session.has(10);
     assert.deepEqual(session.told.map(short), [
       '1 MODEL_READY', '2 PREDICTION_RESULT', '3 ERROR UNSUPPORTED', '4 PREDICTION_RESULT', '5 ERROR UNSUPPORTED', '6 ERROR UNSUPPORTED',
-      'bare TRAINING_ERROR UNSUPPORTED', '7 ERROR UNSUPPORTED', '8 PREDICTION_RESULT',
+      'bare TRAINING_ERROR UNSUPPORTED', '7 ERROR UNSUPPORTED', '8 ERROR UNSUPPORTED', '9 PREDICTION_RESULT',
     ]);
     for (const { payload } of session.told.filter((message) => message.payload.error)) assert.match(payload.error, NO_WIRE);
   });

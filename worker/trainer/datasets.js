@@ -10,7 +10,7 @@ import {
   ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX, typedY, widthsOf,
 } from '../data/columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
-import { reader } from './foreign.js';
+import { reader, wire } from './foreign.js';
 
 /** @typedef {import('../data/columns.js').Column} Column */
 /** @typedef {import('../data/columns.js').DType} DType */
@@ -402,9 +402,6 @@ export function isUpload(value) {
 export function isStored(value) {
   return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && value.stored === true;
 }
-
-/** The part, which was asked for where it is needed. */
-const wire = () => /** @type {import('./foreign.js').Wire} */ (reader());
 
 /**
  * Reads a column for nothing but its refusal.

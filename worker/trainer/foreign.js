@@ -1,5 +1,5 @@
-/* foreign.js: what a session knows of messages that the page does not send: that they are such, and
- * which part reads them.
+/* foreign.js: what a session knows of messages that the page sends seldom or never: that they are
+ * such, and which part reads them.
  *
  * The part, wire.js, is loaded with the first of them and is the thread's from then on. Where it
  * cannot be had, what needs it is refused, in the form in which it was asked. */
@@ -11,17 +11,20 @@ import { loadPart } from '../host/parts.js';
 
 /** @type {import('../host/parts.js').Part<Wire>} */
 const WIRE = {
-  file: 'wire.js', what: 'what reads bare messages and nested arrays',
+  file: 'wire.js', what: 'what reads bare messages, nested arrays and weights',
   beside: () => new URL('./wire.js', import.meta.url),
 };
 /** Fields that an enveloped message may have of the bare form, by its type. */
 const FOLDED = /** @type {Record<string, string>} */ ({ START_TRAINING: 'trainingData', PREDICT: 'inputGrid' });
 
 /** @type {Wire | null} */
-let wire = null;
+let loaded = null;
 
 /** The part, once it has been loaded. */
-export const reader = () => wire;
+export const reader = () => loaded;
+
+/** Likewise, for who has waited for it. */
+export const wire = () => /** @type {Wire} */ (loaded);
 
 /** Types of error replies beside ERROR. */
 export const ERRORS = ['TRAINING_ERROR'];
@@ -44,7 +47,7 @@ export function isForeign(message) {
  */
 export async function load(message, known) {
   const assets = message.payload?.runtime?.assets ?? known;
-  wire ??= await loadPart(WIRE, typeof assets === 'string' ? assets : undefined);
+  loaded ??= await loadPart(WIRE, typeof assets === 'string' ? assets : undefined);
 }
 
 /** An ERROR's payload as a bare message. @param {{ error: string, code: string }} payload */

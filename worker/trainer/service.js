@@ -20,7 +20,7 @@ import { Training } from './run/lifecycle.js';
 import { readBatchSize, readClassWeight, readSettings } from './run/settings.js';
 import { saveState } from './snapshot.js';
 import { Stages, statusOf } from './stages.js';
-import { getWeights, setWeights } from './weights.js';
+import { getWeights } from './weights.js';
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('../host/session.js').Turn} Turn */
@@ -75,7 +75,7 @@ const REQUESTS = {
   },
   SET_WEIGHTS: {
     reply: REPLIES.SET_WEIGHTS, needs: true, busy: true, ordered: true,
-    handle: (trainer, payload) => trainer.setWeights(payload),
+    handle: (trainer, payload, turn) => trainer.setWeights(payload, turn),
   },
   SAVE_CHECKPOINT: {
     reply: REPLIES.SAVE_CHECKPOINT, needs: true,
@@ -407,10 +407,10 @@ class Trainer {
       this.model.evaluate(this.pump, this.#take(this.model, payload, false), size));
   }
 
-  /** @param {Payload} payload */
-  setWeights(payload) {
+  /** @param {Payload} payload @param {Turn} turn */
+  setWeights(payload, turn) {
     const { weights } = checkFields(payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
-    return setWeights(this.pump, this.model, weights);
+    return this.#reading(turn, !dialect.reader(), () => dialect.wire().setWeights(this.pump, this.model, weights));
   }
 
   /** @param {Payload} payload  a slice of an upload, whose buffer goes back for the next one */
