@@ -83,7 +83,7 @@ typedef enum ofs_status {
  *     unused      a layer, or input got of the model, leads to no output
  *     shape       two inputs have shapes that do not fit each other
  *     divides     a number of parts, got, does not divide high
- *     indices     an embedding, which takes its indices from an input of the model, reads layer got */
+ *     indices     an embedding reads layer got where it needs the indices of an input */
 #define OFS_REASONS(R)                    \
   R(OFS_WHY_NONE, 0, "none")              \
   R(OFS_WHY_RANGE, 1, "range")            \

@@ -23,7 +23,7 @@ if (findProgram('ccache')) process.env.CMAKE_C_COMPILER_LAUNCHER ??= 'ccache';
 /* Slow js tests: places and deaths, which wait, floods of requests, and an app that is compiled. */
 const SLOW_JS = /^(api-recovery|api-types|api-visible|hostile-many|memory|persist-api|suspend)/;
 /* Slow native tests: gradients by differences, and threads. */
-const SLOW_NATIVE = '^test_(gradients|gradients_conv|gradients_norm|gradients_recurrent|pool)$';
+const SLOW_NATIVE = '^test_(gradients|gradients_conv|gradients_norm|gradients_recurrent|team)$';
 
 /** Test files below folders of tests/. @param {...string} folders */
 const filesOf = (...folders) =>
@@ -56,7 +56,7 @@ const STEPS = {
   js: { commands: () => [node([...filesOf('js', 'bench')])] },
   wasi: { commands: () => [[process.execPath, 'tests/run-wasi.mjs']] },
   golden: { commands: () => [node(filesOf('golden', 'nets'))] },
-  tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_pool'], []) },
+  tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_team'], []) },
   soak: { commands: () => [node(filesOf('soak'))] },
   bits: { commands: () => [node(filesOf('bits'))] },
   coverage: { after: 'fuzz', commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']] },

@@ -28,6 +28,7 @@ export const ENTRIES = {
 export const PARTS = {
   'kept.js': './worker/storage/kept.js', // what keeps trainers on storage
   'refusal.js': './worker/spec/refusal.js', // the sentences of refusals
+  'wire.js': './worker/trainer/wire.js', // what reads bare messages and nested arrays
 };
 /** Bundlers put a smaller part into a data: URL, which a policy that allows scripts of the site only refuses. */
 const LEAST_BYTES = 4096;

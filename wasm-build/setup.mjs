@@ -12,7 +12,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './lists.mjs';
 import {
-  EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findCompiler, findEmscripten, findProgram, findRelaxedLlvm,
+  EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findClangFormat, findCompiler,
+  findEmscripten, findProgram, findRelaxedLlvm,
 } from './toolchain.mjs';
 
 /**
@@ -102,6 +103,15 @@ const NEEDS = [
     have: () => findProgram('ninja', 'make'),
     apt: 'ninja-build',
     else: '`brew install ninja`',
+  },
+  {
+    group: 'test',
+    name: 'clang-format 14',
+    why: 'checks the form of the C files',
+    have: findClangFormat,
+    apt: 'clang-format-14',
+    else: 'releases of the LLVM project; other versions break lines elsewhere',
+    optional: true,
   },
   {
     group: 'test',

@@ -107,6 +107,12 @@ export function findClang() {
   };
 }
 
+/** clang-format 14, the version that .clang-format is written for: others break lines elsewhere. */
+export function findClangFormat() {
+  const program = findProgram('clang-format-14', 'clang-format');
+  return program && /version 14\./.test(ask(program, '--version')) ? program : undefined;
+}
+
 /** Chromium or its kin, for the browser tests. OFFSTAGE_CHROMIUM names another one. */
 export function findChromium() {
   const own = process.env.OFFSTAGE_CHROMIUM;

@@ -4,9 +4,7 @@
  * earlier wait in the port's queue, and none is lost. Everything else is trainer/service.js's. All files of the
  * session are named here, so that a browser asks for them at once and not level by level. */
 
-import './data/arrays.js';
 import './data/columns.js';
-import './data/forms.js';
 import './host/asset.js';
 import { createHost } from './host/clock.js';
 import './host/crc32.js';
@@ -40,7 +38,7 @@ import './trainer/checkpoint.js';
 import './trainer/core.js';
 import './trainer/datasets.js';
 import './trainer/describe.js';
-import './trainer/dialect.js';
+import './trainer/foreign.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';
 import './trainer/run/fit-options.js';

@@ -1,4 +1,4 @@
-/* copy.h: numbers from place to place. */
+/* copy.h: fills and copies arrays of numbers. */
 #ifndef OFS_COPY_H
 #define OFS_COPY_H
 

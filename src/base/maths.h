@@ -11,7 +11,7 @@
 
 #include "offstage.h"
 
-/* b^n by squaring. */
+/* Returns b^n, by squaring. */
 static inline double ofs_powi(double b, uint64_t n) {
   double r = 1;
   for (; n > 0; n >>= 1) {
@@ -21,11 +21,11 @@ static inline double ofs_powi(double b, uint64_t n) {
   return r;
 }
 
-/* ---- of double, to about 1e-15: for sums of a whole batch, which are few ---- */
+/* ---- double, to about 1e-15: for sums of a whole batch, which are few ---- */
 
 #define OFS_LN2 0.69314718055994530942
 
-/* s = 2^e m, log m = 2 atanh((m - 1) / (m + 1)). */
+/* log s: s = 2^e m, log m = 2 atanh((m - 1) / (m + 1)). */
 static inline double ofs_log64(double s) {
   int e = 0;
   if (!(s > 0)) return s == 0 ? -__builtin_inf() : __builtin_nan("");
@@ -57,7 +57,7 @@ static inline double ofs_pow64(double b, double x) {
   return x == 0 ? 1 : b == 0 ? 0 : ofs_exp64(x * ofs_log64(b));
 }
 
-/* ---- of weights and activations ---- */
+/* ---- weights and activations ---- */
 
 #ifdef OFS_REAL_DOUBLE
 
@@ -85,8 +85,8 @@ static inline double ofs_sqrt(double x) { return sqrt(x); }
 /* 2^n, n in [-126, 127] */
 OFS_INLINE ofs_f4 ofs_exp2i4(ofs_i4 n) { return (ofs_f4)(((ofs_u4)n + ofs_usplat4(127)) << 23); }
 
-/* e^x = 2^n (1 + p): returns p in about [-0.3, 0.42]; |x| <= 104. n = round(x / ln 2) comes out of
- * the low bits of x / ln 2 + 1.5 * 2^23, without a conversion that a NaN could upset. */
+/* Returns p of e^x = 2^n (1 + p), in about [-0.3, 0.42]; |x| <= 104. n = round(x / ln 2) comes out
+ * of the low bits of x / ln 2 + 1.5 * 2^23, without a conversion that a NaN could upset. */
 OFS_INLINE ofs_f4 ofs_exp_reduced4(ofs_f4 x, ofs_i4 *n) {
   const ofs_f4 magic = ofs_splat4(0x1.8p23f);
   ofs_f4 t = x * ofs_splat4(0x1.715476p+0f) + magic;
@@ -103,14 +103,14 @@ OFS_INLINE ofs_f4 ofs_exp_reduced4(ofs_f4 x, ofs_i4 *n) {
   return r + (r * r) * q;
 }
 
-/* x within [low, high]; NaN stays. */
+/* Clamps x to [low, high]; NaN stays. */
 OFS_INLINE ofs_f4 ofs_clamp4(ofs_f4 x, float low, float high) {
   x = ofs_select4(x > ofs_splat4(high), ofs_splat4(high), x);
   return ofs_select4(x < ofs_splat4(low), ofs_splat4(low), x);
 }
 
-/* 2^n is applied in two halves: that reaches denormal results and infinity without a case of their
- * own. e^89 is infinite, e^-104 is 0. */
+/* e^x. 2^n is applied in two halves, which reaches denormal results and infinity without a case of
+ * their own. e^89 is infinite, e^-104 is 0. */
 OFS_INLINE ofs_f4 ofs_exp4(ofs_f4 x) {
   ofs_i4 n;
   ofs_f4 p = ofs_exp_reduced4(ofs_clamp4(x, -104.0f, 89.0f), &n);
@@ -118,7 +118,7 @@ OFS_INLINE ofs_f4 ofs_exp4(ofs_f4 x) {
   return ((ofs_splat4(1.0f) + p) * ofs_exp2i4(half)) * ofs_exp2i4(n - half);
 }
 
-/* The same, to the bit, where neither end is in sight: |x| <= 80. */
+/* Gives the bits of ofs_exp4 where |x| <= 80, at half the work for 2^n. */
 OFS_INLINE ofs_f4 ofs_exp_near4(ofs_f4 x) {
   ofs_i4 n;
   ofs_f4 p = ofs_exp_reduced4(x, &n);
@@ -161,7 +161,7 @@ OFS_INLINE ofs_f4 ofs_log4(ofs_f4 x) {
   return ofs_select4(x > ofs_splat4(0.0f), r, outside);
 }
 
-/* log of the rounded 1 + x, and what the rounding lost. */
+/* log1p is the log of the rounded 1 + x, plus what the rounding lost. */
 OFS_INLINE ofs_f4 ofs_log1p4(ofs_f4 x) {
   ofs_f4 m = ofs_splat4(1.0f) + x;
   ofs_f4 lost = (x - (m - ofs_splat4(1.0f))) / m;

@@ -17,7 +17,7 @@ static inline uint64_t ofs_add_sat(uint64_t a, uint64_t b) {
 static inline uint64_t ofs_mul_sat(uint64_t a, uint64_t b) {
   return b && a > OFS_BYTES_MAX / b ? OFS_BYTES_MAX : a * b;
 }
-/* The next multiple of OFS_ALIGN. */
+/* Returns the next multiple of OFS_ALIGN. */
 static inline uint64_t ofs_align(uint64_t bytes) {
   return (bytes + OFS_ALIGN - 1) & ~(uint64_t)(OFS_ALIGN - 1);
 }

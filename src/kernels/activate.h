@@ -2,7 +2,7 @@
  *
  * `act` is a constant wherever these are used, so that only its own branch is compiled; or the
  * caller keeps all of them in one function that is never inlined. NaN fails the comparisons and so
- * goes through. */
+ * remains. */
 #ifndef OFS_ACTIVATE_H
 #define OFS_ACTIVATE_H
 
@@ -13,7 +13,7 @@
 
 #ifndef OFS_REAL_DOUBLE
 
-/* The kernels act_forward and act_backward, for a few numbers of another kernel. */
+/* These are the kernels act_forward and act_backward, for a few numbers of another kernel. */
 void ofs_act_forward(uint32_t act, float *y, const float *x, size_t n);
 void ofs_act_backward(uint32_t act, float *dx, const float *x, const float *y, const float *dy,
                       size_t n);
@@ -52,8 +52,8 @@ OFS_INLINE ofs_f4 ofs_activate4(uint32_t act, ofs_f4 x) {
   }
 }
 
-/* `at` is x where OFS_ACT_OF_INPUT says so, y for the others. mish: tanh(softplus(x)) = n / (n +
- * 2), n = e^x (e^x + 2). */
+/* Returns dy times the derivative. `at` is x where OFS_ACT_OF_INPUT says so, y for the others.
+ * mish: tanh(softplus(x)) = n / (n + 2), n = e^x (e^x + 2). */
 OFS_INLINE ofs_f4 ofs_differentiate4(uint32_t act, ofs_f4 at, ofs_f4 dy) {
   const ofs_f4 zero = ofs_splat4(0), one = ofs_splat4(1);
   ofs_f4 s;

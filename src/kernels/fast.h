@@ -1,5 +1,6 @@
-/* fast.h: how the files of fast kernels hand them to ofs_kernels_fill. Together they set every
- * pointer, so that a program which never asks for the reference kernels does not carry them. */
+/* fast.h: the functions by which the files of fast kernels hand them to ofs_kernels_fill. Together
+ * they set every pointer, so that a program which never asks for the reference kernels does not
+ * carry them. */
 #ifndef OFS_KERNELS_FAST_H
 #define OFS_KERNELS_FAST_H
 

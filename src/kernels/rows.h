@@ -4,12 +4,13 @@
 
 #include "base/simd.h"
 
-/* The first n of four, 1 to 4; the rest of a loaded vector is 0. Not inlined: it would be most of
- * the code of those who use it. */
+/* These load and store the first n of four numbers, 1 <= n <= 4; the rest of a loaded vector is 0.
+ * They are not inlined: they would be most of the code of their callers. */
 ofs_f4 ofs_load_some(const float *p, size_t n);
 void ofs_store_some(float *p, ofs_f4 v, size_t n);
 
-/* The first four of the n that are left, or all. */
+/* These load and store the first four of the n numbers that are left, or all where there are
+ * fewer. */
 OFS_INLINE ofs_f4 ofs_load_row(const float *p, size_t n) {
   return n >= 4 ? ofs_load4(p) : ofs_load_some(p, n);
 }

@@ -1,10 +1,10 @@
-/* conv.h: a convolution that is several layers. */
+/* conv.h: convolutions that consist of several layers. */
 #ifndef OFS_CONV_H
 #define OFS_CONV_H
 
 #include "build/layer.h"
 
-/* Part k of a convolution's record, where it is several layers (see ofs_layer_part). */
+/* Writes part k of a convolution's record, where it is several layers (see ofs_layer_part). */
 int ofs_conv_part(const ofs_record *r, uint32_t k, ofs_record *part);
 
 #endif

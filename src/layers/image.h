@@ -1,16 +1,18 @@
-/* image.h: a small image in a big one, and one made bigger. */
+/* image.h: operations that place an image in a bigger one, take it out, or enlarge it. */
 #ifndef OFS_IMAGE_H
 #define OFS_IMAGE_H
 
 #include "build/build.h"
 
-/* A small image (oh, ow, c) put into a big one (h, w, c), its pixel (i, j) at (i sh + top, j sw +
- * left) and zeros elsewhere; or taken out of it. The result is a buffer of its own. */
+/* Emits the copy of a small image (oh, ow, c) into a big one (h, w, c), its pixel (i, j) at (i sh +
+ * top, j sw + left) and zeros elsewhere; or, where not `embed`, out of it. The result is a buffer
+ * of its own. */
 uint32_t ofs_build_placed(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x,
                           int embed);
-/* A strided slice is a cropping2d whose record has strides too. */
+/* A strided slice is a cropping2d whose record has strides too; this is the id of that field. */
 #define OFS_SLICE_STRIDES 1
-/* An image (h, w, c) made sh and sw times as big, or the gradient of that, likewise. */
+/* Emits an image (h, w, c) enlarged sh and sw times, or the gradient of that; the result is a
+ * buffer of its own. */
 uint32_t ofs_build_upsample(ofs_builder *b, const ofs_layer *l, const ofs_window *w, uint32_t x,
                             int bilinear, int back);
 

@@ -1,4 +1,4 @@
-/* kinds.h: the layer types, one ofs_layer_kind each, beside the functions that make it up. */
+/* kinds.h: the layer types: one ofs_layer_kind each, defined beside its functions. */
 #ifndef OFS_KINDS_H
 #define OFS_KINDS_H
 

@@ -1,4 +1,4 @@
-/* graph.h: a spec becomes the nodes of a model. */
+/* graph.h: the reader that makes the nodes of a model of a spec. */
 #ifndef OFS_GRAPH_H
 #define OFS_GRAPH_H
 

@@ -8,34 +8,35 @@
 #include "offstage.h"
 #include "spec/schema.h"
 
-/* A record of the spec: every field of its schema present or defaulted (count 0: optional,
+/* A record has every field of its schema, present or with its default (count 0: optional,
  * absent). */
 typedef struct ofs_record {
   uint32_t id;
-  int32_t layer; /* its index, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
+  int32_t layer; /* index of the layer, or OFS_IN_MODEL, OFS_IN_OPTIMIZER */
   uint16_t count[OFS_MAX_FIELDS];
   const double *v[OFS_MAX_FIELDS];
-  uint32_t variant; /* of a part of a compound layer: which; 0: a layer by itself */
+  uint32_t variant; /* which part of a compound layer; 0: a layer by itself */
 } ofs_record;
 
 typedef struct ofs_reader {
   const uint8_t *at;
   size_t n, left;
-  uint32_t records; /* left */
-  double *values;   /* of the record that is read, OFS_RECORD_VALUES at most */
+  uint32_t records; /* records not yet read */
+  double *values;   /* values of the record being read, OFS_RECORD_VALUES at most */
   uint32_t used;
 } ofs_reader;
 
-/* `values` holds OFS_RECORD_VALUES and is the caller's. */
+/* Begins to read the n bytes of a spec. `values` has room for OFS_RECORD_VALUES numbers and is the
+ * caller's. */
 ofs_status ofs_read_begin(ofs_reader *in, const void *spec, size_t n, double *values,
                           ofs_error *err);
-/* The group of the record that comes next (ofs_record_group); 0 where there is none, or no known
+/* Returns the group of the next record (ofs_record_group); 0 where there is none, or no known
  * one. */
 int ofs_next_group(const ofs_reader *in);
-/* Reads one record of a group; fields that are absent get their defaults. Its values last until the
- * next is read. */
+/* Reads one record of a group; absent fields get their defaults. Its values last until the next
+ * read. */
 ofs_status ofs_read_record(ofs_reader *in, ofs_record *r, int32_t layer, int group, ofs_error *err);
-/* The refusal of bytes that end too early or too late. */
+/* Refuses bytes that end too early or too late. */
 ofs_status ofs_refuse_end(ofs_error *err, const ofs_reader *in);
 
 #endif

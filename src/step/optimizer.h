@@ -1,13 +1,13 @@
-/* optimizer.h: the optimizer of a model: what its record says, which vectors it keeps, and each
- * step's numbers. */
+/* optimizer.h: the optimizer of a model: the options of its record, its vectors, and the numbers of
+ * each step. */
 #ifndef OFS_OPTIMIZER_H
 #define OFS_OPTIMIZER_H
 
 #include "build/layer.h"
 #include "kernels/kernels.h"
 
-/* A weight tensor that an update changes: one that trains, or (no moments) a statistic that
- * moves. */
+/* A slot is a weight tensor that an update changes: one that trains, or (it has no moments) a
+ * statistic that moves. */
 typedef struct ofs_slot {
   const ofs_layer *layer;
   const ofs_weight *weight;
@@ -15,20 +15,21 @@ typedef struct ofs_slot {
 
 #define OFS_NO_VECTOR UINT32_MAX
 
-/* What the spec says of the optimizer, and what the model keeps for it. */
+/* An optimizer has the options of the spec's record and the vectors that the model keeps for it. */
 typedef struct ofs_optimizer {
-  uint32_t type; /* of the update (ofs_update.kind) */
+  uint32_t type; /* kind of its updates (ofs_update.kind) */
   int nesterov, centered, ema;
   double rate, rate_factor; /* the factor is the caller's (ofs_model_set_rate) */
   double momentum, beta1, beta2, epsilon, weight_decay;
-  /* of the first moment, where it does not begin at 0 */
+  /* initial value of the first moment */
   double initial;
   double clip_value, clip_norm, global_clip_norm; /* 0: none */
   double ema_momentum;
-  /* batches an update; updates from one overwriting to the next, 0: never */
+  /* batches an update; updates between two overwritings of the weights by their average, 0: none */
   uint64_t accumulation, overwrite;
   /* vectors that it keeps, at most OFS_MOMENTS: its `own`, then the sum of gradients and the
-   * average of weights, where there are any (accumulator, average: which, else OFS_NO_VECTOR) */
+   * average of weights, where there are any (accumulator, average: their indices, else
+   * OFS_NO_VECTOR) */
   uint32_t moments, own, accumulator, average;
   real *moment[OFS_MOMENTS]; /* NULL from `moments` on */
   uint32_t slot_count;
@@ -38,14 +39,14 @@ typedef struct ofs_optimizer {
 } ofs_optimizer;
 
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
-/* Lists the slots of a model's layers, in o->slots. */
+/* Lists the slots of a model's layers in o->slots. */
 void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count);
-/* The name of vector k, as Keras has it; NULL where there are fewer. */
+/* Returns Keras's name of vector k; NULL where there are fewer. */
 const char *ofs_moment_name(const ofs_optimizer *o, uint32_t k);
-/* Elements [at, at + n) of a weight's moments as they begin. */
+/* Sets elements [at, at + n) of a weight's moments to their initial values. */
 void ofs_moments_reset(const ofs_optimizer *o, const ofs_layer *l, const ofs_weight *w, uint64_t at,
                        uint64_t n);
-/* The numbers of the update after `step` others. */
+/* Returns the numbers of the update that follows `step` others. */
 ofs_update ofs_update_numbers(ofs_optimizer *o, uint64_t step);
 
 #endif

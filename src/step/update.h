@@ -4,21 +4,21 @@
 
 #include "program/plan.h"
 
-/* The greatest gradient that an update is made with (guard.c). */
+/* OFS_GRADIENT_LIMIT is the greatest gradient that an update accepts (guard.c). */
 #define OFS_GRADIENT_LIMIT 1e15
 
-/* What a part of the pass over the gradient found in a slot: the record [part + slot] of
- * p->sums. */
+/* A sum is what a part of the pass over the gradient found in a slot; it is the record [part +
+ * slot] of p->sums. */
 struct ofs_sum {
-  double penalty, squares; /* of the regularizers; of the gradient */
-  uint64_t bad;            /* it has a gradient or statistic that no update may be made with */
+  double penalty, squares; /* the regularizers' loss; the sum of the gradient's squares */
+  uint64_t bad; /* 1 where a gradient or statistic is one that no update may be made with */
 };
 
 /* Emits the passes over the gradient before the update, and those of the update. */
 void ofs_build_update(ofs_builder *b, const ofs_model *m);
-/* The records of a slot are those of the parts [*from, *to]. */
+/* Finds the parts [*from, *to] whose records are those of a slot. */
 void ofs_sums_of(const ofs_plan *p, uint32_t slot, uint32_t *from, uint32_t *to);
-/* After that pass: the batch's penalty, and what the gradient is scaled by. */
+/* Sums the records after that pass: into the batch's penalty and the factor of the gradient. */
 void ofs_update_sums(ofs_plan *p);
 
 #endif

@@ -1,365 +1,156 @@
-/* test_pool.c: threads change nothing but the time: every part of a region is run once, what one
- * region wrote the next one sees, and whole trainings have the same bits for any number of helpers,
- * sliced anywhere, with helpers that come late. A helper that ends with a part in hand gives a
- * status. ThreadSanitizer watches all of it (OFS_TSAN). */
-#define _POSIX_C_SOURCE 200809L
-#include <pthread.h>
+/* test_pool.c: max and average pools over many geometries: fast against reference to the last
+ * bit, rows cut anywhere, and both against what pooling means.
+ *
+ * Backward is the transpose of forward (a max pool's choice held fixed): <y, dy> = <x, dx> for
+ * every dy. The sums are of at most h w c products below 1 and as many additions of gradients; see
+ * `bound`. */
+#include "kernels/kernels.h"
+#include "guarded.h"
 
-#include "base/team.h"
-#include "check.h"
-#include "spec_writer.h"
+static ofs_kernels fast, ref;
 
-#define ALL (1ull << 62) /* more work than any step has */
-#define MOST_HELPERS 7
-
-static uint32_t noise = 2463534242u;
-
-static uint32_t random_word(void) {
-  noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
-  return noise;
+/* Output size and padding as Keras has them. 0 where a valid window does not fit. */
+static uint32_t out_size(uint32_t size, uint32_t window, uint32_t stride, int same,
+                         int32_t *before) {
+  *before = 0;
+  if (!same) return size < window ? 0 : (size - window) / stride + 1;
+  uint32_t out = (size + stride - 1) / stride, covered = (out - 1) * stride + window;
+  if (covered > size) *before = (int32_t)(covered - size) / 2;
+  return out;
 }
 
-static float random_float(void) { return (float)(random_word() >> 8) / 8388608.0f - 1; }
+typedef struct images {
+  guarded x, y, dy, dx;
+} images;
 
-/* ---- a team with its threads ---- */
-
-typedef struct crew {
-  ofs_team *team;
-  pthread_t threads[MOST_HELPERS];
-  int count;
-} crew;
-
-static _Thread_local int is_helper;
-
-static void *help(void *team) {
-  is_helper = 1;
-  ofs_team_help(team);
-  return NULL;
-}
-
-static crew crew_open(void) { return (crew){.team = ofs_team_init(block_of(ofs_team_bytes()))}; }
-
-static void crew_grow(crew *c, int helpers) {
-  for (; c->count < helpers; c->count++)
-    CHECK_INT(pthread_create(&c->threads[c->count], NULL, help, c->team), 0);
-}
-
-static void crew_wait(const crew *c) {
-  while (ofs_team_helpers(c->team) < (uint32_t)c->count) continue;
-}
-
-static void crew_close(crew *c) {
-  ofs_team_end(c->team);
-  for (int i = 0; i < c->count; i++) CHECK_INT(pthread_join(c->threads[i], NULL), 0);
-  CHECK_INT(ofs_team_helpers(c->team), 0);
-  free(c->team);
-}
-
-/* ---- regions ---- */
-
-#define MOST_PARTS 40
-
-/* Parts of region r write r's values, each from what all parts of region r - 1 wrote: wrong, or
- * seen as a race, where a region begins before the one before it has ended. */
-static struct {
-  uint32_t runs[MOST_PARTS], parts, first;
-  uint64_t values[2][MOST_PARTS];
-  int region, spin;
-} board;
-
-static void region_part(const void *job, uint32_t part) {
-  (void)job;
-  uint64_t sum = part;
-  const uint64_t *before = board.values[(board.region + 1) % 2];
-  for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + before[i];
-  for (int i = 0; i < board.spin; i++) __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  board.values[board.region % 2][part - board.first] = sum;
-  board.runs[part - board.first]++;
-}
-
-/* The values after `regions` random regions, shared by 1 + helpers threads. */
-static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
-  crew c = crew_open();
-  noise = 1234567;
-  memset(&board, 0, sizeof board);
-  for (int r = 0; r < regions; r++) {
-    /* the others come when much has been done */
-    if (r == regions / 3) crew_grow(&c, (helpers + 1) / 2);
-    if (r == regions / 2) crew_grow(&c, helpers);
-    board.region = r;
-    board.parts = 2 + random_word() % (MOST_PARTS - 1);
-    board.first = random_word() % 100;
-    board.spin = (int)(random_word() % 8 ? random_word() % 50 : random_word() % 20000);
-    memset(board.runs, 0, sizeof board.runs);
-    if (r % 1000 == 999) ofs_team_wake(c.team);
-    CHECK_INT(ofs_team_run(c.team, region_part, &board, board.first, board.first + board.parts,
-                           part_work),
-              OFS_OK);
-    for (uint32_t i = 0; i < MOST_PARTS; i++)
-      if (!CHECK_MSG(board.runs[i] == (i < board.parts), "region %d, part %u: run %u times", r, i,
-                     board.runs[i]))
-        break;
-  }
-  crew_wait(&c);
-  crew_close(&c);
-  uint64_t sum = 0;
-  for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + board.values[0][i] + board.values[1][i];
-  return sum;
-}
-
-static void test_regions(void) {
-  const uint64_t want = run_regions(0, 3000, 1);
-  for (int helpers = 1; helpers <= MOST_HELPERS; helpers += helpers < 3 ? 1 : 2) {
-    CHECK(run_regions(helpers, 3000, 1) == want);               /* who sleeps is left asleep */
-    CHECK(run_regions(helpers, 3000, OFS_WAKE_REGION) == want); /* who sleeps is woken */
-  }
-}
-
-static void test_saving(void) {
-  CHECK_INT(ofs_region_saves(1, 100, 2), 0);
-  CHECK_INT(ofs_region_saves(2, 100, 2), 100);
-  CHECK_INT(ofs_region_saves(3, 100, 2), 100);
-  CHECK_INT(ofs_region_saves(8, 100, 3), 500);
-  CHECK_INT(ofs_region_saves(8, 100, 1), 0);
-}
-
-static void test_lives(void) {
-  for (int i = 0; i < 200; i++) { /* ended before, while and after its helpers report in */
-    crew c = crew_open();
-    crew_grow(&c, i % 4);
-    if (i % 2) crew_wait(&c);
-    crew_close(&c);
-  }
-}
-
-/* ---- trainings ---- */
-
-#define SAMPLES 50
-#define BATCH 16
-#define MOST_INPUTS 1200
-
-static float inputs[SAMPLES * MOST_INPUTS];
-static int32_t labels[SAMPLES];
-static const ofs_data data = {inputs, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
-
-static void conv(writer *w, int filters, int kernel, int stride, int pad, int act) {
-  writer_record(w, OFS_CONV2D);
-  FIELD(w, OFS_CONV2D_FILTERS, filters);
-  FIELD(w, OFS_CONV2D_KERNEL_SIZE, kernel);
-  FIELD(w, OFS_CONV2D_STRIDES, stride);
-  FIELD(w, OFS_CONV2D_PADDING, pad);
-  FIELD(w, OFS_CONV2D_ACTIVATION, act);
-}
-
-static void dense(writer *w, int units, int act) {
-  writer_record(w, OFS_DENSE);
-  FIELD(w, OFS_DENSE_UNITS, units);
-  FIELD(w, OFS_DENSE_ACTIVATION, act);
-}
-
-static void begin(writer *w) {
-  w->n = 0;
-  writer_record(w, OFS_MODEL);
-  FIELD(w, OFS_MODEL_SEED, 77);
-}
-
-static void images(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 20, 20, 3);
-  writer_record(w, OFS_ADAM);
-  conv(w, 24, 3, 1, OFS_PAD_SAME, OFS_ACT_RELU);
-  writer_record(w, OFS_MAX_POOLING2D);
-  conv(w, 40, 3, 1, OFS_PAD_SAME, OFS_ACT_GELU);
-  conv(w, 20, 3, 2, OFS_PAD_VALID, OFS_ACT_LINEAR);
-  writer_record(w, OFS_DROPOUT);
-  FIELD(w, OFS_DROPOUT_RATE, 0.25);
-  writer_record(w, OFS_FLATTEN);
-  dense(w, 300, OFS_ACT_TANH);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-static void wide(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 700);
-  writer_record(w, OFS_SGD);
-  FIELD(w, OFS_SGD_MOMENTUM, 0.9);
-  dense(w, 512, OFS_ACT_RELU);
-  dense(w, 512, OFS_ACT_SELU);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-static void rows(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
-  writer_record(w, OFS_ADAMW); /* with all that is summed over parts */
-  FIELD(w, OFS_ADAMW_GLOBAL_CLIP_NORM, 0.01);
-  FIELD(w, OFS_ADAMW_ACCUMULATION, 2);
-  FIELD(w, OFS_ADAMW_USE_EMA, 1);
-  FIELD(w, OFS_ADAMW_EMA_OVERWRITE, 2);
-  dense(w, 128, OFS_ACT_SWISH);
-  FIELD(w, OFS_DENSE_KERNEL_REG, 0.01, 0.02);
-  FIELD(w, OFS_DENSE_KERNEL_NORM, 0.7, 0);
-  dense(w, 96, OFS_ACT_SOFTMAX);
-  writer_record(w, OFS_FLATTEN);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-/* Waves: of several steps in blocks of samples, and of one with the units cut as well. */
-static void steps(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 6, 12);
-  writer_record(w, OFS_ADAM);
-  writer_record(w, OFS_GRU);
-  FIELD(w, OFS_GRU_UNITS, 24);
-  FIELD(w, OFS_GRU_RETURN_SEQUENCES, 1);
-  writer_record(w, OFS_LSTM);
-  FIELD(w, OFS_LSTM_UNITS, 230);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-/* Attention and all normalizations. */
-static void sentences(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
-  writer_record(w, OFS_ADAM);
-  dense(w, 64, OFS_ACT_GELU);
-  writer_record(w, OFS_POSITION_EMBEDDING);
-  FIELD(w, OFS_POSITION_EMBEDDING_LENGTH, 50);
-  for (int causal = 0; causal < 2; causal++) {
-    writer_record(w, OFS_MULTI_HEAD_ATTENTION);
-    FIELD(w, OFS_ATTENTION_HEADS, 4);
-    FIELD(w, OFS_ATTENTION_KEY_DIM, 24);
-    FIELD(w, OFS_ATTENTION_CAUSAL, causal);
-    FIELD(w, OFS_ATTENTION_DROPOUT, 0.2);
-    writer_record(w, OFS_LAYER_NORMALIZATION);
-  }
-  writer_record(w, OFS_BATCH_NORMALIZATION);
-  dense(w, 48, OFS_ACT_RELU);
-  writer_record(w, OFS_GROUP_NORMALIZATION);
-  FIELD(w, OFS_GROUP_NORMALIZATION_GROUPS, 8);
-  writer_record(w, OFS_FLATTEN);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-static void tiny(writer *w) {
-  begin(w);
-  FIELD(w, OFS_MODEL_INPUT_SHAPE, 12);
-  writer_record(w, OFS_ADAM);
-  dense(w, 16, OFS_ACT_RELU);
-  dense(w, 5, OFS_ACT_SOFTMAX);
-}
-
-typedef enum slicing { WHOLE, PARTS, RANDOM } slicing;
-
-static uint64_t work_of(slicing how) {
-  if (how == WHOLE) return ALL;
-  return how == PARTS ? 1 : 1ull << random_word() % 26;
-}
-
-typedef struct result {
-  double loss;
-  uint64_t hash; /* FNV-1a of every bit of the weights */
-} result;
-
-static uint64_t hash_of(const ofs_model *m) {
-  uint64_t hash = 14695981039346656037ull;
-  for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
-    ofs_tensor t;
-    CHECK_INT(ofs_model_tensor(m, i, &t), OFS_OK);
-    const unsigned char *bytes = (const unsigned char *)t.data;
-    for (uint64_t k = 0; k < t.size * sizeof *t.data; k++)
-      hash = (hash ^ bytes[k]) * 1099511628211ull;
-  }
-  return hash;
-}
-
-/* Two epochs, the last batch partial; `late`: a helper more with every step, else all are there
- * from the first. */
-static result train(void (*net)(writer *), int helpers, slicing how, int late) {
-  static writer w;
-  net(&w);
-  result r = {0, 0};
-  ofs_model *m = open_model(&w, NULL);
-  ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
-  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
-  /* of wide, every step changes too many weights */
-  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps || net == sentences);
-  crew c = crew_open();
-  if (helpers) ofs_model_set_team(m, c.team);
-  for (uint64_t epoch = 0; epoch < 2; epoch++)
-    for (uint64_t first = 0; first < SAMPLES; first += BATCH) {
-      crew_grow(&c, late && c.count < helpers ? c.count + 1 : helpers);
-      if (!late) crew_wait(&c);
-      ofs_batch at = {.first = first, .n = SAMPLES, .count = BATCH, .shuffle = 1, .epoch = epoch};
-      if (SAMPLES - first < BATCH) at.count = (uint32_t)(SAMPLES - first);
-      CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
-      ofs_status s;
-      while ((s = ofs_step_run(p, work_of(how), NULL)) == OFS_MORE) continue;
-      CHECK_INT(s, OFS_OK);
-      ofs_totals t;
-      ofs_step_totals(p, &t);
-      r.loss += t.loss;
-    }
-  crew_close(&c);
-  r.hash = hash_of(m);
-  free(p), free(m);
-  return r;
-}
-
-static void test_trainings(void) {
-  static void (*const nets[])(writer *) = {images, wide, rows, steps, sentences, tiny};
-  static const int counts[] = {1, 2, 3, 7};
-  for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
-  for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) inputs[i] = random_float();
-  for (int net = 0; net < 6; net++) {
-    const result want = train(nets[net], 0, WHOLE, 0);
-    CHECK(isfinite(want.loss) && want.loss > 0);
-    for (int k = 0; k < 4; k++)
-      for (slicing how = WHOLE; how <= RANDOM; how++) {
-        const result got = train(nets[net], counts[k], how, (k + (int)how) % 2);
-        CHECK_MSG(got.hash == want.hash && got.loss == want.loss,
-                  "net %d, %d threads, slicing %d: other bits", net, counts[k] + 1, how);
+static void check_meaning(const ofs_pool *p, const images *i, int max) {
+  int right = 1;
+  for (uint32_t oy = 0; oy < p->oh; oy++)
+    for (uint32_t ox = 0; ox < p->ow; ox++)
+      for (uint32_t c = 0; c < p->c; c++) {
+        double best = -INFINITY, sum = 0, cells = 0, size = 0;
+        for (int64_t ky = 0; ky < p->ph; ky++)
+          for (int64_t kx = 0; kx < p->pw; kx++) {
+            int64_t y = (int64_t)oy * p->sh - p->top + ky, x = (int64_t)ox * p->sw - p->left + kx;
+            if (y < 0 || x < 0 || y >= p->h || x >= p->w) continue;
+            double cell = i->x.data[(y * p->w + x) * p->c + c];
+            best = fmax(best, cell), sum += cell, size += fabs(cell), cells++;
+          }
+        float got = i->y.data[(oy * p->ow + ox) * p->c + c];
+        right &=
+            max ? got == best : fabs(got - sum / cells) <= (cells + 1) * 0x1p-24 * size / cells;
       }
-  }
+  CHECK_MSG(right, "%s pool %ux%ux%u by %ux%u stride %ux%u is wrong", max ? "max" : "average", p->h,
+            p->w, p->c, p->ph, p->pw, p->sh, p->sw);
 }
 
-/* ---- helpers that end with a part in hand ---- */
-
-static struct {
-  ofs_team *told; /* NULL: the helper ends without a word */
-  int taken;
-} ending;
-
-/* The caller's part lasts until the helper has the other one. */
-static void ending_part(const void *job, uint32_t part) {
-  (void)job, (void)part;
-  while (!is_helper && !__atomic_load_n(&ending.taken, __ATOMIC_SEQ_CST)) continue;
-  if (!is_helper) return;
-  __atomic_store_n(&ending.taken, 1, __ATOMIC_SEQ_CST);
-  if (ending.told) ofs_team_lose(ending.told);
-  pthread_exit(NULL);
+/* Each gradient is a sum of at most ph pw terms below 1, so it is off by less than (ph pw)^2 2^-24,
+ * an average's terms by a rounding more; y is off by (ph pw + 1) 2^-24 at most. */
+static void check_adjoint(const ofs_pool *p, const images *i) {
+  double left = 0, right = 0, area = (double)p->ph * p->pw;
+  double bound = 0x1p-24 * (area + 1) * ((double)i->x.n * area + (double)i->y.n);
+  for (size_t j = 0; j < i->y.n; j++) left += (double)i->y.data[j] * i->dy.data[j];
+  for (size_t j = 0; j < i->x.n; j++) right += (double)i->x.data[j] * i->dx.data[j];
+  CHECK_NEAR(right, left, bound);
 }
 
-static void test_lost(void) {
-  for (int tells = 0; tells < 2; tells++) {
-    crew c = crew_open();
-    crew_grow(&c, 1);
-    crew_wait(&c);
-    ending.told = tells ? c.team : NULL;
-    ending.taken = 0;
-    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
-    /* and stays so */
-    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
-    CHECK_INT(pthread_join(c.threads[0], NULL), 0);
-    free(c.team);
-  }
+static void forward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i,
+                    uint32_t row0, uint32_t row1) {
+  (max ? k->max_pool_forward : k->avg_pool_forward)(p, i->y.data, i->x.data, row0, row1);
+}
+
+static void backward(const ofs_kernels *k, int max, const ofs_pool *p, const images *i,
+                     uint32_t row0, uint32_t row1) {
+  if (max)
+    k->max_pool_backward(p, i->dx.data, i->x.data, i->y.data, i->dy.data, row0, row1);
+  else
+    k->avg_pool_backward(p, i->dx.data, i->dy.data, row0, row1);
+}
+
+static images images_new(const ofs_pool *p, int placement, size_t offset) {
+  size_t in = (size_t)p->h * p->w * p->c, out = (size_t)p->oh * p->ow * p->c;
+  return (images){guard_new(in, placement, offset), guard_new(out, placement, offset + 1),
+                  guard_new(out, placement, offset + 2), guard_new(in, placement, offset + 3)};
+}
+
+static void images_free(images *i) {
+  guard_free(&i->x, "pool x"), guard_free(&i->y, "pool y"), guard_free(&i->dy, "pool dy"),
+      guard_free(&i->dx, "pool dx");
+}
+
+/* The fast one in cuts, the reference in one go. Few distinct values, so that windows have ties. */
+static void check_pool(const ofs_pool *p, int max, int placement, int finite) {
+  images f = images_new(p, placement, p->c % 4), r = images_new(p, placement, 0);
+  for (size_t i = 0; i < r.x.n; i++) r.x.data[i] = (float)(int)(random_word() % 7) / 4 - 0.75f;
+  if (!finite && r.x.n)
+    r.x.data[random_word() % r.x.n] = NAN, r.x.data[random_word() % r.x.n] = INFINITY;
+  random_fill(r.dy.data, r.dy.n, 1);
+  memcpy(f.x.data, r.x.data, r.x.n * 4);
+  memcpy(f.dy.data, r.dy.data, r.dy.n * 4);
+  uint32_t cut = random_word() % (p->oh + 1), from = random_word() % (p->h + 1),
+           to = from + random_word() % (p->h + 1 - from);
+  forward(&ref, max, p, &r, 0, p->oh);
+  forward(&fast, max, p, &f, cut, p->oh), forward(&fast, max, p, &f, 0, cut);
+  check_same(f.y.data, r.y.data, r.y.n, max ? "max pool" : "average pool");
+  backward(&ref, max, p, &r, 0, p->h);
+  backward(&fast, max, p, &f, from, to), backward(&fast, max, p, &f, to, p->h),
+      backward(&fast, max, p, &f, 0, from);
+  check_same(f.dx.data, r.dx.data, r.dx.n, max ? "max pool backward" : "average pool backward");
+  /* the reference in cuts, too; and only the rows asked for are written */
+  for (size_t i = 0; i < r.dx.n; i++) f.dx.data[i] = 5;
+  backward(&ref, max, p, &f, from, to);
+  size_t row = (size_t)p->w * p->c, before = 0;
+  for (size_t i = 0; i < r.dx.n; i++)
+    before += f.dx.data[i] == 5 && (i < from * row || i >= to * row);
+  CHECK_INT(before, r.dx.n - (to - from) * row);
+  check_same(f.dx.data + from * row, r.dx.data + from * row, (to - from) * row,
+             "reference's backward in cuts");
+  if (finite) check_meaning(p, &r, max), check_adjoint(p, &r);
+  images_free(&f), images_free(&r);
+}
+
+static void test_geometries(void) {
+  int turn = 0;
+  for (uint32_t ph = 1; ph <= 3; ph++)
+    for (uint32_t pw = 1; pw <= 3; pw++)
+      for (uint32_t sh = 1; sh <= 4; sh++)
+        for (uint32_t h = 1; h <= 7; h++)
+          for (int same = 0; same < 2; same++) {
+            uint32_t w = 1 + (h * 5 + pw) % 7, sw = 1 + (sh + pw) % 3, c = 1 + (uint32_t)turn % 10;
+            ofs_pool p = {.h = h, .w = w, .c = c, .ph = ph, .pw = pw, .sh = sh, .sw = sw};
+            p.oh = out_size(h, ph, sh, same, &p.top);
+            p.ow = out_size(w, pw, sw, same, &p.left);
+            if (p.oh == 0 || p.ow == 0) continue;
+            for (int max = 0; max < 2; max++, turn++) {
+              check_pool(&p, max, turn % GUARD_PLACEMENTS, 1);
+              check_pool(&p, max, (turn + 1) % GUARD_PLACEMENTS, turn % 3 != 0);
+            }
+          }
+}
+
+static void test_first_largest(void) {
+  ofs_pool p = {.h = 2, .w = 2, .c = 1, .oh = 1, .ow = 1, .ph = 2, .pw = 2, .sh = 2, .sw = 2};
+  float x[4] = {1, 3, 3, 3}, y = 3, dy = 5, dx[4];
+  const float want[4] = {0, 5, 0, 0};
+  fast.max_pool_backward(&p, dx, x, &y, &dy, 0, 2);
+  CHECK(memcmp(dx, want, sizeof dx) == 0);
+  /* rows of the second part: the largest is in the first */
+  fast.max_pool_backward(&p, dx, x, &y, &dy, 1, 2);
+  CHECK(dx[2] == 0 && dx[3] == 0);
+  /* padding is not counted by an average: the corner window of 'same' has 1 cell of 4 */
+  ofs_pool q = {.h = 3, .w = 3, .c = 1, .oh = 2, .ow = 2, .ph = 2, .pw = 2, .sh = 2, .sw = 2};
+  float in[9] = {1, 1, 1, 1, 1, 1, 1, 1, 7}, out[4];
+  fast.avg_pool_forward(&q, out, in, 0, 2);
+  CHECK(out[0] == 1 && out[1] == 1 && out[2] == 1 && out[3] == 7);
+  float nan_in[4] = {1, NAN, 2, 3}, got;
+  fast.max_pool_forward(&p, &got, nan_in, 0, 1);
+  CHECK(isnan(got));
 }
 
 int main(void) {
-  test_saving();
-  test_regions();
-  test_lives();
-  test_trainings();
-  test_lost();
-  return check_report("pool");
+  ofs_kernels_fill_ref(&ref);
+  ofs_kernels_fill(&fast);
+  test_geometries();
+  test_first_largest();
+  return check_report("pooling");
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { expandShort, fromBare, isBare, toBare, unfold } from '../../worker/trainer/dialect.js';
+import { expandShort, fromBare, toBare, unfold } from '../../worker/trainer/dialect.js';
+import { isBare } from '../../worker/trainer/foreign.js';
 
 const CONV = { type: 'conv', filterSize: 3, numFilters: 8, activation: 'relu' };
 const OUT = { type: 'dense', units: 1, activation: 'sigmoid' };

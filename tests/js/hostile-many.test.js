@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 
-import { isBare } from '../../worker/trainer/dialect.js';
+import { isBare } from '../../worker/trainer/foreign.js';
 import { ERROR_CODES } from '../../worker/host/errors.js';
 import { REPLIES } from '../../worker/protocol.js';
 import { createRandom, mutate } from '../fuzz/js/values.mjs';

@@ -167,6 +167,8 @@ for (const [place, connect] of Object.entries(PLACES)) {
 
   test(`what is no message is answered by BAD_MESSAGE, ${place}`, async () => {
     const { send, ask, sample, before, messages } = await ready();
+    send({}); // bare, and what reads it is here from its answer on
+    while (messages.at(-1).type !== 'TRAINING_ERROR') await new Promise((resolve) => void setTimeout(resolve, 1));
     for (const [name, message] of Object.entries(NO_MESSAGES)) {
       const told = messages.length;
       send(message);

@@ -2,8 +2,9 @@
  * exactly once.
  *
  * It takes envelopes, and the messages of a service's dialect, apart; it knows what is pending, and
- * lets requests wait, in order, while the session is not to be asked. What a request means, and what
- * the answer is, is the service's to know. */
+ * lets requests wait, in order, while the session is not to be asked. What reads a dialect is loaded
+ * with the first message of it: what comes meanwhile waits unread behind it. What a request means,
+ * and what the answer is, is the service's to know. */
 
 import { VERSION, isId, openEnvelope } from './envelope.js';
 import { OffstageError, errorToWire } from './errors.js';
@@ -17,15 +18,28 @@ import { OffstageError, errorToWire } from './errors.js';
  * @typedef {object} Dialect
  * @property {readonly string[]} ERRORS  types of its error replies
  * @property {(message: any) => boolean} isBare
+ * @property {(message: any) => boolean} isForeign  bare, or an enveloped one that unfold() is needed for
+ * @property {() => Reader | null} reader   what reads such messages, once it has been loaded
+ * @property {(message: any, assets: unknown) => Promise<unknown>} load  loads it
+ * @property {(payload: any) => { type: string, payload: any }} bareError  an ERROR's payload as a bare message
+ */
+/**
+ * What reads a dialect.
+ * @typedef {object} Reader
  * @property {(message: any) => { type: string, payload: Record<string, any> }} fromBare  the request that it is; throws
  * @property {(type: string, payload: any) => { type: string, payload: any }[]} toBare    what says the same as a reply
  * @property {(type: string, payload: any) => Record<string, any>} unfold  the payload of an enveloped request; throws
+ */
+/**
+ * Requests that wait, and how many are still to say that they need not.
+ * @typedef {{ requests: Request[], closed: number }} Gate
  */
 /**
  * @typedef {object} Setting
  * @property {readonly string[]} types      of requests
  * @property {readonly string[]} always     those that never wait
  * @property {Dialect} [dialect]
+ * @property {() => unknown} assets         where the session's files are, as far as is known
  * @property {(request: Request) => void} handle  never throws
  * @property {() => void} heard             after each message
  */
@@ -34,7 +48,8 @@ export class Requests {
   #endpoint;
   #setting;
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
-  /** Requests that wait, where they are to. @type {Request[] | null} */ #gate = null;
+  /** Messages that wait for what reads the dialect. @type {any[] | null} */ #unread = null;
+  /** @type {Gate | null} */ #gate = null;
   /** What need not wait, until something does. @type {readonly string[]} */ #passing = [];
   /** Those that waited, while they have their turns one by one, and how many have had it. */
   #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
@@ -51,38 +66,67 @@ export class Requests {
 
   /** @param {any} message */
   #receive(message) {
-    const { dialect, types, handle, always } = this.#setting;
+    const { dialect, always } = this.#setting;
     // Two sessions at the ends of one channel would answer each other's errors for ever.
     if (message?.type === 'ERROR' || dialect?.ERRORS.includes(message?.type)) return;
     const bare = dialect?.isBare(message) ?? false;
+    if (this.#unread && (bare || !always.includes(message?.type))) return void this.#unread.push(message);
+    if (dialect?.isForeign(message) && !dialect.reader()) return this.#load(dialect, message);
+    this.#read(message, bare);
+  }
+
+  /** Loads what reads the dialect, for a message and all that come meanwhile. @param {Dialect} dialect @param {any} first */
+  #load(dialect, first) {
+    const unread = this.#unread = [first];
+    const settle = (/** @type {any} */ error) => {
+      if (this.#unread !== unread) return; // they are answered
+      this.#unread = null;
+      for (const message of unread) {
+        if (error && dialect.isForeign(message)) this.#refuseMessage(message, error);
+        else this.#read(message, dialect.isBare(message));
+      }
+      this.#setting.heard();
+    };
+    dialect.load(first, this.#setting.assets()).then(() => settle(null), settle);
+  }
+
+  /** @param {any} message @param {boolean} bare */
+  #read(message, bare) {
+    const { types, handle, always, dialect } = this.#setting;
+    const reader = dialect?.reader();
     /** @type {Request} */
-    let request = { id: bare ? Symbol('bare') : message?.id, type: message?.type, payload: {} };
+    let request;
     try {
-      request = dialect && bare ? { id: request.id, ...dialect.fromBare(message) } : openEnvelope(message, types);
-      if (dialect && !bare) request.payload = dialect.unfold(request.type, request.payload);
+      request = reader && bare ? { id: Symbol('bare'), ...reader.fromBare(message) } : openEnvelope(message, types);
+      if (reader && !bare) request.payload = reader.unfold(request.type, request.payload);
       if (this.#pending.has(request.id)) {
         throw new OffstageError('BAD_MESSAGE', `id ${String(request.id)} is that of a request that is still pending`);
       }
     } catch (error) {
-      const { error: text, code } = errorToWire(/** @type {OffstageError} */ (error));
-      const known = bare || isId(request.id) ? request.id : null;
-      // What is no string may be something that cannot be sent back.
-      const asked = typeof request.type === 'string' ? request.type : '';
-      this.post(known, 'ERROR', { error: text, code, request: asked });
-      return;
+      return this.#refuseMessage(message, /** @type {OffstageError} */ (error));
     }
     this.#pending.set(request.id, request);
     const { type } = request;
     if (!this.#gate || always.includes(type) || this.#passing.includes(type)) return handle(request);
-    this.#gate.push(request);
+    this.#gate.requests.push(request);
     this.#passing = []; // nothing overtakes what waits
+  }
+
+  /** Answers a message that is no request, or whose request is not known. @param {any} message @param {OffstageError} reason */
+  #refuseMessage(message, reason) {
+    const { error, code } = errorToWire(reason);
+    if (this.#setting.dialect?.isBare(message)) return this.post(Symbol('bare'), 'ERROR', { error, code });
+    // What is no string may be something that cannot be sent back.
+    const request = typeof message?.type === 'string' ? message.type : '';
+    this.post(isId(message?.id) ? message.id : null, 'ERROR', { error, code, request });
   }
 
   /** Says something. @param {Request['id'] | null} id @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
   post(id, type, payload, transfer = []) {
     if (typeof id !== 'symbol') return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
-    const messages = this.#setting.dialect?.toBare(type, payload) ?? [];
-    for (const message of messages) this.#endpoint.postMessage(message, transfer);
+    const { dialect } = this.#setting;
+    const bare = dialect?.reader()?.toBare(type, payload) ?? [dialect?.bareError(payload)];
+    for (const message of bare) this.#endpoint.postMessage(message, transfer);
   }
 
   /**
@@ -120,27 +164,29 @@ export class Requests {
   /** Those that have not had their turn. @returns {Set<Request>} */
   waiting() {
     const { waiting, turns } = this.#opened;
-    return new Set([...this.#gate ?? [], ...waiting.slice(turns)]);
+    return new Set([...this.#gate?.requests ?? [], ...waiting.slice(turns)]);
   }
 
   /**
-   * From here on requests wait.
+   * From here on requests wait, until everyone who closed has called what close() gave.
    * @param {readonly string[]} passing  types that do not, as long as none does that came before them
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
   close(passing) {
-    /** @type {Request[]} */
-    const gate = [];
-    this.#gate = gate;
-    this.#passing = passing;
+    const gate = this.#gate ??= { requests: [], closed: 0 };
+    gate.closed++;
+    this.#passing = gate.requests.length > 0 ? [] : passing;
     return () => {
-      if (this.#gate === gate) this.#open(gate);
+      if (this.#gate === gate && --gate.closed === 0) this.#open(gate.requests);
     };
   }
 
-  /** Nothing waits any more: whoever did is answered otherwise. */
-  leave() {
+  /** Nothing waits any more: whoever did is answered otherwise. @param {OffstageError} reason  for what was not read */
+  leave(reason) {
     this.#gate = null;
+    const unread = this.#unread ?? [];
+    this.#unread = null;
+    for (const message of unread) this.#refuseMessage(message, reason);
   }
 
   /** @param {Request[]} waiting */
@@ -149,9 +195,9 @@ export class Requests {
     this.#gate = null;
     while (opened.turns < waiting.length) {
       this.#setting.handle(waiting[opened.turns++]);
-      const next = /** @type {Request[] | null} */ (this.#gate); // closed again
+      const next = /** @type {Gate | null} */ (this.#gate); // closed again
       if (!next) continue;
-      for (; opened.turns < waiting.length; opened.turns++) next.push(waiting[opened.turns]); // there may be more than a call takes arguments
+      for (; opened.turns < waiting.length; opened.turns++) next.requests.push(waiting[opened.turns]); // there may be more than a call takes arguments
     }
     this.#opened = { waiting: [], turns: 0 };
   }

@@ -36,6 +36,7 @@ import { Requests } from './requests.js';
  * @property {() => void} [dispose]              ends what is under way, before everything is dropped
  * @property {() => any} status                  the answer to GET_STATUS
  * @property {(payload: Record<string, any>) => void} [refused]  frees what a refused request had brought
+ * @property {() => unknown} [assets]            where the session's files are, as far as it has been told
  */
 /**
  * @template {State} S
@@ -137,6 +138,7 @@ export class Session {
     const types = Object.keys(this.#rows);
     this.#requests = new Requests(endpoint, {
       types, always: types.filter((type) => this.#rows[type].always), dialect: service.dialect,
+      assets: () => this.#state.assets?.(),
       handle: (request) => this.#handle(request),
       heard: () => pump.breathe(),
     });
@@ -257,7 +259,7 @@ export class Session {
     this.#state.dispose?.();
     const asked = this.#requests.take('DISPOSE');
     this.generation++;
-    this.#requests.leave();
+    this.#requests.leave(disposed());
     this.#pump.abort(disposed(), true);
     this.#lose(disposed());
     for (const other of this.#requests.pending()) this.#fail(other, disposed());

@@ -9,9 +9,10 @@ import { crc32 } from '../host/crc32.js';
 import {
   ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX, typedY, widthsOf,
 } from '../data/columns.js';
-import { readWeights, readX, readY } from '../data/forms.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
+import { reader } from './foreign.js';
 
+/** @typedef {import('../data/columns.js').Column} Column */
 /** @typedef {import('../data/columns.js').DType} DType */
 /** @typedef {import('../data/columns.js').DataFacts} DataFacts */
 /**
@@ -139,9 +140,30 @@ export class Store {
     return { upload, ...(indices && { indices }) };
   }
 
-  /** x as it came inline. @param {any} x @returns {import('../data/columns.js').Column} */
+  /**
+   * Whether it takes wire.js to read these data, or to refuse them.
+   * @param {any} x @param {{ y: any, weights: any }} [labelled]  where the request has more than x
+   */
+  needsWire(x, labelled) {
+    if (reader()) return false;
+    const column = isUpload(x) ? null : typedX(x, this.#facts);
+    if (!column && !isUpload(x)) return true;
+    if (!labelled) return false;
+    const { y, weights } = labelled;
+    const samples = column?.samples ?? this.#samplesOf(x);
+    if (!isUpload(y) && !typedY(y, this.#facts, samples)) return true;
+    return weights !== undefined && !isUpload(weights) && !typedWeights(weights, samples);
+  }
+
+  /** What an upload has as x; NaN where it is not here. @param {any} x */
+  #samplesOf({ upload }) {
+    const { total = NaN, dtype = 'uint8' } = this.#uploads.get(upload) ?? {};
+    return total / ELEMENT_BYTES[dtype] / rowOf(this.#facts.inputs);
+  }
+
+  /** x as it came inline, of a request that needs no wire.js. @param {any} x @returns {Column} */
   readX(x) {
-    return typedX(x, this.#facts) ?? readX(x, this.#facts);
+    return typedX(x, this.#facts) ?? wire().readX(x, this.#facts);
   }
 
   /** @param {any} x @returns {Stored} */
@@ -155,7 +177,7 @@ export class Store {
 
   /** @param {any} y @param {number} samples @returns {Stored} */
   takeY(y, samples) {
-    if (!isUpload(y)) return this.#put(typedY(y, this.#facts, samples) ?? readY(y, this.#facts, samples));
+    if (!isUpload(y)) return this.#put(typedY(y, this.#facts, samples) ?? wire().readY(y, this.#facts, samples));
     const { outputs } = this.#facts;
     const { indices = 0 } = y;
     const [{ targets }] = outputs;
@@ -175,7 +197,7 @@ export class Store {
   /** The samples' weights, of a request that has some. @param {any} weights @param {number} samples @returns {Stored | null} */
   takeWeights(weights, samples) {
     if (weights === undefined) return null;
-    if (!isUpload(weights)) return this.#put(typedWeights(weights, samples) ?? readWeights(weights, samples));
+    if (!isUpload(weights)) return this.#put(typedWeights(weights, samples) ?? wire().readWeights(weights, samples));
     const { length } = this.#complete(weights, ['float32'], 'sampleWeight');
     if (length !== samples) refuse(`sampleWeight has ${length} elements, expected ${samples}`);
     return this.#take(weights.upload, { length, samples, single: false, indices: 0 });
@@ -205,7 +227,7 @@ export class Store {
     return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen, ...as };
   }
 
-  /** @param {import('../data/columns.js').Column} column @returns {Stored} */
+  /** @param {Column} column @returns {Stored} */
   #put(column) {
     const { dtype, length, samples, single, indices } = column;
     const bytes = length * ELEMENT_BYTES[dtype];
@@ -222,7 +244,7 @@ export class Store {
 
   /**
    * Writes a column to where there is room for it, and tells its type.
-   * @param {import('../data/columns.js').Column} column @param {number} address
+   * @param {Column} column @param {number} address
    */
   #write(column, address) {
     copyElements(column, 0, column.length, { buffer: this.#core.memory.buffer(), at: address });
@@ -231,7 +253,7 @@ export class Store {
 
   /**
    * One sample in a block that is somebody else's: it is not summed, since it trains nothing.
-   * @param {import('../data/columns.js').Column} column @param {number} address
+   * @param {Column} column @param {number} address
    * @returns {Pick<Stored, 'address' | 'dtype' | 'type' | 'bytes' | 'seen'>}
    */
   place(column, address) {
@@ -381,9 +403,12 @@ export function isStored(value) {
   return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && value.stored === true;
 }
 
+/** The part, which was asked for where it is needed. */
+const wire = () => /** @type {import('./foreign.js').Wire} */ (reader());
+
 /**
  * Reads a column for nothing but its refusal.
- * @param {import('../data/columns.js').Column} column
+ * @param {Column} column
  */
 function readThrough(column) {
   const { length, unit } = column;

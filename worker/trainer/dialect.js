@@ -2,13 +2,11 @@
  *
  * Pages that speak the older dialect send messages without `v` and `id`, five requests of them, with nested
  * arrays and short layers. The session behind this file knows the canonical form only; nothing else in the
- * tree knows that another one exists. Short layers are a matter of the bare form: an enveloped INIT without
+ * tree but foreign.js knows that another one exists. Short layers are a matter of the bare form: an enveloped INIT without
  * an inputShape is an error, not a short net. Every function here is pure. */
 
 import { OffstageError, checkFields, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
-
-/** Types of error replies beside ERROR. */
-export const ERRORS = ['TRAINING_ERROR'];
+import { bareError } from './foreign.js';
 
 const BARE_REQUESTS = ['INIT_TRAINING', 'START_TRAINING', 'STOP_TRAINING', 'PREDICT', 'DISPOSE'];
 const SHORT_INPUT = [28, 28, 3];
@@ -19,14 +17,6 @@ const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
   conv2d: { filterSize: 'kernelSize', numFilters: 'filters' },
   activation: { func: 'activation' },
 });
-
-/**
- * @param {any} message
- * @returns {boolean}
- */
-export function isBare(message) {
-  return isRecord(message) && message.v === undefined && message.id === undefined;
-}
 
 /**
  * The canonical request, without its envelope.
@@ -156,7 +146,7 @@ export function toBare(type, payload) {
   switch (type) {
     case 'ERROR':
     case 'TRAINING_ERROR':
-      return [{ type: 'TRAINING_ERROR', payload: { error: payload.error, code: payload.code } }];
+      return [bareError(payload)];
     case 'TRAINING_PROGRESS':
       return payload.records
         .filter((/** @type {{ kind: string }} */ record) => record.kind === 'epoch')

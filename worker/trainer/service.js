@@ -15,7 +15,7 @@ import { REPLIES, buffersOf } from '../protocol.js';
 import { NameLock } from '../storage/name-lock.js';
 import { makeModel, openSource } from './building.js';
 import { isStored, isUpload } from './datasets.js';
-import * as dialect from './dialect.js';
+import * as dialect from './foreign.js';
 import { Training } from './run/lifecycle.js';
 import { readBatchSize, readClassWeight, readSettings } from './run/settings.js';
 import { saveState } from './snapshot.js';
@@ -67,7 +67,7 @@ const REQUESTS = {
   },
   EVALUATE_MODEL: {
     reply: REPLIES.EVALUATE_MODEL, needs: true,
-    handle: (trainer, payload) => trainer.evaluate(payload),
+    handle: (trainer, payload, turn) => trainer.evaluate(payload, turn),
   },
   GET_WEIGHTS: {
     reply: REPLIES.GET_WEIGHTS, needs: true, lane: LANES.SHORT,
@@ -183,6 +183,11 @@ class Trainer {
     });
   }
 
+  /** Where the session's files are, of a model that is being built first. @returns {unknown} */
+  assets() {
+    return (this.#asked ?? this.#runtime)?.assets;
+  }
+
   /** @param {Payload} payload */
   refused({ x, y, sampleWeight }) {
     for (const data of [x, y, sampleWeight]) if (isUpload(data)) this.#model?.store.discard(data.upload);
@@ -249,6 +254,22 @@ class Trainer {
     if (this.#model !== model) throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
   }
 
+  /**
+   * Handles a request, once what reads its data is here.
+   * @template T
+   * @param {Turn} turn @param {boolean} needsWire @param {() => T} handle
+   * @returns {T | Promise<() => T>}
+   */
+  #reading(turn, needsWire, handle) {
+    if (!needsWire) return handle();
+    const { model } = this;
+    turn.gate();
+    return dialect.load({}, this.assets()).then(() => () => {
+      this.#refuseLost(model);
+      return handle();
+    });
+  }
+
   /* ---- runs ---- */
 
   /** @param {Payload} payload @param {Turn} turn */
@@ -259,16 +280,26 @@ class Trainer {
     if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
       throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with them: expected no sampleWeight and no classWeight');
     }
-    if (settings.persist || isStored(x) || isStored(y)) return this.#startKept(payload, turn, settings);
-    return this.#begin(payload, turn, model, settings);
+    const keptData = isStored(x) && isStored(y);
+    const needsWire = !keptData && model.store.needsWire(x, { y, weights: sampleWeight });
+    if (settings.persist || isStored(x) || isStored(y)) {
+      return this.#startKept(payload, turn, settings, { keptData, needsWire });
+    }
+    return this.#reading(turn, needsWire, () => this.#begin(payload, turn, model, settings));
   }
 
-  /** @param {Payload} payload @param {Turn} turn @param {import('./run/settings.js').Settings} settings */
-  async #startKept(payload, turn, settings) {
+  /**
+   * @param {Payload} payload @param {Turn} turn @param {import('./run/settings.js').Settings} settings
+   * @param {{ keptData: boolean, needsWire: boolean }} data
+   */
+  async #startKept(payload, turn, settings, { keptData, needsWire }) {
     const { model } = this;
-    const keptData = isStored(payload.x) && isStored(payload.y);
-    turn.gate(ASKING);
+    turn.gate(needsWire ? [] : ASKING);
     try {
+      if (needsWire) {
+        await dialect.load({}, this.assets());
+        this.#refuseLost(model);
+      }
       if (settings.persist) {
         const held = await this.#holding.open(settings.persist, readRuntime(this.#runtime).assets);
         if (this.#model !== model) await this.#holding.release(held);
@@ -359,17 +390,21 @@ class Trainer {
   predict(payload, turn) {
     const { model, pump } = this;
     const { x } = checkFields(payload, ['x'], 'PREDICT', 'INVALID_OPTION');
-    const column = isUpload(x) ? null : model.store.readX(x);
-    if (column?.samples === 1) return model.predictOne(pump, column);
-    turn.lane = LANES.LONG;
-    return model.predictMany(pump, model.store.takeX(x));
+    return this.#reading(turn, model.store.needsWire(x), () => {
+      const column = isUpload(x) ? null : model.store.readX(x);
+      if (column?.samples === 1) return model.predictOne(pump, column);
+      turn.lane = LANES.LONG;
+      return model.predictMany(pump, model.store.takeX(x));
+    });
   }
 
-  /** @param {Payload} payload */
-  evaluate(payload) {
+  /** @param {Payload} payload @param {Turn} turn */
+  evaluate(payload, turn) {
     const { batchSize } = checkFields(payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION');
     const size = readBatchSize(batchSize);
-    return this.model.evaluate(this.pump, this.#take(this.model, payload, false), size);
+    const { x, y, sampleWeight: weights } = payload;
+    return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
+      this.model.evaluate(this.pump, this.#take(this.model, payload, false), size));
   }
 
   /** @param {Payload} payload */

@@ -1,4 +1,4 @@
-/* test_conv_kernels.c: nets of convolutions, pools and images, trained a step with the fast kernels
+/* test_conv.c: nets of convolutions, pools and images, trained a step with the fast kernels
  * and with the reference: loss and gradients to the last bit, in whole and in small slices of work.
  * So the layers give both the same to do, products of no terms included (a stride beyond the
  * kernel), and neither an order of its own. */

@@ -1,4 +1,4 @@
-/* test_gates.c: the cells of lstm and gru: fast against reference to the last bit at all widths up
+/* test_cells.c: the cells of lstm and gru: fast against reference to the last bit at all widths up
  * to four vectors and more, between guard words, for part of a row and all of it, every activation;
  * and the reference against the formulas in double (their derivatives are proved in
  * test_gradients.c).

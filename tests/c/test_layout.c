@@ -1,4 +1,4 @@
-/* test_memory.c: how near the memory of a plan comes to what its buffers need at one time, over
+/* test_layout.c: how near the memory of a plan comes to what its buffers need at one time, over
  * plain nets, nets with branches and long connections, and graphs drawn at random. */
 #include "program/plan.h"
 #include "check.h"

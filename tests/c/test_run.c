@@ -1,4 +1,4 @@
-/* test_program.c: a step is the same however it is run: in one go, part by part, begun again after
+/* test_run.c: a step is the same however it is run: in one go, part by part, begun again after
  * a discard, with predictions in between; and only states between steps can be seen. Calls out of
  * sequence get a status and change nothing.
  *

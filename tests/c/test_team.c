@@ -1,0 +1,365 @@
+/* test_team.c: threads change nothing but the time: every part of a region is run once, what one
+ * region wrote the next one sees, and whole trainings have the same bits for any number of helpers,
+ * sliced anywhere, with helpers that come late. A helper that ends with a part in hand gives a
+ * status. ThreadSanitizer watches all of it (OFS_TSAN). */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+
+#include "base/team.h"
+#include "check.h"
+#include "spec_writer.h"
+
+#define ALL (1ull << 62) /* more work than any step has */
+#define MOST_HELPERS 7
+
+static uint32_t noise = 2463534242u;
+
+static uint32_t random_word(void) {
+  noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
+  return noise;
+}
+
+static float random_float(void) { return (float)(random_word() >> 8) / 8388608.0f - 1; }
+
+/* ---- a team with its threads ---- */
+
+typedef struct crew {
+  ofs_team *team;
+  pthread_t threads[MOST_HELPERS];
+  int count;
+} crew;
+
+static _Thread_local int is_helper;
+
+static void *help(void *team) {
+  is_helper = 1;
+  ofs_team_help(team);
+  return NULL;
+}
+
+static crew crew_open(void) { return (crew){.team = ofs_team_init(block_of(ofs_team_bytes()))}; }
+
+static void crew_grow(crew *c, int helpers) {
+  for (; c->count < helpers; c->count++)
+    CHECK_INT(pthread_create(&c->threads[c->count], NULL, help, c->team), 0);
+}
+
+static void crew_wait(const crew *c) {
+  while (ofs_team_helpers(c->team) < (uint32_t)c->count) continue;
+}
+
+static void crew_close(crew *c) {
+  ofs_team_end(c->team);
+  for (int i = 0; i < c->count; i++) CHECK_INT(pthread_join(c->threads[i], NULL), 0);
+  CHECK_INT(ofs_team_helpers(c->team), 0);
+  free(c->team);
+}
+
+/* ---- regions ---- */
+
+#define MOST_PARTS 40
+
+/* Parts of region r write r's values, each from what all parts of region r - 1 wrote: wrong, or
+ * seen as a race, where a region begins before the one before it has ended. */
+static struct {
+  uint32_t runs[MOST_PARTS], parts, first;
+  uint64_t values[2][MOST_PARTS];
+  int region, spin;
+} board;
+
+static void region_part(const void *job, uint32_t part) {
+  (void)job;
+  uint64_t sum = part;
+  const uint64_t *before = board.values[(board.region + 1) % 2];
+  for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + before[i];
+  for (int i = 0; i < board.spin; i++) __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  board.values[board.region % 2][part - board.first] = sum;
+  board.runs[part - board.first]++;
+}
+
+/* The values after `regions` random regions, shared by 1 + helpers threads. */
+static uint64_t run_regions(int helpers, int regions, uint32_t part_work) {
+  crew c = crew_open();
+  noise = 1234567;
+  memset(&board, 0, sizeof board);
+  for (int r = 0; r < regions; r++) {
+    /* the others come when much has been done */
+    if (r == regions / 3) crew_grow(&c, (helpers + 1) / 2);
+    if (r == regions / 2) crew_grow(&c, helpers);
+    board.region = r;
+    board.parts = 2 + random_word() % (MOST_PARTS - 1);
+    board.first = random_word() % 100;
+    board.spin = (int)(random_word() % 8 ? random_word() % 50 : random_word() % 20000);
+    memset(board.runs, 0, sizeof board.runs);
+    if (r % 1000 == 999) ofs_team_wake(c.team);
+    CHECK_INT(ofs_team_run(c.team, region_part, &board, board.first, board.first + board.parts,
+                           part_work),
+              OFS_OK);
+    for (uint32_t i = 0; i < MOST_PARTS; i++)
+      if (!CHECK_MSG(board.runs[i] == (i < board.parts), "region %d, part %u: run %u times", r, i,
+                     board.runs[i]))
+        break;
+  }
+  crew_wait(&c);
+  crew_close(&c);
+  uint64_t sum = 0;
+  for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + board.values[0][i] + board.values[1][i];
+  return sum;
+}
+
+static void test_regions(void) {
+  const uint64_t want = run_regions(0, 3000, 1);
+  for (int helpers = 1; helpers <= MOST_HELPERS; helpers += helpers < 3 ? 1 : 2) {
+    CHECK(run_regions(helpers, 3000, 1) == want);               /* who sleeps is left asleep */
+    CHECK(run_regions(helpers, 3000, OFS_WAKE_REGION) == want); /* who sleeps is woken */
+  }
+}
+
+static void test_saving(void) {
+  CHECK_INT(ofs_region_saves(1, 100, 2), 0);
+  CHECK_INT(ofs_region_saves(2, 100, 2), 100);
+  CHECK_INT(ofs_region_saves(3, 100, 2), 100);
+  CHECK_INT(ofs_region_saves(8, 100, 3), 500);
+  CHECK_INT(ofs_region_saves(8, 100, 1), 0);
+}
+
+static void test_lives(void) {
+  for (int i = 0; i < 200; i++) { /* ended before, while and after its helpers report in */
+    crew c = crew_open();
+    crew_grow(&c, i % 4);
+    if (i % 2) crew_wait(&c);
+    crew_close(&c);
+  }
+}
+
+/* ---- trainings ---- */
+
+#define SAMPLES 50
+#define BATCH 16
+#define MOST_INPUTS 1200
+
+static float inputs[SAMPLES * MOST_INPUTS];
+static int32_t labels[SAMPLES];
+static const ofs_data data = {inputs, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+
+static void conv(writer *w, int filters, int kernel, int stride, int pad, int act) {
+  writer_record(w, OFS_CONV2D);
+  FIELD(w, OFS_CONV2D_FILTERS, filters);
+  FIELD(w, OFS_CONV2D_KERNEL_SIZE, kernel);
+  FIELD(w, OFS_CONV2D_STRIDES, stride);
+  FIELD(w, OFS_CONV2D_PADDING, pad);
+  FIELD(w, OFS_CONV2D_ACTIVATION, act);
+}
+
+static void dense(writer *w, int units, int act) {
+  writer_record(w, OFS_DENSE);
+  FIELD(w, OFS_DENSE_UNITS, units);
+  FIELD(w, OFS_DENSE_ACTIVATION, act);
+}
+
+static void begin(writer *w) {
+  w->n = 0;
+  writer_record(w, OFS_MODEL);
+  FIELD(w, OFS_MODEL_SEED, 77);
+}
+
+static void images(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 20, 20, 3);
+  writer_record(w, OFS_ADAM);
+  conv(w, 24, 3, 1, OFS_PAD_SAME, OFS_ACT_RELU);
+  writer_record(w, OFS_MAX_POOLING2D);
+  conv(w, 40, 3, 1, OFS_PAD_SAME, OFS_ACT_GELU);
+  conv(w, 20, 3, 2, OFS_PAD_VALID, OFS_ACT_LINEAR);
+  writer_record(w, OFS_DROPOUT);
+  FIELD(w, OFS_DROPOUT_RATE, 0.25);
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 300, OFS_ACT_TANH);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+static void wide(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 700);
+  writer_record(w, OFS_SGD);
+  FIELD(w, OFS_SGD_MOMENTUM, 0.9);
+  dense(w, 512, OFS_ACT_RELU);
+  dense(w, 512, OFS_ACT_SELU);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+static void rows(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
+  writer_record(w, OFS_ADAMW); /* with all that is summed over parts */
+  FIELD(w, OFS_ADAMW_GLOBAL_CLIP_NORM, 0.01);
+  FIELD(w, OFS_ADAMW_ACCUMULATION, 2);
+  FIELD(w, OFS_ADAMW_USE_EMA, 1);
+  FIELD(w, OFS_ADAMW_EMA_OVERWRITE, 2);
+  dense(w, 128, OFS_ACT_SWISH);
+  FIELD(w, OFS_DENSE_KERNEL_REG, 0.01, 0.02);
+  FIELD(w, OFS_DENSE_KERNEL_NORM, 0.7, 0);
+  dense(w, 96, OFS_ACT_SOFTMAX);
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+/* Waves: of several steps in blocks of samples, and of one with the units cut as well. */
+static void steps(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 6, 12);
+  writer_record(w, OFS_ADAM);
+  writer_record(w, OFS_GRU);
+  FIELD(w, OFS_GRU_UNITS, 24);
+  FIELD(w, OFS_GRU_RETURN_SEQUENCES, 1);
+  writer_record(w, OFS_LSTM);
+  FIELD(w, OFS_LSTM_UNITS, 230);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+/* Attention and all normalizations. */
+static void sentences(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 40, 30);
+  writer_record(w, OFS_ADAM);
+  dense(w, 64, OFS_ACT_GELU);
+  writer_record(w, OFS_POSITION_EMBEDDING);
+  FIELD(w, OFS_POSITION_EMBEDDING_LENGTH, 50);
+  for (int causal = 0; causal < 2; causal++) {
+    writer_record(w, OFS_MULTI_HEAD_ATTENTION);
+    FIELD(w, OFS_ATTENTION_HEADS, 4);
+    FIELD(w, OFS_ATTENTION_KEY_DIM, 24);
+    FIELD(w, OFS_ATTENTION_CAUSAL, causal);
+    FIELD(w, OFS_ATTENTION_DROPOUT, 0.2);
+    writer_record(w, OFS_LAYER_NORMALIZATION);
+  }
+  writer_record(w, OFS_BATCH_NORMALIZATION);
+  dense(w, 48, OFS_ACT_RELU);
+  writer_record(w, OFS_GROUP_NORMALIZATION);
+  FIELD(w, OFS_GROUP_NORMALIZATION_GROUPS, 8);
+  writer_record(w, OFS_FLATTEN);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+static void tiny(writer *w) {
+  begin(w);
+  FIELD(w, OFS_MODEL_INPUT_SHAPE, 12);
+  writer_record(w, OFS_ADAM);
+  dense(w, 16, OFS_ACT_RELU);
+  dense(w, 5, OFS_ACT_SOFTMAX);
+}
+
+typedef enum slicing { WHOLE, PARTS, RANDOM } slicing;
+
+static uint64_t work_of(slicing how) {
+  if (how == WHOLE) return ALL;
+  return how == PARTS ? 1 : 1ull << random_word() % 26;
+}
+
+typedef struct result {
+  double loss;
+  uint64_t hash; /* FNV-1a of every bit of the weights */
+} result;
+
+static uint64_t hash_of(const ofs_model *m) {
+  uint64_t hash = 14695981039346656037ull;
+  for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
+    ofs_tensor t;
+    CHECK_INT(ofs_model_tensor(m, i, &t), OFS_OK);
+    const unsigned char *bytes = (const unsigned char *)t.data;
+    for (uint64_t k = 0; k < t.size * sizeof *t.data; k++)
+      hash = (hash ^ bytes[k]) * 1099511628211ull;
+  }
+  return hash;
+}
+
+/* Two epochs, the last batch partial; `late`: a helper more with every step, else all are there
+ * from the first. */
+static result train(void (*net)(writer *), int helpers, slicing how, int late) {
+  static writer w;
+  net(&w);
+  result r = {0, 0};
+  ofs_model *m = open_model(&w, NULL);
+  ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
+  CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+  /* of wide, every step changes too many weights */
+  CHECK_INT(ofs_plan_shares(p), net == images || net == rows || net == steps || net == sentences);
+  crew c = crew_open();
+  if (helpers) ofs_model_set_team(m, c.team);
+  for (uint64_t epoch = 0; epoch < 2; epoch++)
+    for (uint64_t first = 0; first < SAMPLES; first += BATCH) {
+      crew_grow(&c, late && c.count < helpers ? c.count + 1 : helpers);
+      if (!late) crew_wait(&c);
+      ofs_batch at = {.first = first, .n = SAMPLES, .count = BATCH, .shuffle = 1, .epoch = epoch};
+      if (SAMPLES - first < BATCH) at.count = (uint32_t)(SAMPLES - first);
+      CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
+      ofs_status s;
+      while ((s = ofs_step_run(p, work_of(how), NULL)) == OFS_MORE) continue;
+      CHECK_INT(s, OFS_OK);
+      ofs_totals t;
+      ofs_step_totals(p, &t);
+      r.loss += t.loss;
+    }
+  crew_close(&c);
+  r.hash = hash_of(m);
+  free(p), free(m);
+  return r;
+}
+
+static void test_trainings(void) {
+  static void (*const nets[])(writer *) = {images, wide, rows, steps, sentences, tiny};
+  static const int counts[] = {1, 2, 3, 7};
+  for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
+  for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) inputs[i] = random_float();
+  for (int net = 0; net < 6; net++) {
+    const result want = train(nets[net], 0, WHOLE, 0);
+    CHECK(isfinite(want.loss) && want.loss > 0);
+    for (int k = 0; k < 4; k++)
+      for (slicing how = WHOLE; how <= RANDOM; how++) {
+        const result got = train(nets[net], counts[k], how, (k + (int)how) % 2);
+        CHECK_MSG(got.hash == want.hash && got.loss == want.loss,
+                  "net %d, %d threads, slicing %d: other bits", net, counts[k] + 1, how);
+      }
+  }
+}
+
+/* ---- helpers that end with a part in hand ---- */
+
+static struct {
+  ofs_team *told; /* NULL: the helper ends without a word */
+  int taken;
+} ending;
+
+/* The caller's part lasts until the helper has the other one. */
+static void ending_part(const void *job, uint32_t part) {
+  (void)job, (void)part;
+  while (!is_helper && !__atomic_load_n(&ending.taken, __ATOMIC_SEQ_CST)) continue;
+  if (!is_helper) return;
+  __atomic_store_n(&ending.taken, 1, __ATOMIC_SEQ_CST);
+  if (ending.told) ofs_team_lose(ending.told);
+  pthread_exit(NULL);
+}
+
+static void test_lost(void) {
+  for (int tells = 0; tells < 2; tells++) {
+    crew c = crew_open();
+    crew_grow(&c, 1);
+    crew_wait(&c);
+    ending.told = tells ? c.team : NULL;
+    ending.taken = 0;
+    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
+    /* and stays so */
+    CHECK_INT(ofs_team_run(c.team, ending_part, &ending, 0, 2, OFS_WAKE_REGION), OFS_THREAD_LOST);
+    CHECK_INT(pthread_join(c.threads[0], NULL), 0);
+    free(c.team);
+  }
+}
+
+int main(void) {
+  test_saving();
+  test_regions();
+  test_lives();
+  test_trainings();
+  test_lost();
+  return check_report("pool");
+}
