@@ -10,7 +10,7 @@ import { createHost } from './host/clock.js';
 import './host/crc32.js';
 import './host/engine.js';
 import './host/envelope.js';
-import { OffstageError, trapError } from './host/errors.js';
+import { trapError } from './host/errors.js';
 import './host/helpers.js';
 import './host/later.js';
 import './host/memory.js';
@@ -20,7 +20,7 @@ import './host/parts.js';
 import './host/pump.js';
 import './host/requests.js';
 import './host/scheduler.js';
-import './host/services.js';
+import { unreadable } from './host/services.js';
 import './host/session.js';
 import './host/spawn.js';
 import './host/variants.js';
@@ -60,10 +60,10 @@ const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);
 
 if (scope) {
   const session = createSession(scope, createHost(threads?.threadId ?? 1));
-  const unreadable = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
-  if (threads) scope.on('messageerror', unreadable);
+  const failed = () => session.complain(unreadable());
+  if (threads) scope.on('messageerror', failed);
   else {
-    scope.onmessageerror = unreadable;
+    scope.onmessageerror = failed;
     /* A page is told of an error without its stack, and of a rejection not at all; a Node thread tells of both. */
     const crashed = (/** @type {any} */ { error, reason }) => session.complain(trapError(error ?? reason));
     scope.addEventListener('error', crashed);

@@ -17,8 +17,9 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 /** Helpers at most, each of which has a word of the control memory. */
 const MOST_HELPERS = 64;
 /**
- * Words of the control memory that a thread shares with its helpers: a number that changes with each
- * of the others, the core that has the helpers (0: none), and how many messages each helper was sent.
+ * Words of the control memory that a thread shares with its helpers: a number that changes with
+ * each of the others, the core that has the helpers (0: none), and how many messages each helper
+ * was sent.
  */
 export const CONTROL = Object.freeze({ ROUND: 0, CORE: 1, MAIL: 2 });
 
@@ -28,14 +29,16 @@ export const CONTROL = Object.freeze({ ROUND: 0, CORE: 1, MAIL: 2 });
  * @property {WebAssembly.Memory} memory       shared
  * @property {number} team                     address of the core's team
  * @property {number} count                    of helpers
- * @property {() => number} stack              makes a stack, tells its upper end; throws where there is no memory
+ * @property {() => number} stack makes a stack, tells its upper end; throws where there is no
+ *   memory
  * @property {() => void} begin                lets helpers into the team
  * @property {() => void} end                  has them leave it
  * @property {string} [assets]
  * @property {(error: OffstageError) => void} lost
  */
 /** What a helper is told of a core. stack: its upper end, from which it grows down.
- * @typedef {{ id: number, module: WebAssembly.Module, memory: WebAssembly.Memory, team: number, stack: number }} Task */
+ * @typedef {{ id: number, module: WebAssembly.Module, memory: WebAssembly.Memory, team: number,
+ *   stack: number }} Task */
 /** @typedef {{ thread: import('./spawn.js').Thread, computing: boolean }} Helper */
 
 export class Helpers {
@@ -76,7 +79,10 @@ export class Helpers {
     this.#rouse();
   }
 
-  /** A core is closed: helpers that wait leave it at once, those that compute with their part. @param {Lease} lease */
+  /**
+   * A core is closed: helpers that wait leave it at once, those that compute with their part.
+   * @param {Lease} lease
+   */
   close(lease) {
     if (!this.#leases.delete(lease.id)) return;
     if (this.#holder === lease) {
@@ -97,7 +103,11 @@ export class Helpers {
     for (const helper of helpers) helper?.thread.close();
   }
 
-  /** @param {number} i @param {Helper} helper @param {{ core: Task } | { closed: number }} message */
+  /**
+   * @param {number} i
+   * @param {Helper} helper
+   * @param {{ core: Task } | { closed: number }} message
+   */
   #tell(i, helper, message) {
     Atomics.add(this.#control, CONTROL.MAIL + i, 1);
     helper.thread.post(message);
@@ -116,7 +126,11 @@ export class Helpers {
     if (this.#making) setTimeout(() => this.#makeNext(lease), 0);
   }
 
-  /** @param {number} i @param {Lease} lease @returns {boolean} false: no memory, or no more workers */
+  /**
+   * @param {number} i
+   * @param {Lease} lease
+   * @returns {boolean} false: no memory, or no more workers
+   */
   #make(i, lease) {
     const tasks = [...this.#leases.values()].flatMap((each) => each.task(i) ?? []);
     if (tasks.length === 0) return false;
@@ -145,7 +159,8 @@ export class Helpers {
         if (this.#helpers[i] !== helper) return;
         this.#helpers[i] = undefined;
         if (!helper.computing) return void (this.#wanted = 0); // nor will another one come
-        this.#holder?.lost(new OffstageError('WORKER_LOST', `a computing thread was lost: it ${why}`, { cause }));
+        const message = `a computing thread was lost: it ${why}`;
+        this.#holder?.lost(new OffstageError('WORKER_LOST', message, { cause }));
       },
     };
   }
@@ -157,7 +172,11 @@ class Lease {
   #setting;
   #opened = false;
   #closed = false;
-  /** Stacks in the core's memory, by helper: one that is replaced leaves its own. @type {(number | null)[]} */ #stacks = [];
+  /**
+   * Stacks in the core's memory, by helper: one that is replaced leaves its own.
+   * @type {(number | null)[]}
+   */
+  #stacks = [];
 
   /** @param {Helpers} helpers @param {number} id @param {Setting} setting */
   constructor(helpers, id, setting) {
@@ -200,7 +219,11 @@ class Lease {
     this.#setting.end();
   }
 
-  /** What helper i is told of the core; null: it is to know nothing. @param {number} i @returns {Task | null} */
+  /**
+   * What helper i is told of the core; null: it is to know nothing.
+   * @param {number} i
+   * @returns {Task | null}
+   */
   task(i) {
     if (i >= this.count) return null;
     if (this.#stacks[i] === undefined) this.#stacks[i] = this.#stack();
@@ -229,7 +252,8 @@ function openHelper(assets, listener) {
   return spawn({
     name: 'offstage helper',
     served: assets ? assetUrl(HELPER, assets) : undefined,
-    web: () => new Worker(new URL('../helper.js', import.meta.url), { type: 'module', name: 'offstage helper' }),
+    web: () => new Worker(new URL('../helper.js', import.meta.url),
+      { type: 'module', name: 'offstage helper' }),
     node: () => new URL('../helper.js', here),
   }, listener);
 }

@@ -6,7 +6,8 @@
 /** @template T */
 export class Later {
   /** @type {{ value: T } | { error: unknown } | null} */ #settled = null;
-  /** @type {{ done: (value: T) => void, fail: (error: unknown) => void } | null} */ #waiting = null;
+  /** @type {{ done: (value: T) => void, fail: (error: unknown) => void } | null} */
+  #waiting = null;
 
   /** @param {T} value */
   resolve(value) {

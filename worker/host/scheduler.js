@@ -200,7 +200,9 @@ export class Scheduler {
       return rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && !jobsOnly) ? only : null;
     }
     let least = Infinity;
-    for (const pump of this.#pumps) if (pump.isReady(this.#least)) least = Math.min(least, pump.served);
+    for (const pump of this.#pumps) {
+      if (pump.isReady(this.#least)) least = Math.min(least, pump.served);
+    }
     if (least < Infinity) this.#least = least;
     let best = null;
     /** @type {number} */ let bestRank = jobsOnly ? RANK.BACKGROUND : RANK.NONE;
@@ -218,7 +220,9 @@ export class Scheduler {
   /** When the next tick is due. */
   #due() {
     let due = Infinity;
-    for (const { start, count, period } of this.#beats) due = Math.min(due, start + (count + 1) * period);
+    for (const { start, count, period } of this.#beats) {
+      due = Math.min(due, start + (count + 1) * period);
+    }
     return due;
   }
 

@@ -1,12 +1,13 @@
-/* services.js: the sessions of a thread: the first one, of the worker's own scope, and those that it
- * opens over ports.
+/* services.js: the sessions of a thread: the first one, of the worker's own scope, and those that
+ * it opens over ports.
  *
  *     OPEN_SESSION { service, port, priority?, weight? }    SESSION_OPENED { service }
  *
- * The port is one end of a MessageChannel, transferred; what comes over it from then on is a session
- * of its own, with the same envelope, requests and answers as the first. It ends by DISPOSE { close: true },
- * or when its port is closed, where that is told (Node; browsers do not). All sessions of a thread share
- * one scheduler. Which services there are is said by who opens the first session. */
+ * The port is one end of a MessageChannel, transferred; what comes over it from then on is a
+ * session of its own, with the same envelope, requests and answers as the first. It ends by DISPOSE
+ * { close: true }, or when its port is closed, where that is told (Node; browsers do not). All
+ * sessions of a thread share one scheduler. Which services there are is said by who opens the first
+ * session. */
 
 import { Helpers } from './helpers.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
@@ -15,12 +16,25 @@ import { Session } from './session.js';
 
 /** Sessions of a thread at most, so that who opens and never closes is told. */
 const MOST_SESSIONS = 1024;
+const FIELDS = ['service', 'port', 'priority', 'weight'];
+
+/** What is said of a message that cannot be deserialized. */
+export const unreadable = () => new OffstageError('BAD_MESSAGE', 'a message could not be read');
 
 /** @typedef {import('./session.js').Service<any>} Service */
-/** Services by name; what is a function loads one. @typedef {Record<string, Service | (() => Promise<Service>)>} Services */
-/** @typedef {MessagePort & { on?: (type: string, heard: () => void) => void, unref?: () => void }} Port  Node's have on() */
+/**
+ * Services by name; what is a function loads one.
+ * @typedef {Record<string, Service | (() => Promise<Service>)>} Services
+ */
+/**
+ * @typedef {MessagePort & { on?: (type: string, heard: () => void) => void, unref?: () => void }}
+ *   Port Node's have on()
+ */
 
-/** What the sessions of a thread share, by its host. @type {WeakMap<import('./clock.js').Host, { scheduler: Scheduler, helpers: Helpers }>} */
+/**
+ * What the sessions of a thread share, by its host.
+ * @type {WeakMap<import('./clock.js').Host, { scheduler: Scheduler, helpers: Helpers }>}
+ */
 const threads = new WeakMap();
 
 /**
@@ -42,15 +56,24 @@ export function openRoot(endpoint, host, services, first) {
   /** @param {Record<string, any>} payload */
   const readOpen = (payload) => {
     const { service, port, priority = 0, weight = 1 } =
-      checkFields(payload, ['service', 'port', 'priority', 'weight'], 'OPEN_SESSION', 'INVALID_OPTION');
-    if (!Object.hasOwn(services, service)) refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
-    if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
-    if (!Number.isSafeInteger(priority)) refuse(`priority is ${show(priority)}, expected an integer`);
-    if (!(Number.isFinite(weight) && weight > 0)) refuse(`weight is ${show(weight)}, expected a number above 0`);
-    if (opened.size >= MOST_SESSIONS) {
-      throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
+      checkFields(payload, FIELDS, 'OPEN_SESSION', 'INVALID_OPTION');
+    if (!Object.hasOwn(services, service)) {
+      refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
     }
-    return { name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight };
+    if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
+    if (!Number.isSafeInteger(priority)) {
+      refuse(`priority is ${show(priority)}, expected an integer`);
+    }
+    if (!(Number.isFinite(weight) && weight > 0)) {
+      refuse(`weight is ${show(weight)}, expected a number above 0`);
+    }
+    if (opened.size >= MOST_SESSIONS) {
+      const message = `${MOST_SESSIONS} sessions are open on this thread: close some first`;
+      throw new OffstageError('BUSY', message);
+    }
+    return {
+      name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight,
+    };
   };
 
   /** @param {Service} service @param {ReturnType<typeof readOpen>} setting */
@@ -62,9 +85,10 @@ export function openRoot(endpoint, host, services, first) {
       port.onmessage = null;
       port.close();
     };
-    const session = new Session(/** @type {any} */ (port), service, { pump, host, helpers, closed: end });
+    const session = new Session(/** @type {any} */ (port), service,
+      { pump, host, helpers, closed: end });
     opened.add(session);
-    port.onmessageerror = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
+    port.onmessageerror = () => session.complain(unreadable());
     if (port.on) port.on('close', end);
     else port.addEventListener('close', end);
     port.unref?.();
@@ -89,7 +113,8 @@ export function openRoot(endpoint, host, services, first) {
 
 /** @param {any} value */
 function isPort(value) {
-  return typeof value?.postMessage === 'function' && typeof value.close === 'function' && 'onmessage' in value;
+  return typeof value?.postMessage === 'function' && typeof value.close === 'function' &&
+    'onmessage' in value;
 }
 
 /** @param {string} message @returns {never} */

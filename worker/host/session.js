@@ -2,10 +2,10 @@
  *
  * A service is a table of requests and what opens its state. A handler returns the answer, or
  * promises it; returns a generator, which the pump runs in the request's lane and which returns the
- * answer; or throws an OffstageError, which is the answer. Nothing else answers, and every request is
- * answered exactly once. Whatever else is thrown is a trap: it ends what the session holds, and no
- * other session. The requests PING, GET_STATUS and DISPOSE are the same for every service. No service
- * is known here. */
+ * answer; or throws an OffstageError, which is the answer. Nothing else answers, and every request
+ * is answered exactly once. Whatever else is thrown is a trap: it ends what the session holds, and
+ * no other session. The requests PING, GET_STATUS and DISPOSE are the same for every service. No
+ * service is known here. */
 
 import { OffstageError, trapError } from './errors.js';
 import { LANES } from './pump.js';
@@ -31,12 +31,14 @@ import { Requests } from './requests.js';
  * A service's side of a session.
  * @typedef {object} State
  * @property {() => void} [need]                 throws where there is nothing to ask
- * @property {() => string | null} [busy]        why some requests are refused: 'while a run is on: ...'
- * @property {(reason: OffstageError) => void} lose  drops all that it holds; nothing of it is touched any more
- * @property {() => void} [dispose]              ends what is under way, before everything is dropped
+ * @property {() => string | null} [busy] why some requests are refused: 'while a run is on: ...'
+ * @property {(reason: OffstageError) => void} lose drops all that it holds; nothing of it is
+ *   touched any more
+ * @property {() => void} [dispose] ends what is under way, before everything is dropped
  * @property {() => any} status                  the answer to GET_STATUS
- * @property {(payload: Record<string, any>) => void} [refused]  frees what a refused request had brought
- * @property {() => unknown} [assets]            where the session's files are, as far as it has been told
+ * @property {(payload: Record<string, any>) => void} [refused] frees what a refused request had
+ *   brought
+ * @property {() => unknown} [assets] where the session's files are, as far as it has been told
  */
 /**
  * @template {State} S
@@ -44,7 +46,8 @@ import { Requests } from './requests.js';
  * @property {string} name
  * @property {Record<string, Row<S>>} requests
  * @property {(ports: Ports) => S} open
- * @property {(payload: any) => Transferable[]} [transfers]  the buffers of an answer that are handed over, not copied
+ * @property {(payload: any) => Transferable[]} [transfers] the buffers of an answer that are handed
+ *   over, not copied
  * @property {import('./requests.js').Dialect} [dialect]
  */
 /**
@@ -52,9 +55,11 @@ import { Requests } from './requests.js';
  * @typedef {object} Ports
  * @property {import('./pump.js').Pump} pump
  * @property {import('./clock.js').Host} host
- * @property {import('./helpers.js').Helpers} helpers  of the thread, for a core that shares its work
- * @property {(type: string, payload: any, transfer?: Transferable[]) => void} notify  says what nobody asked for
- * @property {(work: Work) => Promise<any>} finished  has the pump do it, apart from what the session holds
+ * @property {import('./helpers.js').Helpers} helpers of the thread, for a core that shares its work
+ * @property {(type: string, payload: any, transfer?: Transferable[]) => void} notify says what
+ *   nobody asked for
+ * @property {(work: Work) => Promise<any>} finished has the pump do it, apart from what the session
+ *   holds
  * @property {(reason: OffstageError) => void} lose   drops all that the session holds
  */
 /** An answer that is told otherwise than its row says. */
@@ -87,7 +92,12 @@ export class Turn {
     this.lane = row.lane ?? LANES.LONG;
   }
 
-  /** Says something before the answer. @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
+  /**
+   * Says something before the answer.
+   * @param {string} type
+   * @param {any} payload
+   * @param {Transferable[]} [transfer]
+   */
   tell(type, payload, transfer) {
     this.#session.tell(this.request, type, payload, transfer);
   }
@@ -98,9 +108,9 @@ export class Turn {
   }
 
   /**
-   * Until what the handler promises has settled, requests wait in order; those of the types `passing`
-   * only behind others that do. A promised function is called right before they have their turns, and
-   * gives the answer.
+   * Until what the handler promises has settled, requests wait in order; those of the types
+   * `passing` only behind others that do. A promised function is called right before they have
+   * their turns, and gives the answer.
    * @param {readonly string[]} [passing]
    */
   gate(passing = []) {
@@ -127,7 +137,8 @@ export class Session {
   /**
    * @param {import('./envelope.js').Endpoint} endpoint
    * @param {Service<S>} service
-   * @param {{ pump: import('./pump.js').Pump, host: import('./clock.js').Host, helpers: import('./helpers.js').Helpers, rows?: Record<string, AnyRow>, closed?: () => void }} setting
+   * @param {{ pump: import('./pump.js').Pump, host: import('./clock.js').Host, helpers:
+   *   import('./helpers.js').Helpers, rows?: Record<string, AnyRow>, closed?: () => void }} setting
    *   rows: further requests, which are the host's; closed: called after DISPOSE { close: true }
    */
   constructor(endpoint, service, { pump, host, helpers, rows, closed }) {
@@ -155,9 +166,15 @@ export class Session {
   #ownRows() {
     const end = () => this.#dispose();
     return {
-      GET_STATUS: { reply: 'STATUS', always: true, handle: (state) => new Answer(state.status(), { transfer: [] }) },
+      GET_STATUS: {
+        reply: 'STATUS', always: true,
+        handle: (state) => new Answer(state.status(), { transfer: [] }),
+      },
       PING: { reply: 'PONG', always: true, handle: () => NOTHING },
-      DISPOSE: { reply: 'DISPOSED', always: true, apart: true, lane: LANES.CONTROL, handle: function* dispose() { end(); } },
+      DISPOSE: {
+        reply: 'DISPOSED', always: true, apart: true, lane: LANES.CONTROL,
+        *handle() { end(); },
+      },
     };
   }
 
@@ -177,7 +194,11 @@ export class Session {
     }
   }
 
-  /** Answers what a handler promised, and lets those that waited for it have their turns. @param {Turn} turn @param {PromiseLike<any>} value */
+  /**
+   * Answers what a handler promised, and lets those that waited for it have their turns.
+   * @param {Turn} turn
+   * @param {PromiseLike<any>} value
+   */
   #promised(turn, value) {
     value.then((promised) => {
       try {
@@ -234,7 +255,12 @@ export class Session {
     });
   }
 
-  /** Refuses a request; what is no OffstageError is a trap. @param {Request} request @param {unknown} error @returns {void} */
+  /**
+   * Refuses a request; what is no OffstageError is a trap.
+   * @param {Request} request
+   * @param {unknown} error
+   * @returns {void}
+   */
   #fail(request, error) {
     if (!(error instanceof OffstageError)) {
       const reason = trapError(error);
@@ -244,7 +270,10 @@ export class Session {
     if (this.#requests.refuse(request, error)) this.#state.refused?.(request.payload);
   }
 
-  /** Drops what the session holds: all that is pending about it fails with the reason. @param {OffstageError} reason */
+  /**
+   * Drops what the session holds: all that is pending about it fails with the reason.
+   * @param {OffstageError} reason
+   */
   #lose(reason) {
     this.#state.lose(reason);
     this.#pump.abort(reason);
@@ -267,7 +296,12 @@ export class Session {
     if (asked.some(({ payload }) => payload.close === true)) this.#closed?.();
   }
 
-  /** @param {Request} request @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
+  /**
+   * @param {Request} request
+   * @param {string} type
+   * @param {any} payload
+   * @param {Transferable[]} [transfer]
+   */
   tell(request, type, payload, transfer) {
     this.#requests.post(request.id, type, payload, transfer);
   }
@@ -277,7 +311,10 @@ export class Session {
     return this.#requests.close(passing);
   }
 
-  /** Says of no request that something is wrong: the client takes the session for lost. @param {OffstageError} error */
+  /**
+   * Says of no request that something is wrong: the client takes the session for lost.
+   * @param {OffstageError} error
+   */
   complain(error) {
     this.#requests.complain(error);
   }
