@@ -132,6 +132,60 @@ static void test_lives(void) {
   }
 }
 
+/* ---- helpers that are lent from one team to another ---- */
+
+static ofs_team *lenders[2];
+static int lender; /* which team has the helpers; -1: they end */
+
+static void *help_in_turn(void *unused) {
+  (void)unused;
+  for (int t; (t = __atomic_load_n(&lender, __ATOMIC_SEQ_CST)) >= 0;) ofs_team_help(lenders[t]);
+  return NULL;
+}
+
+/* The values after regions of two teams in turn, which share so many helpers. */
+static uint64_t run_lent(int helpers, int turns) {
+  pthread_t threads[MOST_HELPERS];
+  noise = 7654321;
+  memset(&board, 0, sizeof board);
+  for (int t = 0; t < 2; t++) lenders[t] = ofs_team_init(block_of(ofs_team_bytes()));
+  ofs_team_end(lenders[1]);
+  lender = 0;
+  for (int i = 0; i < helpers; i++)
+    CHECK_INT(pthread_create(&threads[i], NULL, help_in_turn, NULL), 0);
+  for (int turn = 0, r = 0; turn < turns; turn++) {
+    const int to = turn % 2;
+    if (turn > 0) {
+      ofs_team_end(lenders[1 - to]);
+      ofs_team_begin(lenders[to]);
+      __atomic_store_n(&lender, to, __ATOMIC_SEQ_CST);
+    }
+    for (uint32_t regions = random_word() % 6; regions > 0; regions--, r++) {
+      board.region = r;
+      board.parts = 2 + random_word() % (MOST_PARTS - 1);
+      board.spin = (int)(random_word() % 2000);
+      memset(board.runs, 0, sizeof board.runs);
+      CHECK_INT(ofs_team_run(lenders[to], region_part, &board, 0, board.parts, 1), OFS_OK);
+      for (uint32_t i = 0; i < MOST_PARTS; i++) CHECK_INT(board.runs[i], i < board.parts);
+    }
+  }
+  __atomic_store_n(&lender, -1, __ATOMIC_SEQ_CST);
+  for (int t = 0; t < 2; t++) ofs_team_end(lenders[t]);
+  for (int i = 0; i < helpers; i++) CHECK_INT(pthread_join(threads[i], NULL), 0);
+  for (int t = 0; t < 2; t++) {
+    CHECK_INT(ofs_team_helpers(lenders[t]), 0);
+    free(lenders[t]);
+  }
+  uint64_t sum = 0;
+  for (int i = 0; i < MOST_PARTS; i++) sum = sum * 31 + board.values[0][i] + board.values[1][i];
+  return sum;
+}
+
+static void test_lending(void) {
+  const uint64_t want = run_lent(0, 400);
+  for (int helpers = 1; helpers <= 3; helpers++) CHECK(run_lent(helpers, 400) == want);
+}
+
 /* ---- trainings ---- */
 
 #define SAMPLES 50
@@ -359,7 +413,8 @@ int main(void) {
   test_saving();
   test_regions();
   test_lives();
+  test_lending();
   test_trainings();
   test_lost();
-  return check_report("pool");
+  return check_report("team");
 }
