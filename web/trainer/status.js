@@ -65,8 +65,9 @@ export class Runs {
     const last = this.#records[this.#records.length - 1];
     const resumed = start.resume ? last : undefined;
     this.#present = {
-      id: resumed?.id ?? (last?.id ?? 0) + 1, startedAt: resumed?.startedAt ?? time, endedAt: null, reason: null,
-      options: settingsOf(start, resumed?.options), metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
+      id: resumed?.id ?? (last?.id ?? 0) + 1, startedAt: resumed?.startedAt ?? time,
+      endedAt: null, reason: null, options: settingsOf(start, resumed?.options),
+      metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
     };
   }
 

@@ -1,7 +1,9 @@
-/* trainer.js: is the trainer that an app holds.
- * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the calls, those with
- * large data when these have arrived; nothing throws synchronously. Arguments are checked here as far as the page can
- * know, the rest is the session's to refuse. How a session is made, reached and replaced is not known here. No maths. */
+/* trainer.js: the trainer that an app holds.
+ *
+ * Invariant: after dispose everything rejects DISPOSED; requests are posted in the order of the
+ * calls, those with large data when these have arrived; nothing throws synchronously. Arguments are
+ * checked here as far as the page can know, the rest is the session's to refuse. How a session is
+ * made, reached and replaced is not known here. No maths. */
 import { OffstageError } from '../../worker/host/errors.js';
 import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
@@ -25,16 +27,24 @@ import { RunDriver, failedRun } from './run-driver.js';
  * Options of fit that are about its data, or the page's alone.
  * @typedef {object} DataOptions
  * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
- * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that is left out; not in validation
+ * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that is
+ *   left out; not in validation
  * @property {boolean} [transfer] hand the arrays over; they are detached
- * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage under this name
+ * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
+ *   under this name
  * @property {boolean} [persistData] keep the data there too
  * @property {AbortSignal} [signal]
  */
 
-/** @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array} NumberArray */
+/**
+ * @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array
+ *   | Uint32Array | Float32Array | Float64Array} NumberArray
+ */
 /** @typedef {readonly (number | NumberArray | NestedNumbers)[]} NestedNumbers */
-/** @typedef {NumberArray | NestedNumbers | { data: NumberArray | readonly number[], shape: readonly number[] }} OneInput */
+/**
+ * @typedef {NumberArray | NestedNumbers
+ *   | { data: NumberArray | readonly number[], shape: readonly number[] }} OneInput
+ */
 /** @typedef {NumberArray | NestedNumbers | readonly string[]} OneTarget */
 /** @typedef {OneInput | { inputs: Record<string, OneInput> }} InputData */
 /** @typedef {OneTarget | { outputs: Record<string, OneTarget> }} TargetData */
@@ -49,7 +59,10 @@ import { RunDriver, failedRun } from './run-driver.js';
  * @property {any} [label]
  * @property {any} [confidence]
  */
-/** Of a model with several outputs each has its own. @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction */
+/**
+ * A prediction. With several outputs each has its own.
+ * @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction
+ */
 
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
@@ -68,7 +81,10 @@ export const FIT = {
   signal: rule.signal,
 };
 
-const EVALUATE = { batchSize: SETTINGS.batchSize, sampleWeight: rule.given, transfer: rule.flag(false), signal: rule.signal };
+const EVALUATE = {
+  batchSize: SETTINGS.batchSize, sampleWeight: rule.given,
+  transfer: rule.flag(false), signal: rule.signal,
+};
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
 
 /**
@@ -139,13 +155,18 @@ export class Trainer extends EventsTarget {
    * @returns {import('./run-driver.js').Settings}
    */
   #settingsOf(settings, given = {}) {
-    const { progressHz, resume, otherData, transfer, signal, persist, persistData = this.#parts.persistData } = settings;
+    const {
+      progressHz, resume, otherData, transfer, signal, persist,
+      persistData = this.#parts.persistData,
+    } = settings;
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
     if (persistData && !kept) {
-      throw new OffstageError('INVALID_OPTION', 'fit: persistData without persist, expected a name to keep the data under');
+      throw new OffstageError('INVALID_OPTION',
+        'fit: persistData without persist, expected a name to keep the data under');
     }
     return {
-      start: { ...toWire(resume ? given : settings), progressHz }, classWeight: settings.classWeight,
+      start: { ...toWire(resume ? given : settings), progressHz },
+      classWeight: settings.classWeight,
       persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
     };
   }
