@@ -4,7 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { BOTH, everywhere, until } from './api-setting.js';
+import { load } from '../../worker/trainer/foreign.js';
 import { QUADRANTS, connectLocal, createManualHost, quadrants } from './session-client.js';
+
+await load({}, undefined); // what reads nested arrays, which is here from then on: in the same turn
 
 const DATA = quadrants(40);
 const START = { ...DATA, numEpochs: 3, batchSize: 10, progressHz: 1000, snapshotMs: 1e9 };

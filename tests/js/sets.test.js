@@ -62,7 +62,7 @@ function folderWith(t, ...names) {
   const folder = mkdtempSync(`${tmpdir()}/offstage-`);
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(`${folder}/wasm-build/dist`, { recursive: true });
-  for (const name of [...names, 'kept.js']) copyFileSync(new URL(name, DIST), `${folder}/wasm-build/dist/${name}`);
+  for (const name of [...names, 'kept.js', 'wire.js']) copyFileSync(new URL(name, DIST), `${folder}/wasm-build/dist/${name}`);
   return pathToFileURL(folder).href;
 }
 

@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { load } from '../../worker/trainer/foreign.js';
 import { QUADRANTS, bitsOf, connectLocal, createManualHost, quadrants } from './session-client.js';
+
+await load({}, undefined); // what reads nested arrays, which is here from then on: in the same turn
 
 const HOUR = 3_600_000;
 

@@ -31,8 +31,8 @@ import { OffstageError, errorToWire } from './errors.js';
  * @property {(type: string, payload: any) => Record<string, any>} unfold  the payload of an enveloped request; throws
  */
 /**
- * Requests that wait, and how many are still to say that they need not.
- * @typedef {{ requests: Request[], closed: number }} Gate
+ * Requests that wait, and of each who has closed it the types that he lets pass.
+ * @typedef {{ requests: Request[], closers: (readonly string[])[] }} Gate
  */
 /**
  * @typedef {object} Setting
@@ -50,7 +50,6 @@ export class Requests {
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
   /** Messages that wait for what reads the dialect. @type {any[] | null} */ #unread = null;
   /** @type {Gate | null} */ #gate = null;
-  /** What need not wait, until something does. @type {readonly string[]} */ #passing = [];
   /** Those that waited, while they have their turns one by one, and how many have had it. */
   #opened = { waiting: /** @type {Request[]} */ ([]), turns: 0 };
 
@@ -107,9 +106,11 @@ export class Requests {
     }
     this.#pending.set(request.id, request);
     const { type } = request;
-    if (!this.#gate || always.includes(type) || this.#passing.includes(type)) return handle(request);
-    this.#gate.requests.push(request);
-    this.#passing = []; // nothing overtakes what waits
+    const gate = this.#gate;
+    const passes = !gate || always.includes(type) || // nothing else overtakes what waits
+      (gate.requests.length === 0 && gate.closers.every((passing) => passing.includes(type)));
+    if (passes) return handle(request);
+    gate.requests.push(request);
   }
 
   /** Answers a message that is no request, or whose request is not known. @param {any} message @param {OffstageError} reason */
@@ -173,11 +174,12 @@ export class Requests {
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
   close(passing) {
-    const gate = this.#gate ??= { requests: [], closed: 0 };
-    gate.closed++;
-    this.#passing = gate.requests.length > 0 ? [] : passing;
+    const gate = this.#gate ??= { requests: [], closers: [] };
+    gate.closers.push(passing);
     return () => {
-      if (this.#gate === gate && --gate.closed === 0) this.#open(gate.requests);
+      if (this.#gate !== gate) return;
+      gate.closers.splice(gate.closers.indexOf(passing), 1);
+      if (gate.closers.length === 0) this.#open(gate.requests);
     };
   }
 
