@@ -1,9 +1,10 @@
 /* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm; spec.d.ts and the scripts of bundles.mjs beside them.
  * `npm run build`.
  *
- * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a shared memory. Nothing
- * is made twice from the same input. Where no LLVM for relaxed SIMD is to be had, all other variants are made and
- * the build says so. Statically it imports Node's own modules only. */
+ * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a
+ * shared memory. Nothing is made twice from the same input. Where no LLVM for relaxed SIMD is to be
+ * had, all other variants are made and the build says so. Statically it imports Node's own modules
+ * only. */
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,13 +72,18 @@ function checkImports(variant, file) {
   }
 }
 
-/** Variant and set as the files of the cache are named. @param {VariantName} variant @param {SetName} set */
+/**
+ * Variant and set as the files of the cache are named.
+ * @param {VariantName} variant
+ * @param {SetName} set
+ */
 const label = (variant, set) => fileOf(variant, set).slice('offstage.'.length, -'.wasm'.length);
 
 /**
  * @param {VariantName} variant @param {SetName} set
  * @param {NonNullable<ReturnType<typeof toolsFor>>} tools @param {string} headers hash
- * @returns what makes the objects, which all sets of a variant share, and what makes the file of them
+ * @returns what makes the objects, which all sets of a variant share, and what makes the file of
+ *   them
  */
 function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   const objects = sourcesFor(variant, set).map((source) => {

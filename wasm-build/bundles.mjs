@@ -1,8 +1,9 @@
 /* bundles.mjs: web/ and worker/ -> wasm-build/dist/*.js: one file for each entry, which is what the package has.
  *
- * The checkout itself needs none of them but kept.js, which has idb in it: it is served file by file, so that a worker is
- * never older than its sources. All built files lie beside each other and beside the wasm, so every address in them is `./NAME`, in the literal
- * form that bundlers recognise. esbuild joins and minifies, terser finds 3 % more; each file has its source map. */
+ * The checkout itself needs none of them but kept.js, which has idb in it: it is served file by
+ * file, so that a worker is never older than its sources. All built files lie beside each other and
+ * beside the wasm, so every address in them is `./NAME`, in the literal form that bundlers
+ * recognise. esbuild joins and minifies, terser finds 3 % more; each file has its source map. */
 
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -24,13 +25,18 @@ export const ENTRIES = {
   'session.js': "export { createSession } from './worker/trainer/service.js'; export { ownHost } from './worker/host/clock.js';",
 };
 
-/** The parts, which load where they are used (worker/host/parts.js), and the module that each is. */
+/**
+ * The parts, which load where they are used (worker/host/parts.js), and the module that each is.
+ */
 export const PARTS = {
   'kept.js': './worker/storage/kept.js', // what keeps trainers on storage
   'refusal.js': './worker/spec/refusal.js', // the sentences of refusals
   'wire.js': './worker/trainer/wire.js', // what reads bare messages, nested arrays and weights
 };
-/** Bundlers put a smaller part into a data: URL, which a policy that allows scripts of the site only refuses. */
+/**
+ * Bundlers put a smaller part into a data: URL, which a policy that allows scripts of the site only
+ * refuses.
+ */
 const LEAST_BYTES = 4096;
 
 /** All built files. @type {Record<string, string>} */
@@ -44,15 +50,25 @@ export const BUNDLES = {
 const BUILD = hash(...['web', 'worker'].flatMap((folder) => readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.js')).sort().map((name) => readFileSync(`${ROOT}${folder}/${name}`)))).slice(0, 12);
 
-/** Modules that are imported on demand from a built file of their own. @type {Record<string, string>} */
+/**
+ * Modules that are imported on demand from a built file of their own.
+ * @type {Record<string, string>}
+ */
 const ON_DEMAND = { 'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js' };
 
-/** An address of a file of the package, in the form that bundlers recognise; `here` where they are not to. */
+/**
+ * An address of a file of the package, in the form that bundlers recognise; `here` where they are
+ * not to.
+ */
 const ADDRESS = /new URL\('(\.\.?\/[^']+)', (import\.meta\.url|here)\)/g;
 /** The comments that tell bundlers to leave an import() alone. */
 const KEPT_COMMENTS = /^!|@vite-ignore|webpackIgnore/;
 
-/** Every file lies beside every other: addresses are rewritten so, and modules on demand are left out. @type {import('esbuild').Plugin} */
+/**
+ * Every file lies beside every other: addresses are rewritten so, and modules on demand are left
+ * out.
+ * @type {import('esbuild').Plugin}
+ */
 const flat = {
   name: 'flat',
   setup(build) {

@@ -1,9 +1,12 @@
 /* docs-text.mjs: what docs/layers.md says of each name in the schema: a formula, and what is worth knowing.
  *
- * docs.mjs refuses a name that has nothing here, and anything here that is not in the schema. Ranges, defaults and
- * options are not told here: they are the schema's. */
+ * docs.mjs refuses a name that has nothing here, and anything here that is not in the schema.
+ * Ranges, defaults and options are not told here: they are the schema's. */
 
-/** What is computed of each layer's input x, and where Keras or PyTorch differ. @type {Record<string, string>} */
+/**
+ * What is computed of each layer's input x, and where Keras or PyTorch differ.
+ * @type {Record<string, string>}
+ */
 export const LAYERS = {
   dense: '`y = act(x · kernel + bias)` over the last axis of any rank; kernel (in, units). PyTorch: `Linear`, whose weight is the transpose.',
   conv1d: '`y[t, f] = act(bias[f] + Σ x[t·s + k·d − pad, c] · kernel[k, c, f])`; x (T, channels), kernel (k, channels/groups, filters). `same` pads as TensorFlow does, the odd cell behind; `causal` pads in front only.',
@@ -61,7 +64,10 @@ export const ACTIVATIONS = {
   softsign: '`x / (1 + |x|)`', exponential: '`exp(x)`', mish: '`x · tanh(softplus(x))`',
 };
 
-/** fan: of the weights that reach one output, or leave one input, as Keras counts them. @type {Record<string, string>} */
+/**
+ * fan: of the weights that reach one output, or leave one input, as Keras counts them.
+ * @type {Record<string, string>}
+ */
 export const INITIALIZERS = {
   zeros: '0', ones: '1', constant: 'value',
   glorotUniform: 'uniform within ±√(6 / (fanIn + fanOut))', glorotNormal: 'truncated normal, variance 2 / (fanIn + fanOut)',
@@ -95,7 +101,10 @@ export const LOSS_OPTIONS = {
   alpha: 'weight of the class', applyClassBalancing: 'weigh by alpha',
 };
 
-/** g is the gradient, t the number of the update, lr the learning rate. @type {Record<string, string>} */
+/**
+ * g is the gradient, t the number of the update, lr the learning rate.
+ * @type {Record<string, string>}
+ */
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
   adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras adds it to √v before the correction, which is a smaller one in the first steps',
@@ -108,7 +117,10 @@ export const OPTIMIZERS = {
   lion: '`w −= lr · sign(β₁m + (1 − β₁)g)`, then `m = β₂m + (1 − β₂)g`',
 };
 
-/** What an option means, by its name, or by `layer.name` where that differs. @type {Record<string, string>} */
+/**
+ * What an option means, by its name, or by `layer.name` where that differs.
+ * @type {Record<string, string>}
+ */
 export const OPTIONS = {
   units: 'numbers that come out', filters: 'channels that come out', kernelSize: 'of the kernel', poolSize: 'of the window', strides: 'from one window to the next',
   padding: 'what is beyond the edge', dilationRate: 'cells from one of the kernel to the next', groups: 'of channels, each by itself',

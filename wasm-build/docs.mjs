@@ -1,6 +1,6 @@
 /* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no range, default or
- * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is an error, and so is a
- * text that no name has. */
+ * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is
+ * an error, and so is a text that no name has. */
 
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -13,7 +13,11 @@ const PAGE = `${ROOT}docs/layers.md`;
 /** What of the texts was used. @type {Set<string>} */
 const used = new Set();
 
-/** @param {'LAYERS' | 'ACTIVATIONS' | 'INITIALIZERS' | 'LOSSES' | 'LOSS_OPTIONS' | 'OPTIMIZERS' | 'OPTIONS'} table @param {string[]} names  one of them */
+/**
+ * @param {'LAYERS' | 'ACTIVATIONS' | 'INITIALIZERS' | 'LOSSES' | 'LOSS_OPTIONS' | 'OPTIMIZERS' |
+ *   'OPTIONS'} table
+ * @param {string[]} names one of them
+ */
 function textOf(table, ...names) {
   const name = names.find((each) => Object.hasOwn(text[table], each));
   if (name === undefined) throw new Error(`docs-text.mjs: ${table} says nothing of '${names.join("' nor '")}'`);
@@ -56,7 +60,12 @@ function fallback(schema, { presence, kind, enumeration, default: value }) {
   return code(kind === 'enum' || kind === 'initializer' ? named?.[0] ?? '' : number(value));
 }
 
-/** The options of a record; what belongs to one weight in one row. @param {Schema} schema @param {Field[]} fields @param {string} of */
+/**
+ * The options of a record; what belongs to one weight in one row.
+ * @param {Schema} schema
+ * @param {Field[]} fields
+ * @param {string} of
+ */
 function options(schema, fields, of) {
   const rows = [];
   const order = (/** @type {Field} */ { presence }) => Number(presence !== 'required');

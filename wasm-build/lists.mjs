@@ -1,7 +1,7 @@
 /* lists.mjs: reads the text lists of the build (sources.txt, exports.txt, tests/c/programs.txt).
  *
- * One entry a line: a name, then tags; `#` begins a comment. Node's own modules only, because this runs before
- * the npm packages are there. */
+ * One entry a line: a name, then tags; `#` begins a comment. Node's own modules only, because this
+ * runs before the npm packages are there. */
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

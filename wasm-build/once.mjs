@@ -1,8 +1,8 @@
 /* once.mjs: files that are made once from the same input.
  *
- * What a file is made of (text of sources and headers, flags, compiler) is hashed into a stamp beside it; a file is
- * made again only where the hash differs, and a failure leaves no file of an older input behind. Node's own modules
- * only. */
+ * What a file is made of (text of sources and headers, flags, compiler) is hashed into a stamp
+ * beside it; a file is made again only where the hash differs, and a failure leaves no file of an
+ * older input behind. Node's own modules only. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,11 @@ export function hash(...parts) {
   return sum.digest('hex');
 }
 
-/** One hash of all that is included from below a folder: it is small, so an object depends on all of it. @param {string} folder */
+/**
+ * One hash of all that is included from below a folder: it is small, so an object depends on all of
+ * it.
+ * @param {string} folder
+ */
 export function hashHeaders(folder) {
   const files = readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(h|def)$/.test(name));
   return hash(...files.sort().flatMap((name) => [name, readFileSync(`${ROOT}${folder}/${name}`)]));
@@ -24,7 +28,9 @@ export function hashHeaders(folder) {
 
 /**
  * Makes `file` by `make(temporary)` unless it was made from the same input.
- * @param {string} file @param {string} input hash @param {(temporary: string) => Promise<unknown>} make
+ * @param {string} file
+ * @param {string} input hash
+ * @param {(temporary: string) => Promise<unknown>} make
  * @returns {Promise<boolean>} whether it was made
  */
 export async function once(file, input, make) {

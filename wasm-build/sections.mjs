@@ -1,13 +1,17 @@
 /* sections.mjs: puts the linker's data back into what wasm-opt has made of it.
  *
- * wasm-opt cuts constants into a segment between any two runs of zeros, which is shorter as it lies and longer gzipped
- * (126 segments: 0.5 KB of 43), and Binaryen 108 has no option against it. Addresses are the same in both files. */
+ * wasm-opt cuts constants into a segment between any two runs of zeros, which is shorter as it lies
+ * and longer gzipped (126 segments: 0.5 KB of 43), and Binaryen 108 has no option against it.
+ * Addresses are the same in both files. */
 
 const DATA_COUNT = 12;
 const DATA = 11;
 const HEAD = 8; // magic and version
 
-/** @param {Buffer} wasm @returns {{ id: number, bytes: Buffer }[]} its sections, each with its head */
+/**
+ * @param {Buffer} wasm
+ * @returns {{ id: number, bytes: Buffer }[]} its sections, each with its head
+ */
 function sectionsOf(wasm) {
   const sections = [];
   for (let at = HEAD; at < wasm.length; ) {

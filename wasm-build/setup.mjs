@@ -1,9 +1,9 @@
 /* setup.mjs: installs what a command needs and this machine lacks, or says exactly what is missing.
  *
- * `node wasm-build/setup.mjs [build] [test]`. On Debian and its kin, as root or through sudo, it installs by apt;
- * anywhere else it names each missing thing, what it is for and how to get it, and ends with an error; what is
- * optional it tries once. Nothing is installed when all is there, and then it takes a fraction of a second. Node's
- * own modules only. */
+ * `node wasm-build/setup.mjs [build] [test]`. On Debian and its kin, as root or through sudo, it
+ * installs by apt; anywhere else it names each missing thing, what it is for and how to get it, and
+ * ends with an error; what is optional it tries once. Nothing is installed when all is there, and
+ * then it takes a fraction of a second. Node's own modules only. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -167,7 +167,8 @@ function refuse(missing, why) {
 }
 
 /**
- * Tries to install what a command can do without, once on a machine: the build itself tells what it leaves out.
+ * Tries to install what a command can do without, once on a machine: the build itself tells what it
+ * leaves out.
  * @param {Need[]} missing
  */
 function tryOptional(missing) {
@@ -226,7 +227,8 @@ export function ensurePackages() {
 }
 
 /**
- * Runs a command's body, and ends the process with a plain message where something is missing or fails.
+ * Runs a command's body, and ends the process with a plain message where something is missing or
+ * fails.
  * @param {() => unknown} body
  */
 export async function asCommand(body) {

@@ -1,6 +1,6 @@
 /* spec-types.mjs: the types of a spec, for an app's editor, from the schema that the wasm carries: a union over `type`, so
- * that a layer's own fields are completed and all others refused. The build writes them to wasm-build/dist/spec.d.ts,
- * which no page loads. */
+ * that a layer's own fields are completed and all others refused. The build writes them to
+ * wasm-build/dist/spec.d.ts, which no page loads. */
 
 import { readFileSync } from 'node:fs';
 import { readSchema } from '../worker/spec/schema.js';
@@ -11,7 +11,10 @@ import { ROOT } from './lists.mjs';
 
 const WASM = `${ROOT}wasm-build/dist/offstage.base.wasm`;
 
-/** The schema of the wasm that was built. @returns {Promise<import('../worker/spec/schema.js').Schema>} */
+/**
+ * The schema of the wasm that was built.
+ * @returns {Promise<import('../worker/spec/schema.js').Schema>}
+ */
 export async function schemaOf() {
   const { instance } = await WebAssembly.instantiate(readFileSync(WASM));
   const { memory, schema, schema_fields: table } = /** @type {any} */ (instance.exports);

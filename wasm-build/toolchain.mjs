@@ -1,7 +1,8 @@
 /* toolchain.mjs: finds the programs that the builds and tests need, and tells what each is called in a package.
  *
- * It looks and reports; installing is setup.mjs's. Looking must be quick, because every command begins with it:
- * files are looked for, and only what no file tells is asked of a program. Node's own modules only. */
+ * It looks and reports; installing is setup.mjs's. Looking must be quick, because every command
+ * begins with it: files are looked for, and only what no file tells is asked of a program. Node's
+ * own modules only. */
 
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
@@ -12,7 +13,10 @@ export const EMSCRIPTEN = { known: '3.1.6', from: [3, 1, 6], below: [5, 0, 0] };
 
 const EXE = process.platform === 'win32' ? ['.exe', '.bat', ''] : [''];
 
-/** @param {...string} names @returns {string | undefined} the first of the programs that is on the PATH */
+/**
+ * @param {...string} names
+ * @returns {string | undefined} the first of the programs that is on the PATH
+ */
 export function findProgram(...names) {
   for (const name of names) {
     for (const folder of (process.env.PATH ?? '').split(delimiter)) {
@@ -61,7 +65,11 @@ export function findEmscripten() {
   };
 }
 
-/** @param {string} version of three numbers @param {number[]} than @returns {number} below, at or above 0; NaN */
+/**
+ * @param {string} version of three numbers
+ * @param {number[]} than
+ * @returns {number} below, at or above 0; NaN
+ */
 function compareVersions(version, than) {
   const got = version.split('.').map(Number);
   return got.length === 3 ? got[0] - than[0] || got[1] - than[1] || got[2] - than[2] : NaN;
@@ -77,8 +85,9 @@ export const WITHOUT_RELAXED =
   'relaxed SIMD needs LLVM 19 (Debian: apt-get install clang-19 lld-19) or Emscripten 3.1.50 and later; nothing else does';
 
 /**
- * An LLVM that writes relaxed SIMD under the opcodes that engines have (LLVM 14 has those of an old draft): as
- * variables that make emcc use it, and its linker, for objects of two LLVMs do not mix. Newer Emscriptens bring one.
+ * An LLVM that writes relaxed SIMD under the opcodes that engines have (LLVM 14 has those of an old
+ * draft): as variables that make emcc use it, and its linker, for objects of two LLVMs do not mix.
+ * Newer Emscriptens bring one.
  * @returns {{ env: Record<string, string>, wasmLd?: string, version: string } | undefined}
  */
 export function findRelaxedLlvm() {
@@ -95,7 +104,10 @@ export function findCompiler() {
   return findProgram('clang', 'clang-14') ?? findProgram('gcc', 'cc');
 }
 
-/** clang, and whether the parts of it are there that sanitize native programs and that make WASI programs. */
+/**
+ * clang, and whether the parts of it are there that sanitize native programs and that make WASI
+ * programs.
+ */
 export function findClang() {
   const clang = findProgram('clang', 'clang-14');
   const resources = clang && ask(clang, '-print-resource-dir');

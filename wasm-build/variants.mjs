@@ -1,9 +1,9 @@
 /* variants.mjs: how the sources become wasm, every flag with its reason.
  *
- * The invariant: every variant but the relaxed ones computes the same bits. So no flag here may let the compiler
- * change a result (fast-math, contraction), and a variant differs from the next in its instructions only. What the
- * relaxed ones compute otherwise is written in the source as such (ofs_madd4). Node's own modules only, and the pages of
- * a shared memory, which memory.js owns. */
+ * The invariant: every variant but the relaxed ones computes the same bits. So no flag here may let
+ * the compiler change a result (fast-math, contraction), and a variant differs from the next in its
+ * instructions only. What the relaxed ones compute otherwise is written in the source as such
+ * (ofs_madd4). Node's own modules only, and the pages of a shared memory, which memory.js owns. */
 
 import { PAGE, SHARED_PAGES } from '../worker/host/memory.js';
 import { readList } from './lists.mjs';
@@ -49,11 +49,13 @@ const RELAXED = [
 ];
 
 /**
- * What a variant adds. Its name is a part of the file's: offstage.NAME.wasm, offstage.SET.NAME.wasm.
+ * What a variant adds. Its name is a part of the file's: offstage.NAME.wasm,
+ * offstage.SET.NAME.wasm.
  * @typedef {object} Variant
  * @property {string[]} flags   of the compiler
  * @property {boolean} [shared]   the memory is shared with other threads, and made by JavaScript
- * @property {boolean} [relaxed]  needs the LLVM of findRelaxedLlvm(); bits may differ between machines
+ * @property {boolean} [relaxed] needs the LLVM of findRelaxedLlvm(); bits may differ between
+ *   machines
  */
 
 /** @satisfies {Record<string, Variant>} */
@@ -75,8 +77,9 @@ export const VARIANTS = BUILT;
 export const VARIANT_NAMES = /** @type {VariantName[]} */ (Object.keys(BUILT));
 
 /**
- * Sets of layer types, each linked of the same objects but for its registry (src/layers/registry*.c). worker/spec/sets.js
- * chooses by the spec: a page loads what it needs. Gzipped, of `simd`: full 67 KB, lean (pictures) 45, dense 34.
+ * Sets of layer types, each linked of the same objects but for its registry
+ * (src/layers/registry*.c). worker/spec/sets.js chooses by the spec: a page loads what it needs.
+ * Gzipped, of `simd`: full 67 KB, lean (pictures) 45, dense 34.
  * @typedef {'dense' | 'lean' | 'full'} SetName
  */
 export const SET_NAMES = /** @type {const} */ (['full', 'lean', 'dense']);
@@ -116,9 +119,9 @@ export function linkFlagsFor(variant) {
 }
 
 /**
- * wasm-opt's flags after the linker, where it is installed: 2.3 KB less of 35 gzipped at the same speed; -O3 is 3 %
- * slower in V8, which optimizes again. None for relaxed variants: Binaryen 108 (Debian 12) has relaxed SIMD under the
- * opcodes of an old draft and refuses the final ones.
+ * wasm-opt's flags after the linker, where it is installed: 2.3 KB less of 35 gzipped at the same
+ * speed; -O3 is 3 % slower in V8, which optimizes again. None for relaxed variants: Binaryen 108
+ * (Debian 12) has relaxed SIMD under the opcodes of an old draft and refuses the final ones.
  * @param {VariantName} variant
  */
 export function optimizeFlagsFor(variant) {
@@ -131,7 +134,8 @@ export function optimizeFlagsFor(variant) {
 }
 
 /**
- * The sources of a variant and set: `mt` of sources.txt is for variants with threads, the name of a set for that set.
+ * The sources of a variant and set: `mt` of sources.txt is for variants with threads, the name of a
+ * set for that set.
  * @param {VariantName} variant @param {SetName} [set]
  */
 export function sourcesFor(variant, set = 'full') {

@@ -1,11 +1,11 @@
 /* helper.js: the entry of a computing thread: a Web Worker, or a Node worker thread, that a session's
  * thread made.
  *
- * It is told of cores: of each it makes an instance over the core's memory, with a stack of its own.
- * It computes in the team of the core that has the helpers, and sleeps where none has. Its event loop
- * does not turn meanwhile: that a message is on its way is told by a word of the control memory
- * (host/helpers.js), for which it leaves what it does. A trap is told to the team at once, so that
- * nobody waits for its part, and then fails this worker like any uncaught error. */
+ * It is told of cores: of each it makes an instance over the core's memory, with a stack of its
+ * own. It computes in the team of the core that has the helpers, and sleeps where none has. Its
+ * event loop does not turn meanwhile: that a message is on its way is told by a word of the control
+ * memory (host/helpers.js), for which it leaves what it does. A trap is told to the team at once,
+ * so that nobody waits for its part, and then fails this worker like any uncaught error. */
 
 import { nodeBuiltin } from './host/node.js';
 
@@ -13,7 +13,9 @@ import { nodeBuiltin } from './host/node.js';
 const [ROUND, CORE, MAIL] = [0, 1, 2];
 
 /** @typedef {import('./host/helpers.js').Task} Task */
-/** @typedef {{ control?: WebAssembly.Memory, index?: number, core?: Task, closed?: number }} Message */
+/**
+ * @typedef {{ control?: WebAssembly.Memory, index?: number, core?: Task, closed?: number }} Message
+ */
 
 const port = nodeBuiltin('node:worker_threads')?.parentPort;
 const scope = port ?? /** @type {any} */ (globalThis);

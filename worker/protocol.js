@@ -295,8 +295,8 @@ export const REPLIES = Object.freeze({
  */
 /**
  * PREDICTION_RESULT. Of one sample: index, label, confidence as scalars. Of many: arrays, and
- * output is flat. A model with several targets a sample has arrays in both cases. Several outputs are in
- * `outputs` instead.
+ * output is flat. A model with several targets a sample has arrays in both cases. Several outputs
+ * are in `outputs` instead.
  * @typedef {object} OutputPrediction
  * @property {Float32Array} output
  * @property {number | Int32Array} [index]         classifiers only, as all below

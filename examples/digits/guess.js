@@ -1,5 +1,6 @@
 /* guess.js: asks the network what is on the pad, and shows the answer: ten bars, a digit, a sentence.
- * Invariant: one question is under way at a time, and the last one asked is always about what is on the pad. */
+ * Invariant: one question is under way at a time, and the last one asked is always about what is on
+ * the pad. */
 import { percent } from './words.js';
 
 /**
@@ -7,7 +8,8 @@ import { percent } from './words.js';
  * @param {HTMLElement} parts.bars
  * @param {HTMLElement} parts.digit
  * @param {HTMLElement} parts.text
- * @param {(pixels: Uint8Array) => Promise<{ output: Float32Array, index?: number, confidence?: number } | null>} parts.predict
+ * @param {(pixels: Uint8Array) => Promise<{ output: Float32Array, index?: number, confidence?:
+ *   number } | null>} parts.predict
  * @param {(sentence: string) => void} parts.say for those who cannot see it
  * @param {(error: any, doing: string) => void} parts.failed
  */
@@ -21,7 +23,9 @@ export function createGuess({ bars, digit, text, predict, say, failed }) {
   let asking = false;
   let spoken = '';
 
-  /** Asks, and asks again as long as there is something newer to ask about; once a frame at most. */
+  /**
+   * Asks, and asks again as long as there is something newer to ask about; once a frame at most.
+   */
   async function ask() {
     wanted = true;
     if (asking) return;

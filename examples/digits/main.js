@@ -1,7 +1,7 @@
 /* main.js: joins the page's parts: buttons to the training, what the training says to figures, curves and words; what
  * an earlier visit has left is shown first.
- * Invariant: what the buttons say is what they do in the state that training.js is in. Every error is shown in
- * words and logged. */
+ * Invariant: what the buttons say is what they do in the state that training.js is in. Every error
+ * is shown in words and logged. */
 import { createCurves } from './chart.js';
 import { createGuess } from './guess.js';
 import { createMeter } from './meter.js';
@@ -78,7 +78,10 @@ function onState(state) {
   if (state === 'paused') say('Paused', true);
 }
 
-/** @param {import('../../web/index.js').Trainer} trainer @param {number | null} total epochs of its run; null: it has ended */
+/**
+ * @param {import('../../web/index.js').Trainer} trainer
+ * @param {number | null} total epochs of its run; null: it has ended
+ */
 function onReady({ info, history, runs }, total) {
   const asked = element('main-thread').checked;
   const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';

@@ -1,7 +1,7 @@
 /* meter.js: whether the page is free: frames a second, the longest gap between two, the latest frames as bars, and
  * a ball that each frame moves on, so that one sees a gap.
- * Invariant: only time in which the page was visible counts. With reduced motion nothing moves: the ball rests, and
- * the bars change once a second. */
+ * Invariant: only time in which the page was visible counts. With reduced motion nothing moves: the
+ * ball rests, and the bars change once a second. */
 
 const SECOND = 1000;
 const RECENT = 5 * SECOND;

@@ -1,12 +1,14 @@
 /* network.js: the network, and the digits that it learns from.
- * Invariant: the 2,000 held-out digits are the end of one array of 10,000 and are never trained on: the session
- * sets them aside by validationSplit and measures them after each epoch, beside the training. So no second copy
- * of them is sent, and no question from the page ever interrupts a run. */
+ * Invariant: the 2,000 held-out digits are the end of one array of 10,000 and are never trained on:
+ * the session sets them aside by validationSplit and measures them after each epoch, beside the
+ * training. So no second copy of them is sent, and no question from the page ever interrupts a run.
+ */
 import { parse } from '../digits-data/read.js';
 
 /* Windows of 5 x 5 and twice Adam's usual rate were picked out of 15 settings by their score on the held-out digits
- * at seed 42, which therefore flatters: 97.9 % after 10 epochs there, 95.95 to 97.4 % with seeds 1 to 4. Windows of
- * 3 x 3, unpadded, at the usual rate reach 96.3 to 96.7 % with the same five seeds (PyTorch, two seeds: 95.7, 96.75). */
+ * at seed 42, which therefore flatters: 97.9 % after 10 epochs there, 95.95 to 97.4 % with seeds 1
+ * to 4. Windows of 3 x 3, unpadded, at the usual rate reach 96.3 to 96.7 % with the same five seeds
+ * (PyTorch, two seeds: 95.7, 96.75). */
 export const NETWORK = {
   inputShape: [28, 28, 1],
   layers: [
@@ -40,7 +42,10 @@ const FILE = new URL('../data/digits.bin', import.meta.url);
 /** @type {Promise<Digits> | null} */
 let loading = null;
 
-/** Loaded once; a failure is forgotten, so that the next call tries again. @returns {Promise<Digits>} */
+/**
+ * Loaded once; a failure is forgotten, so that the next call tries again.
+ * @returns {Promise<Digits>}
+ */
 export function loadDigits() {
   loading ??= fetchDigits().catch((error) => {
     loading = null;

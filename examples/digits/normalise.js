@@ -1,5 +1,6 @@
 /* normalise.js: a drawing as MNIST has its digits: scaled, its proportions kept, into a box of 20 x 20 pixels, and
- * put into 28 x 28 so that its centre of mass is in the middle. Pure; nothing of the page is known here. */
+ * put into 28 x 28 so that its centre of mass is in the middle. Pure; nothing of the page is known
+ * here. */
 
 export const SIDE = 28;
 const BOX = 20;

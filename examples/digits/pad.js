@@ -1,9 +1,13 @@
 /* pad.js: the drawing pad: pen, finger or mouse draw on it, or it shows a digit that is given.
- * Invariant: on.change is told after each change, with what the network is to get: a drawing as MNIST would have
- * it, a given digit byte by byte, null where the pad is empty. What becomes of it is not known here. */
+ * Invariant: on.change is told after each change, with what the network is to get: a drawing as
+ * MNIST would have it, a given digit byte by byte, null where the pad is empty. What becomes of it
+ * is not known here. */
 import { SIDE, normalise } from './normalise.js';
 
-/** Of the pad's side: strokes of MNIST are about an eighth of a digit's height, and people fill two thirds of a pad. */
+/**
+ * Of the pad's side: strokes of MNIST are about an eighth of a digit's height, and people fill two
+ * thirds of a pad.
+ */
 const PEN = 0.08;
 const INK = '#fff4dc';
 
@@ -17,7 +21,10 @@ export function createPad(canvas, on) {
   Object.assign(brush, { strokeStyle: INK, fillStyle: INK, lineWidth: PEN * side, lineCap: 'round', lineJoin: 'round' });
   /** @type {{ x: number, y: number } | null} where the pen was last */
   let last = null;
-  /** @type {{ x: number, y: number } | null} how far the line goes: half way to where the pen was last */
+  /**
+   * @type {{ x: number, y: number } | null} how far the line goes: half way to where the pen was
+   *   last
+   */
   let drawn = null;
   /** @type {number | null} the one pointer that draws: a second finger does not */
   let pointer = null;
@@ -30,7 +37,10 @@ export function createPad(canvas, on) {
     return { x: ((event.clientX - box.left) * side) / box.width, y: ((event.clientY - box.top) * side) / box.height };
   }
 
-  /** Curves through the middles between the places of the pen, so that a quick line is round too. @param {PointerEvent} event */
+  /**
+   * Curves through the middles between the places of the pen, so that a quick line is round too.
+   * @param {PointerEvent} event
+   */
   function draw(event) {
     const to = place(event);
     last ??= to;
@@ -48,7 +58,11 @@ export function createPad(canvas, on) {
     changed();
   }
 
-  /** @param {{ x: number, y: number }} from @param {{ x: number, y: number }} by @param {{ x: number, y: number }} to */
+  /**
+   * @param {{ x: number, y: number }} from
+   * @param {{ x: number, y: number }} by
+   * @param {{ x: number, y: number }} to
+   */
   function stroke(from, by, to) {
     brush.beginPath();
     brush.moveTo(from.x, from.y);

@@ -15,7 +15,9 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run
   '--disable-component-update', '--disable-sync'];
 /** Epochs that the curves show. */
 const EPOCHS = 6;
-/** A 3 as a hand draws it, two bows: centre and radius in parts of the pad, from and to in degrees. */
+/**
+ * A 3 as a hand draws it, two bows: centre and radius in parts of the pad, from and to in degrees.
+ */
 const THREE = [{ x: .47, y: .34, radius: .16, from: -150, to: 80 }, { x: .47, y: .66, radius: .18, from: -80, to: 150 }];
 
 /** @param {typeof THREE[number]} bow */

@@ -1,7 +1,7 @@
 /* training.js: one trainer at a time, from the press of Train to the end of its run, and from one visit of the page to
- * the next: the worker stores what it has learned, and a page that comes back goes on. Nothing of the page is known here.
- * Invariant: a start supersedes what was before it, whatever state that was in; what a superseded run still says
- * is not passed on. Every failure reaches on.failed. */
+ * the next: the worker stores what it has learned, and a page that comes back goes on. Nothing of
+ * the page is known here. Invariant: a start supersedes what was before it, whatever state that was
+ * in; what a superseded run still says is not passed on. Every failure reaches on.failed. */
 import { createTrainer, listTrainers, resumeTrainer } from '../../web/index.js';
 import { BATCH_SIZE, NETWORK, loadDigits } from './network.js';
 
@@ -20,12 +20,16 @@ const HAPPENINGS = ['restart', 'fallback', 'resumed', 'warning'];
 /**
  * @typedef {object} Listener
  * @property {(state: State) => void} state
- * @property {(trainer: Trainer, epochs: number | null) => void} ready epochs of the run that begins or goes on; null: none does
+ * @property {(trainer: Trainer, epochs: number | null) => void} ready epochs of the run that begins
+ *   or goes on; null: none does
  * @property {(record: import('../../web/index.js').Progress) => void} progress
- * @property {(result: import('../../web/index.js').Result | null) => void} ended null: stopped before it began
- * @property {(busy: boolean) => void} lost the run, or its start, failed, and the trainer went with it; busy: another tab has the stored run
+ * @property {(result: import('../../web/index.js').Result | null) => void} ended null: stopped
+ *   before it began
+ * @property {(busy: boolean) => void} lost the run, or its start, failed, and the trainer went with
+ *   it; busy: another tab has the stored run
  * @property {(error: any, doing: string) => void} failed what, and why
- * @property {(type: string, detail?: any) => void} happened an event of the trainer's, or 'reloaded', 'busy'
+ * @property {(type: string, detail?: any) => void} happened an event of the trainer's, or
+ *   'reloaded', 'busy'
  */
 
 /** @param {Listener} on */
@@ -37,7 +41,10 @@ export function createTraining(on) {
   /** @type {import('../../web/index.js').Run | null} */
   let run = null;
   let cancel = new AbortController();
-  /** Undefined where another tab of this page owns the name: the run is this page's own then. @type {FitOptions['persist']} */
+  /**
+   * Undefined where another tab of this page owns the name: the run is this page's own then.
+   * @type {FitOptions['persist']}
+   */
   let persist = { name: NAME, seconds: SECONDS };
 
   /** @param {State} next */
@@ -53,11 +60,17 @@ export function createTraining(on) {
     return cancel.signal;
   }
 
-  /** A fresh network each time: the same seed, so the same result. @param {Where & { epochs: number }} options */
+  /**
+   * A fresh network each time: the same seed, so the same result.
+   * @param {Where & { epochs: number }} options
+   */
   const start = ({ mode, epochs }) => launch((signal) => createTrainer(NETWORK, { mode, signal }),
     (_, { validationSplit }) => ({ epochs, batchSize: BATCH_SIZE, validationSplit }));
 
-  /** What the last visit has left, if anything: a run that was interrupted goes on. @param {Where} options */
+  /**
+   * What the last visit has left, if anything: a run that was interrupted goes on.
+   * @param {Where} options
+   */
   async function comeBack({ mode }) {
     const stored = await listTrainers().catch((error) => on.failed(error, 'Looking for a stored run'));
     if (state !== 'idle' || !stored?.some(({ name }) => name === NAME)) return;
@@ -69,7 +82,8 @@ export function createTraining(on) {
 
   /**
    * @param {(signal: AbortSignal) => Promise<Trainer>} make
-   * @param {(made: Trainer, digits: import('./network.js').Digits) => FitOptions & { epochs: number } | null} choose options of
+   * @param {(made: Trainer, digits: import('./network.js').Digits) => FitOptions & { epochs: number
+   *   } | null} choose options of
    *   the run; null: none is to be made
    */
   async function launch(make, choose) {

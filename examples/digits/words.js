@@ -43,7 +43,8 @@ export const HAPPENED = {
 };
 
 /**
- * Speaks politely: the latest sentence, and none within five seconds of the one before unless it is urgent.
+ * Speaks politely: the latest sentence, and none within five seconds of the one before unless it is
+ * urgent.
  * @param {HTMLElement} region
  */
 export function createSpeaker(region) {

@@ -1,7 +1,8 @@
 /* server.js: serves the checkout as it is, for the demo and for the browser tests.
  *
- * Only on this machine (127.0.0.1), nothing is cached and nothing is bundled. Cross-origin isolation, which shared
- * memory needs, is a matter of three headers; without them the page has to work as well. */
+ * Only on this machine (127.0.0.1), nothing is cached and nothing is bundled. Cross-origin
+ * isolation, which shared memory needs, is a matter of three headers; without them the page has to
+ * work as well. */
 
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';

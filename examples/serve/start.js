@@ -1,7 +1,8 @@
 /* start.js: `npm start`: everything from a bare machine to the demo in a browser.
  *
- * Installs what is missing, builds what has changed, makes the digits file, then serves. `-- --plain` leaves the
- * headers of cross-origin isolation out. Up to the server, Node's own modules only. */
+ * Installs what is missing, builds what has changed, makes the digits file, then serves. `--
+ * --plain` leaves the headers of cross-origin isolation out. Up to the server, Node's own modules
+ * only. */
 
 import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';

@@ -2,8 +2,9 @@
  *
  *     npm run train [-- --epochs 10] [-- --mode worker|main|auto]
  *
- * Trains in a worker thread, so that the bar moves and Ctrl-C is heard at any time; Ctrl-C ends the run, not the
- * program: what was learned by then is measured. The held-out digits are not trained on. */
+ * Trains in a worker thread, so that the bar moves and Ctrl-C is heard at any time; Ctrl-C ends the
+ * run, not the program: what was learned by then is measured. The held-out digits are not trained
+ * on. */
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -60,7 +60,10 @@ export class Runs {
     this.#present = null;
   }
 
-  /** A run begins; one that is resumed is the latest that there is. @param {any} start START_TRAINING's payload */
+  /**
+   * A run begins; one that is resumed is the latest that there is.
+   * @param {any} start START_TRAINING's payload
+   */
   begin(start, time = Date.now()) {
     const last = this.#records[this.#records.length - 1];
     const resumed = start.resume ? last : undefined;

@@ -21,13 +21,15 @@ import { RunDriver, failedRun } from './run-driver.js';
 
 /**
  * @typedef {Partial<import('../../worker/trainer/run/fit-options.js').FitSettings
- *   & import('../../worker/trainer/run/fit-options.js').Values<typeof REQUESTED>> & DataOptions} FitOptions
+ *   & import('../../worker/trainer/run/fit-options.js').Values<typeof REQUESTED>> & DataOptions}
+ *   FitOptions
  */
 /**
  * Options of fit that are about its data, or the page's alone.
  * @typedef {object} DataOptions
  * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
- * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that is
+ * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that
+ *   is
  *   left out; not in validation
  * @property {boolean} [transfer] hand the arrays over; they are detached
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
@@ -92,7 +94,8 @@ const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
  * @property {import('./recovery.js').Recovery} recovery
  * @property {import('../host/events.js').Events} events
  * @property {import('./status.js').Monitor} monitor
- * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says nothing else
+ * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says
+ *   nothing else
  * @property {boolean} persistData
  */
 
@@ -245,8 +248,8 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Gives a complete checkpoint of the last complete step, as a .safetensors file; at any time, also
-   * while training.
+   * Gives a complete checkpoint of the last complete step, as a .safetensors file; at any time,
+   * also while training.
    * @returns {Promise<Uint8Array>}
    */
   async save() {
@@ -255,7 +258,8 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Puts the model of a checkpoint in place of this one: fit with resume: true goes on with its run.
+   * Puts the model of a checkpoint in place of this one: fit with resume: true goes on with its
+   * run.
    * @param {Uint8Array} bytes of save()
    * @returns {Promise<void>}
    */

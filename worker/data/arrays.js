@@ -1,7 +1,8 @@
 /* arrays.js: arrays of numbers, or of names, in every form that the contract allows, read piece by piece.
  *
- * The first elements tell the form and the shape; the others are held against them when they are read, so what is huge
- * is never walked through in one go. What the numbers mean is not known here. */
+ * The first elements tell the form and the shape; the others are held against them when they are
+ * read, so what is huge is never walked through in one go. What the numbers mean is not known here.
+ */
 
 import { refuse } from './columns.js';
 import { checkFields, elementsOf, show } from '../host/errors.js';
@@ -16,8 +17,10 @@ import { checkFields, elementsOf, show } from '../host/errors.js';
  * @property {any} typed  the caller's array, where it is one of numbers; else undefined
  * @property {number} unit  elements that are read together
  * @property {any} first  element
- * @property {(target: Target, begin: number, convert?: Convert) => void} read  fills it with the elements from `begin`
- *   on, which `unit` divides as it does the target's length; INVALID_DATA where they are of another form than the first
+ * @property {(target: Target, begin: number, convert?: Convert) => void} read fills it with the
+ *   elements from `begin`
+ *   on, which `unit` divides as it does the target's length; INVALID_DATA where they are of another
+ *   form than the first
  */
 
 const DEEPEST = 8; // axes of nested arrays: six of a sample, one of samples, and one to be wrong by
@@ -44,7 +47,11 @@ export function readArray(value, name) {
   return { ...read, shape };
 }
 
-/** @param {any} value @param {string} name @returns {Read | null}  null: neither a typed array nor lists */
+/**
+ * @param {any} value
+ * @param {string} name
+ * @returns {Read | null} null: neither a typed array nor lists
+ */
 function readPlain(value, name) {
   const kind = typedKind(value);
   if (kind) return readTyped(value, kind, name);
@@ -59,7 +66,12 @@ export function typedKind(value) {
   return tag.startsWith('Float') ? 'real' : 'integer';
 }
 
-/** @param {any} typed @param {'uint8' | 'integer' | 'real'} kind @param {string} name @returns {Read} */
+/**
+ * @param {any} typed
+ * @param {'uint8' | 'integer' | 'real'} kind
+ * @param {string} name
+ * @returns {Read}
+ */
 function readTyped(typed, kind, name) {
   const { length } = typed;
   const big = typeof typed[0] === 'bigint'; // these become doubles, which say what is no index
@@ -73,7 +85,12 @@ function readTyped(typed, kind, name) {
   };
 }
 
-/** Nested arrays, or a flat one, whose shape the first elements tell. @param {any[]} value @param {string} name @returns {Read} */
+/**
+ * Nested arrays, or a flat one, whose shape the first elements tell.
+ * @param {any[]} value
+ * @param {string} name
+ * @returns {Read}
+ */
 function readLists(value, name) {
   /** @type {number[]} */
   const shape = [];

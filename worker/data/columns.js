@@ -2,9 +2,10 @@
  * arrays.
  *
  * A column tells type, length and samples at once and reads its elements piece by piece, into any
- * place: what is huge is never converted in one go, nor copied twice. Several inputs, or outputs, are
- * one column too: a row of it has one behind the other. Other forms than typed arrays of the right
- * type and length, and refusals, are forms.js's, which a session that serves a page never needs. */
+ * place: what is huge is never converted in one go, nor copied twice. Several inputs, or outputs,
+ * are one column too: a row of it has one behind the other. Other forms than typed arrays of the
+ * right type and length, and refusals, are forms.js's, which a session that serves a page never
+ * needs. */
 
 import { OffstageError } from '../host/errors.js';
 
@@ -15,11 +16,12 @@ import { OffstageError } from '../host/errors.js';
  * @property {DType} dtype
  * @property {number} length             elements
  * @property {number} samples
- * @property {boolean} single            x: the shape is that of one sample, without an axis of samples
- * @property {any} typed                 the caller's array, where it is one of numbers; else undefined
+ * @property {boolean} single x: the shape is that of one sample, without an axis of samples
+ * @property {any} typed the caller's array, where it is one of numbers; else undefined
  * @property {number} unit               elements that are read together
  * @property {(target: Piece, begin: number) => void} read  as of Read
- * @property {number} indices            y of several outputs: a bit for each that is given in class indices; else 0
+ * @property {number} indices y of several outputs: a bit for each that is given in class indices;
+ *   else 0
  * @property {Part[]} [parts]            several inputs or outputs, of which it is made
  */
 /** @typedef {{ name: string, column: Column, shape: number[] }} Part  shape: of a sample */
@@ -80,7 +82,12 @@ export function joinX(columns, { inputs, inputScale, inputOffset }) {
   return interleave(dtype, (many ?? columns[0]).samples, !many, parts);
 }
 
-/** Columns of all outputs as one. @param {Column[]} columns @param {OutputFacts[]} outputs @returns {Column} */
+/**
+ * Columns of all outputs as one.
+ * @param {Column[]} columns
+ * @param {OutputFacts[]} outputs
+ * @returns {Column}
+ */
 export function joinY(columns, outputs) {
   if (columns.length === 1) return columns[0];
   const indices = columns.reduce((bits, { dtype }, k) => (dtype === 'int32' ? bits | 1 << k : bits), 0);
@@ -245,7 +252,8 @@ export function badNumber(name, element, value, list, key) {
  * @param {Column} column
  * @param {number} begin
  * @param {number} count
- * @param {{ buffer: ArrayBuffer, at: number }} [place]  where to put them; else in a buffer of their own
+ * @param {{ buffer: ArrayBuffer, at: number }} [place] where to put them; else in a buffer of their
+ *   own
  * @returns {Piece}
  */
 export function copyElements({ dtype, read }, begin, count, place) {

@@ -1,8 +1,9 @@
 /* forms.js: x, y and weights of samples in every form that the contract allows, as columns.
  *
- * The page has it for what an app gives, the session only for what others than the page send: columns.js takes typed
- * arrays of the right length by itself. Forms, shapes and lengths are judged here, and every refusal of them is worded
- * here; finiteness and the range of class indices once the numbers are where the core sees them. */
+ * The page has it for what an app gives, the session only for what others than the page send:
+ * columns.js takes typed arrays of the right length by itself. Forms, shapes and lengths are judged
+ * here, and every refusal of them is worded here; finiteness and the range of class indices once
+ * the numbers are where the core sees them. */
 
 import { readArray, same, typedKind } from './arrays.js';
 import { badIndex, joinX, joinY, refuse } from './columns.js';
@@ -49,7 +50,10 @@ export function readY(y, { outputs }, samples) {
 
 /**
  * What is given for each input or output: { inputs: { name: data } }, or the data of the only one.
- * @param {any} given @param {string} what @param {'inputs' | 'outputs'} key @param {{ name: string }[]} wanted
+ * @param {any} given
+ * @param {string} what
+ * @param {'inputs' | 'outputs'} key
+ * @param {{ name: string }[]} wanted
  * @returns {any[]}
  */
 function namedParts(given, what, key, wanted) {
@@ -80,7 +84,13 @@ function readInput(x, { shape: one, size }, name) {
   return { ...column, samples: single ? 1 : shape[0], single };
 }
 
-/** @param {any} y @param {OutputFacts} output @param {number} samples @param {string} name @returns {Column} */
+/**
+ * @param {any} y
+ * @param {OutputFacts} output
+ * @param {number} samples
+ * @param {string} name
+ * @returns {Column}
+ */
 function readOutput(y, output, samples, name) {
   const given = readArray(y, name);
   const { kind, length, typed, unit } = given;

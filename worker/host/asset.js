@@ -2,7 +2,10 @@
 
 import { OffstageError, show } from './errors.js';
 
-/** @param {string} path  from the package's root @param {string} assets  base URL of wasm-build/dist/ */
+/**
+ * @param {string} path from the package's root
+ * @param {string} assets base URL of wasm-build/dist/
+ */
 export function assetUrl(path, assets) {
   const folder = assets.endsWith('/') ? assets : `${assets}/`;
   try {

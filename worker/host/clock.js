@@ -1,8 +1,9 @@
 /* clock.js: how a slice of work lets the message queue have its turn.
  *
- * Node: setImmediate, for a port that pings itself starves Node's queue for a thousand turns. Browsers: a
- * MessageChannel ping, which is fair there and, unlike setTimeout, neither clamped to 4 ms nor slowed down
- * in hidden tabs. One callback is under way at a time; nothing here keeps an idle Node process alive. */
+ * Node: setImmediate, for a port that pings itself starves Node's queue for a thousand turns.
+ * Browsers: a MessageChannel ping, which is fair there and, unlike setTimeout, neither clamped to 4
+ * ms nor slowed down in hidden tabs. One callback is under way at a time; nothing here keeps an
+ * idle Node process alive. */
 
 /**
  * @returns {(callback: () => void) => void}  calls back in a later turn of the event loop
@@ -25,10 +26,11 @@ export function createYield() {
  * @typedef {object} Host
  * @property {() => number} now                             milliseconds, monotonic
  * @property {(callback: () => void) => void} yieldToQueue  calls back after the messages that wait
- * @property {number} [threadId]                            of progress records; 0 is the main thread
+ * @property {number} [threadId] of progress records; 0 is the main thread
  * @property {number} [timeOrigin]                          what `now` counts from, in ms since 1970
- * @property {() => number} wall                            ms since 1970: goes on where a suspended machine stops `now`
- * @property {(ms: number, callback: () => void) => void} later  calls back after ms or more; only ever for a rest
+ * @property {() => number} wall ms since 1970: goes on where a suspended machine stops `now`
+ * @property {(ms: number, callback: () => void) => void} later calls back after ms or more; only
+ *   ever for a rest
  */
 
 /**
@@ -52,7 +54,10 @@ export function createHost(threadId) {
 /** @type {Host | null} */
 let own = null;
 
-/** The host of the app's own thread: one for all sessions there, which share its time. @returns {Host} */
+/**
+ * The host of the app's own thread: one for all sessions there, which share its time.
+ * @returns {Host}
+ */
 export function ownHost() {
   return (own ??= createHost(0));
 }

@@ -1,10 +1,14 @@
 /* crc32.js: the checksum of checkpoints and the fingerprint of data: CRC-32 as zlib, PNG and Python's zlib.crc32
- * have it (reflected polynomial 0xEDB88320, ISO 3309), eight bytes at a time (Kounavis and Berry, "A Systematic
- * Approach to Building High Performance Software-Based CRC Generators", 2005). It finds every change of up to 32
- * bits in a row; it is no defence against somebody who changes the checksum too. */
+ * have it (reflected polynomial 0xEDB88320, ISO 3309), eight bytes at a time (Kounavis and Berry,
+ * "A Systematic Approach to Building High Performance Software-Based CRC Generators", 2005). It
+ * finds every change of up to 32 bits in a row; it is no defence against somebody who changes the
+ * checksum too. */
 
 const SLICES = 8;
-/** table[256 k + b]: the remainder of byte b followed by k zero bytes. @type {Int32Array | undefined} */
+/**
+ * table[256 k + b]: the remainder of byte b followed by k zero bytes.
+ * @type {Int32Array | undefined}
+ */
 let table;
 
 function makeTable() {
@@ -20,7 +24,8 @@ function makeTable() {
 
 /**
  * @param {Uint8Array} bytes
- * @param {number} [before]  the checksum of what stands before them: crc32(b, crc32(a)) is that of a and b together
+ * @param {number} [before] the checksum of what stands before them: crc32(b, crc32(a)) is that of a
+ *   and b together
  * @returns {number} unsigned, 32 bits
  */
 export function crc32(bytes, before = 0) {

@@ -1,8 +1,8 @@
 /* engine.js: what the engine that this runs in can do: instructions, threads, cores.
  *
- * Every "no" is a clause that can stand in info.reason or in an error; null is "yes". Instructions are probed by
- * WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched to find out. Nothing is chosen
- * here. */
+ * Every "no" is a clause that can stand in info.reason or in an error; null is "yes". Instructions
+ * are probed by WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched
+ * to find out. Nothing is chosen here. */
 
 import { nodeBuiltin } from './node.js';
 
@@ -14,7 +14,11 @@ const ZERO = [0x41, 0x00]; // i32.const 0
 const SPLAT = [...ZERO, 0xfd, 0x0f]; // i8x16.splat
 const END = 0x0b;
 
-/** A module of one function. @param {number[]} sections before its code @param {number[]} code below 100 bytes */
+/**
+ * A module of one function.
+ * @param {number[]} sections before its code
+ * @param {number[]} code below 100 bytes
+ */
 function probe(sections, code) {
   const body = [0x00, ...code, END]; // no locals
   return new Uint8Array([...HEAD, ...sections, 0x0a, body.length + 2, 0x01, body.length, ...body]);

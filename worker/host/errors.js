@@ -1,10 +1,11 @@
 /* errors.js: the one error that Offstage throws, and how it crosses the wire.
  *
- * Every refusal has a code from the list below and a message that says what was got, what was expected and
- * where. Nothing here knows what went wrong: whoever refuses writes the message. */
+ * Every refusal has a code from the list below and a message that says what was got, what was
+ * expected and where. Nothing here knows what went wrong: whoever refuses writes the message. */
 
 /** @typedef {'INVALID_SPEC' | 'INVALID_DATA' | 'INVALID_OPTION' | 'BUSY' | 'DISPOSED' | 'ABORTED' | 'TIMEOUT' |
- *   'WORKER_LOST' | 'DATA_LOST' | 'OUT_OF_MEMORY' | 'BAD_CHECKPOINT' | 'BAD_MESSAGE' | 'NON_FINITE' |
+ *   'WORKER_LOST' | 'DATA_LOST' | 'OUT_OF_MEMORY' | 'BAD_CHECKPOINT' | 'BAD_MESSAGE' | 'NON_FINITE'
+ *   |
  *   'UNSUPPORTED'} ErrorCode */
 
 /** @typedef {{ error: string, code: ErrorCode, stack?: string, request?: string }} WireError */
@@ -51,8 +52,8 @@ export function errorToWire(error) {
 }
 
 /**
- * The error that a reply carries; its cause has the stack of the thread where it was made. A code that this version
- * does not know stays readable in the message.
+ * The error that a reply carries; its cause has the stack of the thread where it was made. A code
+ * that this version does not know stays readable in the message.
  * @param {Partial<WireError> | undefined | null} payload
  * @returns {OffstageError}
  */
@@ -108,8 +109,8 @@ export function oneOf(names) {
 }
 
 /**
- * The elements of an array from outside, up to the first hole: a length is claimed for nothing, and an array's own
- * properties may hide its methods.
+ * The elements of an array from outside, up to the first hole: a length is claimed for nothing, and
+ * an array's own properties may hide its methods.
  * @param {ArrayLike<any>} list
  * @returns {any[]}
  */
@@ -129,7 +130,8 @@ export function isRecord(value) {
 }
 
 /**
- * Refuses what is no plain object, and every field that is not allowed: a misspelt option is an error.
+ * Refuses what is no plain object, and every field that is not allowed: a misspelt option is an
+ * error.
  * @param {unknown} object
  * @param {readonly string[]} allowed
  * @param {string} what

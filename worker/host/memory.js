@@ -1,15 +1,18 @@
 /* memory.js: who owns which bytes of wasm memory above the core's own.
  *
- * Free blocks are a list sorted by address, never adjacent, first fit; a freed block joins its neighbours.
- * Memory grows when nothing fits and never shrinks: dropping the instance gives it back. Only this file
- * grows it, so a view is stale exactly when alloc() has been called since it was made (of a shared memory: too short,
- * not detached). */
+ * Free blocks are a list sorted by address, never adjacent, first fit; a freed block joins its
+ * neighbours. Memory grows when nothing fits and never shrinks: dropping the instance gives it
+ * back. Only this file grows it, so a view is stale exactly when alloc() has been called since it
+ * was made (of a shared memory: too short, not detached). */
 
 import { OffstageError } from './errors.js';
 
 export const PAGE = 65536;
 const MOST_PAGES = 65536; // 4 GiB: what a 32-bit pointer reaches
-/** Pages that a threaded module begins with: the linker is told so many, and not fewer may be handed over. */
+/**
+ * Pages that a threaded module begins with: the linker is told so many, and not fewer may be handed
+ * over.
+ */
 export const SHARED_PAGES = 8;
 /* Maxima of a shared memory, in pages: 4 GiB, and down to 256 MiB. The address space of a maximum is taken at once, and
  * iOS has none of 2 GB. */
@@ -17,10 +20,11 @@ const SHARED_MAXIMA = [65536, 32768, 16384, 8192, 4096];
 
 /**
  * @typedef {object} Memory
- * @property {(bytes: number, what: string) => number} alloc  address of an aligned block; OUT_OF_MEMORY
+ * @property {(bytes: number, what: string) => number} alloc address of an aligned block;
+ *   OUT_OF_MEMORY
  * @property {(address: number) => void} free                 of a block that alloc returned
  * @property {() => number} used                              bytes handed out
- * @property {() => ArrayBuffer} buffer                       the bytes as they are, until the next alloc
+ * @property {() => ArrayBuffer} buffer the bytes as they are, until the next alloc
  */
 
 /**

@@ -1,9 +1,10 @@
 /* module.js: which wasm runs, and how: the `runtime` that is asked for, and the compiled module, once per URL.
  *
- * It chooses the variant, finds its file and compiles it. What is chosen otherwise than asked is told in `reason`;
- * what was forced and cannot be is refused. Which set of a variant is enough its caller knows: where a smaller set's file
- * cannot be loaded the full one is, which computes the same. No instance is made here and nothing is evaluated from text,
- * so a page with a strict policy needs 'wasm-unsafe-eval' only. The URLs are literals: bundlers recognise only those. */
+ * It chooses the variant, finds its file and compiles it. What is chosen otherwise than asked is
+ * told in `reason`; what was forced and cannot be is refused. Which set of a variant is enough its
+ * caller knows: where a smaller set's file cannot be loaded the full one is, which computes the
+ * same. No instance is made here and nothing is evaluated from text, so a page with a strict policy
+ * needs 'wasm-unsafe-eval' only. The URLs are literals: bundlers recognise only those. */
 
 import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
@@ -40,7 +41,10 @@ const BESIDE = {
 };
 
 const isRelaxed = (/** @type {Variant} */ variant) => variant.startsWith('relaxed');
-/** Whether a variant computes in a shared memory, which JavaScript makes. @param {Variant} variant */
+/**
+ * Whether a variant computes in a shared memory, which JavaScript makes.
+ * @param {Variant} variant
+ */
 export const isShared = (variant) => variant.endsWith('-mt');
 
 /** @type {Map<string, Promise<WebAssembly.Module>>} */
@@ -140,7 +144,8 @@ export function readRuntime(given = {}) {
 }
 
 /**
- * @param {{ variant?: Variant, threads: number | 'auto', deterministic: boolean, place: string }} asked
+ * @param {{ variant?: Variant, threads: number | 'auto', deterministic: boolean, place: string }}
+ *   asked
  * @returns {Pick<Settled, 'variant' | 'forced' | 'threads' | 'reason'>}
  */
 function choose({ variant: forced, threads: asked, deterministic, place }) {
@@ -182,9 +187,9 @@ const exactBits = (/** @type {string} */ why) => `bits are the same everywhere, 
 const joined = (...reasons) => reasons.filter((reason) => reason !== null).join('; ') || null;
 
 /**
- * Loads the runtime's module and makes something of it. Where a set's file does not load the full one is taken; where a
- * variant that was not forced does not load, or its shared memory cannot be had, the next simpler one is, and the runtime
- * that comes back says so.
+ * Loads the runtime's module and makes something of it. Where a set's file does not load the full
+ * one is taken; where a variant that was not forced does not load, or its shared memory cannot be
+ * had, the next simpler one is, and the runtime that comes back says so.
  * @template T
  * @param {Settled} runtime
  * @param {SetName} set  that is enough

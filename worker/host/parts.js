@@ -1,14 +1,17 @@
 /* parts.js: loads a part: a file of its own beside the wasm, which a session or a page asks for where it is used.
  *
- * Bundlers cannot split a worker's code. They emit a file that a URL names, as it is, and so it has to have all it needs
- * in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a class of its own, which counts as ours. A part
- * that is missing, or of another build than the file that asks for it, is refused: a site that was deployed anew while
- * its page was open has such files. In the checkout parts are sources like all others, but for kept.js. */
+ * Bundlers cannot split a worker's code. They emit a file that a URL names, as it is, and so it has
+ * to have all it needs in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a
+ * class of its own, which counts as ours. A part that is missing, or of another build than the file
+ * that asks for it, is refused: a site that was deployed anew while its page was open has such
+ * files. In the checkout parts are sources like all others, but for kept.js. */
 
 import { assetUrl } from './asset.js';
 import { OffstageError } from './errors.js';
 
-/** The build that made this file, which is one of the built files then; undefined in the checkout. */
+/**
+ * The build that made this file, which is one of the built files then; undefined in the checkout.
+ */
 const BUILD = /** @type {any} */ (globalThis).OFFSTAGE_BUILD;
 
 /**

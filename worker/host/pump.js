@@ -11,11 +11,13 @@
 /** @typedef {Generator<void, any, void>} Work */
 /**
  * apart: of no model that there is, so that it outlives one that is lost.
- * @typedef {{ work: Work, done: (value: any) => void, fail: (error: unknown) => void, apart?: boolean }} Job
+ * @typedef {{ work: Work, done: (value: any) => void, fail: (error: unknown) => void, apart?:
+ *   boolean }} Job
  */
 /**
  * urgent: somebody waits for what it does next, so it does not rest.
- * @typedef {Job & { updating: () => boolean, paused: () => boolean, urgent?: () => boolean }} Background
+ * @typedef {Job & { updating: () => boolean, paused: () => boolean, urgent?: () => boolean }}
+ *   Background
  */
 /**
  * priority: of background work, 0; those of a lower one get what is left. weight: share of the time
@@ -29,7 +31,8 @@ export const LANES = Object.freeze({ CONTROL: 0, SHORT: 1, LONG: 2 });
 export const RANK = Object.freeze({ BACKGROUND: 3, NONE: 4 });
 
 /* A thousand slices. No garbage collection and no busy machine was seen to hold a thread back that
- * long; who suspends a page does it for seconds at least, and a shorter gap hardly shows in an ETA. */
+ * long; who suspends a page does it for seconds at least, and a shorter gap hardly shows in an ETA.
+ */
 export const GAP_MS = 2000;
 /** Clock readings a slice. */
 export const CHUNKS = 4;
@@ -68,7 +71,10 @@ export class Pump {
    * @type {((gap: { ms: number, at: number, counted: number }) => void) | null}
    */
   onGap = null;
-  /** Something threw where nothing may: the session is broken. @type {((error: unknown) => void) | null} */
+  /**
+   * Something threw where nothing may: the session is broken.
+   * @type {((error: unknown) => void) | null}
+   */
   onCrash = null;
 
   /**
@@ -84,7 +90,8 @@ export class Pump {
 
   /**
    * @param {{ sliceMs: number, sliceWork?: number, duty?: number }} options  sliceWork: a slice in
-   *   units, for tests; duty: share of the time, above 0 and up to 1, in which the background computes
+   *   units, for tests; duty: share of the time, above 0 and up to 1, in which the background
+   *   computes
    */
   configure({ sliceMs, sliceWork, duty = 1 }) {
     this.#restful = 1 / duty - 1;
@@ -132,7 +139,11 @@ export class Pump {
     if (background) this.wake();
   }
 
-  /** @param {number} hz @param {(tick: import('./scheduler.js').Tick) => void} run @returns {() => void} */
+  /**
+   * @param {number} hz
+   * @param {(tick: import('./scheduler.js').Tick) => void} run
+   * @returns {() => void}
+   */
   every(hz, run) {
     return this.#scheduler.every(this, hz, run);
   }
@@ -152,7 +163,11 @@ export class Pump {
     this.#scheduler.runJobs();
   }
 
-  /** Fails the background, and every job but those that are apart. @param {unknown} error @param {boolean} [all]  those too */
+  /**
+   * Fails the background, and every job but those that are apart.
+   * @param {unknown} error
+   * @param {boolean} [all] those too
+   */
   abort(error, all = false) {
     const jobs = this.#lanes.flat().filter(({ apart }) => all || !apart);
     if (this.#background) jobs.push(this.#background);
@@ -188,8 +203,8 @@ export class Pump {
   }
 
   /**
-   * Like spend(), after copying or checking, whose time no units tell: memory decides it. A fraction
-   * of a millisecond at a time.
+   * Like spend(), after copying or checking, whose time no units tell: memory decides it. A
+   * fraction of a millisecond at a time.
    * @returns {boolean} the slice is over: yield
    */
   look() {
@@ -220,7 +235,8 @@ export class Pump {
   }
 
   /**
-   * Whether there is anything to do. Who had nothing is not served for the time in which it was idle.
+   * Whether there is anything to do. Who had nothing is not served for the time in which it was
+   * idle.
    * @param {number} least  what the least served has had
    */
   isReady(least) {
@@ -260,7 +276,10 @@ export class Pump {
     if (rests) this.#owe(ms);
   }
 
-  /** The clock jumped, perhaps. @param {{ before: number, now: number, at: number, slept: number }} reading */
+  /**
+   * The clock jumped, perhaps.
+   * @param {{ before: number, now: number, at: number, slept: number }} reading
+   */
   missed({ before, now, at, slept }) {
     const counted = Math.max(0, now - Math.max(before, this.#restEnd));
     const ms = counted + slept;
@@ -281,7 +300,10 @@ export class Pump {
     }
   }
 
-  /** The background has computed for ms: it rests, once that is worth a timer. @param {number} ms */
+  /**
+   * The background has computed for ms: it rests, once that is worth a timer.
+   * @param {number} ms
+   */
   #owe(ms) {
     if (ms < GAP_MS) this.#debt += ms * this.#restful;
     if (this.#debt < REST_MS || this.#resting) return;
@@ -301,7 +323,10 @@ export class Pump {
     if (now >= this.#restEnd) this.#restIsOver(now);
   }
 
-  /** What the rest fell short of is still owed, and what it had too much is a credit. @param {number} now */
+  /**
+   * What the rest fell short of is still owed, and what it had too much is a credit.
+   * @param {number} now
+   */
   #restIsOver(now) {
     if (!this.#resting) return;
     this.#resting = false;

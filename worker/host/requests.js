@@ -2,33 +2,39 @@
  * exactly once.
  *
  * It takes envelopes, and the messages of a service's dialect, apart; it knows what is pending, and
- * lets requests wait, in order, while the session is not to be asked. What reads a dialect is loaded
- * with the first message of it: what comes meanwhile waits unread behind it. What a request means,
- * and what the answer is, is the service's to know. */
+ * lets requests wait, in order, while the session is not to be asked. What reads a dialect is
+ * loaded with the first message of it: what comes meanwhile waits unread behind it. What a request
+ * means, and what the answer is, is the service's to know. */
 
 import { VERSION, isId, openEnvelope } from './envelope.js';
 import { OffstageError, errorToWire } from './errors.js';
 
 /**
  * A message of a dialect has a symbol for an id, which never leaves this file.
- * @typedef {{ id: import('./envelope.js').Id | symbol, type: string, payload: Record<string, any> }} Request
+ * @typedef {{ id: import('./envelope.js').Id | symbol, type: string, payload: Record<string, any>
+ *   }} Request
  */
 /**
  * Another form of a service's messages, without envelopes.
  * @typedef {object} Dialect
  * @property {readonly string[]} ERRORS  types of its error replies
  * @property {(message: any) => boolean} isBare
- * @property {(message: any) => boolean} isForeign  bare, or an enveloped one that unfold() is needed for
+ * @property {(message: any) => boolean} isForeign bare, or an enveloped one that unfold() is needed
+ *   for
  * @property {() => Reader | null} reader   what reads such messages, once it has been loaded
  * @property {(message: any, assets: unknown) => Promise<unknown>} load  loads it
- * @property {(payload: any) => { type: string, payload: any }} bareError  an ERROR's payload as a bare message
+ * @property {(payload: any) => { type: string, payload: any }} bareError an ERROR's payload as a
+ *   bare message
  */
 /**
  * What reads a dialect.
  * @typedef {object} Reader
- * @property {(message: any) => { type: string, payload: Record<string, any> }} fromBare  the request that it is; throws
- * @property {(type: string, payload: any) => { type: string, payload: any }[]} toBare    what says the same as a reply
- * @property {(type: string, payload: any) => Record<string, any>} unfold  the payload of an enveloped request; throws
+ * @property {(message: any) => { type: string, payload: Record<string, any> }} fromBare the request
+ *   that it is; throws
+ * @property {(type: string, payload: any) => { type: string, payload: any }[]} toBare what says the
+ *   same as a reply
+ * @property {(type: string, payload: any) => Record<string, any>} unfold the payload of an
+ *   enveloped request; throws
  */
 /**
  * Requests that wait, and of each who has closed it the types that he lets pass.
@@ -74,7 +80,11 @@ export class Requests {
     this.#read(message, bare);
   }
 
-  /** Loads what reads the dialect, for a message and all that come meanwhile. @param {Dialect} dialect @param {any} first */
+  /**
+   * Loads what reads the dialect, for a message and all that come meanwhile.
+   * @param {Dialect} dialect
+   * @param {any} first
+   */
   #load(dialect, first) {
     const unread = this.#unread = [first];
     const settle = (/** @type {any} */ error) => {
@@ -113,7 +123,11 @@ export class Requests {
     gate.requests.push(request);
   }
 
-  /** Answers a message that is no request, or whose request is not known. @param {any} message @param {OffstageError} reason */
+  /**
+   * Answers a message that is no request, or whose request is not known.
+   * @param {any} message
+   * @param {OffstageError} reason
+   */
   #refuseMessage(message, reason) {
     const { error, code } = errorToWire(reason);
     if (this.#setting.dialect?.isBare(message)) return this.post(Symbol('bare'), 'ERROR', { error, code });
@@ -122,7 +136,13 @@ export class Requests {
     this.post(isId(message?.id) ? message.id : null, 'ERROR', { error, code, request });
   }
 
-  /** Says something. @param {Request['id'] | null} id @param {string} type @param {any} payload @param {Transferable[]} [transfer] */
+  /**
+   * Says something.
+   * @param {Request['id'] | null} id
+   * @param {string} type
+   * @param {any} payload
+   * @param {Transferable[]} [transfer]
+   */
   post(id, type, payload, transfer = []) {
     if (typeof id !== 'symbol') return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
     const { dialect } = this.#setting;
@@ -132,13 +152,21 @@ export class Requests {
 
   /**
    * Answers a request, unless it has been.
-   * @param {Request} request @param {string} type @param {any} payload @param {Transferable[]} [transfer]
+   * @param {Request} request
+   * @param {string} type
+   * @param {any} payload
+   * @param {Transferable[]} [transfer]
    */
   reply(request, type, payload, transfer) {
     if (this.#pending.delete(request.id)) this.post(request.id, type, payload, transfer);
   }
 
-  /** Answers a request by an error. @param {Request} request @param {OffstageError} error @returns {boolean} false: it has been answered */
+  /**
+   * Answers a request by an error.
+   * @param {Request} request
+   * @param {OffstageError} error
+   * @returns {boolean} false: it has been answered
+   */
   refuse(request, error) {
     if (!this.#pending.delete(request.id)) return false;
     this.post(request.id, 'ERROR', { ...errorToWire(error), request: request.type });
@@ -170,7 +198,8 @@ export class Requests {
 
   /**
    * From here on requests wait, until everyone who closed has called what close() gave.
-   * @param {readonly string[]} passing  types that do not, as long as none does that came before them
+   * @param {readonly string[]} passing types that do not, as long as none does that came before
+   *   them
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
   close(passing) {
@@ -183,7 +212,10 @@ export class Requests {
     };
   }
 
-  /** Nothing waits any more: whoever did is answered otherwise. @param {OffstageError} reason  for what was not read */
+  /**
+   * Nothing waits any more: whoever did is answered otherwise.
+   * @param {OffstageError} reason for what was not read
+   */
   leave(reason) {
     this.#gate = null;
     const unread = this.#unread ?? [];

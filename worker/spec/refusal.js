@@ -1,7 +1,8 @@
 /* refusal.js: what C's ofs_error says, as an OffstageError with a sentence.
  *
- * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and the spec that was
- * refused turn them back into names. Only wording lives here. It is a part (host/parts.js): refused.js loads it. */
+ * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and
+ * the spec that was refused turn them back into names. Only wording lives here. It is a part
+ * (host/parts.js): refused.js loads it. */
 
 import { OffstageError, oneOf } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
@@ -83,7 +84,10 @@ export function explain(schema, spec, refusal) {
 
 /**
  * What fields are of: of a wrapper and what it wraps, the latter.
- * @param {Schema} schema @param {EncodedSpec | null} spec @param {number} layer @returns {import('./graph.js').Part | undefined}
+ * @param {Schema} schema
+ * @param {EncodedSpec | null} spec
+ * @param {number} layer
+ * @returns {import('./graph.js').Part | undefined}
  */
 function partOf({ constants: { IN_MODEL, IN_OPTIMIZER, IN_OUTPUT } }, spec, layer) {
   if (!spec) return undefined;
@@ -104,7 +108,12 @@ function placeOf({ constants: { IN_OPTIMIZER, IN_OUTPUT } }, spec, layer) {
 /** @param {Schema} schema @param {number} id */
 const typeName = (schema, id) => schema.records.find((r) => r.id === id)?.type ?? id;
 
-/** @param {Schema} schema @param {Field | undefined} field @param {number} got @param {Record<string, any>} [values] */
+/**
+ * @param {Schema} schema
+ * @param {Field | undefined} field
+ * @param {number} got
+ * @param {Record<string, any>} [values]
+ */
 function fieldNumber(schema, field, got, values) {
   if (field?.kind === 'boolean') return `${got === 1}`;
   const told = field && Object.values(Object(values?.[field.name])).includes(got); // beside an initializer
@@ -112,7 +121,8 @@ function fieldNumber(schema, field, got, values) {
 }
 
 /**
- * The loss and its layer: in the loss's own field `got`, `low` are ids of activations, else numbers of units.
+ * The loss and its layer: in the loss's own field `got`, `low` are ids of activations, else numbers
+ * of units.
  * @param {Schema} schema
  * @param {import('./graph.js').Part | undefined} part
  * @param {Field | undefined} field

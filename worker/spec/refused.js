@@ -1,7 +1,7 @@
 /* refused.js: what C refuses, as an OffstageError: its code at once, its sentence from refusal.js, which is a part.
  *
- * Whoever builds a model awaits worded() of what is thrown; what is refused later has but a number out of a range, and
- * faults of a step have their sentence here. */
+ * Whoever builds a model awaits worded() of what is thrown; what is refused later has but a number
+ * out of a range, and faults of a step have their sentence here. */
 
 import { OffstageError } from '../host/errors.js';
 import { loadPart } from '../host/parts.js';
@@ -30,10 +30,18 @@ const FAULTS = {
   FAULT_ACTIVATION: 'the output',
 };
 
-/** What the errors of explain() were made of. @type {WeakMap<Error, [Schema, EncodedSpec | null, Refusal]>} */
+/**
+ * What the errors of explain() were made of.
+ * @type {WeakMap<Error, [Schema, EncodedSpec | null, Refusal]>}
+ */
 const refusals = new WeakMap();
 
-/** @template T @param {Schema} schema @param {Record<string, T>} words  by names of constants @param {number} value */
+/**
+ * @template T
+ * @param {Schema} schema
+ * @param {Record<string, T>} words by names of constants
+ * @param {number} value
+ */
 const wordOf = ({ constants }, words, value) => Object.entries(words).find(([name]) => constants[name] === value)?.[1];
 
 /** @param {Schema} schema @param {Refusal} refusal */
@@ -57,7 +65,11 @@ export function explain(schema, spec, refusal) {
   return error;
 }
 
-/** Whether a core refused a layer because it has no such type. @param {any} error @returns {boolean} */
+/**
+ * Whether a core refused a layer because it has no such type.
+ * @param {any} error
+ * @returns {boolean}
+ */
 export function isLacking(error) {
   const [schema, , { layer, field, reason }] = refusals.get(error) ?? [null, null, { layer: -1, field: -1, reason: 0 }];
   return layer >= 0 && field < 0 && schema?.reasons.get(reason) === 'unknown';
@@ -92,7 +104,11 @@ export function explainFault(schema, spec, { what, layer, step }) {
     'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
 }
 
-/** Its type, and its name where that says more. @param {EncodedSpec | null} spec @param {number} layer */
+/**
+ * Its type, and its name where that says more.
+ * @param {EncodedSpec | null} spec
+ * @param {number} layer
+ */
 export function aboutLayer(spec, layer) {
   const part = spec?.layers[layer];
   if (!part) return '';

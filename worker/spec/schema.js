@@ -11,7 +11,8 @@
  * @property {number} spread   1: one value stands for `most` equal ones
  * @property {number} low
  * @property {number} high
- * @property {'required' | 'default' | 'optional' | 'like'} presence  like: absent, it has the values of field `default`
+ * @property {'required' | 'default' | 'optional' | 'like'} presence like: absent, it has the values
+ *   of field `default`
  * @property {number} default
  */
 /** @typedef {{ id: number, group: string, type: string, fields: Field[] }} RecordType */
@@ -24,7 +25,10 @@
  * @property {Map<string, Map<string, number>>} enumerations  name -> (value's name -> id)
  */
 
-/** A member of a record that the core writes as doubles: so many numbers. @typedef {{ name: string, count: number }} Member */
+/**
+ * A member of a record that the core writes as doubles: so many numbers.
+ * @typedef {{ name: string, count: number }} Member
+ */
 /** @typedef {Map<string, Member[]>} Layouts  of records by name */
 
 const KINDS = /** @type {const} */ (['integer', 'number', 'boolean', 'enum', 'initializer']);
@@ -86,13 +90,25 @@ function rows(line, width) {
 /** @param {Schema} schema @param {string} group @returns {RecordType} the first of its group */
 export const recordOf = (schema, group) => /** @type {RecordType} */ (schema.records.find((r) => r.group === group));
 
-/** What a record may be told: its own fields, then, of a layer, those of all layers. @param {Schema} schema @param {RecordType} record */
+/**
+ * What a record may be told: its own fields, then, of a layer, those of all layers.
+ * @param {Schema} schema
+ * @param {RecordType} record
+ */
 export const fieldsOf = (schema, { group, fields }) => (group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields);
 
-/** What stands beside an initializer, where it takes options. @param {Schema} schema @param {string} type */
+/**
+ * What stands beside an initializer, where it takes options.
+ * @param {Schema} schema
+ * @param {string} type
+ */
 export const optionsOf = (schema, type) => schema.records.find((r) => r.group === 'named' && r.type === type)?.fields ?? [];
 
-/** @param {Schema} schema @param {string} enumeration @returns {Map<string, number>} empty where there is none */
+/**
+ * @param {Schema} schema
+ * @param {string} enumeration
+ * @returns {Map<string, number>} empty where there is none
+ */
 export const valuesOf = (schema, enumeration) => schema.enumerations.get(enumeration) ?? new Map();
 
 /**

@@ -1,7 +1,8 @@
 /* sets.js: which set of the core's layer types a spec takes, told before anything of the core has been fetched.
  *
- * The lists are those of src/layers/registry_*.c, and a test holds them together. A spec that is wrong gets any set: who
- * reads it refuses it. A smaller set that is asked too much refuses too, and the full one decides. */
+ * The lists are those of src/layers/registry_*.c, and a test holds them together. A spec that is
+ * wrong gets any set: who reads it refuses it. A smaller set that is asked too much refuses too,
+ * and the full one decides. */
 
 import { elementsOf } from '../host/errors.js';
 
@@ -14,7 +15,10 @@ const LEAN = [
   'zeroPadding2d', 'cropping2d', 'rescaling',
 ];
 
-/** The layer types of the smaller sets, the smallest first. @type {readonly (readonly [SetName, readonly string[]])[]} */
+/**
+ * The layer types of the smaller sets, the smallest first.
+ * @type {readonly (readonly [SetName, readonly string[]])[]}
+ */
 export const SMALLER = [['dense', DENSE], ['lean', LEAN]];
 
 /** The smallest set that has all layers of a spec. @param {any} spec @returns {SetName} */
@@ -25,5 +29,8 @@ export function setOf(spec) {
   return SMALLER.find(([, types]) => has(types))?.[0] ?? 'full';
 }
 
-/** Convolutions in groups may take depthwise products, which the full set has. @param {any} layer */
+/**
+ * Convolutions in groups may take depthwise products, which the full set has.
+ * @param {any} layer
+ */
 const isGrouped = ({ groups }) => groups !== undefined && groups !== 1;

@@ -1,9 +1,10 @@
 /* datasets.js: the data sets that lie in one core's memory.
  *
- * Data arrives inline, as one column, or as an upload in slices of about 1 MB. A request takes what it names;
- * from then on it owns the block and frees it. What lies here has the right length for the model. Every byte is
- * looked at once, for its checksum and for what the core could not use: of an upload when its slice comes, while it is
- * in the cache, of all else in pieces, so that nobody waits for it. What was found is told when a request asks. */
+ * Data arrives inline, as one column, or as an upload in slices of about 1 MB. A request takes what
+ * it names; from then on it owns the block and frees it. What lies here has the right length for
+ * the model. Every byte is looked at once, for its checksum and for what the core could not use: of
+ * an upload when its slice comes, while it is in the cache, of all else in pieces, so that nobody
+ * waits for it. What was found is told when a request asks. */
 
 import { crc32 } from '../host/crc32.js';
 import {
@@ -26,10 +27,13 @@ import { reader, wire } from './foreign.js';
  */
 /**
  * indices: of y, as a column's.
- * @typedef {{ address: number, dtype: DType, type: number, length: number, bytes: number, samples: number, single: boolean,
+ * @typedef {{ address: number, dtype: DType, type: number, length: number, bytes: number, samples:
+ *   number, single: boolean,
  *   indices: number, seen: Seen }} Stored
  */
-/** @typedef {{ address: number, dtype: DType, total: number, received: number, seen: Seen }} Upload */
+/**
+ * @typedef {{ address: number, dtype: DType, total: number, received: number, seen: Seen }} Upload
+ */
 
 const UPLOAD_FIELDS = ['upload', 'dtype', 'total', 'offset', 'bytes'];
 /** Uploads that no request has taken yet. */
@@ -50,7 +54,11 @@ export class Store {
   #uploads = new Map();
   /** Of columns that came from where they were kept; a client's uploads count upwards from 0, as a rule. */ #lastKept = 0;
 
-  /** @param {import('./core.js').Core} core @param {number} model  its address @param {DataFacts} facts */
+  /**
+   * @param {import('./core.js').Core} core
+   * @param {number} model its address
+   * @param {DataFacts} facts
+   */
   constructor(core, model, facts) {
     this.#core = core;
     this.#model = model;
@@ -102,7 +110,10 @@ export class Store {
     this.#uploads.delete(upload);
   }
 
-  /** The bytes of a column, for who keeps them elsewhere: as long as its owner does not free it. @param {Stored} column */
+  /**
+   * The bytes of a column, for who keeps them elsewhere: as long as its owner does not free it.
+   * @param {Stored} column
+   */
   piecesOf({ address, dtype, bytes, indices }) {
     const { memory } = this.#core;
     return {
@@ -113,7 +124,9 @@ export class Store {
 
   /**
    * What tells these data from others: the type, length and checksum of their bytes.
-   * @param {import('../host/pump.js').Pump} pump @param {Stored} column @returns {Generator<void, string, void>}
+   * @param {import('../host/pump.js').Pump} pump
+   * @param {Stored} column
+   * @returns {Generator<void, string, void>}
    */
   *fingerprint(pump, column) {
     yield* this.#lookThrough(pump, column);
@@ -123,7 +136,8 @@ export class Store {
 
   /**
    * Takes in a column that was kept elsewhere, as an upload of its own.
-   * @param {import('../storage/checkpoint-store.js').KeptColumn} column @returns {Promise<{ upload: number, indices?: number }>}
+   * @param {import('../storage/checkpoint-store.js').KeptColumn} column
+   * @returns {Promise<{ upload: number, indices?: number }>}
    */
   async receiveKept({ dtype, bytes: total, indices, pieces }) {
     const upload = --this.#lastKept;
@@ -194,7 +208,12 @@ export class Store {
     return this.#take(y.upload, { length: known.length, samples, single: false, indices });
   }
 
-  /** The samples' weights, of a request that has some. @param {any} weights @param {number} samples @returns {Stored | null} */
+  /**
+   * The samples' weights, of a request that has some.
+   * @param {any} weights
+   * @param {number} samples
+   * @returns {Stored | null}
+   */
   takeWeights(weights, samples) {
     if (weights === undefined) return null;
     if (!isUpload(weights)) return this.#put(typedWeights(weights, samples) ?? wire().readWeights(weights, samples));
@@ -220,7 +239,11 @@ export class Store {
     return { ...known, length: known.total / ELEMENT_BYTES[known.dtype] };
   }
 
-  /** @param {number} upload @param {{ length: number, samples: number, single: boolean, indices: number }} as @returns {Stored} */
+  /**
+   * @param {number} upload
+   * @param {{ length: number, samples: number, single: boolean, indices: number }} as
+   * @returns {Stored}
+   */
   #take(upload, as) {
     const { address, dtype, seen } = /** @type {Upload} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
@@ -294,7 +317,8 @@ export class Store {
 
   /**
    * Looks at what of a column was not looked at.
-   * @param {import('../host/pump.js').Pump} pump @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} column
+   * @param {import('../host/pump.js').Pump} pump
+   * @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} column
    */
   *#lookThrough(pump, column) {
     const { bytes, seen } = column;
@@ -305,8 +329,10 @@ export class Store {
   }
 
   /**
-   * Refuses in x what the core could not use: numbers that are not finite, and what an embedding has no row for.
-   * @param {import('../host/pump.js').Pump} pump @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} x
+   * Refuses in x what the core could not use: numbers that are not finite, and what an embedding
+   * has no row for.
+   * @param {import('../host/pump.js').Pump} pump
+   * @param {Pick<Stored, 'address' | 'dtype' | 'bytes' | 'seen'>} x
    */
   *checkX(pump, x) {
     yield* this.#lookThrough(pump, x);
@@ -350,7 +376,8 @@ export class Store {
   }
 
   /**
-   * Refuses weights of samples that are none, and gives those of the first `trained` their class's too.
+   * Refuses weights of samples that are none, and gives those of the first `trained` their class's
+   * too.
    * @param {import('../host/pump.js').Pump} pump @param {Stored | null} weights
    * @param {{ y: Stored, trained: number, classWeight: Float32Array | null }} by
    */
@@ -384,7 +411,11 @@ export class Store {
 /** @param {number} [indices] @returns {Seen} */
 const unseen = (indices = 0) => ({ bytes: 0, sum: 0, badX: -1, badY: -1, indices });
 
-/** The place of an element `at` behind another; -1 stays: there is none. @param {number} first @param {number} at */
+/**
+ * The place of an element `at` behind another; -1 stays: there is none.
+ * @param {number} first
+ * @param {number} at
+ */
 const placeBehind = (first, at) => (at < 0 ? at : first + at);
 
 /**

@@ -1,9 +1,10 @@
 /* dialect.js: the bare form and the short layers, turned into the canonical form at the door, and back.
  *
- * Pages that speak the older dialect send messages without `v` and `id`, five requests of them, with nested
- * arrays and short layers. The session behind this file knows the canonical form only; nothing else in the
- * tree but foreign.js knows that another one exists. Short layers are a matter of the bare form: an enveloped INIT without
- * an inputShape is an error, not a short net. Every function here is pure. */
+ * Pages that speak the older dialect send messages without `v` and `id`, five requests of them,
+ * with nested arrays and short layers. The session behind this file knows the canonical form only;
+ * nothing else in the tree but foreign.js knows that another one exists. Short layers are a matter
+ * of the bare form: an enveloped INIT without an inputShape is an error, not a short net. Every
+ * function here is pure. */
 
 import { OffstageError, checkFields, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
 import { bareError } from './foreign.js';
@@ -137,7 +138,8 @@ function expandLayer(layer, i) {
 }
 
 /**
- * A canonical reply as the bare messages that say the same; none where the bare form has no word for it.
+ * A canonical reply as the bare messages that say the same; none where the bare form has no word
+ * for it.
  * @param {string} type
  * @param {any} payload
  * @returns {{ type: string, payload: any }[]}

@@ -43,7 +43,8 @@ export function isForeign(message) {
 
 /**
  * Loads the part for a message.
- * @param {any} message @param {unknown} known  where the session's files are, as a model's runtime says
+ * @param {any} message
+ * @param {unknown} known where the session's files are, as a model's runtime says
  */
 export async function load(message, known) {
   const assets = message.payload?.runtime?.assets ?? known;

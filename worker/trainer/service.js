@@ -2,8 +2,8 @@
  *
  * One session has at most one model and one run. The old model stays until a new one is accepted;
  * while one is being built, requests wait for it in order. How requests come and answers go is the
- * host's to know, and no page, worker or clock is known here: the same file runs in a Web Worker, in
- * a Node worker thread and beside the app on its own thread. */
+ * host's to know, and no page, worker or clock is known here: the same file runs in a Web Worker,
+ * in a Node worker thread and beside the app on its own thread. */
 
 import { OffstageError, checkFields, errorToWire, show, trapError } from '../host/errors.js';
 import { Later } from '../host/later.js';
@@ -233,7 +233,8 @@ class Trainer {
   }
 
   /**
-   * @param {{ model: Model, runtime: import('../host/module.js').Settled, asked: any, held: import('../storage/name-lock.js').Held | null,
+   * @param {{ model: Model, runtime: import('../host/module.js').Settled, asked: any, held:
+   *   import('../storage/name-lock.js').Held | null,
    *   hasData?: boolean }} made
    */
   #accept({ model, runtime: { variant, threads, reason }, asked, held, hasData = false }) {
@@ -289,7 +290,9 @@ class Trainer {
   }
 
   /**
-   * @param {Payload} payload @param {Turn} turn @param {import('./run/settings.js').Settings} settings
+   * @param {Payload} payload
+   * @param {Turn} turn
+   * @param {import('./run/settings.js').Settings} settings
    * @param {{ keptData: boolean, needsWire: boolean }} data
    */
   async #startKept(payload, turn, settings, { keptData, needsWire }) {
@@ -324,8 +327,13 @@ class Trainer {
   }
 
   /**
-   * @param {Payload} payload @param {Turn} turn @param {Model} model @param {import('./run/settings.js').Settings} settings
-   * @param {import('../storage/checkpoint-store.js').CheckpointStore | null} [keeper]  where checkpoints last @param {boolean} [kept]  so do the data
+   * @param {Payload} payload
+   * @param {Turn} turn
+   * @param {Model} model
+   * @param {import('./run/settings.js').Settings} settings
+   * @param {import('../storage/checkpoint-store.js').CheckpointStore | null} [keeper] where
+   *   checkpoints last
+   * @param {boolean} [kept] so do the data
    * @returns {Later<Answer>} the run's end
    */
   #begin(payload, turn, model, settings, keeper = null, kept = false) {
@@ -341,7 +349,11 @@ class Trainer {
     return request.end;
   }
 
-  /** @param {Model} model @param {Payload} payload @param {boolean} weighted  the samples have weights, whether given or not */
+  /**
+   * @param {Model} model
+   * @param {Payload} payload
+   * @param {boolean} weighted the samples have weights, whether given or not
+   */
   #take({ store }, { x: given, y: wanted, sampleWeight }, weighted) {
     const taken = [];
     try {
@@ -363,7 +375,10 @@ class Trainer {
     return stopped;
   }
 
-  /** @param {(training: Training) => void} action  between two steps, ahead of all else @returns {Work} */
+  /**
+   * @param {(training: Training) => void} action between two steps, ahead of all else
+   * @returns {Work}
+   */
   *control(action) {
     action(this.#training);
     return { state: this.status().state };
