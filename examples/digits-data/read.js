@@ -1,8 +1,7 @@
 /* read.js: the format of the digits file: what build.js writes, pages and Node programs read.
  *
- *   offset 0 four little-endian uint32: 0x4447464f ("OFGD"), samples in all, the first of them to
- *   train with,
- *                pixels of a side
+ *     offset  0  four little-endian uint32: 0x4447464f ("OFGD"), samples in all, the first of
+ *                them to train with, pixels of a side
  *            16  the images, one byte a pixel, 0 paper and 255 ink, row by row
  *                the labels, one byte a sample
  * Runs in browsers and Node alike, so nothing of either may be used here. */
