@@ -52,6 +52,8 @@ static const uint32_t acts[] = {OFS_ACT_LINEAR,   OFS_ACT_RELU,        OFS_ACT_L
                                 OFS_ACT_SWISH,    OFS_ACT_RELU6,       OFS_ACT_HARD_SIGMOID,
                                 OFS_ACT_SOFTSIGN, OFS_ACT_EXPONENTIAL, OFS_ACT_MISH};
 enum { ACTS = sizeof acts / sizeof *acts };
+_Static_assert(ACTS == OFS_ACT_LAST,
+               "each activation but softmax: one without a formula would be linear, in silence");
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
