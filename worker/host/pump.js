@@ -48,6 +48,8 @@ export class Pump {
   /** Milliseconds of the thread's time by weight. */ served = 0;
   /** Of background work. @type {number} */ priority;
 
+  /** The scheduler has it among those that have something to do. */ enlisted = false;
+
   #scheduler;
   #host;
   #weight;
@@ -128,6 +130,7 @@ export class Pump {
 
   /** @param {number} lane @param {Job} job */
   add(lane, job) {
+    this.#engage();
     this.#lanes[lane].push(job);
   }
 
@@ -136,7 +139,15 @@ export class Pump {
     this.#background = null;
     this.#scheduler.beginAnew();
     this.#background = background;
-    if (background) this.wake();
+    if (!background) return;
+    this.#engage();
+    this.wake();
+  }
+
+  #engage() {
+    if (this.enlisted) return;
+    this.enlisted = true;
+    this.#scheduler.enlist(this);
   }
 
   /**

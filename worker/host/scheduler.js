@@ -42,7 +42,11 @@ export class Scheduler {
   /** When it is over. */ end = 0;
 
   #host;
-  /** @type {Pump[]} */ #pumps = [];
+  /**
+   * Those that have something to do: an idle session costs nothing.
+   * @type {Pump[]}
+   */
+  #pumps = [];
   /** @type {Pump | null} Who worked last in this slice. */ #working = null;
   /** What the least served pump had when one was last chosen. */ #least = 0;
   /** @type {Beat[]} */ #beats = [];
@@ -64,15 +68,17 @@ export class Scheduler {
    * @returns {Pump}
    */
   open(options) {
-    const pump = new Pump(this, this.#host, options);
-    pump.served = this.#least;
-    this.#pumps.push(pump);
-    return pump;
+    return new Pump(this, this.#host, options);
   }
 
-  /** Forgets a pump; what it had to do is dropped. @param {Pump} pump */
+  /** A pump that had nothing to do has something. @param {Pump} pump */
+  enlist(pump) {
+    pump.served = Math.max(pump.served, this.#least);
+    this.#pumps.push(pump);
+  }
+
+  /** Ends the ticks of a pump. @param {Pump} pump */
   close(pump) {
-    this.#pumps = this.#pumps.filter((other) => other !== pump);
     this.#beats = this.#beats.filter((beat) => beat.pump !== pump);
   }
 
@@ -194,6 +200,7 @@ export class Scheduler {
    * @returns {Pump | null}
    */
   #choose(jobsOnly) {
+    this.#pumps = this.#pumps.every(isEngaged) ? this.#pumps : this.#pumps.filter(isEngaged);
     if (this.#pumps.length === 1) {
       const only = this.#pumps[0];
       const rank = only.rank();
@@ -250,6 +257,13 @@ export class Scheduler {
       this.#arm();
     });
   }
+}
+
+/** Keeps a pump among those that have something to do. @param {Pump} pump */
+function isEngaged(pump) {
+  if (pump.computes || pump.waiting) return true;
+  pump.enlisted = false;
+  return false;
 }
 
 /** Of two that may go first alike. @param {Pump} a @param {Pump} b */
