@@ -69,6 +69,16 @@ for (const [place, connect] of Object.entries(PLACES)) {
   }
 }
 
+test('an id that is used again after its answer is that of the new request', async () => {
+  const { send, messages } = kept(openHere());
+  const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };
+  const dispose = { v: 1, id: 'dispose', type: 'DISPOSE' };
+  for (const message of [init, dispose, init]) send(message, []);
+  while (messages.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  const types = messages.map(({ type, payload }) => payload.code ?? type);
+  assert.deepEqual(types, ['DISPOSED', 'DISPOSED', 'MODEL_READY']);
+});
+
 test('OPEN_SESSION is refused with what was got, and only the first session opens others', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const { port1, port2 } = new MessageChannel();
