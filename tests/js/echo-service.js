@@ -119,6 +119,15 @@ const REQUESTS = {
   },
   REFUSE: { reply: 'NEVER', handle: () => { throw new OffstageError('INVALID_OPTION', 'as asked'); } },
   CRASH: { reply: 'NEVER', apart: true, handle: () => { throw new TypeError('as asked'); } },
+  UNSENDABLE: {
+    reply: 'NEVER',
+    handle: (_, { as }) => {
+      const answer = { as: () => {} };
+      if (as === 'value') return answer;
+      if (as === 'promise') return Promise.resolve(answer);
+      return (function* work() { return as === 'work' ? answer : Promise.resolve(answer); })();
+    },
+  },
   CRASH_AT_WORK: { reply: 'NEVER', *handle() { throw new RangeError('as asked'); } },
   CRASH_IN_TICK: {
     reply: 'NEVER',

@@ -69,6 +69,18 @@ for (const [place, connect] of Object.entries(PLACES)) {
   }
 }
 
+test('an answer that cannot be sent is a trap: the request is answered, and others go on', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const [echo, neighbour] = [await port(root), await port(root)];
+    for (const as of ['value', 'promise', 'work', 'promise of work']) {
+      const unsendable = { code: 'WORKER_LOST', message: /could not be cloned/ };
+      await assert.rejects(echo.ask('UNSENDABLE', { as }), unsendable);
+      await echo.ask('DISPOSE');
+      assert.deepEqual(await neighbour.ask('ECHO', { as }), { as });
+    }
+  }
+});
+
 test('an id that is used again after its answer is that of the new request', async () => {
   const { send, messages } = kept(openHere());
   const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };

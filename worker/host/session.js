@@ -197,8 +197,13 @@ export class Session {
     const { request, row } = turn;
     if (typeof value?.next === 'function') return this.#job(turn, value);
     if (typeof value?.then === 'function') {
-      return value.then((/** @type {any} */ later) => this.#answer(turn, later),
-        (/** @type {unknown} */ error) => this.#fail(request, error));
+      return value.then((/** @type {any} */ later) => {
+        try {
+          this.#answer(turn, later);
+        } catch (error) { // nobody else would catch it, and a worker ends with what nobody does
+          this.#fail(request, error);
+        }
+      }, (/** @type {unknown} */ error) => this.#fail(request, error));
     }
     if (!(value instanceof Answer)) {
       return this.#requests.reply(request, row.reply, value, this.#service.transfers?.(value));
