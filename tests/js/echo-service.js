@@ -19,12 +19,19 @@ class Echo {
     ports.pump.configure({ sliceMs: 2 });
   }
 
+  /** Fails to lose what it holds, and to let go of it. */ clumsy = false;
+
+  dispose() {
+    if (this.clumsy) throw new TypeError('nor let go');
+  }
+
   need() {
     if (this.lost) throw new OffstageError('WORKER_LOST', this.lost);
   }
 
   /** @param {OffstageError} reason */
   lose(reason) {
+    if (this.clumsy) throw new TypeError('it cannot even lose');
     this.lost = reason.code === 'DISPOSED' ? null : reason.message;
     this.sum = 0;
     this.#stop();
@@ -119,6 +126,7 @@ const REQUESTS = {
   },
   REFUSE: { reply: 'NEVER', handle: () => { throw new OffstageError('INVALID_OPTION', 'as asked'); } },
   CRASH: { reply: 'NEVER', apart: true, handle: () => { throw new TypeError('as asked'); } },
+  CLUMSY: { reply: 'READY', handle: (echo) => { echo.clumsy = true; return {}; } },
   UNSENDABLE: {
     reply: 'NEVER',
     handle: (_, { as }) => {

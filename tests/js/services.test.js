@@ -81,6 +81,19 @@ test('an answer that cannot be sent is a trap: the request is answered, and othe
   }
 });
 
+test('a service that fails to lose what it holds loses it all the same, and disturbs no other', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const [echo, neighbour] = [await port(root), await port(root)];
+    await echo.ask('CLUMSY');
+    const pending = echo.ask('WAIT');
+    await assert.rejects(echo.ask('CRASH_AT_WORK'), { code: 'WORKER_LOST', message: /as asked/ });
+    await assert.rejects(pending, { code: 'WORKER_LOST' });
+    assert.deepEqual(await neighbour.ask('WORK', { units: 1, pieces: 3 }), { pieces: 3 });
+    assert.match(echo.of('ERROR')[0].error, /cannot even lose/);
+    assert.deepEqual(await echo.ask('DISPOSE', { close: true }), {});
+  }
+});
+
 test('an id that is used again after its answer is that of the new request', async () => {
   const { send, messages } = kept(openHere());
   const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };

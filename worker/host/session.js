@@ -249,7 +249,7 @@ export class Session {
 
   /** Drops what the session holds: all that is pending about it fails with the reason. @param {OffstageError} reason */
   #lose(reason) {
-    this.#state.lose(reason);
+    this.#told(() => this.#state.lose(reason));
     this.#pump.abort(reason);
     this.#ordered = 0;
     const kept = this.#requests.waiting(); // for what comes next, or for their turn
@@ -258,8 +258,17 @@ export class Session {
     }
   }
 
+  /** What throws here keeps the session from nothing. @param {() => void} action */
+  #told(action) {
+    try {
+      action();
+    } catch (error) {
+      this.complain(trapError(error));
+    }
+  }
+
   #dispose() {
-    this.#state.dispose?.();
+    this.#told(() => this.#state.dispose?.());
     const asked = this.#requests.take('DISPOSE');
     this.generation++;
     this.#requests.leave();
