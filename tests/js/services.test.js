@@ -111,6 +111,8 @@ test('OPEN_SESSION is refused with what was got, and only the first session open
       assert.rejects(root.ask('OPEN_SESSION', payload), { code: 'INVALID_OPTION', message });
     await refused({ service: 'nobody' }, /service is 'nobody', expected one of 'trainer'/);
     await refused({ service: 'toString' }, /service is 'toString'/);
+    await refused({ service: { toString: 1, valueOf: 1 } }, /service is \{ toString, valueOf \}/);
+    await refused({ service: ['echo'] }, /service is \['echo'\]/);
     await refused({}, /service is undefined/);
     await refused({ service: 'echo' }, /port is undefined, expected a MessagePort/);
     await refused({ service: 'echo', port: { postMessage: 1 } }, /port is /);

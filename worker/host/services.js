@@ -43,7 +43,9 @@ export function openRoot(endpoint, host, services, first) {
   const readOpen = (payload) => {
     const { service, port, priority = 0, weight = 1 } =
       checkFields(payload, ['service', 'port', 'priority', 'weight'], 'OPEN_SESSION', 'INVALID_OPTION');
-    if (!Object.hasOwn(services, service)) refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
+    if (typeof service !== 'string' || !Object.hasOwn(services, service)) {
+      refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
+    }
     if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
     if (!Number.isSafeInteger(priority)) refuse(`priority is ${show(priority)}, expected an integer`);
     if (!(Number.isFinite(weight) && weight > 0)) refuse(`weight is ${show(weight)}, expected a number above 0`);
