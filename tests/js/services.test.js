@@ -119,7 +119,7 @@ test('OPEN_SESSION is refused with what was got, and only the first session open
     await refused({ service: 'echo', more: 1 }, /more/);
     await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: port2, priority: 0.5 }, [port2]), { code: 'INVALID_OPTION', message: /priority is 0.5/ });
     port1.close();
-    for (const weight of [0, -1, NaN, Infinity, '1']) {
+    for (const weight of [0, -1, NaN, Infinity, '1', 1e-300, 1e9]) {
       const channel = new MessageChannel();
       await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: channel.port2, weight }, [channel.port2]), { code: 'INVALID_OPTION', message: /weight is / });
       channel.port1.close();

@@ -15,6 +15,9 @@ import { Session } from './session.js';
 
 /** Sessions of a thread at most, so that who opens and never closes is told. */
 const MOST_SESSIONS = 1024;
+/** Weights of which milliseconds are still told apart, by what they are divided by them. */
+const LEAST_WEIGHT = 0.001;
+const MOST_WEIGHT = 1000;
 
 /** @typedef {import('./session.js').Service<any>} Service */
 /** Services by name; what is a function loads one. @typedef {Record<string, Service | (() => Promise<Service>)>} Services */
@@ -48,7 +51,9 @@ export function openRoot(endpoint, host, services, first) {
     }
     if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
     if (!Number.isSafeInteger(priority)) refuse(`priority is ${show(priority)}, expected an integer`);
-    if (!(Number.isFinite(weight) && weight > 0)) refuse(`weight is ${show(weight)}, expected a number above 0`);
+    if (!(typeof weight === 'number' && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
+      refuse(`weight is ${show(weight)}, expected a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`);
+    }
     if (opened.size >= MOST_SESSIONS) {
       throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
     }
