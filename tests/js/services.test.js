@@ -272,6 +272,28 @@ test('a port that is closed ends its session; others and the thread go on', asyn
   }
 });
 
+test('ports that are closed while their service is loaded leave no sessions; there are 1024 at most', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const openClosed = () => {
+      const { port1, port2 } = new MessageChannel();
+      const opening = root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
+      port1.close();
+      return opening.then(() => 'open', ({ code }) => code);
+    };
+    await Promise.all(Array.from({ length: 1100 }, openClosed));
+    while (await openClosed() === 'BUSY') await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const root = kept(openHere());
+  const openings = await Promise.allSettled(Array.from({ length: 1100 }, async () => {
+    const { port1, port2 } = new MessageChannel();
+    kept(port1);
+    return root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
+  }));
+  const refused = openings.filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 1100 - 1024);
+  for (const each of refused) assert.equal(/** @type {any} */ (each).reason.code, 'BUSY');
+});
+
 test('DISPOSE { close: true } ends a session over a port and closes it; the first session stays', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const echo = await openPort(root, 'echo');

@@ -54,14 +54,17 @@ export function openRoot(endpoint, host, services, first) {
     if (!(typeof weight === 'number' && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
       refuse(`weight is ${show(weight)}, expected a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`);
     }
-    if (opened.size >= MOST_SESSIONS) {
-      throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
-    }
-    return { name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight };
+    const setting = { name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight, ended: () => {} };
+    whenClosed(setting.port, () => setting.ended());
+    return setting;
   };
 
   /** @param {Service} service @param {ReturnType<typeof readOpen>} setting */
-  const openPort = (service, { name, port, priority, weight }) => {
+  const openPort = (service, setting) => {
+    const { name, port, priority, weight } = setting;
+    if (opened.size >= MOST_SESSIONS) {
+      throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
+    }
     const pump = scheduler.open({ priority, weight });
     const end = () => {
       if (!opened.delete(session)) return;
@@ -72,8 +75,7 @@ export function openRoot(endpoint, host, services, first) {
     const session = new Session(/** @type {any} */ (port), service, { pump, host, helpers, closed: end });
     opened.add(session);
     port.onmessageerror = () => session.complain(new OffstageError('BAD_MESSAGE', 'a message could not be read'));
-    if (port.on) port.on('close', end);
-    else port.addEventListener('close', end);
+    setting.ended = end;
     port.unref?.();
     return { service: name };
   };
@@ -87,7 +89,14 @@ export function openRoot(endpoint, host, services, first) {
           const setting = readOpen(payload);
           const service = services[setting.name];
           if (typeof service !== 'function') return openPort(service, setting);
-          return service().then((loaded) => () => openPort(loaded, setting));
+          let closed = false;
+          setting.ended = () => {
+            closed = true;
+          };
+          return service().then((loaded) => () => {
+            if (closed) throw new OffstageError('DISPOSED', 'the port was closed before its session was open');
+            return openPort(loaded, setting);
+          });
         },
       },
     },
@@ -97,6 +106,12 @@ export function openRoot(endpoint, host, services, first) {
 /** @param {any} value */
 function isPort(value) {
   return typeof value?.postMessage === 'function' && typeof value.close === 'function' && 'onmessage' in value;
+}
+
+/** @param {Port} port @param {() => void} heard */
+function whenClosed(port, heard) {
+  if (port.on) port.on('close', heard);
+  else port.addEventListener('close', heard);
 }
 
 /** @param {string} message @returns {never} */
