@@ -144,6 +144,17 @@ const REQUESTS = {
       return new Later();
     },
   },
+  CRASH_IN_TICKS: {
+    reply: 'NEVER',
+    handle: (echo) => {
+      const crash = () => {
+        echo.pieces++;
+        throw new TypeError('in one of two ticks');
+      };
+      for (let i = 0; i < 2; i++) echo.ports.pump.every(100, crash);
+      return new Later();
+    },
+  },
   HANG: { reply: 'NEVER', handle: () => { for (;;); } },
 };
 

@@ -249,6 +249,31 @@ test('ticks come without drift, ahead of jobs and of training, and those left ou
   assert.ok(usual.every(({ late }) => late < 3), 'a slice late at most, though another session trains all the time');
 });
 
+test('ticks end with what the session holds: none comes after a crash, nor after DISPOSE', async () => {
+  const { clock, sessions: [echo] } = await timed({});
+  const pass = () => {
+    for (let i = 0; i < 10; i++) {
+      clock.ms += 10;
+      clock.fire();
+    }
+  };
+  echo.send({ v: 1, id: 'endless', type: 'TICK', payload: { hz: 100, count: Infinity } }, []);
+  await echo.ask('PING');
+  pass();
+  await echo.ask('DISPOSE');
+  assert.equal(echo.of('TICK').length, 10);
+  pass();
+  const crashed = echo.ask('CRASH_IN_TICKS');
+  await echo.ask('PING');
+  pass();
+  await assert.rejects(crashed, { code: 'WORKER_LOST', message: /in one of two ticks/ });
+  assert.equal((await echo.ask('GET_STATUS')).pieces, 1, 'one threw, and the other did not come');
+  await echo.ask('DISPOSE');
+  pass();
+  assert.deepEqual(await echo.ask('ECHO', { x: 1 }), { x: 1 });
+  assert.equal(echo.of('TICK').length, 10);
+});
+
 /* ---- ports ---- */
 
 test('a port that is closed ends its session; others and the thread go on', async () => {

@@ -152,8 +152,12 @@ export class Pump {
     this.#scheduler.runJobs();
   }
 
-  /** Fails the background, and every job but those that are apart. @param {unknown} error @param {boolean} [all]  those too */
+  /**
+   * Fails the background, and every job but those that are apart, and ends the ticks.
+   * @param {unknown} error @param {boolean} [all]  those too
+   */
   abort(error, all = false) {
+    this.#scheduler.stopBeats(this);
     const jobs = this.#lanes.flat().filter(({ apart }) => all || !apart);
     if (this.#background) jobs.push(this.#background);
     this.#lanes = this.#lanes.map((lane) => lane.filter(({ apart }) => !all && apart));

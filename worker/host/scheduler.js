@@ -73,6 +73,11 @@ export class Scheduler {
   /** Forgets a pump; what it had to do is dropped. @param {Pump} pump */
   close(pump) {
     this.#pumps = this.#pumps.filter((other) => other !== pump);
+    this.stopBeats(pump);
+  }
+
+  /** Ends a pump's ticks. @param {Pump} pump */
+  stopBeats(pump) {
     this.#beats = this.#beats.filter((beat) => beat.pump !== pump);
   }
 
@@ -83,6 +88,7 @@ export class Scheduler {
    * @returns {() => void} ends it
    */
   every(pump, hz, run) {
+    if (!this.#pumps.includes(pump)) return () => {}; // its session is closed
     const beat = { pump, period: 1000 / hz, start: this.#host.now(), count: 0, run };
     this.#beats.push(beat);
     this.#arm();
@@ -225,6 +231,7 @@ export class Scheduler {
   /** Runs what is due. @param {number} now */
   #tick(now) {
     for (const beat of this.#beats) {
+      if (!this.#beats.includes(beat)) continue; // one before it ended it
       const { pump, start, period } = beat;
       const over = Math.floor((now - start) / period + ROUNDING);
       const missed = over - beat.count - 1;
