@@ -224,6 +224,23 @@ test('a session that floods the thread with jobs takes no more than its share fr
   assert.ok(clock.ms - at < 100, 'and a job of its own goes first');
 });
 
+test('a job goes first, though a third session has no time for want of priority', async () => {
+  const { clock, sessions: [first, starved, quiet], pieces } = await timed({ priority: 1, weight: 10 }, {}, {});
+  for (const { send } of [first, starved]) send({ v: 1, id: 'run', type: 'RUN' }, []);
+  await pieces();
+  for (let i = 0; i < 40; i++) {
+    clock.turn(50);
+    const at = clock.ms;
+    let done = false;
+    quiet.ask('WORK', { units: 1, pieces: 20 }).then(() => (done = true));
+    for (let turns = 0; !done && turns < 100; turns++) {
+      await pieces();
+      clock.turn(1);
+    }
+    assert.ok(done && clock.ms - at < 100, `job ${i} of 2 ms took ${clock.ms - at} ms`);
+  }
+});
+
 test('ticks come without drift, ahead of jobs and of training, and those left out are told', async () => {
   const { clock, sessions: [echo, worker] } = await timed({}, {});
   worker.send({ v: 1, id: 'run', type: 'RUN' }, []);

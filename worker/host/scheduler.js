@@ -205,8 +205,7 @@ export class Scheduler {
       const rank = only.rank();
       return rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && !jobsOnly) ? only : null;
     }
-    let least = Infinity;
-    for (const pump of this.#pumps) if (pump.isReady(this.#least)) least = Math.min(least, pump.served);
+    const least = this.#leastServed();
     if (least < Infinity) this.#least = least;
     let best = null;
     /** @type {number} */ let bestRank = jobsOnly ? RANK.BACKGROUND : RANK.NONE;
@@ -219,6 +218,25 @@ export class Scheduler {
       bestRank = rank;
     }
     return best;
+  }
+
+  /**
+   * What the least served pump has had. Background work that others of a higher priority keep from
+   * having a turn is not asked: no time that a job leaves would be its.
+   */
+  #leastServed() {
+    let top = -Infinity;
+    for (const pump of this.#pumps) {
+      if (!pump.isReady(this.#least) || pump.rank() < RANK.BACKGROUND) continue;
+      top = Math.max(top, pump.priority);
+    }
+    let least = Infinity;
+    for (const pump of this.#pumps) {
+      const rank = pump.rank();
+      const asked = rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && pump.priority === top);
+      if (asked) least = Math.min(least, pump.served);
+    }
+    return least;
   }
 
   /** When the next tick is due. */
