@@ -10,7 +10,7 @@
 import { nodeBuiltin } from './host/node.js';
 
 /** Words of the control memory, as host/helpers.js has them. */
-const [ROUND, CORE, MAIL] = [0, 1, 2];
+const [ROUND, CORE, MAIL, WITHIN] = [0, 1, 2, 66];
 
 /** @typedef {import('./host/helpers.js').Task} Task */
 /**
@@ -23,6 +23,7 @@ const scope = port ?? /** @type {any} */ (globalThis);
 const cores = new Map();
 let words = new Int32Array(0);
 let own = MAIL;
+let within = WITHIN;
 let heard = 0;
 
 /** @param {Message} message */
@@ -30,6 +31,7 @@ async function hear({ control, index = 0, core, closed }) {
   if (control) {
     words = new Int32Array(control.buffer);
     own = MAIL + index;
+    within = WITHIN + index;
     return;
   }
   if (core) cores.set(core.id, await join(core));
@@ -59,7 +61,13 @@ function serve() {
   for (;;) {
     const round = Atomics.load(words, ROUND);
     if (Atomics.load(words, own) !== heard) return;
-    cores.get(Atomics.load(words, CORE))?.();
+    const core = Atomics.load(words, CORE);
+    const compute = cores.get(core);
+    if (compute) {
+      Atomics.store(words, within, core);
+      compute();
+      Atomics.store(words, within, 0);
+    }
     Atomics.wait(words, ROUND, round);
   }
 }

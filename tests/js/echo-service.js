@@ -19,12 +19,19 @@ class Echo {
     ports.pump.configure({ sliceMs: 2 });
   }
 
+  /** Fails to lose what it holds, and to let go of it. */ clumsy = false;
+
+  dispose() {
+    if (this.clumsy) throw new TypeError('nor let go');
+  }
+
   need() {
     if (this.lost) throw new OffstageError('WORKER_LOST', this.lost);
   }
 
   /** @param {OffstageError} reason */
   lose(reason) {
+    if (this.clumsy) throw new TypeError('it cannot even lose');
     this.lost = reason.code === 'DISPOSED' ? null : reason.message;
     this.sum = 0;
     this.#stop();
@@ -119,11 +126,32 @@ const REQUESTS = {
   },
   REFUSE: { reply: 'NEVER', handle: () => { throw new OffstageError('INVALID_OPTION', 'as asked'); } },
   CRASH: { reply: 'NEVER', apart: true, handle: () => { throw new TypeError('as asked'); } },
+  CLUMSY: { reply: 'READY', handle: (echo) => { echo.clumsy = true; return {}; } },
+  UNSENDABLE: {
+    reply: 'NEVER',
+    handle: (_, { as }) => {
+      const answer = { as: () => {} };
+      if (as === 'value') return answer;
+      if (as === 'promise') return Promise.resolve(answer);
+      return (function* work() { return as === 'work' ? answer : Promise.resolve(answer); })();
+    },
+  },
   CRASH_AT_WORK: { reply: 'NEVER', *handle() { throw new RangeError('as asked'); } },
   CRASH_IN_TICK: {
     reply: 'NEVER',
     handle: ({ ports: { pump } }) => {
       pump.every(100, () => { throw new TypeError('in a tick'); });
+      return new Later();
+    },
+  },
+  CRASH_IN_TICKS: {
+    reply: 'NEVER',
+    handle: (echo) => {
+      const crash = () => {
+        echo.pieces++;
+        throw new TypeError('in one of two ticks');
+      };
+      for (let i = 0; i < 2; i++) echo.ports.pump.every(100, crash);
       return new Later();
     },
   },

@@ -69,6 +69,41 @@ for (const [place, connect] of Object.entries(PLACES)) {
   }
 }
 
+test('an answer that cannot be sent is a trap: the request is answered, and others go on', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const [echo, neighbour] = [await port(root), await port(root)];
+    for (const as of ['value', 'promise', 'work', 'promise of work']) {
+      const unsendable = { code: 'WORKER_LOST', message: /could not be cloned/ };
+      await assert.rejects(echo.ask('UNSENDABLE', { as }), unsendable);
+      await echo.ask('DISPOSE');
+      assert.deepEqual(await neighbour.ask('ECHO', { as }), { as });
+    }
+  }
+});
+
+test('a service that fails to lose what it holds loses it all the same, and disturbs no other', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const [echo, neighbour] = [await port(root), await port(root)];
+    await echo.ask('CLUMSY');
+    const pending = echo.ask('WAIT');
+    await assert.rejects(echo.ask('CRASH_AT_WORK'), { code: 'WORKER_LOST', message: /as asked/ });
+    await assert.rejects(pending, { code: 'WORKER_LOST' });
+    assert.deepEqual(await neighbour.ask('WORK', { units: 1, pieces: 3 }), { pieces: 3 });
+    assert.match(echo.of('ERROR')[0].error, /cannot even lose/);
+    assert.deepEqual(await echo.ask('DISPOSE', { close: true }), {});
+  }
+});
+
+test('an id that is used again after its answer is that of the new request', async () => {
+  const { send, messages } = kept(openHere());
+  const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };
+  const dispose = { v: 1, id: 'dispose', type: 'DISPOSE' };
+  for (const message of [init, dispose, init]) send(message, []);
+  while (messages.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  const types = messages.map(({ type, payload }) => payload.code ?? type);
+  assert.deepEqual(types, ['DISPOSED', 'DISPOSED', 'MODEL_READY']);
+});
+
 test('OPEN_SESSION is refused with what was got, and only the first session opens others', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const { port1, port2 } = new MessageChannel();
@@ -76,13 +111,15 @@ test('OPEN_SESSION is refused with what was got, and only the first session open
       assert.rejects(root.ask('OPEN_SESSION', payload), { code: 'INVALID_OPTION', message });
     await refused({ service: 'nobody' }, /service is 'nobody', expected one of 'trainer'/);
     await refused({ service: 'toString' }, /service is 'toString'/);
+    await refused({ service: { toString: 1, valueOf: 1 } }, /service is \{ toString, valueOf \}/);
+    await refused({ service: ['echo'] }, /service is \['echo'\]/);
     await refused({}, /service is undefined/);
     await refused({ service: 'echo' }, /port is undefined, expected a MessagePort/);
     await refused({ service: 'echo', port: { postMessage: 1 } }, /port is /);
     await refused({ service: 'echo', more: 1 }, /more/);
     await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: port2, priority: 0.5 }, [port2]), { code: 'INVALID_OPTION', message: /priority is 0.5/ });
     port1.close();
-    for (const weight of [0, -1, NaN, Infinity, '1']) {
+    for (const weight of [0, -1, NaN, Infinity, '1', 1e-300, 1e9]) {
       const channel = new MessageChannel();
       await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: channel.port2, weight }, [channel.port2]), { code: 'INVALID_OPTION', message: /weight is / });
       channel.port1.close();
@@ -187,6 +224,23 @@ test('a session that floods the thread with jobs takes no more than its share fr
   assert.ok(clock.ms - at < 100, 'and a job of its own goes first');
 });
 
+test('a job goes first, though a third session has no time for want of priority', async () => {
+  const { clock, sessions: [first, starved, quiet], pieces } = await timed({ priority: 1, weight: 10 }, {}, {});
+  for (const { send } of [first, starved]) send({ v: 1, id: 'run', type: 'RUN' }, []);
+  await pieces();
+  for (let i = 0; i < 40; i++) {
+    clock.turn(50);
+    const at = clock.ms;
+    let done = false;
+    quiet.ask('WORK', { units: 1, pieces: 20 }).then(() => (done = true));
+    for (let turns = 0; !done && turns < 100; turns++) {
+      await pieces();
+      clock.turn(1);
+    }
+    assert.ok(done && clock.ms - at < 100, `job ${i} of 2 ms took ${clock.ms - at} ms`);
+  }
+});
+
 test('ticks come without drift, ahead of jobs and of training, and those left out are told', async () => {
   const { clock, sessions: [echo, worker] } = await timed({}, {});
   worker.send({ v: 1, id: 'run', type: 'RUN' }, []);
@@ -212,6 +266,31 @@ test('ticks come without drift, ahead of jobs and of training, and those left ou
   assert.ok(usual.every(({ late }) => late < 3), 'a slice late at most, though another session trains all the time');
 });
 
+test('ticks end with what the session holds: none comes after a crash, nor after DISPOSE', async () => {
+  const { clock, sessions: [echo] } = await timed({});
+  const pass = () => {
+    for (let i = 0; i < 10; i++) {
+      clock.ms += 10;
+      clock.fire();
+    }
+  };
+  echo.send({ v: 1, id: 'endless', type: 'TICK', payload: { hz: 100, count: Infinity } }, []);
+  await echo.ask('PING');
+  pass();
+  await echo.ask('DISPOSE');
+  assert.equal(echo.of('TICK').length, 10);
+  pass();
+  const crashed = echo.ask('CRASH_IN_TICKS');
+  await echo.ask('PING');
+  pass();
+  await assert.rejects(crashed, { code: 'WORKER_LOST', message: /in one of two ticks/ });
+  assert.equal((await echo.ask('GET_STATUS')).pieces, 1, 'one threw, and the other did not come');
+  await echo.ask('DISPOSE');
+  pass();
+  assert.deepEqual(await echo.ask('ECHO', { x: 1 }), { x: 1 });
+  assert.equal(echo.of('TICK').length, 10);
+});
+
 /* ---- ports ---- */
 
 test('a port that is closed ends its session; others and the thread go on', async () => {
@@ -233,6 +312,28 @@ test('a port that is closed ends its session; others and the thread go on', asyn
     await new Promise((resolve) => setTimeout(resolve, 30));
     assert.ok((await root.ask('GET_STATUS')).slices - slices < 5);
   }
+});
+
+test('ports that are closed while their service is loaded leave no sessions; there are 1024 at most', async () => {
+  for (const root of [kept(openHere()), kept(openThread())]) {
+    const openClosed = () => {
+      const { port1, port2 } = new MessageChannel();
+      const opening = root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
+      port1.close();
+      return opening.then(() => 'open', ({ code }) => code);
+    };
+    await Promise.all(Array.from({ length: 1100 }, openClosed));
+    while (await openClosed() === 'BUSY') await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const root = kept(openHere());
+  const openings = await Promise.allSettled(Array.from({ length: 1100 }, async () => {
+    const { port1, port2 } = new MessageChannel();
+    kept(port1);
+    return root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
+  }));
+  const refused = openings.filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 1100 - 1024);
+  for (const each of refused) assert.equal(/** @type {any} */ (each).reason.code, 'BUSY');
 });
 
 test('DISPOSE { close: true } ends a session over a port and closes it; the first session stays', async () => {

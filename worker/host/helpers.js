@@ -5,7 +5,7 @@
  * because their steps run on one thread. Helpers are made when a plan first has work worth sharing,
  * never before: one after another, each in a turn of its own, while the session goes on with those
  * that are there. One that does not come to compute is done without; one that ends afterwards
- * without having been asked takes the core down that has the helpers. Nothing here keeps a Node
+ * without having been asked takes the core down for which it computes. Nothing here keeps a Node
  * process alive, and no helper outlives the last lease or the worker that made it. */
 
 import { assetUrl } from './asset.js';
@@ -18,10 +18,10 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 const MOST_HELPERS = 64;
 /**
  * Words of the control memory that a thread shares with its helpers: a number that changes with
- * each of the others, the core that has the helpers (0: none), and how many messages each helper
- * was sent.
+ * each of the others, the core that has the helpers (0: none), how many messages each helper was
+ * sent, and the core for which each helper computes or waits (0: none).
  */
-export const CONTROL = Object.freeze({ ROUND: 0, CORE: 1, MAIL: 2 });
+export const CONTROL = Object.freeze({ ROUND: 0, CORE: 1, MAIL: 2, WITHIN: 2 + MOST_HELPERS });
 
 /**
  * @typedef {object} Setting
@@ -140,6 +140,7 @@ export class Helpers {
       const helper = { thread, computing: false };
       this.#helpers[i] = helper;
       Atomics.store(this.#control, CONTROL.MAIL + i, tasks.length);
+      Atomics.store(this.#control, CONTROL.WITHIN + i, 0);
       thread.post({ control: this.#memory, index: i });
       for (const core of tasks) thread.post({ core });
       return true;
@@ -159,8 +160,10 @@ export class Helpers {
         if (this.#helpers[i] !== helper) return;
         this.#helpers[i] = undefined;
         if (!helper.computing) return void (this.#wanted = 0); // nor will another one come
+        /* Who has the helpers by now may be another one, which it does not touch. */
+        const lease = this.#leases.get(Atomics.load(this.#control, CONTROL.WITHIN + i));
         const message = `a computing thread was lost: it ${why}`;
-        this.#holder?.lost(new OffstageError('WORKER_LOST', message, { cause }));
+        lease?.lost(new OffstageError('WORKER_LOST', message, { cause }));
       },
     };
   }

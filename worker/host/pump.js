@@ -49,6 +49,7 @@ export class Pump {
   /** Of background work. @type {number} */ priority;
 
   /** The scheduler has it among those that have something to do. */ enlisted = false;
+  /** Its session is over. */ closed = false;
 
   #scheduler;
   #host;
@@ -175,11 +176,12 @@ export class Pump {
   }
 
   /**
-   * Fails the background, and every job but those that are apart.
+   * Fails the background, and every job but those that are apart, and ends the ticks.
    * @param {unknown} error
    * @param {boolean} [all] those too
    */
   abort(error, all = false) {
+    this.#scheduler.stopBeats(this);
     const jobs = this.#lanes.flat().filter(({ apart }) => all || !apart);
     if (this.#background) jobs.push(this.#background);
     this.#lanes = this.#lanes.map((lane) => lane.filter(({ apart }) => !all && apart));
@@ -191,7 +193,8 @@ export class Pump {
   close() {
     this.#lanes = [[], [], []];
     this.#background = null;
-    this.#scheduler.close(this);
+    this.#scheduler.stopBeats(this);
+    this.closed = true;
   }
 
   /**

@@ -158,7 +158,21 @@ export class Requests {
    * @param {Transferable[]} [transfer]
    */
   reply(request, type, payload, transfer) {
-    if (this.#pending.delete(request.id)) this.post(request.id, type, payload, transfer);
+    if (!this.#forget(request)) return;
+    try {
+      this.post(request.id, type, payload, transfer);
+    } catch (error) { // it cannot be sent: whoever refuses it now answers
+      this.#pending.set(request.id, request);
+      throw error;
+    }
+  }
+
+  /**
+   * A request is not pending any more. Another one may have its id, once it has been answered.
+   * @param {Request} request @returns {boolean} false: it was not
+   */
+  #forget(request) {
+    return this.#pending.get(request.id) === request && this.#pending.delete(request.id);
   }
 
   /**
@@ -168,7 +182,7 @@ export class Requests {
    * @returns {boolean} false: it has been answered
    */
   refuse(request, error) {
-    if (!this.#pending.delete(request.id)) return false;
+    if (!this.#forget(request)) return false;
     this.post(request.id, 'ERROR', { ...errorToWire(error), request: request.type });
     return true;
   }

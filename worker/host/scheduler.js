@@ -78,7 +78,7 @@ export class Scheduler {
   }
 
   /** Ends the ticks of a pump. @param {Pump} pump */
-  close(pump) {
+  stopBeats(pump) {
     this.#beats = this.#beats.filter((beat) => beat.pump !== pump);
   }
 
@@ -89,6 +89,7 @@ export class Scheduler {
    * @returns {() => void} ends it
    */
   every(pump, hz, run) {
+    if (pump.closed) return () => {};
     const beat = { pump, period: 1000 / hz, start: this.#host.now(), count: 0, run };
     this.#beats.push(beat);
     this.#arm();
@@ -206,10 +207,7 @@ export class Scheduler {
       const rank = only.rank();
       return rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && !jobsOnly) ? only : null;
     }
-    let least = Infinity;
-    for (const pump of this.#pumps) {
-      if (pump.isReady(this.#least)) least = Math.min(least, pump.served);
-    }
+    const least = this.#leastServed();
     if (least < Infinity) this.#least = least;
     let best = null;
     /** @type {number} */ let bestRank = jobsOnly ? RANK.BACKGROUND : RANK.NONE;
@@ -224,6 +222,25 @@ export class Scheduler {
     return best;
   }
 
+  /**
+   * What the least served pump has had. Background work that others of a higher priority keep from
+   * having a turn is not asked: no time that a job leaves would be its.
+   */
+  #leastServed() {
+    let top = -Infinity;
+    for (const pump of this.#pumps) {
+      if (!pump.isReady(this.#least) || pump.rank() < RANK.BACKGROUND) continue;
+      top = Math.max(top, pump.priority);
+    }
+    let least = Infinity;
+    for (const pump of this.#pumps) {
+      const rank = pump.rank();
+      const asked = rank < RANK.BACKGROUND || (rank === RANK.BACKGROUND && pump.priority === top);
+      if (asked) least = Math.min(least, pump.served);
+    }
+    return least;
+  }
+
   /** When the next tick is due. */
   #due() {
     let due = Infinity;
@@ -236,6 +253,7 @@ export class Scheduler {
   /** Runs what is due. @param {number} now */
   #tick(now) {
     for (const beat of this.#beats) {
+      if (!this.#beats.includes(beat)) continue; // one before it ended it
       const { pump, start, period } = beat;
       const over = Math.floor((now - start) / period + ROUNDING);
       const missed = over - beat.count - 1;

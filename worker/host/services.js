@@ -20,6 +20,9 @@ const FIELDS = ['service', 'port', 'priority', 'weight'];
 
 /** What is said of a message that cannot be deserialized. */
 export const unreadable = () => new OffstageError('BAD_MESSAGE', 'a message could not be read');
+/** Weights of which milliseconds are still told apart, by what they are divided by them. */
+const LEAST_WEIGHT = 0.001;
+const MOST_WEIGHT = 1000;
 
 /** @typedef {import('./session.js').Service<any>} Service */
 /**
@@ -57,27 +60,30 @@ export function openRoot(endpoint, host, services, first) {
   const readOpen = (payload) => {
     const { service, port, priority = 0, weight = 1 } =
       checkFields(payload, FIELDS, 'OPEN_SESSION', 'INVALID_OPTION');
-    if (!Object.hasOwn(services, service)) {
+    if (typeof service !== 'string' || !Object.hasOwn(services, service)) {
       refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
     }
     if (!isPort(port)) refuse(`port is ${show(port)}, expected a MessagePort that is transferred`);
     if (!Number.isSafeInteger(priority)) {
       refuse(`priority is ${show(priority)}, expected an integer`);
     }
-    if (!(Number.isFinite(weight) && weight > 0)) {
-      refuse(`weight is ${show(weight)}, expected a number above 0`);
+    if (!(typeof weight === 'number' && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
+      refuse(`weight is ${show(weight)}, expected a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`);
     }
+    const setting = {
+      name: service, port: /** @type {Port} */ (port), priority, weight, ended: () => {},
+    };
+    whenClosed(setting.port, () => setting.ended());
+    return setting;
+  };
+
+  /** @param {Service} service @param {ReturnType<typeof readOpen>} setting */
+  const openPort = (service, setting) => {
+    const { name, port, priority, weight } = setting;
     if (opened.size >= MOST_SESSIONS) {
       const message = `${MOST_SESSIONS} sessions are open on this thread: close some first`;
       throw new OffstageError('BUSY', message);
     }
-    return {
-      name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight,
-    };
-  };
-
-  /** @param {Service} service @param {ReturnType<typeof readOpen>} setting */
-  const openPort = (service, { name, port, priority, weight }) => {
     const pump = scheduler.open({ priority, weight });
     const end = () => {
       if (!opened.delete(session)) return;
@@ -89,8 +95,7 @@ export function openRoot(endpoint, host, services, first) {
       { pump, host, helpers, closed: end });
     opened.add(session);
     port.onmessageerror = () => session.complain(unreadable());
-    if (port.on) port.on('close', end);
-    else port.addEventListener('close', end);
+    setting.ended = end;
     port.unref?.();
     return { service: name };
   };
@@ -104,7 +109,16 @@ export function openRoot(endpoint, host, services, first) {
           const setting = readOpen(payload);
           const service = services[setting.name];
           if (typeof service !== 'function') return openPort(service, setting);
-          return service().then((loaded) => () => openPort(loaded, setting));
+          let closed = false;
+          setting.ended = () => {
+            closed = true;
+          };
+          return service().then((loaded) => () => {
+            if (closed) {
+              throw new OffstageError('DISPOSED', 'the port was closed before its session was open');
+            }
+            return openPort(loaded, setting);
+          });
         },
       },
     },
@@ -115,6 +129,12 @@ export function openRoot(endpoint, host, services, first) {
 function isPort(value) {
   return typeof value?.postMessage === 'function' && typeof value.close === 'function' &&
     'onmessage' in value;
+}
+
+/** @param {Port} port @param {() => void} heard */
+function whenClosed(port, heard) {
+  if (port.on) port.on('close', heard);
+  else port.addEventListener('close', heard);
 }
 
 /** @param {string} message @returns {never} */

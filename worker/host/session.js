@@ -220,8 +220,13 @@ export class Session {
     const { request, row } = turn;
     if (typeof value?.next === 'function') return this.#job(turn, value);
     if (typeof value?.then === 'function') {
-      return value.then((/** @type {any} */ later) => this.#answer(turn, later),
-        (/** @type {unknown} */ error) => this.#fail(request, error));
+      return value.then((/** @type {any} */ later) => {
+        try {
+          this.#answer(turn, later);
+        } catch (error) { // nobody else would catch it, and a worker ends with what nobody does
+          this.#fail(request, error);
+        }
+      }, (/** @type {unknown} */ error) => this.#fail(request, error));
     }
     if (!(value instanceof Answer)) {
       return this.#requests.reply(request, row.reply, value, this.#service.transfers?.(value));
@@ -275,7 +280,7 @@ export class Session {
    * @param {OffstageError} reason
    */
   #lose(reason) {
-    this.#state.lose(reason);
+    this.#told(() => this.#state.lose(reason));
     this.#pump.abort(reason);
     this.#ordered = 0;
     const kept = this.#requests.waiting(); // for what comes next, or for their turn
@@ -284,8 +289,17 @@ export class Session {
     }
   }
 
+  /** What throws here keeps the session from nothing. @param {() => void} action */
+  #told(action) {
+    try {
+      action();
+    } catch (error) {
+      this.complain(trapError(error));
+    }
+  }
+
   #dispose() {
-    this.#state.dispose?.();
+    this.#told(() => this.#state.dispose?.());
     const asked = this.#requests.take('DISPOSE');
     this.generation++;
     this.#requests.leave(disposed());
