@@ -94,6 +94,23 @@ test('a service that fails to lose what it holds loses it all the same, and dist
   }
 });
 
+test('DISPOSE while those that waited have their turns: none of them is done after it', async () => {
+  const { ask, messages, send } = openHere();
+  const model = { ...QUADRANTS, runtime: { variant: 'simd' } };
+  const first = ask('INIT_TRAINING', model);
+  ask('GET_WEIGHTS');
+  const second = ask('INIT_TRAINING', model);
+  const { push } = messages;
+  messages.push = (message) => { // in the turn in which the answer goes out
+    if (message.type === 'WEIGHTS') send({ v: 1, id: 'dispose', type: 'DISPOSE' }, []);
+    return push.call(messages, message);
+  };
+  await first;
+  await assert.rejects(second, { code: 'DISPOSED' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await ask('GET_STATUS')).state, 'empty');
+});
+
 test('an id that is used again after its answer is that of the new request', async () => {
   const { send, messages } = kept(openHere());
   const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };

@@ -155,6 +155,7 @@ export class Requests {
   /** Nothing waits any more: whoever did is answered otherwise. */
   leave() {
     this.#gate = null;
+    this.#opened.turns = this.#opened.waiting.length;
   }
 
   /** @param {Request[]} waiting */
