@@ -36,6 +36,7 @@ for (const [place, connect] of Object.entries(PLACES)) {
     assert.deepEqual(await ask('ECHO', { a: [1, 2] }), { a: [1, 2] });
     assert.deepEqual(await ask('WORK', { units: 1000, pieces: 20 }), { pieces: 20 });
     await assert.rejects(ask('REFUSE'), { code: 'INVALID_OPTION', message: 'as asked' });
+    await assert.rejects(ask('REFUSE_AT_GATE'), { code: 'INVALID_OPTION', message: 'at the gate' });
     await assert.rejects(ask('INIT_TRAINING'), { code: 'BAD_MESSAGE', message: /type is 'INIT_TRAINING', expected one of 'ECHO'.*'DISPOSE'/ });
     assert.deepEqual(await ask('PING'), {});
     // What waits behind a gate keeps its order, and what must not wait does not.
