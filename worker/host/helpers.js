@@ -149,7 +149,8 @@ export class Helpers {
         if (!helper.computing) return void (this.#wanted = 0); // nor will another one come
         /* Who has the helpers by now may be another one, which it does not touch. */
         const lease = this.#leases.get(Atomics.load(this.#control, CONTROL.WITHIN + i));
-        lease?.lost(new OffstageError('WORKER_LOST', `a computing thread was lost: it ${why}`, { cause }));
+        const message = `a computing thread was lost: it ${why}`;
+        lease?.lost(new OffstageError('WORKER_LOST', message, { cause }));
       },
     };
   }

@@ -54,7 +54,9 @@ export function openRoot(endpoint, host, services, first) {
     if (!(typeof weight === 'number' && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
       refuse(`weight is ${show(weight)}, expected a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`);
     }
-    const setting = { name: /** @type {string} */ (service), port: /** @type {Port} */ (port), priority, weight, ended: () => {} };
+    const setting = {
+      name: service, port: /** @type {Port} */ (port), priority, weight, ended: () => {},
+    };
     whenClosed(setting.port, () => setting.ended());
     return setting;
   };
@@ -63,7 +65,8 @@ export function openRoot(endpoint, host, services, first) {
   const openPort = (service, setting) => {
     const { name, port, priority, weight } = setting;
     if (opened.size >= MOST_SESSIONS) {
-      throw new OffstageError('BUSY', `${MOST_SESSIONS} sessions are open on this thread: close some first`);
+      const message = `${MOST_SESSIONS} sessions are open on this thread: close some first`;
+      throw new OffstageError('BUSY', message);
     }
     const pump = scheduler.open({ priority, weight });
     const end = () => {
@@ -94,7 +97,9 @@ export function openRoot(endpoint, host, services, first) {
             closed = true;
           };
           return service().then((loaded) => () => {
-            if (closed) throw new OffstageError('DISPOSED', 'the port was closed before its session was open');
+            if (closed) {
+              throw new OffstageError('DISPOSED', 'the port was closed before its session was open');
+            }
             return openPort(loaded, setting);
           });
         },
