@@ -200,7 +200,7 @@ test('data that were kept and are damaged are DATA_LOST, not data of another kin
   assert.equal((await other.ask('START_TRAINING', { ...DATA, resume: true, numEpochs: 3 })).epochs, 3);
 });
 
-test('a run that cannot tell its end after its last checkpoint was stored is lost, not silent', async (t) => {
+test('a run that cannot tell its end once its checkpoint is stored is lost', async (t) => {
   const client = connect();
   await client.ask('INIT_TRAINING', QUADRANTS);
   const persist = { name: 'untold', folder };

@@ -334,7 +334,7 @@ test('a port that is closed ends its session; others and the thread go on', asyn
   }
 });
 
-test('ports that are closed while a service is loaded leave no sessions; 1024 at most', async () => {
+test('ports that are closed while a service loads leave no sessions; 1024 at most', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const openClosed = () => {
       const { port1, port2 } = new MessageChannel();
