@@ -95,7 +95,7 @@ test('a service that fails to lose what it holds loses it, and disturbs no other
   }
 });
 
-test('DISPOSE while those that waited have their turns: none of them is done after it', async () => {
+test('DISPOSE while those that waited have their turns: none is done after it', async () => {
   const { ask, messages, send } = openHere();
   const model = { ...QUADRANTS, runtime: { variant: 'simd' } };
   const first = ask('INIT_TRAINING', model);
