@@ -126,6 +126,13 @@ const REQUESTS = {
   },
   REFUSE: { reply: 'NEVER', handle: () => { throw new OffstageError('INVALID_OPTION', 'as asked'); } },
   CRASH: { reply: 'NEVER', apart: true, handle: () => { throw new TypeError('as asked'); } },
+  REFUSE_AT_GATE: {
+    reply: 'NEVER',
+    handle: (_, payload, turn) => {
+      turn.gate();
+      throw new OffstageError('INVALID_OPTION', 'at the gate');
+    },
+  },
   CLUMSY: { reply: 'READY', handle: (echo) => { echo.clumsy = true; return {}; } },
   UNSENDABLE: {
     reply: 'NEVER',

@@ -199,3 +199,19 @@ test('data that were kept and are damaged are DATA_LOST, not data of another kin
   await assert.rejects(other.ask('START_TRAINING', { x: stored, y: stored, resume: true, numEpochs: 3 }), { code: 'DATA_LOST', message: /damaged/ });
   assert.equal((await other.ask('START_TRAINING', { ...DATA, resume: true, numEpochs: 3 })).epochs, 3);
 });
+
+test('a run that cannot tell its end once its checkpoint is stored is lost', async (t) => {
+  const client = connect();
+  await client.ask('INIT_TRAINING', QUADRANTS);
+  const persist = { name: 'untold', folder };
+  const options = { ...DATA, ...SETTINGS, numEpochs: 1e9, returnWeights: true, persist };
+  const run = client.ask('START_TRAINING', options);
+  while (filesOf('untold').length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.mock.method(Float32Array.prototype, 'slice', () => { // as the weights are copied
+    throw new RangeError('Array buffer allocation failed');
+  });
+  const lost = { code: 'WORKER_LOST', message: /allocation failed/ };
+  await assert.rejects(client.ask('STOP_TRAINING'), lost);
+  await assert.rejects(run, lost);
+  assert.equal((await client.ask('GET_STATUS')).state, 'empty');
+});

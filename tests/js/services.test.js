@@ -36,6 +36,7 @@ for (const [place, connect] of Object.entries(PLACES)) {
     assert.deepEqual(await ask('ECHO', { a: [1, 2] }), { a: [1, 2] });
     assert.deepEqual(await ask('WORK', { units: 1000, pieces: 20 }), { pieces: 20 });
     await assert.rejects(ask('REFUSE'), { code: 'INVALID_OPTION', message: 'as asked' });
+    await assert.rejects(ask('REFUSE_AT_GATE'), { code: 'INVALID_OPTION', message: 'at the gate' });
     await assert.rejects(ask('INIT_TRAINING'), { code: 'BAD_MESSAGE', message: /type is 'INIT_TRAINING', expected one of 'ECHO'.*'DISPOSE'/ });
     assert.deepEqual(await ask('PING'), {});
     // What waits behind a gate keeps its order, and what must not wait does not.
@@ -69,7 +70,7 @@ for (const [place, connect] of Object.entries(PLACES)) {
   }
 }
 
-test('an answer that cannot be sent is a trap: the request is answered, and others go on', async () => {
+test('an answer that cannot be sent is a trap, and its request is answered', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const [echo, neighbour] = [await port(root), await port(root)];
     for (const as of ['value', 'promise', 'work', 'promise of work']) {
@@ -81,7 +82,7 @@ test('an answer that cannot be sent is a trap: the request is answered, and othe
   }
 });
 
-test('a service that fails to lose what it holds loses it all the same, and disturbs no other', async () => {
+test('a service that fails to lose what it holds loses it, and disturbs no other', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const [echo, neighbour] = [await port(root), await port(root)];
     await echo.ask('CLUMSY');
@@ -94,9 +95,27 @@ test('a service that fails to lose what it holds loses it all the same, and dist
   }
 });
 
+test('DISPOSE while those that waited have their turns: none is done after it', async () => {
+  const { ask, messages, send } = openHere();
+  const model = { ...QUADRANTS, runtime: { variant: 'simd' } };
+  const first = ask('INIT_TRAINING', model);
+  ask('GET_WEIGHTS');
+  const second = ask('INIT_TRAINING', model);
+  const { push } = messages;
+  messages.push = (message) => { // in the turn in which the answer goes out
+    if (message.type === 'WEIGHTS') send({ v: 1, id: 'dispose', type: 'DISPOSE' }, []);
+    return push.call(messages, message);
+  };
+  await first;
+  await assert.rejects(second, { code: 'DISPOSED' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await ask('GET_STATUS')).state, 'empty');
+});
+
 test('an id that is used again after its answer is that of the new request', async () => {
   const { send, messages } = kept(openHere());
-  const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload: { ...QUADRANTS, runtime: { variant: 'simd' } } };
+  const payload = { ...QUADRANTS, runtime: { variant: 'simd' } };
+  const init = { v: 1, id: 'same', type: 'INIT_TRAINING', payload };
   const dispose = { v: 1, id: 'dispose', type: 'DISPOSE' };
   for (const message of [init, dispose, init]) send(message, []);
   while (messages.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -225,7 +244,8 @@ test('a session that floods the thread with jobs takes no more than its share fr
 });
 
 test('a job goes first, though a third session has no time for want of priority', async () => {
-  const { clock, sessions: [first, starved, quiet], pieces } = await timed({ priority: 1, weight: 10 }, {}, {});
+  const { clock, sessions, pieces } = await timed({ priority: 1, weight: 10 }, {}, {});
+  const [first, starved, quiet] = sessions;
   for (const { send } of [first, starved]) send({ v: 1, id: 'run', type: 'RUN' }, []);
   await pieces();
   for (let i = 0; i < 40; i++) {
@@ -266,7 +286,7 @@ test('ticks come without drift, ahead of jobs and of training, and those left ou
   assert.ok(usual.every(({ late }) => late < 3), 'a slice late at most, though another session trains all the time');
 });
 
-test('ticks end with what the session holds: none comes after a crash, nor after DISPOSE', async () => {
+test('ticks end with what the session holds, by a crash and by DISPOSE', async () => {
   const { clock, sessions: [echo] } = await timed({});
   const pass = () => {
     for (let i = 0; i < 10; i++) {
@@ -314,7 +334,7 @@ test('a port that is closed ends its session; others and the thread go on', asyn
   }
 });
 
-test('ports that are closed while their service is loaded leave no sessions; there are 1024 at most', async () => {
+test('ports that are closed while a service loads leave no sessions; 1024 at most', async () => {
   for (const root of [kept(openHere()), kept(openThread())]) {
     const openClosed = () => {
       const { port1, port2 } = new MessageChannel();

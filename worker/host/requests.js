@@ -232,6 +232,7 @@ export class Requests {
    */
   leave(reason) {
     this.#gate = null;
+    this.#opened.turns = this.#opened.waiting.length;
     const unread = this.#unread ?? [];
     this.#unread = null;
     for (const message of unread) this.#refuseMessage(message, reason);

@@ -115,7 +115,7 @@ export function openRoot(endpoint, host, services, first) {
           };
           return service().then((loaded) => () => {
             if (closed) {
-              throw new OffstageError('DISPOSED', 'the port was closed before its session was open');
+              throw new OffstageError('DISPOSED', 'the port was closed before the session opened');
             }
             return openPort(loaded, setting);
           });

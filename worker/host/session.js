@@ -181,16 +181,19 @@ export class Session {
   /** @param {Request} request */
   #handle(request) {
     const row = this.#rows[request.type];
+    /** @type {Turn | null} */
+    let turn = null;
     try {
       if (row.needs) this.#state.need?.();
       const why = row.busy && this.#state.busy?.();
       if (why) throw new OffstageError('BUSY', `${request.type} ${why}`);
-      const turn = new Turn(this, request, row);
+      turn = new Turn(this, request, row);
       const value = row.handle(this.#state, request.payload, turn);
       if (typeof value?.then === 'function') this.#promised(turn, value);
       else this.#answer(turn, value);
     } catch (error) {
       this.#fail(request, error);
+      turn?.open();
     }
   }
 

@@ -237,7 +237,7 @@ export class Training {
     if (!left && !current.storing) return this.#complete();
     Promise.all([left, current.storing]).then(() => {
       if (this.#current === current) this.#complete();
-    });
+    }).catch((error) => this.#fail(error));
   }
 
   #complete() {
