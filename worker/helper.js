@@ -40,8 +40,9 @@ async function hear({ control, index = 0, core, closed }) {
 
 /** @param {Task} task @returns {Promise<() => void>} computes until the team lets its helpers go */
 async function join({ module, memory, team, stack }) {
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const { exports } = /** @type {{ exports: any }} */ (instance);
+  const { exports } = /** @type {{ exports: any }} */ (
+    await WebAssembly.instantiate(module, { env: { memory } })
+  );
   exports.__stack_pointer.value = stack;
   if (cores.size === 0) scope.postMessage('computing');
   return () => {

@@ -119,8 +119,8 @@ function interleave(dtype, samples, single, parts) {
         const piece = copyElements(column, (begin / row) * size, rows * size);
         for (let i = 0; i < rows; i++) {
           for (let k = 0; k < size; k++) {
-            const value = piece[i * size + k];
-            target[i * row + at + k] = convert ? convert(value) : value;
+            target[i * row + at + k] = convert ? convert(piece[i * size + k])
+              : piece[i * size + k];
           }
         }
         at += size;
@@ -252,9 +252,9 @@ export function badNumber(name, element, value, list, key) {
   let k = 0;
   while (at >= list[k].size) at -= list[k++].size;
   const below = list[k].below ?? 0;
-  const input = list.length > 1 ? `.${key}.${list[k].name}` : '';
   return new OffstageError('INVALID_DATA',
-    `${name}${input} holds ${value} in sample ${Math.floor(element / row)}, element ${at}: ` +
+    `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} ` +
+    `in sample ${Math.floor(element / row)}, element ${at}: ` +
     `expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads`
       : 'finite numbers'}`);
 }

@@ -25,17 +25,15 @@ import { checkFields, oneOf, show } from '../host/errors.js';
 export function readX(x, facts) {
   const { inputs } = facts;
   const given = namedParts(x, 'x', 'inputs', inputs);
-  const named = inputs.length > 1 || given[0] !== x;
-  const columns = inputs.map((input, k) =>
-    readInput(given[k], input, named ? `x.inputs.${input.name}` : 'x'));
+  const columns = inputs.map((input, k) => readInput(given[k], input,
+    inputs.length > 1 || given[k] !== x ? `x.inputs.${input.name}` : 'x'));
   if (columns.length === 1) return columns[0];
   const many = columns.findIndex(({ single }) => !single);
-  const most = Math.max(0, many);
-  const { samples } = columns[most];
+  const { samples } = columns[Math.max(0, many)];
   columns.forEach((column, k) => {
     if (column.samples !== samples) {
       refuse(`x.inputs.${inputs[k].name} has ${column.samples} samples, ` +
-        `expected ${samples} as x.inputs.${inputs[most].name} has`);
+        `expected ${samples} as x.inputs.${inputs[Math.max(0, many)].name} has`);
     }
   });
   return joinX(columns, facts);
@@ -49,9 +47,8 @@ export function readX(x, facts) {
  */
 export function readY(y, { outputs }, samples) {
   const given = namedParts(y, 'y', 'outputs', outputs);
-  const named = outputs.length > 1 || given[0] !== y;
-  const columns = outputs.map((output, k) =>
-    readOutput(given[k], output, samples, named ? `y.outputs.${output.name}` : 'y'));
+  const columns = outputs.map((output, k) => readOutput(given[k], output, samples,
+    outputs.length > 1 || given[k] !== y ? `y.outputs.${output.name}` : 'y'));
   if (columns.length === 1) return columns[0];
   return joinY(columns, outputs);
 }

@@ -155,8 +155,8 @@ export function checkFields(object, allowed, what, code) {
   }
   for (const key of Object.keys(object)) {
     if (!allowed.includes(key)) {
-      const message = `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`;
-      throw new OffstageError(code, message);
+      throw new OffstageError(code,
+        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`);
     }
   }
   return /** @type {Record<string, any>} */ (object);

@@ -53,8 +53,8 @@ export function openSharedMemory() {
       cause = error;
     }
   }
-  const message = 'memory that threads share cannot be had here';
-  throw new OffstageError('OUT_OF_MEMORY', message, { cause });
+  throw new OffstageError('OUT_OF_MEMORY',
+    'memory that threads share cannot be had here', { cause });
 }
 
 /**
@@ -99,8 +99,8 @@ export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
     alloc(bytes, what) {
       const size = Math.max(align, up(bytes));
       if (!(size <= Number.MAX_SAFE_INTEGER)) {
-        const message = `${what} needs ${bytes} bytes: more than can be addressed`;
-        throw new OffstageError('OUT_OF_MEMORY', message);
+        throw new OffstageError('OUT_OF_MEMORY',
+          `${what} needs ${bytes} bytes: more than can be addressed`);
       }
       let i = free.findIndex((block) => block.size >= size);
       if (i < 0) {

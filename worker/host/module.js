@@ -89,8 +89,8 @@ async function compile(url) {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`;
-    throw new OffstageError('UNSUPPORTED', message, { cause });
+    throw new OffstageError('UNSUPPORTED',
+      `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`, { cause });
   }
 }
 
@@ -139,8 +139,8 @@ export function readRuntime(given = {}) {
   if (variant !== undefined && !VARIANTS.includes(variant)) {
     refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
   }
-  const counts = Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS;
-  if (threads !== 'auto' && !counts) {
+  if (threads !== 'auto' &&
+    !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)) {
     refuse(`threads is ${show(threads)}, expected 'auto' or an integer from 0 to ${MOST_THREADS}`);
   }
   for (const [name, flag] of Object.entries({ deterministic, notices, debug })) {
@@ -242,8 +242,10 @@ function simpler(runtime, loaded, error) {
   }
   if (forced || !isShared(variant)) throw error;
   const single = isRelaxed(variant) ? 'relaxed' : 'simd';
-  const whyOne = joined(reason, oneThread(threads, error.message));
-  return { ...runtime, variant: single, threads: 1, reason: whyOne };
+  return {
+    ...runtime, variant: single, threads: 1,
+    reason: joined(reason, oneThread(threads, error.message)),
+  };
 }
 
 /** @param {string} message @returns {never} */

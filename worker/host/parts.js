@@ -51,8 +51,8 @@ async function load(url, what) {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `${what} could not be loaded from ${url.href}: ${why}`;
-    throw new OffstageError('UNSUPPORTED', message, { cause });
+    throw new OffstageError('UNSUPPORTED',
+      `${what} could not be loaded from ${url.href}: ${why}`, { cause });
   }
 }
 

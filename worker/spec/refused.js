@@ -93,8 +93,8 @@ export async function worded(error, assets) {
   try {
     return (await loadPart(WORDS, assets)).explain(...made);
   } catch (cause) {
-    const message = `${error.message}; ${/** @type {Error} */ (cause).message}`;
-    return new OffstageError(error.code, message, { cause });
+    return new OffstageError(error.code,
+      `${error.message}; ${/** @type {Error} */ (cause).message}`, { cause });
   }
 }
 
