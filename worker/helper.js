@@ -1,5 +1,5 @@
-/* helper.js: the entry of a computing thread: a Web Worker, or a Node worker thread, that a session's
- * thread made.
+/* helper.js: the entry of a computing thread: a Web Worker, or a Node worker thread, that a
+ * session's thread made.
  *
  * It is told of cores: of each it makes an instance over the core's memory, with a stack of its
  * own. It computes in the team of the core that has the helpers, and sleeps where none has. Its
@@ -42,7 +42,9 @@ async function hear({ control, index = 0, core, closed }) {
 
 /** @param {Task} task @returns {Promise<() => void>} computes until the team lets its helpers go */
 async function join({ module, memory, team, stack }) {
-  const { exports } = /** @type {{ exports: any }} */ (await WebAssembly.instantiate(module, { env: { memory } }));
+  const { exports } = /** @type {{ exports: any }} */ (
+    await WebAssembly.instantiate(module, { env: { memory } })
+  );
   exports.__stack_pointer.value = stack;
   if (cores.size === 0) scope.postMessage('computing');
   return () => {
@@ -75,7 +77,8 @@ function serve() {
 let before = Promise.resolve();
 const begin = (/** @type {Message} */ message) => {
   before = before.then(() => hear(message));
-  /* Out of the promise, whose rejection no page would hear of: an error is what the session listens for. */
+  /* Out of the promise, whose rejection no page would hear of: an error is what the session listens
+   * for. */
   before.catch((error) => setTimeout(() => {
     throw error;
   }, 0));

@@ -65,8 +65,10 @@ if (scope) {
   if (threads) scope.on('messageerror', failed);
   else {
     scope.onmessageerror = failed;
-    /* A page is told of an error without its stack, and of a rejection not at all; a Node thread tells of both. */
-    const crashed = (/** @type {any} */ { error, reason }) => session.complain(trapError(error ?? reason));
+    /* A page is told of an error without its stack, and of a rejection not at all; a Node thread
+     * tells of both. */
+    const crashed = (/** @type {any} */ { error, reason }) =>
+      session.complain(trapError(error ?? reason));
     scope.addEventListener('error', crashed);
     scope.addEventListener('unhandledrejection', crashed);
   }

@@ -144,7 +144,10 @@ export class Trainer extends EventsTarget {
       const stored = /** @type {unknown} */ (x) === STORED;
       const samples = stored ? STORED : inputs(x, this.info);
       const sources = stored ? [STORED, STORED]
-        : [samples, targets(y, this.info, samples.samples), ...sampleWeights(settings.sampleWeight, samples.samples)];
+        : [
+          samples, targets(y, this.info, samples.samples),
+          ...sampleWeights(settings.sampleWeight, samples.samples),
+        ];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
       return this.#driver.run;
     } catch (error) {

@@ -1,4 +1,5 @@
-/* arrays.js: arrays of numbers, or of names, in every form that the contract allows, read piece by piece.
+/* arrays.js: arrays of numbers, or of names, in every form that the contract allows, read piece by
+ * piece.
  *
  * The first elements tell the form and the shape; the others are held against them when they are
  * read, so what is huge is never walked through in one go. What the numbers mean is not known here.
@@ -27,22 +28,28 @@ const DEEPEST = 8; // axes of nested arrays: six of a sample, one of samples, an
 
 /** @param {any} value @param {string} name @returns {Read} */
 export function readArray(value, name) {
-  if (value === undefined || value === null) refuse(`${name} is ${value === null ? 'null' : 'missing'}, expected data`);
+  if (value === undefined || value === null) {
+    refuse(`${name} is ${value === null ? 'null' : 'missing'}, expected data`);
+  }
   const plain = readPlain(value, name);
   if (plain) return plain;
   if (typeof value !== 'object' || !('data' in value || 'shape' in value)) {
-    refuse(`${name} is ${show(value)}, expected a typed array, nested arrays of numbers, or { data, shape }`);
+    refuse(`${name} is ${show(value)}, ` +
+      'expected a typed array, nested arrays of numbers, or { data, shape }');
   }
   const { data, shape: given } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
   const shape = Array.isArray(given) ? elementsOf(given) : [];
-  const ok = shape.length > 0 && shape.length === given.length && shape.every((size) => Number.isSafeInteger(size) && size > 0);
+  const ok = shape.length > 0 && shape.length === given.length &&
+    shape.every((size) => Number.isSafeInteger(size) && size > 0);
   if (!ok) refuse(`${name}.shape is ${show(given)}, expected an array of positive integers`);
   const read = readPlain(data, name) ??
-    refuse(`${name}.data is ${data === undefined ? 'missing' : show(data)}, expected a typed array or an array of numbers`);
+    refuse(`${name}.data is ${data === undefined ? 'missing' : show(data)}, ` +
+      'expected a typed array or an array of numbers');
   const product = shape.reduce((a, b) => a * b, 1);
   if (read.shape !== null) refuse(`${name}.data is nested, expected a flat array beside a shape`);
   if (read.length !== product) {
-    refuse(`${name}.data has ${read.length} elements, expected ${product} for shape [${shape.join(', ')}]`);
+    refuse(`${name}.data has ${read.length} elements, ` +
+      `expected ${product} for shape [${shape.join(', ')}]`);
   }
   return { ...read, shape };
 }
@@ -78,7 +85,9 @@ function readTyped(typed, kind, name) {
   return {
     kind, length, shape: null, typed: big ? undefined : typed, unit: 1, first: typed[0],
     read(target, begin) {
-      if (typed.length !== length) refuse(`${name} has ${typed.length} elements, and had ${length} when it was given`);
+      if (typed.length !== length) {
+        refuse(`${name} has ${typed.length} elements, and had ${length} when it was given`);
+      }
       const part = typed.subarray(begin, begin + target.length);
       target.set(big ? Float64Array.from(part, Number) : part);
     },
@@ -104,11 +113,13 @@ function readLists(value, name) {
   const leaf = typedKind(node);
   const length = shape.reduce((a, b) => a * b, 1);
   const unit = length / shape[0];
-  const lists = { value, shape, leaf, wanted: typeof node === 'string' ? 'string' : 'number', name };
+  const wanted = typeof node === 'string' ? 'string' : 'number';
+  const lists = { value, shape, leaf, wanted, name };
   return {
     kind: typeof node === 'string' ? 'strings' : leaf ?? 'numbers',
     length, shape: shape.length === 1 ? null : shape, typed: undefined, unit, first: node,
-    read: (target, begin, convert) => fill(target, lists, begin / unit, (begin + target.length) / unit, convert),
+    read: (target, begin, convert) =>
+      fill(target, lists, begin / unit, (begin + target.length) / unit, convert),
   };
 }
 
@@ -122,7 +133,8 @@ function readLists(value, name) {
  */
 function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
   const at = shape.map(() => 0);
-  const path = (/** @type {number} */ depth) => name + at.slice(0, depth).map((i) => `[${i}]`).join('');
+  const path = (/** @type {number} */ depth) =>
+    name + at.slice(0, depth).map((i) => `[${i}]`).join('');
   const last = shape.length - 1;
   const before = (from * shape.reduce((a, b) => a * b, 1)) / shape[0];
   let next = 0;
@@ -145,8 +157,9 @@ function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
       at[depth] = i;
       const element = node[i];
       if (depth < last) walk(element, depth + 1, 0, shape[depth + 1]);
-      else if (typeof element !== wanted) refuse(`${path(depth + 1)} is ${show(element)}, expected a ${wanted}`);
-      else {
+      else if (typeof element !== wanted) {
+        refuse(`${path(depth + 1)} is ${show(element)}, expected a ${wanted}`);
+      } else {
         target[next] = convert ? convert(element, before + next) : element;
         next++;
       }

@@ -62,7 +62,8 @@ export const rowOf = (list) => list.reduce((sum, { size }) => sum + size, 0);
 const widthOf = ({ targets, size }, indices) => (indices ? targets : size);
 
 /** Likewise of all outputs. @param {OutputFacts[]} outputs @param {number} indices */
-export const widthsOf = (outputs, indices) => outputs.map((output, k) => widthOf(output, (indices >> k) & 1));
+export const widthsOf = (outputs, indices) =>
+  outputs.map((output, k) => widthOf(output, (indices >> k) & 1));
 
 /**
  * Columns of all inputs, which have as many samples, as one.
@@ -76,7 +77,8 @@ export function joinX(columns, { inputs, inputScale, inputOffset }) {
   const offset = Math.fround(inputOffset);
   const scaled = (/** @type {number} */ value) => Math.fround(value * scale) + offset;
   const parts = inputs.map(({ name, shape, size, below }, k) => {
-    const scales = dtype === 'float32' && columns[k].dtype === 'uint8' && !below; // as the core does with bytes
+    /* As the core does with bytes. */
+    const scales = dtype === 'float32' && columns[k].dtype === 'uint8' && !below;
     return { name, shape, size, column: columns[k], convert: scales ? scaled : null };
   });
   return interleave(dtype, (many ?? columns[0]).samples, !many, parts);
@@ -90,7 +92,9 @@ export function joinX(columns, { inputs, inputScale, inputOffset }) {
  */
 export function joinY(columns, outputs) {
   if (columns.length === 1) return columns[0];
-  const indices = columns.reduce((bits, { dtype }, k) => (dtype === 'int32' ? bits | 1 << k : bits), 0);
+  const indices = columns.reduce(
+    (bits, { dtype }, k) => (dtype === 'int32' ? bits | 1 << k : bits), 0,
+  );
   const parts = outputs.map((output, k) => ({
     name: output.name, shape: output.shape, column: columns[k], convert: null,
     size: widthOf(output, columns[k].dtype === 'int32'),
@@ -114,7 +118,10 @@ function interleave(dtype, samples, single, parts) {
       for (const { column, size, convert } of parts) {
         const piece = copyElements(column, (begin / row) * size, rows * size);
         for (let i = 0; i < rows; i++) {
-          for (let k = 0; k < size; k++) target[i * row + at + k] = convert ? convert(piece[i * size + k]) : piece[i * size + k];
+          for (let k = 0; k < size; k++) {
+            target[i * row + at + k] = convert ? convert(piece[i * size + k])
+              : piece[i * size + k];
+          }
         }
         at += size;
       }
@@ -197,7 +204,8 @@ function hasOnly(value, names) {
 function typedInput(given, { shape, size }) {
   const told = hasOnly(given, ['data', 'shape']) ? given.shape : null;
   const column = typedColumn(told ? given.data : given);
-  if (!column || column.dtype === 'int32' || column.length === 0 || column.length % size !== 0) return null;
+  if (!column || column.dtype === 'int32') return null;
+  if (column.length === 0 || column.length % size !== 0) return null;
   const samples = column.length / size;
   if (!told) return { ...column, samples, single: samples === 1 };
   const wanted = [samples, ...shape];
@@ -226,7 +234,8 @@ function typedColumn(array) {
 export function badIndex(name, element, value, { classes, targets }) {
   const sample = Math.floor(element / targets);
   const where = targets > 1 ? `${sample}, position ${element % targets}` : `${sample}`;
-  return new OffstageError('INVALID_DATA', `${name}: the class index of sample ${where} is ${value}, ` +
+  return new OffstageError('INVALID_DATA',
+    `${name}: the class index of sample ${where} is ${value}, ` +
     `expected an integer from 0 to ${classes - 1}`);
 }
 
@@ -243,8 +252,11 @@ export function badNumber(name, element, value, list, key) {
   let k = 0;
   while (at >= list[k].size) at -= list[k++].size;
   const below = list[k].below ?? 0;
-  return new OffstageError('INVALID_DATA', `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} in sample ${
-    Math.floor(element / row)}, element ${at}: expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads` : 'finite numbers'}`);
+  return new OffstageError('INVALID_DATA',
+    `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} ` +
+    `in sample ${Math.floor(element / row)}, element ${at}: ` +
+    `expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads`
+      : 'finite numbers'}`);
 }
 
 /**

@@ -7,8 +7,9 @@
 import { nodeBuiltin } from './node.js';
 
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
-const GIVES_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00]; // one function, () -> v128
-const GIVES_NOTHING = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00]; // one function, () -> ()
+/* One function, () -> v128, and one, () -> (). */
+const GIVES_V128 = [0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00];
+const GIVES_NOTHING = [0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00];
 const SHARED_MEMORY = [0x05, 0x04, 0x01, 0x03, 0x01, 0x01]; // one page, shared
 const ZERO = [0x41, 0x00]; // i32.const 0
 const SPLAT = [...ZERO, 0xfd, 0x0f]; // i8x16.splat
@@ -27,7 +28,8 @@ function probe(sections, code) {
 const SIMD = probe(GIVES_V128, SPLAT);
 /* Three vectors and f32x4.relaxed_madd, by the opcode that was standardised. */
 const RELAXED = probe(GIVES_V128, [...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 0x02]);
-/* memory.atomic.notify, drop, memory.fill: atomics and bulk memory, which a threaded module has both. */
+/* memory.atomic.notify, drop, memory.fill: atomics and bulk memory, which a threaded module has
+ * both. */
 const THREADS = probe(
   [...GIVES_NOTHING, ...SHARED_MEMORY],
   [...ZERO, ...ZERO, 0xfe, 0x00, 0x02, 0x00, 0x1a, ...ZERO, ...ZERO, ...ZERO, 0xfc, 0x0b, 0x00],
@@ -46,11 +48,13 @@ export const whyNoRelaxed = () =>
 export function whyNoThreads() {
   const { SharedArrayBuffer, crossOriginIsolated, Worker } = /** @type {any} */ (globalThis);
   if (typeof SharedArrayBuffer !== 'function' || crossOriginIsolated === false) {
-    return 'the page is not cross-origin isolated, which takes the headers Cross-Origin-Opener-Policy: same-origin and '
-      + 'Cross-Origin-Embedder-Policy: require-corp';
+    return 'the page is not cross-origin isolated, which takes the headers '
+      + 'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
   }
   if (!WebAssembly.validate(THREADS)) return 'this engine has no threads in WebAssembly';
-  if (typeof Worker !== 'function' && !nodeBuiltin('node:worker_threads')) return 'a worker starts no workers here';
+  if (typeof Worker !== 'function' && !nodeBuiltin('node:worker_threads')) {
+    return 'a worker starts no workers here';
+  }
   try {
     const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     return buffer instanceof SharedArrayBuffer ? null : 'this engine shares no memory';
@@ -61,4 +65,5 @@ export function whyNoThreads() {
 
 /** @returns {number} cores that this process may use, as far as the platform tells */
 export const cores = () =>
-  nodeBuiltin('node:os')?.availableParallelism() ?? /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ?? 1;
+  nodeBuiltin('node:os')?.availableParallelism()
+    ?? /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ?? 1;

@@ -3,17 +3,17 @@
  * Every refusal has a code from the list below and a message that says what was got, what was
  * expected and where. Nothing here knows what went wrong: whoever refuses writes the message. */
 
-/** @typedef {'INVALID_SPEC' | 'INVALID_DATA' | 'INVALID_OPTION' | 'BUSY' | 'DISPOSED' | 'ABORTED' | 'TIMEOUT' |
- *   'WORKER_LOST' | 'DATA_LOST' | 'OUT_OF_MEMORY' | 'BAD_CHECKPOINT' | 'BAD_MESSAGE' | 'NON_FINITE'
- *   |
- *   'UNSUPPORTED'} ErrorCode */
+/** @typedef {'INVALID_SPEC' | 'INVALID_DATA' | 'INVALID_OPTION' | 'BUSY' | 'DISPOSED' | 'ABORTED' |
+ *   'TIMEOUT' | 'WORKER_LOST' | 'DATA_LOST' | 'OUT_OF_MEMORY' | 'BAD_CHECKPOINT' | 'BAD_MESSAGE' |
+ *   'NON_FINITE' | 'UNSUPPORTED'} ErrorCode */
 
 /** @typedef {{ error: string, code: ErrorCode, stack?: string, request?: string }} WireError */
 
 /** @type {readonly ErrorCode[]} */
 export const ERROR_CODES = Object.freeze([
-  'INVALID_SPEC', 'INVALID_DATA', 'INVALID_OPTION', 'BUSY', 'DISPOSED', 'ABORTED', 'TIMEOUT', 'WORKER_LOST',
-  'DATA_LOST', 'OUT_OF_MEMORY', 'BAD_CHECKPOINT', 'BAD_MESSAGE', 'NON_FINITE', 'UNSUPPORTED',
+  'INVALID_SPEC', 'INVALID_DATA', 'INVALID_OPTION', 'BUSY', 'DISPOSED', 'ABORTED', 'TIMEOUT',
+  'WORKER_LOST', 'DATA_LOST', 'OUT_OF_MEMORY', 'BAD_CHECKPOINT', 'BAD_MESSAGE', 'NON_FINITE',
+  'UNSUPPORTED',
 ]);
 
 export class OffstageError extends Error {
@@ -64,7 +64,9 @@ export function errorFromWire(payload) {
   const error = known
     ? new OffstageError(/** @type {ErrorCode} */ (payload.code), message)
     : new OffstageError('BAD_MESSAGE', `${message} (unknown code ${show(payload?.code)})`);
-  if (typeof payload?.stack === 'string') error.cause = Object.assign(new Error(message), { stack: payload.stack });
+  if (typeof payload?.stack === 'string') {
+    error.cause = Object.assign(new Error(message), { stack: payload.stack });
+  }
   return error;
 }
 
@@ -74,7 +76,8 @@ export function errorFromWire(payload) {
  * @returns {OffstageError}
  */
 export function trapError(error) {
-  const what = error instanceof WebAssembly.RuntimeError ? 'the core trapped' : 'the session failed';
+  const trapped = error instanceof WebAssembly.RuntimeError;
+  const what = trapped ? 'the core trapped' : 'the session failed';
   const text = error instanceof Error ? error.message : String(error);
   return new OffstageError('WORKER_LOST', `${what}: ${text}`, { cause: error });
 }
@@ -85,17 +88,24 @@ export function trapError(error) {
  * @returns {string}
  */
 export function show(value) {
-  if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}...'` : `'${value}'`;
+  if (typeof value === 'string') {
+    return value.length > 60 ? `'${value.slice(0, 57)}...'` : `'${value}'`;
+  }
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'symbol') return 'a symbol';
-  if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value);
+  if (value === null || typeof value !== 'object') {
+    return Object.is(value, -0) ? '-0' : String(value);
+  }
   if (Array.isArray(value)) {
-    const shown = Array.from({ length: Math.min(6, value.length) }, (_, i) => (Array.isArray(value[i]) ? '[...]' : show(value[i])));
+    const shown = Array.from({ length: Math.min(6, value.length) },
+      (_, i) => (Array.isArray(value[i]) ? '[...]' : show(value[i])));
     return `[${shown.join(', ')}${value.length > 6 ? `, ... ${value.length} in all` : ''}]`;
   }
   const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag !== 'Object') return ArrayBuffer.isView(value) ? `${tag} of ${value.byteLength} bytes` : `a ${tag}`;
+  if (tag !== 'Object') {
+    return ArrayBuffer.isView(value) ? `${tag} of ${value.byteLength} bytes` : `a ${tag}`;
+  }
   const keys = Object.keys(value);
   return `{ ${keys.slice(0, 6).join(', ')}${keys.length > 6 ? ', ...' : ''} }`;
 }
@@ -139,12 +149,14 @@ export function isRecord(value) {
  * @returns {Record<string, any>}
  */
 export function checkFields(object, allowed, what, code) {
-  if (object === null || typeof object !== 'object' || Array.isArray(object) || ArrayBuffer.isView(object)) {
+  if (object === null || typeof object !== 'object' ||
+    Array.isArray(object) || ArrayBuffer.isView(object)) {
     throw new OffstageError(code, `${what} is ${show(object)}, expected an object`);
   }
   for (const key of Object.keys(object)) {
     if (!allowed.includes(key)) {
-      throw new OffstageError(code, `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`);
+      throw new OffstageError(code,
+        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`);
     }
   }
   return /** @type {Record<string, any>} */ (object);

@@ -14,8 +14,8 @@ const MOST_PAGES = 65536; // 4 GiB: what a 32-bit pointer reaches
  * over.
  */
 export const SHARED_PAGES = 8;
-/* Maxima of a shared memory, in pages: 4 GiB, and down to 256 MiB. The address space of a maximum is taken at once, and
- * iOS has none of 2 GB. */
+/* Maxima of a shared memory, in pages: 4 GiB, and down to 256 MiB. The address space of a maximum
+ * is taken at once, and iOS has none of 2 GB. */
 const SHARED_MAXIMA = [65536, 32768, 16384, 8192, 4096];
 
 /**
@@ -34,7 +34,8 @@ const SHARED_MAXIMA = [65536, 32768, 16384, 8192, 4096];
 export function showBytes(bytes) {
   if (bytes < 1024) return `${bytes} bytes`;
   const unit = Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 2 ** (10 * unit)).toFixed(1)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][unit]} (${bytes} bytes)`;
+  const inUnit = (bytes / 2 ** (10 * unit)).toFixed(1);
+  return `${inUnit} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][unit]} (${bytes} bytes)`;
 }
 
 /**
@@ -46,12 +47,14 @@ export function openSharedMemory() {
   let cause;
   for (const maximum of SHARED_MAXIMA) {
     try {
-      return { shared: new WebAssembly.Memory({ initial: SHARED_PAGES, maximum, shared: true }), mostPages: maximum };
+      const memory = new WebAssembly.Memory({ initial: SHARED_PAGES, maximum, shared: true });
+      return { shared: memory, mostPages: maximum };
     } catch (error) {
       cause = error;
     }
   }
-  throw new OffstageError('OUT_OF_MEMORY', 'memory that threads share cannot be had here', { cause });
+  throw new OffstageError('OUT_OF_MEMORY',
+    'memory that threads share cannot be had here', { cause });
 }
 
 /**
@@ -80,7 +83,8 @@ export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
       memory.grow(pages);
     } catch (cause) {
       const most = mostPages < MOST_PAGES && end / PAGE + pages > mostPages
-        ? `memory that threads share ends at ${showBytes(mostPages * PAGE)} here, with threads: 1 there may be more`
+        ? `memory that threads share ends at ${showBytes(mostPages * PAGE)} here, ` +
+          'with threads: 1 there may be more'
         : 'more memory cannot be had';
       const message = `${what} needs ${showBytes(size)}, ${showBytes(used)} are in use: ${most}`;
       throw new OffstageError('OUT_OF_MEMORY', message, { cause });
@@ -95,7 +99,8 @@ export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
     alloc(bytes, what) {
       const size = Math.max(align, up(bytes));
       if (!(size <= Number.MAX_SAFE_INTEGER)) {
-        throw new OffstageError('OUT_OF_MEMORY', `${what} needs ${bytes} bytes: more than can be addressed`);
+        throw new OffstageError('OUT_OF_MEMORY',
+          `${what} needs ${bytes} bytes: more than can be addressed`);
       }
       let i = free.findIndex((block) => block.size >= size);
       if (i < 0) {

@@ -1,4 +1,5 @@
-/* module.js: which wasm runs, and how: the `runtime` that is asked for, and the compiled module, once per URL.
+/* module.js: which wasm runs, and how: the `runtime` that is asked for, and the compiled module,
+ * once per URL.
  *
  * It chooses the variant, finds its file and compiles it. What is chosen otherwise than asked is
  * told in `reason`; what was forced and cannot be is refused. Which set of a variant is enough its
@@ -29,14 +30,16 @@ const BESIDE = {
     simd: () => new URL('../../wasm-build/dist/offstage.lean.simd.wasm', import.meta.url),
     'simd-mt': () => new URL('../../wasm-build/dist/offstage.lean.simd-mt.wasm', import.meta.url),
     relaxed: () => new URL('../../wasm-build/dist/offstage.lean.relaxed.wasm', import.meta.url),
-    'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.lean.relaxed-mt.wasm', import.meta.url),
+    'relaxed-mt': () =>
+      new URL('../../wasm-build/dist/offstage.lean.relaxed-mt.wasm', import.meta.url),
   },
   dense: {
     base: () => new URL('../../wasm-build/dist/offstage.dense.base.wasm', import.meta.url),
     simd: () => new URL('../../wasm-build/dist/offstage.dense.simd.wasm', import.meta.url),
     'simd-mt': () => new URL('../../wasm-build/dist/offstage.dense.simd-mt.wasm', import.meta.url),
     relaxed: () => new URL('../../wasm-build/dist/offstage.dense.relaxed.wasm', import.meta.url),
-    'relaxed-mt': () => new URL('../../wasm-build/dist/offstage.dense.relaxed-mt.wasm', import.meta.url),
+    'relaxed-mt': () =>
+      new URL('../../wasm-build/dist/offstage.dense.relaxed-mt.wasm', import.meta.url),
   },
 };
 
@@ -58,7 +61,8 @@ const compiled = new Map();
  */
 export function loadModule(variant, assets, set = 'full') {
   const name = set === 'full' ? variant : `${set}.${variant}`;
-  const url = assets === undefined ? BESIDE[set][variant]() : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
+  const url = assets === undefined ? BESIDE[set][variant]()
+    : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
     module = compile(url);
@@ -74,7 +78,9 @@ async function compile(url) {
     const fs = url.protocol === 'file:' && nodeBuiltin('node:fs');
     if (fs) return await WebAssembly.compile(await fs.promises.readFile(url));
     const response = await fetch(url);
-    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+    if (!response.ok) {
+      throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+    }
     // Servers that do not know the type of .wasm are common, and streaming insists on it.
     const streams = typeof WebAssembly.compileStreaming === 'function';
     if (streams && /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '')) {
@@ -83,7 +89,8 @@ async function compile(url) {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED', `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`, { cause });
+    throw new OffstageError('UNSUPPORTED',
+      `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`, { cause });
   }
 }
 
@@ -93,11 +100,14 @@ const NO_WASM = /magic word|magic number|\\0asm/;
 /** What to do about an error, where that is known. @param {URL} url @param {string} why */
 function advice(url, why) {
   if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
-  return '; the server sent something else, probably a page: tell by the option assets where wasm-build/dist/ is ' +
+  return '; the server sent something else, probably a page: ' +
+    'tell by the option assets where wasm-build/dist/ is ' +
     "(for Vite's development server set optimizeDeps.exclude: ['offstage'])";
 }
 
-const FIELDS = ['variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug'];
+const FIELDS = [
+  'variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug',
+];
 const PLACES = ['worker', 'main'];
 /** Threads of 'auto' at most: an operation is cut into about eight parts. */
 const AUTO_THREADS = 8;
@@ -122,24 +132,33 @@ const MOST_THREADS = 64;
  * @returns {Settled}
  */
 export function readRuntime(given = {}) {
-  const { variant, threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork, duty = 1, notices = false, debug = false } =
-    checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
+  const {
+    variant, threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork, duty = 1,
+    notices = false, debug = false,
+  } = checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
   if (variant !== undefined && !VARIANTS.includes(variant)) {
     refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
   }
-  if (threads !== 'auto' && !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)) {
+  if (threads !== 'auto' &&
+    !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)) {
     refuse(`threads is ${show(threads)}, expected 'auto' or an integer from 0 to ${MOST_THREADS}`);
   }
   for (const [name, flag] of Object.entries({ deterministic, notices, debug })) {
     if (typeof flag !== 'boolean') refuse(`${name} is ${show(flag)}, expected true or false`);
   }
-  if (typeof duty !== 'number' || !(duty > 0 && duty <= 1)) refuse(`duty is ${show(duty)}, expected a number above 0 and up to 1`);
-  if (assets !== undefined && typeof assets !== 'string') refuse(`assets is ${show(assets)}, expected a URL`);
+  if (typeof duty !== 'number' || !(duty > 0 && duty <= 1)) {
+    refuse(`duty is ${show(duty)}, expected a number above 0 and up to 1`);
+  }
+  if (assets !== undefined && typeof assets !== 'string') {
+    refuse(`assets is ${show(assets)}, expected a URL`);
+  }
   if (!PLACES.includes(place)) refuse(`place is ${show(place)}, expected one of ${oneOf(PLACES)}`);
   if (sliceWork !== undefined && !(Number.isFinite(sliceWork) && sliceWork >= 1)) {
     refuse(`sliceWork is ${show(sliceWork)}, expected a number from 1`);
   }
-  if (!hasWebAssembly()) unsupported('this engine has no WebAssembly, which Offstage computes with');
+  if (!hasWebAssembly()) {
+    unsupported('this engine has no WebAssembly, which Offstage computes with');
+  }
   return { ...choose({ variant, threads, deterministic, place }), assets, place, sliceWork, duty };
 }
 
@@ -151,7 +170,8 @@ export function readRuntime(given = {}) {
 function choose({ variant: forced, threads: asked, deterministic, place }) {
   if (forced !== undefined) checkForced(forced, deterministic);
   const oneIsMeant = place === 'main' || (forced !== undefined && !isShared(forced));
-  const automatic = oneIsMeant ? 1 : Math.min(AUTO_THREADS, cores() - 1); // one is left for the page
+  /* One is left for the page. */
+  const automatic = oneIsMeant ? 1 : Math.min(AUTO_THREADS, cores() - 1);
   const wanted = Math.max(1, asked === 'auto' ? automatic : asked);
   const whyOne = wanted > 1 ? whyOneThread(place, forced) : null;
   const threads = whyOne === null ? wanted : 1;
@@ -159,14 +179,16 @@ function choose({ variant: forced, threads: asked, deterministic, place }) {
   const reason = joined(whyOne && oneThread(wanted, whyOne), whyExact && exactBits(whyExact));
   if (forced !== undefined) return { variant: forced, forced: true, threads, reason };
   const fastest = deterministic || whyExact !== null ? 'simd' : 'relaxed';
-  const variant = whyNoSimd() !== null ? 'base' : threads > 1 ? /** @type {const} */ (`${fastest}-mt`) : fastest;
+  const variant = whyNoSimd() !== null ? 'base'
+    : threads > 1 ? /** @type {const} */ (`${fastest}-mt`) : fastest;
   return { variant, forced: false, threads, reason };
 }
 
 /** @param {Variant} variant @param {boolean} deterministic */
 function checkForced(variant, deterministic) {
   if (isRelaxed(variant) && deterministic) {
-    refuse(`variant is '${variant}', whose bits differ between machines: expected deterministic: false with it`);
+    refuse(`variant is '${variant}', whose bits differ between machines: ` +
+      'expected deterministic: false with it');
   }
   const why = (isRelaxed(variant) ? whyNoRelaxed() : variant === 'base' ? null : whyNoSimd())
     ?? (isShared(variant) ? whyNoThreads() : null);
@@ -182,7 +204,8 @@ function whyOneThread(place, forced) {
 
 const oneThread = (/** @type {number} */ wanted, /** @type {string} */ why) =>
   `one thread computes, not ${wanted}: ${why}`;
-const exactBits = (/** @type {string} */ why) => `bits are the same everywhere, relaxed SIMD is not used: ${why}`;
+const exactBits = (/** @type {string} */ why) =>
+  `bits are the same everywhere, relaxed SIMD is not used: ${why}`;
 /** @param {...(string | null)} reasons */
 const joined = (...reasons) => reasons.filter((reason) => reason !== null).join('; ') || null;
 
@@ -219,7 +242,10 @@ function simpler(runtime, loaded, error) {
   }
   if (forced || !isShared(variant)) throw error;
   const single = isRelaxed(variant) ? 'relaxed' : 'simd';
-  return { ...runtime, variant: single, threads: 1, reason: joined(reason, oneThread(threads, error.message)) };
+  return {
+    ...runtime, variant: single, threads: 1,
+    reason: joined(reason, oneThread(threads, error.message)),
+  };
 }
 
 /** @param {string} message @returns {never} */

@@ -1,4 +1,5 @@
-/* parts.js: loads a part: a file of its own beside the wasm, which a session or a page asks for where it is used.
+/* parts.js: loads a part: a file of its own beside the wasm, which a session or a page asks for
+ * where it is used.
  *
  * Bundlers cannot split a worker's code. They emit a file that a URL names, as it is, and so it has
  * to have all it needs in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a
@@ -39,7 +40,8 @@ export async function loadPart({ file, what, beside }, assets) {
   const url = assets === undefined ? beside() : assetUrl(`wasm-build/dist/${file}`, assets);
   const exports = await load(url, what);
   if (BUILD === undefined || exports.BUILD === BUILD) return exports;
-  throw new OffstageError('UNSUPPORTED', `${what} in ${url.href} is of another version of Offstage than what asks for it: ` +
+  throw new OffstageError('UNSUPPORTED',
+    `${what} in ${url.href} is of another version of Offstage than what asks for it: ` +
     'load the page again');
 }
 
@@ -49,7 +51,8 @@ async function load(url, what) {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED', `${what} could not be loaded from ${url.href}: ${why}`, { cause });
+    throw new OffstageError('UNSUPPORTED',
+      `${what} could not be loaded from ${url.href}: ${why}`, { cause });
   }
 }
 

@@ -37,10 +37,13 @@ export const GAP_MS = 2000;
 /** Clock readings a slice. */
 export const CHUNKS = 4;
 const FIRST_RATE = 1e5; // units per ms: ten times less than the slowest machine that was measured
-const MOST_RATE = 1e8; // units per ms: twice what one thread can do; whatever seems faster was measured badly
+/* Units per ms: twice what one thread can do; whatever seems faster was measured badly. */
+const MOST_RATE = 1e8;
 const RISE = 0.3; // weight of a reading that is faster than the mean
-const REST_MS = 50; // debts of rest are collected up to here: few timers, and far above their grain of 1 to 4 ms
-const MOST_CREDIT = 1000; // ms that a rest may have been too long: a hidden page's timers fire once a second
+/* Debts of rest are collected up to here: few timers, and far above their grain of 1 to 4 ms. */
+const REST_MS = 50;
+/* Ms that a rest may have been too long: a hidden page's timers fire once a second. */
+const MOST_CREDIT = 1000;
 
 export class Pump {
   /** Units to ask for in one call. */ chunk = FIRST_RATE;
@@ -231,7 +234,8 @@ export class Pump {
   /** @param {number} ms  since the last reading, in which `used` units were done */
   #calibrate(ms) {
     if (ms >= GAP_MS) return; // it was not the work that took so long
-    // A clock that stood still is coarser than the chunk: twice the chunk is still far below a slice.
+    // A clock that stood still is coarser than the chunk: twice the chunk is still far below a
+    // slice.
     const rate = ms > 0 ? this.#used / ms : 2 * this.#rate;
     const most = Math.min(rate, 4 * this.#rate, MOST_RATE);
     this.#rate = most < this.#rate ? most : (1 - RISE) * this.#rate + RISE * most;
@@ -242,7 +246,9 @@ export class Pump {
 
   /** What there is to do next: the lane of a job, BACKGROUND, or NONE. */
   rank() {
-    for (let lane = 0; lane < this.#lanes.length; lane++) if (this.#lanes[lane].length > 0) return lane;
+    for (let lane = 0; lane < this.#lanes.length; lane++) {
+      if (this.#lanes[lane].length > 0) return lane;
+    }
     const background = this.#background;
     if (!background || background.paused()) return RANK.NONE;
     return this.#resting && !background.urgent?.() ? RANK.NONE : RANK.BACKGROUND;
@@ -297,7 +303,9 @@ export class Pump {
   missed({ before, now, at, slept }) {
     const counted = Math.max(0, now - Math.max(before, this.#restEnd));
     const ms = counted + slept;
-    if (ms >= GAP_MS && this.#background && !this.#background.paused()) this.onGap?.({ ms, at: at - ms, counted });
+    if (ms >= GAP_MS && this.#background && !this.#background.paused()) {
+      this.onGap?.({ ms, at: at - ms, counted });
+    }
   }
 
   /**

@@ -75,7 +75,9 @@ export class Requests {
     // Two sessions at the ends of one channel would answer each other's errors for ever.
     if (message?.type === 'ERROR' || dialect?.ERRORS.includes(message?.type)) return;
     const bare = dialect?.isBare(message) ?? false;
-    if (this.#unread && (bare || !always.includes(message?.type))) return void this.#unread.push(message);
+    if (this.#unread && (bare || !always.includes(message?.type))) {
+      return void this.#unread.push(message);
+    }
     if (dialect?.isForeign(message) && !dialect.reader()) return this.#load(dialect, message);
     this.#read(message, bare);
   }
@@ -106,10 +108,12 @@ export class Requests {
     /** @type {Request} */
     let request;
     try {
-      request = reader && bare ? { id: Symbol('bare'), ...reader.fromBare(message) } : openEnvelope(message, types);
+      request = reader && bare ? { id: Symbol('bare'), ...reader.fromBare(message) }
+        : openEnvelope(message, types);
       if (reader && !bare) request.payload = reader.unfold(request.type, request.payload);
       if (this.#pending.has(request.id)) {
-        throw new OffstageError('BAD_MESSAGE', `id ${String(request.id)} is that of a request that is still pending`);
+        throw new OffstageError('BAD_MESSAGE',
+          `id ${String(request.id)} is that of a request that is still pending`);
       }
     } catch (error) {
       return this.#refuseMessage(message, /** @type {OffstageError} */ (error));
@@ -130,7 +134,9 @@ export class Requests {
    */
   #refuseMessage(message, reason) {
     const { error, code } = errorToWire(reason);
-    if (this.#setting.dialect?.isBare(message)) return this.post(Symbol('bare'), 'ERROR', { error, code });
+    if (this.#setting.dialect?.isBare(message)) {
+      return this.post(Symbol('bare'), 'ERROR', { error, code });
+    }
     // What is no string may be something that cannot be sent back.
     const request = typeof message?.type === 'string' ? message.type : '';
     this.post(isId(message?.id) ? message.id : null, 'ERROR', { error, code, request });
@@ -144,7 +150,9 @@ export class Requests {
    * @param {Transferable[]} [transfer]
    */
   post(id, type, payload, transfer = []) {
-    if (typeof id !== 'symbol') return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
+    if (typeof id !== 'symbol') {
+      return this.#endpoint.postMessage({ v: VERSION, id, type, payload }, transfer);
+    }
     const { dialect } = this.#setting;
     const bare = dialect?.reader()?.toBare(type, payload) ?? [dialect?.bareError(payload)];
     for (const message of bare) this.#endpoint.postMessage(message, transfer);
@@ -246,7 +254,10 @@ export class Requests {
       this.#setting.handle(waiting[opened.turns++]);
       const next = /** @type {Gate | null} */ (this.#gate); // closed again
       if (!next) continue;
-      for (; opened.turns < waiting.length; opened.turns++) next.requests.push(waiting[opened.turns]); // there may be more than a call takes arguments
+      // There may be more than a call takes arguments.
+      for (; opened.turns < waiting.length; opened.turns++) {
+        next.requests.push(waiting[opened.turns]);
+      }
     }
     this.#opened = { waiting: [], turns: 0 };
   }

@@ -1,4 +1,5 @@
-/* refused.js: what C refuses, as an OffstageError: its code at once, its sentence from refusal.js, which is a part.
+/* refused.js: what C refuses, as an OffstageError: its code at once, its sentence from refusal.js,
+ * which is a part.
  *
  * Whoever builds a model awaits worded() of what is thrown; what is refused later has but a number
  * out of a range, and faults of a step have their sentence here. */
@@ -42,7 +43,8 @@ const refusals = new WeakMap();
  * @param {Record<string, T>} words by names of constants
  * @param {number} value
  */
-const wordOf = ({ constants }, words, value) => Object.entries(words).find(([name]) => constants[name] === value)?.[1];
+const wordOf = ({ constants }, words, value) =>
+  Object.entries(words).find(([name]) => constants[name] === value)?.[1];
 
 /** @param {Schema} schema @param {Refusal} refusal */
 export const codeOf = (schema, { status }) => wordOf(schema, CODES, status) ?? 'WORKER_LOST';
@@ -56,10 +58,13 @@ export const codeOf = (schema, { status }) => wordOf(schema, CODES, status) ?? '
 export function explain(schema, spec, refusal) {
   const { status, layer, field, got, low, high } = refusal;
   const code = codeOf(schema, refusal);
-  if (code === 'WORKER_LOST') return new OffstageError(code, `the core was called out of sequence (status ${status})`);
+  if (code === 'WORKER_LOST') {
+    return new OffstageError(code, `the core was called out of sequence (status ${status})`);
+  }
   const reason = schema.reasons.get(refusal.reason);
   const where = layer < 0 ? '' : `layer ${layer}${aboutLayer(spec, layer)}: `;
-  const error = new OffstageError(code, reason === 'range' && field < 0 ? `${where}a value is ${got}, expected a number from ${low} to ${high}`
+  const error = new OffstageError(code, reason === 'range' && field < 0
+    ? `${where}a value is ${got}, expected a number from ${low} to ${high}`
     : `${where}refused (${reason}, field ${field}): got ${got}, allowed ${low} to ${high}`);
   refusals.set(error, [schema, spec, refusal]);
   return error;
@@ -71,7 +76,8 @@ export function explain(schema, spec, refusal) {
  * @returns {boolean}
  */
 export function isLacking(error) {
-  const [schema, , { layer, field, reason }] = refusals.get(error) ?? [null, null, { layer: -1, field: -1, reason: 0 }];
+  const [schema, , { layer, field, reason }] = refusals.get(error) ??
+    [null, null, { layer: -1, field: -1, reason: 0 }];
   return layer >= 0 && field < 0 && schema?.reasons.get(reason) === 'unknown';
 }
 
@@ -87,7 +93,8 @@ export async function worded(error, assets) {
   try {
     return (await loadPart(WORDS, assets)).explain(...made);
   } catch (cause) {
-    return new OffstageError(error.code, `${error.message}; ${/** @type {Error} */ (cause).message}`, { cause });
+    return new OffstageError(error.code,
+      `${error.message}; ${/** @type {Error} */ (cause).message}`, { cause });
   }
 }
 
@@ -100,8 +107,10 @@ export async function worded(error, assets) {
 export function explainFault(schema, spec, { what, layer, step }) {
   const where = layer < 0 ? '' : ` of layer ${layer}${aboutLayer(spec, layer)}`;
   const large = what === schema.constants.FAULT_GRADIENT ? ', or 1e15 and more' : '';
-  return new OffstageError('NON_FINITE', `step ${step}: ${wordOf(schema, FAULTS, what)}${where} is not finite${large}; ` +
-    'nothing was changed by this step, but what came before leads to it: a smaller learningRate, clipNorm, or inputs of about 1 may help');
+  return new OffstageError('NON_FINITE',
+    `step ${step}: ${wordOf(schema, FAULTS, what)}${where} is not finite${large}; ` +
+    'nothing was changed by this step, but what came before leads to it: ' +
+    'a smaller learningRate, clipNorm, or inputs of about 1 may help');
 }
 
 /**

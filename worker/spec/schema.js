@@ -1,4 +1,5 @@
-/* schema.js: the schema (types, fields, ranges, defaults) as C has it, read from the wasm; nothing of it stands here. */
+/* schema.js: the schema (types, fields, ranges, defaults) as C has it, read from the wasm; nothing
+ * of it stands here. */
 
 /**
  * @typedef {object} Field
@@ -44,10 +45,14 @@ const FIELD_BYTES = 32;
 export function readSchema(text, table) {
   const [version, constants, reasons, records, values, fields] = text.split('\n');
   /** @type {Schema} */
-  const schema = { version, constants: {}, reasons: new Map(), records: [], enumerations: new Map() };
+  const schema = {
+    version, constants: {}, reasons: new Map(), records: [], enumerations: new Map(),
+  };
   for (const [name, value] of rows(constants, 2)) schema.constants[name] = +value;
   for (const [id, name] of rows(reasons, 2)) schema.reasons.set(+id, name);
-  for (const [id, group, type] of rows(records, 3)) schema.records.push({ id: +id, group, type, fields: [] });
+  for (const [id, group, type] of rows(records, 3)) {
+    schema.records.push({ id: +id, group, type, fields: [] });
+  }
   for (const [enumeration, id, name] of rows(values, 3)) {
     const all = schema.enumerations.get(enumeration) ?? new Map();
     schema.enumerations.set(enumeration, all.set(name, +id));
@@ -60,7 +65,8 @@ export function readSchema(text, table) {
     const most = table.getUint16(at + 6, true);
     const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
     schema.records.find((r) => r.id === record)?.fields.push({
-      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high, presence: PRESENCES[presence], default: fallback,
+      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high,
+      presence: PRESENCES[presence], default: fallback,
     });
   });
   return schema;
@@ -84,25 +90,29 @@ export function readLayouts(text) {
 /** @param {string} line  words with a space before each @param {number} width  words of a row */
 function rows(line, width) {
   const words = line.split(' ').slice(1);
-  return Array.from({ length: words.length / width }, (_, i) => words.slice(i * width, (i + 1) * width));
+  return Array.from({ length: words.length / width },
+    (_, i) => words.slice(i * width, (i + 1) * width));
 }
 
 /** @param {Schema} schema @param {string} group @returns {RecordType} the first of its group */
-export const recordOf = (schema, group) => /** @type {RecordType} */ (schema.records.find((r) => r.group === group));
+export const recordOf = (schema, group) =>
+  /** @type {RecordType} */ (schema.records.find((r) => r.group === group));
 
 /**
  * What a record may be told: its own fields, then, of a layer, those of all layers.
  * @param {Schema} schema
  * @param {RecordType} record
  */
-export const fieldsOf = (schema, { group, fields }) => (group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields);
+export const fieldsOf = (schema, { group, fields }) =>
+  (group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields);
 
 /**
  * What stands beside an initializer, where it takes options.
  * @param {Schema} schema
  * @param {string} type
  */
-export const optionsOf = (schema, type) => schema.records.find((r) => r.group === 'named' && r.type === type)?.fields ?? [];
+export const optionsOf = (schema, type) =>
+  schema.records.find((r) => r.group === 'named' && r.type === type)?.fields ?? [];
 
 /**
  * @param {Schema} schema

@@ -1,4 +1,5 @@
-/* sets.js: which set of the core's layer types a spec takes, told before anything of the core has been fetched.
+/* sets.js: which set of the core's layer types a spec takes, told before anything of the core has
+ * been fetched.
  *
  * The lists are those of src/layers/registry_*.c, and a test holds them together. A spec that is
  * wrong gets any set: who reads it refuses it. A smaller set that is asked too much refuses too,
@@ -8,10 +9,14 @@ import { elementsOf } from '../host/errors.js';
 
 /** @typedef {import('../host/variants.js').SetName} SetName */
 
-const DENSE = ['dense', 'flatten', 'reshape', 'dropout', 'spatialDropout2d', 'gaussianNoise', 'softmax', 'activation'];
+const DENSE = [
+  'dense', 'flatten', 'reshape', 'dropout', 'spatialDropout2d', 'gaussianNoise', 'softmax',
+  'activation',
+];
 const LEAN = [
-  ...DENSE, 'conv1d', 'conv2d', 'maxPooling1d', 'maxPooling2d', 'averagePooling1d', 'averagePooling2d',
-  'globalMaxPooling1d', 'globalMaxPooling2d', 'globalAveragePooling1d', 'globalAveragePooling2d',
+  ...DENSE, 'conv1d', 'conv2d', 'maxPooling1d', 'maxPooling2d', 'averagePooling1d',
+  'averagePooling2d', 'globalMaxPooling1d', 'globalMaxPooling2d', 'globalAveragePooling1d',
+  'globalAveragePooling2d',
   'zeroPadding2d', 'cropping2d', 'rescaling',
 ];
 
