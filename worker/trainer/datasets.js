@@ -111,8 +111,9 @@ export class Store {
     known.received += bytes.byteLength;
     const whole = known.received - known.received % size;
     this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
-    const { received } = known;
-    return received < total ? { upload, received, bytes } : { upload, received: total };
+    return known.received < total
+      ? { upload, received: known.received, bytes }
+      : { upload, received: total };
   }
 
   /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
@@ -199,8 +200,9 @@ export class Store {
     const row = rowOf(this.#facts.inputs);
     const { length } = this.#complete(x, ['float32', 'uint8'], 'x');
     if (length % row !== 0) refuse(`x has ${length} elements, expected a multiple of ${row}`);
-    const samples = length / row;
-    return this.#take(x.upload, { length, samples, single: length === row, indices: 0 });
+    return this.#take(x.upload, {
+      length, samples: length / row, single: length === row, indices: 0,
+    });
   }
 
   /** @param {any} y @param {number} samples @returns {Stored} */
@@ -212,8 +214,9 @@ export class Store {
     const { indices = 0 } = y;
     const [{ targets }] = outputs;
     const several = outputs.length > 1;
-    const dtypes = targets > 0 && !several ? ['int32', 'float32'] : ['float32'];
-    const known = this.#complete(y, dtypes, 'y');
+    const known = this.#complete(
+      y, targets > 0 && !several ? ['int32', 'float32'] : ['float32'], 'y',
+    );
     const allowed = several
       ? outputs.reduce((bits, output, k) => bits | (output.targets > 0 ? 1 << k : 0), 0)
       : 0;
@@ -253,8 +256,9 @@ export class Store {
 
   /** @param {any} payload @param {string[]} dtypes @param {string} name */
   #complete(payload, dtypes, name) {
-    const fields = name === 'y' ? ['upload', 'indices'] : ['upload'];
-    const { upload } = checkFields(payload, fields, name, 'INVALID_DATA');
+    const { upload } = checkFields(
+      payload, name === 'y' ? ['upload', 'indices'] : ['upload'], name, 'INVALID_DATA',
+    );
     const known = this.#uploads.get(upload);
     if (!known) refuse(`${name} names upload ${show(upload)}, which is not here`);
     if (known.received !== known.total) {
@@ -275,8 +279,10 @@ export class Store {
   #take(upload, as) {
     const { address, dtype, seen } = /** @type {Upload} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
-    const bytes = as.length * ELEMENT_BYTES[dtype];
-    return { address, dtype, type: this.#typeOf(dtype), bytes, seen, ...as };
+    return {
+      address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen,
+      ...as,
+    };
   }
 
   /** @param {Column} column @returns {Stored} */
@@ -287,8 +293,9 @@ export class Store {
     const address = this.#core.memory.alloc(bytes, 'the data');
     try {
       const type = this.#write(column, address);
-      const seen = unseen(indices);
-      return { address, dtype, type, length, bytes, samples, single, indices, seen };
+      return {
+        address, dtype, type, length, bytes, samples, single, indices, seen: unseen(indices),
+      };
     } catch (error) {
       this.#core.memory.free(address);
       throw error;
@@ -312,8 +319,9 @@ export class Store {
   place(column, address) {
     const { dtype, length } = column;
     const type = this.#write(column, address);
-    const bytes = length * ELEMENT_BYTES[dtype];
-    return { address, dtype, type, bytes, seen: { ...unseen(), sum: null } };
+    return {
+      address, dtype, type, bytes: length * ELEMENT_BYTES[dtype], seen: { ...unseen(), sum: null },
+    };
   }
 
   /** @param {DType} dtype */
@@ -346,8 +354,9 @@ export class Store {
     }
     if (dtype === 'float32' && this.#finite && seen.indices === 0) seen.badY = seen.badX;
     else if (dtype !== 'uint8' && seen.badY < 0) {
-      const bad = core.checkY(this.#model, at, type, seen.indices, first, count);
-      seen.badY = placeBehind(first, bad);
+      seen.badY = placeBehind(
+        first, core.checkY(this.#model, at, type, seen.indices, first, count),
+      );
     }
     seen.bytes = end;
   }
@@ -431,8 +440,9 @@ export class Store {
     const rows = Math.max(1, Math.floor(WEIGHED_AT_ONCE * y.samples / y.length));
     for (let first = 0; first < weights.length; first += rows) {
       const count = Math.min(rows, weights.length - first);
-      const of = first < trained ? classWeight : null;
-      const bad = this.#weigh(weights, y, first, count, of, trained - first);
+      const bad = this.#weigh(
+        weights, y, first, count, first < trained ? classWeight : null, trained - first,
+      );
       if (bad >= 0) {
         refuse(`sampleWeight is ${this.#numberAt(weights, first + bad)} ` +
           `for sample ${first + bad}, expected a finite number from 0 on`);
@@ -448,12 +458,18 @@ export class Store {
    */
   #weigh(weights, y, first, count, classWeight, weighed) {
     const core = this.#core;
-    const { buffer, byteOffset = 0, byteLength = 0 } = classWeight ?? {};
-    const of = buffer ? core.memory.alloc(byteLength, 'the weights of classes') : 0;
-    if (buffer) core.write(of, new Uint8Array(buffer, byteOffset, byteLength));
+    const of = classWeight
+      ? core.memory.alloc(classWeight.byteLength, 'the weights of classes')
+      : 0;
+    if (classWeight) {
+      core.write(of, new Uint8Array(
+        classWeight.buffer, classWeight.byteOffset, classWeight.byteLength,
+      ));
+    }
     const target = y.address + first * y.bytes / y.samples;
-    const from = weights.address + 4 * first;
-    const bad = core.weigh(this.#model, from, count, target, y.type, of, weighed);
+    const bad = core.weigh(
+      this.#model, weights.address + 4 * first, count, target, y.type, of, weighed,
+    );
     if (classWeight) core.memory.free(of);
     return bad;
   }

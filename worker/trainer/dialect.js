@@ -73,15 +73,16 @@ export function unfold(type, payload) {
 /** @param {Record<string, any>} rest @param {string[]} names @param {string} instead */
 function refuseBoth(rest, names, instead) {
   const twice = names.find((name) => rest[name] !== undefined);
-  if (!twice) return;
-  throw new OffstageError('INVALID_DATA', `${twice} and ${instead} are both given, ` +
-    'expected one of them');
+  if (twice) {
+    throw new OffstageError('INVALID_DATA', `${twice} and ${instead} are both given, ` +
+      'expected one of them');
+  }
 }
 
 /** @param {Record<string, any>} spec  bare progress always tells the accuracy */
 function withAccuracy(spec) {
-  const { metrics } = spec;
-  const none = metrics === undefined || (Array.isArray(metrics) && metrics.length === 0);
+  const none = spec.metrics === undefined ||
+    (Array.isArray(spec.metrics) && spec.metrics.length === 0);
   return none ? { ...spec, metrics: ['accuracy'] } : spec;
 }
 

@@ -254,11 +254,11 @@ class Trainer {
     this.#runtime = asked;
     this.#gone = null;
     this.#holding.hold(held);
-    const { parameters } = model.counts;
-    this.#log('info', `a model of ${parameters} parameters is ready: ${variant}, ` +
+    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, ` +
       `threads: ${threads}`);
-    const persisted = this.#holding.report();
-    const told = { variant, threads, reason, persisted, ...this.#stages.describe() };
+    const told = {
+      variant, threads, reason, persisted: this.#holding.report(), ...this.#stages.describe(),
+    };
     const { run, ...built } = model.describe();
     return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
   }
@@ -266,8 +266,9 @@ class Trainer {
   /** @param {Model} model  that was there before others had their turn */
   #refuseLost(model) {
     this.need();
-    if (this.#model === model) return;
-    throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
+    if (this.#model !== model) {
+      throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
+    }
   }
 
   /**
@@ -342,10 +343,9 @@ class Trainer {
         }
         this.#refuseLost(model);
       }
-      return () => {
-        const keeper = settings.persist ? this.#holding.keeper : null;
-        return this.#begin(payload, turn, model, settings, keeper, keptData);
-      };
+      return () => this.#begin(
+        payload, turn, model, settings, settings.persist ? this.#holding.keeper : null, keptData,
+      );
     } finally {
       this.#stages.enter('done');
     }
@@ -386,9 +386,11 @@ class Trainer {
       taken.push(x);
       const y = store.takeY(wanted, x.samples);
       taken.push(y);
-      const weights = store.takeWeights(sampleWeight, x.samples) ??
-        (weighted ? store.ones(x.samples) : null);
-      return { x, y, weights };
+      return {
+        x, y,
+        weights: store.takeWeights(sampleWeight, x.samples) ??
+          (weighted ? store.ones(x.samples) : null),
+      };
     } catch (error) {
       store.free(...taken);
       throw error;
@@ -442,8 +444,9 @@ class Trainer {
 
   /** @param {Payload} payload @param {Turn} turn */
   evaluate(payload, turn) {
-    const fields = ['x', 'y', 'sampleWeight', 'batchSize'];
-    const { batchSize } = checkFields(payload, fields, 'EVALUATE_MODEL', 'INVALID_OPTION');
+    const { batchSize } = checkFields(
+      payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION',
+    );
     const size = readBatchSize(batchSize);
     const { x, y, sampleWeight: weights } = payload;
     return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
