@@ -1,5 +1,5 @@
-/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm; spec.d.ts and the scripts of bundles.mjs beside them.
- * `npm run build`.
+/* build.mjs: src/ -> wasm-build/dist/offstage.[SET.]VARIANT.wasm; spec.d.ts and the scripts of
+ * bundles.mjs beside them. `npm run build`.
  *
  * Emscripten's compiler, then the linker itself: no generated JavaScript, and no import but a
  * shared memory. Nothing is made twice from the same input. Where no LLVM for relaxed SIMD is to be
@@ -47,8 +47,12 @@ async function tool(file, args, env) {
  * @param {VariantName} variant @param {ReturnType<typeof findEmscripten>} emscripten
  */
 function toolsFor(variant, { emcc, version, wasmLd, wasmOpt }) {
-  if (!emcc || !wasmLd) throw new SetupError('emcc or wasm-ld is missing: node wasm-build/setup.mjs build');
-  if (!VARIANTS[variant].relaxed) return { emcc, wasmLd, wasmOpt, env: {}, id: hash(version, emcc) };
+  if (!emcc || !wasmLd) {
+    throw new SetupError('emcc or wasm-ld is missing: node wasm-build/setup.mjs build');
+  }
+  if (!VARIANTS[variant].relaxed) {
+    return { emcc, wasmLd, wasmOpt, env: {}, id: hash(version, emcc) };
+  }
   const llvm = findRelaxedLlvm();
   if (!llvm) return null;
   const { env } = llvm;
@@ -63,12 +67,15 @@ function toolsFor(variant, { emcc, version, wasmLd, wasmOpt }) {
 function checkImports(variant, file) {
   const bytes = readFileSync(file);
   // Node 20 has relaxed SIMD behind a flag, which may be set late.
-  if (VARIANTS[variant].relaxed && !WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  if (VARIANTS[variant].relaxed && !WebAssembly.validate(bytes)) {
+    setFlagsFromString('--experimental-wasm-relaxed-simd');
+  }
   const found = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
   const imports = found.map(({ module, name }) => `${module}.${name}`);
   const expected = VARIANTS[variant].shared ? 'env.memory' : '';
   if (imports.join() !== expected) {
-    throw new SetupError(`${variant} imports ${imports.join(', ') || 'nothing'}; expected ${expected || 'nothing'}`);
+    throw new SetupError(`${variant} imports ${imports.join(', ') || 'nothing'}; ` +
+      `expected ${expected || 'nothing'}`);
   }
 }
 
@@ -90,10 +97,12 @@ function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
     const args = [...flagsFor(source, variant), '-Isrc', '-c', source.name];
     const input = hash(id, headers, readFileSync(ROOT + source.name), ...args);
     const file = `${CACHE}${variant}.${source.name.replaceAll('/', '.')}.o`;
-    return { file, input, make: () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env)) };
+    const make = () => once(file, input, (out) => tool(emcc, [...args, '-o', out], env));
+    return { file, input, make };
   });
   const file = `${DIST}${fileOf(variant, set)}`;
-  const map = `--Map=${CACHE}${label(variant, set)}.map`; // which source the bytes are of: for `npm run bench -- size`
+  // Which source the bytes are of: for `npm run bench -- size`.
+  const map = `--Map=${CACHE}${label(variant, set)}.map`;
   const args = [...linkFlagsFor(variant), map, ...objects.map((object) => object.file)];
   const flags = optimizeFlagsFor(variant);
   const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
@@ -126,7 +135,8 @@ export async function build() {
     process.stdout.write(`wasm-build/dist/${fileOf(variant)}: not built: ${WITHOUT_RELAXED}\n`);
     return [];
   });
-  const objects = new Map(plans.flatMap((each) => each.objects.map(({ file, make }) => [file, make])));
+  const objects = new Map(plans.flatMap((each) =>
+    each.objects.map(({ file, make }) => [file, make])));
   await inParallel(objects.values());
   const made = new Set();
   await inParallel(plans.map(({ file, link }) => async () => {
@@ -135,7 +145,8 @@ export async function build() {
   for (const { file } of plans) {
     const note = made.has(file) ? '' : ' (as it was)';
     const bytes = readFileSync(file);
-    process.stdout.write(`${relative(ROOT, file)}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${note}\n`);
+    const sizes = `${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`;
+    process.stdout.write(`${relative(ROOT, file)}: ${sizes}${note}\n`);
   }
   writeFileSync(`${DIST}spec.d.ts`, typesOf(await schemaOf()));
   await bundleAll();

@@ -1,4 +1,5 @@
-/* bundles.mjs: web/ and worker/ -> wasm-build/dist/*.js: one file for each entry, which is what the package has.
+/* bundles.mjs: web/ and worker/ -> wasm-build/dist/*.js: one file for each entry, which is what
+ * the package has.
  *
  * The checkout itself needs none of them but kept.js, which has idb in it: it is served file by
  * file, so that a worker is never older than its sources. All built files lie beside each other and
@@ -22,7 +23,8 @@ export const ENTRIES = {
   'worker.js': "import './worker/worker.js';", // the entry of a worker
   'helper.js': "import './worker/helper.js';", // the entry of a computing thread
   // The session for a page's own thread: what SERVICE of web/trainer/create.js imports.
-  'session.js': "export { createSession } from './worker/trainer/service.js'; export { ownHost } from './worker/host/clock.js';",
+  'session.js': "export { createSession } from './worker/trainer/service.js'; " +
+    "export { ownHost } from './worker/host/clock.js';",
 };
 
 /**
@@ -47,14 +49,18 @@ export const BUNDLES = {
 };
 
 /** One hash of all sources: what was built together knows each other by it. */
-const BUILD = hash(...['web', 'worker'].flatMap((folder) => readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.js')).sort().map((name) => readFileSync(`${ROOT}${folder}/${name}`)))).slice(0, 12);
+const BUILD = hash(...['web', 'worker'].flatMap((folder) =>
+  readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js')).sort()
+    .map((name) => readFileSync(`${ROOT}${folder}/${name}`)))).slice(0, 12);
 
 /**
  * Modules that are imported on demand from a built file of their own.
  * @type {Record<string, string>}
  */
-const ON_DEMAND = { 'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js' };
+const ON_DEMAND = {
+  'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js',
+};
 
 /**
  * An address of a file of the package, in the form that bundlers recognise; `here` where they are
@@ -73,7 +79,8 @@ const flat = {
   name: 'flat',
   setup(build) {
     build.onLoad({ filter: /[\\/](web|worker)[\\/].*\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(ADDRESS, (_, file, base) => `new URL('./${basename(file)}', ${base})`),
+      contents: readFileSync(path, 'utf8').replace(ADDRESS, (_, file, base) =>
+        `new URL('./${basename(file)}', ${base})`),
       loader: 'js',
     }));
     build.onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
@@ -98,11 +105,15 @@ function bannerOf(name) {
  * @returns {import('esbuild').BuildOptions & { metafile: true, write: false }}
  */
 export const bundleOptions = (name) => ({
-  stdin: { contents: BUNDLES[name], resolveDir: ROOT, sourcefile: name }, absWorkingDir: ROOT, bundle: true, format: 'esm', target: TARGET,
+  stdin: { contents: BUNDLES[name], resolveDir: ROOT, sourcefile: name },
+  absWorkingDir: ROOT, bundle: true, format: 'esm', target: TARGET,
   define: { 'globalThis.OFFSTAGE_BUILD': JSON.stringify(BUILD) },
-  minifySyntax: true, minifyIdentifiers: true, // what it does to white space takes KEPT_COMMENTS with it: that is left to terser
-  outfile: DIST + name, sourcemap: 'external', plugins: [flat], banner: { js: bannerOf(name) }, write: false, metafile: true,
-  logLevel: 'warning', logOverride: { 'ignored-bare-import': 'silent' }, // worker.js names every file; a bundle needs those that are used
+  // What it does to white space takes KEPT_COMMENTS with it: that is left to terser.
+  minifySyntax: true, minifyIdentifiers: true,
+  outfile: DIST + name, sourcemap: 'external', plugins: [flat], banner: { js: bannerOf(name) },
+  write: false, metafile: true,
+  // worker.js names every file; a bundle needs those that are used.
+  logLevel: 'warning', logOverride: { 'ignored-bare-import': 'silent' },
 });
 
 /**
@@ -115,7 +126,8 @@ async function bundle(name) {
   const { minify } = await import('terser');
   const { version } = createRequire(import.meta.url)('terser/package.json');
   const { outputFiles } = await build(bundleOptions(name));
-  const [map, code] = outputFiles.sort((a, b) => b.path.length - a.path.length).map(({ text }) => text);
+  const [map, code] = outputFiles.sort((a, b) => b.path.length - a.path.length)
+    .map(({ text }) => text);
   return once(DIST + name, hash(version, code, map), async (out) => {
     const made = await minify({ [name]: code }, {
       module: true, ecma: 2020, compress: { passes: 3 }, format: { comments: KEPT_COMMENTS },
@@ -131,7 +143,11 @@ export async function bundleAll() {
   for (const name of Object.keys(BUNDLES)) {
     const made = await bundle(name);
     const bytes = readFileSync(DIST + name);
-    if (name in PARTS && bytes.length <= LEAST_BYTES) throw new SetupError(`${name} has ${bytes.length} bytes, expected more than ${LEAST_BYTES}: join it with another part`);
-    process.stdout.write(`wasm-build/dist/${name}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped${made ? '' : ' (as it was)'}\n`);
+    if (name in PARTS && bytes.length <= LEAST_BYTES) {
+      throw new SetupError(`${name} has ${bytes.length} bytes, ` +
+        `expected more than ${LEAST_BYTES}: join it with another part`);
+    }
+    const sizes = `${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`;
+    process.stdout.write(`wasm-build/dist/${name}: ${sizes}${made ? '' : ' (as it was)'}\n`);
   }
 }

@@ -1,6 +1,6 @@
-/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no range, default or
- * option can be told wrong. What a name means is docs-text.mjs's; a name that has no text there is
- * an error, and so is a text that no name has. */
+/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no
+ * range, default or option can be told wrong. What a name means is docs-text.mjs's; a name that has
+ * no text there is an error, and so is a text that no name has. */
 
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -20,7 +20,9 @@ const used = new Set();
  */
 function textOf(table, ...names) {
   const name = names.find((each) => Object.hasOwn(text[table], each));
-  if (name === undefined) throw new Error(`docs-text.mjs: ${table} says nothing of '${names.join("' nor '")}'`);
+  if (name === undefined) {
+    throw new Error(`docs-text.mjs: ${table} says nothing of '${names.join("' nor '")}'`);
+  }
   used.add(`${table} ${name}`);
   return text[table][name];
 }
@@ -41,15 +43,24 @@ const tableOf = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.
 /** What a field takes. @param {Schema} schema @param {Field} field */
 function takes(schema, { kind, enumeration, least, most, spread, low, high }) {
   if (enumeration === 'regularizer') return '`l1`, `l2`, `l1l2` (0.01 each), or { l1, l2 }';
-  if (enumeration === 'constraint') return '`maxNorm` (2), or { maxNorm, axis }, axis a number or axes that follow each other';
+  if (enumeration === 'constraint') {
+    return '`maxNorm` (2), or { maxNorm, axis }, axis a number or axes that follow each other';
+  }
   if (kind === 'initializer') return 'an initializer';
-  const names = [...(schema.enumerations.get(enumeration) ?? [])].filter(([, id]) => id >= low && id <= high).map(([name]) => code(name));
-  if (kind === 'enum') return names.length > 6 ? `one of ${names.length} ${enumeration === 'activation' ? 'activations' : `activations: ${names.join(', ')}`}` : names.join(', ');
+  const names = [...(schema.enumerations.get(enumeration) ?? [])]
+    .filter(([, id]) => id >= low && id <= high).map(([name]) => code(name));
+  if (kind === 'enum') {
+    if (names.length <= 6) return names.join(', ');
+    const all = enumeration === 'activation' ? 'activations' : `activations: ${names.join(', ')}`;
+    return `one of ${names.length} ${all}`;
+  }
   if (kind === 'boolean') return 'boolean';
   const one = `${kind} ${number(low)} … ${number(high)}`;
   if (most === 1) return one;
   if (most === 4 && spread) return `${one}, [rows, columns] or [[top, bottom], [left, right]]`;
-  return `${spread || kind === 'number' ? `${one}, or ` : ''}${spread ? most : `${least} to ${most}`} of ${spread || kind === 'number' ? 'these' : one}`;
+  const either = spread || kind === 'number';
+  const count = spread ? most : `${least} to ${most}`;
+  return `${either ? `${one}, or ` : ''}${count} of ${either ? 'these' : one}`;
 }
 
 /** @param {Schema} schema @param {Field} field */
@@ -73,14 +84,22 @@ function options(schema, fields, of) {
     const weight = /^(.+)Initializer$/.exec(field.name)?.[1];
     const whole = weight && fields.some(({ name }) => name === `${weight}Regularizer`);
     if (/(Regularizer|Constraint)$/.test(field.name)) continue;
-    if (weight) rows.push([code(field.name) + (whole ? `, ${code(`${weight}Regularizer`)}, ${code(`${weight}Constraint`)}` : ''), whole ? 'as below' : 'an initializer', fallback(schema, field), '']);
-    else rows.push([code(field.name), takes(schema, field), fallback(schema, field), textOf('OPTIONS', `${of}.${field.name}`, field.name)]);
+    const told = fallback(schema, field);
+    if (weight) {
+      const more = `, ${code(`${weight}Regularizer`)}, ${code(`${weight}Constraint`)}`;
+      const taken = whole ? 'as below' : 'an initializer';
+      rows.push([code(field.name) + (whole ? more : ''), taken, told, '']);
+    } else {
+      const meaning = textOf('OPTIONS', `${of}.${field.name}`, field.name);
+      rows.push([code(field.name), takes(schema, field), told, meaning]);
+    }
   }
   return rows.length ? tableOf(['option', 'takes', 'default', ''], rows) : [];
 }
 
 /** @param {Schema} schema @param {string} group */
-const records = (schema, group) => schema.records.filter((record) => record.group.startsWith(group));
+const records = (schema, group) =>
+  schema.records.filter((record) => record.group.startsWith(group));
 /** @param {Schema} schema @param {string} enumeration */
 const names = (schema, enumeration) => [...(schema.enumerations.get(enumeration)?.keys() ?? [])];
 
@@ -88,7 +107,11 @@ const names = (schema, enumeration) => [...(schema.enumerations.get(enumeration)
 function layers(schema) {
   return records(schema, 'layer').flatMap(({ type, group, fields }) => [
     `### ${type}`, '', textOf('LAYERS', type), '',
-    ...(group === 'layer' ? [] : [`\`{ type: '${type}', layer: { type, … } }\`: the layer in it has its own options and neither name nor input.`, '']),
+    ...(group === 'layer' ? [] : [
+      `\`{ type: '${type}', layer: { type, … } }\`: ` +
+        'the layer in it has its own options and neither name nor input.',
+      '',
+    ]),
     ...options(schema, fields, type),
   ]);
 }
@@ -99,7 +122,8 @@ function losses(schema) {
   return names(schema, 'loss').map((name) => {
     const taken = names(schema, name).map((option) => {
       const field = /** @type {Field} */ (fields.find((each) => each.name === option));
-      return `${code(option)} (${fallback(schema, field)}; ${takes(schema, field)}): ${textOf('LOSS_OPTIONS', option)}`;
+      const taken = `${fallback(schema, field)}; ${takes(schema, field)}`;
+      return `${code(option)} (${taken}): ${textOf('LOSS_OPTIONS', option)}`;
     });
     return [code(name), textOf('LOSSES', name), taken.join('<br>')];
   });
@@ -108,21 +132,28 @@ function losses(schema) {
 /** @param {Schema} schema */
 function optimizers(schema) {
   const all = records(schema, 'optimizer');
-  const shared = all[0].fields.filter(({ name }) => all.every(({ fields }) => fields.some((field) => field.name === name)));
+  const shared = all[0].fields.filter(({ name }) =>
+    all.every(({ fields }) => fields.some((field) => field.name === name)));
+  const common = shared.filter(({ name }) => name !== 'learningRate' && name !== 'weightDecay');
   return [
     ...all.flatMap(({ type, fields }) => {
-      const own = fields.filter(({ name }) => name === 'learningRate' || name === 'weightDecay' || !shared.some((field) => field.name === name));
-      return [`### ${type}`, '', `${textOf('OPTIMIZERS', type)}.`, '', ...options(schema, own, type)];
+      const own = fields.filter(({ name }) => !common.some((field) => field.name === name));
+      const about = `${textOf('OPTIMIZERS', type)}.`;
+      return [`### ${type}`, '', about, '', ...options(schema, own, type)];
     }),
-    '### Options of every optimizer', '', 'At most one of the three clips. Refused is what could take a finite weight to infinity: learningRate · weightDecay above 2, learningRate above 1e16 · epsilon.', '',
-    ...options(schema, shared.filter(({ name }) => name !== 'learningRate' && name !== 'weightDecay'), 'optimizer'),
+    '### Options of every optimizer', '',
+    'At most one of the three clips. Refused is what could take a finite weight to infinity: ' +
+      'learningRate · weightDecay above 2, learningRate above 1e16 · epsilon.', '',
+    ...options(schema, common, 'optimizer'),
   ];
 }
 
 /** @param {Schema} schema */
 const initializers = (schema) => names(schema, 'initializer').map((name) => {
-  const fields = schema.records.find(({ group, type }) => group === 'named' && type === name)?.fields ?? [];
-  const told = fields.map((field) => `${code(field.name)} (${fallback(schema, field)}; ${takes(schema, field)})`);
+  const fields = schema.records.find(({ group, type }) => group === 'named' && type === name)
+    ?.fields ?? [];
+  const told = fields.map((field) =>
+    `${code(field.name)} (${fallback(schema, field)}; ${takes(schema, field)})`);
   for (const field of fields) textOf('OPTIONS', `named.${field.name}`, field.name);
   return [code(name), textOf('INITIALIZERS', name), told.join('<br>')];
 });
@@ -130,18 +161,28 @@ const initializers = (schema) => names(schema, 'initializer').map((name) => {
 /** @param {Schema} schema @returns {string} the page */
 export function pageOf(schema) {
   used.clear();
+  const model = records(schema, 'model')[0].fields.filter(({ name }) => name !== 'loss');
+  const activations = names(schema, 'activation')
+    .map((name) => [code(name), textOf('ACTIVATIONS', name)]);
   const lines = [
-    text.HEAD, ...options(schema, records(schema, 'model')[0].fields.filter(({ name }) => name !== 'loss'), 'model'),
+    text.HEAD, ...options(schema, model, 'model'),
     text.COMMON,
     '## Layers', '', ...layers(schema),
-    '## Activations', '', ...tableOf(['activation', ''], names(schema, 'activation').map((name) => [code(name), textOf('ACTIVATIONS', name)])),
+    '## Activations', '', ...tableOf(['activation', ''], activations),
     text.WEIGHTS, ...tableOf(['initializer', '', 'options (default; takes)'], initializers(schema)),
     text.TARGETS, ...tableOf(['loss', 'of one sample', 'options (default; takes)'], losses(schema)),
     '## Optimizers', '', text.UPDATES, '', ...optimizers(schema), text.DIFFERENCES,
   ];
-  const unused = ['LAYERS', 'ACTIVATIONS', 'INITIALIZERS', 'LOSSES', 'LOSS_OPTIONS', 'OPTIMIZERS', 'OPTIONS']
-    .flatMap((table) => Object.keys(/** @type {any} */ (text)[table]).map((name) => `${table} ${name}`)).filter((each) => !used.has(each));
-  if (unused.length) throw new Error(`docs-text.mjs tells of what is not in the schema: ${unused.join(', ')}`);
+  const tables = [
+    'LAYERS', 'ACTIVATIONS', 'INITIALIZERS', 'LOSSES', 'LOSS_OPTIONS', 'OPTIMIZERS', 'OPTIONS',
+  ];
+  const unused = tables
+    .flatMap((table) => Object.keys(/** @type {any} */ (text)[table])
+      .map((name) => `${table} ${name}`))
+    .filter((each) => !used.has(each));
+  if (unused.length) {
+    throw new Error(`docs-text.mjs tells of what is not in the schema: ${unused.join(', ')}`);
+  }
   return `${lines.join('\n').trimEnd()}\n`;
 }
 

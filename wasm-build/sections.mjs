@@ -31,7 +31,9 @@ function sectionsOf(wasm) {
 /** @param {Buffer} linked @param {Buffer} optimized  made of it @returns {Buffer} */
 export function withLinkedData(linked, optimized) {
   const before = sectionsOf(linked);
-  const sections = sectionsOf(optimized).flatMap((section) =>
-    (section.id === DATA || section.id === DATA_COUNT ? before.filter(({ id }) => id === section.id) : [section]));
+  const sections = sectionsOf(optimized).flatMap((section) => {
+    const kept = section.id === DATA || section.id === DATA_COUNT;
+    return kept ? before.filter(({ id }) => id === section.id) : [section];
+  });
   return Buffer.concat([optimized.subarray(0, HEAD), ...sections.map(({ bytes }) => bytes)]);
 }

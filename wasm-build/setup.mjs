@@ -27,7 +27,8 @@ import {
  * @property {boolean} [optional]  the command does with less where it cannot be had
  */
 
-const MORE_LLVM = 'an LLVM with all its parts: `brew install llvm`, or releases of the LLVM project';
+const MORE_LLVM =
+  'an LLVM with all its parts: `brew install llvm`, or releases of the LLVM project';
 
 /** @type {Need[]} */
 const NEEDS = [
@@ -76,7 +77,8 @@ const NEEDS = [
     group: 'test',
     name: 'llvm-cov and llvm-profdata',
     why: 'tell which branches of the core the tests reach',
-    have: () => findProgram('llvm-cov-14', 'llvm-cov') && findProgram('llvm-profdata-14', 'llvm-profdata'),
+    have: () => findProgram('llvm-cov-14', 'llvm-cov') &&
+      findProgram('llvm-profdata-14', 'llvm-profdata'),
     apt: 'llvm-14',
     else: MORE_LLVM,
   },
@@ -119,7 +121,8 @@ const NEEDS = [
     why: 'runs the browser tests',
     have: findChromium,
     apt: 'chromium',
-    else: 'Chromium or Chrome on the PATH, or its path in the environment variable OFFSTAGE_CHROMIUM',
+    else: 'Chromium or Chrome on the PATH, ' +
+      'or its path in the environment variable OFFSTAGE_CHROMIUM',
   },
 ];
 
@@ -136,8 +139,11 @@ export class SetupError extends Error {}
 function run(file, args, env = process.env) {
   // npm is a script on Windows, which only a shell can start.
   const shell = process.platform === 'win32' && file === 'npm';
-  const { status, error } = spawnSync(file, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'], shell });
-  if (status !== 0) throw new SetupError(`\`${[file, ...args].join(' ')}\` failed${error ? `: ${error.message}` : ''}`);
+  const { status, error } =
+    spawnSync(file, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'], shell });
+  if (status === 0) return;
+  const why = error ? `: ${error.message}` : '';
+  throw new SetupError(`\`${[file, ...args].join(' ')}\` failed${why}`);
 }
 
 /** How this user may install by apt, or why not. */
@@ -146,7 +152,9 @@ function aptRights() {
   if (process.getuid?.() === 0) return { prefix: [], why: '' };
   if (!findProgram('sudo')) return { prefix: null, why: 'you are not root and there is no sudo' };
   const asks = spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0;
-  if (asks && !process.stdin.isTTY) return { prefix: null, why: 'you are not root and sudo wants a password' };
+  if (asks && !process.stdin.isTTY) {
+    return { prefix: null, why: 'you are not root and sudo wants a password' };
+  }
   return { prefix: ['sudo'], why: '' };
 }
 
@@ -162,8 +170,10 @@ function aptInstall(missing, prefix) {
 
 /** @param {Need[]} missing @param {string} why */
 function refuse(missing, why) {
-  const lines = missing.map((need) => `  - ${need.name}: ${need.why}.\n      Debian: apt-get install ${need.apt}\n      elsewhere: ${need.else}`);
-  throw new SetupError(`Missing here, and not installed because ${why}:\n${lines.join('\n')}\nThen run the same command again.`);
+  const lines = missing.map((need) => `  - ${need.name}: ${need.why}.\n` +
+    `      Debian: apt-get install ${need.apt}\n      elsewhere: ${need.else}`);
+  throw new SetupError(`Missing here, and not installed because ${why}:\n${lines.join('\n')}\n` +
+    'Then run the same command again.');
 }
 
 /**
@@ -177,7 +187,9 @@ function tryOptional(missing) {
   if (!missing.length || !prefix || existsSync(tried)) return;
   try {
     aptInstall(missing, prefix);
-    if (missing.some((need) => !need.have())) throw new SetupError('apt\'s packages did not bring it');
+    if (missing.some((need) => !need.have())) {
+      throw new SetupError('apt\'s packages did not bring it');
+    }
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     const names = missing.map((need) => `${need.name} (it ${need.why})`).join(', ');
@@ -204,7 +216,8 @@ export function ensureTools(groups) {
   if (!emscriptenIsAccepted(version)) {
     const range = `${EMSCRIPTEN.from.join('.')} or later, below ${EMSCRIPTEN.below.join('.')}`;
     throw new SetupError(
-      `${emcc} is Emscripten ${version || 'of an unknown version'}; expected ${range} (${EMSCRIPTEN.known} is tested: ` +
+      `${emcc} is Emscripten ${version || 'of an unknown version'}; expected ${range} ` +
+        `(${EMSCRIPTEN.known} is tested: ` +
         `Debian 12's package, or \`emsdk install ${EMSCRIPTEN.known}\`).`,
     );
   }
@@ -214,11 +227,13 @@ export function ensureTools(groups) {
 export function ensurePackages() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 16)) {
-    throw new SetupError(`this is Node ${process.versions.node}; expected 20.16 or later (nodejs.org)`);
+    throw new SetupError(`this is Node ${process.versions.node}; ` +
+      'expected 20.16 or later (nodejs.org)');
   }
   const stamp = `${ROOT}node_modules/.offstage-lock`;
   const lock = readFileSync(`${ROOT}package-lock.json`);
-  const wanted = createHash('sha256').update(lock).update(`${process.platform} ${process.arch}`).digest('hex');
+  const wanted = createHash('sha256').update(lock)
+    .update(`${process.platform} ${process.arch}`).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('Installing the npm packages of package-lock.json');
   // Every package works without its install script, so that none is run.
@@ -246,7 +261,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await asCommand(() => {
     const known = ['build', 'test'];
     const unknown = groups.filter((name) => !known.includes(name));
-    if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${known.join(' ')}`);
+    if (unknown.length) {
+      throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${known.join(' ')}`);
+    }
     ensureTools(/** @type {('build' | 'test')[]} */ (groups.length ? groups : known));
     ensurePackages();
   });

@@ -1,6 +1,6 @@
-/* spec-types.mjs: the types of a spec, for an app's editor, from the schema that the wasm carries: a union over `type`, so
- * that a layer's own fields are completed and all others refused. The build writes them to
- * wasm-build/dist/spec.d.ts, which no page loads. */
+/* spec-types.mjs: the types of a spec, for an app's editor, from the schema that the wasm carries:
+ * a union over `type`, so that a layer's own fields are completed and all others refused. The build
+ * writes them to wasm-build/dist/spec.d.ts, which no page loads. */
 
 import { readFileSync } from 'node:fs';
 import { readSchema } from '../worker/spec/schema.js';
@@ -42,17 +42,27 @@ const COMMON = `interface Common {
 
 /** @param {Schema} schema @param {string} enumeration @param {Partial<Field>} [range] */
 const union = (schema, enumeration, { low = -Infinity, high = Infinity } = {}) =>
-  [...(schema.enumerations.get(enumeration) ?? [])].filter(([, id]) => id >= low && id <= high).map(([name]) => `'${name}'`).join(' | ');
+  [...(schema.enumerations.get(enumeration) ?? [])]
+    .filter(([, id]) => id >= low && id <= high).map(([name]) => `'${name}'`).join(' | ');
 
 /** @param {string} name */
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** @param {Schema} schema @param {Field} field */
 function typeOf(schema, { kind, enumeration, most, spread, ...range }) {
-  if (enumeration === 'regularizer' || enumeration === 'constraint' || kind === 'initializer') return capital(enumeration);
+  if (enumeration === 'regularizer' || enumeration === 'constraint' || kind === 'initializer') {
+    return capital(enumeration);
+  }
   if (kind === 'boolean') return 'boolean';
-  if (kind === 'enum') return enumeration === 'activation' ? 'Activation' : enumeration === 'gateActivation' ? 'GateActivation' : union(schema, enumeration, range);
-  if (most === 4 && spread) return 'number | readonly [number, number] | readonly [readonly [number, number], readonly [number, number]]';
+  if (kind === 'enum') {
+    if (enumeration === 'activation') return 'Activation';
+    if (enumeration === 'gateActivation') return 'GateActivation';
+    return union(schema, enumeration, range);
+  }
+  if (most === 4 && spread) {
+    return 'number | readonly [number, number] | ' +
+      'readonly [readonly [number, number], readonly [number, number]]';
+  }
   if (most === 1) return 'number';
   return spread || kind === 'number' ? 'number | readonly number[]' : 'readonly number[]';
 }
@@ -60,36 +70,53 @@ function typeOf(schema, { kind, enumeration, most, spread, ...range }) {
 /** @param {Schema} schema @param {Field} field */
 function member(schema, field) {
   const { name, presence, default: value, kind, enumeration } = field;
-  const named = kind === 'boolean' ? String(value !== 0) : [...(schema.enumerations.get(enumeration) ?? [])].find(([, id]) => id === value)?.[0] ?? value;
+  const ids = [...(schema.enumerations.get(enumeration) ?? [])];
+  const named = kind === 'boolean'
+    ? String(value !== 0)
+    : ids.find(([, id]) => id === value)?.[0] ?? value;
   const told = presence === 'default' ? `  /** ${named} */\n` : '';
   return `${told}  ${name}${presence === 'required' ? '' : '?'}: ${typeOf(schema, field)};\n`;
 }
 
 /** @param {Schema} schema @param {string} type @param {Field[]} fields */
-const inline = (schema, type, fields) => `{ ${[`type: '${type}'`, ...fields.map((field) => `${field.name}?: ${typeOf(schema, field)}`)].join('; ')} }`;
+const inline = (schema, type, fields) => {
+  const told = fields.map((field) => `${field.name}?: ${typeOf(schema, field)}`);
+  return `{ ${[`type: '${type}'`, ...told].join('; ')} }`;
+};
 
 /** @param {Schema} schema @param {string} group @param {string} base */
 function interfaces(schema, group, base) {
   const records = schema.records.filter((record) => record.group.startsWith(group));
-  const names = records.map(({ type }) => `${capital(type)}${base === 'Common' ? 'Layer' : 'Optimizer'}`);
+  const kind = base === 'Common' ? 'Layer' : 'Optimizer';
+  const names = records.map(({ type }) => `${capital(type)}${kind}`);
   const texts = records.map(({ type, group: own, fields }, i) =>
-    `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n  type: '${type}';\n${own === 'layer-wrapper' ? '  layer: Layer;\n' : ''}${fields.map((field) => member(schema, field)).join('')}}\n`);
-  return { texts: texts.join('\n'), union: names.join(' | '), types: records.map(({ type }) => `'${type}'`).join(' | ') };
+    `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n  type: '${type}';\n` +
+    `${own === 'layer-wrapper' ? '  layer: Layer;\n' : ''}` +
+    `${fields.map((field) => member(schema, field)).join('')}}\n`);
+  const types = records.map(({ type }) => `'${type}'`);
+  return { texts: texts.join('\n'), union: names.join(' | '), types: types.join(' | ') };
 }
 
 /** @param {Schema} schema @returns {string} */
 export function typesOf(schema) {
-  const options = (/** @type {string} */ name) => schema.records.find(({ group, type }) => group === 'named' && type === name)?.fields ?? [];
+  const options = (/** @type {string} */ name) =>
+    schema.records.find(({ group, type }) => group === 'named' && type === name)?.fields ?? [];
   const output = schema.records.find(({ group }) => group === 'result')?.fields ?? [];
-  const objects = (/** @type {string} */ enumeration, /** @type {(name: string) => Field[]} */ of) =>
-    [...(schema.enumerations.get(enumeration)?.keys() ?? [])].map((name) => inline(schema, name, of(name))).join('\n  | ');
+  const objects = (
+    /** @type {string} */ enumeration,
+    /** @type {(name: string) => Field[]} */ of,
+  ) => [...(schema.enumerations.get(enumeration)?.keys() ?? [])]
+    .map((name) => inline(schema, name, of(name))).join('\n  | ');
+  const lossOptions = (/** @type {string} */ name) =>
+    output.filter((field) => schema.enumerations.get(name)?.has(field.name));
   const layers = interfaces(schema, 'layer', 'Common');
   const optimizers = interfaces(schema, 'optimizer', '');
   return [HEAD,
     `export type Activation = ${union(schema, 'activation')};`,
     `export type GateActivation = ${union(schema, 'gateActivation')};`,
-    `export type Initializer = ${union(schema, 'initializer')}\n  | ${objects('initializer', options)};`,
-    `export type Loss = ${union(schema, 'loss')}\n  | ${objects('loss', (name) => output.filter((field) => schema.enumerations.get(name)?.has(field.name)))};`,
+    `export type Initializer = ${union(schema, 'initializer')}\n` +
+      `  | ${objects('initializer', options)};`,
+    `export type Loss = ${union(schema, 'loss')}\n  | ${objects('loss', lossOptions)};`,
     '', COMMON, layers.texts, `export type Layer = ${layers.union};`, '', optimizers.texts,
     `export type Optimizer = ${optimizers.types} | ${optimizers.union};`, '',
   ].join('\n');

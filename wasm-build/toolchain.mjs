@@ -1,4 +1,5 @@
-/* toolchain.mjs: finds the programs that the builds and tests need, and tells what each is called in a package.
+/* toolchain.mjs: finds the programs that the builds and tests need, and tells what each is called
+ * in a package.
  *
  * It looks and reports; installing is setup.mjs's. Looking must be quick, because every command
  * begins with it: files are looked for, and only what no file tells is asked of a program. Node's
@@ -42,7 +43,9 @@ function isExecutable(file) {
 /** @param {string} file @param {string[]} args */
 function ask(file, ...args) {
   try {
-    return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync(file, args, {
+      encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return '';
   }
@@ -51,11 +54,15 @@ function ask(file, ...args) {
 /** Emscripten's compiler and the linker and optimizer that came with it. */
 export function findEmscripten() {
   const emcc = findProgram('emcc');
-  if (!emcc) return { emcc, version: '', wasmLd: findProgram('wasm-ld', 'wasm-ld-14'), wasmOpt: undefined };
+  if (!emcc) {
+    return { emcc, version: '', wasmLd: findProgram('wasm-ld', 'wasm-ld-14'), wasmOpt: undefined };
+  }
   const home = dirname(realpathSync(emcc));
   const own = join(home, '..', 'bin'); // where emsdk keeps LLVM; Debian has it on the PATH
-  const from = (/** @type {string} */ name) => EXE.map((x) => join(own, name + x)).find(isExecutable);
-  const file = join(home, 'emscripten-version.txt'); // saves the start of Python that --version takes
+  const from = (/** @type {string} */ name) =>
+    EXE.map((x) => join(own, name + x)).find(isExecutable);
+  // Saves the start of Python that --version takes.
+  const file = join(home, 'emscripten-version.txt');
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ask(emcc, '--version');
   return {
     emcc,
@@ -77,12 +84,14 @@ function compareVersions(version, than) {
 
 /** @param {string} version @returns {boolean} */
 export function emscriptenIsAccepted(version) {
-  return compareVersions(version, EMSCRIPTEN.from) >= 0 && compareVersions(version, EMSCRIPTEN.below) < 0;
+  return compareVersions(version, EMSCRIPTEN.from) >= 0 &&
+    compareVersions(version, EMSCRIPTEN.below) < 0;
 }
 
 /** Why a build has no relaxed variants, for people. */
 export const WITHOUT_RELAXED =
-  'relaxed SIMD needs LLVM 19 (Debian: apt-get install clang-19 lld-19) or Emscripten 3.1.50 and later; nothing else does';
+  'relaxed SIMD needs LLVM 19 (Debian: apt-get install clang-19 lld-19) ' +
+  'or Emscripten 3.1.50 and later; nothing else does';
 
 /**
  * An LLVM that writes relaxed SIMD under the opcodes that engines have (LLVM 14 has those of an old
@@ -91,10 +100,13 @@ export const WITHOUT_RELAXED =
  * @returns {{ env: Record<string, string>, wasmLd?: string, version: string } | undefined}
  */
 export function findRelaxedLlvm() {
-  if (compareVersions(findEmscripten().version, [3, 1, 50]) >= 0) return { env: {}, version: 'its own' };
+  if (compareVersions(findEmscripten().version, [3, 1, 50]) >= 0) {
+    return { env: {}, version: 'its own' };
+  }
   const root = '/usr/lib/llvm-19/bin';
   if (!['clang', 'wasm-ld'].every((name) => isExecutable(join(root, name)))) return undefined;
-  // Debian's configuration adds a version to the programs' names; in LLVM's own folder they have none.
+  // Debian's configuration adds a version to the programs' names; in LLVM's own folder they have
+  // none.
   const env = { EM_LLVM_ROOT: root, EM_LLVM_ADD_VERSION: '', EM_CLANG_ADD_VERSION: '' };
   return { env, wasmLd: join(root, 'wasm-ld'), version: '19' };
 }
@@ -111,11 +123,16 @@ export function findCompiler() {
 export function findClang() {
   const clang = findProgram('clang', 'clang-14');
   const resources = clang && ask(clang, '-print-resource-dir');
-  const has = (/** @type {string} */ file) => !!resources && existsSync(join(resources, 'lib', file));
+  const has = (/** @type {string} */ file) =>
+    !!resources && existsSync(join(resources, 'lib', file));
   return {
     clang,
-    sanitizers: ['linux/libclang_rt.asan-x86_64.a', 'linux/libclang_rt.asan-aarch64.a', 'darwin/libclang_rt.asan_osx_dynamic.dylib'].some(has),
-    wasi: has('wasi/libclang_rt.builtins-wasm32.a') && existsSync('/usr/include/wasm32-wasi/stdio.h'),
+    sanitizers: [
+      'linux/libclang_rt.asan-x86_64.a', 'linux/libclang_rt.asan-aarch64.a',
+      'darwin/libclang_rt.asan_osx_dynamic.dylib',
+    ].some(has),
+    wasi: has('wasi/libclang_rt.builtins-wasm32.a') &&
+      existsSync('/usr/include/wasm32-wasi/stdio.h'),
   };
 }
 
@@ -129,6 +146,10 @@ export function findClangFormat() {
 export function findChromium() {
   const own = process.env.OFFSTAGE_CHROMIUM;
   if (own) return isExecutable(own) ? own : undefined;
-  const apps = ['/Applications/Chromium.app/Contents/MacOS/Chromium', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
-  return findProgram('chromium', 'chromium-browser', 'google-chrome', 'chrome') ?? apps.find(isExecutable);
+  const apps = [
+    '/Applications/Chromium.app/Contents/MacOS/Chromium',
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ];
+  return findProgram('chromium', 'chromium-browser', 'google-chrome', 'chrome') ??
+    apps.find(isExecutable);
 }

@@ -10,36 +10,47 @@ import { readList } from './lists.mjs';
 
 /** Flags of every variant's compiler. */
 const COMPILE = [
-  '-std=c11', // what the core is written in; no GNU dialect, so that any C11 compiler reads the same language
-  '-ffreestanding', // no C library: nothing but what src/ defines may be called, nothing is assumed of main()
+  // What the core is written in; no GNU dialect, so that any C11 compiler reads the same language.
+  '-std=c11',
+  // No C library: nothing but what src/ defines may be called, nothing is assumed of main().
+  '-ffreestanding',
   '-fno-builtin', // and a loop that looks like memset or strlen stays the loop that it is
-  '-ffp-contract=off', // a * b + c is rounded twice on every target, else bits differ between machines
+  // a * b + c is rounded twice on every target, else bits differ between machines.
+  '-ffp-contract=off',
   '-fno-math-errno', // sqrt is one instruction: there is no errno to set
   '-fvisibility=hidden', // the linker exports what exports.txt names, and drops the rest
   '-ffunction-sections', // function by function
-  '-mcpu=mvp', // only what each engine with wasm has, and what a variant names; later Emscriptens switch more on
-  '-fno-vectorize', // vectors are written where they pay: the compiler's own are more code (0.5 KB of 35 gzipped), and
-  '-fno-slp-vectorize', // no faster, for these loops are short or end in a sum whose order is fixed
+  // Only what each engine with wasm has, and what a variant names; later Emscriptens switch more
+  // on.
+  '-mcpu=mvp',
+  // Vectors are written where they pay: the compiler's own are more code (0.5 KB of 35 gzipped),
+  // and no faster, for these loops are short or end in a sum whose order is fixed.
+  '-fno-vectorize',
+  '-fno-slp-vectorize',
   '-Wall',
   '-Wextra',
   '-Werror', // a warning in code that runs on a stranger's machine is a defect
 ];
 
-/* What a source is tagged with in sources.txt chooses how it is compiled: what every step waits for, what walks the
- * numbers of a batch, and the rest, which is most of the code and runs once a step or less. */
-const KERNEL = ['-O2', '-fno-unroll-loops']; // they unroll by hand where it pays; -O3 is no faster, and 0.5 KB more
+/* What a source is tagged with in sources.txt chooses how it is compiled: what every step waits
+ * for, what walks the numbers of a batch, and the rest, which is most of the code and runs once a
+ * step or less. */
+/** They unroll by hand where it pays; -O3 is no faster, and 0.5 KB more. */
+const KERNEL = ['-O2', '-fno-unroll-loops'];
 const WARM = ['-Os']; // -Oz costs dropout 5 % and a softmax loss 2 %, for 0.1 KB
 const COLD = ['-Oz'];
 
 const SIMD = [
   '-msimd128', // vector types become 128-bit instructions: the same operations, four at a time
-  // What every engine with SIMD has had for longer (Chrome 75, Firefox 79, Safari 15), for shorter code:
+  // What every engine with SIMD has had for longer (Chrome 75, Firefox 79, Safari 15), for shorter
+  // code:
   '-mbulk-memory', // structs are copied by an instruction
   '-mnontrapping-fptoint', // a double becomes an integer without a test of its range before
 ];
 const THREADS = [
   '-matomics', // compare-and-swap, wait and notify: what the pool is made of
-  // with -mbulk-memory constants are written by the first instance alone, not by every thread's over the others' data
+  // with -mbulk-memory constants are written by the first instance alone, not by every thread's
+  // over the others' data
   '-mmutable-globals', // __stack_pointer is exported, so that each thread gets a stack of its own
   '-DOFS_THREADS', // what the sources call the pool's presence
 ];
@@ -62,7 +73,8 @@ const RELAXED = [
 const BUILT = {
   base: {
     flags: [
-      '-Wno-psabi', // four-lane vectors passed by value have no ABI without SIMD; all of them are inlined
+      // Four-lane vectors passed by value have no ABI without SIMD; all of them are inlined.
+      '-Wno-psabi',
     ],
   },
   simd: { flags: SIMD },
@@ -85,17 +97,22 @@ export const VARIANT_NAMES = /** @type {VariantName[]} */ (Object.keys(BUILT));
 export const SET_NAMES = /** @type {const} */ (['full', 'lean', 'dense']);
 
 /** The name of a wasm file. @param {VariantName} variant @param {SetName} [set] */
-export const fileOf = (variant, set = 'full') => `offstage.${set === 'full' ? '' : `${set}.`}${variant}.wasm`;
+export const fileOf = (variant, set = 'full') =>
+  `offstage.${set === 'full' ? '' : `${set}.`}${variant}.wasm`;
 
 const LINK = [
   '--no-entry', // a library: no main
   '--gc-sections', // what no export reaches is not shipped
   '--strip-all', // no names or producers' notes
   '-O2', // the linker's own: tail-merged strings
-  '--stack-first', // an overflow of the stack runs off the bottom of memory and traps, instead of over data
+  // An overflow of the stack runs off the bottom of memory and traps, instead of over data.
+  '--stack-first',
   '-z',
-  'stack-size=196608', // most is Winograd's: 133 KB of tiles and 42 KB of panels (clang -fstack-usage), below 2 KB of callers
-  '--max-memory=4294967296', // all that wasm32 can address: data sets and activations live in this memory
+  // Most is Winograd's: 133 KB of tiles and 42 KB of panels (clang -fstack-usage), below 2 KB of
+  // callers.
+  'stack-size=196608',
+  // All that wasm32 can address: data sets and activations live in this memory.
+  '--max-memory=4294967296',
   // no --allow-undefined: an import of any other kind is an error here, not in the page
 ];
 /** @type {string[]} */
@@ -103,7 +120,8 @@ const OWN_MEMORY = [
   // no --initial-memory: as many pages as stack and constants need, JavaScript grows it
 ];
 const SHARED_MEMORY = [
-  '--import-memory', // the same memory for each thread's instance; JavaScript chooses its maximum, not above ours
+  // The same memory for each thread's instance; JavaScript chooses its maximum, not above ours.
+  '--import-memory',
   '--shared-memory',
   `--initial-memory=${SHARED_PAGES * PAGE}`, // what JavaScript hands over to begin with
 ];
@@ -114,8 +132,10 @@ const SHARED_MEMORY = [
  */
 export function linkFlagsFor(variant) {
   const { shared } = VARIANTS[variant];
-  const names = readList('wasm-build/exports.txt').filter(({ tags }) => shared || !tags.includes('mt'));
-  return [...LINK, ...(shared ? SHARED_MEMORY : OWN_MEMORY), ...names.map(({ name }) => `--export=${name}`)];
+  const names = readList('wasm-build/exports.txt')
+    .filter(({ tags }) => shared || !tags.includes('mt'));
+  const memory = shared ? SHARED_MEMORY : OWN_MEMORY;
+  return [...LINK, ...memory, ...names.map(({ name }) => `--export=${name}`)];
 }
 
 /**
@@ -127,9 +147,12 @@ export function linkFlagsFor(variant) {
 export function optimizeFlagsFor(variant) {
   const { shared, relaxed } = VARIANTS[variant];
   if (relaxed) return null;
-  const simd = variant === 'base' ? [] : ['--enable-simd', '--enable-bulk-memory', '--enable-nontrapping-float-to-int'];
+  const simd = variant === 'base'
+    ? []
+    : ['--enable-simd', '--enable-bulk-memory', '--enable-nontrapping-float-to-int'];
   const threads = shared ? ['--enable-threads', '--enable-mutable-globals'] : [];
-  // The lowest KB of memory is the far end of the stack, so that no address is below it: sums become offsets.
+  // The lowest KB of memory is the far end of the stack, so that no address is below it: sums
+  // become offsets.
   return ['-Oz', '--converge', '--low-memory-unused', ...simd, ...threads];
 }
 

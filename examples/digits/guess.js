@@ -1,4 +1,5 @@
-/* guess.js: asks the network what is on the pad, and shows the answer: ten bars, a digit, a sentence.
+/* guess.js: asks the network what is on the pad, and shows the answer: ten bars, a digit, a
+ * sentence.
  * Invariant: one question is under way at a time, and the last one asked is always about what is on
  * the pad. */
 import { percent } from './words.js';
@@ -54,15 +55,19 @@ export function createGuess({ bars, digit, text, predict, say, failed }) {
     digit.dataset.empty = String(index === undefined);
     text.textContent = sentence(index, answer?.confidence ?? 0);
     const about = index === undefined ? '' : `${index} ${truth}`;
-    if (about !== spoken && about) say(text.textContent); // the digit changed; a percentage alone is not worth a word
+    // The digit changed; a percentage alone is not worth a word.
+    if (about !== spoken && about) say(text.textContent);
     spoken = about;
   }
 
   /** @param {number | undefined} index @param {number} confidence */
   function sentence(index, confidence) {
     const known = truth === null ? '' : ` It is a held-out ${truth}.`;
-    if (index !== undefined && truth === null) return `Reads as ${index}, ${percent(confidence)} sure.`;
-    if (index !== undefined) return `Reads as ${index}, ${percent(confidence)} sure. ${index === truth ? 'Right' : 'Wrong'}: it is a held-out ${truth}.`;
+    if (index !== undefined) {
+      const reading = `Reads as ${index}, ${percent(confidence)} sure.`;
+      if (truth === null) return reading;
+      return `${reading} ${index === truth ? 'Right' : 'Wrong'}: it is a held-out ${truth}.`;
+    }
     return pixels ? `Press Train to have it read.${known}` : 'Draw a digit, or have one shown.';
   }
 
@@ -95,7 +100,10 @@ function createBar(parent, digit) {
   name.className = 'name';
   value.className = 'value';
   name.textContent = String(digit);
-  for (const [key, value] of Object.entries({ role: 'meter', 'aria-label': `Digit ${digit}`, 'aria-valuemin': '0', 'aria-valuemax': '100' })) {
+  const attributes = {
+    role: 'meter', 'aria-label': `Digit ${digit}`, 'aria-valuemin': '0', 'aria-valuemax': '100',
+  };
+  for (const [key, value] of Object.entries(attributes)) {
     bar.setAttribute(key, value);
   }
   track.append(fill);

@@ -1,5 +1,5 @@
-/* main.js: joins the page's parts: buttons to the training, what the training says to figures, curves and words; what
- * an earlier visit has left is shown first.
+/* main.js: joins the page's parts: buttons to the training, what the training says to figures,
+ * curves and words; what an earlier visit has left is shown first.
  * Invariant: what the buttons say is what they do in the state that training.js is in. Every error
  * is shown in words and logged. */
 import { createCurves } from './chart.js';
@@ -16,12 +16,19 @@ const element = (id) => document.getElementById(id);
 const write = (id, text) => { element(id).textContent = text; };
 
 const say = words.createSpeaker(element('spoken'));
-const meter = createMeter({ canvas: element('frames'), rate: element('fps'), gap: element('gap'), gapOfRun: element('gap-run') });
+const meter = createMeter({
+  canvas: element('frames'), rate: element('fps'), gap: element('gap'),
+  gapOfRun: element('gap-run'),
+});
 const curves = createCurves({
   loss: element('loss-plot'), accuracy: element('accuracy-plot'),
-  lossRead: element('loss-read'), accuracyRead: element('accuracy-read'), rows: element('epoch-rows'),
+  lossRead: element('loss-read'), accuracyRead: element('accuracy-read'),
+  rows: element('epoch-rows'),
 });
-const training = createTraining({ state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed, happened: onHappened });
+const training = createTraining({
+  state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed,
+  happened: onHappened,
+});
 const guess = createGuess({
   bars: element('bars'), digit: element('verdict-digit'), text: element('verdict-text'),
   predict: training.predict, say, failed,
@@ -58,9 +65,13 @@ function showPlace(mode, text) {
   element('badge').dataset.mode = mode;
 }
 
-const BUTTON = { idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping' };
+const BUTTON = {
+  idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping',
+};
 const READY = 'Ready when you are.';
-const STATE = { starting: 'Loading the digits, making the network', paused: 'Paused', stopping: 'Stopping' };
+const STATE = {
+  starting: 'Loading the digits, making the network', paused: 'Paused', stopping: 'Stopping',
+};
 
 let trained = false;
 
@@ -87,7 +98,10 @@ function onReady({ info, history, runs }, total) {
   const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';
   showPlace(info.mode, place);
   element('alert').hidden = true; // what it says is of before
-  const why = info.reason ?? (info.mode === 'worker' ? 'this browser has workers, so the page stays free' : asked ? 'the switch asks for it' : 'no worker was asked for');
+  const chosen = info.mode === 'worker'
+    ? 'this browser has workers, so the page stays free'
+    : asked ? 'the switch asks for it' : 'no worker was asked for';
+  const why = info.reason ?? chosen;
   write('where-why', `It trains ${place}: ${why}.`);
   write('where-mode', info.mode === 'worker' ? 'Web Worker' : 'main thread');
   const threads = info.threads === 1 ? '1 thread' : `${info.threads} threads`;
@@ -100,7 +114,9 @@ function onReady({ info, history, runs }, total) {
   curves.clear(epochs());
   for (const id of ['held', 'loss', 'accuracy', 'speed', 'elapsed', 'left']) write(id, '–');
   element('progress').value = 0;
-  for (const epoch of history) show({ ...epoch, kind: 'epoch', batch: BATCHES, totalBatches: BATCHES });
+  for (const epoch of history) {
+    show({ ...epoch, kind: 'epoch', batch: BATCHES, totalBatches: BATCHES });
+  }
   if (total === null) showEnd(`From your last visit, ${last?.reason ?? 'ended'}`, history);
   else say(`Training ${place}`, true);
 }
@@ -128,8 +144,14 @@ function onProgress(record) {
   write('elapsed', words.duration(record.elapsedSeconds));
   write('left', words.duration(record.etaSeconds));
   element('progress').value = record.percent;
-  if (training.state === 'training') write('state', `Epoch ${record.epoch} of ${record.totalEpochs}, ${Math.floor(record.percent)} % done`);
-  if (record.kind === 'epoch') say(`Epoch ${record.epoch} of ${record.totalEpochs}: ${words.percent(record.valAccuracy ?? NaN, 1)} of the held-out digits read right`);
+  const epoch = `Epoch ${record.epoch} of ${record.totalEpochs}`;
+  if (training.state === 'training') {
+    write('state', `${epoch}, ${Math.floor(record.percent)} % done`);
+  }
+  if (record.kind === 'epoch') {
+    const reached = words.percent(record.valAccuracy ?? NaN, 1);
+    say(`${epoch}: ${reached} of the held-out digits read right`);
+  }
   guess.again();
 }
 
@@ -145,7 +167,9 @@ function onEnded(result) {
 /** @param {string} how @param {import('../../web/index.js').Epoch[]} history */
 function showEnd(how, history) {
   const measured = history.at(-1)?.valAccuracy;
-  const reached = measured === undefined ? '' : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
+  const reached = measured === undefined
+    ? ''
+    : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
   write('state', `${how}${reached}.`);
   say(`${how}${reached}`, true);
   guess.again();

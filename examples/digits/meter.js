@@ -1,5 +1,5 @@
-/* meter.js: whether the page is free: frames a second, the longest gap between two, the latest frames as bars, and
- * a ball that each frame moves on, so that one sees a gap.
+/* meter.js: whether the page is free: frames a second, the longest gap between two, the latest
+ * frames as bars, and a ball that each frame moves on, so that one sees a gap.
  * Invariant: only time in which the page was visible counts. With reduced motion nothing moves: the
  * ball rests, and the bars change once a second. */
 
@@ -53,7 +53,8 @@ export function createMeter({ canvas, rate, gap, gapOfRun }) {
   function write(now) {
     const lately = frames.filter(({ at }) => at > now - SECOND).length;
     rate.textContent = frames.length === 0 ? '–' : String(lately);
-    gap.textContent = frames.length === 0 ? '–' : `${Math.round(Math.max(...frames.map((each) => each.gap)))} ms`;
+    const longest = Math.round(Math.max(...frames.map((each) => each.gap)));
+    gap.textContent = frames.length === 0 ? '–' : `${longest} ms`;
     gapOfRun.textContent = longestOfRun === 0 ? '–' : `${Math.round(longestOfRun)} ms`;
   }
 
@@ -105,5 +106,8 @@ export function createMeter({ canvas, rate, gap, gapOfRun }) {
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  return { good: colour('--held'), bad: colour('--bad'), ball: colour('--light'), line: colour('--line') };
+  return {
+    good: colour('--held'), bad: colour('--bad'),
+    ball: colour('--light'), line: colour('--line'),
+  };
 }

@@ -1,6 +1,6 @@
-/* normalise.js: a drawing as MNIST has its digits: scaled, its proportions kept, into a box of 20 x 20 pixels, and
- * put into 28 x 28 so that its centre of mass is in the middle. Pure; nothing of the page is known
- * here. */
+/* normalise.js: a drawing as MNIST has its digits: scaled, its proportions kept, into a box of
+ * 20 x 20 pixels, and put into 28 x 28 so that its centre of mass is in the middle. Pure; nothing
+ * of the page is known here. */
 
 export const SIDE = 28;
 const BOX = 20;
@@ -16,13 +16,15 @@ const SAMPLES = 8;
 export function normalise(ink, side) {
   const { left, right, top, bottom, mass, x, y } = measure(ink, side);
   if (mass === 0) return null;
-  const step = Math.max(right - left, bottom - top) / BOX; // of the drawing, for one pixel of the result
+  // Of the drawing, for one pixel of the result.
+  const step = Math.max(right - left, bottom - top) / BOX;
   const originX = x / mass - MIDDLE * step;
   const originY = y / mass - MIDDLE * step;
   const result = new Uint8Array(SIDE * SIDE);
   for (let row = 0; row < SIDE; row++) {
     for (let column = 0; column < SIDE; column++) {
-      result[row * SIDE + column] = mean(ink, side, originX + column * step, originY + row * step, step);
+      const [fromX, fromY] = [originX + column * step, originY + row * step];
+      result[row * SIDE + column] = mean(ink, side, fromX, fromY, step);
     }
   }
   return result;

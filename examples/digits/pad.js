@@ -17,8 +17,11 @@ const INK = '#fff4dc';
  */
 export function createPad(canvas, on) {
   const side = canvas.width;
-  const brush = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
-  Object.assign(brush, { strokeStyle: INK, fillStyle: INK, lineWidth: PEN * side, lineCap: 'round', lineJoin: 'round' });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const brush = /** @type {CanvasRenderingContext2D} */ (context);
+  Object.assign(brush, {
+    strokeStyle: INK, fillStyle: INK, lineWidth: PEN * side, lineCap: 'round', lineJoin: 'round',
+  });
   /** @type {{ x: number, y: number } | null} where the pen was last */
   let last = null;
   /**
@@ -34,7 +37,10 @@ export function createPad(canvas, on) {
   /** @param {PointerEvent} event */
   function place(event) {
     const box = canvas.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) * side) / box.width, y: ((event.clientY - box.top) * side) / box.height };
+    return {
+      x: ((event.clientX - box.left) * side) / box.width,
+      y: ((event.clientY - box.top) * side) / box.height,
+    };
   }
 
   /**

@@ -1,7 +1,8 @@
-/* training.js: one trainer at a time, from the press of Train to the end of its run, and from one visit of the page to
- * the next: the worker stores what it has learned, and a page that comes back goes on. Nothing of
- * the page is known here. Invariant: a start supersedes what was before it, whatever state that was
- * in; what a superseded run still says is not passed on. Every failure reaches on.failed. */
+/* training.js: one trainer at a time, from the press of Train to the end of its run, and from one
+ * visit of the page to the next: the worker stores what it has learned, and a page that comes back
+ * goes on. Nothing of the page is known here. Invariant: a start supersedes what was before it,
+ * whatever state that was in; what a superseded run still says is not passed on. Every failure
+ * reaches on.failed. */
 import { createTrainer, listTrainers, resumeTrainer } from '../../web/index.js';
 import { BATCH_SIZE, NETWORK, loadDigits } from './network.js';
 
@@ -72,7 +73,8 @@ export function createTraining(on) {
    * @param {Where} options
    */
   async function comeBack({ mode }) {
-    const stored = await listTrainers().catch((error) => on.failed(error, 'Looking for a stored run'));
+    const stored = await listTrainers()
+      .catch((error) => on.failed(error, 'Looking for a stored run'));
     if (state !== 'idle' || !stored?.some(({ name }) => name === NAME)) return;
     await launch((signal) => resumeTrainer(NAME, { mode, signal }), (made) => {
       const last = made.runs.at(-1);
@@ -97,7 +99,9 @@ export function createTraining(on) {
       if (signal.aborted) return await made.dispose();
       trainer = made;
       for (const type of HAPPENINGS) {
-        made.addEventListener(/** @type {any} */ (type), (/** @type {CustomEvent} */ { detail }) => !signal.aborted && on.happened(type, detail));
+        const heard = (/** @type {CustomEvent} */ { detail }) =>
+          !signal.aborted && on.happened(type, detail);
+        made.addEventListener(/** @type {any} */ (type), heard);
       }
       const options = choose(made, digits);
       on.ready(made, options && options.epochs);
@@ -182,7 +186,8 @@ export function createTraining(on) {
       try {
         return await asked.predict(pixels);
       } catch (error) {
-        if (trainer !== asked) return null; // it was replaced meanwhile, and the next answer comes from its successor
+        // It was replaced meanwhile, and the next answer comes from its successor.
+        if (trainer !== asked) return null;
         throw error;
       }
     },

@@ -1,4 +1,5 @@
-/* words.js: numbers and states as people read them, errors as people read them, and what is said to those who listen. */
+/* words.js: numbers and states as people read them, errors as people read them, and what is said to
+ * those who listen. */
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
@@ -36,9 +37,11 @@ export function errorText(error) {
 export const HAPPENED = {
   reloaded: () => 'Went on where it was when the page was left.',
   busy: () => 'Another tab has the stored run: what is trained here is not stored.',
-  restart: ({ step }) => `The worker was lost and replaced; training went on from step ${count(step)}.`,
+  restart: ({ step }) =>
+    `The worker was lost and replaced; training went on from step ${count(step)}.`,
   fallback: () => 'No worker could be kept alive: training goes on on the main thread.',
-  resumed: ({ ms }) => `The browser had stopped this tab for ${duration(ms / 1000)}; training goes on.`,
+  resumed: ({ ms }) =>
+    `The browser had stopped this tab for ${duration(ms / 1000)}; training goes on.`,
   warning: ({ message }) => `Training goes on, but ${message}.`,
 };
 

@@ -26,7 +26,9 @@ const ISOLATION = {
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} rejects where the port is taken
  */
 export async function serve({ root = ROOT, isolated = true, headers = {}, port = 0 } = {}) {
-  const all = Object.entries({ ...(isolated ? ISOLATION : {}), ...headers, 'Cache-Control': 'no-cache' });
+  const all = Object.entries({
+    ...(isolated ? ISOLATION : {}), ...headers, 'Cache-Control': 'no-cache',
+  });
   const files = sirv(root, {
     dev: true, // looks at the disk at each request, so that an edit needs no restart
     etag: true,
@@ -36,8 +38,11 @@ export async function serve({ root = ROOT, isolated = true, headers = {}, port =
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     // Without its last slash a folder's relative links would lead elsewhere.
-    if (path === '/' || `${path}/` === DEMO) return response.writeHead(302, { Location: DEMO }).end();
-    const absent = () => response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
+    if (path === '/' || `${path}/` === DEMO) {
+      return response.writeHead(302, { Location: DEMO }).end();
+    }
+    const absent = () =>
+      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
     if (/\/\.|%2e/i.test(path)) absent(); // .git and its like, which sirv shows in its dev mode
     else files(request, response, absent);
   });
@@ -47,7 +52,8 @@ export async function serve({ root = ROOT, isolated = true, headers = {}, port =
   const address = /** @type {import('node:net').AddressInfo} */ (server.address());
   const close = () => {
     server.closeAllConnections();
-    return new Promise((/** @type {(value: void) => void} */ resolve) => server.close(() => resolve()));
+    return new Promise((/** @type {(value: void) => void} */ resolve) =>
+      server.close(() => resolve()));
   };
   return { url: `http://127.0.0.1:${address.port}`, close };
 }

@@ -28,12 +28,15 @@ async function serveAtFreePort(isolated) {
 await asCommand(async () => {
   const args = process.argv.slice(2);
   const unknown = args.filter((arg) => arg !== '--plain');
-  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected nothing or --plain`);
+  if (unknown.length) {
+    throw new SetupError(`unknown: ${unknown.join(' ')}; expected nothing or --plain`);
+  }
   ensureTools(['build']);
   ensurePackages();
   await build();
   buildDigits();
   const isolated = !args.includes('--plain');
   const url = await serveAtFreePort(isolated);
-  console.log(`\n  Offstage trains at ${url}\n  ${isolated ? 'cross-origin isolated' : 'not cross-origin isolated'}; Ctrl-C ends it\n`);
+  const how = isolated ? 'cross-origin isolated' : 'not cross-origin isolated';
+  console.log(`\n  Offstage trains at ${url}\n  ${how}; Ctrl-C ends it\n`);
 });

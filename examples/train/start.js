@@ -1,5 +1,5 @@
-/* start.js: `npm run train`: everything from a bare machine to a network trained in the terminal. Up to the
- * training, Node's own modules only, because there may be no packages yet. */
+/* start.js: `npm run train`: everything from a bare machine to a network trained in the terminal.
+ * Up to the training, Node's own modules only, because there may be no packages yet. */
 
 import { build } from '../../wasm-build/build.mjs';
 import { asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';

@@ -25,9 +25,11 @@ function readArguments(args) {
   const options = /** @type {const} */ ({ epochs: { type: 'string' }, mode: { type: 'string' } });
   try {
     const { values } = parseArgs({ args, options });
-    return { epochs: Number(values.epochs ?? EPOCHS), mode: /** @type {any} */ (values.mode ?? 'auto') };
+    const mode = /** @type {any} */ (values.mode ?? 'auto');
+    return { epochs: Number(values.epochs ?? EPOCHS), mode };
   } catch (error) {
-    throw new SetupError(`${/** @type {Error} */ (error).message}\nexpected: npm run train [-- --epochs ${EPOCHS}] [-- --mode auto|worker|main]`);
+    throw new SetupError(`${/** @type {Error} */ (error).message}\n` +
+      `expected: npm run train [-- --epochs ${EPOCHS}] [-- --mode auto|worker|main]`);
   }
 }
 
@@ -36,10 +38,12 @@ function openDisplay(epochs) {
   /** @param {import('../../web/index.js').Progress} p */
   const line = (p) => {
     const figures = `loss ${p.loss.toFixed(4)}   accuracy ${percent(p.accuracy ?? 0)}`;
-    return `epoch ${String(p.epoch).padStart(2)} of ${epochs}   ${figures}   ${Math.round(p.samplesPerSecond)} samples/s\n`;
+    const speed = `${Math.round(p.samplesPerSecond)} samples/s`;
+    return `epoch ${String(p.epoch).padStart(2)} of ${epochs}   ${figures}   ${speed}\n`;
   };
   if (!process.stdout.isTTY) {
-    return { show: (/** @type {any} */ p) => p.kind === 'epoch' && process.stdout.write(line(p)), close() {} };
+    const show = (/** @type {any} */ p) => p.kind === 'epoch' && process.stdout.write(line(p));
+    return { show, close() {} };
   }
   const bars = new MultiBar({
     stream: process.stdout,
@@ -65,7 +69,8 @@ export async function main(args) {
   try {
     await train(readArguments(args));
   } catch (error) {
-    if (error instanceof OffstageError) throw new SetupError(error.message); // told plainly, without a stack
+    // Told plainly, without a stack.
+    if (error instanceof OffstageError) throw new SetupError(error.message);
     throw error;
   }
 }
@@ -77,8 +82,10 @@ async function train({ epochs, mode }) {
   const trainer = await createTrainer(NETWORK, { mode });
   try {
     const { parameters, variant, threads, mode: place } = trainer.info;
-    console.log(`${digits.train.y.length} digits to train with, ${test.y.length} held out; ${parameters} parameters`);
-    console.log(`${place === 'main' ? 'main thread' : 'worker thread'}, wasm variant ${variant}, ${threads} computing; Ctrl-C stops\n`);
+    const where = place === 'main' ? 'main thread' : 'worker thread';
+    console.log(`${digits.train.y.length} digits to train with, ${test.y.length} held out; ` +
+      `${parameters} parameters`);
+    console.log(`${where}, wasm variant ${variant}, ${threads} computing; Ctrl-C stops\n`);
 
     const run = trainer.fit(digits.train.x, digits.train.y, { epochs, batchSize: BATCH_SIZE });
     const stop = () => void run.stop();
@@ -92,8 +99,10 @@ async function train({ epochs, mode }) {
     }
     const { reason, epochs: complete, durationSeconds } = await run;
     const { loss, accuracy = 0 } = await trainer.evaluate(test.x, test.y);
-    console.log(`\n${reason} after ${complete} of ${epochs} epochs and ${durationSeconds.toFixed(1)} s`);
-    console.log(`on the ${test.y.length} held-out digits: accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}`);
+    const seconds = durationSeconds.toFixed(1);
+    console.log(`\n${reason} after ${complete} of ${epochs} epochs and ${seconds} s`);
+    console.log(`on the ${test.y.length} held-out digits: accuracy ${percent(accuracy)}, ` +
+      `loss ${loss.toFixed(4)}`);
   } finally {
     await trainer.dispose();
   }

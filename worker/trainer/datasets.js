@@ -8,7 +8,8 @@
 
 import { crc32 } from '../host/crc32.js';
 import {
-  ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX, typedY, widthsOf,
+  ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX,
+  typedY, widthsOf,
 } from '../data/columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
 import { reader, wire } from './foreign.js';
@@ -41,7 +42,8 @@ const MOST_UPLOADS = 1024;
 /** Elements of lists that get room before they have been read: more than that may be a claim. */
 const BELIEVED = 2 ** 20;
 const LOOKED_AT_ONCE = 2 ** 18; // bytes: a third of a millisecond
-const LOOKED_ON_ARRIVAL = 2 ** 21; // bytes of a slice: 2 milliseconds; what a larger one has more is left for later
+/** Bytes of a slice: 2 milliseconds; what a larger one has more is left for later. */
+const LOOKED_ON_ARRIVAL = 2 ** 21;
 const READ_AT_ONCE = 65536; // elements of lists
 const WEIGHED_AT_ONCE = 65536; // elements of y: some 50 microseconds
 
@@ -52,7 +54,11 @@ export class Store {
   /** Any finite number will do in x, as it will in rows of y. */ #finite;
   /** @type {Map<number, Upload>} */
   #uploads = new Map();
-  /** Of columns that came from where they were kept; a client's uploads count upwards from 0, as a rule. */ #lastKept = 0;
+  /**
+   * Of columns that came from where they were kept; a client's uploads count upwards from 0, as a
+   * rule.
+   */
+  #lastKept = 0;
 
   /**
    * @param {import('./core.js').Core} core
@@ -68,30 +74,35 @@ export class Store {
 
   /** @param {any} payload @returns {import('../protocol.js').DataStored} */
   receive(payload) {
-    const { upload, dtype, total, offset, bytes } = checkFields(payload, UPLOAD_FIELDS, 'UPLOAD_DATA', 'INVALID_DATA');
+    const { upload, dtype, total, offset, bytes } =
+      checkFields(payload, UPLOAD_FIELDS, 'UPLOAD_DATA', 'INVALID_DATA');
     if (!Number.isSafeInteger(upload)) refuse(`upload is ${show(upload)}, expected an integer`);
     if (!Object.keys(ELEMENT_BYTES).includes(dtype)) {
-      refuse(`upload ${upload}: dtype is ${show(dtype)}, expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`);
+      refuse(`upload ${upload}: dtype is ${show(dtype)}, ` +
+        `expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`);
     }
     const size = ELEMENT_BYTES[/** @type {DType} */ (dtype)];
     if (!Number.isSafeInteger(total) || total <= 0 || total % size !== 0) {
-      refuse(`upload ${upload}: total is ${show(total)}, expected a positive number of bytes that ${size} divides`);
+      refuse(`upload ${upload}: total is ${show(total)}, ` +
+        `expected a positive number of bytes that ${size} divides`);
     }
     if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
       refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
     }
-    const known = this.#uploads.get(upload) ?? { address: 0, dtype, total, received: 0, seen: unseen() };
+    const known = this.#uploads.get(upload) ??
+      { address: 0, dtype, total, received: 0, seen: unseen() };
     if (known.dtype !== dtype || known.total !== total) {
       refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, ` +
         `got a slice of ${total} bytes of ${dtype}`);
     }
     if (offset !== known.received || offset + bytes.byteLength > total) {
-      refuse(`upload ${upload}: got ${bytes.byteLength} bytes from ${show(offset)} on, expected them from ` +
-        `${known.received} on, up to ${total}`);
+      refuse(`upload ${upload}: got ${bytes.byteLength} bytes from ${show(offset)} on, ` +
+        `expected them from ${known.received} on, up to ${total}`);
     }
     if (!this.#uploads.has(upload)) {
       if (this.#uploads.size >= MOST_UPLOADS) {
-        refuse(`upload ${upload}: ${MOST_UPLOADS} uploads wait to be named in a request, expected DISCARD_DATA or requests first`);
+        refuse(`upload ${upload}: ${MOST_UPLOADS} uploads wait to be named in a request, ` +
+          'expected DISCARD_DATA or requests first');
       }
       known.address = this.#core.memory.alloc(total, 'the data');
       this.#uploads.set(upload, known);
@@ -100,7 +111,9 @@ export class Store {
     known.received += bytes.byteLength;
     const whole = known.received - known.received % size;
     this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
-    return known.received < total ? { upload, received: known.received, bytes } : { upload, received: total };
+    return known.received < total
+      ? { upload, received: known.received, bytes }
+      : { upload, received: total };
   }
 
   /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
@@ -118,7 +131,8 @@ export class Store {
     const { memory } = this.#core;
     return {
       dtype, bytes, indices,
-      read: (/** @type {number} */ at, /** @type {number} */ count) => new Uint8Array(memory.buffer(), address + at, count),
+      read: (/** @type {number} */ at, /** @type {number} */ count) =>
+        new Uint8Array(memory.buffer(), address + at, count),
     };
   }
 
@@ -186,24 +200,35 @@ export class Store {
     const row = rowOf(this.#facts.inputs);
     const { length } = this.#complete(x, ['float32', 'uint8'], 'x');
     if (length % row !== 0) refuse(`x has ${length} elements, expected a multiple of ${row}`);
-    return this.#take(x.upload, { length, samples: length / row, single: length === row, indices: 0 });
+    return this.#take(x.upload, {
+      length, samples: length / row, single: length === row, indices: 0,
+    });
   }
 
   /** @param {any} y @param {number} samples @returns {Stored} */
   takeY(y, samples) {
-    if (!isUpload(y)) return this.#put(typedY(y, this.#facts, samples) ?? wire().readY(y, this.#facts, samples));
+    if (!isUpload(y)) {
+      return this.#put(typedY(y, this.#facts, samples) ?? wire().readY(y, this.#facts, samples));
+    }
     const { outputs } = this.#facts;
     const { indices = 0 } = y;
     const [{ targets }] = outputs;
     const several = outputs.length > 1;
-    const known = this.#complete(y, targets > 0 && !several ? ['int32', 'float32'] : ['float32'], 'y');
-    const allowed = several ? outputs.reduce((bits, output, k) => bits | (output.targets > 0 ? 1 << k : 0), 0) : 0;
+    const known = this.#complete(
+      y, targets > 0 && !several ? ['int32', 'float32'] : ['float32'], 'y',
+    );
+    const allowed = several
+      ? outputs.reduce((bits, output, k) => bits | (output.targets > 0 ? 1 << k : 0), 0)
+      : 0;
     if (!Number.isSafeInteger(indices) || (indices & ~allowed) !== 0 || indices > allowed) {
-      refuse(`y.indices is ${show(indices)}, expected bits of ${allowed}, of the outputs that take class indices`);
+      refuse(`y.indices is ${show(indices)}, expected bits of ${allowed}, ` +
+        'of the outputs that take class indices');
     }
-    const width = widthsOf(outputs, several ? indices : Number(known.dtype === 'int32')).reduce((a, b) => a + b);
+    const width = widthsOf(outputs, several ? indices : Number(known.dtype === 'int32'))
+      .reduce((a, b) => a + b);
     if (known.length !== samples * width) {
-      refuse(`y has ${known.length} elements of ${known.dtype} for ${samples} samples, expected ${samples * width}`);
+      refuse(`y has ${known.length} elements of ${known.dtype} for ${samples} samples, ` +
+        `expected ${samples * width}`);
     }
     return this.#take(y.upload, { length: known.length, samples, single: false, indices });
   }
@@ -216,7 +241,9 @@ export class Store {
    */
   takeWeights(weights, samples) {
     if (weights === undefined) return null;
-    if (!isUpload(weights)) return this.#put(typedWeights(weights, samples) ?? wire().readWeights(weights, samples));
+    if (!isUpload(weights)) {
+      return this.#put(typedWeights(weights, samples) ?? wire().readWeights(weights, samples));
+    }
     const { length } = this.#complete(weights, ['float32'], 'sampleWeight');
     if (length !== samples) refuse(`sampleWeight has ${length} elements, expected ${samples}`);
     return this.#take(weights.upload, { length, samples, single: false, indices: 0 });
@@ -229,13 +256,18 @@ export class Store {
 
   /** @param {any} payload @param {string[]} dtypes @param {string} name */
   #complete(payload, dtypes, name) {
-    const { upload } = checkFields(payload, name === 'y' ? ['upload', 'indices'] : ['upload'], name, 'INVALID_DATA');
+    const { upload } = checkFields(
+      payload, name === 'y' ? ['upload', 'indices'] : ['upload'], name, 'INVALID_DATA',
+    );
     const known = this.#uploads.get(upload);
     if (!known) refuse(`${name} names upload ${show(upload)}, which is not here`);
     if (known.received !== known.total) {
-      refuse(`${name}: of upload ${upload} only ${known.received} of ${known.total} bytes are here`);
+      refuse(`${name}: of upload ${upload} ` +
+        `only ${known.received} of ${known.total} bytes are here`);
     }
-    if (!dtypes.includes(known.dtype)) refuse(`${name} is an upload of ${known.dtype}, expected ${oneOf(dtypes)}`);
+    if (!dtypes.includes(known.dtype)) {
+      refuse(`${name} is an upload of ${known.dtype}, expected ${oneOf(dtypes)}`);
+    }
     return { ...known, length: known.total / ELEMENT_BYTES[known.dtype] };
   }
 
@@ -247,7 +279,10 @@ export class Store {
   #take(upload, as) {
     const { address, dtype, seen } = /** @type {Upload} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
-    return { address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen, ...as };
+    return {
+      address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen,
+      ...as,
+    };
   }
 
   /** @param {Column} column @returns {Stored} */
@@ -258,7 +293,9 @@ export class Store {
     const address = this.#core.memory.alloc(bytes, 'the data');
     try {
       const type = this.#write(column, address);
-      return { address, dtype, type, length, bytes, samples, single, indices, seen: unseen(indices) };
+      return {
+        address, dtype, type, length, bytes, samples, single, indices, seen: unseen(indices),
+      };
     } catch (error) {
       this.#core.memory.free(address);
       throw error;
@@ -282,7 +319,9 @@ export class Store {
   place(column, address) {
     const { dtype, length } = column;
     const type = this.#write(column, address);
-    return { address, dtype, type, bytes: length * ELEMENT_BYTES[dtype], seen: { ...unseen(), sum: null } };
+    return {
+      address, dtype, type, bytes: length * ELEMENT_BYTES[dtype], seen: { ...unseen(), sum: null },
+    };
   }
 
   /** @param {DType} dtype */
@@ -306,11 +345,18 @@ export class Store {
     const size = ELEMENT_BYTES[dtype];
     const [at, first, count] = [address + from, from / size, (end - from) / size];
     const type = this.#typeOf(dtype);
-    if (seen.sum !== null) seen.sum = crc32(new Uint8Array(this.#core.memory.buffer(), at, end - from), seen.sum);
-    if (dtype !== 'int32' && seen.badX < 0) seen.badX = placeBehind(first, this.#core.checkX(this.#model, at, type, first, count));
+    const core = this.#core;
+    if (seen.sum !== null) {
+      seen.sum = crc32(new Uint8Array(core.memory.buffer(), at, end - from), seen.sum);
+    }
+    if (dtype !== 'int32' && seen.badX < 0) {
+      seen.badX = placeBehind(first, core.checkX(this.#model, at, type, first, count));
+    }
     if (dtype === 'float32' && this.#finite && seen.indices === 0) seen.badY = seen.badX;
     else if (dtype !== 'uint8' && seen.badY < 0) {
-      seen.badY = placeBehind(first, this.#core.checkY(this.#model, at, type, seen.indices, first, count));
+      seen.badY = placeBehind(
+        first, core.checkY(this.#model, at, type, seen.indices, first, count),
+      );
     }
     seen.bytes = end;
   }
@@ -337,7 +383,9 @@ export class Store {
   *checkX(pump, x) {
     yield* this.#lookThrough(pump, x);
     const { badX } = x.seen;
-    if (badX >= 0) throw badNumber('x', badX, this.#numberAt(x, badX), this.#facts.inputs, 'inputs');
+    if (badX >= 0) {
+      throw badNumber('x', badX, this.#numberAt(x, badX), this.#facts.inputs, 'inputs');
+    }
   }
 
   /**
@@ -361,13 +409,19 @@ export class Store {
     const { outputs } = this.#facts;
     const value = this.#numberAt(y, at);
     const [only] = outputs;
-    if (outputs.length === 1) return y.dtype === 'int32' ? badIndex('y', at, value, only) : badNumber('y', at, value, outputs, 'outputs');
+    if (outputs.length === 1) {
+      return y.dtype === 'int32'
+        ? badIndex('y', at, value, only)
+        : badNumber('y', at, value, outputs, 'outputs');
+    }
     const widths = widthsOf(outputs, y.indices);
     const row = widths.reduce((a, b) => a + b);
     let [k, i] = [0, at % row];
     while (i >= widths[k]) i -= widths[k++];
     const [name, element] = [`y.outputs.${outputs[k].name}`, Math.floor(at / row) * widths[k] + i];
-    return (y.indices >> k) & 1 ? badIndex(name, element, value, outputs[k]) : badNumber(name, element, value, [outputs[k]], 'outputs');
+    return (y.indices >> k) & 1
+      ? badIndex(name, element, value, outputs[k])
+      : badNumber(name, element, value, [outputs[k]], 'outputs');
   }
 
   /** @param {Pick<Stored, 'address' | 'dtype'>} column @param {number} i @returns {number} */
@@ -386,8 +440,13 @@ export class Store {
     const rows = Math.max(1, Math.floor(WEIGHED_AT_ONCE * y.samples / y.length));
     for (let first = 0; first < weights.length; first += rows) {
       const count = Math.min(rows, weights.length - first);
-      const bad = this.#weigh(weights, y, first, count, first < trained ? classWeight : null, trained - first);
-      if (bad >= 0) refuse(`sampleWeight is ${this.#numberAt(weights, first + bad)} for sample ${first + bad}, expected a finite number from 0 on`);
+      const bad = this.#weigh(
+        weights, y, first, count, first < trained ? classWeight : null, trained - first,
+      );
+      if (bad >= 0) {
+        refuse(`sampleWeight is ${this.#numberAt(weights, first + bad)} ` +
+          `for sample ${first + bad}, expected a finite number from 0 on`);
+      }
       if (first + count < weights.length && pump.look()) yield;
     }
     if (classWeight) weights.seen = unseen();
@@ -399,10 +458,18 @@ export class Store {
    */
   #weigh(weights, y, first, count, classWeight, weighed) {
     const core = this.#core;
-    const of = classWeight ? core.memory.alloc(classWeight.byteLength, 'the weights of classes') : 0;
-    if (classWeight) core.write(of, new Uint8Array(classWeight.buffer, classWeight.byteOffset, classWeight.byteLength));
+    const of = classWeight
+      ? core.memory.alloc(classWeight.byteLength, 'the weights of classes')
+      : 0;
+    if (classWeight) {
+      core.write(of, new Uint8Array(
+        classWeight.buffer, classWeight.byteOffset, classWeight.byteLength,
+      ));
+    }
     const target = y.address + first * y.bytes / y.samples;
-    const bad = core.weigh(this.#model, weights.address + 4 * first, count, target, y.type, of, weighed);
+    const bad = core.weigh(
+      this.#model, weights.address + 4 * first, count, target, y.type, of, weighed,
+    );
     if (classWeight) core.memory.free(of);
     return bad;
   }
@@ -423,7 +490,8 @@ const placeBehind = (first, at) => (at < 0 ? at : first + at);
  * @returns {value is { upload: number, indices?: any }}
  */
 export function isUpload(value) {
-  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && 'upload' in value;
+  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) &&
+    'upload' in value;
 }
 
 /**
@@ -431,7 +499,8 @@ export function isUpload(value) {
  * @returns {value is { stored: true }}  the data that are kept with the checkpoints
  */
 export function isStored(value) {
-  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && value.stored === true;
+  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) &&
+    value.stored === true;
 }
 
 /**

@@ -1,4 +1,5 @@
-/* dialect.js: the bare form and the short layers, turned into the canonical form at the door, and back.
+/* dialect.js: the bare form and the short layers, turned into the canonical form at the door,
+ * and back.
  *
  * Pages that speak the older dialect send messages without `v` and `id`, five requests of them,
  * with nested arrays and short layers. The session behind this file knows the canonical form only;
@@ -12,7 +13,9 @@ import { bareError } from './foreign.js';
 const BARE_REQUESTS = ['INIT_TRAINING', 'START_TRAINING', 'STOP_TRAINING', 'PREDICT', 'DISPOSE'];
 const SHORT_INPUT = [28, 28, 3];
 const SHORT_TYPES = ['conv', 'pool'];
-const POOLING = /** @type {Record<string, string>} */ ({ max: 'maxPooling2d', average: 'averagePooling2d' });
+const POOLING = /** @type {Record<string, string>} */ ({
+  max: 'maxPooling2d', average: 'averagePooling2d',
+});
 /** Short names of fields, by the canonical type that they belong to. */
 const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
   conv2d: { filterSize: 'kernelSize', numFilters: 'filters' },
@@ -27,14 +30,17 @@ const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
 export function fromBare(message) {
   const { type, payload = {} } = message;
   if (!BARE_REQUESTS.includes(type)) {
-    throw new OffstageError('BAD_MESSAGE', `a message without v and id has type ${show(type)}, expected one of ` +
-      oneOf(BARE_REQUESTS));
+    throw new OffstageError('BAD_MESSAGE', `a message without v and id has type ${show(type)}, ` +
+      `expected one of ${oneOf(BARE_REQUESTS)}`);
   }
   if (!isRecord(payload)) {
-    throw new OffstageError('BAD_MESSAGE', `the payload of ${type} is ${show(payload)}, expected an object`);
+    throw new OffstageError('BAD_MESSAGE', `the payload of ${type} is ${show(payload)}, ` +
+      'expected an object');
   }
   if (type === 'INIT_TRAINING') return { type, payload: withAccuracy(expandShort(payload)) };
-  if (type === 'START_TRAINING') return { type, payload: { ...unfold(type, payload), returnWeights: true } };
+  if (type === 'START_TRAINING') {
+    return { type, payload: { ...unfold(type, payload), returnWeights: true } };
+  }
   return { type, payload: unfold(type, payload) };
 }
 
@@ -67,12 +73,16 @@ export function unfold(type, payload) {
 /** @param {Record<string, any>} rest @param {string[]} names @param {string} instead */
 function refuseBoth(rest, names, instead) {
   const twice = names.find((name) => rest[name] !== undefined);
-  if (twice) throw new OffstageError('INVALID_DATA', `${twice} and ${instead} are both given, expected one of them`);
+  if (twice) {
+    throw new OffstageError('INVALID_DATA', `${twice} and ${instead} are both given, ` +
+      'expected one of them');
+  }
 }
 
 /** @param {Record<string, any>} spec  bare progress always tells the accuracy */
 function withAccuracy(spec) {
-  const none = spec.metrics === undefined || (Array.isArray(spec.metrics) && spec.metrics.length === 0);
+  const none = spec.metrics === undefined ||
+    (Array.isArray(spec.metrics) && spec.metrics.length === 0);
   return none ? { ...spec, metrics: ['accuracy'] } : spec;
 }
 
@@ -92,7 +102,9 @@ export function expandShort(spec) {
   for (const layer of given.map(expandLayer)) {
     if (layer?.type === 'dense' && !flat) layers.push({ type: 'flatten' });
     if (layer?.type === 'dense' || layer?.type === 'flatten') flat = true;
-    if (layer?.type === 'reshape') flat = Array.isArray(layer.targetShape) && layer.targetShape.length === 1;
+    if (layer?.type === 'reshape') {
+      flat = Array.isArray(layer.targetShape) && layer.targetShape.length === 1;
+    }
     layers.push(layer);
   }
   const last = layers[layers.length - 1];
@@ -103,7 +115,8 @@ export function expandShort(spec) {
 }
 
 /** @param {any} type */
-const shortFields = (type) => (typeof type === 'string' && Object.hasOwn(SHORT_FIELDS, type) ? SHORT_FIELDS[type] : {});
+const shortFields = (type) =>
+  (typeof type === 'string' && Object.hasOwn(SHORT_FIELDS, type) ? SHORT_FIELDS[type] : {});
 
 /** @param {any} layer */
 function isShort(layer) {
@@ -120,8 +133,8 @@ function expandLayer(layer, i) {
   if (rest.type === 'pool') {
     const { poolingType } = rest;
     if (poolingType !== undefined && !Object.keys(POOLING).includes(poolingType)) {
-      throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): poolingType is ${show(poolingType)}, ` +
-        `expected one of ${oneOf(Object.keys(POOLING))}`);
+      throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): ` +
+        `poolingType is ${show(poolingType)}, expected one of ${oneOf(Object.keys(POOLING))}`);
     }
     delete rest.poolingType;
     rest.type = POOLING[poolingType ?? 'max'];
@@ -129,7 +142,8 @@ function expandLayer(layer, i) {
   for (const [short, long] of Object.entries(shortFields(rest.type))) {
     if (rest[short] === undefined) continue;
     if (rest[long] !== undefined) {
-      throw new OffstageError('INVALID_SPEC', `layer ${i} (${layer.type}): ${short} and ${long} are both given`);
+      throw new OffstageError('INVALID_SPEC', `layer ${i} (${layer.type}): ` +
+        `${short} and ${long} are both given`);
     }
     rest[long] = rest[short];
     delete rest[short];

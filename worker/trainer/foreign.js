@@ -15,7 +15,9 @@ const WIRE = {
   beside: () => new URL('./wire.js', import.meta.url),
 };
 /** Fields that an enveloped message may have of the bare form, by its type. */
-const FOLDED = /** @type {Record<string, string>} */ ({ START_TRAINING: 'trainingData', PREDICT: 'inputGrid' });
+const FOLDED = /** @type {Record<string, string>} */ ({
+  START_TRAINING: 'trainingData', PREDICT: 'inputGrid',
+});
 
 /** @type {Wire | null} */
 let loaded = null;
@@ -38,7 +40,8 @@ export function isBare(message) {
 export function isForeign(message) {
   if (isBare(message)) return true;
   const type = message?.type;
-  return typeof type === 'string' && Object.hasOwn(FOLDED, type) && message.payload?.[FOLDED[type]] !== undefined;
+  return typeof type === 'string' && Object.hasOwn(FOLDED, type) &&
+    message.payload?.[FOLDED[type]] !== undefined;
 }
 
 /**
@@ -52,4 +55,5 @@ export async function load(message, known) {
 }
 
 /** An ERROR's payload as a bare message. @param {{ error: string, code: string }} payload */
-export const bareError = ({ error, code }) => ({ type: 'TRAINING_ERROR', payload: { error, code } });
+export const bareError = ({ error, code }) =>
+  ({ type: 'TRAINING_ERROR', payload: { error, code } });

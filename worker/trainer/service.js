@@ -123,12 +123,17 @@ class Trainer {
     this.#host = host;
     this.#stages = new Stages(host);
     this.#startedAt = host.wall();
-    this.#holding = new NameLock((/** @type {import('../storage/checkpoint-store.js').Warning} */ code, /** @type {string} */ message) => this.#notice({ kind: 'warning', code, message }));
+    this.#holding = new NameLock((
+      /** @type {import('../storage/checkpoint-store.js').Warning} */ code,
+      /** @type {string} */ message,
+    ) => this.#notice({ kind: 'warning', code, message }));
     this.#training = new Training({
       pump, host, stages: this.#stages,
       post: ({ turn }, type, payload, transfer) => turn.tell(type, payload, transfer),
-      reply: ({ end }, payload, transfer, type) => end.resolve(new Answer(payload, { type, transfer })),
-      fail: ({ end }, error) => (error instanceof OffstageError ? end.reject(error) : ports.lose(trapError(error))),
+      reply: ({ end }, payload, transfer, type) =>
+        end.resolve(new Answer(payload, { type, transfer })),
+      fail: ({ end }, error) =>
+        (error instanceof OffstageError ? end.reject(error) : ports.lose(trapError(error))),
       notice: (notice) => this.#notice(notice),
     });
     pump.onGap = ({ ms, at, counted }) => {
@@ -141,7 +146,9 @@ class Trainer {
   /** Tells who asked to be told. @param {import('../protocol.js').Notice} notice */
   #notice(notice) {
     const { notices, debug } = this.#asked ?? this.#runtime;
-    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) this.#ports.notify('NOTICE', notice);
+    if (notices && (debug || notice.kind !== 'log' || notice.level !== 'debug')) {
+      this.#ports.notify('NOTICE', notice);
+    }
   }
 
   /** @param {'debug' | 'info' | 'warn' | 'error'} level @param {string} message */
@@ -178,8 +185,8 @@ class Trainer {
 
   status() {
     return statusOf({
-      model: this.#model, run: this.#training.run, pump: this.pump, host: this.#host, stages: this.#stages,
-      startedAt: this.#startedAt,
+      model: this.#model, run: this.#training.run, pump: this.pump, host: this.#host,
+      stages: this.#stages, startedAt: this.#startedAt,
     });
   }
 
@@ -190,7 +197,9 @@ class Trainer {
 
   /** @param {Payload} payload */
   refused({ x, y, sampleWeight }) {
-    for (const data of [x, y, sampleWeight]) if (isUpload(data)) this.#model?.store.discard(data.upload);
+    for (const data of [x, y, sampleWeight]) {
+      if (isUpload(data)) this.#model?.store.discard(data.upload);
+    }
   }
 
   /* ---- models ---- */
@@ -221,7 +230,9 @@ class Trainer {
       try {
         ports.check();
         const { model, runtime } = await makeModel(source, settled, ports);
-        return () => this.#accept({ model, runtime, asked, held: source.held ?? null, hasData: source.hasData });
+        return () => this.#accept({
+          model, runtime, asked, held: source.held ?? null, hasData: source.hasData,
+        });
       } catch (error) {
         await this.#holding.release(source.held);
         throw error;
@@ -243,8 +254,11 @@ class Trainer {
     this.#runtime = asked;
     this.#gone = null;
     this.#holding.hold(held);
-    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, threads: ${threads}`);
-    const told = { variant, threads, reason, persisted: this.#holding.report(), ...this.#stages.describe() };
+    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, ` +
+      `threads: ${threads}`);
+    const told = {
+      variant, threads, reason, persisted: this.#holding.report(), ...this.#stages.describe(),
+    };
     const { run, ...built } = model.describe();
     return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
   }
@@ -252,7 +266,9 @@ class Trainer {
   /** @param {Model} model  that was there before others had their turn */
   #refuseLost(model) {
     this.need();
-    if (this.#model !== model) throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
+    if (this.#model !== model) {
+      throw new OffstageError('DISPOSED', 'the model was replaced meanwhile');
+    }
   }
 
   /**
@@ -279,7 +295,8 @@ class Trainer {
     const settings = readSettings(payload, model.past);
     const { x, y, sampleWeight, classWeight } = payload;
     if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
-      throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with them: expected no sampleWeight and no classWeight');
+      throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with ' +
+        'them: expected no sampleWeight and no classWeight');
     }
     const keptData = isStored(x) && isStored(y);
     const needsWire = !keptData && model.store.needsWire(x, { y, weights: sampleWeight });
@@ -312,15 +329,23 @@ class Trainer {
       if (isStored(payload.x) || isStored(payload.y)) {
         const data = await this.#holding.keeper?.readData();
         this.#refuseLost(model);
-        if (!data) throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, or cannot be read: give them again');
-        for (const name of /** @type {const} */ (['x', 'y'])) { // an upload of the request's, which goes with it
+        if (!data) {
+          throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, ' +
+            'or cannot be read: give them again');
+        }
+        // An upload of the request's, which goes with it.
+        for (const name of /** @type {const} */ (['x', 'y'])) {
           if (isStored(payload[name])) payload[name] = await model.store.receiveKept(data[name]);
           this.#refuseLost(model);
         }
-        if (keptData && data.weights) payload.sampleWeight = await model.store.receiveKept(data.weights);
+        if (keptData && data.weights) {
+          payload.sampleWeight = await model.store.receiveKept(data.weights);
+        }
         this.#refuseLost(model);
       }
-      return () => this.#begin(payload, turn, model, settings, settings.persist ? this.#holding.keeper : null, keptData);
+      return () => this.#begin(
+        payload, turn, model, settings, settings.persist ? this.#holding.keeper : null, keptData,
+      );
     } finally {
       this.#stages.enter('done');
     }
@@ -361,7 +386,11 @@ class Trainer {
       taken.push(x);
       const y = store.takeY(wanted, x.samples);
       taken.push(y);
-      return { x, y, weights: store.takeWeights(sampleWeight, x.samples) ?? (weighted ? store.ones(x.samples) : null) };
+      return {
+        x, y,
+        weights: store.takeWeights(sampleWeight, x.samples) ??
+          (weighted ? store.ones(x.samples) : null),
+      };
     } catch (error) {
       store.free(...taken);
       throw error;
@@ -415,7 +444,9 @@ class Trainer {
 
   /** @param {Payload} payload @param {Turn} turn */
   evaluate(payload, turn) {
-    const { batchSize } = checkFields(payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION');
+    const { batchSize } = checkFields(
+      payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION',
+    );
     const size = readBatchSize(batchSize);
     const { x, y, sampleWeight: weights } = payload;
     return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
@@ -425,7 +456,8 @@ class Trainer {
   /** @param {Payload} payload @param {Turn} turn */
   setWeights(payload, turn) {
     const { weights } = checkFields(payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
-    return this.#reading(turn, !dialect.reader(), () => dialect.wire().setWeights(this.pump, this.model, weights));
+    return this.#reading(turn, !dialect.reader(), () =>
+      dialect.wire().setWeights(this.pump, this.model, weights));
   }
 
   /** @param {Payload} payload  a slice of an upload, whose buffer goes back for the next one */
@@ -437,7 +469,9 @@ class Trainer {
   /** @param {Payload} payload */
   discard(payload) {
     const { upload } = checkFields(payload, ['upload'], 'DISCARD_DATA', 'INVALID_OPTION');
-    if (!Number.isSafeInteger(upload)) throw new OffstageError('INVALID_OPTION', `upload is ${show(upload)}, expected an integer`);
+    if (!Number.isSafeInteger(upload)) {
+      throw new OffstageError('INVALID_OPTION', `upload is ${show(upload)}, expected an integer`);
+    }
     this.model.store.discard(upload);
     return { upload };
   }
