@@ -197,8 +197,9 @@ static inline int is_checked(void) {
   return nets++ % CHECK_EVERY == 0;
 }
 
-/* Checks every parameter (of a big net: every few) of the net for a batch of n. rows: y as rows of targets. dropout: the
- * loss is a training step's (random masks, statistics of the batch), else an evaluation's. */
+/* Checks every parameter (of a big net: every few) of the net for a batch of n. rows: y as rows of
+ * targets. dropout: the loss is a training step's (random masks, statistics of the batch), else an
+ * evaluation's. */
 static inline void check_net(const writer *w, uint32_t n, int rows, int dropout, const char *name) {
   ofs_error err = {0};
   ofs_model *m = open_model(w, &err);

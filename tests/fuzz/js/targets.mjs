@@ -10,7 +10,7 @@ import { crc32 } from '../../../worker/host/crc32.js';
 import { copyElements } from '../../../worker/data/columns.js';
 import { readFlat, readWeights, readX, readY } from '../../../worker/data/forms.js';
 import { fromBare, unfold } from '../../../worker/trainer/dialect.js';
-import { isBare, load } from '../../../worker/trainer/foreign.js';
+import { isBare, load as loadWire } from '../../../worker/trainer/foreign.js';
 import { OffstageError, errorFromWire } from '../../../worker/host/errors.js';
 import { describeLayer } from '../../../worker/spec/graph.js';
 import { Model } from '../../../worker/trainer/model.js';
@@ -26,7 +26,7 @@ import { getWeights, setWeights } from '../../../worker/trainer/weights.js';
 const wasm = readFileSync(new URL('../../../wasm-build/dist/offstage.base.wasm', import.meta.url));
 const core = await Core.create(await WebAssembly.compile(wasm));
 const { schema } = core;
-await load({}, undefined); // which the session would have for such data
+await loadWire({}, undefined); // which the session would have for such data
 const drain = (/** @type {Iterable<any>} */ work) => [...work];
 /** A pump that never asks to yield. */
 const pump = /** @type {any} */ ({ look: () => false, spend: () => false, chunk: 1e9 });
