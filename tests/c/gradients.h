@@ -187,8 +187,8 @@ static inline int learns(const ofs_model *m, uint64_t i) {
   return 0;
 }
 
-/* One net in so many is checked, by its number in the program: all of them where this is not told, fewer where the
- * same program runs once more and slowly (sanitizers, WASI). */
+/* One net in so many is checked, by its number in the program: all of them where this is not told,
+ * fewer where the same program runs once more and slowly (sanitizers, WASI). */
 #ifndef CHECK_EVERY
 #define CHECK_EVERY 1
 #endif

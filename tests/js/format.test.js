@@ -10,7 +10,7 @@ import { findClangFormat } from '../../wasm-build/toolchain.mjs';
 
 const COLUMNS = 100;
 /* Folders whose files keep to COLUMNS. */
-const FOLDERS = ['src', 'tests/c', 'worker', 'web', 'examples'];
+const FOLDERS = ['src', 'tests/c', 'worker', 'web'];
 /* The build writes these. */
 const WRITTEN = /^wasm-build[\\/](?:dist|cache)[\\/]/;
 
