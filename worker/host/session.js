@@ -283,7 +283,7 @@ export class Session {
    * @param {OffstageError} reason
    */
   #lose(reason) {
-    this.#told(() => this.#state.lose(reason));
+    this.#attempt(() => this.#state.lose(reason));
     this.#pump.abort(reason);
     this.#ordered = 0;
     const kept = this.#requests.waiting(); // for what comes next, or for their turn
@@ -292,8 +292,11 @@ export class Session {
     }
   }
 
-  /** What throws here keeps the session from nothing. @param {() => void} action */
-  #told(action) {
+  /**
+   * Calls into the service; what it throws there keeps the session from nothing.
+   * @param {() => void} action
+   */
+  #attempt(action) {
     try {
       action();
     } catch (error) {
@@ -302,7 +305,7 @@ export class Session {
   }
 
   #dispose() {
-    this.#told(() => this.#state.dispose?.());
+    this.#attempt(() => this.#state.dispose?.());
     const asked = this.#requests.take('DISPOSE');
     this.generation++;
     this.#requests.leave(disposed());
