@@ -1,6 +1,11 @@
 /* layer.c: the functions that shape functions call: weights, ranks, the last axis. */
 #include "build/layer.h"
 
+/* An axis of a weight; one that no weight has is the first beyond all, which is refused later. */
+static uint32_t axis_of(double axis) {
+  return (uint32_t)(axis < OFS_MAX_RANK ? axis : OFS_MAX_RANK);
+}
+
 ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uint32_t field,
                            uint32_t rank, const uint32_t *dims) {
   ofs_weight *w = &l->weights[l->weight_count++];
@@ -14,10 +19,9 @@ ofs_weight *ofs_add_weight(ofs_layer *l, const ofs_record *r, uint32_t role, uin
   for (uint32_t i = 0; i < w->init_count; i++) w->init_values[i] = init[1 + i];
   if (r->count[field + 10]) w->l1 = penalty[0], w->l2 = penalty[1];
   if (r->count[field + 20]) {
-    double last = norm[r->count[field + 20] - 1];
     w->norm_most = norm[0];
-    w->norm_last = (uint32_t)(last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
-    w->norm_axis = (uint32_t)(norm[1] < last ? norm[1] : last < OFS_MAX_RANK ? last : OFS_MAX_RANK);
+    w->norm_last = axis_of(norm[r->count[field + 20] - 1]);
+    w->norm_axis = ofs_min(axis_of(norm[1]), w->norm_last);
   }
   for (uint32_t i = 0; i < rank; i++) w->dims[i] = dims[i];
   return w;
