@@ -213,3 +213,18 @@ test('a refusal names no more layers than can be read', async () => {
   await assert.rejects(connectLocal().ask('INIT_TRAINING', { inputShape: [1], layers: [...layers, { type: 'dense', units: 1, input: 'x' }] }),
     { message: /expected one of 'dense_40', .*'dense_59', or of 41 before them/ });
 });
+
+test('values are told back in the form in which they were given, with what the core filled in', async () => {
+  const { ask } = connectLocal();
+  const layersOf = async (/** @type {any[]} */ layers) =>
+    (await ask('INIT_TRAINING', { inputShape: [3], layers, runtime: { variant: 'base' } })).layers;
+  const kernelInitializer = { type: 'randomUniform', minval: -0.1 };
+  for (const mean of [0.5, [0.5], [1, 2, 3]]) {
+    const [normalization, dense] = await layersOf([
+      { type: 'normalization', mean, variance: 2 }, { type: 'dense', units: 2, kernelInitializer },
+    ]);
+    assert.deepEqual([normalization.mean, normalization.variance], [mean, 2]);
+    assert.deepEqual(dense.kernelInitializer, { ...kernelInitializer, maxval: 0.05 });
+    assert.equal(dense.biasInitializer, 'zeros');
+  }
+});

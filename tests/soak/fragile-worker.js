@@ -2,7 +2,11 @@
  * as fast, so that what comes once a second comes within a short run. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { happen, makeFragile } from './fragile.js';
-import '../../worker/worker.js';
+import { load } from '../../worker/trainer/foreign.js';
+
+/* Before the first message: what a session waits for once in a thread's life would make it answer otherwise then. */
+await load({}, undefined);
+await import('../../worker/worker.js');
 
 /** @type {{ cells: Int32Array, haste?: number }} */
 const { cells, haste = 1 } = workerData;

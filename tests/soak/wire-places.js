@@ -83,7 +83,8 @@ export function openThread(heard) {
 
 /** A worker thread on which each place is a session over a port of its own. */
 export function shareThread() {
-  const worker = new Worker(new URL('../../worker/worker.js', import.meta.url));
+  const workerData = { cells: createCells() };
+  const worker = new Worker(new URL('fragile-worker.js', import.meta.url), { workerData });
   let lastId = 0;
   return {
     /** @param {(message: any) => void} heard @returns {Place} */

@@ -155,7 +155,7 @@ function readPart(schema, given, what, resolve) {
  */
 export function describeLayer(built, part, names, place = 0) {
   const { record: { type }, inner } = part;
-  const { input, tiedTo, ...own } = built.get(part) ?? {};
+  const { input, tiedTo, ...own } = /** @type {Record<string, any>} */ (built.get(part));
   const fields = { ...own, ...(inner && { layer: describeLayer(built, inner) }) };
   if (!names) return { type, ...fields };
   const from = (input ?? [place - 1]).map((/** @type {number} */ at) => nameAt(names, at));
@@ -233,7 +233,8 @@ function readLoss(schema, record, loss, where) {
 export function describeLoss(schema, built, part, type) {
   const takes = [...valuesOf(schema, type).keys()];
   if (!takes.some((name) => part.values[name] !== undefined)) return type;
-  const options = Object.entries(built.get(part) ?? {}).filter(([name]) => takes.includes(name));
+  const values = /** @type {Record<string, any>} */ (built.get(part));
+  const options = Object.entries(values).filter(([name]) => takes.includes(name));
   return { type, ...Object.fromEntries(options) };
 }
 
