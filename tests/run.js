@@ -51,7 +51,7 @@ const types = () => ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project)
 /* The longest begin first. Threads that wait for each other spin: a step of one process at a time beside another one
  * is what two cores carry. Browsers and bundlers take both. @type {Record<string, Step>} */
 const STEPS = {
-  fuzz: { commands: () => [[process.execPath, 'tests/fuzz/run.mjs', '60', '1', 'test']] },
+  fuzz: { commands: () => [[process.execPath, 'tests/fuzz/run.mjs', '3600', '1', 'test']] },
   native: { commands: () => native('build-native', [], [], []) },
   js: { commands: () => [node([...filesOf('js', 'bench')])] },
   wasi: { commands: () => [[process.execPath, 'tests/run-wasi.mjs']] },

@@ -2,8 +2,8 @@
  *
  * First the core's two (libFuzzer), then the decoders of worker/ in two processes; each pair has the time that is given.
  * What is found on the way is kept in build-fuzz and used by the next run on this machine; `merge` makes the fewest
- * inputs that reach as much the corpus in tests/fuzz/corpus. `npm test` runs a minute of each with a fixed seed and
- * from the corpus alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
+ * inputs that reach as much the corpus in tests/fuzz/corpus. `npm test` runs a fixed count of each with a fixed seed
+ * and from the corpus alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
@@ -17,6 +17,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-fuzz`;
 const CORPUS = `${ROOT}tests/fuzz/corpus`;
 const CORE = ['fuzz_spec', 'fuzz_steps'];
+/* Runs in npm test: counts, so that what is tried does not depend on the machine. */
+const TEST_RUNS = /** @type {Record<string, number>} */ ({ fuzz_spec: 250_000, fuzz_steps: 80_000 });
 const DECODERS = ['spec,message,weights', 'data,store,checkpoint'];
 const LIBFUZZER = ['-timeout=60', '-rss_limit_mb=1024', '-max_len=4096', `-artifact_prefix=${BUILD}/findings/`];
 /* Counters would keep five times as many inputs for how often something is reached. */
@@ -53,7 +55,8 @@ async function fuzzCore(name, seconds, seed, how) {
   if (how === 'test') rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
   const told = (/** @type {string} */ line) => /DONE .*cov:/.test(line);
-  const args = [`-seed=${seed}`, `-max_total_time=${seconds}`, ...LIBFUZZER, own, `${CORPUS}/${name}`];
+  const bound = how === 'test' ? `-runs=${TEST_RUNS[name]}` : `-max_total_time=${seconds}`;
+  const args = [`-seed=${seed}`, bound, ...LIBFUZZER, own, `${CORPUS}/${name}`];
   if (!(await run(`${BUILD}/${name}`, args, told))) return false;
   if (how !== 'merge') return true;
   const merged = `${BUILD}/merged-${name}`;

@@ -125,10 +125,11 @@ export function examine(target, bytes, codes) {
  * @param {Uint8Array[]} setting.corpus
  * @param {readonly string[]} setting.codes
  * @param {number} setting.seconds
+ * @param {number} setting.most  runs
  * @param {(n: number) => number} setting.random
  * @param {(bytes: Uint8Array | null) => void} setting.about  told of every input before it is tried, and of its end
  */
-export function fuzz({ target, corpus: given, codes, seconds, random, about }) {
+export function fuzz({ target, corpus: given, codes, seconds, most, random, about }) {
   const coverage = createCoverage();
   /** @type {Uint8Array[]} */ const corpus = [];
   /** @type {Map<string, Finding>} */ const findings = new Map();
@@ -153,7 +154,7 @@ export function fuzz({ target, corpus: given, codes, seconds, random, about }) {
   };
   for (const bytes of given) attempt(bytes, true);
   for (const seed of target.seeds()) attempt(serialize(seed), true);
-  while (performance.now() < end) {
+  while (runs < most && performance.now() < end) {
     const pick = () => corpus[random(3) ? random(corpus.length) : corpus.length - 1 - random(Math.min(8,
       corpus.length))];
     /** @type {Uint8Array} */ let bytes;
