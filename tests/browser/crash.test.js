@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GUARD, openTabs, serve } from './setting.js';
 import { undisturbed } from './lives.js';
+import { CONTROL } from '../../worker/host/helpers.js';
 
 const wanted = {};
 before(async () => {
@@ -63,9 +64,16 @@ for (const [name, { strike, says }] of Object.entries(BLOWS)) {
 }
 
 test('a helper thread that dies takes the session down, which is replaced', GUARD, () => {
-  // The first one to be loaded says that it computes, and dies.
+  // The first one to be loaded says that it computes, and for which core, and dies.
   let asked = 0;
-  const body = "postMessage('computing'); setTimeout(() => { throw new Error('out of breath'); }, 100);";
+  const body = `let words;
+    onmessage = ({ data: { control, core } }) => {
+      if (control) words = new Int32Array(control.buffer);
+      if (!core) return;
+      Atomics.store(words, ${CONTROL.WITHIN}, core.id);
+      postMessage('computing');
+      setTimeout(() => { throw new Error('out of breath'); }, 100);
+    };`;
   const answers = { '/worker/helper.js': () => (asked++ === 0 ? { type: 'text/javascript', body } : undefined) };
   return withTabs({ isolated: true, answers }, async (tabs) => {
     await inTab(tabs, 'begin', { problem: 'shared', trainer: { threads: 2, duty: 0.2 } });
