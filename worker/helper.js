@@ -4,13 +4,13 @@
  * It is told of cores: of each it makes an instance over the core's memory, with a stack of its
  * own. It computes in the team of the core that has the helpers, and sleeps where none has. Its
  * event loop does not turn meanwhile: that a message is on its way is told by a word of the control
- * memory (host/helpers.js), for which it leaves what it does. A trap is told to the team at once,
+ * memory (host/control.js), for which it leaves what it does. A trap is told to the team at once,
  * so that nobody waits for its part, and then fails this worker like any uncaught error. */
 
+import { CONTROL } from './host/control.js';
 import { nodeBuiltin } from './host/node.js';
 
-/** Words of the control memory, as host/helpers.js has them. */
-const [ROUND, CORE, MAIL, WITHIN] = [0, 1, 2, 66];
+const { ROUND, CORE, MAIL, WITHIN } = CONTROL;
 
 /** @typedef {import('./host/helpers.js').Task} Task */
 /**

@@ -8,6 +8,7 @@
 import './data/columns.js';
 import './host/asset.js';
 import { createHost } from './host/clock.js';
+import './host/control.js';
 import './host/crc32.js';
 import './host/engine.js';
 import './host/envelope.js';

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GUARD, openTabs, serve } from './setting.js';
 import { undisturbed } from './lives.js';
-import { CONTROL } from '../../worker/host/helpers.js';
+import { CONTROL } from '../../worker/host/control.js';
 
 const wanted = {};
 before(async () => {

@@ -9,19 +9,11 @@
  * process alive, and no helper outlives the last lease or the worker that made it. */
 
 import { assetUrl } from './asset.js';
+import { CONTROL, MOST_HELPERS } from './control.js';
 import { OffstageError } from './errors.js';
 import { spawn } from './spawn.js';
 
 const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
-
-/** Helpers at most, each of which has a word of the control memory. */
-const MOST_HELPERS = 64;
-/**
- * Words of the control memory that a thread shares with its helpers: a number that changes with
- * each of the others, the core that has the helpers (0: none), how many messages each helper was
- * sent, and the core for which each helper computes or waits (0: none).
- */
-export const CONTROL = Object.freeze({ ROUND: 0, CORE: 1, MAIL: 2, WITHIN: 2 + MOST_HELPERS });
 
 /**
  * @typedef {object} Setting
@@ -190,7 +182,7 @@ class Lease {
     this.assets = setting.assets;
   }
 
-  /** The core has work to share, or has it again where helpers were lost. */
+  /** The core has work to share, from here on. */
   begin() {
     if (this.#opened || this.#closed) return;
     this.#opened = true;
