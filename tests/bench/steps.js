@@ -17,9 +17,12 @@ const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false, look: () 
 
 const HELPERS_MS = 1000;
 
-/** Waits until the helpers compute; a plan without work to share never asks for them. @param {Core} core @param {number} count */
-async function helpersCompute(core, count) {
-  for (const end = performance.now() + HELPERS_MS; core.helpers < count && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+/**
+ * Waits until the helpers compute. They are lent to a core that begins a step; a plan without work to share never asks for them.
+ * @param {Core} core @param {number} count @param {() => void} lend
+ */
+async function helpersCompute(core, count, lend) {
+  for (const end = performance.now() + HELPERS_MS; core.helpers < count && performance.now() < end; lend()) await new Promise((resolve) => setTimeout(resolve, 10));
   return `${core.helpers + 1} threads`;
 }
 
@@ -44,10 +47,16 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
     core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, shuffle ? 1 : 0, Math.floor(steps / BATCHES));
     steps++;
   };
+  /** The first part of a step, of which nothing stays. */
+  const lend = () => {
+    core.stepBegin(plan, 0, batch, samples, 0, 0);
+    core.stepRun(plan, 1);
+    core.stepDiscard(plan);
+  };
   return {
     core, model, plan, storedBytes, restart,
     flop: stepFlop(workload),
-    about: threads > 1 ? await helpersCompute(core, threads - 1) : undefined,
+    about: threads > 1 ? await helpersCompute(core, threads - 1, lend) : undefined,
     step() {
       begin();
       while (core.stepRun(plan, ALL));

@@ -57,16 +57,17 @@ export function readSchema(text, table) {
     const all = schema.enumerations.get(enumeration) ?? new Map();
     schema.enumerations.set(enumeration, all.set(name, +id));
   }
+  const byId = new Map(schema.records.map((record) => [record.id, record]));
   const named = rows(fields, 2);
+  const owners = named.length * FIELD_BYTES;
   named.forEach(([name, enumeration], i) => {
     const at = i * FIELD_BYTES;
-    const record = table.getUint8(named.length * FIELD_BYTES + i);
-    const [id, kind, least, spread, presence] = [0, 1, 2, 3, 4].map((k) => table.getUint8(at + k));
-    const most = table.getUint16(at + 6, true);
-    const [low, high, fallback] = [8, 16, 24].map((k) => table.getFloat64(at + k, true));
-    schema.records.find((r) => r.id === record)?.fields.push({
-      id, name, kind: KINDS[kind], enumeration, least, most, spread, low, high,
-      presence: PRESENCES[presence], default: fallback,
+    const byte = (/** @type {number} */ k) => table.getUint8(at + k);
+    const number = (/** @type {number} */ k) => table.getFloat64(at + k, true);
+    byId.get(table.getUint8(owners + i))?.fields.push({
+      id: byte(0), name, kind: KINDS[byte(1)], enumeration, least: byte(2),
+      most: table.getUint16(at + 6, true), spread: byte(3), low: number(8), high: number(16),
+      presence: PRESENCES[byte(4)], default: number(24),
     });
   });
   return schema;
