@@ -47,7 +47,7 @@ import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';
 import './trainer/run/measures.js';
-import './trainer/run/records.js';
+import './trainer/run/reports.js';
 import './trainer/run/rollback.js';
 import './trainer/run/settings.js';
 import './trainer/run/state.js';

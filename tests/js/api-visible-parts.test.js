@@ -8,7 +8,7 @@ import { Events, EventsTarget } from '../../web/host/events.js';
 import { Lifecycle } from '../../web/host/page.js';
 import { binaryBytes } from '../../web/host/traffic.js';
 import { StageClock } from '../../web/trainer/stage-clock.js';
-import { Monitor, Runs } from '../../web/trainer/status.js';
+import { Monitor, Runs } from '../../web/trainer/trainer-status.js';
 import { TRAINER_EVENTS } from '../../web/trainer/trainer-events.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

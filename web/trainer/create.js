@@ -10,7 +10,7 @@ import { Lifecycle } from '../host/page.js';
 import { checkpointBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
-import { Monitor } from './status.js';
+import { Monitor } from './trainer-status.js';
 import { TRAINER_EVENTS } from './trainer-events.js';
 import { Trainer } from './trainer.js';
 

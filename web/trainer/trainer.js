@@ -69,7 +69,7 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
 /** @typedef {import('./info.js').Info} Info */
-/** @typedef {import('./status.js').Status} Status */
+/** @typedef {import('./trainer-status.js').Status} Status */
 
 /** The options of fit, each of which has its row in README. */
 export const FIT = {
@@ -93,7 +93,7 @@ const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
  * @typedef {object} TrainerParts
  * @property {import('./recovery.js').Recovery} recovery
  * @property {import('../host/events.js').Events} events
- * @property {import('./status.js').Monitor} monitor
+ * @property {import('./trainer-status.js').Monitor} monitor
  * @property {import('./persist.js').PersistOptions | undefined} persist of every fit that says
  *   nothing else
  * @property {boolean} persistData

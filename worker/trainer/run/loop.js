@@ -4,12 +4,12 @@
  * so a run that began does not fail for want of memory, and a step allocates nothing. It may be
  * left for good at any yield that is not within an update: what is not committed counts for
  * nothing. What ends it, and when, is lifecycle.js's; its state is state.js's; its reports are
- * records.js's. */
+ * reports.js's. */
 
 import { OffstageError } from '../../host/errors.js';
 import { meansOf, noTotals, together } from './measures.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
-import { Records } from './records.js';
+import { Records } from './reports.js';
 import { Rollback } from './rollback.js';
 import { State } from './state.js';
 import { Stopwatch } from './stopwatch.js';

@@ -1,4 +1,4 @@
-/* run.c: runs a plan's program by parts.
+/* execute.c: runs a plan's program by parts.
  *
  * The program counter is (operation, part). What a step writes stays in the plan until the update
  * phase; the model changes only there, and the step counts once its last part is done. Where

@@ -1,4 +1,4 @@
-/* status.js: knows how a trainer stands without asking anybody: its stages, its traffic, its runs.
+/* trainer-status.js: knows how a trainer stands without asking anybody: its stages, its traffic, its runs.
  * Invariant: all of it is read off the messages that go by; a session that is replaced takes
  * nothing away from what was counted, and how runs went is what the session says. Nothing depends
  * on it. */

@@ -1,4 +1,4 @@
-/* records.js: the reports of a run while it trains: its progress records, and its entry in the list
+/* reports.js: the reports of a run while it trains: its progress records, and its entry in the list
  * of runs.
  *
  * A message carries every epoch's record since the last one and at most one batch's; messages go
