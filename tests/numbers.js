@@ -1,7 +1,9 @@
-/* numbers.js: numbers for tests' data, the same in Node and in a page. No imports: pages load it too. */
+/* numbers.js: numbers for tests' data, the same in Node and in a page. No imports: pages load it
+ * too. */
 
 /**
- * Numbers in [0, 1) from a seed: a linear congruence of 32 bits, whose upper bits are good enough for data.
+ * Numbers in [0, 1) from a seed: a linear congruence of 32 bits, whose upper bits are good enough
+ * for data.
  * @param {number} seed
  * @returns {() => number}
  */

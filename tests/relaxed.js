@@ -1,7 +1,7 @@
 /* relaxed.js: whether the relaxed variants can be tested in this Node, and the reason where not.
  *
- * Node 20 has relaxed SIMD behind a flag, which is set here for the whole process, its threads included. The page
- * tests need nothing of it: their Chromium has relaxed SIMD. */
+ * Node 20 has relaxed SIMD behind a flag, which is set here for the whole process, its threads
+ * included. The page tests need nothing of it: their Chromium has relaxed SIMD. */
 import { existsSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { WITHOUT_RELAXED } from '../wasm-build/toolchain.mjs';

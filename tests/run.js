@@ -1,10 +1,12 @@
 /* run.js: `npm test`: every proof there is, from a bare machine.
  *
- * Installs what is missing, builds, then runs the steps below, two side by side (one at a time where it says `alone`);
- * all of them run whatever fails, and the exit status is zero only where all passed. `npm test -- js browser` runs the
- * steps named. `npm test -- quick` is a change's own loop, below three minutes once it has been built: types, and the
- * native and js tests that are fast and between them use everything; no sanitizers, no browser. What a step says is
- * printed whole when it ends; at the end stand each step's seconds and the slowest tests. Node's own modules only. */
+ * Installs what is missing, builds, then runs the steps below, two side by side (one at a time
+ * where it says `alone`); all of them run whatever fails, and the exit status is zero only where
+ * all passed. `npm test -- js browser` runs the steps named. `npm test -- quick` is a change's own
+ * loop, below three minutes once it has been built: types, and the native and js tests that are
+ * fast and between them use everything; no sanitizers, no browser. What a step says is printed
+ * whole when it ends; at the end stand each step's seconds and the slowest tests. Node's own
+ * modules only. */
 
 import { readdirSync } from 'node:fs';
 import { buildDigits } from '../examples/digits-data/build.js';
@@ -16,7 +18,8 @@ import { runSteps } from './run-steps.js';
 
 /** @typedef {import('./run-steps.js').Step} Step */
 
-/* CMake's own choice would be make, which a machine may not have. The tests that build native programs inherit it. */
+/* CMake's own choice would be make, which a machine may not have. The tests that build native
+ * programs inherit it. */
 if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
 if (findProgram('ccache')) process.env.CMAKE_C_COMPILER_LAUNCHER ??= 'ccache';
 
@@ -35,21 +38,45 @@ const filesOf = (...folders) =>
   );
 
 /** @param {string[]} files @param {number} [jobs] */
-const node = (files, jobs = 1) => [process.execPath, '--test', `--test-concurrency=${jobs}`,
-  '--test-reporter=spec', '--test-reporter-destination=stdout', ...files];
+const node = (files, jobs = 1) => [
+  process.execPath,
+  '--test',
+  `--test-concurrency=${jobs}`,
+  '--test-reporter=spec',
+  '--test-reporter-destination=stdout',
+  ...files,
+];
 
-/** @param {string} folder @param {string[]} options @param {string[]} targets none: all @param {string[]} tests */
+/**
+ * @param {string} folder
+ * @param {string[]} options
+ * @param {string[]} targets none: all
+ * @param {string[]} tests
+ */
 const native = (folder, options, targets, tests) => [
   ['cmake', '-S', '.', '-B', folder, ...options],
-  ['cmake', '--build', folder, '--parallel', '2', ...(targets.length > 0 ? ['--target', ...targets] : [])],
+  [
+    'cmake',
+    '--build',
+    folder,
+    '--parallel',
+    '2',
+    ...(targets.length > 0 ? ['--target', ...targets] : []),
+  ],
   ['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error', ...tests],
 ];
 
-const types = () => ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project) =>
-  [process.execPath, 'node_modules/typescript/bin/tsc', '-p', project]);
+const types = () =>
+  ['tsconfig.json', 'tests/bench/tsconfig.json'].map((project) => [
+    process.execPath,
+    'node_modules/typescript/bin/tsc',
+    '-p',
+    project,
+  ]);
 
-/* The longest begin first. Threads that wait for each other spin: a step of one process at a time beside another one
- * is what two cores carry. Browsers and bundlers take both. @type {Record<string, Step>} */
+/* The longest begin first. Threads that wait for each other spin: a step of one process at a time
+ * beside another one is what two cores carry. Browsers and bundlers take both. @type
+ * {Record<string, Step>} */
 const STEPS = {
   fuzz: { commands: () => [[process.execPath, 'tests/fuzz/run.mjs', '3600', '1', 'test']] },
   native: { commands: () => native('build-native', [], [], []) },
@@ -59,7 +86,10 @@ const STEPS = {
   tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_team'], []) },
   soak: { commands: () => [node(filesOf('soak'))] },
   bits: { commands: () => [node(filesOf('bits'))] },
-  coverage: { after: 'fuzz', commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']] },
+  coverage: {
+    after: 'fuzz',
+    commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']],
+  },
   types: { commands: types },
   browser: { alone: true, commands: () => [node(filesOf('browser'))] },
   package: { alone: true, commands: () => [node(filesOf('package'))] },
@@ -67,9 +97,13 @@ const STEPS = {
 
 /** @type {Record<string, Step>} */
 const QUICK = {
-  'quick native': { commands: () => native('build-quick', ['-DOFS_SANITIZE=OFF'], [], ['-E', SLOW_NATIVE]) },
+  'quick native': {
+    commands: () => native('build-quick', ['-DOFS_SANITIZE=OFF'], [], ['-E', SLOW_NATIVE]),
+  },
   'quick js': {
-    commands: () => [node(filesOf('js', 'bench').filter((file) => !SLOW_JS.test(file.replace(/.*\//, ''))))],
+    commands: () => [
+      node(filesOf('js', 'bench').filter((file) => !SLOW_JS.test(file.replace(/.*\//, '')))),
+    ],
   },
   types: { commands: types },
 };
@@ -78,14 +112,19 @@ await asCommand(async () => {
   const names = Object.keys(STEPS);
   const asked = process.argv.slice(2);
   const unknown = asked.filter((name) => name !== 'quick' && !names.includes(name));
-  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected quick, or any of ${names.join(' ')}`);
+  if (unknown.length)
+    throw new SetupError(
+      `unknown: ${unknown.join(' ')}; expected quick, or any of ${names.join(' ')}`,
+    );
   if (asked.length > 1 && asked.includes('quick')) throw new SetupError('quick stands alone');
   ensureTools(['build', 'test']);
   ensurePackages();
   await build();
   buildDigits();
   const steps = asked[0] === 'quick' ? QUICK : STEPS;
-  const chosen = Object.entries(steps).filter(([name]) => steps === QUICK || !asked.length || asked.includes(name));
+  const chosen = Object.entries(steps).filter(
+    ([name]) => steps === QUICK || !asked.length || asked.includes(name),
+  );
   const failed = await runSteps(Object.fromEntries(chosen));
   if (failed.length) throw new SetupError(`failed: ${failed.join(', ')}`);
 });

@@ -21,7 +21,14 @@ import { SetupError, asCommand, ensurePackages, ensureTools } from './setup.mjs'
 import { schemaOf, typesOf } from './spec-types.mjs';
 import { WITHOUT_RELAXED, findEmscripten, findRelaxedLlvm } from './toolchain.mjs';
 import {
-  SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf, flagsFor, linkFlagsFor, optimizeFlagsFor, sourcesFor,
+  SET_NAMES,
+  VARIANTS,
+  VARIANT_NAMES,
+  fileOf,
+  flagsFor,
+  linkFlagsFor,
+  optimizeFlagsFor,
+  sourcesFor,
 } from './variants.mjs';
 
 /** @typedef {import('./variants.mjs').VariantName} VariantName */
@@ -74,8 +81,10 @@ function checkImports(variant, file) {
   const imports = found.map(({ module, name }) => `${module}.${name}`);
   const expected = VARIANTS[variant].shared ? 'env.memory' : '';
   if (imports.join() !== expected) {
-    throw new SetupError(`${variant} imports ${imports.join(', ') || 'nothing'}; ` +
-      `expected ${expected || 'nothing'}`);
+    throw new SetupError(
+      `${variant} imports ${imports.join(', ') || 'nothing'}; ` +
+        `expected ${expected || 'nothing'}`,
+    );
   }
 }
 
@@ -107,15 +116,16 @@ function plan(variant, set, { emcc, wasmLd, wasmOpt, env, id }, headers) {
   const flags = optimizeFlagsFor(variant);
   const optimize = wasmOpt && flags ? [wasmOpt, ...flags] : [];
   const input = hash(id, ...args, ...optimize, ...objects.map((object) => object.input));
-  const link = () => once(file, input, async (out) => {
-    await tool(wasmLd, [...args, '-o', out]);
-    if (wasmOpt && flags) {
-      const linked = readFileSync(out);
-      await tool(wasmOpt, [...flags, out, '-o', out]);
-      writeFileSync(out, withLinkedData(linked, readFileSync(out)));
-    }
-    checkImports(variant, out);
-  });
+  const link = () =>
+    once(file, input, async (out) => {
+      await tool(wasmLd, [...args, '-o', out]);
+      if (wasmOpt && flags) {
+        const linked = readFileSync(out);
+        await tool(wasmOpt, [...flags, out, '-o', out]);
+        writeFileSync(out, withLinkedData(linked, readFileSync(out)));
+      }
+      checkImports(variant, out);
+    });
   return { file, objects, link };
 }
 
@@ -135,13 +145,16 @@ export async function build() {
     process.stdout.write(`wasm-build/dist/${fileOf(variant)}: not built: ${WITHOUT_RELAXED}\n`);
     return [];
   });
-  const objects = new Map(plans.flatMap((each) =>
-    each.objects.map(({ file, make }) => [file, make])));
+  const objects = new Map(
+    plans.flatMap((each) => each.objects.map(({ file, make }) => [file, make])),
+  );
   await inParallel(objects.values());
   const made = new Set();
-  await inParallel(plans.map(({ file, link }) => async () => {
-    if (await link()) made.add(file);
-  }));
+  await inParallel(
+    plans.map(({ file, link }) => async () => {
+      if (await link()) made.add(file);
+    }),
+  );
   for (const { file } of plans) {
     const note = made.has(file) ? '' : ' (as it was)';
     const bytes = readFileSync(file);

@@ -23,7 +23,8 @@ export const ENTRIES = {
   'worker.js': "import './worker/worker.js';", // the entry of a worker
   'helper.js': "import './worker/helper.js';", // the entry of a computing thread
   // The session for a page's own thread: what SERVICE of web/trainer/create.js imports.
-  'session.js': "export { createSession } from './worker/trainer/service.js'; " +
+  'session.js':
+    "export { createSession } from './worker/trainer/service.js'; " +
     "export { ownHost } from './worker/host/clock.js';",
 };
 
@@ -44,22 +45,31 @@ const LEAST_BYTES = 4096;
 /** All built files. @type {Record<string, string>} */
 export const BUNDLES = {
   ...ENTRIES,
-  ...Object.fromEntries(Object.entries(PARTS).map(([name, module]) =>
-    [name, `export * from '${module}'; export const BUILD = globalThis.OFFSTAGE_BUILD;`])),
+  ...Object.fromEntries(
+    Object.entries(PARTS).map(([name, module]) => [
+      name,
+      `export * from '${module}'; export const BUILD = globalThis.OFFSTAGE_BUILD;`,
+    ]),
+  ),
 };
 
 /** One hash of all sources: what was built together knows each other by it. */
-const BUILD = hash(...['web', 'worker'].flatMap((folder) =>
-  readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.js')).sort()
-    .map((name) => readFileSync(`${ROOT}${folder}/${name}`)))).slice(0, 12);
+const BUILD = hash(
+  ...['web', 'worker'].flatMap((folder) =>
+    readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.js'))
+      .sort()
+      .map((name) => readFileSync(`${ROOT}${folder}/${name}`)),
+  ),
+).slice(0, 12);
 
 /**
  * Modules that are imported on demand from a built file of their own.
  * @type {Record<string, string>}
  */
 const ON_DEMAND = {
-  'worker/trainer/service.js': './session.js', 'worker/host/clock.js': './session.js',
+  'worker/trainer/service.js': './session.js',
+  'worker/host/clock.js': './session.js',
 };
 
 /**
@@ -79,8 +89,10 @@ const flat = {
   name: 'flat',
   setup(build) {
     build.onLoad({ filter: /[\\/](web|worker)[\\/].*\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(ADDRESS, (_, file, base) =>
-        `new URL('./${basename(file)}', ${base})`),
+      contents: readFileSync(path, 'utf8').replace(
+        ADDRESS,
+        (_, file, base) => `new URL('./${basename(file)}', ${base})`,
+      ),
       loader: 'js',
     }));
     build.onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
@@ -106,14 +118,23 @@ function bannerOf(name) {
  */
 export const bundleOptions = (name) => ({
   stdin: { contents: BUNDLES[name], resolveDir: ROOT, sourcefile: name },
-  absWorkingDir: ROOT, bundle: true, format: 'esm', target: TARGET,
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  target: TARGET,
   define: { 'globalThis.OFFSTAGE_BUILD': JSON.stringify(BUILD) },
   // What it does to white space takes KEPT_COMMENTS with it: that is left to terser.
-  minifySyntax: true, minifyIdentifiers: true,
-  outfile: DIST + name, sourcemap: 'external', plugins: [flat], banner: { js: bannerOf(name) },
-  write: false, metafile: true,
+  minifySyntax: true,
+  minifyIdentifiers: true,
+  outfile: DIST + name,
+  sourcemap: 'external',
+  plugins: [flat],
+  banner: { js: bannerOf(name) },
+  write: false,
+  metafile: true,
   // worker.js names every file; a bundle needs those that are used.
-  logLevel: 'warning', logOverride: { 'ignored-bare-import': 'silent' },
+  logLevel: 'warning',
+  logOverride: { 'ignored-bare-import': 'silent' },
 });
 
 /**
@@ -126,13 +147,20 @@ async function bundle(name) {
   const { minify } = await import('terser');
   const { version } = createRequire(import.meta.url)('terser/package.json');
   const { outputFiles } = await build(bundleOptions(name));
-  const [map, code] = outputFiles.sort((a, b) => b.path.length - a.path.length)
+  const [map, code] = outputFiles
+    .sort((a, b) => b.path.length - a.path.length)
     .map(({ text }) => text);
   return once(DIST + name, hash(version, code, map), async (out) => {
-    const made = await minify({ [name]: code }, {
-      module: true, ecma: 2020, compress: { passes: 3 }, format: { comments: KEPT_COMMENTS },
-      sourceMap: { content: map, url: `${name}.map` },
-    });
+    const made = await minify(
+      { [name]: code },
+      {
+        module: true,
+        ecma: 2020,
+        compress: { passes: 3 },
+        format: { comments: KEPT_COMMENTS },
+        sourceMap: { content: map, url: `${name}.map` },
+      },
+    );
     writeFileSync(out, /** @type {string} */ (made.code));
     writeFileSync(`${DIST}${name}.map`, /** @type {string} */ (made.map));
   });
@@ -144,8 +172,10 @@ export async function bundleAll() {
     const made = await bundle(name);
     const bytes = readFileSync(DIST + name);
     if (name in PARTS && bytes.length <= LEAST_BYTES) {
-      throw new SetupError(`${name} has ${bytes.length} bytes, ` +
-        `expected more than ${LEAST_BYTES}: join it with another part`);
+      throw new SetupError(
+        `${name} has ${bytes.length} bytes, ` +
+          `expected more than ${LEAST_BYTES}: join it with another part`,
+      );
     }
     const sizes = `${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`;
     process.stdout.write(`wasm-build/dist/${name}: ${sizes}${made ? '' : ' (as it was)'}\n`);

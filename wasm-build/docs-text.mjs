@@ -1,4 +1,5 @@
-/* docs-text.mjs: what docs/layers.md says of each name in the schema: a formula, and what is worth knowing.
+/* docs-text.mjs: what docs/layers.md says of each name in the schema: a formula, and what is worth
+ * knowing.
  *
  * docs.mjs refuses a name that has nothing here, and anything here that is not in the schema.
  * Ranges, defaults and options are not told here: they are the schema's. */
@@ -8,60 +9,96 @@
  * @type {Record<string, string>}
  */
 export const LAYERS = {
-  dense: '`y = act(x · kernel + bias)` over the last axis of any rank; kernel (in, units). PyTorch: `Linear`, whose weight is the transpose.',
-  conv1d: '`y[t, f] = act(bias[f] + Σ x[t·s + k·d − pad, c] · kernel[k, c, f])`; x (T, channels), kernel (k, channels/groups, filters). `same` pads as TensorFlow does, the odd cell behind; `causal` pads in front only.',
-  conv2d: '`y[i, j, f] = act(bias[f] + Σ x[i·s + u·d − pad, j·s + v·d − pad, c] · kernel[u, v, c, f])`; x (rows, columns, channels), kernel (kh, kw, channels/groups, filters). Channels are last; PyTorch has them first, and pads both sides alike.',
-  depthwiseConv2d: 'Each channel by itself: output channel `c·depthMultiplier + m` is channel c with `depthwise_kernel[:, :, c, m]`.',
-  separableConv2d: '`depthwiseConv2d` without bias, then a 1×1 `conv2d`: weights depthwise_kernel, pointwise_kernel (1, 1, channels·depthMultiplier, filters), bias.',
-  conv2dTranspose: 'The gradient of `conv2d` with respect to its input as a layer: every cell of x adds its multiple of the kernel (kh, kw, filters, channels). Size: `same` in·s; `valid` in·s + max(k − s, 0); with outputPadding as in Keras.',
-  maxPooling1d: 'The largest of each window of x (T, channels). Strides are the pool size unless given.',
+  dense:
+    '`y = act(x · kernel + bias)` over the last axis of any rank; kernel (in, units). PyTorch: `Linear`, whose weight is the transpose.',
+  conv1d:
+    '`y[t, f] = act(bias[f] + Σ x[t·s + k·d − pad, c] · kernel[k, c, f])`; x (T, channels), kernel (k, channels/groups, filters). `same` pads as TensorFlow does, the odd cell behind; `causal` pads in front only.',
+  conv2d:
+    '`y[i, j, f] = act(bias[f] + Σ x[i·s + u·d − pad, j·s + v·d − pad, c] · kernel[u, v, c, f])`; x (rows, columns, channels), kernel (kh, kw, channels/groups, filters). Channels are last; PyTorch has them first, and pads both sides alike.',
+  depthwiseConv2d:
+    'Each channel by itself: output channel `c·depthMultiplier + m` is channel c with `depthwise_kernel[:, :, c, m]`.',
+  separableConv2d:
+    '`depthwiseConv2d` without bias, then a 1×1 `conv2d`: weights depthwise_kernel, pointwise_kernel (1, 1, channels·depthMultiplier, filters), bias.',
+  conv2dTranspose:
+    'The gradient of `conv2d` with respect to its input as a layer: every cell of x adds its multiple of the kernel (kh, kw, filters, channels). Size: `same` in·s; `valid` in·s + max(k − s, 0); with outputPadding as in Keras.',
+  maxPooling1d:
+    'The largest of each window of x (T, channels). Strides are the pool size unless given.',
   averagePooling1d: 'The mean of each window of x (T, channels), of the cells that are in x.',
-  maxPooling2d: 'The largest of each window of x (rows, columns, channels). Strides are the pool size unless given.',
-  averagePooling2d: 'The mean of each window, of the cells that are in x: with `same`, PyTorch counts padding too (count_include_pad).',
+  maxPooling2d:
+    'The largest of each window of x (rows, columns, channels). Strides are the pool size unless given.',
+  averagePooling2d:
+    'The mean of each window, of the cells that are in x: with `same`, PyTorch counts padding too (count_include_pad).',
   globalMaxPooling1d: '`y[c] = max over t of x[t, c]`.',
-  globalAveragePooling1d: '`y[c] = mean over t of x[t, c]`; of the steps that count, where there is a mask.',
+  globalAveragePooling1d:
+    '`y[c] = mean over t of x[t, c]`; of the steps that count, where there is a mask.',
   globalMaxPooling2d: '`y[c] = max over i, j of x[i, j, c]`.',
   globalAveragePooling2d: '`y[c] = mean over i, j of x[i, j, c]`.',
-  upSampling2d: 'Rows and columns repeated (`nearest`), or interpolated between the centers of cells (`bilinear`, PyTorch: align_corners false).',
-  zeroPadding2d: 'Zeros around rows and columns: a number for all sides, [rows, columns], or [[top, bottom], [left, right]].',
+  upSampling2d:
+    'Rows and columns repeated (`nearest`), or interpolated between the centers of cells (`bilinear`, PyTorch: align_corners false).',
+  zeroPadding2d:
+    'Zeros around rows and columns: a number for all sides, [rows, columns], or [[top, bottom], [left, right]].',
   cropping2d: 'Rows and columns taken away, told like the padding of `zeroPadding2d`.',
   flatten: 'All axes of a sample in one.',
   reshape: 'The same numbers in another shape; one axis may be −1, and is what is left.',
   permute: '`y` has axis `dims[i]` of x as its axis i; axes count from 1, as in Keras.',
   repeatVector: '`y[t] = x` for n steps.',
   rescaling: '`y = x · scale + offset`.',
-  normalization: '`y = (x − mean) / max(√variance, 1e-7)`, with numbers that are given, one or one for each number of the last axis. Nothing is adapted or trained.',
+  normalization:
+    '`y = (x − mean) / max(√variance, 1e-7)`, with numbers that are given, one or one for each number of the last axis. Nothing is adapted or trained.',
   dropout: 'Training: zero with probability rate, else `x / (1 − rate)`; else y = x.',
   spatialDropout2d: '`dropout` of whole channels.',
   gaussianNoise: 'Training: `x + stddev · n`, n from the standard normal distribution; else y = x.',
   activation: '`y = act(x)`.',
   softmax: '`softmax` over the last axis.',
-  prelu: '`y = x` where x > 0, else `alpha · x`; alpha has the shape of x, with sharedAxes (from 1) of length 1. PyTorch shares all axes but the channels.',
-  batchNormalization: '`y = gamma · (x − mean) / √(variance + epsilon) + beta` over the last axis. Training: mean and (biased) variance of the batch, and `moving = momentum · moving + (1 − momentum) · batch`; else the moving ones. With trainable: false always the moving ones. PyTorch: momentum is 1 − this one, and the moving variance is the unbiased one.',
-  layerNormalization: '`y = gamma · (x − mean) / √(variance + epsilon) + beta`, mean and variance over the last axis of each position. PyTorch: epsilon 1e-5.',
-  groupNormalization: 'As `layerNormalization`, mean and variance over all positions and the channels of one group of one sample; groups −1: each channel is one. PyTorch: epsilon 1e-5.',
-  embedding: '`y[…] = embeddings[x[…]]`: rows of a table (inputDim, outputDim). x is an input of the model, whose numbers are indices; one that is out of range is INVALID_DATA. maskZero: index 0 does not count.',
-  positionEmbedding: '`y[t] = x[t] + embeddings[t]`, a table (sequenceLength, D) that is trained. Keras (KerasHub) puts out the table alone: add it with a join there.',
+  prelu:
+    '`y = x` where x > 0, else `alpha · x`; alpha has the shape of x, with sharedAxes (from 1) of length 1. PyTorch shares all axes but the channels.',
+  batchNormalization:
+    '`y = gamma · (x − mean) / √(variance + epsilon) + beta` over the last axis. Training: mean and (biased) variance of the batch, and `moving = momentum · moving + (1 − momentum) · batch`; else the moving ones. With trainable: false always the moving ones. PyTorch: momentum is 1 − this one, and the moving variance is the unbiased one.',
+  layerNormalization:
+    '`y = gamma · (x − mean) / √(variance + epsilon) + beta`, mean and variance over the last axis of each position. PyTorch: epsilon 1e-5.',
+  groupNormalization:
+    'As `layerNormalization`, mean and variance over all positions and the channels of one group of one sample; groups −1: each channel is one. PyTorch: epsilon 1e-5.',
+  embedding:
+    '`y[…] = embeddings[x[…]]`: rows of a table (inputDim, outputDim). x is an input of the model, whose numbers are indices; one that is out of range is INVALID_DATA. maskZero: index 0 does not count.',
+  positionEmbedding:
+    '`y[t] = x[t] + embeddings[t]`, a table (sequenceLength, D) that is trained. Keras (KerasHub) puts out the table alone: add it with a join there.',
   simpleRNN: '`h = act(x · kernel + h · recurrent_kernel + bias)`.',
   lstm: '`i, f, c, o = x · kernel + h · recurrent_kernel + bias` in this order; `c = σ(f) · c + σ(i) · act(c̃)`, `h = σ(o) · act(c)`. PyTorch: order i, f, g, o, and two biases.',
   gru: '`z, r, h` in this order; `h = z · h + (1 − z) · act(h̃)`. resetAfter: r multiplies the product with recurrent_kernel (bias (2, 3·units)), else what goes into it. PyTorch: order r, z, n, resetAfter only.',
-  bidirectional: 'One layer forward and one of the same kind backward through time, merged; weights are called forward_… and backward_….',
+  bidirectional:
+    'One layer forward and one of the same kind backward through time, merged; weights are called forward_… and backward_….',
   timeDistributed: 'The layer, at every step of the first axis alone.',
-  multiHeadAttention: '`softmax(q · kᵀ / √keyDim) · v` of each head, heads joined by the output kernel. Inputs: one (self-attention), [query, value] or [query, value, key]. useCausalMask: no step sees a later one. A step that sees none takes the mean.',
-  add: '`y = a + b + …`', subtract: '`y = a − b`', multiply: '`y = a · b · …`', average: '`y = (a + b + …) / n`',
-  maximum: '`y = max(a, b, …)`', minimum: '`y = min(a, b, …)`',
-  concatenate: 'One input behind the other along the axis, which counts the samples as axis 0, as in Keras; −1 is the last.',
+  multiHeadAttention:
+    '`softmax(q · kᵀ / √keyDim) · v` of each head, heads joined by the output kernel. Inputs: one (self-attention), [query, value] or [query, value, key]. useCausalMask: no step sees a later one. A step that sees none takes the mean.',
+  add: '`y = a + b + …`',
+  subtract: '`y = a − b`',
+  multiply: '`y = a · b · …`',
+  average: '`y = (a + b + …) / n`',
+  maximum: '`y = max(a, b, …)`',
+  minimum: '`y = min(a, b, …)`',
+  concatenate:
+    'One input behind the other along the axis, which counts the samples as axis 0, as in Keras; −1 is the last.',
   dot: 'The sums of products of two inputs over one axis of each (the samples are axis 0); normalize: of vectors of length 1, which makes it the cosine.',
 };
 
 /** @type {Record<string, string>} */
 export const ACTIVATIONS = {
-  linear: '`x`', relu: '`max(x, 0)`', leakyRelu: '`x > 0 ? x : 0.3·x`. PyTorch: 0.01; Keras 3: 0.2 as an activation, 0.3 as a layer',
-  elu: '`x > 0 ? x : exp(x) − 1`', selu: '`1.0507 · (x > 0 ? x : 1.6733 · (exp(x) − 1))`',
+  linear: '`x`',
+  relu: '`max(x, 0)`',
+  leakyRelu: '`x > 0 ? x : 0.3·x`. PyTorch: 0.01; Keras 3: 0.2 as an activation, 0.3 as a layer',
+  elu: '`x > 0 ? x : exp(x) − 1`',
+  selu: '`1.0507 · (x > 0 ? x : 1.6733 · (exp(x) − 1))`',
   gelu: '`x · Φ(x)`, Φ of the normal distribution (by erf). Keras’s default too; its approximate form is another',
-  sigmoid: '`1 / (1 + exp(−x))`', tanh: '`tanh(x)`', softplus: '`log(1 + exp(x))`', swish: '`x · sigmoid(x)`; PyTorch: SiLU',
-  softmax: '`exp(x) / Σ exp(x)` over the last axis', relu6: '`min(max(x, 0), 6)`', hardSigmoid: '`relu6(x + 3) / 6`. Keras 2 and TensorFlow.js: `0.2·x + 0.5`, clipped',
-  softsign: '`x / (1 + |x|)`', exponential: '`exp(x)`', mish: '`x · tanh(softplus(x))`',
+  sigmoid: '`1 / (1 + exp(−x))`',
+  tanh: '`tanh(x)`',
+  softplus: '`log(1 + exp(x))`',
+  swish: '`x · sigmoid(x)`; PyTorch: SiLU',
+  softmax: '`exp(x) / Σ exp(x)` over the last axis',
+  relu6: '`min(max(x, 0), 6)`',
+  hardSigmoid: '`relu6(x + 3) / 6`. Keras 2 and TensorFlow.js: `0.2·x + 0.5`, clipped',
+  softsign: '`x / (1 + |x|)`',
+  exponential: '`exp(x)`',
+  mish: '`x · tanh(softplus(x))`',
 };
 
 /**
@@ -69,12 +106,20 @@ export const ACTIVATIONS = {
  * @type {Record<string, string>}
  */
 export const INITIALIZERS = {
-  zeros: '0', ones: '1', constant: 'value',
-  glorotUniform: 'uniform within ±√(6 / (fanIn + fanOut))', glorotNormal: 'truncated normal, variance 2 / (fanIn + fanOut)',
-  heUniform: 'uniform within ±√(6 / fanIn)', heNormal: 'truncated normal, variance 2 / fanIn',
-  leCunUniform: 'uniform within ±√(3 / fanIn)', leCunNormal: 'truncated normal, variance 1 / fanIn',
-  randomUniform: 'uniform from minval to maxval', randomNormal: 'normal', truncatedNormal: 'normal, what is beyond two stddev drawn again',
-  orthogonal: 'gain · Q of the QR decomposition of a normal matrix', identity: 'gain · the identity matrix',
+  zeros: '0',
+  ones: '1',
+  constant: 'value',
+  glorotUniform: 'uniform within ±√(6 / (fanIn + fanOut))',
+  glorotNormal: 'truncated normal, variance 2 / (fanIn + fanOut)',
+  heUniform: 'uniform within ±√(6 / fanIn)',
+  heNormal: 'truncated normal, variance 2 / fanIn',
+  leCunUniform: 'uniform within ±√(3 / fanIn)',
+  leCunNormal: 'truncated normal, variance 1 / fanIn',
+  randomUniform: 'uniform from minval to maxval',
+  randomNormal: 'normal',
+  truncatedNormal: 'normal, what is beyond two stddev drawn again',
+  orthogonal: 'gain · Q of the QR decomposition of a normal matrix',
+  identity: 'gain · the identity matrix',
   varianceScaling: 'variance scale / fan of the mode; uniform: within ±√(3 · scale / fan)',
 };
 
@@ -82,23 +127,33 @@ export const INITIALIZERS = {
 export const LOSSES = {
   sparseCategoricalCrossentropy: '`−log p[y]`, y an index; like categoricalCrossentropy',
   categoricalCrossentropy: '`−Σ y · log p`; last activation softmax, computed from its logits',
-  binaryCrossentropy: 'mean of `−y · log p − (1 − y) · log(1 − p)`; last activation sigmoid, from its logits',
-  meanSquaredError: 'mean of `(p − y)²`', meanAbsoluteError: 'mean of `|p − y|`',
+  binaryCrossentropy:
+    'mean of `−y · log p − (1 − y) · log(1 − p)`; last activation sigmoid, from its logits',
+  meanSquaredError: 'mean of `(p − y)²`',
+  meanAbsoluteError: 'mean of `|p − y|`',
   huber: 'mean of `½ r²` where |r| ≤ delta, else `delta · (|r| − ½ delta)`; r = p − y',
   meanAbsolutePercentageError: '100 · mean of `|y − p| / max(|y|, 1e-7)`',
   meanSquaredLogarithmicError: 'mean of `(log(max(y, 1e-7) + 1) − log(max(p, 1e-7) + 1))²`',
-  logCosh: 'mean of `log cosh(p − y)`', klDivergence: '`Σ y · log(y / p)`, both within 1e-7 and 1', poisson: 'mean of `p − y · log(p + 1e-7)`',
+  logCosh: 'mean of `log cosh(p − y)`',
+  klDivergence: '`Σ y · log(y / p)`, both within 1e-7 and 1',
+  poisson: 'mean of `p − y · log(p + 1e-7)`',
   cosineSimilarity: '`−Σ y · p` of both scaled to length 1, over the last axis',
-  hinge: 'mean of `max(1 − y · p, 0)`; y is −1 or 1, or 0 or 1', squaredHinge: 'mean of `max(1 − y · p, 0)²`',
+  hinge: 'mean of `max(1 − y · p, 0)`; y is −1 or 1, or 0 or 1',
+  squaredHinge: 'mean of `max(1 − y · p, 0)²`',
   categoricalHinge: '`max(0, max((1 − y) · p) − Σ y · p + 1)`',
-  binaryFocalCrossentropy: 'mean of `(1 − pₜ)^gamma` times the binary cross-entropy, pₜ the probability of what is wanted; applyClassBalancing: times alpha (1) or 1 − alpha (0)',
-  categoricalFocalCrossentropy: '`−Σ alpha · (1 − p)^gamma · y · log p`, from logits; Keras clips p to 1e-7 at least',
+  binaryFocalCrossentropy:
+    'mean of `(1 − pₜ)^gamma` times the binary cross-entropy, pₜ the probability of what is wanted; applyClassBalancing: times alpha (1) or 1 − alpha (0)',
+  categoricalFocalCrossentropy:
+    '`−Σ alpha · (1 − p)^gamma · y · log p`, from logits; Keras clips p to 1e-7 at least',
 };
 
 /** Of options of losses. @type {Record<string, string>} */
 export const LOSS_OPTIONS = {
-  labelSmoothing: 'y becomes `y · (1 − s) + s / classes` (binary: + s / 2)', delta: 'where the square ends', gamma: 'how much less what is easy counts',
-  alpha: 'weight of the class', applyClassBalancing: 'weigh by alpha',
+  labelSmoothing: 'y becomes `y · (1 − s) + s / classes` (binary: + s / 2)',
+  delta: 'where the square ends',
+  gamma: 'how much less what is easy counts',
+  alpha: 'weight of the class',
+  applyClassBalancing: 'weigh by alpha',
 };
 
 /**
@@ -111,9 +166,12 @@ export const OPTIMIZERS = {
   adamw: '`adam`, with `w −= lr · weightDecay · w` before it. PyTorch’s default is 0.01',
   adamax: '`m` as adam, `u = max(β₂u, |g|)`, `w −= lr / (1 − β₁ᵗ) · m / (u + epsilon)`',
   nadam: '`adam` with Nesterov’s momentum, and Keras’s schedule of β₁: `β₁ · (1 − ½ · 0.96ᵗ)`',
-  rmsprop: '`v = rho · v + (1 − rho)g²`, step `lr · g / √(v + epsilon)`; centered: v less the square of the mean gradient. PyTorch: epsilon outside of the root',
-  adagrad: '`a += g²` from initialAccumulatorValue on, `w −= lr · g / √(a + epsilon)`. PyTorch: epsilon outside of the root, a from 0 on',
-  adadelta: '`a = rho · a + (1 − rho)g²`, `Δ = −√(d + epsilon) / √(a + epsilon) · g`, `d = rho · d + (1 − rho)Δ²`, `w += lr · Δ`. PyTorch: learning rate 1',
+  rmsprop:
+    '`v = rho · v + (1 − rho)g²`, step `lr · g / √(v + epsilon)`; centered: v less the square of the mean gradient. PyTorch: epsilon outside of the root',
+  adagrad:
+    '`a += g²` from initialAccumulatorValue on, `w −= lr · g / √(a + epsilon)`. PyTorch: epsilon outside of the root, a from 0 on',
+  adadelta:
+    '`a = rho · a + (1 − rho)g²`, `Δ = −√(d + epsilon) / √(a + epsilon) · g`, `d = rho · d + (1 − rho)Δ²`, `w += lr · Δ`. PyTorch: learning rate 1',
   lion: '`w −= lr · sign(β₁m + (1 − β₁)g)`, then `m = β₂m + (1 − β₂)g`',
 };
 
@@ -122,21 +180,83 @@ export const OPTIMIZERS = {
  * @type {Record<string, string>}
  */
 export const OPTIONS = {
-  units: 'numbers that come out', filters: 'channels that come out', kernelSize: 'of the kernel', poolSize: 'of the window', strides: 'from one window to the next',
-  padding: 'what is beyond the edge', dilationRate: 'cells from one of the kernel to the next', groups: 'of channels, each by itself',
-  depthMultiplier: 'channels that come out for each', outputPadding: 'cells more, on the far side', activation: 'see below', recurrentActivation: 'of the gates: σ above',
-  useBias: '', keepDims: 'axes that are gone stay, with length 1', size: 'times', interpolation: '', cropping: 'cells', dims: 'a permutation of the axes', n: 'steps',
-  scale: 'with gamma', 'rescaling.scale': 'factor', center: 'with beta', offset: 'added', mean: '', variance: '', targetShape: '', rate: 'probability', stddev: 'of the noise',
-  sharedAxes: 'from 1', momentum: '', epsilon: '', inputDim: 'indices', outputDim: 'numbers of a row', maskZero: 'index 0 does not count', sequenceLength: 'steps at most',
-  returnSequences: 'the output of every step, not only the last', goBackwards: 'through time from its end', unitForgetBias: 'the bias of f begins at 1', resetAfter: '',
-  mergeMode: 'of both directions', numHeads: '', keyDim: 'of a head', valueDim: 'of a head; keyDim', dropout: 'of the scores, while training', useCausalMask: '',
-  axis: '', axes: 'one for both, or one of each', normalize: '',
-  learningRate: '', weightDecay: 'decoupled: w −= lr · weightDecay · w', clipValue: 'each number of a gradient to ±this', clipNorm: 'the norm of each tensor’s gradient',
-  globalClipNorm: 'the norm of all gradients together', gradientAccumulationSteps: 'so many batches make one update, of their mean', useEma: 'averages of the weights, which they become at the end of a fit',
-  emaMomentum: '`average = emaMomentum · average + (1 − emaMomentum) · w`', emaOverwriteFrequency: 'the weights become their averages so often', nesterov: '', beta1: 'β₁', beta2: 'β₂',
-  amsgrad: 'the largest v̂ so far', rho: '', centered: '', initialAccumulatorValue: '',
-  inputScale: 'of uint8 data', inputOffset: 'likewise', seed: 'of weights, shuffles, dropout', inputShape: 'of one sample',
-  value: '', minval: '', maxval: '', gain: '', mode: '', distribution: '', 'named.scale': '', 'named.mean': '', 'named.stddev': '',
+  units: 'numbers that come out',
+  filters: 'channels that come out',
+  kernelSize: 'of the kernel',
+  poolSize: 'of the window',
+  strides: 'from one window to the next',
+  padding: 'what is beyond the edge',
+  dilationRate: 'cells from one of the kernel to the next',
+  groups: 'of channels, each by itself',
+  depthMultiplier: 'channels that come out for each',
+  outputPadding: 'cells more, on the far side',
+  activation: 'see below',
+  recurrentActivation: 'of the gates: σ above',
+  useBias: '',
+  keepDims: 'axes that are gone stay, with length 1',
+  size: 'times',
+  interpolation: '',
+  cropping: 'cells',
+  dims: 'a permutation of the axes',
+  n: 'steps',
+  scale: 'with gamma',
+  'rescaling.scale': 'factor',
+  center: 'with beta',
+  offset: 'added',
+  mean: '',
+  variance: '',
+  targetShape: '',
+  rate: 'probability',
+  stddev: 'of the noise',
+  sharedAxes: 'from 1',
+  momentum: '',
+  epsilon: '',
+  inputDim: 'indices',
+  outputDim: 'numbers of a row',
+  maskZero: 'index 0 does not count',
+  sequenceLength: 'steps at most',
+  returnSequences: 'the output of every step, not only the last',
+  goBackwards: 'through time from its end',
+  unitForgetBias: 'the bias of f begins at 1',
+  resetAfter: '',
+  mergeMode: 'of both directions',
+  numHeads: '',
+  keyDim: 'of a head',
+  valueDim: 'of a head; keyDim',
+  dropout: 'of the scores, while training',
+  useCausalMask: '',
+  axis: '',
+  axes: 'one for both, or one of each',
+  normalize: '',
+  learningRate: '',
+  weightDecay: 'decoupled: w −= lr · weightDecay · w',
+  clipValue: 'each number of a gradient to ±this',
+  clipNorm: 'the norm of each tensor’s gradient',
+  globalClipNorm: 'the norm of all gradients together',
+  gradientAccumulationSteps: 'so many batches make one update, of their mean',
+  useEma: 'averages of the weights, which they become at the end of a fit',
+  emaMomentum: '`average = emaMomentum · average + (1 − emaMomentum) · w`',
+  emaOverwriteFrequency: 'the weights become their averages so often',
+  nesterov: '',
+  beta1: 'β₁',
+  beta2: 'β₂',
+  amsgrad: 'the largest v̂ so far',
+  rho: '',
+  centered: '',
+  initialAccumulatorValue: '',
+  inputScale: 'of uint8 data',
+  inputOffset: 'likewise',
+  seed: 'of weights, shuffles, dropout',
+  inputShape: 'of one sample',
+  value: '',
+  minval: '',
+  maxval: '',
+  gain: '',
+  mode: '',
+  distribution: '',
+  'named.scale': '',
+  'named.mean': '',
+  'named.stddev': '',
 };
 
 export const HEAD = `# Every layer, loss, optimizer and option
@@ -186,7 +306,8 @@ The loss of a batch is the sum of its samples' divided by their number: Keras's 
 sample's loss, and the divisor stays the number. A loss \`{ type, … }\` takes options. Accuracy is Keras's: the largest, or the side of
 0.5 of one output, and of each with a binary loss.
 `;
-export const UPDATES = 'g is the gradient of the batch’s loss, t the number of the update from 1 on, lr the learning rate. Formulas are Keras 3’s but for the epsilon of adam and adamw.';
+export const UPDATES =
+  'g is the gradient of the batch’s loss, t the number of the update from 1 on, lr the learning rate. Formulas are Keras 3’s but for the epsilon of adam and adamw.';
 export const DIFFERENCES = `## Where others differ, in short
 
 - Keras adds adam's epsilon before the correction of v, PyTorch after it; here it is PyTorch's and the paper's.

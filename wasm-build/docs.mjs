@@ -27,7 +27,11 @@ function textOf(table, ...names) {
   return text[table][name];
 }
 
-const POWERS = new Map([[2 ** 24, '2^24'], [2 ** 53 - 1, '2^53 − 1'], [1e9, '1e9']]);
+const POWERS = new Map([
+  [2 ** 24, '2^24'],
+  [2 ** 53 - 1, '2^53 − 1'],
+  [1e9, '1e9'],
+]);
 /** @param {number} n */
 const number = (n) => POWERS.get(n) ?? String(n).replace('e+', 'e').replace(/^-/, '−');
 /** @param {string} of */
@@ -48,7 +52,8 @@ function takes(schema, { kind, enumeration, least, most, spread, low, high }) {
   }
   if (kind === 'initializer') return 'an initializer';
   const names = [...(schema.enumerations.get(enumeration) ?? [])]
-    .filter(([, id]) => id >= low && id <= high).map(([name]) => code(name));
+    .filter(([, id]) => id >= low && id <= high)
+    .map(([name]) => code(name));
   if (kind === 'enum') {
     if (names.length <= 6) return names.join(', ');
     const all = enumeration === 'activation' ? 'activations' : `activations: ${names.join(', ')}`;
@@ -68,7 +73,7 @@ function fallback(schema, { presence, kind, enumeration, default: value }) {
   if (presence !== 'default') return presence === 'required' ? 'required' : '–';
   if (kind === 'boolean') return code(String(value !== 0));
   const named = [...(schema.enumerations.get(enumeration) ?? [])].find(([, id]) => id === value);
-  return code(kind === 'enum' || kind === 'initializer' ? named?.[0] ?? '' : number(value));
+  return code(kind === 'enum' || kind === 'initializer' ? (named?.[0] ?? '') : number(value));
 }
 
 /**
@@ -106,12 +111,17 @@ const names = (schema, enumeration) => [...(schema.enumerations.get(enumeration)
 /** @param {Schema} schema */
 function layers(schema) {
   return records(schema, 'layer').flatMap(({ type, group, fields }) => [
-    `### ${type}`, '', textOf('LAYERS', type), '',
-    ...(group === 'layer' ? [] : [
-      `\`{ type: '${type}', layer: { type, … } }\`: ` +
-        'the layer in it has its own options and neither name nor input.',
-      '',
-    ]),
+    `### ${type}`,
+    '',
+    textOf('LAYERS', type),
+    '',
+    ...(group === 'layer'
+      ? []
+      : [
+          `\`{ type: '${type}', layer: { type, … } }\`: ` +
+            'the layer in it has its own options and neither name nor input.',
+          '',
+        ]),
     ...options(schema, fields, type),
   ]);
 }
@@ -133,7 +143,8 @@ function losses(schema) {
 function optimizers(schema) {
   const all = records(schema, 'optimizer');
   const shared = all[0].fields.filter(({ name }) =>
-    all.every(({ fields }) => fields.some((field) => field.name === name)));
+    all.every(({ fields }) => fields.some((field) => field.name === name)),
+  );
   const common = shared.filter(({ name }) => name !== 'learningRate' && name !== 'weightDecay');
   return [
     ...all.flatMap(({ type, fields }) => {
@@ -141,44 +152,69 @@ function optimizers(schema) {
       const about = `${textOf('OPTIMIZERS', type)}.`;
       return [`### ${type}`, '', about, '', ...options(schema, own, type)];
     }),
-    '### Options of every optimizer', '',
+    '### Options of every optimizer',
+    '',
     'At most one of the three clips. Refused is what could take a finite weight to infinity: ' +
-      'learningRate · weightDecay above 2, learningRate above 1e16 · epsilon.', '',
+      'learningRate · weightDecay above 2, learningRate above 1e16 · epsilon.',
+    '',
     ...options(schema, common, 'optimizer'),
   ];
 }
 
 /** @param {Schema} schema */
-const initializers = (schema) => names(schema, 'initializer').map((name) => {
-  const fields = schema.records.find(({ group, type }) => group === 'named' && type === name)
-    ?.fields ?? [];
-  const told = fields.map((field) =>
-    `${code(field.name)} (${fallback(schema, field)}; ${takes(schema, field)})`);
-  for (const field of fields) textOf('OPTIONS', `named.${field.name}`, field.name);
-  return [code(name), textOf('INITIALIZERS', name), told.join('<br>')];
-});
+const initializers = (schema) =>
+  names(schema, 'initializer').map((name) => {
+    const fields =
+      schema.records.find(({ group, type }) => group === 'named' && type === name)?.fields ?? [];
+    const told = fields.map(
+      (field) => `${code(field.name)} (${fallback(schema, field)}; ${takes(schema, field)})`,
+    );
+    for (const field of fields) textOf('OPTIONS', `named.${field.name}`, field.name);
+    return [code(name), textOf('INITIALIZERS', name), told.join('<br>')];
+  });
 
 /** @param {Schema} schema @returns {string} the page */
 export function pageOf(schema) {
   used.clear();
   const model = records(schema, 'model')[0].fields.filter(({ name }) => name !== 'loss');
-  const activations = names(schema, 'activation')
-    .map((name) => [code(name), textOf('ACTIVATIONS', name)]);
+  const activations = names(schema, 'activation').map((name) => [
+    code(name),
+    textOf('ACTIVATIONS', name),
+  ]);
   const lines = [
-    text.HEAD, ...options(schema, model, 'model'),
+    text.HEAD,
+    ...options(schema, model, 'model'),
     text.COMMON,
-    '## Layers', '', ...layers(schema),
-    '## Activations', '', ...tableOf(['activation', ''], activations),
-    text.WEIGHTS, ...tableOf(['initializer', '', 'options (default; takes)'], initializers(schema)),
-    text.TARGETS, ...tableOf(['loss', 'of one sample', 'options (default; takes)'], losses(schema)),
-    '## Optimizers', '', text.UPDATES, '', ...optimizers(schema), text.DIFFERENCES,
+    '## Layers',
+    '',
+    ...layers(schema),
+    '## Activations',
+    '',
+    ...tableOf(['activation', ''], activations),
+    text.WEIGHTS,
+    ...tableOf(['initializer', '', 'options (default; takes)'], initializers(schema)),
+    text.TARGETS,
+    ...tableOf(['loss', 'of one sample', 'options (default; takes)'], losses(schema)),
+    '## Optimizers',
+    '',
+    text.UPDATES,
+    '',
+    ...optimizers(schema),
+    text.DIFFERENCES,
   ];
   const tables = [
-    'LAYERS', 'ACTIVATIONS', 'INITIALIZERS', 'LOSSES', 'LOSS_OPTIONS', 'OPTIMIZERS', 'OPTIONS',
+    'LAYERS',
+    'ACTIVATIONS',
+    'INITIALIZERS',
+    'LOSSES',
+    'LOSS_OPTIONS',
+    'OPTIMIZERS',
+    'OPTIONS',
   ];
   const unused = tables
-    .flatMap((table) => Object.keys(/** @type {any} */ (text)[table])
-      .map((name) => `${table} ${name}`))
+    .flatMap((table) =>
+      Object.keys(/** @type {any} */ (text)[table]).map((name) => `${table} ${name}`),
+    )
     .filter((each) => !used.has(each));
   if (unused.length) {
     throw new Error(`docs-text.mjs tells of what is not in the schema: ${unused.join(', ')}`);

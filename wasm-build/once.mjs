@@ -22,8 +22,9 @@ export function hash(...parts) {
  * @param {string} folder
  */
 export function hashHeaders(folder) {
-  const files = readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(h|def)$/.test(name));
+  const files = readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(h|def)$/.test(name),
+  );
   return hash(...files.sort().flatMap((name) => [name, readFileSync(`${ROOT}${folder}/${name}`)]));
 }
 

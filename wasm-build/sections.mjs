@@ -14,10 +14,11 @@ const HEAD = 8; // magic and version
  */
 function sectionsOf(wasm) {
   const sections = [];
-  for (let at = HEAD; at < wasm.length; ) {
+  for (let at = HEAD; at < wasm.length;) {
     let end = at + 1;
     let size = 0;
-    for (let shift = 0, more = true; more; shift += 7) { // LEB128
+    for (let shift = 0, more = true; more; shift += 7) {
+      // LEB128
       size |= (wasm[end] & 127) << shift;
       more = wasm[end++] > 127;
     }

@@ -12,8 +12,15 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './lists.mjs';
 import {
-  EMSCRIPTEN, emscriptenIsAccepted, findChromium, findClang, findClangFormat, findCompiler,
-  findEmscripten, findProgram, findRelaxedLlvm,
+  EMSCRIPTEN,
+  emscriptenIsAccepted,
+  findChromium,
+  findClang,
+  findClangFormat,
+  findCompiler,
+  findEmscripten,
+  findProgram,
+  findRelaxedLlvm,
 } from './toolchain.mjs';
 
 /**
@@ -63,7 +70,7 @@ const NEEDS = [
     why: 'compiles the C tests',
     have: findCompiler,
     apt: 'clang',
-    else: '`brew install llvm`, or Xcode\'s command line tools',
+    else: "`brew install llvm`, or Xcode's command line tools",
   },
   {
     group: 'test',
@@ -77,14 +84,14 @@ const NEEDS = [
     group: 'test',
     name: 'llvm-cov and llvm-profdata',
     why: 'tell which branches of the core the tests reach',
-    have: () => findProgram('llvm-cov-14', 'llvm-cov') &&
-      findProgram('llvm-profdata-14', 'llvm-profdata'),
+    have: () =>
+      findProgram('llvm-cov-14', 'llvm-cov') && findProgram('llvm-profdata-14', 'llvm-profdata'),
     apt: 'llvm-14',
     else: MORE_LLVM,
   },
   {
     group: 'test',
-    name: 'clang\'s WASI target and wasi-libc',
+    name: "clang's WASI target and wasi-libc",
     why: 'compiles the C tests to WebAssembly',
     have: () => findClang().wasi,
     apt: 'clang lld wasi-libc libclang-rt-14-dev-wasm32',
@@ -121,7 +128,8 @@ const NEEDS = [
     why: 'runs the browser tests',
     have: findChromium,
     apt: 'chromium',
-    else: 'Chromium or Chrome on the PATH, ' +
+    else:
+      'Chromium or Chrome on the PATH, ' +
       'or its path in the environment variable OFFSTAGE_CHROMIUM',
   },
 ];
@@ -139,8 +147,12 @@ export class SetupError extends Error {}
 function run(file, args, env = process.env) {
   // npm is a script on Windows, which only a shell can start.
   const shell = process.platform === 'win32' && file === 'npm';
-  const { status, error } =
-    spawnSync(file, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'], shell });
+  const { status, error } = spawnSync(file, args, {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell,
+  });
   if (status === 0) return;
   const why = error ? `: ${error.message}` : '';
   throw new SetupError(`\`${[file, ...args].join(' ')}\` failed${why}`);
@@ -170,10 +182,15 @@ function aptInstall(missing, prefix) {
 
 /** @param {Need[]} missing @param {string} why */
 function refuse(missing, why) {
-  const lines = missing.map((need) => `  - ${need.name}: ${need.why}.\n` +
-    `      Debian: apt-get install ${need.apt}\n      elsewhere: ${need.else}`);
-  throw new SetupError(`Missing here, and not installed because ${why}:\n${lines.join('\n')}\n` +
-    'Then run the same command again.');
+  const lines = missing.map(
+    (need) =>
+      `  - ${need.name}: ${need.why}.\n` +
+      `      Debian: apt-get install ${need.apt}\n      elsewhere: ${need.else}`,
+  );
+  throw new SetupError(
+    `Missing here, and not installed because ${why}:\n${lines.join('\n')}\n` +
+      'Then run the same command again.',
+  );
 }
 
 /**
@@ -188,7 +205,7 @@ function tryOptional(missing) {
   try {
     aptInstall(missing, prefix);
     if (missing.some((need) => !need.have())) {
-      throw new SetupError('apt\'s packages did not bring it');
+      throw new SetupError("apt's packages did not bring it");
     }
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -209,7 +226,7 @@ export function ensureTools(groups) {
     if (!prefix) refuse(missing, why);
     else aptInstall(missing, prefix);
     const still = lacks();
-    if (still.length) refuse(still, 'apt\'s packages did not bring it');
+    if (still.length) refuse(still, "apt's packages did not bring it");
   }
   tryOptional(wanted.filter((need) => need.optional && !need.have()));
   const { version, emcc } = findEmscripten();
@@ -227,13 +244,16 @@ export function ensureTools(groups) {
 export function ensurePackages() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 16)) {
-    throw new SetupError(`this is Node ${process.versions.node}; ` +
-      'expected 20.16 or later (nodejs.org)');
+    throw new SetupError(
+      `this is Node ${process.versions.node}; ` + 'expected 20.16 or later (nodejs.org)',
+    );
   }
   const stamp = `${ROOT}node_modules/.offstage-lock`;
   const lock = readFileSync(`${ROOT}package-lock.json`);
-  const wanted = createHash('sha256').update(lock)
-    .update(`${process.platform} ${process.arch}`).digest('hex');
+  const wanted = createHash('sha256')
+    .update(lock)
+    .update(`${process.platform} ${process.arch}`)
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('Installing the npm packages of package-lock.json');
   // Every package works without its install script, so that none is run.

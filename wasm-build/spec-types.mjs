@@ -43,7 +43,9 @@ const COMMON = `interface Common {
 /** @param {Schema} schema @param {string} enumeration @param {Partial<Field>} [range] */
 const union = (schema, enumeration, { low = -Infinity, high = Infinity } = {}) =>
   [...(schema.enumerations.get(enumeration) ?? [])]
-    .filter(([, id]) => id >= low && id <= high).map(([name]) => `'${name}'`).join(' | ');
+    .filter(([, id]) => id >= low && id <= high)
+    .map(([name]) => `'${name}'`)
+    .join(' | ');
 
 /** @param {string} name */
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
@@ -60,8 +62,10 @@ function typeOf(schema, { kind, enumeration, most, spread, ...range }) {
     return union(schema, enumeration, range);
   }
   if (most === 4 && spread) {
-    return 'number | readonly [number, number] | ' +
-      'readonly [readonly [number, number], readonly [number, number]]';
+    return (
+      'number | readonly [number, number] | ' +
+      'readonly [readonly [number, number], readonly [number, number]]'
+    );
   }
   if (most === 1) return 'number';
   return spread || kind === 'number' ? 'number | readonly number[]' : 'readonly number[]';
@@ -71,9 +75,8 @@ function typeOf(schema, { kind, enumeration, most, spread, ...range }) {
 function member(schema, field) {
   const { name, presence, default: value, kind, enumeration } = field;
   const ids = [...(schema.enumerations.get(enumeration) ?? [])];
-  const named = kind === 'boolean'
-    ? String(value !== 0)
-    : ids.find(([, id]) => id === value)?.[0] ?? value;
+  const named =
+    kind === 'boolean' ? String(value !== 0) : (ids.find(([, id]) => id === value)?.[0] ?? value);
   const told = presence === 'default' ? `  /** ${named} */\n` : '';
   return `${told}  ${name}${presence === 'required' ? '' : '?'}: ${typeOf(schema, field)};\n`;
 }
@@ -89,10 +92,12 @@ function interfaces(schema, group, base) {
   const records = schema.records.filter((record) => record.group.startsWith(group));
   const kind = base === 'Common' ? 'Layer' : 'Optimizer';
   const names = records.map(({ type }) => `${capital(type)}${kind}`);
-  const texts = records.map(({ type, group: own, fields }, i) =>
-    `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n  type: '${type}';\n` +
-    `${own === 'layer-wrapper' ? '  layer: Layer;\n' : ''}` +
-    `${fields.map((field) => member(schema, field)).join('')}}\n`);
+  const texts = records.map(
+    ({ type, group: own, fields }, i) =>
+      `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n  type: '${type}';\n` +
+      `${own === 'layer-wrapper' ? '  layer: Layer;\n' : ''}` +
+      `${fields.map((field) => member(schema, field)).join('')}}\n`,
+  );
   const types = records.map(({ type }) => `'${type}'`);
   return { texts: texts.join('\n'), union: names.join(' | '), types: types.join(' | ') };
 }
@@ -105,19 +110,28 @@ export function typesOf(schema) {
   const objects = (
     /** @type {string} */ enumeration,
     /** @type {(name: string) => Field[]} */ of,
-  ) => [...(schema.enumerations.get(enumeration)?.keys() ?? [])]
-    .map((name) => inline(schema, name, of(name))).join('\n  | ');
+  ) =>
+    [...(schema.enumerations.get(enumeration)?.keys() ?? [])]
+      .map((name) => inline(schema, name, of(name)))
+      .join('\n  | ');
   const lossOptions = (/** @type {string} */ name) =>
     output.filter((field) => schema.enumerations.get(name)?.has(field.name));
   const layers = interfaces(schema, 'layer', 'Common');
   const optimizers = interfaces(schema, 'optimizer', '');
-  return [HEAD,
+  return [
+    HEAD,
     `export type Activation = ${union(schema, 'activation')};`,
     `export type GateActivation = ${union(schema, 'gateActivation')};`,
     `export type Initializer = ${union(schema, 'initializer')}\n` +
       `  | ${objects('initializer', options)};`,
     `export type Loss = ${union(schema, 'loss')}\n  | ${objects('loss', lossOptions)};`,
-    '', COMMON, layers.texts, `export type Layer = ${layers.union};`, '', optimizers.texts,
-    `export type Optimizer = ${optimizers.types} | ${optimizers.union};`, '',
+    '',
+    COMMON,
+    layers.texts,
+    `export type Layer = ${layers.union};`,
+    '',
+    optimizers.texts,
+    `export type Optimizer = ${optimizers.types} | ${optimizers.union};`,
+    '',
   ].join('\n');
 }

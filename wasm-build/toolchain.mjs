@@ -44,7 +44,8 @@ function isExecutable(file) {
 function ask(file, ...args) {
   try {
     return execFileSync(file, args, {
-      encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();
   } catch {
     return '';
@@ -84,8 +85,9 @@ function compareVersions(version, than) {
 
 /** @param {string} version @returns {boolean} */
 export function emscriptenIsAccepted(version) {
-  return compareVersions(version, EMSCRIPTEN.from) >= 0 &&
-    compareVersions(version, EMSCRIPTEN.below) < 0;
+  return (
+    compareVersions(version, EMSCRIPTEN.from) >= 0 && compareVersions(version, EMSCRIPTEN.below) < 0
+  );
 }
 
 /** Why a build has no relaxed variants, for people. */
@@ -128,11 +130,12 @@ export function findClang() {
   return {
     clang,
     sanitizers: [
-      'linux/libclang_rt.asan-x86_64.a', 'linux/libclang_rt.asan-aarch64.a',
+      'linux/libclang_rt.asan-x86_64.a',
+      'linux/libclang_rt.asan-aarch64.a',
       'darwin/libclang_rt.asan_osx_dynamic.dylib',
     ].some(has),
-    wasi: has('wasi/libclang_rt.builtins-wasm32.a') &&
-      existsSync('/usr/include/wasm32-wasi/stdio.h'),
+    wasi:
+      has('wasi/libclang_rt.builtins-wasm32.a') && existsSync('/usr/include/wasm32-wasi/stdio.h'),
   };
 }
 
@@ -150,6 +153,8 @@ export function findChromium() {
     '/Applications/Chromium.app/Contents/MacOS/Chromium',
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   ];
-  return findProgram('chromium', 'chromium-browser', 'google-chrome', 'chrome') ??
-    apps.find(isExecutable);
+  return (
+    findProgram('chromium', 'chromium-browser', 'google-chrome', 'chrome') ??
+    apps.find(isExecutable)
+  );
 }

@@ -132,8 +132,9 @@ const SHARED_MEMORY = [
  */
 export function linkFlagsFor(variant) {
   const { shared } = VARIANTS[variant];
-  const names = readList('wasm-build/exports.txt')
-    .filter(({ tags }) => shared || !tags.includes('mt'));
+  const names = readList('wasm-build/exports.txt').filter(
+    ({ tags }) => shared || !tags.includes('mt'),
+  );
   const memory = shared ? SHARED_MEMORY : OWN_MEMORY;
   return [...LINK, ...memory, ...names.map(({ name }) => `--export=${name}`)];
 }
@@ -147,9 +148,10 @@ export function linkFlagsFor(variant) {
 export function optimizeFlagsFor(variant) {
   const { shared, relaxed } = VARIANTS[variant];
   if (relaxed) return null;
-  const simd = variant === 'base'
-    ? []
-    : ['--enable-simd', '--enable-bulk-memory', '--enable-nontrapping-float-to-int'];
+  const simd =
+    variant === 'base'
+      ? []
+      : ['--enable-simd', '--enable-bulk-memory', '--enable-nontrapping-float-to-int'];
   const threads = shared ? ['--enable-threads', '--enable-mutable-globals'] : [];
   // The lowest KB of memory is the far end of the stack, so that no address is below it: sums
   // become offsets.
@@ -162,9 +164,11 @@ export function optimizeFlagsFor(variant) {
  * @param {VariantName} variant @param {SetName} [set]
  */
 export function sourcesFor(variant, set = 'full') {
-  return readList('wasm-build/sources.txt').filter(({ tags }) =>
-    (VARIANTS[variant].shared || !tags.includes('mt')) &&
-    (tags.includes(set) || !SET_NAMES.some((name) => tags.includes(name))));
+  return readList('wasm-build/sources.txt').filter(
+    ({ tags }) =>
+      (VARIANTS[variant].shared || !tags.includes('mt')) &&
+      (tags.includes(set) || !SET_NAMES.some((name) => tags.includes(name))),
+  );
 }
 
 /**

@@ -79,9 +79,11 @@ const begin = (/** @type {Message} */ message) => {
   before = before.then(() => hear(message));
   /* Out of the promise, whose rejection no page would hear of: an error is what the session listens
    * for. */
-  before.catch((error) => setTimeout(() => {
-    throw error;
-  }, 0));
+  before.catch((error) =>
+    setTimeout(() => {
+      throw error;
+    }, 0),
+  );
 };
 if (port) port.on('message', begin);
 else scope.onmessage = (/** @type {MessageEvent<Message>} */ { data }) => begin(data);

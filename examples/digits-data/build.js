@@ -43,7 +43,8 @@ function readPackage() {
   });
   return classes.flatMap((pixels, digit) =>
     Array.from({ length: pixels.length / PIXELS }, (_, i) => ({
-      digit, image: pixels.subarray(i * PIXELS, (i + 1) * PIXELS),
+      digit,
+      image: pixels.subarray(i * PIXELS, (i + 1) * PIXELS),
     })),
   );
 }

@@ -21,7 +21,10 @@ const colour = (name) => () =>
 
 const KINDS = {
   loss: {
-    going: 'loss', held: 'valLoss', text: lossText, name: 'Loss',
+    going: 'loss',
+    held: 'valLoss',
+    text: lossText,
+    name: 'Loss',
     scale: {
       distr: 3,
       range: (_, low, high) => [(low ?? 0.1) / 1.25, Math.max((high ?? 2.3) * 1.25, 2.5)],
@@ -30,7 +33,9 @@ const KINDS = {
     value: (value) => value,
   },
   accuracy: {
-    going: 'accuracy', held: 'valAccuracy', text: (value) => percent(value / 100, 1),
+    going: 'accuracy',
+    held: 'valAccuracy',
+    text: (value) => percent(value / 100, 1),
     name: 'Accuracy',
     scale: { range: (plot) => [lowest(plot.data), 100] },
     splits: undefined,
@@ -88,7 +93,11 @@ function createCurve(kind, host, read) {
   let past = { sum: 0, batches: 0 }; // in the epochs before this one
   let last = { sum: 0, batches: 0 }; // up to the latest point
   let due = 0;
-  const plot = new uPlot(options(kind, () => epochs, read), data, host);
+  const plot = new uPlot(
+    options(kind, () => epochs, read),
+    data,
+    host,
+  );
   new ResizeObserver(() => {
     const { clientWidth: width, clientHeight: height } = host;
     if (width > 0 && height > 0) plot.setSize({ width, height });
@@ -125,8 +134,11 @@ function createCurve(kind, host, read) {
       if (record.kind === 'epoch') past = here;
       if (held !== undefined) {
         const going = kind.text(kind.value(record[kind.going]));
-        host.setAttribute('aria-label', `${kind.name} by epoch. After epoch ${epoch}: ` +
-          `training ${going}, held out ${kind.text(kind.value(held))}`);
+        host.setAttribute(
+          'aria-label',
+          `${kind.name} by epoch. After epoch ${epoch}: ` +
+            `training ${going}, held out ${kind.text(kind.value(held))}`,
+        );
       }
       due ||= requestAnimationFrame(show);
     },
@@ -152,27 +164,38 @@ function options(kind, epochs, read) {
     axes: [
       { ...axis, incrs: [1, 2, 5, 10, 20], space: 32, size: 28 },
       {
-        ...axis, size: 40, space: 28,
-        splits: kind.splits, values: (_, splits) => splits, filter: (_, splits) => splits,
+        ...axis,
+        size: 40,
+        space: 28,
+        splits: kind.splits,
+        values: (_, splits) => splits,
+        filter: (_, splits) => splits,
       },
     ],
     series: [
       {},
       { ...series, stroke: colour('--going'), width: 1.5, points: { show: false } },
       {
-        ...series, stroke: colour('--held'), width: 2.5,
+        ...series,
+        stroke: colour('--held'),
+        width: 2.5,
         points: {
-          show: () => epochs() <= DOTS, size: 8, width: 2,
-          stroke: colour('--held'), fill: colour('--card'),
+          show: () => epochs() <= DOTS,
+          size: 8,
+          width: 2,
+          stroke: colour('--held'),
+          fill: colour('--card'),
         },
       },
     ],
     hooks: {
-      setCursor: [(plot) => {
-        const at = plot.cursor.idx;
-        const away = at === null || at === undefined;
-        read.textContent = away ? '' : describe(plot.data, at, kind.text);
-      }],
+      setCursor: [
+        (plot) => {
+          const at = plot.cursor.idx;
+          const away = at === null || at === undefined;
+          read.textContent = away ? '' : describe(plot.data, at, kind.text);
+        },
+      ],
     },
   };
 }

@@ -35,7 +35,7 @@ export function createGuess({ bars, digit, text, predict, say, failed }) {
       while (wanted) {
         wanted = false;
         const about = pixels;
-        const answer = about && await predict(about);
+        const answer = about && (await predict(about));
         if (about === pixels) show(answer);
         else wanted = true;
         await new Promise(requestAnimationFrame);
@@ -101,7 +101,10 @@ function createBar(parent, digit) {
   value.className = 'value';
   name.textContent = String(digit);
   const attributes = {
-    role: 'meter', 'aria-label': `Digit ${digit}`, 'aria-valuemin': '0', 'aria-valuemax': '100',
+    role: 'meter',
+    'aria-label': `Digit ${digit}`,
+    'aria-valuemin': '0',
+    'aria-valuemax': '100',
   };
   for (const [key, value] of Object.entries(attributes)) {
     bar.setAttribute(key, value);

@@ -13,25 +13,40 @@ import * as words from './words.js';
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 /** @param {string} id @param {string} text */
-const write = (id, text) => { element(id).textContent = text; };
+const write = (id, text) => {
+  element(id).textContent = text;
+};
 
 const say = words.createSpeaker(element('spoken'));
 const meter = createMeter({
-  canvas: element('frames'), rate: element('fps'), gap: element('gap'),
+  canvas: element('frames'),
+  rate: element('fps'),
+  gap: element('gap'),
   gapOfRun: element('gap-run'),
 });
 const curves = createCurves({
-  loss: element('loss-plot'), accuracy: element('accuracy-plot'),
-  lossRead: element('loss-read'), accuracyRead: element('accuracy-read'),
+  loss: element('loss-plot'),
+  accuracy: element('accuracy-plot'),
+  lossRead: element('loss-read'),
+  accuracyRead: element('accuracy-read'),
   rows: element('epoch-rows'),
 });
 const training = createTraining({
-  state: onState, ready: onReady, progress: onProgress, ended: onEnded, lost: onLost, failed,
+  state: onState,
+  ready: onReady,
+  progress: onProgress,
+  ended: onEnded,
+  lost: onLost,
+  failed,
   happened: onHappened,
 });
 const guess = createGuess({
-  bars: element('bars'), digit: element('verdict-digit'), text: element('verdict-text'),
-  predict: training.predict, say, failed,
+  bars: element('bars'),
+  digit: element('verdict-digit'),
+  text: element('verdict-text'),
+  predict: training.predict,
+  say,
+  failed,
 });
 
 /** What the digit on the pad is, where that is known. @type {number | null} */
@@ -66,11 +81,17 @@ function showPlace(mode, text) {
 }
 
 const BUTTON = {
-  idle: 'Train', starting: 'Starting', training: 'Pause', paused: 'Resume', stopping: 'Stopping',
+  idle: 'Train',
+  starting: 'Starting',
+  training: 'Pause',
+  paused: 'Resume',
+  stopping: 'Stopping',
 };
 const READY = 'Ready when you are.';
 const STATE = {
-  starting: 'Loading the digits, making the network', paused: 'Paused', stopping: 'Stopping',
+  starting: 'Loading the digits, making the network',
+  paused: 'Paused',
+  stopping: 'Stopping',
 };
 
 let trained = false;
@@ -98,9 +119,12 @@ function onReady({ info, history, runs }, total) {
   const place = info.mode === 'worker' ? 'in a Web Worker' : 'on the main thread';
   showPlace(info.mode, place);
   element('alert').hidden = true; // what it says is of before
-  const chosen = info.mode === 'worker'
-    ? 'this browser has workers, so the page stays free'
-    : asked ? 'the switch asks for it' : 'no worker was asked for';
+  const chosen =
+    info.mode === 'worker'
+      ? 'this browser has workers, so the page stays free'
+      : asked
+        ? 'the switch asks for it'
+        : 'no worker was asked for';
   const why = info.reason ?? chosen;
   write('where-why', `It trains ${place}: ${why}.`);
   write('where-mode', info.mode === 'worker' ? 'Web Worker' : 'main thread');
@@ -167,9 +191,10 @@ function onEnded(result) {
 /** @param {string} how @param {import('../../web/index.js').Epoch[]} history */
 function showEnd(how, history) {
   const measured = history.at(-1)?.valAccuracy;
-  const reached = measured === undefined
-    ? ''
-    : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
+  const reached =
+    measured === undefined
+      ? ''
+      : `: ${words.percent(measured, 2)} of 2,000 held-out digits read right`;
   write('state', `${how}${reached}.`);
   say(`${how}${reached}`, true);
   guess.again();

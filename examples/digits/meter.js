@@ -107,7 +107,9 @@ function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
   return {
-    good: colour('--held'), bad: colour('--bad'),
-    ball: colour('--light'), line: colour('--line'),
+    good: colour('--held'),
+    bad: colour('--bad'),
+    ball: colour('--light'),
+    line: colour('--line'),
   };
 }

@@ -20,7 +20,11 @@ export function createPad(canvas, on) {
   const context = canvas.getContext('2d', { willReadFrequently: true });
   const brush = /** @type {CanvasRenderingContext2D} */ (context);
   Object.assign(brush, {
-    strokeStyle: INK, fillStyle: INK, lineWidth: PEN * side, lineCap: 'round', lineJoin: 'round',
+    strokeStyle: INK,
+    fillStyle: INK,
+    lineWidth: PEN * side,
+    lineCap: 'round',
+    lineJoin: 'round',
   });
   /** @type {{ x: number, y: number } | null} where the pen was last */
   let last = null;

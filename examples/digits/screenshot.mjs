@@ -1,5 +1,6 @@
-/* screenshot.mjs: `npm run screenshot`: docs/screenshot.png, the picture in README: the page as it trains and reads
- * a drawing. Builds what has changed, serves the checkout, and uses the page as a person would. */
+/* screenshot.mjs: `npm run screenshot`: docs/screenshot.png, the picture in README: the page as it
+ * trains and reads a drawing. Builds what has changed, serves the checkout, and uses the page as a
+ * person would. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,20 +12,31 @@ import { buildDigits } from '../digits-data/build.js';
 import { DEMO, serve } from '../serve/server.js';
 
 const PICTURE = fileURLToPath(new URL('../../docs/screenshot.png', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 /** Epochs that the curves show. */
 const EPOCHS = 6;
 /**
  * A 3 as a hand draws it, two bows: centre and radius in parts of the pad, from and to in degrees.
  */
-const THREE = [{ x: .47, y: .34, radius: .16, from: -150, to: 80 }, { x: .47, y: .66, radius: .18, from: -80, to: 150 }];
+const THREE = [
+  { x: 0.47, y: 0.34, radius: 0.16, from: -150, to: 80 },
+  { x: 0.47, y: 0.66, radius: 0.18, from: -80, to: 150 },
+];
 
 /** @param {typeof THREE[number]} bow */
-const along = ({ x, y, radius, from, to }) => Array.from({ length: 24 }, (_, i) => {
-  const angle = ((from + ((to - from) * i) / 23) * Math.PI) / 180;
-  return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
-});
+const along = ({ x, y, radius, from, to }) =>
+  Array.from({ length: 24 }, (_, i) => {
+    const angle = ((from + ((to - from) * i) / 23) * Math.PI) / 180;
+    return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+  });
 
 /** @param {import('playwright-core').Page} page */
 async function drawThree(page) {
@@ -41,12 +53,19 @@ async function drawThree(page) {
 async function takePicture(address) {
   const browser = await chromium.launch({ executablePath: findChromium(), args: ARGS });
   try {
-    const page = await browser.newPage({ viewport: { width: 1200, height: 940 }, colorScheme: 'light' });
+    const page = await browser.newPage({
+      viewport: { width: 1200, height: 940 },
+      colorScheme: 'light',
+    });
     await page.goto(address);
     await page.getByLabel('Epochs').selectOption('10');
     await page.getByRole('button', { name: 'Train', exact: true }).click();
     await drawThree(page);
-    await page.waitForFunction((rows) => document.querySelectorAll('#epoch-rows tr').length >= rows, EPOCHS, { timeout: 300_000 });
+    await page.waitForFunction(
+      (rows) => document.querySelectorAll('#epoch-rows tr').length >= rows,
+      EPOCHS,
+      { timeout: 300_000 },
+    );
     await page.mouse.move(0, 0);
     mkdirSync(dirname(PICTURE), { recursive: true });
     await page.screenshot({ path: PICTURE });

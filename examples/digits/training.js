@@ -65,21 +65,28 @@ export function createTraining(on) {
    * A fresh network each time: the same seed, so the same result.
    * @param {Where & { epochs: number }} options
    */
-  const start = ({ mode, epochs }) => launch((signal) => createTrainer(NETWORK, { mode, signal }),
-    (_, { validationSplit }) => ({ epochs, batchSize: BATCH_SIZE, validationSplit }));
+  const start = ({ mode, epochs }) =>
+    launch(
+      (signal) => createTrainer(NETWORK, { mode, signal }),
+      (_, { validationSplit }) => ({ epochs, batchSize: BATCH_SIZE, validationSplit }),
+    );
 
   /**
    * What the last visit has left, if anything: a run that was interrupted goes on.
    * @param {Where} options
    */
   async function comeBack({ mode }) {
-    const stored = await listTrainers()
-      .catch((error) => on.failed(error, 'Looking for a stored run'));
+    const stored = await listTrainers().catch((error) =>
+      on.failed(error, 'Looking for a stored run'),
+    );
     if (state !== 'idle' || !stored?.some(({ name }) => name === NAME)) return;
-    await launch((signal) => resumeTrainer(NAME, { mode, signal }), (made) => {
-      const last = made.runs.at(-1);
-      return last && last.endedAt === null ? { epochs: last.options.epochs, resume: true } : null;
-    });
+    await launch(
+      (signal) => resumeTrainer(NAME, { mode, signal }),
+      (made) => {
+        const last = made.runs.at(-1);
+        return last && last.endedAt === null ? { epochs: last.options.epochs, resume: true } : null;
+      },
+    );
   }
 
   /**
@@ -177,7 +184,9 @@ export function createTraining(on) {
     stop,
     pause: () => hold('pause', 'training', 'paused'),
     resume: () => hold('resume', 'paused', 'training'),
-    get state() { return state; },
+    get state() {
+      return state;
+    },
 
     /** Of one image; null where there is no network to ask. @param {Uint8Array} pixels */
     async predict(pixels) {

@@ -58,9 +58,12 @@ export function createSpeaker(region) {
   return function say(sentence, urgent = false) {
     clearTimeout(timer);
     const wait = urgent ? 0 : next - performance.now();
-    timer = setTimeout(() => {
-      region.textContent = sentence;
-      next = performance.now() + PAUSE;
-    }, Math.max(wait, 0));
+    timer = setTimeout(
+      () => {
+        region.textContent = sentence;
+        next = performance.now() + PAUSE;
+      },
+      Math.max(wait, 0),
+    );
   };
 }

@@ -27,7 +27,9 @@ const ISOLATION = {
  */
 export async function serve({ root = ROOT, isolated = true, headers = {}, port = 0 } = {}) {
   const all = Object.entries({
-    ...(isolated ? ISOLATION : {}), ...headers, 'Cache-Control': 'no-cache',
+    ...(isolated ? ISOLATION : {}),
+    ...headers,
+    'Cache-Control': 'no-cache',
   });
   const files = sirv(root, {
     dev: true, // looks at the disk at each request, so that an edit needs no restart
@@ -43,7 +45,8 @@ export async function serve({ root = ROOT, isolated = true, headers = {}, port =
     }
     const absent = () =>
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
-    if (/\/\.|%2e/i.test(path)) absent(); // .git and its like, which sirv shows in its dev mode
+    if (/\/\.|%2e/i.test(path))
+      absent(); // .git and its like, which sirv shows in its dev mode
     else files(request, response, absent);
   });
   await new Promise((resolve, reject) => {
@@ -53,7 +56,8 @@ export async function serve({ root = ROOT, isolated = true, headers = {}, port =
   const close = () => {
     server.closeAllConnections();
     return new Promise((/** @type {(value: void) => void} */ resolve) =>
-      server.close(() => resolve()));
+      server.close(() => resolve()),
+    );
   };
   return { url: `http://127.0.0.1:${address.port}`, close };
 }

@@ -28,8 +28,10 @@ function readArguments(args) {
     const mode = /** @type {any} */ (values.mode ?? 'auto');
     return { epochs: Number(values.epochs ?? EPOCHS), mode };
   } catch (error) {
-    throw new SetupError(`${/** @type {Error} */ (error).message}\n` +
-      `expected: npm run train [-- --epochs ${EPOCHS}] [-- --mode auto|worker|main]`);
+    throw new SetupError(
+      `${/** @type {Error} */ (error).message}\n` +
+        `expected: npm run train [-- --epochs ${EPOCHS}] [-- --mode auto|worker|main]`,
+    );
   }
 }
 
@@ -83,8 +85,10 @@ async function train({ epochs, mode }) {
   try {
     const { parameters, variant, threads, mode: place } = trainer.info;
     const where = place === 'main' ? 'main thread' : 'worker thread';
-    console.log(`${digits.train.y.length} digits to train with, ${test.y.length} held out; ` +
-      `${parameters} parameters`);
+    console.log(
+      `${digits.train.y.length} digits to train with, ${test.y.length} held out; ` +
+        `${parameters} parameters`,
+    );
     console.log(`${where}, wasm variant ${variant}, ${threads} computing; Ctrl-C stops\n`);
 
     const run = trainer.fit(digits.train.x, digits.train.y, { epochs, batchSize: BATCH_SIZE });
@@ -101,8 +105,10 @@ async function train({ epochs, mode }) {
     const { loss, accuracy = 0 } = await trainer.evaluate(test.x, test.y);
     const seconds = durationSeconds.toFixed(1);
     console.log(`\n${reason} after ${complete} of ${epochs} epochs and ${seconds} s`);
-    console.log(`on the ${test.y.length} held-out digits: accuracy ${percent(accuracy)}, ` +
-      `loss ${loss.toFixed(4)}`);
+    console.log(
+      `on the ${test.y.length} held-out digits: accuracy ${percent(accuracy)}, ` +
+        `loss ${loss.toFixed(4)}`,
+    );
   } finally {
     await trainer.dispose();
   }

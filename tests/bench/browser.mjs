@@ -1,9 +1,9 @@
 /* browser.mjs: Chromium, and a server of the checkout for it.
  *
- * Started by the first question that needs it, ended by run.mjs. The server sends files with the headers of
- * cross-origin isolation, because clocks are finer there (5 microseconds, else 100), without them where an address ends
- * in ?plain, and lets them be cached, as a web host does: a new context has an empty cache, so what is cold and what is
- * warm is the question's choice. */
+ * Started by the first question that needs it, ended by run.mjs. The server sends files with the
+ * headers of cross-origin isolation, because clocks are finer there (5 microseconds, else 100),
+ * without them where an address ends in ?plain, and lets them be cached, as a web host does: a new
+ * context has an empty cache, so what is cold and what is warm is the question's choice. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -17,9 +17,17 @@ import { ARGS, openPipe, openTab } from '../browser/pipe.js';
 const ROOT = new URL('../../', import.meta.url);
 /** Folders that a page of a bench may ask for. */
 const SERVED = ['/web/', '/worker/', '/wasm-build/dist/', '/tests/bench/'];
-const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html; charset=utf-8', '.wasm': 'application/wasm' };
+const TYPES = {
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.html': 'text/html; charset=utf-8',
+  '.wasm': 'application/wasm',
+};
 const BLANK = '/tests/bench/pages/blank.html';
-const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+const ISOLATION = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
 
 async function serve() {
   /** @type {Map<string, Promise<Buffer>>} */
@@ -28,13 +36,17 @@ async function serve() {
     const { pathname, search } = new URL(request.url ?? '/', 'http://bench');
     const type = TYPES[/** @type {keyof typeof TYPES} */ (extname(pathname))];
     try {
-      if (!type || !SERVED.some((folder) => pathname.startsWith(folder))) throw new Error('not served');
+      if (!type || !SERVED.some((folder) => pathname.startsWith(folder)))
+        throw new Error('not served');
       const file = files.get(pathname) ?? readFile(new URL(`.${pathname}`, ROOT));
       files.set(pathname, file);
       const body = await file;
       response.writeHead(200, {
-        'content-type': type, 'content-length': body.length, 'cache-control': 'max-age=3600',
-        'cross-origin-resource-policy': 'same-origin', ...(search !== '?plain' && ISOLATION),
+        'content-type': type,
+        'content-length': body.length,
+        'cache-control': 'max-age=3600',
+        'cross-origin-resource-policy': 'same-origin',
+        ...(search !== '?plain' && ISOLATION),
       });
       response.end(body);
     } catch {
@@ -56,7 +68,10 @@ export function openBrowser() {
 
   async function start() {
     const executablePath = findChromium();
-    if (!executablePath) throw new Error('there is no Chromium: `node wasm-build/setup.mjs test` installs it or says how');
+    if (!executablePath)
+      throw new Error(
+        'there is no Chromium: `node wasm-build/setup.mjs test` installs it or says how',
+      );
     const { chromium } = await import('playwright-core');
     const { server, origin } = await serve();
     closers.push(async () => void server.close());
@@ -109,8 +124,8 @@ export function openBrowser() {
       }
     },
     /**
-     * Watches the workers that a page will make. read(): bytes of their heaps after a collection, by how their
-     * scripts' addresses end.
+     * Watches the workers that a page will make. read(): bytes of their heaps after a collection,
+     * by how their scripts' addresses end.
      * @param {import('playwright-core').Page} page
      */
     async watchWorkerHeaps(page) {
@@ -121,29 +136,41 @@ export function openBrowser() {
       const waiting = new Map();
       let id = 0;
       session.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
-        const ask = (/** @type {string} */ method) => new Promise((resolve) => {
-          waiting.set(++id, resolve);
-          void session.send('Target.sendMessageToTarget', { sessionId, message: JSON.stringify({ id, method }) });
-        });
+        const ask = (/** @type {string} */ method) =>
+          new Promise((resolve) => {
+            waiting.set(++id, resolve);
+            void session.send('Target.sendMessageToTarget', {
+              sessionId,
+              message: JSON.stringify({ id, method }),
+            });
+          });
         workers.push({ url: targetInfo.url, ask });
       });
       session.on('Target.receivedMessageFromTarget', ({ message }) => {
         const reply = JSON.parse(message);
         waiting.get(reply.id)?.(reply.result);
       });
-      await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+      await session.send('Target.setAutoAttach', {
+        autoAttach: true,
+        waitForDebuggerOnStart: false,
+        flatten: false,
+      });
       return {
         /** @param {string[]} ends @returns {Promise<number[]>} */
-        read: (ends) => Promise.all(ends.map(async (end) => {
-          const worker = workers.find(({ url }) => url.endsWith(end));
-          if (!worker) throw new Error(`the page has no worker ${end}`);
-          await worker.ask('HeapProfiler.collectGarbage');
-          return (await worker.ask('Runtime.getHeapUsage')).usedSize;
-        })),
+        read: (ends) =>
+          Promise.all(
+            ends.map(async (end) => {
+              const worker = workers.find(({ url }) => url.endsWith(end));
+              if (!worker) throw new Error(`the page has no worker ${end}`);
+              await worker.ask('HeapProfiler.collectGarbage');
+              return (await worker.ask('Runtime.getHeapUsage')).usedSize;
+            }),
+          ),
       };
     },
     /**
-     * A browser of its own whose first tab is the blank page, and another tab to put in front of it.
+     * A browser of its own whose first tab is the blank page, and another tab to put in front of
+     * it.
      * @template T
      * @param {'' | '?plain'} search the page's: isolated or not
      * @param {(tabs: Tabs) => Promise<T>} use
@@ -152,7 +179,10 @@ export function openBrowser() {
       const { origin, launch } = await get();
       const pipe = await openPipe(launch.executablePath);
       try {
-        return await use({ tab: await openTab(pipe, origin + BLANK + search), other: await openTab(pipe, 'about:blank') });
+        return await use({
+          tab: await openTab(pipe, origin + BLANK + search),
+          other: await openTab(pipe, 'about:blank'),
+        });
       } finally {
         await pipe.close();
       }
@@ -164,7 +194,10 @@ export function openBrowser() {
 }
 
 /** @typedef {ReturnType<typeof openBrowser>} Browser */
-/** @typedef {{ tab: import('../browser/pipe.js').Tab, other: import('../browser/pipe.js').Tab }} Tabs */
+/**
+ * @typedef {{ tab: import('../browser/pipe.js').Tab, other: import('../browser/pipe.js').Tab }}
+ *   Tabs
+ */
 
 /**
  * Calls a function of a probe in a page.
@@ -175,21 +208,33 @@ export function openBrowser() {
  * @returns {Promise<any>}
  */
 export function callIn(page, probe, name, argument) {
-  return page.evaluate(async ([file, exported, given]) => (await import(file))[exported](given), [`/tests/bench/probes/${probe}`, name, argument]);
+  return page.evaluate(
+    async ([file, exported, given]) => (await import(file))[exported](given),
+    [`/tests/bench/probes/${probe}`, name, argument],
+  );
 }
 
 /**
  * The same in a tab of withTabs().
- * @param {import('../browser/pipe.js').Tab} tab @param {string} probe @param {string} name @param {any} [argument] of JSON
+ * @param {import('../browser/pipe.js').Tab} tab
+ * @param {string} probe
+ * @param {string} name
+ * @param {any} [argument] of JSON
  * @returns {Promise<any>}
  */
 export function callInTab(tab, probe, name, argument = null) {
-  return tab.evaluate(`import('/tests/bench/probes/${probe}').then((probe) => probe.${name}(${JSON.stringify(argument)}))`);
+  return tab.evaluate(
+    `import('/tests/bench/probes/${probe}').then((probe) => probe.${name}(${JSON.stringify(argument)}))`,
+  );
 }
 
 /**
  * Calls a function of a probe in Node, or in a page of its own.
- * @param {'Node' | 'Chromium'} place @param {Browser} browser @param {string} probe @param {string} name @param {any} [argument]
+ * @param {'Node' | 'Chromium'} place
+ * @param {Browser} browser
+ * @param {string} probe
+ * @param {string} name
+ * @param {any} [argument]
  * @returns {Promise<any>}
  */
 export async function callAt(place, browser, probe, name, argument) {

@@ -1,7 +1,8 @@
 /* install.mjs: the packages that are the bench's alone: its peers, and what draws its plot.
  *
- * package.json and its lock beside this file name them, so that none is a dependency of Offstage. They are installed
- * when a bench first needs them; after that nothing asks a registry again until the lock changes. */
+ * package.json and its lock beside this file name them, so that none is a dependency of Offstage.
+ * They are installed when a bench first needs them; after that nothing asks a registry again until
+ * the lock changes. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,12 +20,21 @@ export function peerVersions() {
 
 /** Installs them, unless that has been done. */
 export function ensurePeers() {
-  const wanted = createHash('sha256').update(readFileSync(`${FOLDER}package-lock.json`)).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(`${FOLDER}package-lock.json`))
+    .digest('hex');
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
-  process.stderr.write('Installing the npm packages of tests/bench/package-lock.json: the peers, 330 MB\n');
-  // Every package works without its install script, so that none is run. npm is a script on Windows: a shell starts it.
+  process.stderr.write(
+    'Installing the npm packages of tests/bench/package-lock.json: the peers, 330 MB\n',
+  );
+  // Every package works without its install script, so that none is run. npm is a script on
+  // Windows: a shell starts it.
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
-  const { status, error } = spawnSync('npm', args, { cwd: FOLDER, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' });
+  const { status, error } = spawnSync('npm', args, {
+    cwd: FOLDER,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
   if (status !== 0) {
     throw new SetupError(
       `\`npm ${args.join(' ')}\` failed in tests/bench${error ? `: ${error.message}` : ''}. The bench measures Offstage against ` +

@@ -1,7 +1,7 @@
 /* longtask.mjs: how long is the longest task on the page while the digit network trains?
  *
- * Each mode beside a page that does nothing under the same meters (its gaps are the operating system's), and beside
- * TensorFlow.js training on the page. Each round in a page of its own. */
+ * Each mode beside a page that does nothing under the same meters (its gaps are the operating
+ * system's), and beside TensorFlow.js training on the page. Each round in a page of its own. */
 
 import { callIn } from './browser.mjs';
 import { median } from './statistics.mjs';
@@ -12,18 +12,42 @@ const GOAL_MS = 16;
 
 /** @typedef {import('./probes/longtask.js').Watched} Watched */
 
-/** @param {string} what @param {Watched[]} watched @param {Watched[]} idle @param {number} [most] @returns {import('./table.mjs').Figure[]} */
+/**
+ * @param {string} what
+ * @param {Watched[]} watched
+ * @param {Watched[]} idle
+ * @param {number} [most]
+ * @returns {import('./table.mjs').Figure[]}
+ */
 function figures(what, watched, idle, most) {
   const tasks = watched.map(({ longTasks }) => longTasks.length);
   const gaps = (/** @type {Watched[]} */ rounds) => rounds.map(({ longest }) => longest);
   return [
-    { what: `${what}: longest gap`, unit: 'ms', ...median(gaps(watched)), peer: { what: 'idle page', ...median(gaps(idle)) }, goal: most === undefined ? undefined : { most } },
-    { what: `${what}: gaps over 16 ms`, unit: 'a second', ...median(watched.map(({ over16, ms }) => (1000 * over16) / ms)) },
-    { what: `${what}: tasks over 50 ms (longtask)`, unit: 'a round', ...median(tasks), goal: most === undefined ? undefined : { most: 0 } },
+    {
+      what: `${what}: longest gap`,
+      unit: 'ms',
+      ...median(gaps(watched)),
+      peer: { what: 'idle page', ...median(gaps(idle)) },
+      goal: most === undefined ? undefined : { most },
+    },
+    {
+      what: `${what}: gaps over 16 ms`,
+      unit: 'a second',
+      ...median(watched.map(({ over16, ms }) => (1000 * over16) / ms)),
+    },
+    {
+      what: `${what}: tasks over 50 ms (longtask)`,
+      unit: 'a round',
+      ...median(tasks),
+      goal: most === undefined ? undefined : { most: 0 },
+    },
   ];
 }
 
-/** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
+/**
+ * @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void
+ *   }} setting
+ */
 export async function measure({ quick, browser, say }) {
   const rounds = quick ? 2 : 7;
   const ms = quick ? 1500 : 4000;
@@ -31,7 +55,11 @@ export async function measure({ quick, browser, say }) {
     { what: 'idle page', call: 'watchIdle', options: { ms } },
     { what: 'worker', call: 'watchTraining', options: { mode: 'worker', ms }, most: GOAL_MS },
     { what: 'main', call: 'watchTraining', options: { mode: 'main', ms }, most: GOAL_MS },
-    { what: 'TensorFlow.js on the page', call: 'watchTensorflow', options: { samples: quick ? 160 : 320 } },
+    {
+      what: 'TensorFlow.js on the page',
+      call: 'watchTensorflow',
+      options: { samples: quick ? 160 : 320 },
+    },
   ].map((kind) => ({ ...kind, watched: /** @type {Watched[]} */ ([]) }));
   for (let round = 0; round < rounds; round++) {
     for (const { what, call, options, watched } of kinds) {

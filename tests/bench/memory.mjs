@@ -1,8 +1,10 @@
-/* memory.mjs: does a step allocate, how near to the least does a plan come, and what does a ready worker hold?
+/* memory.mjs: does a step allocate, how near to the least does a plan come, and what does a ready
+ * worker hold?
  *
- * The least that W4 needs is computed here from the shapes alone: weights, Adam's moments, gradients, and the
- * activations that are alive at the worst moment of a step. Against it stands all that the core has handed out but
- * the data set. A worker's heap is asked of Chromium after a collection, and of an empty worker beside it. */
+ * The least that W4 needs is computed here from the shapes alone: weights, Adam's moments,
+ * gradients, and the activations that are alive at the worst moment of a step. Against it stands
+ * all that the core has handed out but the data set. A worker's heap is asked of Chromium after a
+ * collection, and of an empty worker beside it. */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -18,19 +20,24 @@ const OVER_LEAST = 1.3;
 const product = (/** @type {number[]} */ numbers) => numbers.reduce((all, n) => all * n, 1);
 
 /**
- * Bytes of what is alive at the worst moment of a step: forward keeps every output, backward holds a layer's input,
- * the gradient of its output and that of its input, and lets go of what lies behind. A flatten is the same bytes.
+ * Bytes of what is alive at the worst moment of a step: forward keeps every output, backward holds
+ * a layer's input, the gradient of its output and that of its input, and lets go of what lies
+ * behind. A flatten is the same bytes.
  * @param {import('./workloads.mjs').Workload} workload
  */
 export function liveActivations({ spec, batch }) {
   const layers = measureLayers(spec).filter(({ layer }) => layer.type !== 'flatten');
   const sizes = [product(spec.inputShape), ...layers.map(({ shape }) => product(shape))];
   const upTo = sizes.map((_, i) => sizes.slice(0, i + 1).reduce((all, n) => all + n, 0));
-  const moments = layers.map((_, i) => upTo[i + 1] + sizes[i + 1] + (i > 0 ? sizes[i] : 0)); // nobody needs the data's gradient
+  // Nobody needs the data's gradient
+  const moments = layers.map((_, i) => upTo[i + 1] + sizes[i + 1] + (i > 0 ? sizes[i] : 0));
   return 4 * batch * Math.max(...moments);
 }
 
-/** @param {import('./workloads.mjs').Workload} workload @returns {Promise<import('./table.mjs').Figure>} */
+/**
+ * @param {import('./workloads.mjs').Workload} workload
+ * @returns {Promise<import('./table.mjs').Figure>}
+ */
 async function peakOver(workload) {
   const { core, model, storedBytes } = await openSteps(workload);
   const { parameters } = model.counts;
@@ -41,7 +48,11 @@ async function peakOver(workload) {
   return { what, unit: 'x', value: used / least, goal: { most: OVER_LEAST } };
 }
 
-/** Bytes of JavaScript's heap that a step leaves behind. @param {{ step: () => void }} opened @param {() => void} gc */
+/**
+ * Bytes of JavaScript's heap that a step leaves behind.
+ * @param {{ step: () => void }} opened
+ * @param {() => void} gc
+ */
 function heapOfStep({ step }, gc) {
   const steps = 2000;
   const each = [];
@@ -67,21 +78,36 @@ async function allocations(gc) {
       grown += core.memory.buffer().byteLength - before[0] + core.memory.used() - before[1];
       asked.push(workload.id);
     } catch (error) {
-      refused.push({ what: `${workload.id}: allocations`, unit: 'bytes', value: NaN, cannot: /** @type {Error} */ (error).message });
+      refused.push({
+        what: `${workload.id}: allocations`,
+        unit: 'bytes',
+        value: NaN,
+        cannot: /** @type {Error} */ (error).message,
+      });
     }
   }
   const tiny = await openSteps(WORKLOADS[0]);
   for (let i = 0; i < 5000; i++) tiny.step();
   return [
-    { what: `wasm memory that steps of ${asked.join(', ')} take`, unit: 'bytes', value: grown, goal: { most: 0 } },
-    { what: 'JavaScript heap that a step of W1 leaves behind, in Node', unit: 'bytes', ...heapOfStep(tiny, gc) },
+    {
+      what: `wasm memory that steps of ${asked.join(', ')} take`,
+      unit: 'bytes',
+      value: grown,
+      goal: { most: 0 },
+    },
+    {
+      what: 'JavaScript heap that a step of W1 leaves behind, in Node',
+      unit: 'bytes',
+      ...heapOfStep(tiny, gc),
+    },
     ...refused,
   ];
 }
 
 /**
  * What a worker with W3 ready holds: its heap beyond an empty worker's, and its wasm memory.
- * @param {import('./browser.mjs').Browser} browser @returns {Promise<import('./table.mjs').Figure[]>}
+ * @param {import('./browser.mjs').Browser} browser
+ * @returns {Promise<import('./table.mjs').Figure[]>}
  */
 async function readyWorker(browser) {
   const [empty, ready, memoryBytes] = await browser.withPage(async (page) => {
@@ -90,19 +116,33 @@ async function readyWorker(browser) {
     return [...(await heaps.read(['empty.js', 'worker.js'])), bytes];
   });
   return [
-    { what: 'Chromium, W3 ready: JavaScript heap and wasm memory', unit: 'MB', value: (ready + memoryBytes) / 1e6, goal: { most: MOST_MB } },
-    { what: 'Chromium, W3 ready: JavaScript heap', unit: 'MB', value: ready / 1e6, peer: { what: 'empty worker', value: empty / 1e6 } },
+    {
+      what: 'Chromium, W3 ready: JavaScript heap and wasm memory',
+      unit: 'MB',
+      value: (ready + memoryBytes) / 1e6,
+      goal: { most: MOST_MB },
+    },
+    {
+      what: 'Chromium, W3 ready: JavaScript heap',
+      unit: 'MB',
+      value: ready / 1e6,
+      peer: { what: 'empty worker', value: empty / 1e6 },
+    },
     { what: 'Chromium, W3 ready: wasm memory', unit: 'MB', value: memoryBytes / 1e6 },
   ];
 }
 
-/** @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void }} setting */
+/**
+ * @param {{ quick: boolean, browser: import('./browser.mjs').Browser, say: (text: string) => void
+ *   }} setting
+ */
 export async function measure({ browser, say }) {
   setFlagsFromString('--expose-gc');
   const gc = /** @type {() => void} */ (runInNewContext('gc'));
   say('steps');
   const figures = await allocations(gc);
-  for (const workload of WORKLOADS.filter(({ id }) => ['W3', 'W4', 'W7'].includes(id))) figures.push(await peakOver(workload));
+  for (const workload of WORKLOADS.filter(({ id }) => ['W3', 'W4', 'W7'].includes(id)))
+    figures.push(await peakOver(workload));
   say('worker');
   return [...figures, ...(await readyWorker(browser))];
 }

@@ -1,9 +1,8 @@
-/* peak.c: how fast this machine multiplies matrices at best, in wasm with SIMD.
- *
- * A register-blocked micro-kernel over packed panels that stay in the first-level cache: no packing, no memory, no
- * edges. 4 x 8 with multiply and add, 6 x 8 with relaxed SIMD's fused one: the fastest of each. What a training step
- * does per second is told as a share of this. Nothing of the core is here, so that the measure does not move with
- * what is measured. */
+/* peak.c: how fast this machine multiplies matrices at best, in wasm with SIMD. A
+ * register-blocked micro-kernel over packed panels that stay in the first-level cache: no
+ * packing, no memory, no edges. 4 x 8 with multiply and add, 6 x 8 with relaxed SIMD's fused
+ * one: the fastest of each. What a training step does per second is told as a share of this.
+ * Nothing of the core is here, so that the measure does not move with what is measured. */
 typedef float f4 __attribute__((vector_size(16)));
 
 #ifdef __wasm_relaxed_simd__

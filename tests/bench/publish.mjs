@@ -1,4 +1,5 @@
-/* publish.mjs: docs/bench.md and docs/bench.svg from one JSON file of results, which goes beside them.
+/* publish.mjs: docs/bench.md and docs/bench.svg from one JSON file of results, which goes beside
+ * them.
  *
  * Nothing is measured and nothing is typed here by hand: what the page says is in the file. */
 
@@ -12,15 +13,24 @@ import { digits, isMet, ratioOf, spread, wantedOf } from './table.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
 /** @typedef {import('./table.mjs').Figure} Figure */
-/** @typedef {{ date: string, command: string, commit: string, machine: Record<string, any>, results: Record<string, { title: string, figures?: Figure[], error?: string }> }} Results */
+/**
+ * @typedef {{ date: string, command: string, commit: string, machine: Record<string, any>, results:
+ *   Record<string, { title: string, figures?: Figure[], error?: string }> }} Results
+ */
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 const PLACES = ['Chromium', 'Node'];
 
-const cells = (/** @type {string[]} */ values) => `| ${values.map((value) => value.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+const cells = (/** @type {string[]} */ values) =>
+  `| ${values.map((value) => value.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 
 /** @param {string[]} head @param {string[][]} rows */
-const tableOf = (head, rows) => [cells(head), `|${head.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`, ...rows.map(cells)].join('\n');
+const tableOf = (head, rows) =>
+  [
+    cells(head),
+    `|${head.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`,
+    ...rows.map(cells),
+  ].join('\n');
 
 /** @param {Figure} figure */
 function row(figure) {
@@ -28,7 +38,9 @@ function row(figure) {
   if (cannot) return [what, `cannot: ${cannot}`, '', '', '', ''];
   const ratio = ratioOf(figure);
   return [
-    what, `${digits(value)} ${unit}`, spread(figure),
+    what,
+    `${digits(value)} ${unit}`,
+    spread(figure),
     peer ? `${peer.cannot ? `cannot: ${peer.cannot}` : digits(peer.value)} (${peer.what})` : '',
     ratio === undefined ? '' : `${digits(ratio)} x`,
     goal ? `${wantedOf(goal)}: ${isMet(figure) ? 'met' : '**missed**'}` : '',
@@ -50,7 +62,11 @@ function peerCell(figure, notes) {
   return `${digits(peer.value)}${paired ? ` (${digits(1 / paired.value)} x)` : ''}`;
 }
 
-/** A footnote's number; the same words have the same. @param {string} why @param {Map<string, number>} notes */
+/**
+ * A footnote's number; the same words have the same.
+ * @param {string} why
+ * @param {Map<string, number>} notes
+ */
 function note(why, notes) {
   if (!notes.has(why)) notes.set(why, notes.size + 1);
   return `[${notes.get(why)}]`;
@@ -59,23 +75,51 @@ function note(why, notes) {
 /** One row a workload, one column a contender. @param {Figure[]} figures @param {string} place */
 function pairsTable(figures, place) {
   const notes = new Map();
-  const others = CONTENDERS.filter(({ id, places }) => id !== 'offstage' && places.includes(/** @type {any} */ (place)));
+  const others = CONTENDERS.filter(
+    ({ id, places }) => id !== 'offstage' && places.includes(/** @type {any} */ (place)),
+  );
   const rows = WORKLOADS.map(({ id, name }) => {
     const own = figures.filter(({ of }) => of?.place === place && of.workload === id);
-    if (!own[0]?.peer) return [`${id} ${name}`, own[0]?.cannot ? `not measured ${note(own[0].cannot, notes)}` : 'not measured', ...others.map(() => '')];
-    const value = own[0].cannot ? `cannot ${note(own[0].cannot, notes)}` : `**${digits(own[0].value)}** (${spread(own[0])})`;
-    return [`${id} ${name}`, value, ...others.map((other) => peerCell(own.find(({ of }) => of?.peer === other.id), notes))];
+    if (!own[0]?.peer)
+      return [
+        `${id} ${name}`,
+        own[0]?.cannot ? `not measured ${note(own[0].cannot, notes)}` : 'not measured',
+        ...others.map(() => ''),
+      ];
+    const value = own[0].cannot
+      ? `cannot ${note(own[0].cannot, notes)}`
+      : `**${digits(own[0].value)}** (${spread(own[0])})`;
+    return [
+      `${id} ${name}`,
+      value,
+      ...others.map((other) =>
+        peerCell(
+          own.find(({ of }) => of?.peer === other.id),
+          notes,
+        ),
+      ),
+    ];
   });
   const lines = [...notes].map(([why, i]) => `[${i}] ${why}`);
-  const head = ['ms a step', 'Offstage (quartiles)', ...others.map(({ name }) => `${name} (times Offstage's)`)];
+  const head = [
+    'ms a step',
+    'Offstage (quartiles)',
+    ...others.map(({ name }) => `${name} (times Offstage's)`),
+  ];
   return `${place}:\n\n${tableOf(head, rows)}\n${lines.length ? `\n${lines.join('\\\n')}\n` : ''}`;
 }
 
 /** @param {Results} results @param {string} json its name beside the page */
 function page({ date, command, commit, machine, results }, json) {
   const { peers, ...others } = results;
-  const versions = Object.entries(peerVersions()).filter(([name]) => !name.startsWith('vega')).map(([name, version]) => `${name} ${version}`).join(', ');
-  const goals = Object.values(results).flatMap(({ figures = [] }) => figures).map(isMet).filter((met) => met !== undefined);
+  const versions = Object.entries(peerVersions())
+    .filter(([name]) => !name.startsWith('vega'))
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
+  const goals = Object.values(results)
+    .flatMap(({ figures = [] }) => figures)
+    .map(isMet)
+    .filter((met) => met !== undefined);
   return `# What Offstage measures
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.platform}; Chromium ${machine.chromium}, Node ${machine.node}; ${date.slice(0, 10)}, commit ${commit}, load ${digits(machine.load)} before it began.
@@ -99,7 +143,9 @@ ${CONTENDERS.map(({ name, how }) => `- ${name}: ${how}.`).join('\n')}
 
 ## Everything else
 
-${Object.entries(others).map(([name, result]) => section(name, result)).join('\n')}`;
+${Object.entries(others)
+  .map(([name, result]) => section(name, result))
+  .join('\n')}`;
 }
 
 /** @param {string} file of results */
@@ -111,5 +157,7 @@ export async function publish(file) {
   writeFileSync(`${DOCS}bench/${name}`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${DOCS}bench.svg`, await draw(results.results));
   writeFileSync(`${DOCS}bench.md`, page(results, `bench/${name}`));
-  process.stdout.write(`docs/bench.md, docs/bench.svg and docs/bench/${name} are of ${basename(file)}\n`);
+  process.stdout.write(
+    `docs/bench.md, docs/bench.svg and docs/bench/${name} are of ${basename(file)}\n`,
+  );
 }

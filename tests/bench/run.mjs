@@ -1,9 +1,11 @@
-/* run.mjs: `npm run bench [-- name ...] [--quick] [--publish]`: asks the questions, prints tables, writes one JSON file.
+/* run.mjs: `npm run bench [-- name ...] [--quick] [--publish]`: asks the questions, prints tables,
+ * writes one JSON file.
  *
- * A question is a file beside this one that exports `title` and `measure(setting)`, which returns figures
- * (table.mjs). Without names all are asked, --quick with fewer samples. --publish makes docs/bench.md of the results, or of
- * a file of earlier ones that is named instead of questions. A goal that is missed is a finding, not a failure: the
- * exit status tells only whether everything could be measured. */
+ * A question is a file beside this one that exports `title` and `measure(setting)`, which returns
+ * figures (table.mjs). Without names all are asked, --quick with fewer samples. --publish makes
+ * docs/bench.md of the results, or of a file of earlier ones that is named instead of questions. A
+ * goal that is missed is a finding, not a failure: the exit status tells only whether everything
+ * could be measured. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -13,7 +15,24 @@ import { build } from '../../wasm-build/build.mjs';
 import { SetupError, asCommand, ensurePackages, ensureTools } from '../../wasm-build/setup.mjs';
 import { ensurePeers } from './install.mjs';
 
-const QUESTIONS = ['peers', 'step', 'interpreter', 'threads', 'relaxed', 'memory', 'startup', 'size', 'longtask', 'handover', 'progress', 'stop', 'roundtrip', 'checkpoint', 'hidden', 'train'];
+const QUESTIONS = [
+  'peers',
+  'step',
+  'interpreter',
+  'threads',
+  'relaxed',
+  'memory',
+  'startup',
+  'size',
+  'longtask',
+  'handover',
+  'progress',
+  'stop',
+  'roundtrip',
+  'checkpoint',
+  'hidden',
+  'train',
+];
 /** Questions that need the bench's own packages. */
 const PEERED = ['peers', 'startup', 'longtask', 'train'];
 const OPTIONS = ['--quick', '--publish'];
@@ -26,24 +45,46 @@ function readArguments(args) {
   const files = publish ? args.filter((arg) => arg.endsWith('.json')) : [];
   const names = args.filter((arg) => !arg.startsWith('--') && !files.includes(arg));
   const unknown = args.filter((arg) => ![...OPTIONS, ...QUESTIONS, ...files].includes(arg));
-  if (unknown.length) throw new SetupError(`unknown: ${unknown.join(' ')}; expected any of ${[...QUESTIONS, ...OPTIONS].join(' ')}, or --publish and a .json file`);
-  if (files.length > 1 || (files.length && names.length)) throw new SetupError('--publish takes one file of results, or questions to ask');
-  return { names: names.length ? names : QUESTIONS, quick: args.includes('--quick'), publish, file: files[0] };
+  if (unknown.length)
+    throw new SetupError(
+      `unknown: ${unknown.join(' ')}; expected any of ${[...QUESTIONS, ...OPTIONS].join(' ')}, or --publish and a .json file`,
+    );
+  if (files.length > 1 || (files.length && names.length))
+    throw new SetupError('--publish takes one file of results, or questions to ask');
+  return {
+    names: names.length ? names : QUESTIONS,
+    quick: args.includes('--quick'),
+    publish,
+    file: files[0],
+  };
 }
 
 /** @param {string} browserVersion @param {number} load before the bench began */
 function describeMachine(browserVersion, load) {
   const [cpu] = cpus();
   return {
-    cpu: cpu?.model.trim() ?? 'unknown', cores: cpus().length, memoryBytes: totalmem(), platform: `${process.platform} ${process.arch}`,
-    node: process.versions.node, chromium: browserVersion, load,
+    cpu: cpu?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.versions.node,
+    chromium: browserVersion,
+    load,
   };
 }
 
 function commit() {
   try {
-    const git = (/** @type {string[]} */ ...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--', 'src', 'web', 'worker', 'wasm-build') ? ', changed' : '');
+    const git = (/** @type {string[]} */ ...args) =>
+      execFileSync('git', args, {
+        cwd: ROOT,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
+    return (
+      git('rev-parse', '--short', 'HEAD') +
+      (git('status', '--porcelain', '--', 'src', 'web', 'worker', 'wasm-build') ? ', changed' : '')
+    );
   } catch {
     return 'unknown';
   }
@@ -63,7 +104,10 @@ async function ask(names, quick) {
   const { isMet, ratioOf, table } = await import('./table.mjs');
   const browser = openBrowser();
   const load = loadavg()[0];
-  if (load > 0.5) process.stdout.write(`The machine has other work (load ${load.toFixed(1)}): times below are too high.\n`);
+  if (load > 0.5)
+    process.stdout.write(
+      `The machine has other work (load ${load.toFixed(1)}): times below are too high.\n`,
+    );
   /** @type {Record<string, any>} */
   const results = {};
   try {
@@ -71,13 +115,26 @@ async function ask(names, quick) {
       const { title, measure } = await import(`./${name}.mjs`);
       const start = performance.now();
       try {
-        const figures = await measure({ quick, browser, say: (/** @type {string} */ text) => say(`${name}: ${text}`) });
+        const figures = await measure({
+          quick,
+          browser,
+          say: (/** @type {string} */ text) => say(`${name}: ${text}`),
+        });
         say('');
         process.stdout.write(table(`${name}: ${title}`, figures));
-        results[name] = { title, figures: figures.map((/** @type {any} */ figure) => ({ ...figure, ratio: ratioOf(figure), met: isMet(figure) })) };
+        results[name] = {
+          title,
+          figures: figures.map((/** @type {any} */ figure) => ({
+            ...figure,
+            ratio: ratioOf(figure),
+            met: isMet(figure),
+          })),
+        };
       } catch (error) {
         say('');
-        process.stderr.write(`\n${name} could not be measured: ${/** @type {Error} */ (error).stack}\n`);
+        process.stderr.write(
+          `\n${name} could not be measured: ${/** @type {Error} */ (error).stack}\n`,
+        );
         results[name] = { title, error: /** @type {Error} */ (error).message };
         process.exitCode = 1;
       }
@@ -88,8 +145,13 @@ async function ask(names, quick) {
     const machine = describeMachine(browser.version(), load);
     mkdirSync(RESULTS, { recursive: true });
     const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
-    writeFileSync(file, `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`);
-    process.stdout.write(`\n${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; Chromium ${machine.chromium || 'not used'}\n${file}\n`);
+    writeFileSync(
+      file,
+      `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`,
+    );
+    process.stdout.write(
+      `\n${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; Chromium ${machine.chromium || 'not used'}\n${file}\n`,
+    );
     return file;
   } finally {
     await browser.close();

@@ -1,7 +1,8 @@
 /* statistics.mjs: what a bench makes of its samples.
  *
- * A figure is a quantile with a spread beside it. Where samples come in interleaved rounds the spread is that of
- * the rounds' own quantiles, for what differs between rounds is the machine, not the program. */
+ * A figure is a quantile with a spread beside it. Where samples come in interleaved rounds the
+ * spread is that of the rounds' own quantiles, for what differs between rounds is the machine, not
+ * the program. */
 
 /**
  * @typedef {object} Summary
@@ -11,7 +12,11 @@
  * @property {number} samples
  */
 
-/** @param {ArrayLike<number>} values @param {number} q 0 to 1 @returns {number} interpolated between neighbours */
+/**
+ * @param {ArrayLike<number>} values
+ * @param {number} q 0 to 1
+ * @returns {number} interpolated between neighbours
+ */
 export function quantile(values, q) {
   const sorted = Float64Array.from(values).sort();
   if (sorted.length === 0) return NaN;
@@ -23,7 +28,12 @@ export function quantile(values, q) {
 
 /** Median and quartiles. @param {ArrayLike<number>} values @returns {Summary} */
 export function median(values) {
-  return { value: quantile(values, 0.5), low: quantile(values, 0.25), high: quantile(values, 0.75), samples: values.length };
+  return {
+    value: quantile(values, 0.5),
+    low: quantile(values, 0.25),
+    high: quantile(values, 0.75),
+    samples: values.length,
+  };
 }
 
 /**
@@ -33,10 +43,18 @@ export function median(values) {
 export function ofRounds(rounds, q) {
   const each = rounds.map((round) => quantile(round, q));
   const all = rounds.flat();
-  return { value: quantile(all, q), low: Math.min(...each), high: Math.max(...each), samples: all.length };
+  return {
+    value: quantile(all, q),
+    low: Math.min(...each),
+    high: Math.max(...each),
+    samples: all.length,
+  };
 }
 
-/** @param {number} seed @returns {() => number} numbers in [0, 1), the same for the same seed (Weyl sequence, mixed) */
+/**
+ * @param {number} seed
+ * @returns {() => number} numbers in [0, 1), the same for the same seed (Weyl sequence, mixed)
+ */
 export function createRandom(seed) {
   let state = seed >>> 0;
   return () => {

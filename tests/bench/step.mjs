@@ -1,10 +1,12 @@
-/* step.mjs: how long is one training step of each workload, and what share of the machine's GEMM peak is that?
+/* step.mjs: how long is one training step of each workload, and what share of the machine's GEMM
+ * peak is that?
  *
- * One thread, the `simd` wasm called directly: forward, backward and update of one batch, gathered from eight
- * batches of data in shuffled order. Rounds go through all workloads and the peak, so that a clock that drifts or a
- * neighbour that computes hits all of them. Goals in ms are those of a machine whose peak is 43 GFLOP/s; goals in
- * percent are the same for any machine. FLOP are counted as the definition of a convolution has them: one that needs
- * fewer (Winograd's) can be above 100 %. */
+ * One thread, the `simd` wasm called directly: forward, backward and update of one batch, gathered
+ * from eight batches of data in shuffled order. Rounds go through all workloads and the peak, so
+ * that a clock that drifts or a neighbour that computes hits all of them. Goals in ms are those of
+ * a machine whose peak is 43 GFLOP/s; goals in percent are the same for any machine. FLOP are
+ * counted as the definition of a convolution has them: one that needs fewer (Winograd's) can be
+ * above 100 %. */
 
 import { OffstageError } from '../../worker/host/errors.js';
 import { buildPeak } from './peak.mjs';
@@ -18,8 +20,9 @@ export const title = 'ms of one training step (one thread, simd, Node), and shar
 const WARM_MS = 300;
 
 /**
- * A step after thousands of others beside one of the first hundreds: of units that have died the moments shrink for
- * ever, and numbers near the end of what a float can hold may take the machine many times longer.
+ * A step after thousands of others beside one of the first hundreds: of units that have died the
+ * moments shrink for ever, and numbers near the end of what a float can hold may take the machine
+ * many times longer.
  * @param {{ step: () => void, restart: () => void }} workload @param {number} rounds
  */
 function late({ step, restart }, rounds) {
@@ -34,28 +37,46 @@ function late({ step, restart }, rounds) {
   return { ...median(last), peer: { what: 'in the first hundreds', ...median(first) } };
 }
 
-/** Whose products a fast algorithm may have fewer of than are counted. @param {import('./workloads.mjs').Workload['spec']} spec */
+/**
+ * Whose products a fast algorithm may have fewer of than are counted.
+ * @param {import('./workloads.mjs').Workload['spec']} spec
+ */
 const hasConvolution = ({ layers }) => layers.some(({ type }) => type === 'conv2d');
 
 /**
  * All workloads, ready for steps; of one that cannot be had, why.
- * @returns {Promise<{ opened: (import('./workloads.mjs').Workload & Awaited<ReturnType<typeof openSteps>> & { times: number[], shares: number[] })[], refused: import('./table.mjs').Figure[] }>}
+ * @returns {Promise<{ opened: (import('./workloads.mjs').Workload & Awaited<ReturnType<typeof
+ *   openSteps>> & { times: number[], shares: number[] })[], refused: import('./table.mjs').Figure[]
+ *   }>}
  */
 async function openAll() {
   const opened = [];
   const refused = [];
   for (const workload of WORKLOADS) {
     try {
-      opened.push({ ...workload, ...(await openSteps(workload)), times: /** @type {number[]} */ ([]), shares: /** @type {number[]} */ ([]) });
+      opened.push({
+        ...workload,
+        ...(await openSteps(workload)),
+        times: /** @type {number[]} */ ([]),
+        shares: /** @type {number[]} */ ([]),
+      });
     } catch (error) {
       if (!(error instanceof OffstageError)) throw error;
-      refused.push({ what: `${workload.id} ${workload.name}`, unit: 'ms', value: NaN, cannot: error.message });
+      refused.push({
+        what: `${workload.id} ${workload.name}`,
+        unit: 'ms',
+        value: NaN,
+        cannot: error.message,
+      });
     }
   }
   return { opened, refused };
 }
 
-/** @param {{ quick: boolean, say: (text: string) => void }} setting @returns {Promise<import('./table.mjs').Figure[]>} */
+/**
+ * @param {{ quick: boolean, say: (text: string) => void }} setting
+ * @returns {Promise<import('./table.mjs').Figure[]>}
+ */
 export async function measure({ quick, say }) {
   const rounds = quick ? 5 : 15;
   const roundMs = quick ? 60 : 200;
@@ -75,18 +96,32 @@ export async function measure({ quick, say }) {
       peaks.push(before);
     }
   }
-  for (const { id, loss } of opened) if (!Number.isFinite(loss())) throw new Error(`${id}: the loss became ${loss()}`);
-  const most = Math.max(...opened.filter(({ spec }) => !hasConvolution(spec)).map(({ shares }) => median(shares).value));
-  if (most > 110) throw new Error(`a step ran at ${most.toFixed(0)} % of the peak: the micro-kernel of peak.c was not compiled as it should be`);
+  for (const { id, loss } of opened)
+    if (!Number.isFinite(loss())) throw new Error(`${id}: the loss became ${loss()}`);
+  const most = Math.max(
+    ...opened.filter(({ spec }) => !hasConvolution(spec)).map(({ shares }) => median(shares).value),
+  );
+  if (most > 110)
+    throw new Error(
+      `a step ran at ${most.toFixed(0)} % of the peak: the micro-kernel of peak.c was not compiled as it should be`,
+    );
   const head = opened.find(({ id }) => id === 'W5');
   return [
     { what: 'peak: 4 x 8 micro-kernel in cache', unit: 'GFLOP/s', ...median(peaks) },
-    ...opened.map(({ id, name, times, ms }) => ({ what: `${id} ${name}`, unit: 'ms', ...median(times), ...(ms && { goal: { most: ms } }) })),
+    ...opened.map(({ id, name, times, ms }) => ({
+      what: `${id} ${name}`,
+      unit: 'ms',
+      ...median(times),
+      ...(ms && { goal: { most: ms } }),
+    })),
     ...refused,
     ...(head ? [{ what: 'W5 after 2,000 steps', unit: 'ms', ...late(head, quick ? 3 : 7) }] : []),
     ...opened.map(({ id, flop, times, shares, share }) => ({
       what: `${id} ${(flop / 1e6).toFixed(1)} MFLOP at ${(flop / 1e6 / median(times).value).toFixed(1)} GFLOP/s`,
-      of: { workload: id }, unit: '% of peak', ...median(shares), ...(share && { goal: { least: share } }),
+      of: { workload: id },
+      unit: '% of peak',
+      ...median(shares),
+      ...(share && { goal: { least: share } }),
     })),
   ];
 }

@@ -1,8 +1,9 @@
-/* steps.js: training steps of a workload on the core itself: forward, backward and update, and nothing else.
+/* steps.js: training steps of a workload on the core itself: forward, backward and update, and
+ * nothing else.
  *
- * What a session does per step without the session: no messages, no slices, no progress. In Node, in a page or in a
- * worker. Batches of the data are gathered in turn; shuffled only where asked, so that a contender who is compared
- * step by step sees the same batches. */
+ * What a session does per step without the session: no messages, no slices, no progress. In Node,
+ * in a page or in a worker. Batches of the data are gathered in turn; shuffled only where asked, so
+ * that a contender who is compared step by step sees the same batches. */
 
 import { Core } from '../../worker/trainer/core.js';
 import { Model } from '../../worker/trainer/model.js';
@@ -18,15 +19,24 @@ const straight = /** @type {any} */ ({ chunk: ALL, spend: () => false, look: () 
 const HELPERS_MS = 1000;
 
 /**
- * Waits until the helpers compute. They are lent to a core that begins a step; a plan without work to share never asks for them.
+ * Waits until the helpers compute. They are lent to a core that begins a step; a plan without work
+ * to share never asks for them.
  * @param {Core} core @param {number} count @param {() => void} lend
  */
 async function helpersCompute(core, count, lend) {
-  for (const end = performance.now() + HELPERS_MS; core.helpers < count && performance.now() < end; lend()) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (
+    const end = performance.now() + HELPERS_MS;
+    core.helpers < count && performance.now() < end;
+    lend()
+  )
+    await new Promise((resolve) => setTimeout(resolve, 10));
   return `${core.helpers + 1} threads`;
 }
 
-/** @param {import('./workloads.mjs').Workload} workload @param {{ variant?: any, threads?: number, shuffle?: boolean }} [options] */
+/**
+ * @param {import('./workloads.mjs').Workload} workload
+ * @param {{ variant?: any, threads?: number, shuffle?: boolean }} [options]
+ */
 export async function openSteps(workload, { variant = 'simd', threads = 1, shuffle = true } = {}) {
   const { spec, batch } = workload;
   const core = await Core.create(await loadModule(variant), { threads });
@@ -44,7 +54,14 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
   const restart = () => void setWeights(straight, model, initial).next();
   restart();
   const begin = () => {
-    core.stepBegin(plan, (steps % BATCHES) * batch, batch, samples, shuffle ? 1 : 0, Math.floor(steps / BATCHES));
+    core.stepBegin(
+      plan,
+      (steps % BATCHES) * batch,
+      batch,
+      samples,
+      shuffle ? 1 : 0,
+      Math.floor(steps / BATCHES),
+    );
     steps++;
   };
   /** The first part of a step, of which nothing stays. */
@@ -54,18 +71,25 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
     core.stepDiscard(plan);
   };
   return {
-    core, model, plan, storedBytes, restart,
+    core,
+    model,
+    plan,
+    storedBytes,
+    restart,
     flop: stepFlop(workload),
     about: threads > 1 ? await helpersCompute(core, threads - 1, lend) : undefined,
     step() {
       begin();
       while (core.stepRun(plan, ALL));
     },
-    /** One step part by part. @returns {{ ms: number, updating: boolean }[]} in the same order every time */
+    /**
+     * One step part by part.
+     * @returns {{ ms: number, updating: boolean }[]} in the same order every time
+     */
     parts() {
       begin();
       const taken = [];
-      for (let more = true; more; ) {
+      for (let more = true; more;) {
         const updating = core.stepUpdating(plan);
         const start = performance.now();
         more = core.stepRun(plan, 1);
@@ -78,7 +102,11 @@ export async function openSteps(workload, { variant = 'simd', threads = 1, shuff
   };
 }
 
-/** @param {() => void} step @param {number} ms @returns {number} mean ms of a step, over about `ms` */
+/**
+ * @param {() => void} step
+ * @param {number} ms
+ * @returns {number} mean ms of a step, over about `ms`
+ */
 export function time(step, ms) {
   const start = performance.now();
   let steps = 0;

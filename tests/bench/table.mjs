@@ -1,8 +1,9 @@
 /* table.mjs: how figures look on a terminal.
  *
- * A figure: what was measured, its value with spread and unit, the peer that was measured in the same run with
- * the ratio to it, and the goal where there is one. What could not be measured says why in place of a value. Nothing
- * is computed here but the ratio, where a question has not taken it round by round. */
+ * A figure: what was measured, its value with spread and unit, the peer that was measured in the
+ * same run with the ratio to it, and the goal where there is one. What could not be measured says
+ * why in place of a value. Nothing is computed here but the ratio, where a question has not taken
+ * it round by round. */
 
 /**
  * @typedef {object} Figure
@@ -28,7 +29,8 @@ export function digits(value) {
 }
 
 /** @param {{ low?: number, high?: number }} summary */
-export const spread = ({ low, high }) => (low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`);
+export const spread = ({ low, high }) =>
+  low === undefined || high === undefined ? '' : `${digits(low)} - ${digits(high)}`;
 
 /** @param {Figure} figure @returns {boolean | undefined} */
 export function isMet({ value, goal, cannot }) {
@@ -43,7 +45,8 @@ export function ratioOf({ value, cannot, peer, paired }) {
 }
 
 /** @param {NonNullable<Figure['goal']>} goal */
-export const wantedOf = ({ most, least }) => (most === undefined ? `>= ${digits(/** @type {number} */ (least))}` : `<= ${digits(most)}`);
+export const wantedOf = ({ most, least }) =>
+  most === undefined ? `>= ${digits(/** @type {number} */ (least))}` : `<= ${digits(most)}`;
 
 /** @param {Figure} figure */
 function row(figure) {
@@ -54,7 +57,9 @@ function row(figure) {
     figure.cannot ? 'cannot' : `${digits(value)} ${unit}`,
     spread(figure),
     peer ? `${peer.cannot ? 'cannot' : digits(peer.value)}  ${peer.what}` : '',
-    ratio === undefined ? '' : `${digits(ratio)} x${figure.paired ? ` (${spread(figure.paired)})` : ''}`,
+    ratio === undefined
+      ? ''
+      : `${digits(ratio)} x${figure.paired ? ` (${spread(figure.paired)})` : ''}`,
     goal && !figure.cannot ? `${wantedOf(goal)} ${isMet(figure) ? 'met' : 'MISSED'}` : '',
   ];
 }
@@ -64,13 +69,18 @@ export function table(title, figures) {
   const rows = [['figure', 'value', 'spread', 'peer', 'ratio', 'goal'], ...figures.map(row)];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
   const right = [false, true, true, false, true, false];
-  const lines = rows.map((cells) => cells
-    .map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
-    .join('  ').trimEnd());
+  const lines = rows.map((cells) =>
+    cells
+      .map((cell, i) => (right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd(),
+  );
   lines.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
-  const reasons = new Set(figures.flatMap(({ what, cannot, peer }) => [
-    ...(cannot ? [`  ${what} cannot be told: ${cannot}`] : []),
-    ...(peer?.cannot ? [`  ${peer.what} cannot: ${peer.cannot}`] : []),
-  ]));
+  const reasons = new Set(
+    figures.flatMap(({ what, cannot, peer }) => [
+      ...(cannot ? [`  ${what} cannot be told: ${cannot}`] : []),
+      ...(peer?.cannot ? [`  ${peer.what} cannot: ${peer.cannot}`] : []),
+    ]),
+  );
   return `\n${title}\n\n${lines.join('\n')}\n${reasons.size ? `\n${[...reasons].join('\n')}\n` : ''}`;
 }

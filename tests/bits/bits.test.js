@@ -1,6 +1,7 @@
-/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each deterministic variant,
- * on any number of threads, sliced at every part or not, disturbed or not: in ways that hold every pair of these, and in
- * the soak in all (ways.js). tests/browser/bits.test.js goes on in Chromium. */
+/* bits.test.js: the same bits natively, on Node's main thread and in its worker threads, in each
+ * deterministic variant, on any number of threads, sliced at every part or not, disturbed or not:
+ * in ways that hold every pair of these, and in the soak in all (ways.js).
+ * tests/browser/bits.test.js goes on in Chromium. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -39,7 +40,8 @@ for (const problem of Object.keys(PROBLEMS)) {
       assert.equal(got.begun, reference.begun, 'initial weights');
       assert.deepEqual(got.history, reference.history);
       assert.equal(got.hash, reference.hash, 'final weights');
-      if (sliced) assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
+      if (sliced)
+        assert.ok(got.slices > 10 * got.steps, `${got.slices} slices in ${got.steps} steps`);
       if (disturbed && sliced) assert.ok(got.pauses > 0, 'it was paused');
     });
   }
@@ -49,7 +51,10 @@ for (const problem of Object.keys(PROBLEMS)) {
       const program = buildNative(name, compiler);
       for (const work of [UNSLICED, 1]) {
         const got = await trainNatively(program, problem, work);
-        assert.deepEqual(got.losses, reference.history.map(({ loss }) => loss));
+        assert.deepEqual(
+          got.losses,
+          reference.history.map(({ loss }) => loss),
+        );
         assert.equal(got.hash, reference.hash, `final weights, ${work} units a call`);
       }
     });
@@ -63,7 +68,14 @@ test('the ways hold every pair of place, variant with threads, sliced, disturbed
     const [all, ways] = [allWays(problem), waysOf(problem, false)];
     assert.deepEqual(missingPairs(all, ways), [], problem);
     for (const way of ways) {
-      assert.notDeepEqual(missingPairs(all, ways.filter((other) => other !== way)), [], `${problem} without ${nameOf(way)}`);
+      assert.notDeepEqual(
+        missingPairs(
+          all,
+          ways.filter((other) => other !== way),
+        ),
+        [],
+        `${problem} without ${nameOf(way)}`,
+      );
     }
   }
 });

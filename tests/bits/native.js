@@ -1,5 +1,6 @@
-/* native.js: the core as a native program, tests/c/native_run.c: builds it by the CMake file, with each compiler that
- * there is, and trains a problem with it. The spec goes in as the bytes that the JavaScript encoder makes. */
+/* native.js: the core as a native program, tests/c/native_run.c: builds it by the CMake file, with
+ * each compiler that there is, and trains a problem with it. The spec goes in as the bytes that the
+ * JavaScript encoder makes. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../wasm-build/toolchain.mjs';
@@ -24,8 +25,15 @@ export function compilers() {
  */
 export function buildNative(name, compiler) {
   const folder = `build-bits/${name}`;
-  const cmake = (...args) => execFileSync('cmake', args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
-  cmake('-B', folder, `-DCMAKE_C_COMPILER=${compiler}`, '-DCMAKE_BUILD_TYPE=Release', '-DOFS_SANITIZE=OFF');
+  const cmake = (...args) =>
+    execFileSync('cmake', args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+  cmake(
+    '-B',
+    folder,
+    `-DCMAKE_C_COMPILER=${compiler}`,
+    '-DCMAKE_BUILD_TYPE=Release',
+    '-DOFS_SANITIZE=OFF',
+  );
   cmake('--build', folder, '--target', 'native_run');
   return `${ROOT}${folder}/native_run`;
 }
@@ -49,13 +57,27 @@ export async function trainNatively(program, problem, work) {
   const { schema } = await Core.create(await loadModule('base'));
   const { bytes } = encodeSpec(schema, spec);
   const { F32, U8, I32 } = schema.constants;
-  const header = Float64Array.of(bytes.length, samples, Math.floor(samples * (1 - validationSplit)),
-    x instanceof Uint8Array ? U8 : F32, x.byteLength, y instanceof Int32Array ? I32 : F32, y.byteLength,
-    numEpochs, batchSize, shuffle ? 1 : 0, work, 0);
+  const header = Float64Array.of(
+    bytes.length,
+    samples,
+    Math.floor(samples * (1 - validationSplit)),
+    x instanceof Uint8Array ? U8 : F32,
+    x.byteLength,
+    y instanceof Int32Array ? I32 : F32,
+    y.byteLength,
+    numEpochs,
+    batchSize,
+    shuffle ? 1 : 0,
+    work,
+    0,
+  );
   const input = Buffer.concat([header, bytes, x, y].map(padded));
   const { status, signal, stdout, stderr } = spawnSync(program, { input, maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(`native_run ended with ${status ?? signal}: ${stderr}`);
   const output = new Uint8Array(stdout);
   const weights = new Float32Array(output.buffer, numEpochs * DOUBLE);
-  return { hash: await hashOf([{ data: weights }]), losses: [...new Float64Array(output.buffer, 0, numEpochs)] };
+  return {
+    hash: await hashOf([{ data: weights }]),
+    losses: [...new Float64Array(output.buffer, 0, numEpochs)],
+  };
 }

@@ -1,6 +1,7 @@
-/* crash.test.js: workers that are struck from outside, by the DevTools protocol, while they train: an error nobody
- * catches, an end without a word, an event loop that stands still, a helper thread whose program is cut off. The session
- * is replaced, says so, and ends with the bits of an undisturbed run; in a hidden tab too, whose timers are slow. */
+/* crash.test.js: workers that are struck from outside, by the DevTools protocol, while they train:
+ * an error nobody catches, an end without a word, an event loop that stands still, a helper thread
+ * whose program is cut off. The session is replaced, says so, and ends with the bits of an
+ * undisturbed run; in a hidden tab too, whose timers are slow. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GUARD, openTabs, serve } from './setting.js';
@@ -9,15 +10,22 @@ import { CONTROL } from '../../worker/host/control.js';
 
 const wanted = {};
 before(async () => {
-  for (const name of ['pictures', 'shared']) wanted[name] = await undisturbed({ mode: 'main' }, name);
+  for (const name of ['pictures', 'shared'])
+    wanted[name] = await undisturbed({ mode: 'main' }, name);
 });
 
 /** Short, for what can be told by silence alone. */
 const HEARTBEAT = 1000;
-const inTab = (tab, call, ...args) => tab.evaluate(`import('/tests/browser/lives.js').then((lives) => lives.${call}(...${JSON.stringify(args)}))`);
+const inTab = (tab, call, ...args) =>
+  tab.evaluate(
+    `import('/tests/browser/lives.js').then((lives) => lives.${call}(...${JSON.stringify(args)}))`,
+  );
 const execute = (expression) => (worker) => worker.send('Runtime.evaluate', { expression });
 
-/** @param {Parameters<typeof serve>[0]} setting @param {(tabs: Awaited<ReturnType<typeof openTabs>>) => Promise<void>} body */
+/**
+ * @param {Parameters<typeof serve>[0]} setting
+ * @param {(tabs: Awaited<ReturnType<typeof openTabs>>) => Promise<void>} body
+ */
 async function withTabs(setting, body) {
   const server = await serve(setting);
   const tabs = await openTabs(`${server.url}/blank`);
@@ -42,24 +50,40 @@ function assertRestarted({ reason, history, hash, info, events }, problem, says)
 }
 
 const BLOWS = {
-  'an error that nobody catches': { strike: execute("setTimeout(() => { throw new Error('struck by lightning'); })"), says: /struck by lightning/ },
+  'an error that nobody catches': {
+    strike: execute("setTimeout(() => { throw new Error('struck by lightning'); })"),
+    says: /struck by lightning/,
+  },
   'an end without a word': { strike: execute('close()'), says: /silen|heard/ },
-  'an event loop that stands still': { strike: execute('setTimeout(() => { for (;;); })'), says: /silen|heard/ },
+  'an event loop that stands still': {
+    strike: execute('setTimeout(() => { for (;;); })'),
+    says: /silen|heard/,
+  },
 };
 
 for (const [name, { strike, says }] of Object.entries(BLOWS)) {
-  for (const [problem, threads, hidden] of [['pictures', 1, false], ['shared', 2, true]]) {
+  for (const [problem, threads, hidden] of [
+    ['pictures', 1, false],
+    ['shared', 2, true],
+  ]) {
     test(`${name}: restarted; ${threads} threads, ${hidden ? 'hidden' : 'in front'}`, GUARD, () =>
       withTabs({ isolated: threads > 1 }, async (tabs) => {
-        const before = await inTab(tabs, 'begin', { problem, trainer: { threads, heartbeat: HEARTBEAT, duty: 0.2 } });
+        const before = await inTab(tabs, 'begin', {
+          problem,
+          trainer: { threads, heartbeat: HEARTBEAT, duty: 0.2 },
+        });
         assert.equal(before.info.threads, threads);
         if (hidden) await tabs.hide();
         const worker = (await tabs.workers()).find(({ url }) => url.endsWith('/worker.js'));
         strike(worker).catch(() => {}); // it may not live to answer
         const result = await inTab(tabs, 'end');
         assertRestarted(result, problem, says);
-        assert.equal(await tabs.evaluate('document.visibilityState'), hidden ? 'hidden' : 'visible');
-      }));
+        assert.equal(
+          await tabs.evaluate('document.visibilityState'),
+          hidden ? 'hidden' : 'visible',
+        );
+      }),
+    );
   }
 }
 
@@ -74,7 +98,9 @@ test('a helper thread that dies takes the session down, which is replaced', GUAR
       postMessage('computing');
       setTimeout(() => { throw new Error('out of breath'); }, 100);
     };`;
-  const answers = { '/worker/helper.js': () => (asked++ === 0 ? { type: 'text/javascript', body } : undefined) };
+  const answers = {
+    '/worker/helper.js': () => (asked++ === 0 ? { type: 'text/javascript', body } : undefined),
+  };
   return withTabs({ isolated: true, answers }, async (tabs) => {
     await inTab(tabs, 'begin', { problem: 'shared', trainer: { threads: 2, duty: 0.2 } });
     const result = await inTab(tabs, 'end');

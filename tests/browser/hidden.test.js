@@ -1,5 +1,6 @@
-/* hidden.test.js: a tab that is really hidden goes on training. Counted: a fixed number of epochs is trained from
- * beginning to end while another tab is in front, and the page itself says that it was hidden all along. */
+/* hidden.test.js: a tab that is really hidden goes on training. Counted: a fixed number of epochs
+ * is trained from beginning to end while another tab is in front, and the page itself says that it
+ * was hidden all along. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GUARD, openTabs, serve } from './setting.js';
@@ -61,7 +62,10 @@ for (const mode of ['worker', 'main']) {
         return { epochs, outputs: output.length, reason: (await run).reason, state: document.visibilityState };
       })()`);
       assert.ok(more.epochs >= EPOCHS);
-      assert.deepEqual({ ...more, epochs: 0 }, { epochs: 0, outputs: 1, reason: 'stopped', state: 'hidden' });
+      assert.deepEqual(
+        { ...more, epochs: 0 },
+        { epochs: 0, outputs: 1, reason: 'stopped', state: 'hidden' },
+      );
     } finally {
       await tabs.close();
     }

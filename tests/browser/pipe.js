@@ -1,7 +1,8 @@
-/* pipe.js: Chromium spoken to directly (Chrome DevTools Protocol over a pipe), for what Playwright keeps away: it
- * holds every page visible. A tab here can be put behind another, frozen, crashed, and asked for its workers.
- * Invariant: every promise settles, also where the browser ends; after close() nothing of it is left, nor its profile.
- * Tests and the bench use it: nothing here knows what is trained, and nothing waits for a time. */
+/* pipe.js: Chromium spoken to directly (Chrome DevTools Protocol over a pipe), for what Playwright
+ * keeps away: it holds every page visible. A tab here can be put behind another, frozen, crashed,
+ * and asked for its workers. Invariant: every promise settles, also where the browser ends; after
+ * close() nothing of it is left, nor its profile. Tests and the bench use it: nothing here knows
+ * what is trained, and nothing waits for a time. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,23 +10,37 @@ import { tmpdir } from 'node:os';
 /** Headless Chromium as tests and bench start it, whoever speaks to it. */
 export const ARGS = [
   '--no-sandbox', // containers have no user namespaces
-  '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 
 /**
  * @typedef {object} Pipe
  * @property {(method: string, params?: object, sessionId?: string) => Promise<any>} send
- * @property {(listener: (event: { method: string, params: any, sessionId?: string }) => void) => () => void} listen gives
- *   what ends it
+ * @property {(listener: (event: { method: string, params: any, sessionId?: string }) => void) => ()
+ *   => void} listen gives what ends it
  * @property {() => Promise<void>} close
  */
 
 /** @param {string} path of Chromium @returns {Promise<Pipe>} */
 export async function openPipe(path) {
   const profile = mkdtempSync(`${tmpdir()}/offstage-`);
-  const args = [...ARGS, '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, 'about:blank'];
+  const args = [
+    ...ARGS,
+    '--headless=new',
+    '--remote-debugging-pipe',
+    `--user-data-dir=${profile}`,
+    'about:blank',
+  ];
   const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-  const [, , , input, output] = /** @type {[any, any, any, import('node:stream').Writable, import('node:stream').Readable]} */ (/** @type {any} */ (child.stdio));
+  const [, , , input, output] =
+    /** @type {[any, any, any, import('node:stream').Writable, import('node:stream').Readable]} */ (
+      /** @type {any} */ (child.stdio)
+    );
   /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} */
   const waiting = new Map();
   const listeners = new Set();
@@ -37,7 +52,9 @@ export async function openPipe(path) {
   };
   const ended = new Promise((resolve) => {
     child.once('exit', (code) => resolve(fail(`Chromium ended with ${code}`)));
-    child.once('error', (error) => resolve(fail(`Chromium could not be started: ${error.message}`)));
+    child.once('error', (error) =>
+      resolve(fail(`Chromium could not be started: ${error.message}`)),
+    );
   });
   input.on('error', () => {}); // of a browser that is gone; `ended` says so
   let rest = '';
@@ -57,11 +74,12 @@ export async function openPipe(path) {
   });
   let lastId = 0;
   return {
-    send: (method, params = {}, sessionId) => new Promise((resolve, reject) => {
-      if (over) return reject(new Error(over));
-      waiting.set(++lastId, { resolve, reject });
-      input.write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
-    }),
+    send: (method, params = {}, sessionId) =>
+      new Promise((resolve, reject) => {
+        if (over) return reject(new Error(over));
+        waiting.set(++lastId, { resolve, reject });
+        input.write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
+      }),
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -69,7 +87,8 @@ export async function openPipe(path) {
     async close() {
       if (!over) input.write(`${JSON.stringify({ id: ++lastId, method: 'Browser.close' })}\0`);
       await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 20 }); // its children may still be writing
+      // Its children may still be writing
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }
@@ -100,8 +119,13 @@ export async function openTab(pipe, url) {
   const send = (/** @type {string} */ method, params = {}) => pipe.send(method, params, sessionId);
   /** @param {string} expression */
   async function evaluate(expression) {
-    const { result, exceptionDetails } = await send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    const { result, exceptionDetails } = await send('Runtime.evaluate', {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    if (exceptionDetails)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
   /* The tab begins as an empty page, whose world ends when the address is there. */
@@ -141,14 +165,23 @@ async function workersOf(pipe, sessionId) {
   /** @type {Worker[]} */
   const found = [];
   const stop = pipe.listen(({ method, params, sessionId: from }) => {
-    if (method !== 'Target.attachedToTarget' || from !== sessionId || params.targetInfo.type !== 'worker') return;
+    if (
+      method !== 'Target.attachedToTarget' ||
+      from !== sessionId ||
+      params.targetInfo.type !== 'worker'
+    )
+      return;
     found.push({
       url: params.targetInfo.url,
       send: (asked, given = {}) => pipe.send(asked, given, params.sessionId),
       workers: () => workersOf(pipe, params.sessionId),
     });
   });
-  await pipe.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true }, sessionId);
+  await pipe.send(
+    'Target.setAutoAttach',
+    { autoAttach: true, waitForDebuggerOnStart: false, flatten: true },
+    sessionId,
+  );
   stop();
   return found;
 }

@@ -18,9 +18,16 @@ test('one client over a port, over a port into a worker, and their losses', GUAR
       const { openSession } = await import('/web/host/connect.js');
       const { OffstageError } = await import('/worker/host/errors.js');
       const { serveStub } = await import('/tests/js/stub-service.js');
-      const told = (promise) => promise.then((value) => value, ({ code, message }) => `${code}: ${message}`);
+      const told = (promise) =>
+        promise.then(
+          (value) => value,
+          ({ code, message }) => `${code}: ${message}`,
+        );
       const setting = {
-        timeout: 60_000, heartbeat: 60_000, assets: undefined, load: async () => serveStub,
+        timeout: 60_000,
+        heartbeat: 60_000,
+        assets: undefined,
+        load: async () => serveStub,
       };
       const begin = (client) => client.request('BEGIN');
       const answers = [];
@@ -36,7 +43,11 @@ test('one client over a port, over a port into a worker, and their losses', GUAR
       const carrier = new Client(setting);
       worker.onmessage = ({ data }) => carrier.listener.heard(data);
       carrier.attach({
-        mode: 'worker', threadId: 1, ref() {}, unref() {}, close: () => worker.terminate(),
+        mode: 'worker',
+        threadId: 1,
+        ref() {},
+        unref() {},
+        close: () => worker.terminate(),
         post: (message, transfer = []) => worker.postMessage(message, transfer),
       });
       const far = [0, 1].map(() => openSession(beside(carrier, 'stub'), setting, begin));
@@ -53,14 +64,21 @@ test('one client over a port, over a port into a worker, and their losses', GUAR
       return { answers, carried: carrier.carried.size };
     });
     assert.deepEqual(seen.answers, [
-      { step: 0 }, ['main', 0, 16],
-      { step: 0 }, { far: 'worker' }, { step: 0 }, { far: 'worker' },
-      "INVALID_OPTION: service is 'other'", { still: 'there' },
-      'WORKER_LOST: the worker was ended', 'WORKER_LOST: the worker was ended',
+      { step: 0 },
+      ['main', 0, 16],
+      { step: 0 },
+      { far: 'worker' },
+      { step: 0 },
+      { far: 'worker' },
+      "INVALID_OPTION: service is 'other'",
+      { still: 'there' },
+      'WORKER_LOST: the worker was ended',
+      'WORKER_LOST: the worker was ended',
     ]);
     assert.equal(seen.carried, 0);
     assert.deepEqual(complaints(said), []);
-  }));
+  }),
+);
 
 test('a port whose other end is closed is silent in Chromium: the heartbeat ends it', GUARD, () =>
   withPage(browser, {}, async ({ page, said }) => {
@@ -76,7 +94,10 @@ test('a port whose other end is closed is silent in Chromium: the heartbeat ends
         serveStub(port2);
         await client.request('ECHO');
         const end = client.request(ask);
-        return end.then(() => 'answered', ({ code, message }) => [code, message]);
+        return end.then(
+          () => 'answered',
+          ({ code, message }) => [code, message],
+        );
       };
       return [await lost('LEAVE'), await lost('CRASH')];
     });
@@ -84,4 +105,5 @@ test('a port whose other end is closed is silent in Chromium: the heartbeat ends
     assert.match(losses[0][1], /nothing was heard of the worker for 200 ms|the port .* was closed/);
     assert.deepEqual(losses[1], ['WORKER_LOST', 'it fell over']);
     assert.deepEqual(complaints(said), []);
-  }));
+  }),
+);

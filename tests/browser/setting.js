@@ -1,5 +1,5 @@
-/* setting.js: what the browser tests share: Chromium, a server whose answers a test decides, pages, and a tab that
- * is really hidden. Nothing here waits for a time; a guard ends what hangs. */
+/* setting.js: what the browser tests share: Chromium, a server whose answers a test decides, pages,
+ * and a tab that is really hidden. Nothing here waits for a time; a guard ends what hangs. */
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -11,16 +11,25 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What hangs longer than this is broken; nothing is expected to be quicker than anything. */
 export const GUARD = { timeout: 240_000 };
 
-const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const ISOLATION = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
 /** The policy that DESIGN.md promises to work under. */
 export const STRICT = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
-/** An empty page; one that knows its path is a page like any other, as far as modules are concerned. */
-const BLANK = '<!doctype html><html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">';
+/**
+ * An empty page; one that knows its path is a page like any other, as far as modules are concerned.
+ */
+const BLANK =
+  '<!doctype html><html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">';
 
 function chromiumPath() {
   const path = findChromium();
-  if (!path) throw new Error('there is no Chromium: `node wasm-build/setup.mjs test` installs it or says how');
+  if (!path)
+    throw new Error(
+      'there is no Chromium: `node wasm-build/setup.mjs test` installs it or says how',
+    );
   return path;
 }
 
@@ -32,7 +41,8 @@ export const openBrowser = () => chromium.launch({ executablePath: chromiumPath(
  * @param {object} [options]
  * @param {boolean} [options.isolated]
  * @param {string} [options.policy]  Content-Security-Policy
- * @param {Record<string, Answer | (() => Answer | undefined)>} [options.answers]  instead of files; undefined: the file
+ * @param {Record<string, Answer | (() => Answer | undefined)>} [options.answers] instead of files;
+ *   undefined: the file
  */
 export async function serve({ isolated = false, policy, answers = {} } = {}) {
   const headers = {
@@ -43,7 +53,8 @@ export async function serve({ isolated = false, policy, answers = {} } = {}) {
   const all = { '/blank': { type: 'text/html', body: BLANK }, ...answers };
   const files = sirv(ROOT, {
     dev: true,
-    setHeaders: (response) => Object.entries(headers).forEach(([name, value]) => response.setHeader(name, value)),
+    setHeaders: (response) =>
+      Object.entries(headers).forEach(([name, value]) => response.setHeader(name, value)),
   });
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
@@ -66,15 +77,20 @@ export async function serve({ isolated = false, policy, answers = {} } = {}) {
 }
 
 /**
- * A page of a server made for it, with what it said. `body` gets { page, said, url }; `prepare` runs in the page
- * before anything else, `watch` gets it before it goes anywhere.
+ * A page of a server made for it, with what it said. `body` gets { page, said, url }; `prepare`
+ * runs in the page before anything else, `watch` gets it before it goes anywhere.
  * @param {import('playwright-core').Browser} browser
- * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void,
- *   watch?: (page: import('playwright-core').Page) => void, server?: Awaited<ReturnType<typeof serve>> }} options
+ * @param {Parameters<typeof serve>[0] & { path?: string, prepare?: () => void, watch?: (page:
+ *   import('playwright-core').Page) => void, server?: Awaited<ReturnType<typeof serve>> }} options
  *   server: another one, which ends with the page
- * @param {(setting: { page: import('playwright-core').Page, said: { type: string, text: string }[], url: string }) => Promise<void>} body
+ * @param {(setting: { page: import('playwright-core').Page, said: { type: string, text: string }[],
+ *   url: string }) => Promise<void>} body
  */
-export async function withPage(browser, { path = '/blank', prepare, watch, server: given, ...options }, body) {
+export async function withPage(
+  browser,
+  { path = '/blank', prepare, watch, server: given, ...options },
+  body,
+) {
   const server = given ?? (await serve(options));
   const context = await browser.newContext();
   try {
@@ -93,11 +109,15 @@ export async function withPage(browser, { path = '/blank', prepare, watch, serve
   }
 }
 
-/** What a page said that no page should: uncaught errors, console errors, broken policies, warnings. */
-export const complaints = (said) => said.filter(({ type }) => ['uncaught', 'error', 'warning'].includes(type));
+/**
+ * What a page said that no page should: uncaught errors, console errors, broken policies, warnings.
+ */
+export const complaints = (said) =>
+  said.filter(({ type }) => ['uncaught', 'error', 'warning'].includes(type));
 
 /**
- * A browser of two tabs: `first` is at the address, another one is behind it until hide() puts it in front.
+ * A browser of two tabs: `first` is at the address, another one is behind it until hide() puts it
+ * in front.
  * @param {string} url  of the first tab
  */
 export async function openTabs(url) {
@@ -120,6 +140,14 @@ export async function openTabs(url) {
   }
 }
 
-/** Calls a function of lives.js in a page. @param {any} page @param {string} call @param {...any} args */
-export const inPage = (page, call, ...args) => page.evaluate(async ([name, given]) =>
-  (await import('/tests/browser/lives.js'))[name](...given), [call, args]);
+/**
+ * Calls a function of lives.js in a page.
+ * @param {any} page
+ * @param {string} call
+ * @param {...any} args
+ */
+export const inPage = (page, call, ...args) =>
+  page.evaluate(
+    async ([name, given]) => (await import('/tests/browser/lives.js'))[name](...given),
+    [call, args],
+  );

@@ -1,5 +1,6 @@
-/* suite.js: the public API as an app in a page uses it, from the first call to dispose(). It runs in the page, under
- * whatever policy and isolation the test gave it, and throws where something is not as the contract says. */
+/* suite.js: the public API as an app in a page uses it, from the first call to dispose(). It runs
+ * in the page, under whatever policy and isolation the test gave it, and throws where something is
+ * not as the contract says. */
 import { createTrainer } from '../../web/index.js';
 import { PROBLEMS, dataOf } from '../bits/problems.js';
 import { hashOf } from '../bits/train.js';
@@ -11,8 +12,14 @@ function check(condition, what) {
 
 /** @param {PromiseLike<any>} promise @param {string} code */
 async function refused(promise, code) {
-  const error = await Promise.resolve(promise).then(() => undefined, (reason) => reason);
-  check(error?.name === 'OffstageError' && error.code === code, `refused with ${code}, got ${error?.stack ?? error}`);
+  const error = await Promise.resolve(promise).then(
+    () => undefined,
+    (reason) => reason,
+  );
+  check(
+    error?.name === 'OffstageError' && error.code === code,
+    `refused with ${code}, got ${error?.stack ?? error}`,
+  );
 }
 
 /** The first fit: a run that is watched, asked in between, and whose bits are compared. */
@@ -26,8 +33,14 @@ async function trainAndAsk(trainer, { settings }, { x, y }, one) {
   const seen = [];
   for await (const progress of run) if (progress.kind === 'epoch') seen.push(progress.epoch);
   const result = await run;
-  check(result.reason === 'finished' && result.epochs === epochs, `the run finished: ${JSON.stringify(result)}`);
-  check(seen.length === epochs && seen.every((epoch, i) => epoch === i + 1), `every epoch was iterated: ${seen}`);
+  check(
+    result.reason === 'finished' && result.epochs === epochs,
+    `the run finished: ${JSON.stringify(result)}`,
+  );
+  check(
+    seen.length === epochs && seen.every((epoch, i) => epoch === i + 1),
+    `every epoch was iterated: ${seen}`,
+  );
   check(heard.filter(({ kind }) => kind === 'epoch').length === epochs, 'every epoch was an event');
   check(asked.output.length === trainer.info.outputs[0].size, 'predicted while training');
   return result.history;
@@ -36,7 +49,8 @@ async function trainAndAsk(trainer, { settings }, { x, y }, one) {
 /** A run that pauses, goes on and is stopped; counted in epochs. */
 async function steer(trainer, { x, y }) {
   const run = trainer.fit(x, y, { epochs: 1e6, progressHz: 1000 });
-  const next = () => new Promise((resolve) => run.addEventListener('progress', resolve, { once: true }));
+  const next = () =>
+    new Promise((resolve) => run.addEventListener('progress', resolve, { once: true }));
   await next();
   await run.pause();
   check(trainer.status().state === 'paused', 'paused');
@@ -52,14 +66,18 @@ async function steer(trainer, { x, y }) {
 /**
  * @param {string} problem
  * @param {object} options  of createTrainer
- * @returns {Promise<{ info: any, hash: string, history: any[] }>} hash: of the weights after the first fit
+ * @returns {Promise<{ info: any, hash: string, history: any[] }>} hash: of the weights after the
+ *   first fit
  */
 export async function suite(problem, options) {
   const { spec } = PROBLEMS[problem];
   const data = dataOf(PROBLEMS[problem]);
   const inputs = spec.inputShape.reduce((a, b) => a * b, 1);
   const one = data.x.slice(0, inputs);
-  await refused(createTrainer({ ...spec, layers: [{ type: 'dense', units: -1 }] }, options), 'INVALID_SPEC');
+  await refused(
+    createTrainer({ ...spec, layers: [{ type: 'dense', units: -1 }] }, options),
+    'INVALID_SPEC',
+  );
   const trainer = await createTrainer(spec, options);
   const { info } = trainer;
   const history = await trainAndAsk(trainer, PROBLEMS[problem], data, one);
@@ -74,7 +92,10 @@ export async function suite(problem, options) {
   await steer(trainer, data);
   await trainer.setWeights(weights);
   const after = await trainer.predict(one);
-  check(before.output.every((value, i) => value === after.output[i]), 'the weights came back');
+  check(
+    before.output.every((value, i) => value === after.output[i]),
+    'the weights came back',
+  );
   const abort = new AbortController();
   const running = trainer.fit(data.x, data.y, { epochs: 1e6, signal: abort.signal });
   abort.abort();

@@ -1,9 +1,11 @@
-/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two at a time, one on each core.
+/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two at a time, one on each
+ * core.
  *
- * First the core's two (libFuzzer), then the decoders of worker/ in two processes; each pair has the time that is given.
- * What is found on the way is kept in build-fuzz and used by the next run on this machine; `merge` makes the fewest
- * inputs that reach as much the corpus in tests/fuzz/corpus. `npm test` runs a fixed count of each with a fixed seed
- * and from the corpus alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
+ * First the core's two (libFuzzer), then the decoders of worker/ in two processes; each pair has
+ * the time that is given. What is found on the way is kept in build-fuzz and used by the next run
+ * on this machine; `merge` makes the fewest inputs that reach as much the corpus in
+ * tests/fuzz/corpus. `npm test` runs a fixed count of each with a fixed seed and from the corpus
+ * alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
@@ -18,9 +20,17 @@ const BUILD = `${ROOT}build-fuzz`;
 const CORPUS = `${ROOT}tests/fuzz/corpus`;
 const CORE = ['fuzz_spec', 'fuzz_steps'];
 /* Runs in npm test: counts, so that what is tried does not depend on the machine. */
-const TEST_RUNS = /** @type {Record<string, number>} */ ({ fuzz_spec: 250_000, fuzz_steps: 80_000 });
+const TEST_RUNS = /** @type {Record<string, number>} */ ({
+  fuzz_spec: 250_000,
+  fuzz_steps: 80_000,
+});
 const DECODERS = ['spec,message,weights', 'data,store,checkpoint'];
-const LIBFUZZER = ['-timeout=60', '-rss_limit_mb=1024', '-max_len=4096', `-artifact_prefix=${BUILD}/findings/`];
+const LIBFUZZER = [
+  '-timeout=60',
+  '-rss_limit_mb=1024',
+  '-max_len=4096',
+  `-artifact_prefix=${BUILD}/findings/`,
+];
 /* Counters would keep five times as many inputs for how often something is reached. */
 const MERGE = ['-merge=1', '-use_counters=0'];
 
@@ -31,11 +41,13 @@ const MERGE = ['-merge=1', '-use_counters=0'];
  */
 function run(file, args, shows) {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', shows ? 'pipe' : 'inherit',
-      shows ? 'pipe' : 'inherit'] });
+    const child = spawn(file, args, {
+      cwd: ROOT,
+      stdio: ['ignore', shows ? 'pipe' : 'inherit', shows ? 'pipe' : 'inherit'],
+    });
     let text = '';
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data',
-      (piece) => (text = (text + piece).slice(-1e6)));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (piece) => (text = (text + piece).slice(-1e6)));
     child.once('error', (error) => {
       console.error(`${file}: ${error.message}`);
       resolve(false);
@@ -62,8 +74,14 @@ async function fuzzCore(name, seconds, seed, how) {
   const merged = `${BUILD}/merged-${name}`;
   rmSync(merged, { recursive: true, force: true });
   mkdirSync(merged, { recursive: true });
-  if (!(await run(`${BUILD}/${name}`, [...MERGE, ...LIBFUZZER, merged, `${CORPUS}/${name}`, own],
-    () => false))) return false;
+  if (
+    !(await run(
+      `${BUILD}/${name}`,
+      [...MERGE, ...LIBFUZZER, merged, `${CORPUS}/${name}`, own],
+      () => false,
+    ))
+  )
+    return false;
   rmSync(`${CORPUS}/${name}`, { recursive: true, force: true });
   renameSync(merged, `${CORPUS}/${name}`);
   return true;
@@ -71,20 +89,35 @@ async function fuzzCore(name, seconds, seed, how) {
 
 const [seconds = '60', seed = `${Date.now() % 2 ** 31}`, how = 'keep'] = process.argv.slice(2);
 if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
-process.env.LLVM_PROFILE_FILE = `${BUILD}/fuzzing.profraw`; // of the counters for coverage, which are not read here
+// Of the counters for coverage, which are not read here
+process.env.LLVM_PROFILE_FILE = `${BUILD}/fuzzing.profraw`;
 await asCommand(async () => {
-  if (how !== 'test') { // npm test has seen to it
+  if (how !== 'test') {
+    // npm test has seen to it
     ensureTools(['build', 'test']);
     ensurePackages();
     await build();
   }
   mkdirSync(`${BUILD}/findings`, { recursive: true });
-  const built = await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false) &&
-    await run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE], () => false);
-  const core = built ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed),
-    how))) : [false];
-  const decoders = await Promise.all(DECODERS.map((names) =>
-    run(process.execPath, ['tests/fuzz/js/main.mjs', seconds, seed, names, how], (line) => line.trim() !== '')));
+  const built =
+    (await run('cmake', ['-S', '.', '-B', 'build-fuzz', '-DOFS_FUZZ=ON'], () => false)) &&
+    (await run(
+      'cmake',
+      ['--build', 'build-fuzz', '--parallel', '2', '--target', ...CORE],
+      () => false,
+    ));
+  const core = built
+    ? await Promise.all(CORE.map((name) => fuzzCore(name, Number(seconds), Number(seed), how)))
+    : [false];
+  const decoders = await Promise.all(
+    DECODERS.map((names) =>
+      run(
+        process.execPath,
+        ['tests/fuzz/js/main.mjs', seconds, seed, names, how],
+        (line) => line.trim() !== '',
+      ),
+    ),
+  );
   const passed = [...core, ...decoders].filter(Boolean).length;
   const failed = core.length + decoders.length - passed;
   console.log(`fuzz: ${passed} passed, ${failed} failed`);

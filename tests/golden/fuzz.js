@@ -1,5 +1,5 @@
-/* fuzz.js: `npm run fuzz:nets -- --count N --seed S`: nets of the seeds from S on, against TensorFlow.js. A net that
- * fails is printed, and the smallest that was found to fail like it. */
+/* fuzz.js: `npm run fuzz:nets -- --count N --seed S`: nets of the seeds from S on, against
+ * TensorFlow.js. A net that fails is printed, and the smallest that was found to fail like it. */
 import { build } from '../../wasm-build/build.mjs';
 import { asCommand, ensurePackages, ensureTools, SetupError } from '../../wasm-build/setup.mjs';
 
@@ -9,7 +9,8 @@ function read(args) {
   for (let i = 0; i < args.length; i += 2) {
     const name = args[i].replace(/^--/, '');
     const value = Number(args[i + 1]);
-    if (!(name in options) || !Number.isInteger(value) || value < 0) throw new SetupError(`${args.slice(i).join(' ')}: expected --count N or --seed S`);
+    if (!(name in options) || !Number.isInteger(value) || value < 0)
+      throw new SetupError(`${args.slice(i).join(' ')}: expected --count N or --seed S`);
     options[name] = value;
   }
   return options;
@@ -32,6 +33,8 @@ await asCommand(async () => {
     const { spec, samples } = await shrink(net, failureOf);
     console.log(`smallest, of ${samples} samples:\n${JSON.stringify(spec)}`);
   }
-  console.log(`\n${count} nets from seed ${seed} on: ${failed.length} failed, ${again} drawn again`);
+  console.log(
+    `\n${count} nets from seed ${seed} on: ${failed.length} failed, ${again} drawn again`,
+  );
   if (failed.length) throw new SetupError(`failed: ${failed.join(' ')}`);
 });

@@ -1,4 +1,5 @@
-/* invalid.test.js: specs that are valid but for one change are refused, in a sentence that names layer and field. */
+/* invalid.test.js: specs that are valid but for one change are refused, in a sentence that names
+ * layer and field. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
@@ -23,7 +24,10 @@ async function refusalOf(spec) {
 /** How a sentence may name a layer: by its place and type, or by the name that it was given. */
 function names(message, spec, at) {
   const layer = spec.layers[at];
-  return message.includes(`layer ${at}`) || (typeof layer.name === 'string' && message.includes(layer.name));
+  return (
+    message.includes(`layer ${at}`) ||
+    (typeof layer.name === 'string' && message.includes(layer.name))
+  );
 }
 
 for (const [name, change] of Object.entries(CHANGES)) {
@@ -38,10 +42,14 @@ for (const [name, change] of Object.entries(CHANGES)) {
       const { spec, layer, field } = changed;
       const error = await refusalOf(spec);
       const told = `\n  ${JSON.stringify(spec)}\n  ${error?.message}`;
-      assert.ok(error, `was taken: ${field}${layer === undefined ? '' : ` of layer ${layer}`}${told}`);
+      assert.ok(
+        error,
+        `was taken: ${field}${layer === undefined ? '' : ` of layer ${layer}`}${told}`,
+      );
       assert.equal(error.code, 'INVALID_SPEC', told);
       assert.ok(error.message.includes(field), `does not name ${field}${told}`);
-      if (layer !== undefined) assert.ok(names(error.message, spec, layer), `does not name layer ${layer}${told}`);
+      if (layer !== undefined)
+        assert.ok(names(error.message, spec, layer), `does not name layer ${layer}${told}`);
     }
     assert.equal(made, SPECS);
   });

@@ -1,4 +1,5 @@
-/* random.test.js: nets drawn at random, against TensorFlow.js. `npm run fuzz:nets` draws any number of others. */
+/* random.test.js: nets drawn at random, against TensorFlow.js. `npm run fuzz:nets` draws any number
+ * of others. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { withoutRelaxed } from '../relaxed.js';
@@ -15,7 +16,11 @@ for (let seed = 1; seed <= NETS; seed++) {
   test(`at random ${seed}`, async () => {
     for (const options of seed % RELAXED || skip ? [{}] : [{}, { deterministic: false }]) {
       const { net, error, draws } = await checkSeed(seed, options);
-      if (error) throw new Error(`${error.message}\n  npm run fuzz:nets -- --seed ${seed} --count 1\n  ${JSON.stringify(net.spec)}`, { cause: error });
+      if (error)
+        throw new Error(
+          `${error.message}\n  npm run fuzz:nets -- --seed ${seed} --count 1\n  ${JSON.stringify(net.spec)}`,
+          { cause: error },
+        );
       if (draws > 1) drawnAgain++;
     }
   });

@@ -1,9 +1,21 @@
-/* api-endings.test.js: every promise settles, however things end: aborted, disposed of, lost, silent, unheard. */
+/* api-endings.test.js: every promise settles, however things end: aborted, disposed of, lost,
+ * silent, unheard. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
-import { BOTH, cloudSpec, clouds, everywhere, inOwnProcess, refused, silentThread, standingClock, until, withThreads } from './api-setting.js';
+import {
+  BOTH,
+  cloudSpec,
+  clouds,
+  everywhere,
+  inOwnProcess,
+  refused,
+  silentThread,
+  standingClock,
+  until,
+  withThreads,
+} from './api-setting.js';
 
 const { x, y } = clouds(300);
 const FOREVER = { epochs: 1e9 };
@@ -50,7 +62,10 @@ everywhere('aborted requests', BOTH, async (make) => {
   const pending = [run];
   for await (const record of run) {
     assert.ok(record.loss > 0);
-    pending.push(trainer.predict(x, { signal: during.signal }), trainer.evaluate(x, y, { signal: during.signal }));
+    pending.push(
+      trainer.predict(x, { signal: during.signal }),
+      trainer.evaluate(x, y, { signal: during.signal }),
+    );
     during.abort(reason);
     break;
   }
@@ -61,7 +76,10 @@ everywhere('aborted requests', BOTH, async (make) => {
   for (const start of ['fit', 'evaluate', 'predict']) {
     const early = new AbortController();
     const options = { signal: early.signal, ...(start === 'fit' ? FOREVER : {}) };
-    const promise = start === 'predict' ? trainer.predict(large.x, options) : trainer[start](large.x, large.y, options);
+    const promise =
+      start === 'predict'
+        ? trainer.predict(large.x, options)
+        : trainer[start](large.x, large.y, options);
     early.abort(reason);
     await aborted(promise, reason);
   }
@@ -79,8 +97,16 @@ everywhere('dispose ends a run as stopped and all else as DISPOSED', BOTH, async
   const pending = [trainer.predict(x), trainer.evaluate(x, y), trainer.getWeights()];
   const [first, second] = [trainer.dispose(), trainer.dispose()];
   assert.equal(trainer.status().state, 'disposed');
-  const all = [...pending, trainer.predict(x), trainer.evaluate(x, y), trainer.getWeights(), trainer.setWeights([]),
-    trainer.save(), trainer.load(new Uint8Array(1)), trainer.fit(x, y)];
+  const all = [
+    ...pending,
+    trainer.predict(x),
+    trainer.evaluate(x, y),
+    trainer.getWeights(),
+    trainer.setWeights([]),
+    trainer.save(),
+    trainer.load(new Uint8Array(1)),
+    trainer.fit(x, y),
+  ];
   await Promise.all(all.map((promise) => refused(promise, 'DISPOSED')));
   const { reason, history, epochs } = await run;
   assert.equal(reason, 'stopped');
@@ -127,11 +153,23 @@ test('a worker that is gone rejects everything with WORKER_LOST', async () => {
     const trainer = await createTrainer(cloudSpec(), MORTAL);
     const run = trainer.fit(x, y, FOREVER);
     for await (const record of run) if (record.epoch) break;
-    const pending = [run, trainer.predict(x), trainer.evaluate(x, y), trainer.getWeights(), run.pause()];
+    const pending = [
+      run,
+      trainer.predict(x),
+      trainer.evaluate(x, y),
+      trainer.getWeights(),
+      run.pause(),
+    ];
     threads[0].terminate();
     await Promise.all(pending.map((promise) => refused(promise, 'WORKER_LOST', /ended/)));
     assert.equal(trainer.status().state, 'lost');
-    const later = [trainer.fit(x, y), trainer.predict(x), trainer.evaluate(x, y), trainer.getWeights(), trainer.setWeights([])];
+    const later = [
+      trainer.fit(x, y),
+      trainer.predict(x),
+      trainer.evaluate(x, y),
+      trainer.getWeights(),
+      trainer.setWeights([]),
+    ];
     await Promise.all(later.map((promise) => refused(promise, 'WORKER_LOST', /ended/)));
     await Promise.all([run.pause(), run.resume(), run.stop()]);
     await trainer.dispose();
@@ -140,11 +178,14 @@ test('a worker that is gone rejects everything with WORKER_LOST', async () => {
 });
 
 /** A worker that fails at the first prediction, with an error of its own. */
-const failingThread = (address) => [`
+const failingThread = (address) => [
+  `
   const { parentPort } = require('node:worker_threads');
   import(${JSON.stringify(String(address))}).then(() => parentPort.on('message', ({ type }) => {
     if (type === 'PREDICT') throw new Error('struck by a test');
-  }));`, { eval: true }];
+  }));`,
+  { eval: true },
+];
 
 test('a worker that fails says why', async () => {
   await withThreads(async () => {
@@ -153,8 +194,13 @@ test('a worker that fails says why', async () => {
     const iterating = (async () => {
       for await (const record of run) assert.ok(record);
     })();
-    const predicting = trainer.predict(x).then(() => trainer.predict(x)); // the first one may still be answered
-    await Promise.all([run, iterating, predicting].map((promise) => refused(promise, 'WORKER_LOST', /struck by a test/)));
+    // The first one may still be answered
+    const predicting = trainer.predict(x).then(() => trainer.predict(x));
+    await Promise.all(
+      [run, iterating, predicting].map((promise) =>
+        refused(promise, 'WORKER_LOST', /struck by a test/),
+      ),
+    );
     const cause = await run.catch((error) => error.cause);
     assert.equal(cause.message, 'struck by a test');
     await trainer.dispose();
@@ -165,7 +211,12 @@ test('a request that the worker cannot read is no request that waits forever', a
   await withThreads(async (threads) => {
     const trainer = await createTrainer(cloudSpec(), MORTAL);
     const run = trainer.fit(x, y, FOREVER);
-    threads[0].emit('message', { v: 1, id: null, type: 'ERROR', payload: { error: 'a message could not be read', code: 'BAD_MESSAGE' } });
+    threads[0].emit('message', {
+      v: 1,
+      id: null,
+      type: 'ERROR',
+      payload: { error: 'a message could not be read', code: 'BAD_MESSAGE' },
+    });
     await refused(run, 'BAD_MESSAGE', /could not be read/);
     await refused(trainer.predict(x), 'BAD_MESSAGE');
     await trainer.dispose();
@@ -197,7 +248,8 @@ test('silence is counted only while the page ran', async () => {
       starting.catch(() => {
         ended = true;
       });
-      clock.pass(3_600_000); // the machine slept for an hour: two ticks of the page's own time at most
+      // The machine slept for an hour: two ticks of the page's own time at most
+      clock.pass(3_600_000);
       for (let second = 0; second < 5; second++) {
         clock.pass(1000);
         await turns();
@@ -268,20 +320,28 @@ test('a failure that somebody follows is handled, one that nobody follows is not
   const start = `const trainer = await offstage.createTrainer({ inputShape: [4], layers: [{ type: 'dense', units: 1 }] }, { mode: 'main' });
     const run = trainer.fit(new Float32Array(8), [0, NaN]);`;
   const follow = {
-    'await': 'try { await run; } catch (error) { console.log(error.code); }',
-    'result': 'try { await run.result; } catch (error) { console.log(error.code); }',
-    'catch': 'await run.catch((error) => console.log(error.code));',
-    'iteration': 'try { for await (const record of run); } catch (error) { console.log(error.code); }',
+    await: 'try { await run; } catch (error) { console.log(error.code); }',
+    result: 'try { await run.result; } catch (error) { console.log(error.code); }',
+    catch: 'await run.catch((error) => console.log(error.code));',
+    iteration:
+      'try { for await (const record of run); } catch (error) { console.log(error.code); }',
   };
   for (const [way, text] of Object.entries(follow)) {
     const { status, stdout, stderr } = inOwnProcess(start + text);
     assert.deepEqual([status, stdout], [0, 'INVALID_DATA\n'], `${way}: ${stderr}`);
   }
-  const heard = inOwnProcess(`${start} run.addEventListener('progress', () => {}); setTimeout(() => console.log('alive'), 100);`);
+  const heard = inOwnProcess(
+    `${start} run.addEventListener('progress', () => {}); setTimeout(() => console.log('alive'), 100);`,
+  );
   assert.deepEqual([heard.status, heard.stdout], [0, 'alive\n'], heard.stderr);
   const refusedHere = start.replace('[0, NaN]', '[0]');
-  for (const text of [start, refusedHere, `${refusedHere} await run.stop(); await trainer.dispose();`]) {
-    const unheard = inOwnProcess(`${text} setInterval(() => {}, 1e9);`); // it lives until the failure ends it
+  for (const text of [
+    start,
+    refusedHere,
+    `${refusedHere} await run.stop(); await trainer.dispose();`,
+  ]) {
+    // It lives until the failure ends it
+    const unheard = inOwnProcess(`${text} setInterval(() => {}, 1e9);`);
     assert.equal(unheard.status, 1, unheard.stdout);
     assert.match(unheard.stderr, /INVALID_DATA/);
   }

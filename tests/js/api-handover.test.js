@@ -1,16 +1,25 @@
-/* api-handover.test.js: large data on their way to a worker. What the page does between two turns of its event loop is
- * bounded, whatever the form of the data: counted in bytes copied and elements read, not in milliseconds. */
+/* api-handover.test.js: large data on their way to a worker. What the page does between two turns
+ * of its event loop is bounded, whatever the form of the data: counted in bytes copied and elements
+ * read, not in milliseconds. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
 import { withThreads } from './api-setting.js';
 
 const MEGABYTE = 2 ** 20;
-/** Elements of lists that are read for one slice, and those that are looked at to tell the form of each row. */
+/**
+ * Elements of lists that are read for one slice, and those that are looked at to tell the form of
+ * each row.
+ */
 const MOST_READ = 32 * 1024 + 1024;
 const WIDTH = 100;
 
-const spec = { inputShape: [WIDTH], layers: [{ type: 'dense', units: 3, activation: 'softmax' }], labels: ['a', 'b', 'c'], inputScale: 1 / 255 };
+const spec = {
+  inputShape: [WIDTH],
+  layers: [{ type: 'dense', units: 3, activation: 'softmax' }],
+  labels: ['a', 'b', 'c'],
+  inputScale: 1 / 255,
+};
 
 /** A list that counts how often its elements are read. */
 function counted(list, meter) {
@@ -23,7 +32,10 @@ function counted(list, meter) {
   });
 }
 
-/** Runs the body on a trainer whose messages are seen: slices under way, the largest, elements read between two posts. */
+/**
+ * Runs the body on a trainer whose messages are seen: slices under way, the largest, elements read
+ * between two posts.
+ */
 async function watched(body, of = spec) {
   const meter = { reads: 0, mostReads: 0, mostUnderWay: 0, slices: [], posted: [] };
   const underWay = new Map();
@@ -51,7 +63,8 @@ async function watched(body, of = spec) {
     await trainer.dispose();
   });
   assert.ok(meter.mostUnderWay <= 3, `${meter.mostUnderWay} slices under way`);
-  for (const { length } of meter.slices) assert.ok(length <= MEGABYTE, `a slice of ${length} bytes`);
+  for (const { length } of meter.slices)
+    assert.ok(length <= MEGABYTE, `a slice of ${length} bytes`);
   assert.ok(meter.mostReads <= MOST_READ, `${meter.mostReads} elements read in one go`);
   return meter;
 }
@@ -82,23 +95,35 @@ test('bytes stay bytes, in slices of a megabyte', async () => {
   });
   assert.deepEqual(new Set(slices.map(({ dtype }) => dtype)), new Set(['uint8']));
   assert.equal(slices.length, Math.ceil((samples * WIDTH) / MEGABYTE));
-  assert.equal(slices.reduce((sum, { length }) => sum + length, 0), x.length);
+  assert.equal(
+    slices.reduce((sum, { length }) => sum + length, 0),
+    x.length,
+  );
 });
 
 test('floats are copied a megabyte at a time, also where they are converted', async () => {
   const samples = 10_000;
   for (const Type of [Float32Array, Float64Array, Int16Array]) {
     const { slices } = await watched(async (trainer) => {
-      await trainer.evaluate(Type.from({ length: samples * WIDTH }, pixel), Int32Array.from({ length: samples }, classOf), { batchSize: 1000 });
+      await trainer.evaluate(
+        Type.from({ length: samples * WIDTH }, pixel),
+        Int32Array.from({ length: samples }, classOf),
+        { batchSize: 1000 },
+      );
     });
-    assert.deepEqual(slices.map(({ length }) => length), [MEGABYTE, MEGABYTE, MEGABYTE, 4 * samples * WIDTH - 3 * MEGABYTE]);
+    assert.deepEqual(
+      slices.map(({ length }) => length),
+      [MEGABYTE, MEGABYTE, MEGABYTE, 4 * samples * WIDTH - 3 * MEGABYTE],
+    );
   }
 });
 
 test('flat lists, nested lists and class names are read slice by slice', async () => {
   const samples = 3000;
   const x = Float32Array.from({ length: samples * WIDTH }, pixel);
-  const rows = Array.from({ length: samples }, (_, i) => [...x.subarray(i * WIDTH, (i + 1) * WIDTH)]);
+  const rows = Array.from({ length: samples }, (_, i) => [
+    ...x.subarray(i * WIDTH, (i + 1) * WIDTH),
+  ]);
   let expected;
   await watched(async (trainer) => {
     expected = await trainer.evaluate(x, Int32Array.from({ length: samples }, classOf));
@@ -106,14 +131,26 @@ test('flat lists, nested lists and class names are read slice by slice', async (
   for (const form of ['flat', 'shaped', 'nested']) {
     await watched(async (trainer, meter) => {
       const flat = counted([...x], meter);
-      const given = { flat, shaped: { data: flat, shape: [samples, WIDTH] }, nested: rows.map((row) => counted(row, meter)) }[form];
-      assert.deepEqual(await trainer.evaluate(given, Array.from({ length: samples }, classOf)), expected);
+      const given = {
+        flat,
+        shaped: { data: flat, shape: [samples, WIDTH] },
+        nested: rows.map((row) => counted(row, meter)),
+      }[form];
+      assert.deepEqual(
+        await trainer.evaluate(given, Array.from({ length: samples }, classOf)),
+        expected,
+      );
     });
   }
   await watched(async (trainer, meter) => {
     const many = 80_000;
-    const names = counted(Array.from({ length: many }, (_, i) => 'abc'[i % 3]), meter);
-    const { samples: seen } = await trainer.evaluate(new Uint8Array(many * WIDTH), names, { batchSize: 1000 });
+    const names = counted(
+      Array.from({ length: many }, (_, i) => 'abc'[i % 3]),
+      meter,
+    );
+    const { samples: seen } = await trainer.evaluate(new Uint8Array(many * WIDTH), names, {
+      batchSize: 1000,
+    });
     assert.equal(seen, many);
   });
 });
@@ -124,16 +161,32 @@ test('what is wrong far behind is told with its place, and ends the hand-over', 
   const names = Array.from({ length: 80_000 }, () => 'a');
   const { posted } = await watched(async (trainer) => {
     flat[250_000] = '7';
-    await assert.rejects(trainer.predict(flat), { code: 'INVALID_DATA', message: /x\[250000\] is '7'/ });
+    await assert.rejects(trainer.predict(flat), {
+      code: 'INVALID_DATA',
+      message: /x\[250000\] is '7'/,
+    });
     const rows = Array.from({ length: samples }, () => new Array(WIDTH).fill(0));
     rows[2999] = [1];
-    await assert.rejects(trainer.predict(rows), { code: 'INVALID_DATA', message: /x\[2999\] has length 1, expected 100/ });
+    await assert.rejects(trainer.predict(rows), {
+      code: 'INVALID_DATA',
+      message: /x\[2999\] has length 1, expected 100/,
+    });
     names[70_000] = 'd';
-    await assert.rejects(Promise.resolve(trainer.fit(new Uint8Array(80_000 * WIDTH), names)), { code: 'INVALID_DATA', message: /y\[70000\] is 'd'/ });
+    await assert.rejects(Promise.resolve(trainer.fit(new Uint8Array(80_000 * WIDTH), names)), {
+      code: 'INVALID_DATA',
+      message: /y\[70000\] is 'd'/,
+    });
     const indices = Array.from({ length: 80_000 }, classOf);
     indices[65_000] = 1.5;
-    await assert.rejects(trainer.evaluate(new Uint8Array(80_000 * WIDTH), indices), { code: 'INVALID_DATA', message: /sample 65000 is 1.5/ });
-    assert.equal((await trainer.predict(new Float32Array(WIDTH))).output.length, 3, 'and leaves the trainer usable');
+    await assert.rejects(trainer.evaluate(new Uint8Array(80_000 * WIDTH), indices), {
+      code: 'INVALID_DATA',
+      message: /sample 65000 is 1.5/,
+    });
+    assert.equal(
+      (await trainer.predict(new Float32Array(WIDTH))).output.length,
+      3,
+      'and leaves the trainer usable',
+    );
   });
   assert.ok(posted.includes('DISCARD_DATA'));
 });
@@ -144,16 +197,32 @@ test('large weights are copied slice by slice, and come back', async () => {
   const data = Float32Array.from({ length: inputs * 100 }, (_, i) => ((i * 7) % 1000) / 1000);
   await watched(async (trainer, meter) => {
     for (const form of [data, Float64Array.from(data), counted([...data], meter)]) {
-      await everyTurn(meter, () => trainer.setWeights([{ shape: [inputs, 100], data: form }, { shape: [100], data: new Float32Array(100) }]));
+      await everyTurn(meter, () =>
+        trainer.setWeights([
+          { shape: [inputs, 100], data: form },
+          { shape: [100], data: new Float32Array(100) },
+        ]),
+      );
       assert.equal(form.length, data.length, 'nothing is detached');
       assert.deepEqual((await trainer.getWeights())[0].data, data);
     }
     const bad = [...data];
     bad[150_000] = 'x';
-    const refused = (given) => trainer.setWeights([{ shape: [inputs, 100], data: given }, { shape: [100], data: new Float32Array(100) }]);
-    await assert.rejects(refused(bad), { code: 'INVALID_DATA', message: /weights\[0\].data\[150000\] is 'x'/ });
+    const refused = (given) =>
+      trainer.setWeights([
+        { shape: [inputs, 100], data: given },
+        { shape: [100], data: new Float32Array(100) },
+      ]);
+    await assert.rejects(refused(bad), {
+      code: 'INVALID_DATA',
+      message: /weights\[0\].data\[150000\] is 'x'/,
+    });
     bad[150_000] = NaN;
     await assert.rejects(refused(bad), { code: 'INVALID_DATA', message: /NaN at 150000/ });
-    assert.deepEqual((await trainer.getWeights())[0].data, data, 'none is written where one is refused');
+    assert.deepEqual(
+      (await trainer.getWeights())[0].data,
+      data,
+      'none is written where one is refused',
+    );
   }, of);
 });

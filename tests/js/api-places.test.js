@@ -1,9 +1,20 @@
-/* api-places.test.js: where a trainer runs: the choice, the fallback with its reason and one warning, and the places
- * that never fall back. */
+/* api-places.test.js: where a trainer runs: the choice, the fallback with its reason and one
+ * warning, and the places that never fall back. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
-import { BOTH, bitsOf, cloudSpec, clouds, everywhere, inOwnProcess, refused, silentThread, warnings, withThreads } from './api-setting.js';
+import {
+  BOTH,
+  bitsOf,
+  cloudSpec,
+  clouds,
+  everywhere,
+  inOwnProcess,
+  refused,
+  silentThread,
+  warnings,
+  withThreads,
+} from './api-setting.js';
 
 const { x, y } = clouds(30);
 const root = new URL('../../', import.meta.url);
@@ -44,19 +55,26 @@ for (const [what, instead, reason, code, timeout] of [
   test(`a worker that ${what} makes 'auto' fall back, and 'worker' fail`, async () => {
     await withThreads(async () => {
       await fallsBack(reason, { timeout });
-      const said = await warnings(() => refused(createTrainer(cloudSpec(), { mode: 'worker', timeout }), code, reason));
+      const said = await warnings(() =>
+        refused(createTrainer(cloudSpec(), { mode: 'worker', timeout }), code, reason),
+      );
       assert.deepEqual(said, []);
     }, instead);
   });
 }
 
 test('without workers', async () => {
-  await (await createTrainer(cloudSpec(), { mode: 'main' })).dispose(); // finds the wasm while files can be read
+  // Finds the wasm while files can be read
+  await (await createTrainer(cloudSpec(), { mode: 'main' })).dispose();
   const original = process.getBuiltinModule;
   process.getBuiltinModule = undefined;
   try {
     await fallsBack(/getBuiltinModule/);
-    await refused(createTrainer(cloudSpec(), { mode: 'worker' }), 'UNSUPPORTED', /getBuiltinModule/);
+    await refused(
+      createTrainer(cloudSpec(), { mode: 'worker' }),
+      'UNSUPPORTED',
+      /getBuiltinModule/,
+    );
   } finally {
     process.getBuiltinModule = original;
   }
@@ -76,8 +94,11 @@ test('OFFSTAGE_USE_WORKERS=false', async () => {
   } finally {
     delete process.env.OFFSTAGE_USE_WORKERS;
   }
-  const child = inOwnProcess(`const trainer = await offstage.createTrainer({ inputShape: [4], layers: [{ type: 'dense', units: 1 }] });
-    console.log(trainer.info.mode, '|', trainer.info.reason);`, { env: { OFFSTAGE_USE_WORKERS: 'false' } });
+  const child = inOwnProcess(
+    `const trainer = await offstage.createTrainer({ inputShape: [4], layers: [{ type: 'dense', units: 1 }] });
+    console.log(trainer.info.mode, '|', trainer.info.reason);`,
+    { env: { OFFSTAGE_USE_WORKERS: 'false' } },
+  );
   assert.match(child.stdout, /^main \| .*OFFSTAGE_USE_WORKERS/);
   assert.match(child.stderr, /OFFSTAGE_USE_WORKERS/);
 });
@@ -106,7 +127,9 @@ test('assets that lead nowhere', async () => {
   const assets = new URL('nowhere/', root);
   await refused(createTrainer(cloudSpec(), { mode: 'main', assets }), 'UNSUPPORTED', /nowhere/);
   await refused(createTrainer(cloudSpec(), { mode: 'worker', assets }), 'WORKER_LOST', /nowhere/);
-  const said = await warnings(() => refused(createTrainer(cloudSpec(), { assets }), 'UNSUPPORTED', /nowhere/));
+  const said = await warnings(() =>
+    refused(createTrainer(cloudSpec(), { assets }), 'UNSUPPORTED', /nowhere/),
+  );
   assert.equal(said.length, 1);
   await refused(createTrainer(cloudSpec(), { assets: 'http://[' }), 'INVALID_OPTION', /assets/);
 });

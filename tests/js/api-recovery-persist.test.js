@@ -1,5 +1,6 @@
-/* api-recovery-persist.test.js: data that were handed over and kept on storage are taken from there when a worker is lost; and
- * a checkpoint goes from one trainer to another, in any place, in the middle of a run. */
+/* api-recovery-persist.test.js: data that were handed over and kept on storage are taken from there
+ * when a worker is lost; and a checkpoint goes from one trainer to another, in any place, in the
+ * middle of a run. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,14 +24,25 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('data that were handed over come from storage where they are kept', async () => {
   await withStrikes([{ at: 'TRAINING_COMPLETE', before: true }], async (workers) => {
-    const trainer = await createTrainer(cloudSpec(), { ...WORKER, persist: { name: 'handed over', folder }, persistData: true });
+    const trainer = await createTrainer(cloudSpec(), {
+      ...WORKER,
+      persist: { name: 'handed over', folder },
+      persistData: true,
+    });
     const { x, y } = data();
     const told = await followed(trainer.fit(x, y, { ...OPTIONS, transfer: true }));
     assert.equal(x.length, 0);
     assertSame({ ...told, bits: bitsOf(await trainer.getWeights()) }, calm);
     const { payload } = workers[1].posted.find(({ type }) => type === 'START_TRAINING');
-    assert.deepEqual([payload.x, payload.y, payload.resume], [{ stored: true }, { stored: true }, true]);
-    assert.deepEqual(trainer.info.persist, { name: 'handed over', storage: 'folder', reason: null });
+    assert.deepEqual(
+      [payload.x, payload.y, payload.resume],
+      [{ stored: true }, { stored: true }, true],
+    );
+    assert.deepEqual(trainer.info.persist, {
+      name: 'handed over',
+      storage: 'folder',
+      reason: null,
+    });
     await trainer.dispose();
   });
 });
@@ -44,7 +56,10 @@ test('other data under the same name are not taken for them', async () => {
   await withStrikes([{ at: 'TRAINING_PROGRESS', before: true }], async () => {
     const trainer = await createTrainer(cloudSpec(), WORKER);
     const { x, y } = data();
-    await refused(trainer.fit(x, y, { ...OPTIONS, transfer: true, persist, persistData: true }).result, 'DATA_LOST');
+    await refused(
+      trainer.fit(x, y, { ...OPTIONS, transfer: true, persist, persistData: true }).result,
+      'DATA_LOST',
+    );
     assert.equal((await trainer.predict(data().x)).label.length, 300);
     await trainer.dispose();
   });
@@ -56,9 +71,13 @@ test('a trainer whose worker is lost while idle keeps its name', async () => {
     const trainer = await createTrainer(cloudSpec(), { ...WORKER, persist });
     const { x, y } = data();
     await trainer.fit(x, y, { batchSize: 16 });
-    const restarted = new Promise((resolve) => trainer.addEventListener('workerstart', ({ detail }) => resolve(detail)));
+    const restarted = new Promise((resolve) =>
+      trainer.addEventListener('workerstart', ({ detail }) => resolve(detail)),
+    );
     await restarted; // of the first one, which waited for a listener
-    const again = new Promise((resolve) => trainer.addEventListener('workerstart', resolve, { once: true }));
+    const again = new Promise((resolve) =>
+      trainer.addEventListener('workerstart', resolve, { once: true }),
+    );
     await workers[0].terminate();
     await again;
     assert.deepEqual(workers[1].posted[0].payload.hold, persist);
@@ -72,15 +91,25 @@ test('a trainer whose worker is lost while idle keeps its name', async () => {
 
 test('a run that is saved goes on elsewhere, to the same bits: worker to main thread and back, threads or none', async () => {
   const { x, y } = data();
-  const places = [{ mode: 'worker', threads: 2 }, { mode: 'main' }, { mode: 'worker', threads: 1 }, { mode: 'main', variant: 'base' }];
+  const places = [
+    { mode: 'worker', threads: 2 },
+    { mode: 'main' },
+    { mode: 'worker', threads: 1 },
+    { mode: 'main', variant: 'base' },
+  ];
   let bytes;
   for (const [i, place] of places.entries()) {
-    const trainer = bytes ? await loadTrainer(bytes, place) : await createTrainer(cloudSpec(), place);
+    const trainer = bytes
+      ? await loadTrainer(bytes, place)
+      : await createTrainer(cloudSpec(), place);
     if (bytes) bytes.fill(0);
     const run = trainer.fit(x, y, { ...(bytes ? { resume: true } : OPTIONS), progressHz: 1000 });
     const last = i === places.length - 1;
     if (!last) {
-      await Promise.race([new Promise((resolve) => run.addEventListener('progress', resolve, { once: true })), run]);
+      await Promise.race([
+        new Promise((resolve) => run.addEventListener('progress', resolve, { once: true })),
+        run,
+      ]);
       await run.pause();
       bytes = await trainer.save();
       await run.stop();
@@ -103,7 +132,10 @@ test('a trainer takes on a checkpoint: its model, its run, what it tells of itse
     assert.equal(one.run, run);
     await run;
     const bytes = await one.save();
-    const other = await createTrainer({ inputShape: [4], layers: [{ type: 'dense', units: 1 }] }, { mode });
+    const other = await createTrainer(
+      { inputShape: [4], layers: [{ type: 'dense', units: 1 }] },
+      { mode },
+    );
     assert.equal(other.run, undefined);
     await other.load(bytes);
     const varying = { startupMs: 0, memoryBytes: 0, stepBytes: 0, liveBytes: 0 };
@@ -111,13 +143,34 @@ test('a trainer takes on a checkpoint: its model, its run, what it tells of itse
     assert.equal(other.status().step, one.status().step);
     assert.deepEqual(bitsOf(await other.getWeights()), bitsOf(await one.getWeights()));
     const done = await other.fit(x, y, { resume: true });
-    assert.deepEqual([done.reason, done.epochs, done.steps], ['finished', 5, (await run).steps], 'a finished run gives its result');
+    assert.deepEqual(
+      [done.reason, done.epochs, done.steps],
+      ['finished', 5, (await run).steps],
+      'a finished run gives its result',
+    );
     const more = await other.fit(x, y, { resume: true, epochs: 12 });
     assert.deepEqual(more.history, calm.result.history);
     assert.deepEqual(bitsOf(await other.getWeights()), calm.bits);
-    await refused(other.fit(x, y, { resume: true, epochs: 13, batchSize: 32 }).result, 'INVALID_OPTION', /batchSize/);
-    await refused(other.fit(...Object.values(clouds(300, { seed: 2 })), { resume: true, epochs: 13 }).result, 'INVALID_DATA', /otherData/);
-    assert.equal((await other.fit(...Object.values(clouds(300, { seed: 2 })), { resume: true, epochs: 13, otherData: true })).epochs, 13);
+    await refused(
+      other.fit(x, y, { resume: true, epochs: 13, batchSize: 32 }).result,
+      'INVALID_OPTION',
+      /batchSize/,
+    );
+    await refused(
+      other.fit(...Object.values(clouds(300, { seed: 2 })), { resume: true, epochs: 13 }).result,
+      'INVALID_DATA',
+      /otherData/,
+    );
+    assert.equal(
+      (
+        await other.fit(...Object.values(clouds(300, { seed: 2 })), {
+          resume: true,
+          epochs: 13,
+          otherData: true,
+        })
+      ).epochs,
+      13,
+    );
     await Promise.all([one.dispose(), other.dispose()]);
   }
 });
@@ -128,13 +181,22 @@ test('a run that was resumed is resumed again when its worker is lost', async ()
   await one.fit(x, y, { ...OPTIONS, epochs: 5 });
   const bytes = await one.save();
   await one.dispose();
-  for (const strike of [{ at: 'TRAINING_PROGRESS', before: true }, { at: 'TRAINING_SNAPSHOT', nth: 2 }, { at: 'TRAINING_COMPLETE', before: true }]) {
+  for (const strike of [
+    { at: 'TRAINING_PROGRESS', before: true },
+    { at: 'TRAINING_SNAPSHOT', nth: 2 },
+    { at: 'TRAINING_COMPLETE', before: true },
+  ]) {
     await withStrikes([strike], async (workers) => {
       const trainer = await loadTrainer(bytes, WORKER);
-      const { records, result } = await followed(trainer.fit(x, y, { resume: true, epochs: 12, progressHz: 1000 }));
+      const { records, result } = await followed(
+        trainer.fit(x, y, { resume: true, epochs: 12, progressHz: 1000 }),
+      );
       assert.deepEqual(result.history, calm.result.history);
       assert.equal(result.steps, calm.result.steps);
-      assert.deepEqual(records.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch), [6, 7, 8, 9, 10, 11, 12]);
+      assert.deepEqual(
+        records.filter(({ kind }) => kind === 'epoch').map(({ epoch }) => epoch),
+        [6, 7, 8, 9, 10, 11, 12],
+      );
       assert.deepEqual(bitsOf(await trainer.getWeights()), calm.bits);
       assert.equal(workers.length, 2);
       await trainer.dispose();

@@ -1,10 +1,27 @@
-/* api-recovery-requests.test.js: what becomes of everything but the run itself when a worker is lost: requests that wait, data
- * on their way or handed over, pause and stop, an idle model, dispose; and what happens when no worker is left. */
+/* api-recovery-requests.test.js: what becomes of everything but the run itself when a worker is
+ * lost: requests that wait, data on their way or handed over, pause and stop, an idle model,
+ * dispose; and what happens when no worker is left. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer, loadTrainer } from '../../web/index.js';
-import { bitsOf, cloudSpec, clouds, inOwnProcess, refused, until, warnings } from './api-setting.js';
-import { assertSame, eventsOf, followed, typesOf, undisturbed, withStrikes, withoutTimers } from './recovery-setting.js';
+import {
+  bitsOf,
+  cloudSpec,
+  clouds,
+  inOwnProcess,
+  refused,
+  until,
+  warnings,
+} from './api-setting.js';
+import {
+  assertSame,
+  eventsOf,
+  followed,
+  typesOf,
+  undisturbed,
+  withStrikes,
+  withoutTimers,
+} from './recovery-setting.js';
 
 const { x, y } = clouds(300);
 const FOREVER = { epochs: 1e9, progressHz: 1000 };
@@ -16,7 +33,9 @@ const many = () => clouds(90_000);
 
 /** Ends a worker, and resolves when the trainer knows. */
 async function lose(trainer, worker) {
-  const lost = new Promise((resolve) => trainer.addEventListener('workerstop', resolve, { once: true }));
+  const lost = new Promise((resolve) =>
+    trainer.addEventListener('workerstop', resolve, { once: true }),
+  );
   worker.terminate();
   await lost;
 }
@@ -54,7 +73,11 @@ test('reading requests that wait are asked once more, then rejected', async () =
 
 test('large data of a prediction are given again', async () => {
   const large = many();
-  for (const [at, nth] of [['DATA_STORED', 1], ['DATA_STORED', 3], ['PREDICTION_RESULT', 1]]) {
+  for (const [at, nth] of [
+    ['DATA_STORED', 1],
+    ['DATA_STORED', 3],
+    ['PREDICTION_RESULT', 1],
+  ]) {
     await withStrikes([dies(at, { nth, before: true })], async (workers) => {
       const trainer = await createTrainer(cloudSpec(), WORKER);
       assert.equal((await trainer.predict(large.x)).label.length, 90_000);
@@ -66,47 +89,75 @@ test('large data of a prediction are given again', async () => {
 
 test('data that were handed over are lost with the worker', async () => {
   for (const samples of [300, 90_000]) {
-    await withStrikes([dies('EVALUATION_RESULT', { before: true }), dies('TRAINING_PROGRESS')], async () => {
-      const trainer = await createTrainer(cloudSpec(), WORKER);
-      const before = bitsOf(await trainer.getWeights());
-      const given = () => clouds(samples);
-      const first = given();
-      await refused(trainer.evaluate(first.x, first.y, { transfer: true }), 'DATA_LOST', /handed over.*exit code 7/);
-      const second = given();
-      await refused(trainer.fit(second.x, second.y, { ...FOREVER, transfer: true }).result, 'DATA_LOST', /handed over.*exit code 7/);
-      assert.deepEqual(bitsOf(await trainer.getWeights()), before, 'the trainer goes on from the last snapshot');
-      const third = given();
-      assert.equal((await trainer.fit(third.x, third.y, { transfer: true, batchSize: 1000 })).reason, 'finished');
-      await trainer.dispose();
-    });
+    await withStrikes(
+      [dies('EVALUATION_RESULT', { before: true }), dies('TRAINING_PROGRESS')],
+      async () => {
+        const trainer = await createTrainer(cloudSpec(), WORKER);
+        const before = bitsOf(await trainer.getWeights());
+        const given = () => clouds(samples);
+        const first = given();
+        await refused(
+          trainer.evaluate(first.x, first.y, { transfer: true }),
+          'DATA_LOST',
+          /handed over.*exit code 7/,
+        );
+        const second = given();
+        await refused(
+          trainer.fit(second.x, second.y, { ...FOREVER, transfer: true }).result,
+          'DATA_LOST',
+          /handed over.*exit code 7/,
+        );
+        assert.deepEqual(
+          bitsOf(await trainer.getWeights()),
+          before,
+          'the trainer goes on from the last snapshot',
+        );
+        const third = given();
+        assert.equal(
+          (await trainer.fit(third.x, third.y, { transfer: true, batchSize: 1000 })).reason,
+          'finished',
+        );
+        await trainer.dispose();
+      },
+    );
   }
 });
 
 test('a change that was not acknowledged is rejected, one that was outlives the worker', async () => {
-  await withStrikes([dies('WEIGHTS_SET', { before: true }), dies('WEIGHTS_SET'), dies('none')], async (workers) => {
-    const trainer = await createTrainer(cloudSpec(), WORKER);
-    const original = await trainer.getWeights();
-    const halved = original.map(({ shape, data }) => ({ shape, data: data.map((value) => value / 2) }));
-    const halves = bitsOf(original.map((weight, i) => ({ ...weight, data: halved[i].data })));
-    await refused(trainer.setWeights(halved), 'WORKER_LOST');
-    assert.deepEqual(bitsOf(await trainer.getWeights()), bitsOf(original));
-    await refused(trainer.setWeights(halved), 'WORKER_LOST', /exit code 7/); // it is acknowledged when it is kept as well
-    await trainer.setWeights(halved);
-    await lose(trainer, workers[2]);
-    assert.deepEqual(bitsOf(await trainer.getWeights()), halves);
-    await trainer.dispose();
-  });
+  await withStrikes(
+    [dies('WEIGHTS_SET', { before: true }), dies('WEIGHTS_SET'), dies('none')],
+    async (workers) => {
+      const trainer = await createTrainer(cloudSpec(), WORKER);
+      const original = await trainer.getWeights();
+      const halved = original.map(({ shape, data }) => ({
+        shape,
+        data: data.map((value) => value / 2),
+      }));
+      const halves = bitsOf(original.map((weight, i) => ({ ...weight, data: halved[i].data })));
+      await refused(trainer.setWeights(halved), 'WORKER_LOST');
+      assert.deepEqual(bitsOf(await trainer.getWeights()), bitsOf(original));
+      // It is acknowledged when it is kept as well
+      await refused(trainer.setWeights(halved), 'WORKER_LOST', /exit code 7/);
+      await trainer.setWeights(halved);
+      await lose(trainer, workers[2]);
+      assert.deepEqual(bitsOf(await trainer.getWeights()), halves);
+      await trainer.dispose();
+    },
+  );
 });
 
 test('a worker that is lost while idle loses nothing: trained weights, moments, what was loaded', async () => {
-  const calm = await undisturbed(cloudSpec(), x, y, OPTIONS, (trainer) => trainer.fit(x, y, OPTIONS));
+  const calm = await undisturbed(cloudSpec(), x, y, OPTIONS, (trainer) =>
+    trainer.fit(x, y, OPTIONS),
+  );
   await withStrikes([], async (workers) => {
     const trainer = await createTrainer(cloudSpec(), WORKER);
     await trainer.fit(x, y, OPTIONS);
     const trained = bitsOf(await trainer.getWeights());
     await lose(trainer, workers[0]);
     assert.deepEqual(bitsOf(await trainer.getWeights()), trained);
-    for (let i = 1; i < 6; i++) { // more often than there are retries: each one did some good
+    for (let i = 1; i < 6; i++) {
+      // more often than there are retries: each one did some good
       await lose(trainer, workers[i]);
       assert.deepEqual(bitsOf(await trainer.getWeights()), trained);
     }
@@ -151,7 +202,7 @@ test('a run that is asked for while there is no worker waits for the next one', 
     const told = followed(trainer.fit(x, y, OPTIONS));
     const predicted = trainer.predict(x);
     assert.equal(trainer.status().state, 'training');
-    assertSame({ ...await told, bits: bitsOf(await trainer.getWeights()) }, calm);
+    assertSame({ ...(await told), bits: bitsOf(await trainer.getWeights()) }, calm);
     assert.equal((await predicted).label.length, 300);
     assert.equal(workers.length, 3);
     await trainer.dispose();
@@ -160,14 +211,22 @@ test('a run that is asked for while there is no worker waits for the next one', 
 
 test('a paused run stays paused, and goes on when it is told to', async () => {
   const calm = await undisturbed(cloudSpec(), x, y, OPTIONS);
-  for (const strikes of [[dies('TRAINING_PAUSED', { before: true })], [dies('TRAINING_PAUSED'), dies('TRAINING_PAUSED')], [dies('TRAINING_RESUMED', { before: true })]]) {
+  for (const strikes of [
+    [dies('TRAINING_PAUSED', { before: true })],
+    [dies('TRAINING_PAUSED'), dies('TRAINING_PAUSED')],
+    [dies('TRAINING_RESUMED', { before: true })],
+  ]) {
     await withStrikes(strikes, async (workers) => {
       const trainer = await createTrainer(cloudSpec(), WORKER);
       const run = trainer.fit(x, y, OPTIONS);
       const following = followed(run);
       await run.pause();
       if (strikes[0].at === 'TRAINING_PAUSED') {
-        await until(() => workers.length === strikes.length + 1 && workers.at(-1).heard.includes('TRAINING_PAUSED'));
+        await until(
+          () =>
+            workers.length === strikes.length + 1 &&
+            workers.at(-1).heard.includes('TRAINING_PAUSED'),
+        );
         assert.equal(trainer.status().state, 'paused');
         const { step } = trainer.status();
         await trainer.predict(x);
@@ -175,7 +234,7 @@ test('a paused run stays paused, and goes on when it is told to', async () => {
         assert.equal(trainer.status().step, step);
       }
       await run.resume();
-      assertSame({ ...await following, bits: bitsOf(await trainer.getWeights()) }, calm);
+      assertSame({ ...(await following), bits: bitsOf(await trainer.getWeights()) }, calm);
       assert.equal(workers.length, strikes.length + 1);
       await trainer.dispose();
     });
@@ -183,14 +242,20 @@ test('a paused run stays paused, and goes on when it is told to', async () => {
 });
 
 test('a stop that the worker does not survive ends the run where the model stands', async () => {
-  for (const strike of [dies('TRAINING_COMPLETE', { before: true }), dies('TRAINING_SNAPSHOT', { nth: 2 }), dies('TRAINING_STOPPED', { before: true })]) {
+  for (const strike of [
+    dies('TRAINING_COMPLETE', { before: true }),
+    dies('TRAINING_SNAPSHOT', { nth: 2 }),
+    dies('TRAINING_STOPPED', { before: true }),
+  ]) {
     await withStrikes([strike], async () => {
       const trainer = await createTrainer(cloudSpec(), WORKER);
       const run = trainer.fit(x, y, FOREVER);
       const following = followed(run);
       await new Promise((resolve) => run.addEventListener('progress', resolve, { once: true }));
       await run.stop();
-      const { result: { reason, history, epochs, steps, step } } = await following;
+      const {
+        result: { reason, history, epochs, steps, step },
+      } = await following;
       assert.deepEqual([reason, epochs, steps], ['stopped', history.length, step]);
       assert.equal(trainer.status().step, step);
       const bits = bitsOf(await trainer.getWeights());
@@ -244,14 +309,23 @@ test('retries spent: the main thread goes on in mode auto, WORKER_LOST in mode w
   const calm = await undisturbed(cloudSpec(), x, y, OPTIONS);
   const dead = dies('CHECKPOINT_LOADED', { before: true });
   for (const retries of [0, 1, 2]) {
-    const strikes = [dies('TRAINING_PROGRESS', { nth: 30 }), ...Array.from({ length: retries }, () => dead)];
+    const strikes = [
+      dies('TRAINING_PROGRESS', { nth: 30 }),
+      ...Array.from({ length: retries }, () => dead),
+    ];
     await withStrikes(strikes, async (workers) => {
       const said = await warnings(async () => {
-        const trainer = await createTrainer(cloudSpec(), { mode: 'auto', restart: { retries, delay: 0 } });
+        const trainer = await createTrainer(cloudSpec(), {
+          mode: 'auto',
+          restart: { retries, delay: 0 },
+        });
         const events = eventsOf(trainer, 'restart', 'fallback');
         const told = await followed(trainer.fit(x, y, OPTIONS));
         assertSame({ ...told, bits: bitsOf(await trainer.getWeights()) }, calm);
-        assert.deepEqual(events.map(({ type }) => type), [...Array.from({ length: retries }, () => 'restart'), 'fallback']);
+        assert.deepEqual(
+          events.map(({ type }) => type),
+          [...Array.from({ length: retries }, () => 'restart'), 'fallback'],
+        );
         assert.equal(trainer.info.mode, 'main');
         assert.equal(trainer.info.reason, events.at(-1).reason);
         assert.match(trainer.info.reason, /worker was lost.*exit code 7/);
@@ -263,12 +337,17 @@ test('retries spent: the main thread goes on in mode auto, WORKER_LOST in mode w
       assert.equal(workers.length, retries + 1);
     });
     await withStrikes(strikes, async (workers) => {
-      const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { retries, delay: 0 } });
+      const trainer = await createTrainer(cloudSpec(), {
+        mode: 'worker',
+        restart: { retries, delay: 0 },
+      });
       const run = trainer.fit(x, y, OPTIONS);
       const iterating = (async () => {
         for await (const record of run) assert.ok(record);
       })();
-      const predicting = until(() => workers[0].heard.includes('TRAINING_PROGRESS')).then(() => trainer.predict(x)).then(() => trainer.evaluate(x, y));
+      const predicting = until(() => workers[0].heard.includes('TRAINING_PROGRESS'))
+        .then(() => trainer.predict(x))
+        .then(() => trainer.evaluate(x, y));
       const settled = await Promise.allSettled([run, iterating]);
       for (const { reason } of settled) assert.equal(reason.code, 'WORKER_LOST', reason.message);
       await predicting.catch(({ code }) => assert.equal(code, 'WORKER_LOST'));
@@ -284,32 +363,46 @@ test('retries spent: the main thread goes on in mode auto, WORKER_LOST in mode w
 
 test('dispose at any moment of a recovery ends everything', async () => {
   const moments = {
-    'in the turn of the loss': (trainer) => trainer.addEventListener('restart', () => trainer.dispose()),
-    'while the next one loads': (trainer, workers) => until(() => workers.length === 2).then(() => trainer.dispose()),
-    'when it has loaded': (trainer, workers) => until(() => workers[1]?.heard.includes('CHECKPOINT_LOADED')).then(() => trainer.dispose()),
-    'while it waits to try again': (trainer, workers, timers) => until(() => timers.length === 1).then(() => trainer.dispose()),
-    'when it falls back': (trainer) => trainer.addEventListener('fallback', () => trainer.dispose()),
-    'while the main thread loads': (trainer) => trainer.addEventListener('fallback', () => setImmediate(() => trainer.dispose())),
+    'in the turn of the loss': (trainer) =>
+      trainer.addEventListener('restart', () => trainer.dispose()),
+    'while the next one loads': (trainer, workers) =>
+      until(() => workers.length === 2).then(() => trainer.dispose()),
+    'when it has loaded': (trainer, workers) =>
+      until(() => workers[1]?.heard.includes('CHECKPOINT_LOADED')).then(() => trainer.dispose()),
+    'while it waits to try again': (trainer, workers, timers) =>
+      until(() => timers.length === 1).then(() => trainer.dispose()),
+    'when it falls back': (trainer) =>
+      trainer.addEventListener('fallback', () => trainer.dispose()),
+    'while the main thread loads': (trainer) =>
+      trainer.addEventListener('fallback', () => setImmediate(() => trainer.dispose())),
   };
   for (const [moment, dispose] of Object.entries(moments)) {
-    const last = moment === 'when it has loaded' ? [] : [dies('CHECKPOINT_LOADED', { before: true })];
+    const last =
+      moment === 'when it has loaded' ? [] : [dies('CHECKPOINT_LOADED', { before: true })];
     await withStrikes([dies('TRAINING_SNAPSHOT'), ...last], async (workers) => {
-      await warnings(() => withoutTimers(async (timers) => {
-        const retries = moment.includes('main') || moment.includes('falls') ? 0 : 3;
-        const trainer = await createTrainer(cloudSpec(), { restart: { retries } });
-        const run = trainer.fit(x, y, FOREVER);
-        run.addEventListener('progress', () => {});
-        dispose(trainer, workers, timers);
-        const lost = new Promise((resolve) => trainer.addEventListener('workerstop', resolve, { once: true }));
-        await lost;
-        const pending = [trainer.predict(x), trainer.getWeights(), trainer.save()].map((promise) => promise.catch(({ code }) => code));
-        const { reason, history, epochs } = await run;
-        assert.deepEqual([reason, epochs], ['stopped', history.length], moment);
-        for (const code of await Promise.all(pending)) assert.ok(code === 'DISPOSED' || typeof code === 'object', `${moment}: ${code}`);
-        await trainer.dispose();
-        assert.equal(trainer.status().state, 'disposed');
-        await until(() => workers.every(({ threadId }) => threadId === -1));
-      }));
+      await warnings(() =>
+        withoutTimers(async (timers) => {
+          const retries = moment.includes('main') || moment.includes('falls') ? 0 : 3;
+          const trainer = await createTrainer(cloudSpec(), { restart: { retries } });
+          const run = trainer.fit(x, y, FOREVER);
+          run.addEventListener('progress', () => {});
+          dispose(trainer, workers, timers);
+          const lost = new Promise((resolve) =>
+            trainer.addEventListener('workerstop', resolve, { once: true }),
+          );
+          await lost;
+          const pending = [trainer.predict(x), trainer.getWeights(), trainer.save()].map(
+            (promise) => promise.catch(({ code }) => code),
+          );
+          const { reason, history, epochs } = await run;
+          assert.deepEqual([reason, epochs], ['stopped', history.length], moment);
+          for (const code of await Promise.all(pending))
+            assert.ok(code === 'DISPOSED' || typeof code === 'object', `${moment}: ${code}`);
+          await trainer.dispose();
+          assert.equal(trainer.status().state, 'disposed');
+          await until(() => workers.every(({ threadId }) => threadId === -1));
+        }),
+      );
     });
   }
 });
@@ -318,7 +411,11 @@ test('a second loss amid the recovery of data and run is the next attempt', asyn
   const large = many();
   const options = { epochs: 1, batchSize: 500 };
   const calm = await undisturbed(cloudSpec(), large.x, large.y, options);
-  const strikes = [dies('TRAINING_PROGRESS', { nth: 1 }), dies('DATA_STORED', { nth: 2 }), dies('DATA_STORED', { nth: 3, how: 'throw' })];
+  const strikes = [
+    dies('TRAINING_PROGRESS', { nth: 1 }),
+    dies('DATA_STORED', { nth: 2 }),
+    dies('DATA_STORED', { nth: 3, how: 'throw' }),
+  ];
   await withStrikes(strikes, async (workers) => {
     const trainer = await createTrainer(cloudSpec(), WORKER);
     const restarts = eventsOf(trainer, 'restart');

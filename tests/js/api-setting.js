@@ -1,11 +1,14 @@
-/* api-setting.js: what the API tests share: places to run in, toy problems, and a hold on the worker threads.
- * Invariant: tests reach Offstage through web/index.js alone; nothing here depends on the speed of the machine. */
+/* api-setting.js: what the API tests share: places to run in, toy problems, and a hold on the
+ * worker threads. Invariant: tests reach Offstage through web/index.js alone; nothing here depends
+ * on the speed of the machine. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { createTrainer } from '../../web/index.js';
 
-export const PLACES = ['worker', 'main'].flatMap((mode) => ['base', 'simd'].map((variant) => ({ mode, variant })));
+export const PLACES = ['worker', 'main'].flatMap((mode) =>
+  ['base', 'simd'].map((variant) => ({ mode, variant })),
+);
 
 /** A test for each place. `make(spec, options)` makes trainers there, which end with the test. */
 export function everywhere(name, places, body) {
@@ -69,7 +72,10 @@ export function bars(samples, seed = 1) {
 
 export const cloudSpec = () => ({
   inputShape: [6],
-  layers: [{ type: 'dense', units: 16, activation: 'relu' }, { type: 'dense', units: 3, activation: 'softmax' }],
+  layers: [
+    { type: 'dense', units: 16, activation: 'relu' },
+    { type: 'dense', units: 3, activation: 'softmax' },
+  ],
   learningRate: 0.01,
   labels: ['red', 'green', 'blue'],
   seed: 7,
@@ -103,8 +109,12 @@ export async function refused(promise, code, message) {
 }
 
 /** The bits of all weights, for comparing. */
-export const bitsOf = (weights) => weights.map(({ name, shape, data }) =>
-  [name, shape.join('x'), Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')]);
+export const bitsOf = (weights) =>
+  weights.map(({ name, shape, data }) => [
+    name,
+    shape.join('x'),
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+  ]);
 
 /**
  * Runs the body while worker threads are made by `instead`, or are kept for the test to end.
@@ -136,7 +146,11 @@ export const silentThread = () => ['setInterval(() => {}, 1e9)', { eval: true }]
 
 /** Time that passes only when a test says so. */
 export function standingClock() {
-  const [realNow, realInterval, realClear] = [performance.now, globalThis.setInterval, globalThis.clearInterval];
+  const [realNow, realInterval, realClear] = [
+    performance.now,
+    globalThis.setInterval,
+    globalThis.clearInterval,
+  ];
   let time = Math.ceil(realNow.call(performance)); // so that sums of ticks are exact
   const ticks = new Set();
   performance.now = () => time;
@@ -178,9 +192,11 @@ export async function warnings(body) {
 /** Runs a module's text in a Node of its own, as an app would. */
 export function inOwnProcess(text, { env = {} } = {}) {
   const index = new URL('../../web/index.js', import.meta.url).href;
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath,
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
     ['--input-type=module', '-e', `import * as offstage from ${JSON.stringify(index)};\n${text}`],
-    { encoding: 'utf8', timeout: 120_000, env: { ...process.env, ...env } });
+    { encoding: 'utf8', timeout: 120_000, env: { ...process.env, ...env } },
+  );
   return { status, signal, stdout, stderr };
 }
 

@@ -1,5 +1,6 @@
-/* api-visible-crash.test.js: what a worker that fails tells of itself: where, by its own stack. Node's threads report their
- * errors themselves; for a browser's worker its scope is played here, in a thread without Node's facilities. */
+/* api-visible-crash.test.js: what a worker that fails tells of itself: where, by its own stack.
+ * Node's threads report their errors themselves; for a browser's worker its scope is played here,
+ * in a thread without Node's facilities. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -10,7 +11,8 @@ const WORKER = new URL('../../worker/worker.js', import.meta.url).href;
 
 /** worker.js in a browser's place, which then fails as told. @param {string} event */
 async function failing(event) {
-  const thread = new Worker(`
+  const thread = new Worker(
+    `
     const { parentPort } = process.getBuiltinModule('node:worker_threads');
     process.getBuiltinModule = undefined;
     globalThis.postMessage = (message) => parentPort.postMessage(message);
@@ -21,15 +23,22 @@ async function failing(event) {
       const event = ${event};
       if (listeners[event.type]) listeners[event.type](event);
       else globalThis['on' + event.type](event);
-    });`, { eval: true });
+    });`,
+    { eval: true },
+  );
   try {
-    return await new Promise((resolve, reject) => thread.once('message', resolve).once('error', reject));
+    return await new Promise((resolve, reject) =>
+      thread.once('message', resolve).once('error', reject),
+    );
   } finally {
     await thread.terminate();
   }
 }
 
-for (const event of ["{ type: 'error', error: strike() }", "{ type: 'unhandledrejection', reason: strike() }"]) {
+for (const event of [
+  "{ type: 'error', error: strike() }",
+  "{ type: 'unhandledrejection', reason: strike() }",
+]) {
   test(`a browser's worker that fails sends the stack along: ${event}`, async () => {
     const message = await failing(event);
     assert.deepEqual([message.v, message.id, message.type], [1, null, 'ERROR']);
@@ -40,7 +49,10 @@ for (const event of ["{ type: 'error', error: strike() }", "{ type: 'unhandledre
   });
 }
 
-test('a browser\'s worker says that it could not read a message', async () => {
+test("a browser's worker says that it could not read a message", async () => {
   const { id, payload } = await failing("{ type: 'messageerror' }");
-  assert.deepEqual([id, payload.code, payload.error], [null, 'BAD_MESSAGE', 'a message could not be read']);
+  assert.deepEqual(
+    [id, payload.code, payload.error],
+    [null, 'BAD_MESSAGE', 'a message could not be read'],
+  );
 });

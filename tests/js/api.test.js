@@ -1,12 +1,23 @@
-/* api.test.js: training, predicting and steering through the public API, in every place and variant.
- * Expectations come from the problems (they are separable, so they must be learned) and from the contract, never
- * from the implementation's own figures; between places only equal bits will do. */
+/* api.test.js: training, predicting and steering through the public API, in every place and
+ * variant. Expectations come from the problems (they are separable, so they must be learned) and
+ * from the contract, never from the implementation's own figures; between places only equal bits
+ * will do. */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import test from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { createTrainer, OffstageError } from '../../web/index.js';
-import { BOTH, PLACES, barSpec, bars, bitsOf, cloudSpec, clouds, everywhere, until } from './api-setting.js';
+import {
+  BOTH,
+  PLACES,
+  barSpec,
+  bars,
+  bitsOf,
+  cloudSpec,
+  clouds,
+  everywhere,
+  until,
+} from './api-setting.js';
 
 everywhere('a separable problem is learned', PLACES, async (make, t, place) => {
   const { x, y } = clouds(300);
@@ -18,7 +29,10 @@ everywhere('a separable problem is learned', PLACES, async (make, t, place) => {
   assert.equal(result.reason, 'finished');
   assert.equal(result.epochs, 20);
   assert.equal(result.steps, 20 * Math.ceil(300 / 32));
-  assert.deepEqual(result.history.map(({ epoch }) => epoch), Array.from({ length: 20 }, (_, i) => i + 1));
+  assert.deepEqual(
+    result.history.map(({ epoch }) => epoch),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
   assert.ok(result.history[19].loss < result.history[0].loss / 3);
   assert.ok(result.history[19].accuracy > 0.97);
   const { loss, accuracy, samples } = await trainer.evaluate(held.x, held.y);
@@ -26,7 +40,11 @@ everywhere('a separable problem is learned', PLACES, async (make, t, place) => {
   assert.equal(samples, 90);
 
   const { output, index, label, confidence } = await trainer.predict(held.x);
-  assert.ok(output instanceof Float32Array && index instanceof Int32Array && confidence instanceof Float32Array);
+  assert.ok(
+    output instanceof Float32Array &&
+      index instanceof Int32Array &&
+      confidence instanceof Float32Array,
+  );
   assert.equal(output.length, 90 * 3);
   let correct = 0;
   for (let i = 0; i < 90; i++) {
@@ -61,7 +79,11 @@ test('the same bits in every place and variant', async () => {
     await trainer.dispose();
   }
   for (const other of seen.slice(1)) assert.deepEqual(other, seen[0]);
-  assert.ok(seen[0].history.every(({ loss, valLoss, valAccuracy }) => loss > 0 && valLoss > 0 && valAccuracy >= 0));
+  assert.ok(
+    seen[0].history.every(
+      ({ loss, valLoss, valAccuracy }) => loss > 0 && valLoss > 0 && valAccuracy >= 0,
+    ),
+  );
 });
 
 everywhere('pauses, predictions and slices change no bit', BOTH, async (make) => {
@@ -146,12 +168,21 @@ everywhere('weights can be read and put back', BOTH, async (make) => {
   const trainer = await make(barSpec());
   await trainer.fit(x, y, { epochs: 2 });
   const weights = await trainer.getWeights();
-  assert.deepEqual(weights.map(({ name, shape }) => [name, shape]), [
-    ['conv2d/kernel', [3, 3, 1, 5]], ['conv2d/bias', [5]],
-    ['conv2d_1/kernel', [3, 2, 5, 4]], ['conv2d_1/bias', [4]],
-    ['dense/kernel', [8, 3]], ['dense/bias', [3]],
-  ]);
-  assert.equal(trainer.info.parameters, weights.reduce((sum, { data }) => sum + data.length, 0));
+  assert.deepEqual(
+    weights.map(({ name, shape }) => [name, shape]),
+    [
+      ['conv2d/kernel', [3, 3, 1, 5]],
+      ['conv2d/bias', [5]],
+      ['conv2d_1/kernel', [3, 2, 5, 4]],
+      ['conv2d_1/bias', [4]],
+      ['dense/kernel', [8, 3]],
+      ['dense/bias', [3]],
+    ],
+  );
+  assert.equal(
+    trainer.info.parameters,
+    weights.reduce((sum, { data }) => sum + data.length, 0),
+  );
   const picture = x.subarray(0, 64);
   const expected = await trainer.predict(picture);
   const other = await make({ ...barSpec(), seed: 3 });
@@ -181,15 +212,38 @@ everywhere('every epoch reaches events and iterations', BOTH, async (make) => {
   const { history } = await run.result;
   for (const records of [heard, iterated]) {
     const epochs = records.filter(({ kind }) => kind === 'epoch');
-    assert.deepEqual(epochs.map(({ epoch, loss, accuracy, valLoss, valAccuracy }) =>
-      ({ epoch, loss, accuracy, valLoss, valAccuracy })), history);
-    assert.deepEqual(epochs.map(({ epoch }) => epoch), history.map((_, i) => i + 1));
-    assert.deepEqual(epochs.map(({ step }) => step), history.map((_, i) => 3 * (i + 1)));
+    assert.deepEqual(
+      epochs.map(({ epoch, loss, accuracy, valLoss, valAccuracy }) => ({
+        epoch,
+        loss,
+        accuracy,
+        valLoss,
+        valAccuracy,
+      })),
+      history,
+    );
+    assert.deepEqual(
+      epochs.map(({ epoch }) => epoch),
+      history.map((_, i) => i + 1),
+    );
+    assert.deepEqual(
+      epochs.map(({ step }) => step),
+      history.map((_, i) => 3 * (i + 1)),
+    );
     const percents = records.map(({ percent }) => percent);
-    assert.deepEqual(percents, [...percents].sort((a, b) => a - b));
+    assert.deepEqual(
+      percents,
+      [...percents].sort((a, b) => a - b),
+    );
     assert.equal(percents.at(-1), 100);
-    assert.ok(records.every((r) => r.totalEpochs === 40 && r.totalBatches === 3 && r.batch >= 1 && r.batch <= 3));
-    assert.ok(records.every((r) => r.elapsedSeconds >= 0 && r.etaSeconds >= 0 && r.timestamp > 1.6e12));
+    assert.ok(
+      records.every(
+        (r) => r.totalEpochs === 40 && r.totalBatches === 3 && r.batch >= 1 && r.batch <= 3,
+      ),
+    );
+    assert.ok(
+      records.every((r) => r.elapsedSeconds >= 0 && r.etaSeconds >= 0 && r.timestamp > 1.6e12),
+    );
   }
   for await (const record of run) assert.fail(`an ended run tells nothing more: ${record}`);
 });
@@ -203,7 +257,10 @@ everywhere('a slow iteration misses no epoch', BOTH, async (make) => {
     if (kind === 'epoch') epochs.push(epoch);
     if (epochs.length === 1) await run.result;
   }
-  assert.deepEqual(epochs, Array.from({ length: 30 }, (_, i) => i + 1));
+  assert.deepEqual(
+    epochs,
+    Array.from({ length: 30 }, (_, i) => i + 1),
+  );
 });
 
 everywhere('info and status are plain objects', BOTH, async (make, t, { mode }) => {
@@ -211,7 +268,10 @@ everywhere('info and status are plain objects', BOTH, async (make, t, { mode }) 
   const { info } = trainer;
   assert.equal(info.mode, mode);
   assert.equal(info.reason, null);
-  assert.equal(info.threads, mode === 'main' ? 1 : Math.min(8, Math.max(1, availableParallelism() - 1)));
+  assert.equal(
+    info.threads,
+    mode === 'main' ? 1 : Math.min(8, Math.max(1, availableParallelism() - 1)),
+  );
   assert.equal(info.variant, info.threads > 1 ? 'simd-mt' : 'simd');
   assert.ok(info.startupMs > 0 && info.memoryBytes > 0);
   assert.deepEqual(info.inputShape, [8, 8, 1]);
@@ -219,8 +279,10 @@ everywhere('info and status are plain objects', BOTH, async (make, t, { mode }) 
   assert.equal(info.classes, 3);
   assert.equal(info.seed, 42);
   assert.equal(info.layers.length, 7);
-  assert.deepEqual(info.layers.map(({ outputShape }) => outputShape),
-    [[8, 8, 5], [4, 4, 5], [2, 3, 4], [1, 2, 4], [8], [8], [3]]);
+  assert.deepEqual(
+    info.layers.map(({ outputShape }) => outputShape),
+    [[8, 8, 5], [4, 4, 5], [2, 3, 4], [1, 2, 4], [8], [8], [3]],
+  );
   assert.equal(Object.getPrototypeOf(info), Object.prototype);
   assert.deepEqual(structuredClone(info), info);
   const status = trainer.status();
@@ -240,7 +302,11 @@ everywhere('threads and relaxed SIMD are asked for by options', BOTH, async (mak
     assert.deepEqual([one.variant, one.threads, one.reason], ['simd', 1, null]);
   }
   const { info: free } = await make(cloudSpec(), { threads: 1, deterministic: false });
-  assert.equal(free.variant, free.reason === null ? 'relaxed' : 'simd', 'one of the two, as the engine has it');
+  assert.equal(
+    free.variant,
+    free.reason === null ? 'relaxed' : 'simd',
+    'one of the two, as the engine has it',
+  );
   if (free.reason !== null) assert.match(free.reason, /relaxed SIMD/);
 });
 
@@ -250,12 +316,21 @@ test('a run is a promise of its result', async () => {
   const run = trainer.fit(x, y);
   assert.equal(typeof run.then, 'function');
   let ended = 0;
-  const [a, b, c, d] = await Promise.all([run, run.result, run.then((result) => result), run.finally(() => ended++)]);
+  const [a, b, c, d] = await Promise.all([
+    run,
+    run.result,
+    run.then((result) => result),
+    run.finally(() => ended++),
+  ]);
   assert.equal(a, b);
   assert.equal(a, c);
   assert.equal(a, d);
   assert.equal(ended, 1);
-  assert.equal(await (async () => run)(), a, 'an async function that returns a run yields its result');
+  assert.equal(
+    await (async () => run)(),
+    a,
+    'an async function that returns a run yields its result',
+  );
   const failed = trainer.fit(x, 'nonsense');
   assert.ok((await failed.catch((error) => error)) instanceof OffstageError);
   await trainer.dispose();
@@ -263,9 +338,16 @@ test('a run is a promise of its result', async () => {
 
 test('a regression with the defaults, and one sigmoid unit', async () => {
   const next = Array.from({ length: 64 }, (_, i) => i / 32 - 1);
-  const line = await createTrainer({ inputShape: [1], layers: [{ type: 'dense', units: 1 }], learningRate: 0.05 }, { mode: 'main' });
+  const line = await createTrainer(
+    { inputShape: [1], layers: [{ type: 'dense', units: 1 }], learningRate: 0.05 },
+    { mode: 'main' },
+  );
   assert.deepEqual(line.info.metrics, []);
-  const { history } = await line.fit(next.map((v) => [v]), next.map((v) => [3 * v - 1]), { epochs: 200 });
+  const { history } = await line.fit(
+    next.map((v) => [v]),
+    next.map((v) => [3 * v - 1]),
+    { epochs: 200 },
+  );
   assert.ok(history.at(-1).loss < 1e-3);
   assert.equal('accuracy' in history[0], false);
   const prediction = await line.predict([0.5]);
@@ -273,10 +355,20 @@ test('a regression with the defaults, and one sigmoid unit', async () => {
   assert.equal(prediction.index, undefined);
   await line.dispose();
 
-  const sign = await createTrainer({
-    inputShape: [1], layers: [{ type: 'dense', units: 1, activation: 'sigmoid' }], labels: ['minus', 'plus'], learningRate: 0.1,
-  }, { mode: 'main' });
-  await sign.fit(next.map((v) => [v]), next.map((v) => (v > 0 ? 'plus' : 'minus')), { epochs: 50 });
+  const sign = await createTrainer(
+    {
+      inputShape: [1],
+      layers: [{ type: 'dense', units: 1, activation: 'sigmoid' }],
+      labels: ['minus', 'plus'],
+      learningRate: 0.1,
+    },
+    { mode: 'main' },
+  );
+  await sign.fit(
+    next.map((v) => [v]),
+    next.map((v) => (v > 0 ? 'plus' : 'minus')),
+    { epochs: 50 },
+  );
   const minus = await sign.predict([-0.9]);
   assert.deepEqual([minus.index, minus.label], [0, 'minus']);
   assert.ok(Math.abs(minus.confidence - (1 - minus.output[0])) < 1e-6);
@@ -288,7 +380,9 @@ test('a regression with the defaults, and one sigmoid unit', async () => {
 
 test('two trainers do not know each other', async () => {
   const { x, y } = clouds(96);
-  const trainers = await Promise.all(['worker', 'main', 'main'].map((mode) => createTrainer(cloudSpec(), { mode })));
+  const trainers = await Promise.all(
+    ['worker', 'main', 'main'].map((mode) => createTrainer(cloudSpec(), { mode })),
+  );
   const runs = trainers.map((trainer) => ({ run: trainer.fit(x, y, { epochs: 5 }) }));
   await until(() => true);
   await Promise.all(runs.map(({ run }) => run));

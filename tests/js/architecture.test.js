@@ -40,8 +40,10 @@ const SOURCES = ['src', 'worker', 'web', 'wasm-build']
  */
 function missing(text, pattern, after) {
   return [...text.matchAll(pattern)]
-    .filter(([, name, file]) =>
-      !new RegExp(`(?<!\\w)${name}${after.source}`).test(file ? textOf(file) : SOURCES))
+    .filter(
+      ([, name, file]) =>
+        !new RegExp(`(?<!\\w)${name}${after.source}`).test(file ? textOf(file) : SOURCES),
+    )
     .map(([told]) => told);
 }
 
@@ -56,13 +58,20 @@ for (const page of PAGES) {
   test(`${page} names files and folders that are there`, () => {
     const paths = [...text.matchAll(PATH)].map(([path]) => path);
     assert.ok(paths.length > 0);
-    assert.deepEqual(paths.filter((path) => path !== MADE && !existsSync(ROOT + path)), []);
+    assert.deepEqual(
+      paths.filter((path) => path !== MADE && !existsSync(ROOT + path)),
+      [],
+    );
   });
 
   test(`${page} links to what is there`, () => {
-    const links = [...text.matchAll(/\]\(([^)#:]+)/g)]
-      .map(([, link]) => new URL(link, `file:///${page}`).pathname.slice(1));
-    assert.deepEqual(links.filter((link) => !existsSync(ROOT + link)), []);
+    const links = [...text.matchAll(/\]\(([^)#:]+)/g)].map(([, link]) =>
+      new URL(link, `file:///${page}`).pathname.slice(1),
+    );
+    assert.deepEqual(
+      links.filter((link) => !existsSync(ROOT + link)),
+      [],
+    );
   });
 
   test(`${page} names functions and words of the sources`, () => {
@@ -74,11 +83,20 @@ for (const page of PAGES) {
     const { scripts } = JSON.parse(textOf('package.json'));
     const commands = wordsOf(text, /npm (?:run )?((?<=run )[\w:]+|test|start)\b/g);
     assert.ok(commands.length > 0);
-    assert.deepEqual(commands.filter((name) => !Object.hasOwn(scripts, name)), []);
+    assert.deepEqual(
+      commands.filter((name) => !Object.hasOwn(scripts, name)),
+      [],
+    );
     const steps = wordsOf(text, /npm test -- ([\w ]*\w)`/g);
     const run = textOf('tests/run.js');
-    assert.deepEqual(steps.filter((name) => !new RegExp(`\\b${name}\\b`).test(run)), []);
+    assert.deepEqual(
+      steps.filter((name) => !new RegExp(`\\b${name}\\b`).test(run)),
+      [],
+    );
     const questions = wordsOf(text, /npm run bench -- ([\w ]*\w)`/g);
-    assert.deepEqual(questions.filter((name) => !existsSync(`${ROOT}tests/bench/${name}.mjs`)), []);
+    assert.deepEqual(
+      questions.filter((name) => !existsSync(`${ROOT}tests/bench/${name}.mjs`)),
+      [],
+    );
   });
 }

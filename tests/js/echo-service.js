@@ -70,8 +70,10 @@ class Echo {
           if (pump.look()) yield;
         }
       })(),
-      done: () => {}, fail: () => end.reject(new OffstageError('ABORTED', 'the run was given up')),
-      updating: () => false, paused: () => false,
+      done: () => {},
+      fail: () => end.reject(new OffstageError('ABORTED', 'the run was given up')),
+      updating: () => false,
+      paused: () => false,
     });
     return end;
   }
@@ -97,10 +99,29 @@ class Echo {
 /** @type {Record<string, Row>} */
 const REQUESTS = {
   ECHO: { reply: 'ECHOED', needs: true, handle: (_, payload) => payload },
-  ADD: { reply: 'ADDED', needs: true, ordered: true, *handle(echo, { n }) { echo.sum += n; return { sum: echo.sum }; } },
-  WORK: { reply: 'WORKED', needs: true, handle: (echo, { units, pieces }) => echo.work(units, pieces) },
+  ADD: {
+    reply: 'ADDED',
+    needs: true,
+    ordered: true,
+    *handle(echo, { n }) {
+      echo.sum += n;
+      return { sum: echo.sum };
+    },
+  },
+  WORK: {
+    reply: 'WORKED',
+    needs: true,
+    handle: (echo, { units, pieces }) => echo.work(units, pieces),
+  },
   RUN: { reply: 'RAN', needs: true, handle: (echo) => echo.run() },
-  STOP: { reply: 'STOPPED', needs: true, lane: LANES.CONTROL, *handle(echo) { return echo.stop(); } },
+  STOP: {
+    reply: 'STOPPED',
+    needs: true,
+    lane: LANES.CONTROL,
+    *handle(echo) {
+      return echo.stop();
+    },
+  },
   WAIT: { reply: 'WAITED', needs: true, handle: (echo) => echo.wait() },
   RELEASE: { reply: 'RELEASED', always: true, handle: (echo) => echo.release() },
   GATED: {
@@ -124,8 +145,19 @@ const REQUESTS = {
       return end;
     },
   },
-  REFUSE: { reply: 'NEVER', handle: () => { throw new OffstageError('INVALID_OPTION', 'as asked'); } },
-  CRASH: { reply: 'NEVER', apart: true, handle: () => { throw new TypeError('as asked'); } },
+  REFUSE: {
+    reply: 'NEVER',
+    handle: () => {
+      throw new OffstageError('INVALID_OPTION', 'as asked');
+    },
+  },
+  CRASH: {
+    reply: 'NEVER',
+    apart: true,
+    handle: () => {
+      throw new TypeError('as asked');
+    },
+  },
   REFUSE_AT_GATE: {
     reply: 'NEVER',
     handle: (_, payload, turn) => {
@@ -133,21 +165,36 @@ const REQUESTS = {
       throw new OffstageError('INVALID_OPTION', 'at the gate');
     },
   },
-  CLUMSY: { reply: 'READY', handle: (echo) => { echo.clumsy = true; return {}; } },
+  CLUMSY: {
+    reply: 'READY',
+    handle: (echo) => {
+      echo.clumsy = true;
+      return {};
+    },
+  },
   UNSENDABLE: {
     reply: 'NEVER',
     handle: (_, { as }) => {
       const answer = { as: () => {} };
       if (as === 'value') return answer;
       if (as === 'promise') return Promise.resolve(answer);
-      return (function* work() { return as === 'work' ? answer : Promise.resolve(answer); })();
+      return (function* work() {
+        return as === 'work' ? answer : Promise.resolve(answer);
+      })();
     },
   },
-  CRASH_AT_WORK: { reply: 'NEVER', *handle() { throw new RangeError('as asked'); } },
+  CRASH_AT_WORK: {
+    reply: 'NEVER',
+    *handle() {
+      throw new RangeError('as asked');
+    },
+  },
   CRASH_IN_TICK: {
     reply: 'NEVER',
     handle: ({ ports: { pump } }) => {
-      pump.every(100, () => { throw new TypeError('in a tick'); });
+      pump.every(100, () => {
+        throw new TypeError('in a tick');
+      });
       return new Later();
     },
   },
@@ -162,7 +209,12 @@ const REQUESTS = {
       return new Later();
     },
   },
-  HANG: { reply: 'NEVER', handle: () => { for (;;); } },
+  HANG: {
+    reply: 'NEVER',
+    handle: () => {
+      for (;;);
+    },
+  },
 };
 
 /** @type {import('../../worker/host/session.js').Service<Echo>} */

@@ -168,8 +168,17 @@ test('a type that is the name of something in every object is a type like any ot
   client.close(new OffstageError('DISPOSED', 'the test ends'));
 });
 
-const STRANGE =
-  [null, undefined, 7, 'ECHOED', [1], new Map(), new ArrayBuffer(8), {}, { v: 1, type: 7 }];
+const STRANGE = [
+  null,
+  undefined,
+  7,
+  'ECHOED',
+  [1],
+  new Map(),
+  new ArrayBuffer(8),
+  {},
+  { v: 1, type: 7 },
+];
 
 for (const message of STRANGE) {
   test(`what is no message is a loss: ${show(message)}`, async () => {
@@ -186,7 +195,10 @@ test('a message that cannot be read is a loss, and the session is told to end', 
   there.page.dispatchEvent(new Event('messageerror'));
   await assertLost(there, pending, /could not be read/);
   await turns(5);
-  assert.deepEqual(heard.map(({ type }) => type), ['HANG', 'DISPOSE']);
+  assert.deepEqual(
+    heard.map(({ type }) => type),
+    ['HANG', 'DISPOSE'],
+  );
 });
 
 test('an error of no request is a loss: whoever waits would wait forever', async () => {
@@ -211,8 +223,12 @@ test('an observer sees every message with its bytes, and the loss', async () => 
   await client.request('ECHO');
   client.close(new OffstageError('DISPOSED', 'the test ends'));
   assert.deepEqual(seen, [
-    ['sent', 'ECHO', 12], ['received', 'ECHOED', 12],
-    ['sent', 'ECHO', 0], ['received', 'NOTICE', 0], ['received', 'ECHOED', 0], ['lost'],
+    ['sent', 'ECHO', 12],
+    ['received', 'ECHOED', 12],
+    ['sent', 'ECHO', 0],
+    ['received', 'NOTICE', 0],
+    ['received', 'ECHOED', 0],
+    ['lost'],
   ]);
   assert.deepEqual(notices, [{ kind: 'log' }]);
 });
@@ -282,7 +298,8 @@ test('a port keeps a Node process alive while something is pending, and not othe
     await client.request('WORK');
     console.log('answered');`;
   const { status, stdout, stderr } = spawnSync(
-    process.execPath, ['--input-type=module', '-e', script],
+    process.execPath,
+    ['--input-type=module', '-e', script],
     { cwd: new URL('../../', import.meta.url), encoding: 'utf8', timeout: 20_000 },
   );
   assert.deepEqual([status, stdout, stderr], [0, 'answered\n', '']);

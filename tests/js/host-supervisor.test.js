@@ -47,23 +47,26 @@ function supervise(options = {}) {
   const serve = (port) => serveStub(port, { begin });
   const setting = { ...LIMITS, assets: undefined, load: async () => serve };
   const emit = (type, detail) => events.push({ type, ...detail });
-  const supervisor = new Supervisor({ mode, restart: { ...RESTART, ...restart }, emit }, {
-    open(place, signal) {
-      owner.place.push(place);
-      const ask = (client) => client.request('BEGIN', {}, { signal });
-      if (place === 'main') return openSession('main', setting, ask);
-      const carrier = openCarrier(fails(workers.length) ? (port) => port.close() : serve);
-      workers.push(carrier);
-      return openSession(beside(carrier, 'stub'), setting, ask);
+  const supervisor = new Supervisor(
+    { mode, restart: { ...RESTART, ...restart }, emit },
+    {
+      open(place, signal) {
+        owner.place.push(place);
+        const ask = (client) => client.request('BEGIN', {}, { signal });
+        if (place === 'main') return openSession('main', setting, ask);
+        const carrier = openCarrier(fails(workers.length) ? (port) => port.close() : serve);
+        workers.push(carrier);
+        return openSession(beside(carrier, 'stub'), setting, ask);
+      },
+      stands: (client, ready) => {
+        stood.push(ready);
+        return supervisor.reasons.join('; ') || null;
+      },
+      lost: () => stood.push('lost'),
+      goesOnFrom: () => ({ step: 42 }),
+      isBusy: () => owner.busy,
     },
-    stands: (client, ready) => {
-      stood.push(ready);
-      return supervisor.reasons.join('; ') || null;
-    },
-    lost: () => stood.push('lost'),
-    goesOnFrom: () => ({ step: 42 }),
-    isBusy: () => owner.busy,
-  });
+  );
   const types = () => events.map(({ type }) => type);
   return { supervisor, owner, workers, events, types, stood };
 }
@@ -106,8 +109,10 @@ test('a lost session is replaced in that very turn, what was asked is asked agai
   assert.equal(supervisor.restarts, 1);
   const told = events.map(({ type, attempt, step, reason }) => [type, attempt ?? reason, step]);
   assert.deepEqual(told, [
-    ['workerstart', null, undefined], ['workerstop', 'it is gone', undefined],
-    ['restart', 1, 42], ['workerstart', null, undefined],
+    ['workerstart', null, undefined],
+    ['workerstop', 'it is gone', undefined],
+    ['restart', 1, 42],
+    ['workerstart', null, undefined],
   ]);
   await supervisor.dispose(disposed(), undefined);
 });
@@ -157,8 +162,11 @@ test('attempts wait longer and longer; an answer to an idle owner counts them an
 
 test('a worker that is lost for good: mode auto goes on on this thread and says why', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
-  const { supervisor, workers, types, owner } =
-    supervise({ mode: 'auto', restart: { retries: 1 }, fails: (made) => made > 0 });
+  const { supervisor, workers, types, owner } = supervise({
+    mode: 'auto',
+    restart: { retries: 1 },
+    fails: (made) => made > 0,
+  });
   await supervisor.begin();
   workers[0].close(lost());
   assert.deepEqual(await echo(supervisor, 1), { value: 1 });
@@ -184,8 +192,10 @@ test('a worker that is lost for good: mode worker ends, and so do all who wait',
 });
 
 test('who waits for the next session is told by his own signal', async () => {
-  const { supervisor, workers } =
-    supervise({ restart: { retries: 2 }, fails: (made) => made === 1 });
+  const { supervisor, workers } = supervise({
+    restart: { retries: 2 },
+    fails: (made) => made === 1,
+  });
   await supervisor.begin();
   await withoutTimers(async (timers) => {
     workers[0].close(lost());

@@ -1,22 +1,49 @@
-/* hostile-checkpoint.test.js: checkpoints that are cut, damaged, or whole and wrong: each is BAD_CHECKPOINT.
+/* hostile-checkpoint.test.js: checkpoints that are cut, damaged, or whole and wrong: each is
+ * BAD_CHECKPOINT.
  *
  * A wrong one has the right checksum and lengths, so that what is refused is what it says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { decodeCheckpoint, encodeCheckpoint, openCheckpoint } from '../../worker/trainer/checkpoint.js';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  openCheckpoint,
+} from '../../worker/trainer/checkpoint.js';
 import { crc32 } from '../../worker/host/crc32.js';
 
 const SUM = '00000000';
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
 const run = {
-  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
+  settings,
+  samples: 8,
+  epoch: 2,
+  batch: 1,
+  key: 1,
+  steps: 4,
+  trained: 8,
+  elapsedMs: 5,
+  ended: null,
+  fingerprint: 'f',
 };
 const record = {
-  id: 1, startedAt: 1, endedAt: 2, reason: 'finished', options: settings,
-  metrics: { epoch: 1, loss: 'NaN', accuracy: 0.5 }, steps: 4,
+  id: 1,
+  startedAt: 1,
+  endedAt: 2,
+  reason: 'finished',
+  options: settings,
+  metrics: { epoch: 1, loss: 'NaN', accuracy: 0.5 },
+  steps: 4,
 };
-const about = { format: 1, coreVersion: '0', spec: {}, step: '4', epochsBegun: '2', run, runs: [record] };
+const about = {
+  format: 1,
+  coreVersion: '0',
+  spec: {},
+  step: '4',
+  epochsBegun: '2',
+  run,
+  runs: [record],
+};
 const tensors = {
   'run/totals': { dtype: 'F64', shape: [3], data_offsets: [0, 24] },
   'history/loss': { dtype: 'F64', shape: [1], data_offsets: [24, 32] },
@@ -31,51 +58,79 @@ function sealed(text, rest) {
   const bytes = Buffer.concat([Buffer.alloc(8), text, rest]);
   bytes.writeBigUInt64LE(BigInt(text.length));
   const at = bytes.indexOf(SUM);
-  bytes.write(crc32(bytes.subarray(at + 8), crc32(bytes.subarray(0, at))).toString(16).padStart(8, '0'), at);
+  bytes.write(
+    crc32(bytes.subarray(at + 8), crc32(bytes.subarray(0, at)))
+      .toString(16)
+      .padStart(8, '0'),
+    at,
+  );
   return new Uint8Array(bytes);
 }
 
-/** @param {{ about?: any, offstage?: any, metadata?: any, tensors?: any, data?: Uint8Array }} [change] */
+/**
+ * @param {{ about?: any, offstage?: any, metadata?: any, tensors?: any, data?: Uint8Array }}
+ *   [change]
+ */
 function checkpoint(change = {}) {
   const { offstage = JSON.stringify(change.about ?? about), metadata = {} } = change;
-  const header = { __metadata__: { checksum: SUM, offstage, ...metadata }, ...(change.tensors ?? tensors) };
+  const header = {
+    __metadata__: { checksum: SUM, offstage, ...metadata },
+    ...(change.tensors ?? tensors),
+  };
   return sealed(Buffer.from(JSON.stringify(header)), change.data ?? data);
 }
 
 /** @param {Uint8Array} bytes @param {RegExp} message */
-const refused = (bytes, message) => assert.throws(() => decodeCheckpoint(bytes),
-  { name: 'OffstageError', code: 'BAD_CHECKPOINT', message });
+const refused = (bytes, message) =>
+  assert.throws(() => decodeCheckpoint(bytes), {
+    name: 'OffstageError',
+    code: 'BAD_CHECKPOINT',
+    message,
+  });
 /** @param {any} change */
 const withRun = (change) => ({ about: { ...about, run: { ...run, ...change } } });
 /** @param {any} change */
 const withRecord = (change) => ({ about: { ...about, runs: [{ ...record, ...change }] } });
 /** @param {string} name @param {any} change */
-const withTensor = (name, change) => ({ tensors: { ...tensors,
-  [name]: { .../** @type {any} */ (tensors)[name], ...change } } });
+const withTensor = (name, change) => ({
+  tensors: { ...tensors, [name]: { .../** @type {any} */ (tensors)[name], ...change } },
+});
 
 test('what is whole is read', () => {
   const read = decodeCheckpoint(checkpoint());
   assert.deepEqual([...read.tensors.keys()].sort(), ['dense/kernel', 'dense/none']);
-  assert.deepEqual(read.about.run, { ...run, totals: [1, 2, 3], history: [{ epoch: 1, loss: 0.5, accuracy: 0.25 }] });
-  assert.deepEqual(read.about.runs, [{ ...record, metrics: { epoch: 1, loss: NaN, accuracy: 0.5 } }]);
-  const { about: idle } = decodeCheckpoint(checkpoint({ about: { ...about, run: null, runs: [] }, tensors: {},
-    data: new Uint8Array(0) }));
+  assert.deepEqual(read.about.run, {
+    ...run,
+    totals: [1, 2, 3],
+    history: [{ epoch: 1, loss: 0.5, accuracy: 0.25 }],
+  });
+  assert.deepEqual(read.about.runs, [
+    { ...record, metrics: { epoch: 1, loss: NaN, accuracy: 0.5 } },
+  ]);
+  const { about: idle } = decodeCheckpoint(
+    checkpoint({ about: { ...about, run: null, runs: [] }, tensors: {}, data: new Uint8Array(0) }),
+  );
   assert.equal(idle.run, null);
   const open = withRecord({ endedAt: null, reason: null, metrics: null });
   assert.equal(decodeCheckpoint(checkpoint(open)).about.runs[0].endedAt, null);
   const whole = { ...withRun({ epoch: 1, batch: 3 }) };
   assert.equal(decodeCheckpoint(checkpoint(whole)).about.run?.batch, 3);
   const none = { 'run/totals': tensors['run/totals'] };
-  assert.deepEqual(decodeCheckpoint(checkpoint({ ...withRun({ epoch: 0, batch: 0 }), tensors: none,
-    data: data.subarray(0, 24) })).about.run?.history, []);
+  assert.deepEqual(
+    decodeCheckpoint(
+      checkpoint({ ...withRun({ epoch: 0, batch: 0 }), tensors: none, data: data.subarray(0, 24) }),
+    ).about.run?.history,
+    [],
+  );
 });
 
 test('cut off at every length, and with every byte another', () => {
   const bytes = checkpoint();
-  for (let length = 0; length < bytes.length; length++) refused(bytes.subarray(0, length), /refused/);
+  for (let length = 0; length < bytes.length; length++)
+    refused(bytes.subarray(0, length), /refused/);
   for (let at = 0; at < bytes.length; at++) {
     const other = bytes.slice();
-    other[at] ^= 1 << at % 8;
+    other[at] ^= 1 << (at % 8);
     refused(other, /refused/);
   }
   refused(Uint8Array.from([...bytes, 0]), /checksum/);
@@ -89,7 +144,10 @@ test('headers that are none', () => {
   refused(sealed(Buffer.concat([head, Buffer.from([0xff, 0xfe])]), data), /no UTF-8/);
   refused(sealed(head, data), /no JSON/);
   refused(sealed(Buffer.concat([head, Buffer.from('},"a":1}')]), data), /offstage is undefined/);
-  refused(sealed(Buffer.concat([head, Buffer.from('},"__metadata__":[1]}')]), data), /__metadata__ is \[1\]/);
+  refused(
+    sealed(Buffer.concat([head, Buffer.from('},"__metadata__":[1]}')]), data),
+    /__metadata__ is \[1\]/,
+  );
   refused(checkpoint({ metadata: { more: '1' } }), /unknown field 'more'/);
   refused(checkpoint({ offstage: 5 }), /offstage is 5/);
   refused(checkpoint({ offstage: '{' }), /offstage is no JSON/);
@@ -97,12 +155,13 @@ test('headers that are none', () => {
 });
 
 test('tensors that are wrong', () => {
-  const wrong = (/** @type {any} */ change,
-    /** @type {RegExp} */ message) => refused(checkpoint(withTensor('dense/kernel', change)), message);
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint(withTensor('dense/kernel', change)), message);
   for (const dtype of ['I8', 'toString', null, ['F32'], { toString: 1 }]) wrong({ dtype }, /dtype/);
-  for (const shape of [null, 2, [2, -1], [0.5], [2, '1'], [1e308, 1e308], Array(9).fill(1)]) wrong({ shape }, /shape/);
-  for (const offsets of [null, [40], [40, 48, 49], [40, -1], [40.5, 48.5],
-    ['40', '48']]) wrong({ data_offsets: offsets }, /data_offsets/);
+  for (const shape of [null, 2, [2, -1], [0.5], [2, '1'], [1e308, 1e308], Array(9).fill(1)])
+    wrong({ shape }, /shape/);
+  for (const offsets of [null, [40], [40, 48, 49], [40, -1], [40.5, 48.5], ['40', '48']])
+    wrong({ data_offsets: offsets }, /data_offsets/);
   wrong({ data_offsets: [40, 47] }, /expected 8 for its shape \[2, 1\]/);
   wrong({ data_offsets: [48, 40] }, /expected 8/);
   wrong({ more: 1 }, /unknown field 'more'/);
@@ -112,13 +171,19 @@ test('tensors that are wrong', () => {
   refused(checkpoint({ data: data.subarray(0, 40) }), /its tensors end at 48, its file at 40/);
   refused(checkpoint(withTensor('run/totals', { dtype: 'F32', shape: [6] })), /F32 of rank 1/);
   refused(checkpoint(withTensor('run/totals', { shape: [3, 1] })), /rank 2/);
-  refused(checkpoint({ tensors: { a: { dtype: 'F64', shape: [6], data_offsets: [0, 48] } } }),
-    /run\/totals holds 0 numbers/);
-  const short = { ...tensors, 'run/totals': { dtype: 'F64', shape: [2], data_offsets: [0, 16] },
-    'history/loss': { dtype: 'F64', shape: [2], data_offsets: [16, 32] } };
+  refused(
+    checkpoint({ tensors: { a: { dtype: 'F64', shape: [6], data_offsets: [0, 48] } } }),
+    /run\/totals holds 0 numbers/,
+  );
+  const short = {
+    ...tensors,
+    'run/totals': { dtype: 'F64', shape: [2], data_offsets: [0, 16] },
+    'history/loss': { dtype: 'F64', shape: [2], data_offsets: [16, 32] },
+  };
   refused(checkpoint({ tensors: short }), /run\/totals holds 2 numbers/);
   const uneven = {
-    ...tensors, 'history/accuracy': { dtype: 'F64', shape: [2], data_offsets: [32, 48] },
+    ...tensors,
+    'history/accuracy': { dtype: 'F64', shape: [2], data_offsets: [32, 48] },
     'dense/kernel': { dtype: 'F32', shape: [0], data_offsets: [48, 48] },
     'dense/none': { dtype: 'F32', shape: [0], data_offsets: [0, 0] },
   };
@@ -132,15 +197,45 @@ test('in pieces, where somebody waits', () => {
 
 test('what several outputs have measured, and where a run goes back to, are read as they were written', () => {
   const pump = { look: () => false };
-  const history = [{ epoch: 1, loss: 3, valLoss: NaN, outputs: { a: { loss: 1, valLoss: 2 }, b: { loss: 4, accuracy: 0.5 } } },
-    { epoch: 2, loss: 2, valLoss: 1, outputs: { a: { loss: 1, valLoss: 3 }, b: { loss: 2, accuracy: 1 } } }];
+  const history = [
+    {
+      epoch: 1,
+      loss: 3,
+      valLoss: NaN,
+      outputs: { a: { loss: 1, valLoss: 2 }, b: { loss: 4, accuracy: 0.5 } },
+    },
+    {
+      epoch: 2,
+      loss: 2,
+      valLoss: 1,
+      outputs: { a: { loss: 1, valLoss: 3 }, b: { loss: 2, accuracy: 1 } },
+    },
+  ];
   const totals = [1, 2, 3, 4, 5, 6, 7];
   const rolling = { ...settings, nonFinite: /** @type {const} */ ('rollback') };
   const whole = {
-    ...about, step: 4, epochsBegun: 2, runs: [{ ...record, options: rolling, metrics: history[0] }],
-    run: { ...run, settings: rolling, totals, history, epoch: 3, rollback: { count: 1, step: 3, loss: 0.5 }, before: Uint8Array.of(1, 2, 3, 4) },
+    ...about,
+    step: 4,
+    epochsBegun: 2,
+    runs: [{ ...record, options: rolling, metrics: history[0] }],
+    run: {
+      ...run,
+      settings: rolling,
+      totals,
+      history,
+      epoch: 3,
+      rollback: { count: 1, step: 3, loss: 0.5 },
+      before: Uint8Array.of(1, 2, 3, 4),
+    },
   };
-  const weights = [{ name: 'a/bias', dtype: /** @type {const} */ ('F32'), shape: [1], read: () => new Uint8Array(4) }];
+  const weights = [
+    {
+      name: 'a/bias',
+      dtype: /** @type {const} */ ('F32'),
+      shape: [1],
+      read: () => new Uint8Array(4),
+    },
+  ];
   const work = encodeCheckpoint(/** @type {any} */ (pump), /** @type {any} */ (whole), weights);
   const { about: read, tensors: found } = decodeCheckpoint(/** @type {any} */ (work.next().value));
   const { before, ...rest } = whole.run;
@@ -150,38 +245,56 @@ test('what several outputs have measured, and where a run goes back to, are read
 });
 
 test('measures of outputs that cannot be', () => {
-  const named = (/** @type {string} */ name, /** @type {number} */ length) => ({ ...tensors, [name]: { dtype: 'F64', shape: [length], data_offsets: [48, 48 + 8 * length] } });
+  const named = (/** @type {string} */ name, /** @type {number} */ length) => ({
+    ...tensors,
+    [name]: { dtype: 'F64', shape: [length], data_offsets: [48, 48 + 8 * length] },
+  });
   const longer = new Uint8Array(64);
   longer.set(data);
-  refused(checkpoint({ tensors: named('history/b/loss', 2), data: longer }), /history\/b\/loss has 2 epochs, history\/loss 1/);
+  refused(
+    checkpoint({ tensors: named('history/b/loss', 2), data: longer }),
+    /history\/b\/loss has 2 epochs, history\/loss 1/,
+  );
   for (const name of ['history/b/c/loss', 'history/colour']) {
-    assert.ok(decodeCheckpoint(checkpoint({ tensors: named(name, 2), data: longer })).tensors.has(name), 'is left for who knows the model');
+    assert.ok(
+      decodeCheckpoint(checkpoint({ tensors: named(name, 2), data: longer })).tensors.has(name),
+      'is left for who knows the model',
+    );
   }
   refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: 5 } })), /outputs is 5/);
-  refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { colour: 1 } } } })), /outputs.b: unknown field 'colour'/);
-  refused(checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { loss: '1' } } } })), /outputs.b.loss is '1'/);
+  refused(
+    checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { colour: 1 } } } })),
+    /outputs.b: unknown field 'colour'/,
+  );
+  refused(
+    checkpoint(withRecord({ metrics: { epoch: 1, loss: 1, outputs: { b: { loss: '1' } } } })),
+    /outputs.b.loss is '1'/,
+  );
   refused(checkpoint(withRun({ settings: { ...settings, nonFinite: 'x' } })), /nonFinite is 'x'/);
-  refused(checkpoint(withRun({ rollback: { count: 1, step: 2, loss: '3' } })), /run.rollback.loss is '3', expected a number or null/);
+  refused(
+    checkpoint(withRun({ rollback: { count: 1, step: 2, loss: '3' } })),
+    /run.rollback.loss is '3', expected a number or null/,
+  );
 });
 
 test('descriptions that cannot be', () => {
-  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint({ about: { ...about,
-    ...change } }), message);
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint({ about: { ...about, ...change } }), message);
   wrong({ format: 2 }, /format is 2/);
   wrong({ coreVersion: 1 }, /coreVersion is 1/);
   wrong({ spec: [] }, /spec is \[\]/);
   wrong({ runs: {} }, /runs is/);
   wrong({ more: 1 }, /unknown field 'more'/);
-  for (const step of [4, '-1', '1.5', '01', '1e3', '99999999999999999', '9999999999999999', '']) wrong({ step },
-    /step is/);
+  for (const step of [4, '-1', '1.5', '01', '1e3', '99999999999999999', '9999999999999999', ''])
+    wrong({ step }, /step is/);
 });
 
 test('runs that cannot be', () => {
-  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRun(change)),
-    message);
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint(withRun(change)), message);
   for (const name of ['samples', 'epoch', 'batch', 'key', 'steps', 'trained']) {
-    for (const value of [undefined, null, '1', -1, 0.5, 2 ** 53]) wrong({ [name]: value },
-      new RegExp(`run.${name} is`));
+    for (const value of [undefined, null, '1', -1, 0.5, 2 ** 53])
+      wrong({ [name]: value }, new RegExp(`run.${name} is`));
   }
   wrong({ samples: 0, batch: 0 }, /run stands at/);
   wrong({ samples: 1 }, /run stands at/);
@@ -197,10 +310,10 @@ test('runs that cannot be', () => {
   wrong({ settings: { ...settings, epochs: 0 } }, /run\.settings\.epochs is 0/);
   wrong({ settings: { ...settings, batchSize: 0 } }, /run\.settings\.batchSize is 0/);
   wrong({ settings: { ...settings, shuffle: 1 } }, /shuffle/);
-  for (const split of [-0.5, 1, null, '0']) wrong({ settings: { ...settings, validationSplit: split } },
-    /validationSplit/);
-  const record = (/** @type {any} */ change, /** @type {RegExp} */ message) => refused(checkpoint(withRecord(change)),
-    message);
+  for (const split of [-0.5, 1, null, '0'])
+    wrong({ settings: { ...settings, validationSplit: split } }, /validationSplit/);
+  const record = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint(withRecord(change)), message);
   record({ id: -1 }, /runs\[0\].id/);
   record({ steps: 0.5 }, /runs\[0\].steps/);
   record({ startedAt: null }, /startedAt is null, expected a time/);
@@ -213,9 +326,16 @@ test('runs that cannot be', () => {
 });
 
 test('a checkpoint that no memory holds is refused before a byte of it is read', () => {
-  const huge = { name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2 ** 25, 2 ** 25],
-    read: () => assert.fail('was read') };
-  const work = encodeCheckpoint({ look: () => false }, /** @type {any} */ ({ ...about, run: null, step: 1,
-    epochsBegun: 1 }), [huge]);
+  const huge = {
+    name: 'dense/kernel',
+    dtype: /** @type {const} */ ('F32'),
+    shape: [2 ** 25, 2 ** 25],
+    read: () => assert.fail('was read'),
+  };
+  const work = encodeCheckpoint(
+    { look: () => false },
+    /** @type {any} */ ({ ...about, run: null, step: 1, epochsBegun: 1 }),
+    [huge],
+  );
   assert.throws(() => work.next(), { code: 'OUT_OF_MEMORY' });
 });

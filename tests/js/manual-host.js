@@ -1,5 +1,5 @@
-/* manual-host.js: a host for sessions and pumps whose time, turns and timers are the test's: nothing happens but what
- * the test asks for. */
+/* manual-host.js: a host for sessions and pumps whose time, turns and timers are the test's:
+ * nothing happens but what the test asks for. */
 
 /** A host whose time and turns are the test's. */
 export function createManualHost() {
@@ -38,7 +38,8 @@ export function createManualHost() {
     },
     /** Runs up to n turns. @param {number} [n] */
     turn(n = 1) {
-      for (; n > 0 && turns.length > 0; n--, clock.turns++) /** @type {() => void} */ (turns.shift())();
+      for (; n > 0 && turns.length > 0; n--, clock.turns++)
+        /** @type {() => void} */ (turns.shift())();
     },
   };
   return clock;

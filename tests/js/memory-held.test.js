@@ -1,5 +1,6 @@
-/* memory-held.test.js: what a session holds of memory, in wasm and in JavaScript: while it trains, over many requests,
- * and when it stands ready. What it may hold is computed here from shapes alone. */
+/* memory-held.test.js: what a session holds of memory, in wasm and in JavaScript: while it trains,
+ * over many requests, and when it stands ready. What it may hold is computed here from shapes
+ * alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -40,8 +41,11 @@ const data = (samples, { inputs, classes }) => ({
 const NET = {
   inputShape: [12, 12, 2],
   layers: [
-    { type: 'conv2d', filters: 8, kernelSize: 3, padding: 'same', activation: 'relu' }, { type: 'maxPooling2d' }, { type: 'dropout', rate: 0.3 },
-    { type: 'flatten' }, { type: 'dense', units: 4, activation: 'softmax' },
+    { type: 'conv2d', filters: 8, kernelSize: 3, padding: 'same', activation: 'relu' },
+    { type: 'maxPooling2d' },
+    { type: 'dropout', rate: 0.3 },
+    { type: 'flatten' },
+    { type: 'dense', units: 4, activation: 'softmax' },
   ],
 };
 const OF_NET = { inputs: 288, classes: 4 };
@@ -56,7 +60,12 @@ test('a run takes what it needs when it begins, and gives it back; its steps tak
   for (let turn = 0; time.waiting > 0; turn++) {
     time.turn();
     const now = status();
-    if (now.state === 'training') assert.deepEqual([now.usedBytes, now.memoryBytes], [usedBytes, memoryBytes], `in turn ${turn}`);
+    if (now.state === 'training')
+      assert.deepEqual(
+        [now.usedBytes, now.memoryBytes],
+        [usedBytes, memoryBytes],
+        `in turn ${turn}`,
+      );
   }
   settle();
   assert.equal(client.of('TRAINING_COMPLETE')[0].steps, 12);
@@ -69,14 +78,26 @@ test('memory is no larger than what was in use at once, however often data came 
   const upload = (array, dtype, upload) => {
     const bytes = new Uint8Array(array.buffer);
     for (let at = 0; at < bytes.length; at += 2 ** 20) {
-      client.ask('UPLOAD_DATA', { upload, dtype, total: bytes.length, offset: at, bytes: bytes.slice(at, at + 2 ** 20).buffer });
+      client.ask('UPLOAD_DATA', {
+        upload,
+        dtype,
+        total: bytes.length,
+        offset: at,
+        bytes: bytes.slice(at, at + 2 ** 20).buffer,
+      });
     }
     return { upload };
   };
   const { x, y } = data(10_000, OF_NET); // 11.5 MB
   let most = 0;
   for (let round = 0; round < 4; round++) {
-    client.ask('START_TRAINING', { x: upload(x, 'float32', 1), y: upload(y, 'int32', 2), numEpochs: 1, batchSize: 100, validationSplit: 0.2 });
+    client.ask('START_TRAINING', {
+      x: upload(x, 'float32', 1),
+      y: upload(y, 'int32', 2),
+      numEpochs: 1,
+      batchSize: 100,
+      validationSplit: 0.2,
+    });
     most = Math.max(most, status().usedBytes);
     settle();
     client.ask('EVALUATE_MODEL', { x: upload(x, 'float32', 3), y: upload(y, 'int32', 4) });
@@ -87,14 +108,24 @@ test('memory is no larger than what was in use at once, however often data came 
   }
   const { memoryBytes } = status();
   assert.ok(most > x.byteLength + y.byteLength);
-  /* The stack and constants of the core lie below the blocks, and memory comes in pages; beside the evaluation's two
-   * blocks lay those of a prediction that waited. */
+  /* The stack and constants of the core lie below the blocks, and memory comes in pages; beside the
+   * evaluation's two blocks lay those of a prediction that waited. */
   const core = 512 * 1024;
-  assert.ok(memoryBytes <= most + core, `${memoryBytes} bytes of memory for ${most} in use at most`);
+  assert.ok(
+    memoryBytes <= most + core,
+    `${memoryBytes} bytes of memory for ${most} in use at most`,
+  );
 });
 
 test('a large answer is predicted in a plan of bounded size', async () => {
-  const wide = { inputShape: [64, 64, 1], layers: [{ type: 'conv2d', filters: 32, kernelSize: 3, padding: 'same' }, { type: 'flatten' }, { type: 'dense', units: 2 }] };
+  const wide = {
+    inputShape: [64, 64, 1],
+    layers: [
+      { type: 'conv2d', filters: 32, kernelSize: 3, padding: 'same' },
+      { type: 'flatten' },
+      { type: 'dense', units: 2 },
+    ],
+  };
   const { client, status, settle } = await ready(wide);
   const before = status().memoryBytes;
   const samples = 200; // of half a megabyte each after the convolution
@@ -106,9 +137,9 @@ test('a large answer is predicted in a plan of bounded size', async () => {
 });
 
 /**
- * What a step of W4 cannot do without, from its shapes: weights, gradients, Adam's two moments, and the activations
- * that are alive at the worst moment: forward keeps every output; backward holds an output's gradient and makes that
- * of its input.
+ * What a step of W4 cannot do without, from its shapes: weights, gradients, Adam's two moments, and
+ * the activations that are alive at the worst moment: forward keeps every output; backward holds an
+ * output's gradient and makes that of its input.
  */
 function leastOfW4(batch) {
   const [rows, channels] = [32, [3, 32, 32, 64, 64]];
@@ -118,7 +149,13 @@ function leastOfW4(batch) {
   const sizes = [rows * rows * 3, convs[0], convs[1], pool1, convs[2], convs[3], pool2, 256, 10];
   const kernels = [9 * 3 * 32, 9 * 32 * 32, 9 * 32 * 64, 9 * 64 * 64, pool2 * 256, 256 * 10];
   const parameters = kernels.reduce((a, b) => a + b) + 32 + 32 + 64 + 64 + 256 + 10;
-  const worst = Math.max(...sizes.map((size, i) => (i === 0 ? 0 : sizes.slice(0, i + 1).reduce((a, b) => a + b) + size + (i > 1 ? sizes[i - 1] : 0))));
+  const worst = Math.max(
+    ...sizes.map((size, i) =>
+      i === 0
+        ? 0
+        : sizes.slice(0, i + 1).reduce((a, b) => a + b) + size + (i > 1 ? sizes[i - 1] : 0),
+    ),
+  );
   return { parameters, bytes: 4 * (4 * parameters + batch * worst) };
 }
 
@@ -131,14 +168,20 @@ test('W4 at a batch of 32 takes at most 1.3 times what it cannot do without', as
   client.ask('START_TRAINING', { x, y, batchSize: batch });
   const held = status().usedBytes - x.byteLength - y.byteLength;
   client.ask('DISPOSE');
-  assert.ok(held <= 1.3 * least.bytes, `${held} bytes are held, ${least.bytes} are the least: ${(held / least.bytes).toFixed(3)}`);
+  assert.ok(
+    held <= 1.3 * least.bytes,
+    `${held} bytes are held, ${least.bytes} are the least: ${(held / least.bytes).toFixed(3)}`,
+  );
 });
 
 setFlagsFromString('--expose-gc');
 const collect = /** @type {() => void} */ (runInNewContext('gc'));
 
 test('steps leave nothing behind on the JavaScript heap', async () => {
-  const { time, client, settle } = await ready({ inputShape: [6], layers: [{ type: 'dense', units: 3, activation: 'softmax' }] }, { sliceWork: 30_000 });
+  const { time, client, settle } = await ready(
+    { inputShape: [6], layers: [{ type: 'dense', units: 3, activation: 'softmax' }] },
+    { sliceWork: 30_000 },
+  );
   const { x, y } = data(64_000, { inputs: 6, classes: 3 });
   client.ask('START_TRAINING', { x, y, batchSize: 32, progressHz: 0.001 });
   settle(); // what comes at a run's end has been compiled too
@@ -154,10 +197,14 @@ test('steps leave nothing behind on the JavaScript heap', async () => {
   assert.equal(client.of('TRAINING_COMPLETE').at(-1).steps, 16_000);
   assert.ok(time.turns - turns > 3000, `${time.turns - turns} slices`);
   const grown = heap() - before;
-  assert.ok(grown < 8 * 8000, `${grown} bytes after some 10,000 steps`); // the smallest object takes 12 or more
+  // The smallest object takes 12 or more
+  assert.ok(grown < 8 * 8000, `${grown} bytes after some 10,000 steps`);
 });
 
-/** Heap of a worker after a collection, in which `script` has been imported. @param {string} text of a module */
+/**
+ * Heap of a worker after a collection, in which `script` has been imported.
+ * @param {string} text of a module
+ */
 async function heapOf(text, requests = /** @type {any[]} */ ([])) {
   const source = `
     import { parentPort } from 'node:worker_threads';
@@ -172,17 +219,19 @@ async function heapOf(text, requests = /** @type {any[]} */ ([])) {
       parentPort.postMessage({ heap: getHeapStatistics().used_heap_size });
     });`;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
-  const answer = (name = 'type') => new Promise((resolve, reject) => {
-    worker.on('message', (message) => name in message && resolve(message));
-    worker.once('error', reject);
-  });
+  const answer = (name = 'type') =>
+    new Promise((resolve, reject) => {
+      worker.on('message', (message) => name in message && resolve(message));
+      worker.once('error', reject);
+    });
   const replies = [];
   for (const request of requests) {
     worker.postMessage(request);
     replies.push(await answer());
   }
   worker.postMessage('heap');
-  const { heap } = /** @type {any} */ (await answer('heap')); // a session has its say on such a message too
+  // A session has its say on such a message too
+  const { heap } = /** @type {any} */ (await answer('heap'));
   await worker.terminate();
   return { heap, replies };
 }
@@ -190,8 +239,16 @@ async function heapOf(text, requests = /** @type {any[]} */ ([])) {
 test('a worker with W3 ready takes at most 3 MB beyond an empty one', async () => {
   const session = new URL('../../worker/worker.js', import.meta.url).href;
   const empty = await heapOf('');
-  const { heap, replies: [made] } = await heapOf(`import '${session}';`, [{ v: 1, id: 1, type: 'INIT_TRAINING', payload: WORKLOADS[2].spec }]);
+  const {
+    heap,
+    replies: [made],
+  } = await heapOf(`import '${session}';`, [
+    { v: 1, id: 1, type: 'INIT_TRAINING', payload: WORKLOADS[2].spec },
+  ]);
   assert.equal(made.type, 'MODEL_READY', JSON.stringify(made.payload));
   const taken = heap - empty.heap + made.payload.memoryBytes;
-  assert.ok(taken <= 3e6, `${heap - empty.heap} bytes of heap, ${made.payload.memoryBytes} of wasm memory`);
+  assert.ok(
+    taken <= 3e6,
+    `${heap - empty.heap} bytes of heap, ${made.payload.memoryBytes} of wasm memory`,
+  );
 });

@@ -1,22 +1,32 @@
-/* memory.test.js: the block allocator over wasm memory, against a model that knows every byte's owner. */
+/* memory.test.js: the block allocator over wasm memory, against a model that knows every byte's
+ * owner. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createMemory } from '../../worker/host/memory.js';
 
 const PAGE = 65536;
-const wasm = (initial = 1, maximum) => new WebAssembly.Memory(maximum ? { initial, maximum } : { initial });
+const wasm = (initial = 1, maximum) =>
+  new WebAssembly.Memory(maximum ? { initial, maximum } : { initial });
 
 test('blocks are aligned, do not overlap and lie above the base', () => {
   const memory = wasm();
   const blocks = createMemory(memory, 1000, 64);
-  const seen = [1, 63, 64, 65, 1000, 0].map((bytes) => ({ at: blocks.alloc(bytes, 'a block'), bytes }));
+  const seen = [1, 63, 64, 65, 1000, 0].map((bytes) => ({
+    at: blocks.alloc(bytes, 'a block'),
+    bytes,
+  }));
   for (const { at } of seen) assert.equal(at % 64, 0);
   assert.equal(seen[0].at, 1024);
-  for (const a of seen) for (const b of seen) {
-    if (a !== b) assert.ok(a.at + a.bytes <= b.at || b.at + b.bytes <= a.at);
-  }
-  assert.equal(new Set(seen.map(({ at }) => at)).size, seen.length, 'an empty block has an address of its own');
+  for (const a of seen)
+    for (const b of seen) {
+      if (a !== b) assert.ok(a.at + a.bytes <= b.at || b.at + b.bytes <= a.at);
+    }
+  assert.equal(
+    new Set(seen.map(({ at }) => at)).size,
+    seen.length,
+    'an empty block has an address of its own',
+  );
 });
 
 test('first fit: the lowest gap that is large enough is used again', () => {
@@ -32,7 +42,14 @@ test('first fit: the lowest gap that is large enough is used again', () => {
 });
 
 test('freed neighbours become one block, in any order of freeing', () => {
-  for (const order of [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1]]) {
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+  ]) {
     const memory = wasm();
     const blocks = createMemory(memory, 0, 64);
     const three = [64, 128, 64].map((bytes) => blocks.alloc(bytes, 'a block'));
@@ -58,8 +75,13 @@ test('what cannot be had is refused with the size, and nothing is lost by it', (
   const blocks = createMemory(wasm(1, 2), 0, 64);
   const at = blocks.alloc(PAGE, 'the first');
   for (const bytes of [2 * PAGE, 2 ** 33, 1e300, Infinity, NaN]) {
-    assert.throws(() => blocks.alloc(bytes, 'the second'), (/** @type {any} */ error) =>
-      error.code === 'OUT_OF_MEMORY' && error.message.includes('the second') && error.message.includes(String(bytes)));
+    assert.throws(
+      () => blocks.alloc(bytes, 'the second'),
+      (/** @type {any} */ error) =>
+        error.code === 'OUT_OF_MEMORY' &&
+        error.message.includes('the second') &&
+        error.message.includes(String(bytes)),
+    );
   }
   assert.equal(blocks.used(), PAGE);
   blocks.free(at);

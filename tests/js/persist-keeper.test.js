@@ -1,12 +1,19 @@
-/* persist-keeper.test.js: what is kept in a folder is there again: the last checkpoints, whatever ended the process
- * that wrote them or tore their files, and the data in pieces. */
+/* persist-keeper.test.js: what is kept in a folder is there again: the last checkpoints, whatever
+ * ended the process that wrote them or tore their files, and the data in pieces. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { nameOf, foldersOf } from '../../worker/storage/naming.js';
 import { listStored, removeStored } from '../../worker/storage/list.js';
 import {
-  bytesOf, columnOf, keeperOf, ownerProcess, refused, sealed, temporaryFolder, unsealed,
+  bytesOf,
+  columnOf,
+  keeperOf,
+  ownerProcess,
+  refused,
+  sealed,
+  temporaryFolder,
+  unsealed,
 } from './persist-setting.js';
 
 const SEALED = new URL('./sealed.js', import.meta.url).href;
@@ -20,16 +27,27 @@ const latest = async (keeper) => (await keeper.latest(unsealed))?.value ?? null;
 test('the last two checkpoints are kept unless told otherwise, each a file of its own bytes', async (t) => {
   const folder = temporaryFolder(t);
   const { keeper, warnings } = await keeperOf(t, { folder });
-  assert.deepEqual([keeper.storage, keeper.reason, keeper.count, await latest(keeper)], ['folder', null, 0, null]);
-  for (let step = 1; step <= 4; step++) assert.equal(await keeper.write(sealed(step), at(step)), true);
+  assert.deepEqual(
+    [keeper.storage, keeper.reason, keeper.count, await latest(keeper)],
+    ['folder', null, 0, null],
+  );
+  for (let step = 1; step <= 4; step++)
+    assert.equal(await keeper.write(sealed(step), at(step)), true);
   const files = checkpointsIn(folder);
-  assert.deepEqual(files.map((file) => new Uint8Array(readFileSync(`${folder}/model/${file}`))), [sealed(3), sealed(4)]);
+  assert.deepEqual(
+    files.map((file) => new Uint8Array(readFileSync(`${folder}/model/${file}`))),
+    [sealed(3), sealed(4)],
+  );
   assert.deepEqual(await latest(keeper), sealed(4));
   keeper.keepAtMost(3);
   for (let step = 5; step <= 8; step++) await keeper.write(sealed(step), at(step));
   assert.equal(checkpointsIn(folder).length, 3);
   await keeper.close();
-  assert.equal(await keeper.write(sealed(9), at(9)), false, 'nothing is written once the name is given back');
+  assert.equal(
+    await keeper.write(sealed(9), at(9)),
+    false,
+    'nothing is written once the name is given back',
+  );
 
   const again = (await keeperOf(t, { folder, keep: 1 })).keeper;
   assert.deepEqual([again.count, await latest(again)], [3, sealed(8)]);
@@ -50,7 +68,10 @@ test('a checkpoint torn at any byte: the one before loads, a warning tells, and 
     truncateSync(file, length);
     const { keeper, warnings } = await keeperOf(t, { folder });
     assert.deepEqual(await latest(keeper), sealed(1), `cut at ${length}`);
-    assert.deepEqual(warnings.map(({ code }) => code), ['TORN_CHECKPOINT']);
+    assert.deepEqual(
+      warnings.map(({ code }) => code),
+      ['TORN_CHECKPOINT'],
+    );
     assert.match(warnings[0].message, /step 2/);
     assert.deepEqual(await latest(keeper), sealed(1));
     await keeper.write(sealed(3), at(3));
@@ -66,7 +87,12 @@ test('all of them torn: nothing loads, and each is told of; other errors of the 
   const { keeper, codes } = await keeperOf(t, { folder, keep: 3 });
   for (let step = 1; step <= 3; step++) await keeper.write(new Uint8Array(20), at(step));
   const { OffstageError } = await import('../../worker/host/errors.js');
-  await refused(keeper.latest(() => { throw new OffstageError('OUT_OF_MEMORY', 'too large'); }), 'OUT_OF_MEMORY');
+  await refused(
+    keeper.latest(() => {
+      throw new OffstageError('OUT_OF_MEMORY', 'too large');
+    }),
+    'OUT_OF_MEMORY',
+  );
   assert.deepEqual(codes(), []);
   assert.equal(await latest(keeper), null);
   assert.deepEqual(codes(), Array(3).fill('TORN_CHECKPOINT'));
@@ -90,31 +116,43 @@ const HALVES = `
 
 test('a process killed in the middle of a write leaves the checkpoints before, and nothing under a name', async (t) => {
   const folder = temporaryFolder(t);
-  const owner = await ownerProcess(t, { name: 'model', folder }, `${HALVES}
+  const owner = await ownerProcess(
+    t,
+    { name: 'model', folder },
+    `${HALVES}
     const { sealed } = await import(${JSON.stringify(SEALED)});
     for (const step of [1, 2]) await keeper.write(sealed(step), { step, epoch: 1 });
     writeByHalves();
     setInterval(() => {}, 1e9);
-    await keeper.write(sealed(3), { step: 3, epoch: 1 });`);
+    await keeper.write(sealed(3), { step: 3, epoch: 1 });`,
+  );
   assert.deepEqual([owner.said, await owner.next()], ['owned', 'half']);
   await owner.kill();
   const { keeper, codes } = await keeperOf(t, { folder, wait: 60_000 });
   assert.deepEqual([keeper.count, await latest(keeper), codes()], [2, sealed(2), []]);
   assert.equal(filesIn(folder).length, 3, 'what was begun has a name of its own');
   await keeper.write(sealed(4), at(4));
-  assert.deepEqual([filesIn(folder).length, checkpointsIn(folder).length], [2, 2], 'and is cleared away');
+  assert.deepEqual(
+    [filesIn(folder).length, checkpointsIn(folder).length],
+    [2, 2],
+    'and is cleared away',
+  );
 });
 
 test('a process killed at any time leaves its last checkpoint', async (t) => {
   const folder = temporaryFolder(t);
   const large = 300_000;
   for (let kills = 0; kills < 4; kills++) {
-    const owner = await ownerProcess(t, { name: 'model', folder, wait: 2000 }, `
+    const owner = await ownerProcess(
+      t,
+      { name: 'model', folder, wait: 2000 },
+      `
       const { sealed } = await import(${JSON.stringify(SEALED)});
       for (let step = 1; ; step++) {
         await keeper.write(sealed(step, ${large}), { step, epoch: 1 });
         say(step);
-      }`);
+      }`,
+    );
     assert.equal(owner.said, 'owned');
     let told = 0;
     for (let i = 0; i <= kills; i++) told = Number(await owner.next());
@@ -122,7 +160,10 @@ test('a process killed at any time leaves its last checkpoint', async (t) => {
     const { keeper, codes } = await keeperOf(t, { folder, wait: 60_000 });
     const { value } = await keeper.latest(unsealed);
     const steps = Array.from({ length: 100 }, (_, i) => i + told);
-    assert.ok(steps.some((step) => Buffer.compare(sealed(step, large), value) === 0), `step ${told} or later`);
+    assert.ok(
+      steps.some((step) => Buffer.compare(sealed(step, large), value) === 0),
+      `step ${told} or later`,
+    );
     assert.deepEqual(codes(), []);
     await keeper.close();
     rmSync(`${folder}/model`, { recursive: true });
@@ -135,7 +176,13 @@ test('data are kept in pieces of a megabyte and come back in order', async (t) =
   const y = new Uint8Array(12).map((_, i) => i);
   const { keeper } = await keeperOf(t, { folder });
   assert.equal(await keeper.readData(), null);
-  assert.equal(await keeper.writeData({ x: columnOf('float32', x), y: columnOf('int32', y) }, { print: 'abc' }), true);
+  assert.equal(
+    await keeper.writeData(
+      { x: columnOf('float32', x), y: columnOf('int32', y) },
+      { print: 'abc' },
+    ),
+    true,
+  );
   assert.ok(filesIn(folder).filter((file) => /^data-\d+-x-\d$/.test(file)).length === 3);
   const before = filesIn(folder);
   await keeper.close();
@@ -143,15 +190,24 @@ test('data are kept in pieces of a megabyte and come back in order', async (t) =
   const again = (await keeperOf(t, { folder })).keeper;
   assert.equal(again.hasData(), true);
   const kept = await again.readData();
-  assert.deepEqual([kept.about, kept.x.dtype, kept.x.bytes, kept.y.dtype, kept.y.bytes], [{ print: 'abc' }, 'float32', x.length, 'int32', 12]);
+  assert.deepEqual(
+    [kept.about, kept.x.dtype, kept.x.bytes, kept.y.dtype, kept.y.bytes],
+    [{ print: 'abc' }, 'float32', x.length, 'int32', 12],
+  );
   assert.equal(Buffer.compare(await bytesOf(kept.x), x), 0);
   assert.deepEqual(await bytesOf(kept.y), y);
 
   const longest = [];
-  const watched = { ...columnOf('uint8', x), read: (from, count) => (longest.push(count), x.subarray(from, from + count)) };
+  const watched = {
+    ...columnOf('uint8', x),
+    read: (from, count) => (longest.push(count), x.subarray(from, from + count)),
+  };
   assert.equal(await again.writeData({ x: watched, y: columnOf('int32', y) }), true);
   assert.ok(Math.max(...longest) <= 1024 * 1024, 'no more than a megabyte is copied at a time');
-  assert.ok(filesIn(folder).every((file) => !before.includes(file)), 'the data before are gone');
+  assert.ok(
+    filesIn(folder).every((file) => !before.includes(file)),
+    'the data before are gone',
+  );
   again.forgetData();
   assert.equal(again.hasData(), false);
   await again.write(sealed(1), at(1));
@@ -162,7 +218,11 @@ test('the bytes of a column are taken when read() gives them, wherever they lie'
   const { keeper } = await keeperOf(t, { folder: temporaryFolder(t) });
   const memory = new WebAssembly.Memory({ initial: 1 });
   new Uint8Array(memory.buffer).fill(7);
-  const column = { dtype: 'uint8', bytes: 100, read: (from, count) => new Uint8Array(memory.buffer, from, count) };
+  const column = {
+    dtype: 'uint8',
+    bytes: 100,
+    read: (from, count) => new Uint8Array(memory.buffer, from, count),
+  };
   const written = keeper.writeData({ x: column, y: column });
   memory.grow(1); // detaches every view that was taken before
   assert.equal(await written, true);
@@ -201,30 +261,66 @@ test('a list tells of every trainer without reading a file; removing one leaves 
     const { keeper } = await keeperOf(t, { folder, name });
     await keeper.write(sealed(1, 50), at(i));
     await keeper.write(sealed(2, 70), at(10 + i));
-    if (i === 0) await keeper.writeData({ x: columnOf('uint8', new Uint8Array(9)), y: columnOf('int32', new Uint8Array(4)) });
+    if (i === 0)
+      await keeper.writeData({
+        x: columnOf('uint8', new Uint8Array(9)),
+        y: columnOf('int32', new Uint8Array(4)),
+      });
     await keeper.close();
   }
   mkdirSync(`${folder}/empty`);
   const list = await listStored({ folder });
   assert.deepEqual(list.map(({ name }) => name).sort(), [...names].sort());
   const { savedAt, ...rest } = list.find(({ name }) => name === 'model');
-  assert.deepEqual(rest, { name: 'model', step: 10, epoch: 2, bytes: 133, data: true, storage: 'folder' });
+  assert.deepEqual(rest, {
+    name: 'model',
+    step: 10,
+    epoch: 2,
+    bytes: 133,
+    data: true,
+    storage: 'folder',
+  });
   assert.ok(Math.abs(savedAt - Date.now()) < 1e7);
-  assert.ok(list.every((entry, i) => i === 0 || list[i - 1].savedAt >= entry.savedAt), 'newest first');
+  assert.ok(
+    list.every((entry, i) => i === 0 || list[i - 1].savedAt >= entry.savedAt),
+    'newest first',
+  );
   for (const name of names) {
     await removeStored(name, { folder });
     assert.ok(!(await listStored({ folder })).some((entry) => entry.name === name));
   }
   await removeStored('model', { folder });
-  assert.ok(readdirSync(folder, { recursive: true, withFileTypes: true }).every((entry) => !entry.isFile()));
+  assert.ok(
+    readdirSync(folder, { recursive: true, withFileTypes: true }).every((entry) => !entry.isFile()),
+  );
 });
 
 test('every name has folders of its own, and only letters that all file systems take', () => {
-  const names = ['a', 'A', 'a~', '~', '.', '..', 'a/b', 'a\\b', 'nul', 'NUL', 'com1', '%0061', '\0', '\ud800', 'é', 'e\u0301', 'x'.repeat(100), '\uffff'.repeat(100)];
+  const names = [
+    'a',
+    'A',
+    'a~',
+    '~',
+    '.',
+    '..',
+    'a/b',
+    'a\\b',
+    'nul',
+    'NUL',
+    'com1',
+    '%0061',
+    '\0',
+    '\ud800',
+    'é',
+    'e\u0301',
+    'x'.repeat(100),
+    '\uffff'.repeat(100),
+  ];
   const paths = names.map((name) => foldersOf(name));
   assert.equal(new Set(paths.map((path) => path.join('/').toLowerCase())).size, names.length);
   assert.deepEqual(paths.map(nameOf), names);
-  for (const part of paths.flat()) assert.match(part, /^(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_%-]{1,200}~?$/);
+  for (const part of paths.flat())
+    assert.match(part, /^(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_%-]{1,200}~?$/);
 });
 
 test('what is asked wrongly is refused', async (t) => {
@@ -233,6 +329,8 @@ test('what is asked wrongly is refused', async (t) => {
     await refused(keeperOf(t, { folder, name }), 'INVALID_OPTION', /name of a trainer/);
     await refused(removeStored(name, { folder }), 'INVALID_OPTION');
   }
-  for (const keep of [0, 1.5, '2']) await refused(keeperOf(t, { folder, keep }), 'INVALID_OPTION', /keep/);
-  for (const wrong of ['', 7]) await refused(listStored({ folder: wrong }), 'INVALID_OPTION', /folder/);
+  for (const keep of [0, 1.5, '2'])
+    await refused(keeperOf(t, { folder, keep }), 'INVALID_OPTION', /keep/);
+  for (const wrong of ['', 7])
+    await refused(listStored({ folder: wrong }), 'INVALID_OPTION', /folder/);
 });

@@ -1,6 +1,6 @@
-/* persist-setting.js: what the tests of storage share: folders that go with the test, storages that fail on demand,
- * and other threads and processes that own a name.
- * Invariant: nothing here waits for a time; what takes time is ended by an event or by the test. */
+/* persist-setting.js: what the tests of storage share: folders that go with the test, storages that
+ * fail on demand, and other threads and processes that own a name. Invariant: nothing here waits
+ * for a time; what takes time is ended by an event or by the test. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,13 +22,22 @@ export function temporaryFolder(t) {
 /** A keeper and what it warned of, closed with the test. */
 export async function keeperOf(t, options) {
   const warnings = [];
-  const keeper = await openStore({ name: 'model', wait: 0, ...options, warn: (code, message) => warnings.push({ code, message }) });
+  const keeper = await openStore({
+    name: 'model',
+    wait: 0,
+    ...options,
+    warn: (code, message) => warnings.push({ code, message }),
+  });
   t.after(() => keeper.close());
   return { keeper, warnings, codes: () => warnings.map(({ code }) => code) };
 }
 
 /** A column as a session has it: a view of a memory that is not the keeper's. */
-export const columnOf = (dtype, bytes) => ({ dtype, bytes: bytes.length, read: (at, count) => bytes.subarray(at, at + count) });
+export const columnOf = (dtype, bytes) => ({
+  dtype,
+  bytes: bytes.length,
+  read: (at, count) => bytes.subarray(at, at + count),
+});
 
 /** All bytes of a column that is kept. */
 export async function bytesOf(column) {
@@ -39,7 +48,8 @@ export async function bytesOf(column) {
 
 /**
  * A storage in memory of the test's own, whose calls may be made to do something else first.
- * @returns {{ opener: any, files: Map<string, Uint8Array>, calls: string[], on: Record<string, (file: string) => any> }}
+ * @returns {{ opener: any, files: Map<string, Uint8Array>, calls: string[], on: Record<string,
+ *   (file: string) => any> }}
  */
 export function scriptedStorage(kind = 'opfs') {
   const files = new Map();
@@ -86,7 +96,9 @@ export const never = () => new Promise(() => {});
 
 const KEEPER = new URL('../../worker/storage/checkpoint-store.js', import.meta.url).href;
 
-/** The text of a module that opens a keeper, says 'owned' or the error's code, and does the rest. */
+/**
+ * The text of a module that opens a keeper, says 'owned' or the error's code, and does the rest.
+ */
 const ownerText = (options, rest) => `
   import { openStore } from ${JSON.stringify(KEEPER)};
   try {
@@ -108,8 +120,15 @@ export async function ownerThread(t, options, rest = 'setInterval(() => {}, 1e9)
 
 /** A process that opens a keeper, and then runs the text; it can be killed. */
 export async function ownerProcess(t, options, rest = 'setInterval(() => {}, 1e9);') {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `const say = (word) => console.log(word);${ownerText(options, rest)}`],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `const say = (word) => console.log(word);${ownerText(options, rest)}`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   t.after(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => (await lines.next()).value;
@@ -122,9 +141,10 @@ export async function ownerProcess(t, options, rest = 'setInterval(() => {}, 1e9
 }
 
 /** Rejects with an OffstageError of that code. */
-export const refused = (promise, code, message = /./) => assert.rejects(promise, (error) => {
-  assert.equal(error.name, 'OffstageError', error.stack);
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, message);
-  return true;
-});
+export const refused = (promise, code, message = /./) =>
+  assert.rejects(promise, (error) => {
+    assert.equal(error.name, 'OffstageError', error.stack);
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });

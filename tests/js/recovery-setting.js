@@ -1,6 +1,7 @@
-/* recovery-setting.js: workers that are struck where a test wants it, and what a run that was struck is compared with.
- * Invariant: a worker is struck at a message that it sends, and its clock goes on a millisecond with each call of the core for
- * a piece of a step, so that snapshots and progress come, and strikes fall, after the same steps on any machine. */
+/* recovery-setting.js: workers that are struck where a test wants it, and what a run that was
+ * struck is compared with. Invariant: a worker is struck at a message that it sends, and its clock
+ * goes on a millisecond with each call of the core for a piece of a step, so that snapshots and
+ * progress come, and strikes fall, after the same steps on any machine. */
 import assert from 'node:assert/strict';
 import { createTrainer } from '../../web/index.js';
 import { bitsOf } from './api-setting.js';
@@ -19,10 +20,14 @@ const RESOURCES = { maxOldGenerationSizeMb: 48 };
 /**
  * The text of a worker.
  * @param {string} address of the real one
- * @param {{ at?: string, nth?: number, how?: keyof typeof STRIKES, before?: boolean, helper?: boolean }} strike at the nth message
- *   of that type, or of those (A|B), before or after it is sent; or at the first helper that computes
+ * @param {{ at?: string, nth?: number, how?: keyof typeof STRIKES, before?: boolean, helper?:
+ *   boolean }} strike at the nth message of that type, or of those (A|B), before or after it is
+ *   sent; or at the first helper that computes
  */
-const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = false, helper = false }) => `
+const workerText = (
+  address,
+  { at = 'none', nth = 1, how = 'exit', before = false, helper = false },
+) => `
   const threads = require('node:worker_threads');
   const { parentPort } = threads;
   const { getBuiltinModule } = process;
@@ -59,34 +64,46 @@ const workerText = (address, { at = 'none', nth = 1, how = 'exit', before = fals
   import(${JSON.stringify(String(address))});`;
 
 /**
- * Runs the body while session workers are made with those strikes, one after another; those after the last are not struck.
+ * Runs the body while session workers are made with those strikes, one after another; those after
+ * the last are not struck.
  * @param {Parameters<typeof workerText>[1][]} strikes
- * @param {(workers: any[]) => any} body workers: the threads made so far, with `posted`, the messages to each
+ * @param {(workers: any[]) => any} body workers: the threads made so far, with `posted`, the
+ *   messages to each
  * @param {{ snapshotMs?: number }} [options] between two snapshots, by the workers' clock
  */
 export async function withStrikes(strikes, body, { snapshotMs = 20 } = {}) {
   const original = process.getBuiltinModule;
   /** @type {any[]} */
   const workers = [];
-  process.getBuiltinModule = /** @type {any} */ ((/** @type {string} */ name) => {
-    const builtin = /** @type {any} */ (original)(name);
-    if (name !== 'node:worker_threads') return builtin;
-    class Worker extends builtin.Worker {
-      constructor(address, options) {
-        super(workerText(address, strikes[workers.length] ?? {}), { ...options, eval: true, resourceLimits: RESOURCES });
-        this.posted = [];
-        this.heard = [];
-        this.on('message', ({ type }) => this.heard.push(type));
-        workers.push(this);
+  process.getBuiltinModule = /** @type {any} */ (
+    (/** @type {string} */ name) => {
+      const builtin = /** @type {any} */ (original)(name);
+      if (name !== 'node:worker_threads') return builtin;
+      class Worker extends builtin.Worker {
+        constructor(address, options) {
+          super(workerText(address, strikes[workers.length] ?? {}), {
+            ...options,
+            eval: true,
+            resourceLimits: RESOURCES,
+          });
+          this.posted = [];
+          this.heard = [];
+          this.on('message', ({ type }) => this.heard.push(type));
+          workers.push(this);
+        }
+        postMessage(message, transfer) {
+          this.posted.push(message);
+          const start =
+            message.type === 'START_TRAINING' && message.payload.snapshotMs !== undefined;
+          super.postMessage(
+            start ? { ...message, payload: { ...message.payload, snapshotMs } } : message,
+            transfer,
+          );
+        }
       }
-      postMessage(message, transfer) {
-        this.posted.push(message);
-        const start = message.type === 'START_TRAINING' && message.payload.snapshotMs !== undefined;
-        super.postMessage(start ? { ...message, payload: { ...message.payload, snapshotMs } } : message, transfer);
-      }
+      return { ...builtin, Worker };
     }
-    return { ...builtin, Worker };
-  });
+  );
   try {
     return await body(workers);
   } finally {
@@ -107,10 +124,36 @@ export async function followed(run) {
 }
 
 /** What of a record does not depend on time. */
-const lasting = ({ kind, epoch, totalEpochs, batch, totalBatches, step, loss, accuracy, valLoss, valAccuracy, percent }) =>
-  ({ kind, epoch, totalEpochs, batch, totalBatches, step, loss, accuracy, valLoss, valAccuracy, percent });
+const lasting = ({
+  kind,
+  epoch,
+  totalEpochs,
+  batch,
+  totalBatches,
+  step,
+  loss,
+  accuracy,
+  valLoss,
+  valAccuracy,
+  percent,
+}) => ({
+  kind,
+  epoch,
+  totalEpochs,
+  batch,
+  totalBatches,
+  step,
+  loss,
+  accuracy,
+  valLoss,
+  valAccuracy,
+  percent,
+});
 
-/** Epoch records come once each and in order, batch records never go back; the result is that of a run undisturbed. */
+/**
+ * Epoch records come once each and in order, batch records never go back; the result is that of a
+ * run undisturbed.
+ */
 export function assertSame(got, expected) {
   const epochs = ({ records }) => records.filter(({ kind }) => kind === 'epoch').map(lasting);
   assert.deepEqual(epochs(got), epochs(expected));
@@ -119,7 +162,13 @@ export function assertSame(got, expected) {
     assert.ok(kind === 'epoch' ? step >= last : step > last, `step ${step} was told after ${last}`);
     last = step;
   }
-  const told = ({ reason, history, epochs: complete, steps, step }) => ({ reason, history, complete, steps, step });
+  const told = ({ reason, history, epochs: complete, steps, step }) => ({
+    reason,
+    history,
+    complete,
+    steps,
+    step,
+  });
   assert.deepEqual(told(got.result), told(expected.result));
   assert.deepEqual(got.bits, expected.bits);
 }
@@ -137,7 +186,8 @@ export async function undisturbed(spec, x, y, options, first) {
 /** The details of a trainer's events, as they come. */
 export function eventsOf(trainer, ...types) {
   const events = [];
-  for (const type of types) trainer.addEventListener(type, ({ detail }) => events.push({ type, ...detail }));
+  for (const type of types)
+    trainer.addEventListener(type, ({ detail }) => events.push({ type, ...detail }));
   return events;
 }
 
@@ -145,15 +195,16 @@ export function eventsOf(trainer, ...types) {
 export async function withoutTimers(body) {
   const original = globalThis.setTimeout;
   const held = [];
-  globalThis.setTimeout = /** @type {any} */ ((callback, ms) => {
-    const timer = { callback, ms, ref() {}, unref() {} };
-    held.push(timer);
-    return timer;
-  });
+  globalThis.setTimeout = /** @type {any} */ (
+    (callback, ms) => {
+      const timer = { callback, ms, ref() {}, unref() {} };
+      held.push(timer);
+      return timer;
+    }
+  );
   try {
     await body(held);
   } finally {
     globalThis.setTimeout = original;
   }
 }
-

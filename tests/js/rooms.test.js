@@ -1,7 +1,7 @@
 /* rooms.test.js: the folders are rooms: what each may import, and that no files stand in a circle.
  *
- * C: the #include lines of src/, where a .c and its header are one. JavaScript: what is imported when a file runs; types
- * in comments bind nobody. A breach is told as file -> file. */
+ * C: the #include lines of src/, where a .c and its header are one. JavaScript: what is imported
+ * when a file runs; types in comments bind nobody. A breach is told as file -> file. */
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -9,10 +9,16 @@ import { posix } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from '../../wasm-build/lists.mjs';
 
-/* What a room may import beside itself: other rooms, or single files of them. A file belongs to the longest name here
- * that it begins with; one that has no room has no business. */
+/* What a room may import beside itself: other rooms, or single files of them. A file belongs to the
+ * longest name here that it begins with; one that has no room has no business. */
 const CORE = ['src/offstage.h', 'src/base/', 'src/kernels/', 'src/spec/', 'src/build/'];
-const WORKER = ['worker/protocol.js', 'worker/host/', 'worker/spec/', 'worker/data/', 'worker/storage/'];
+const WORKER = [
+  'worker/protocol.js',
+  'worker/host/',
+  'worker/spec/',
+  'worker/data/',
+  'worker/storage/',
+];
 /** @type {Record<string, string[]>} */
 const ROOMS = {
   'src/offstage.h': [],
@@ -21,7 +27,8 @@ const ROOMS = {
   'src/spec/': ['src/offstage.h', 'src/base/'],
   'src/build/': CORE,
   'src/layers/': CORE,
-  'src/step/': [...CORE, 'src/program/model.h', 'src/program/plan.h'], // what a step reads and writes
+  // What a step reads and writes
+  'src/step/': [...CORE, 'src/program/model.h', 'src/program/plan.h'],
   'src/program/': [...CORE, 'src/layers/', 'src/step/'],
   'src/wasm/': ['src/offstage.h', 'src/spec/schema.h'],
   'worker/protocol.js': ['worker/host/'],
@@ -32,8 +39,13 @@ const ROOMS = {
   'worker/trainer/': WORKER,
   'worker/': [...WORKER, 'worker/trainer/'], // the entries
   'web/host/': ['worker/host/'],
-  'web/trainer/': ['web/host/', ...WORKER, 'worker/trainer/stages.js', 'worker/trainer/service.js',
-    'worker/trainer/run/fit-options.js'], // what both sides know of a run's options
+  'web/trainer/': [
+    'web/host/',
+    ...WORKER,
+    'worker/trainer/stages.js',
+    'worker/trainer/service.js',
+    'worker/trainer/run/fit-options.js',
+  ], // what both sides know of a run's options
   'web/': ['web/host/', 'web/trainer/', 'worker/protocol.js', 'worker/host/'],
 };
 
@@ -45,7 +57,8 @@ const filesOf = (...folders) =>
       .map((name) => `${folder}/${name.replaceAll('\\', '/')}`),
   );
 
-const IMPORT = /^(?:import|export)\b[^'"]*?['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]|^#include "([^"]+)"/gm;
+const IMPORT =
+  /^(?:import|export)\b[^'"]*?['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]|^#include "([^"]+)"/gm;
 
 /** The files that a file imports. @param {string} file */
 function importsOf(file) {
@@ -58,7 +71,9 @@ function importsOf(file) {
 
 /** @param {string} file */
 const roomOf = (file) =>
-  Object.keys(ROOMS).filter((room) => file.startsWith(room)).sort((a, b) => b.length - a.length)[0];
+  Object.keys(ROOMS)
+    .filter((room) => file.startsWith(room))
+    .sort((a, b) => b.length - a.length)[0];
 
 const GRAPH = new Map(filesOf('src', 'worker', 'web').map((file) => [file, importsOf(file)]));
 
@@ -89,7 +104,10 @@ test('no files stand in a circle', () => {
   const done = new Set();
   /** @param {string} name @param {string[]} way */
   const walk = (name, way) => {
-    assert.ok(!way.includes(name), `circle: ${[...way.slice(way.indexOf(name)), name].join(' -> ')}`);
+    assert.ok(
+      !way.includes(name),
+      `circle: ${[...way.slice(way.indexOf(name)), name].join(' -> ')}`,
+    );
     if (done.has(name)) return;
     for (const next of units.get(name) ?? []) walk(next, [...way, name]);
     done.add(name);

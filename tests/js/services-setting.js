@@ -1,5 +1,5 @@
-/* services-setting.js: sessions of several services on one thread, for tests: in this process, over ports of it, in
- * a worker thread. */
+/* services-setting.js: sessions of several services on one thread, for tests: in this process, over
+ * ports of it, in a worker thread. */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { errorFromWire } from '../../worker/host/errors.js';
 import { createHost } from '../../worker/host/clock.js';
@@ -26,11 +26,17 @@ function createClient(send) {
       const entry = waiting.get(message.id);
       if (!entry || MORE_TO_COME.includes(message.type)) return;
       waiting.delete(message.id);
-      if (['ERROR', 'TRAINING_ERROR'].includes(message.type)) entry.reject(errorFromWire(message.payload));
+      if (['ERROR', 'TRAINING_ERROR'].includes(message.type))
+        entry.reject(errorFromWire(message.payload));
       else entry.resolve(message.payload);
     },
     send,
-    /** @param {string} type @param {any} [payload] @param {any[]} [transfer] @returns {Promise<any>} */
+    /**
+     * @param {string} type
+     * @param {any} [payload]
+     * @param {any[]} [transfer]
+     * @returns {Promise<any>}
+     */
     ask(type, payload, transfer = []) {
       const id = ++lastId;
       const reply = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
@@ -68,7 +74,8 @@ export function openHere(host = createHost(0), first = 'trainer') {
     onmessage: null,
   };
   const client = createClient((message, transfer) =>
-    endpoint.onmessage?.({ data: structuredClone(message, { transfer }) }));
+    endpoint.onmessage?.({ data: structuredClone(message, { transfer }) }),
+  );
   openRoot(endpoint, host, { trainer: TRAINER, echo: async () => ECHO, echoNow: ECHO }, first);
   return { ...client, close: async () => {} };
 }

@@ -1,5 +1,5 @@
-/* services.test.js: one host for many services: what a table of requests gets from it, sessions over ports, whose turn it
- * is, and that no session notices what another one suffers. */
+/* services.test.js: one host for many services: what a table of requests gets from it, sessions
+ * over ports, whose turn it is, and that no session notices what another one suffers. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,8 +20,11 @@ const kept = (client) => {
   open.push(client);
   return client;
 };
-const port = async (/** @type {any} */ root, service = 'echo', /** @type {object} */ options = {}) =>
-  kept(await openPort(root, service, options));
+const port = async (
+  /** @type {any} */ root,
+  service = 'echo',
+  /** @type {object} */ options = {},
+) => kept(await openPort(root, service, options));
 
 /** @type {Record<string, () => Promise<import('./services-setting.js').Client>>} */
 const PLACES = {
@@ -37,13 +40,20 @@ for (const [place, connect] of Object.entries(PLACES)) {
     assert.deepEqual(await ask('WORK', { units: 1000, pieces: 20 }), { pieces: 20 });
     await assert.rejects(ask('REFUSE'), { code: 'INVALID_OPTION', message: 'as asked' });
     await assert.rejects(ask('REFUSE_AT_GATE'), { code: 'INVALID_OPTION', message: 'at the gate' });
-    await assert.rejects(ask('INIT_TRAINING'), { code: 'BAD_MESSAGE', message: /type is 'INIT_TRAINING', expected one of 'ECHO'.*'DISPOSE'/ });
+    await assert.rejects(ask('INIT_TRAINING'), {
+      code: 'BAD_MESSAGE',
+      message: /type is 'INIT_TRAINING', expected one of 'ECHO'.*'DISPOSE'/,
+    });
     assert.deepEqual(await ask('PING'), {});
     // What waits behind a gate keeps its order, and what must not wait does not.
     const order = /** @type {string[]} */ ([]);
-    const named = (/** @type {string} */ name, /** @type {Promise<any>} */ reply) => reply.then(() => order.push(name));
+    const named = (/** @type {string} */ name, /** @type {Promise<any>} */ reply) =>
+      reply.then(() => order.push(name));
     await Promise.all([
-      named('gated', ask('GATED')), named('add', ask('ADD', { n: 2 })), named('echo', ask('ECHO', {})), named('ping', ask('PING')),
+      named('gated', ask('GATED')),
+      named('add', ask('ADD', { n: 2 })),
+      named('echo', ask('ECHO', {})),
+      named('ping', ask('PING')),
     ]);
     assert.deepEqual(order, ['ping', 'gated', 'add', 'echo']);
     const waited = ask('WAIT');
@@ -102,7 +112,8 @@ test('DISPOSE while those that waited have their turns: none is done after it', 
   ask('GET_WEIGHTS');
   const second = ask('INIT_TRAINING', model);
   const { push } = messages;
-  messages.push = (message) => { // in the turn in which the answer goes out
+  messages.push = (message) => {
+    // in the turn in which the answer goes out
     if (message.type === 'WEIGHTS') send({ v: 1, id: 'dispose', type: 'DISPOSE' }, []);
     return push.call(messages, message);
   };
@@ -136,23 +147,38 @@ test('OPEN_SESSION is refused with what was got, and only the first session open
     await refused({ service: 'echo' }, /port is undefined, expected a MessagePort/);
     await refused({ service: 'echo', port: { postMessage: 1 } }, /port is /);
     await refused({ service: 'echo', more: 1 }, /more/);
-    await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: port2, priority: 0.5 }, [port2]), { code: 'INVALID_OPTION', message: /priority is 0.5/ });
+    await assert.rejects(
+      root.ask('OPEN_SESSION', { service: 'echo', port: port2, priority: 0.5 }, [port2]),
+      { code: 'INVALID_OPTION', message: /priority is 0.5/ },
+    );
     port1.close();
     for (const weight of [0, -1, NaN, Infinity, '1', 1e-300, 1e9]) {
       const channel = new MessageChannel();
-      await assert.rejects(root.ask('OPEN_SESSION', { service: 'echo', port: channel.port2, weight }, [channel.port2]), { code: 'INVALID_OPTION', message: /weight is / });
+      await assert.rejects(
+        root.ask('OPEN_SESSION', { service: 'echo', port: channel.port2, weight }, [channel.port2]),
+        { code: 'INVALID_OPTION', message: /weight is / },
+      );
       channel.port1.close();
     }
     const echo = await port(root);
-    await assert.rejects(echo.ask('OPEN_SESSION', { service: 'echo' }), { code: 'BAD_MESSAGE', message: /OPEN_SESSION/ });
+    await assert.rejects(echo.ask('OPEN_SESSION', { service: 'echo' }), {
+      code: 'BAD_MESSAGE',
+      message: /OPEN_SESSION/,
+    });
   }
 });
 
-/** A run from the first weights to the last bits. @param {import('./services-setting.js').Client} client @param {number} [seed] */
+/**
+ * A run from the first weights to the last bits.
+ * @param {import('./services-setting.js').Client} client
+ * @param {number} [seed]
+ */
 async function train({ ask, of }, seed = 42) {
   await ask('INIT_TRAINING', { ...QUADRANTS, seed, runtime: { variant: 'simd' } });
   const { reason, history } = await ask('START_TRAINING', { ...quadrants(300), numEpochs: 20 });
-  const epochs = of('TRAINING_PROGRESS').flatMap(({ records }) => records).filter(({ kind }) => kind === 'epoch');
+  const epochs = of('TRAINING_PROGRESS')
+    .flatMap(({ records }) => records)
+    .filter(({ kind }) => kind === 'epoch');
   return { reason, history, epochs: epochs.length, bits: bitsOf(await ask('GET_WEIGHTS')) };
 }
 
@@ -171,11 +197,17 @@ test('trainers over ports have the bits of one that is alone, however many compu
 test('a trap in one session ends that one only, also in the middle of the runs of others', async () => {
   const alone = await train(kept(openHere()));
   for (const root of [kept(openHere()), kept(openThread())]) {
-    const [trainer, echo, neighbour] = [await port(root, 'trainer'), await port(root), await port(root)];
+    const [trainer, echo, neighbour] = [
+      await port(root, 'trainer'),
+      await port(root),
+      await port(root),
+    ];
     await neighbour.ask('ADD', { n: 7 });
     const runs = [train(trainer), train(root)];
     for (let i = 0; i < 20; i++) {
-      await assert.rejects(echo.ask(['CRASH', 'CRASH_AT_WORK', 'CRASH_IN_TICK'][i % 3]), { code: 'WORKER_LOST' });
+      await assert.rejects(echo.ask(['CRASH', 'CRASH_AT_WORK', 'CRASH_IN_TICK'][i % 3]), {
+        code: 'WORKER_LOST',
+      });
       await echo.ask('DISPOSE');
     }
     for (const run of await Promise.all(runs)) assert.deepEqual(run, alone);
@@ -206,7 +238,9 @@ test('background work has shares of the time by weight', async () => {
   clock.turn(3000);
   const done = await pieces();
   const all = done.reduce((sum, each) => sum + each);
-  [1, 3, 0.5].forEach((weight, i) => assert.ok(Math.abs(done[i] / all - weight / 4.5) < 0.01, `${done} of ${all}`));
+  [1, 3, 0.5].forEach((weight, i) =>
+    assert.ok(Math.abs(done[i] / all - weight / 4.5) < 0.01, `${done} of ${all}`),
+  );
 });
 
 test('background work of a higher priority goes first; what was missed is not made up for beyond a second', async () => {
@@ -224,9 +258,14 @@ test('background work of a higher priority goes first; what was missed is not ma
 });
 
 test('a session that floods the thread with jobs takes no more than its share from another one', async () => {
-  const { clock, sessions: [quiet, loud], pieces } = await timed({}, {});
+  const {
+    clock,
+    sessions: [quiet, loud],
+    pieces,
+  } = await timed({}, {});
   quiet.send({ v: 1, id: 'run', type: 'RUN' }, []);
-  for (let i = 0; i < 3000; i++) loud.send({ v: 1, id: i, type: 'WORK', payload: { units: 1e7, pieces: 20 } }, []);
+  for (let i = 0; i < 3000; i++)
+    loud.send({ v: 1, id: i, type: 'WORK', payload: { units: 1e7, pieces: 20 } }, []);
   await pieces();
   const [before] = await pieces();
   clock.turn(2000);
@@ -262,7 +301,10 @@ test('a job goes first, though a third session has no time for want of priority'
 });
 
 test('ticks come without drift, ahead of jobs and of training, and those left out are told', async () => {
-  const { clock, sessions: [echo, worker] } = await timed({}, {});
+  const {
+    clock,
+    sessions: [echo, worker],
+  } = await timed({}, {});
   worker.send({ v: 1, id: 'run', type: 'RUN' }, []);
   await worker.ask('PING');
   const start = clock.ms;
@@ -276,18 +318,27 @@ test('ticks come without drift, ahead of jobs and of training, and those left ou
   await end;
   const ticks = echo.of('TICK');
   for (const { count, due, late } of ticks) {
-    assert.ok(Math.abs(due - start - count * (1000 / 60)) < 1e-6, 'tick n is due n periods after the first');
+    assert.ok(
+      Math.abs(due - start - count * (1000 / 60)) < 1e-6,
+      'tick n is due n periods after the first',
+    );
     assert.ok(late >= -1e-6 && late < 1000 / 60, `${late} ms late`);
   }
   const missed = ticks.reduce((sum, tick) => sum + tick.missed, 0);
   assert.ok(missed >= 11 && missed <= 12, `${missed} of 200 ms at 60 Hz`);
   assert.equal(ticks.length + missed, ticks.at(-1).count);
   const usual = ticks.filter((tick) => tick.missed === 0);
-  assert.ok(usual.every(({ late }) => late < 3), 'a slice late at most, though another session trains all the time');
+  assert.ok(
+    usual.every(({ late }) => late < 3),
+    'a slice late at most, though another session trains all the time',
+  );
 });
 
 test('ticks end with what the session holds, by a crash and by DISPOSE', async () => {
-  const { clock, sessions: [echo] } = await timed({});
+  const {
+    clock,
+    sessions: [echo],
+  } = await timed({});
   const pass = () => {
     for (let i = 0; i < 10; i++) {
       clock.ms += 10;
@@ -322,7 +373,15 @@ test('a port that is closed ends its session; others and the thread go on', asyn
       const closing = await openPort(root, i % 2 ? 'trainer' : 'echo');
       if (i % 2) {
         await closing.ask('INIT_TRAINING', { ...QUADRANTS, runtime: { variant: 'simd' } });
-        closing.send({ v: 1, id: 'endless', type: 'START_TRAINING', payload: { ...quadrants(200), numEpochs: 1e9 } }, []);
+        closing.send(
+          {
+            v: 1,
+            id: 'endless',
+            type: 'START_TRAINING',
+            payload: { ...quadrants(200), numEpochs: 1e9 },
+          },
+          [],
+        );
       } else closing.send({ v: 1, id: 'endless', type: 'RUN' }, []);
       closing.port.close();
     }
@@ -340,17 +399,22 @@ test('ports that are closed while a service loads leave no sessions; 1024 at mos
       const { port1, port2 } = new MessageChannel();
       const opening = root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
       port1.close();
-      return opening.then(() => 'open', ({ code }) => code);
+      return opening.then(
+        () => 'open',
+        ({ code }) => code,
+      );
     };
     await Promise.all(Array.from({ length: 1100 }, openClosed));
-    while (await openClosed() === 'BUSY') await new Promise((resolve) => setTimeout(resolve, 10));
+    while ((await openClosed()) === 'BUSY') await new Promise((resolve) => setTimeout(resolve, 10));
   }
   const root = kept(openHere());
-  const openings = await Promise.allSettled(Array.from({ length: 1100 }, async () => {
-    const { port1, port2 } = new MessageChannel();
-    kept(port1);
-    return root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
-  }));
+  const openings = await Promise.allSettled(
+    Array.from({ length: 1100 }, async () => {
+      const { port1, port2 } = new MessageChannel();
+      kept(port1);
+      return root.ask('OPEN_SESSION', { service: 'echo', port: port2 }, [port2]);
+    }),
+  );
   const refused = openings.filter(({ status }) => status === 'rejected');
   assert.equal(refused.length, 1100 - 1024);
   for (const each of refused) assert.equal(/** @type {any} */ (each).reason.code, 'BUSY');
@@ -403,7 +467,11 @@ test('a port that is flooded with messages that mean nothing disturbs no run', a
   for (const root of [kept(openHere()), kept(openThread())]) {
     const [trainer, loud] = [await port(root, 'trainer'), await port(root)];
     const run = train(trainer);
-    for (let i = 0; i < 20_000; i++) loud.send([null, i, { v: 1 }, { v: 1, id: i, type: 'x' }, { v: 1, id: 'same', type: 'WAIT' }][i % 5], []);
+    for (let i = 0; i < 20_000; i++)
+      loud.send(
+        [null, i, { v: 1 }, { v: 1, id: i, type: 'x' }, { v: 1, id: 'same', type: 'WAIT' }][i % 5],
+        [],
+      );
     assert.deepEqual(await run, alone);
     const errors = loud.of('ERROR');
     assert.ok(errors.every(({ code }) => code === 'BAD_MESSAGE'));
@@ -432,6 +500,9 @@ test('idle sessions over ports keep no process alive', () => {
       globalThis.kept = [globalThis.kept, port1];
     }
     console.log('idle');`;
-  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   assert.deepEqual([status, stdout], [0, 'idle\n']);
 });

@@ -1,8 +1,9 @@
-/* session-client.js: the client end of the wire, for tests: a session in this process or in a worker thread.
+/* session-client.js: the client end of the wire, for tests: a session in this process or in a
+ * worker thread.
  *
- * It keeps every message that came, and answers ask() by id. In this process messages are cloned and buffers
- * transferred as between threads, synchronously, so that a test sees what was answered in the same turn;
- * time can be the test's own. */
+ * It keeps every message that came, and answers ask() by id. In this process messages are cloned
+ * and buffers transferred as between threads, synchronously, so that a test sees what was answered
+ * in the same turn; time can be the test's own. */
 import { Worker } from 'node:worker_threads';
 
 import { errorFromWire } from '../../worker/host/errors.js';
@@ -31,21 +32,30 @@ function createClient(send) {
       if (!entry) return;
       if (MORE_TO_COME.includes(message.type)) return void entry.progress?.(message.payload);
       waiting.delete(message.id);
-      if (ERRORS.includes(message.type)) entry.reject(Object.assign(errorFromWire(message.payload), { reply: message }));
+      if (ERRORS.includes(message.type))
+        entry.reject(Object.assign(errorFromWire(message.payload), { reply: message }));
       else entry.resolve(message.payload);
     },
     /** @param {any} message @param {any[]} [transfer]  any message at all */
     send: (message, transfer = []) => send(message, transfer),
-    /** @param {string} type @param {any} [payload] @param {(progress: any) => void} [progress] @returns {Promise<any>} */
+    /**
+     * @param {string} type
+     * @param {any} [payload]
+     * @param {(progress: any) => void} [progress]
+     * @returns {Promise<any>}
+     */
     ask(type, payload, progress) {
       const id = ++lastId;
-      const reply = new Promise((resolve, reject) => waiting.set(id, { resolve, reject, progress }));
+      const reply = new Promise((resolve, reject) =>
+        waiting.set(id, { resolve, reject, progress }),
+      );
       reply.catch(() => {}); // a test may look at the messages instead
       send({ v: 1, id, type, payload }, []);
       return reply;
     },
     /** @param {string} type */
-    of: (type) => messages.filter((message) => message.type === type).map((message) => message.payload),
+    of: (type) =>
+      messages.filter((message) => message.type === type).map((message) => message.payload),
   };
 }
 
@@ -57,7 +67,8 @@ export function connectLocal(host = createHost(0)) {
     onmessage: null,
   };
   const client = createClient((message, transfer) =>
-    endpoint.onmessage?.({ data: structuredClone(message, { transfer }) }));
+    endpoint.onmessage?.({ data: structuredClone(message, { transfer }) }),
+  );
   createSession(endpoint, host);
   return { ...client, close: async () => {} };
 }
@@ -69,7 +80,10 @@ export function connectWorker() {
   return { ...client, close: async () => void (await worker.terminate()) };
 }
 
-/** Points in the plane, class 1 where x0 * x1 > 0: what a line cannot tell apart. @param {number} n */
+/**
+ * Points in the plane, class 1 where x0 * x1 > 0: what a line cannot tell apart.
+ * @param {number} n
+ */
 export function quadrants(n) {
   const x = new Float32Array(2 * n);
   const y = new Int32Array(n);
@@ -83,7 +97,10 @@ export function quadrants(n) {
 
 export const QUADRANTS = Object.freeze({
   inputShape: [2],
-  layers: [{ type: 'dense', units: 16, activation: 'tanh' }, { type: 'dense', units: 2, activation: 'softmax' }],
+  layers: [
+    { type: 'dense', units: 16, activation: 'tanh' },
+    { type: 'dense', units: 2, activation: 'softmax' },
+  ],
   optimizer: 'adam',
   learningRate: 0.02,
   seed: 42,
@@ -112,12 +129,15 @@ export function images(n) {
   const y = new Int32Array(n);
   for (let i = 0; i < n; i++) {
     y[i] = (i * 5) % 3;
-    for (let k = 0; k < 128; k++) x[i * 128 + k] = ((i * 31 + k * 17) % 90) + (k % 3 === y[i] ? 120 : 0);
+    for (let k = 0; k < 128; k++)
+      x[i * 128 + k] = ((i * 31 + k * 17) % 90) + (k % 3 === y[i] ? 120 : 0);
   }
   return { x, y };
 }
 
 /** @param {{ weights: { data: Float32Array }[] }} reply  every bit of the weights */
 export function bitsOf({ weights }) {
-  return weights.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')).join('/');
+  return weights
+    .map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))
+    .join('/');
 }

@@ -1,5 +1,6 @@
-/* sets.test.js: the sets of layer types that a core is linked with: what the lists say is what the core has, a session
- * loads the smallest set that its spec takes, and all sets give the same bits, variant by variant. */
+/* sets.test.js: the sets of layer types that a core is linked with: what the lists say is what the
+ * core has, a session loads the smallest set that its spec takes, and all sets give the same bits,
+ * variant by variant. */
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,17 +41,30 @@ const POOLED = {
   loss: 'sparseCategoricalCrossentropy',
   seed: 11,
 };
-const LSTM = { inputShape: [4, 3], layers: [{ type: 'lstm', units: 5 }, { type: 'dense', units: 2, activation: 'softmax' }], seed: 3 };
+const LSTM = {
+  inputShape: [4, 3],
+  layers: [
+    { type: 'lstm', units: 5 },
+    { type: 'dense', units: 2, activation: 'softmax' },
+  ],
+  seed: 3,
+};
 
 /** Nets with their data, by the set that they take. */
 const NETS = {
   dense: [[PROBLEMS.numbers.spec, { ...dataOf(PROBLEMS.numbers), ...PROBLEMS.numbers.settings }]],
   lean: [
     [PROBLEMS.pictures.spec, { ...dataOf(PROBLEMS.pictures), ...PROBLEMS.pictures.settings }],
-    [POOLED, {
-      x: Uint8Array.from({ length: 40 * 396 }, (_, i) => (i * i) % 251), y: Uint8Array.from({ length: 40 }, (_, i) => i % 4),
-      numEpochs: 2, batchSize: 16, shuffle: true,
-    }],
+    [
+      POOLED,
+      {
+        x: Uint8Array.from({ length: 40 * 396 }, (_, i) => (i * i) % 251),
+        y: Uint8Array.from({ length: 40 }, (_, i) => i % 4),
+        numEpochs: 2,
+        batchSize: 16,
+        shuffle: true,
+      },
+    ],
   ],
 };
 
@@ -62,7 +76,8 @@ function folderWith(t, ...names) {
   const folder = mkdtempSync(`${tmpdir()}/offstage-`);
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(`${folder}/wasm-build/dist`, { recursive: true });
-  for (const name of [...names, 'kept.js', 'wire.js']) copyFileSync(new URL(name, DIST), `${folder}/wasm-build/dist/${name}`);
+  for (const name of [...names, 'kept.js', 'wire.js'])
+    copyFileSync(new URL(name, DIST), `${folder}/wasm-build/dist/${name}`);
   return pathToFileURL(folder).href;
 }
 
@@ -92,8 +107,16 @@ test('the lists are what each core has: any other type cannot stand there', asyn
     const types = core.schema.records.filter(({ group }) => group === 'layer');
     assert.ok(types.length > 40);
     for (const { type, fields } of types) {
-      const own = Object.fromEntries(fields.filter(({ presence }) => presence === 'required').map((field) => [field.name, valueOf(field)]));
-      const { bytes } = core.spec = encodeSpec(core.schema, { inputShape: [2], layers: [{ type, ...own }], loss: 'meanSquaredError' });
+      const own = Object.fromEntries(
+        fields
+          .filter(({ presence }) => presence === 'required')
+          .map((field) => [field.name, valueOf(field)]),
+      );
+      const { bytes } = (core.spec = encodeSpec(core.schema, {
+        inputShape: [2],
+        layers: [{ type, ...own }],
+        loss: 'meanSquaredError',
+      }));
       const at = core.memory.alloc(bytes.length, 'a spec');
       core.write(at, bytes);
       let lacking = false;
@@ -112,49 +135,72 @@ test('a spec tells its set: the smallest that has all of its layers', () => {
   const of = (/** @type {any[]} */ ...layers) => setOf({ inputShape: [8, 8, 1], layers });
   const dense = { type: 'dense', units: 1 };
   assert.equal(of(dense, { type: 'dropout', rate: 0.1 }), 'dense');
-  assert.equal(of({ type: 'conv2d', filters: 1, kernelSize: 3 }, { type: 'flatten' }, dense), 'lean');
+  assert.equal(
+    of({ type: 'conv2d', filters: 1, kernelSize: 3 }, { type: 'flatten' }, dense),
+    'lean',
+  );
   assert.equal(of({ type: 'conv2d', filters: 2, kernelSize: 3, groups: 1 }), 'lean');
   assert.equal(of({ type: 'conv2d', filters: 2, kernelSize: 3, groups: 2 }), 'full');
   assert.equal(of(dense, { type: 'lstm', units: 1 }), 'full');
   assert.equal(of({ type: 'timeDistributed', layer: dense }), 'full');
   assert.equal(of(dense, null), 'full');
-  for (const spec of [undefined, null, 1, {}, { layers: 'dense' }, { layers: [] }]) assert.equal(setOf(spec), 'dense');
+  for (const spec of [undefined, null, 1, {}, { layers: 'dense' }, { layers: [] }])
+    assert.equal(setOf(spec), 'dense');
 });
 
 test('a core of a smaller set refuses convolutions in groups, which would take depthwise products', async () => {
   const core = await Core.create(await loadModule('base', undefined, 'lean'));
   const layers = [{ type: 'conv2d', filters: 2, kernelSize: 3, groups: 2 }];
-  const { bytes } = core.spec = encodeSpec(core.schema, { inputShape: [4, 4, 2], layers, loss: 'meanSquaredError' });
+  const { bytes } = (core.spec = encodeSpec(core.schema, {
+    inputShape: [4, 4, 2],
+    layers,
+    loss: 'meanSquaredError',
+  }));
   const at = core.memory.alloc(bytes.length, 'a spec');
   core.write(at, bytes);
   assert.throws(() => core.modelBytes(at, bytes.length), isLacking);
 });
 
-for (const [set, nets] of Object.entries(NETS)) for (const variant of [...EXACT, ...RELAXED]) {
-  const deterministic = EXACT.includes(variant);
-  test(`${set}, ${variant}: the bits of the full set`, { skip: !deterministic && withoutRelaxed() }, async (t) => {
-    const runtime = { variant, deterministic, ...(variant.endsWith('-mt') && { threads: 2 }) };
-    const own = folderWith(t, fileOf(/** @type {any} */ (variant), /** @type {any} */ (set)));
-    const full = folderWith(t, fileOf(/** @type {any} */ (variant)));
-    for (const [spec, settings] of nets) {
-      assert.equal(setOf(spec), set);
-      const one = await trained(spec, settings, { ...runtime, assets: own });
-      assert.deepEqual(one, await trained(spec, settings, { ...runtime, assets: full }));
-      if (deterministic) assert.deepEqual(one, await trained(spec, settings, { variant: 'base' }));
-    }
-  });
-}
+for (const [set, nets] of Object.entries(NETS))
+  for (const variant of [...EXACT, ...RELAXED]) {
+    const deterministic = EXACT.includes(variant);
+    test(
+      `${set}, ${variant}: the bits of the full set`,
+      { skip: !deterministic && withoutRelaxed() },
+      async (t) => {
+        const runtime = { variant, deterministic, ...(variant.endsWith('-mt') && { threads: 2 }) };
+        const own = folderWith(t, fileOf(/** @type {any} */ (variant), /** @type {any} */ (set)));
+        const full = folderWith(t, fileOf(/** @type {any} */ (variant)));
+        for (const [spec, settings] of nets) {
+          assert.equal(setOf(spec), set);
+          const one = await trained(spec, settings, { ...runtime, assets: own });
+          assert.deepEqual(one, await trained(spec, settings, { ...runtime, assets: full }));
+          if (deterministic)
+            assert.deepEqual(one, await trained(spec, settings, { variant: 'base' }));
+        }
+      },
+    );
+  }
 
 test('nothing but the file of its set is looked for', async (t) => {
   const client = connectLocal();
-  for (const [set, spec] of [['dense', NETS.dense[0][0]], ['lean', POOLED], ['full', LSTM]]) {
+  for (const [set, spec] of [
+    ['dense', NETS.dense[0][0]],
+    ['lean', POOLED],
+    ['full', LSTM],
+  ]) {
     const assets = folderWith(t, fileOf('simd', /** @type {any} */ (set)));
-    const { layers } = await client.ask('INIT_TRAINING', { ...spec, runtime: { assets, threads: 1 } });
+    const { layers } = await client.ask('INIT_TRAINING', {
+      ...spec,
+      runtime: { assets, threads: 1 },
+    });
     assert.equal(layers.length, spec.layers.length);
   }
   const assets = folderWith(t, fileOf('simd', 'lean'));
-  await assert.rejects(client.ask('INIT_TRAINING', { ...LSTM, runtime: { assets, threads: 1 } }),
-    { code: 'UNSUPPORTED', message: /dist\/offstage\.simd\.wasm: ENOENT/ });
+  await assert.rejects(client.ask('INIT_TRAINING', { ...LSTM, runtime: { assets, threads: 1 } }), {
+    code: 'UNSUPPORTED',
+    message: /dist\/offstage\.simd\.wasm: ENOENT/,
+  });
   await client.ask('DISPOSE');
 });
 
@@ -188,7 +234,16 @@ test('what a smaller set refuses as unknown to it, the full set decides', async 
   assert.equal(setOf(LSTM), 'dense');
   const client = connectLocal();
   assert.equal((await client.ask('INIT_TRAINING', LSTM)).layers[0].type, 'lstm');
-  const bad = { ...LSTM, layers: [{ type: 'dense', units: 3 }, { type: 'lstm', units: 0 }] };
-  await assert.rejects(client.ask('INIT_TRAINING', bad), { code: 'INVALID_SPEC', message: /units is 0/ });
+  const bad = {
+    ...LSTM,
+    layers: [
+      { type: 'dense', units: 3 },
+      { type: 'lstm', units: 0 },
+    ],
+  };
+  await assert.rejects(client.ask('INIT_TRAINING', bad), {
+    code: 'INVALID_SPEC',
+    message: /units is 0/,
+  });
   await client.ask('DISPOSE');
 });

@@ -1,7 +1,8 @@
-/* suspend-pump.test.js: what the pump makes of a clock that jumps, and how it rests, with a clock of the test's own.
+/* suspend-pump.test.js: what the pump makes of a clock that jumps, and how it rests, with a clock
+ * of the test's own.
  *
- * Training is a generator that takes a set time for each piece, so every figure here is exact and none depends on
- * the machine. */
+ * Training is a generator that takes a set time for each piece, so every figure here is exact and
+ * none depends on the machine. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
@@ -9,7 +10,10 @@ import { LANES } from '../../worker/host/pump.js';
 import { Scheduler } from '../../worker/host/scheduler.js';
 import { createManualHost } from './manual-host.js';
 
-/** A pump that trains in pieces of `piece` ms, each a slice. @param {{ piece?: number, duty?: number }} [setting] */
+/**
+ * A pump that trains in pieces of `piece` ms, each a slice.
+ * @param {{ piece?: number, duty?: number }} [setting]
+ */
 function training({ piece = 2, duty } = {}) {
   const time = createManualHost();
   const pump = new Scheduler(time.host).open();
@@ -18,25 +22,30 @@ function training({ piece = 2, duty } = {}) {
   /** @type {{ ms: number, at: number, counted: number }[]} */
   const gaps = [];
   pump.onGap = (gap) => void gaps.push(gap);
-  const start = () => pump.setBackground({
-    work: (function* work() {
-      for (;;) {
-        time.ms += piece;
-        state.trained += piece;
-        if (pump.look()) yield;
-      }
-    })(),
-    done: () => {},
-    fail: assert.fail,
-    updating: () => state.updating,
-    paused: () => state.paused,
-    urgent: () => state.urgent,
-  });
+  const start = () =>
+    pump.setBackground({
+      work: (function* work() {
+        for (;;) {
+          time.ms += piece;
+          state.trained += piece;
+          if (pump.look()) yield;
+        }
+      })(),
+      done: () => {},
+      fail: assert.fail,
+      updating: () => state.updating,
+      paused: () => state.paused,
+      urgent: () => state.urgent,
+    });
   start();
   /** A job as PREDICT makes it. @returns {() => boolean} whether it is done */
   const ask = (lane = LANES.SHORT) => {
     let done = false;
-    pump.add(lane, { work: (function* job() {})(), done: () => void (done = true), fail: assert.fail });
+    pump.add(lane, {
+      work: (function* job() {})(),
+      done: () => void (done = true),
+      fail: assert.fail,
+    });
     pump.runJobs();
     return () => done;
   };
@@ -74,7 +83,10 @@ test('a jump in the middle of a slice is told before anything else is computed',
       yield;
       order.push('next');
     })(),
-    done: () => {}, fail: assert.fail, updating: () => false, paused: () => false,
+    done: () => {},
+    fail: assert.fail,
+    updating: () => false,
+    paused: () => false,
   });
   const rate = pump.rate;
   time.turn();
@@ -91,7 +103,8 @@ test('a machine that sleeps may stop the monotonic clock: the wall clock tells',
   time.slept += 3_600_000;
   time.turn(3);
   assert.deepEqual(gaps, [{ ms: 3_600_000, at, counted: 0 }]);
-  // Frozen for ten seconds, and then asleep for an hour: both are of the gap, ten seconds were counted.
+  // Frozen for ten seconds, and then asleep for an hour: both are of the gap, ten seconds were
+  // counted.
   const next = time.host.wall();
   time.ms += 10_000;
   time.slept += 3_600_000;
@@ -160,7 +173,10 @@ test('duty: a timer that is late, as in a hidden tab, is made up for; an hour of
   late(3_600_000);
   assert.deepEqual(gaps.length, 0, 'not before it goes on');
   while (time.waiting > 0) time.turn();
-  assert.deepEqual(gaps.map(({ ms }) => ms), [3_600_000]);
+  assert.deepEqual(
+    gaps.map(({ ms }) => ms),
+    [3_600_000],
+  );
   assert.ok(state.trained - before < 2200, `it rests again after ${state.trained - before} ms`);
 });
 
@@ -198,7 +214,10 @@ test('duty: training that somebody waits for does not rest, nor owe', () => {
   const before = state.trained;
   while (time.waiting > 0) time.turn();
   assert.ok(state.trained > before);
-  assert.ok(time.timers[0].due - time.ms < 1000, `the next rest is of ${time.timers[0].due - time.ms} ms`);
+  assert.ok(
+    time.timers[0].due - time.ms < 1000,
+    `the next rest is of ${time.timers[0].due - time.ms} ms`,
+  );
 });
 
 test('duty: a slice in which the machine slept is not rested for', () => {
@@ -209,7 +228,10 @@ test('duty: a slice in which the machine slept is not rested for', () => {
       pump.look();
       yield;
     })(),
-    done: () => {}, fail: assert.fail, updating: () => false, paused: () => false,
+    done: () => {},
+    fail: assert.fail,
+    updating: () => false,
+    paused: () => false,
   });
   time.turn(2);
   assert.equal(time.timers.length, 0);

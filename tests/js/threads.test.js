@@ -1,5 +1,6 @@
-/* threads.test.js: the threads that compute beside a session's own: when they come, how they end, and what is said where
- * one is lost or memory that they share is short. That they change no bit is told by tests/bits. */
+/* threads.test.js: the threads that compute beside a session's own: when they come, how they end,
+ * and what is said where one is lost or memory that they share is short. That they change no bit is
+ * told by tests/bits. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import test from 'node:test';
@@ -32,44 +33,49 @@ async function weightsOfOne() {
   return bitsOf(await client.ask('GET_WEIGHTS'));
 }
 
-test('helpers come with the first work to share, not before, and end with the model', () => withThreads(async (made) => {
-  const client = connectLocal();
-  assert.equal((await client.ask('INIT_TRAINING', init(3))).threads, 3);
-  await client.ask('PREDICT', { x: data.x.slice(0, 21 * 22 * 3) });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(made.length, 0);
-  await gather(client, 2);
-  assert.equal(made.length, 2);
-  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
-  assert.equal(made.length, 2, 'the same ones go on');
-  const ended = Promise.all(made.map(exit));
-  await client.ask('INIT_TRAINING', init(2));
-  await ended;
-  assert.equal((await client.ask('GET_STATUS')).helpers, 0);
-  await gather(client, 1);
-  const last = exit(made[2]);
-  await client.ask('DISPOSE');
-  await last;
-}));
+test('helpers come with the first work to share, not before, and end with the model', () =>
+  withThreads(async (made) => {
+    const client = connectLocal();
+    assert.equal((await client.ask('INIT_TRAINING', init(3))).threads, 3);
+    await client.ask('PREDICT', { x: data.x.slice(0, 21 * 22 * 3) });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(made.length, 0);
+    await gather(client, 2);
+    assert.equal(made.length, 2);
+    await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+    assert.equal(made.length, 2, 'the same ones go on');
+    const ended = Promise.all(made.map(exit));
+    await client.ask('INIT_TRAINING', init(2));
+    await ended;
+    assert.equal((await client.ask('GET_STATUS')).helpers, 0);
+    await gather(client, 1);
+    const last = exit(made[2]);
+    await client.ask('DISPOSE');
+    await last;
+  }));
 
-test('a refused INIT leaves the helpers with their model', () => withThreads(async (made) => {
-  const client = connectLocal();
-  await client.ask('INIT_TRAINING', init(2));
-  await gather(client, 1);
-  await assert.rejects(client.ask('INIT_TRAINING', init(2, { ...spec, layers: [] })), { code: 'INVALID_SPEC' });
-  assert.equal((await client.ask('GET_STATUS')).helpers, 1);
-  assert.equal(made.length, 1);
-  await client.ask('DISPOSE');
-}));
+test('a refused INIT leaves the helpers with their model', () =>
+  withThreads(async (made) => {
+    const client = connectLocal();
+    await client.ask('INIT_TRAINING', init(2));
+    await gather(client, 1);
+    await assert.rejects(client.ask('INIT_TRAINING', init(2, { ...spec, layers: [] })), {
+      code: 'INVALID_SPEC',
+    });
+    assert.equal((await client.ask('GET_STATUS')).helpers, 1);
+    assert.equal(made.length, 1);
+    await client.ask('DISPOSE');
+  }));
 
-test('a net without work to share never has helpers', () => withThreads(async (made) => {
-  const client = connectLocal();
-  await client.ask('INIT_TRAINING', init(4, QUADRANTS));
-  await client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 5 });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(made.length, 0);
-  await client.ask('DISPOSE');
-}));
+test('a net without work to share never has helpers', () =>
+  withThreads(async (made) => {
+    const client = connectLocal();
+    await client.ask('INIT_TRAINING', init(4, QUADRANTS));
+    await client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 5 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(made.length, 0);
+    await client.ask('DISPOSE');
+  }));
 
 test('helpers that do not come are done without', async () => {
   const missing = () => [new URL('nowhere.js', import.meta.url), {}];
@@ -93,36 +99,49 @@ test('helpers that do not come are done without', async () => {
   }
 });
 
-test('a helper that ends unasked takes the session down, which can begin anew', () => withThreads(async (made) => {
-  const client = connectLocal();
-  await client.ask('INIT_TRAINING', init(3));
-  await gather(client, 2);
-  const run = client.ask('START_TRAINING', LONG);
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  const other = exit(made[1]);
-  await made[0].terminate();
-  await assert.rejects(run, (/** @type {any} */ error) => error.code === 'WORKER_LOST' &&
-    error.reply.type === 'TRAINING_ERROR' && /a computing thread was lost: it ended without being asked/.test(error.message));
-  await other;
-  assert.equal((await client.ask('GET_STATUS')).state, 'empty');
-  await assert.rejects(client.ask('GET_WEIGHTS'), { code: 'WORKER_LOST' });
-  await client.ask('INIT_TRAINING', init(2));
-  await gather(client, 1);
-  await client.ask('DISPOSE');
-}));
+test('a helper that ends unasked takes the session down, which can begin anew', () =>
+  withThreads(async (made) => {
+    const client = connectLocal();
+    await client.ask('INIT_TRAINING', init(3));
+    await gather(client, 2);
+    const run = client.ask('START_TRAINING', LONG);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const other = exit(made[1]);
+    await made[0].terminate();
+    await assert.rejects(
+      run,
+      (/** @type {any} */ error) =>
+        error.code === 'WORKER_LOST' &&
+        error.reply.type === 'TRAINING_ERROR' &&
+        /a computing thread was lost: it ended without being asked/.test(error.message),
+    );
+    await other;
+    assert.equal((await client.ask('GET_STATUS')).state, 'empty');
+    await assert.rejects(client.ask('GET_WEIGHTS'), { code: 'WORKER_LOST' });
+    await client.ask('INIT_TRAINING', init(2));
+    await gather(client, 1);
+    await client.ask('DISPOSE');
+  }));
 
 test('a helper that traps with a part in its hands is told at once', async (t) => {
   const { postMessage } = Worker.prototype;
-  t.mock.method(Worker.prototype, 'postMessage', function (task) { // with a stack that is too small for a part
+  t.mock.method(Worker.prototype, 'postMessage', function (task) {
+    // with a stack that is too small for a part
     return postMessage.call(this, task.core ? { core: { ...task.core, stack: 2048 } } : task);
   });
   const client = connectLocal();
   await client.ask('INIT_TRAINING', init(2));
-  await assert.rejects(client.ask('START_TRAINING', LONG), { code: 'WORKER_LOST', message: /a computing thread was lost/ });
+  await assert.rejects(client.ask('START_TRAINING', LONG), {
+    code: 'WORKER_LOST',
+    message: /a computing thread was lost/,
+  });
   await client.ask('DISPOSE');
 });
 
-/** Trainers over ports of this thread, with models that have work for two helpers. @param {number} count */
+/**
+ * Trainers over ports of this thread, with models that have work for two helpers.
+ * @param {number} count
+ */
 async function neighbours(count) {
   const root = openHere();
   const clients = await Promise.all(Array.from({ length: count }, () => openPort(root, 'trainer')));
@@ -130,37 +149,45 @@ async function neighbours(count) {
   return clients;
 }
 
-test('sessions of one thread share its helpers, lent to one core at a time: same bits, no more threads', () => withThreads(async (made) => {
-  const alone = await weightsOfOne();
-  const clients = await neighbours(4);
-  await Promise.all(clients.map(({ ask }) => ask('START_TRAINING', { ...data, batchSize: 16 })));
-  for (const { ask } of clients) assert.equal(bitsOf(await ask('GET_WEIGHTS')), alone);
-  assert.equal(made.length, 2, 'two helpers for four sessions');
-  const [last, ...others] = clients;
-  for (const { ask } of others) await ask('DISPOSE', { close: true });
-  await gather(last, 2);
-  assert.ok(made.every(({ threadId }) => threadId > 0), 'they are there as long as one session has a use for them');
-  await last.ask('DISPOSE', { close: true });
-  for (const thread of made) await exit(thread);
-}));
+test('sessions of one thread share its helpers, lent to one core at a time: same bits, no more threads', () =>
+  withThreads(async (made) => {
+    const alone = await weightsOfOne();
+    const clients = await neighbours(4);
+    await Promise.all(clients.map(({ ask }) => ask('START_TRAINING', { ...data, batchSize: 16 })));
+    for (const { ask } of clients) assert.equal(bitsOf(await ask('GET_WEIGHTS')), alone);
+    assert.equal(made.length, 2, 'two helpers for four sessions');
+    const [last, ...others] = clients;
+    for (const { ask } of others) await ask('DISPOSE', { close: true });
+    await gather(last, 2);
+    assert.ok(
+      made.every(({ threadId }) => threadId > 0),
+      'they are there as long as one session has a use for them',
+    );
+    await last.ask('DISPOSE', { close: true });
+    for (const thread of made) await exit(thread);
+  }));
 
-test('a helper that is lost takes down the session that has it, and no other', () => withThreads(async (made) => {
-  const alone = await weightsOfOne();
-  const [has, other] = await neighbours(2);
-  await gather(other, 2);
-  await gather(has, 2);
-  assert.equal((await other.ask('GET_STATUS')).helpers, 0, 'they have left its team');
-  await made[0].terminate();
-  while ((await has.ask('GET_STATUS')).state !== 'empty') await new Promise(setImmediate);
-  await assert.rejects(has.ask('GET_WEIGHTS'), { code: 'WORKER_LOST', message: /a computing thread was lost/ });
-  await other.ask('START_TRAINING', { ...data, batchSize: 16 });
-  assert.equal(bitsOf(await other.ask('GET_WEIGHTS')), alone);
-  await has.ask('INIT_TRAINING', init(3));
-  await gather(has, 2);
-  assert.equal(made.length, 3, 'another one takes its place');
-  for (const { ask } of [has, other]) await ask('DISPOSE', { close: true });
-  for (const thread of made) await exit(thread);
-}));
+test('a helper that is lost takes down the session that has it, and no other', () =>
+  withThreads(async (made) => {
+    const alone = await weightsOfOne();
+    const [has, other] = await neighbours(2);
+    await gather(other, 2);
+    await gather(has, 2);
+    assert.equal((await other.ask('GET_STATUS')).helpers, 0, 'they have left its team');
+    await made[0].terminate();
+    while ((await has.ask('GET_STATUS')).state !== 'empty') await new Promise(setImmediate);
+    await assert.rejects(has.ask('GET_WEIGHTS'), {
+      code: 'WORKER_LOST',
+      message: /a computing thread was lost/,
+    });
+    await other.ask('START_TRAINING', { ...data, batchSize: 16 });
+    assert.equal(bitsOf(await other.ask('GET_WEIGHTS')), alone);
+    await has.ask('INIT_TRAINING', init(3));
+    await gather(has, 2);
+    assert.equal(made.length, 3, 'another one takes its place');
+    for (const { ask } of [has, other]) await ask('DISPOSE', { close: true });
+    for (const thread of made) await exit(thread);
+  }));
 
 test('a helper that traps takes down the session whose part it had, and no other', async (t) => {
   const { postMessage } = Worker.prototype;
@@ -192,9 +219,13 @@ test('no reply is a view of shared memory', async () => {
     await client.ask('GET_WEIGHTS'),
   ];
   const arrays = replies.flatMap(({ output, index, confidence, weights = [] }) =>
-    [output, index, confidence, ...weights.map((/** @type {any} */ weight) => weight.data)].filter(ArrayBuffer.isView));
+    [output, index, confidence, ...weights.map((/** @type {any} */ weight) => weight.data)].filter(
+      ArrayBuffer.isView,
+    ),
+  );
   assert.ok(arrays.length > 6);
-  for (const { buffer, byteLength } of arrays) assert.ok(buffer instanceof ArrayBuffer && buffer.byteLength === byteLength);
+  for (const { buffer, byteLength } of arrays)
+    assert.ok(buffer instanceof ArrayBuffer && buffer.byteLength === byteLength);
   await client.ask('DISPOSE');
 });
 
@@ -215,9 +246,16 @@ test('a shared memory is as big as can be had, and says so where data exceed it'
   const client = connectLocal();
   await client.ask('INIT_TRAINING', init(2));
   await client.ask('START_TRAINING', { ...data, batchSize: 16 });
-  const slice = { upload: 1, dtype: 'uint8', total: 2 ** 28, offset: 0, bytes: new ArrayBuffer(1024) };
+  const slice = {
+    upload: 1,
+    dtype: 'uint8',
+    total: 2 ** 28,
+    offset: 0,
+    bytes: new ArrayBuffer(1024),
+  };
   await assert.rejects(client.ask('UPLOAD_DATA', slice), {
-    code: 'OUT_OF_MEMORY', message: /memory that threads share ends at 256\.0 MiB .* with threads: 1 there may be more/,
+    code: 'OUT_OF_MEMORY',
+    message: /memory that threads share ends at 256\.0 MiB .* with threads: 1 there may be more/,
   });
   await client.ask('UPLOAD_DATA', { ...slice, total: 2 ** 27 });
   await client.ask('DISPOSE');
@@ -231,29 +269,39 @@ test('a trainer with helpers keeps no process alive, disposed or not', () => {
     for (let i = 0; i < 3; i++) await trainer.fit(x, y, { epochs: 5 });
     console.log(trainer.info.variant, trainer.info.threads);
     ${end}`;
-  for (const end of ['', 'await trainer.dispose();', 'trainer.fit(x, y, { epochs: 1e9 }); process.exit(0);']) {
+  for (const end of [
+    '',
+    'await trainer.dispose();',
+    'trainer.fit(x, y, { epochs: 1e9 }); process.exit(0);',
+  ]) {
     const { status, stdout, stderr } = inOwnProcess(text(end));
     assert.deepEqual([status, stdout.trim(), stderr], [0, 'simd-mt 3', '']);
   }
 });
 
 const TASKS = '/proc/self/task';
-const skip = existsSync(TASKS) ? false : `this system does not tell a process's threads in ${TASKS}`;
+const skip = existsSync(TASKS)
+  ? false
+  : `this system does not tell a process's threads in ${TASKS}`;
 const tasks = () => readdirSync(TASKS).length;
 
-test('threads do not pile up: neither of disposed sessions nor of terminated workers', { skip }, async () => {
-  const cycle = async (/** @type {any} */ connect) => {
-    const client = connect();
-    await client.ask('INIT_TRAINING', init(4));
-    await gather(client, 3);
-    if (connect === connectLocal) await client.ask('DISPOSE');
-    else client.ask('START_TRAINING', LONG); // terminated with a run on
-    await client.close();
-  };
-  for (const connect of [connectLocal, connectWorker]) {
-    await cycle(connect);
-    const before = tasks();
-    for (let i = 0; i < 12; i++) await cycle(connect);
-    await until(() => tasks() <= before);
-  }
-});
+test(
+  'threads do not pile up: neither of disposed sessions nor of terminated workers',
+  { skip },
+  async () => {
+    const cycle = async (/** @type {any} */ connect) => {
+      const client = connect();
+      await client.ask('INIT_TRAINING', init(4));
+      await gather(client, 3);
+      if (connect === connectLocal) await client.ask('DISPOSE');
+      else client.ask('START_TRAINING', LONG); // terminated with a run on
+      await client.close();
+    };
+    for (const connect of [connectLocal, connectWorker]) {
+      await cycle(connect);
+      const before = tasks();
+      for (let i = 0; i < 12; i++) await cycle(connect);
+      await until(() => tasks() <= before);
+    }
+  },
+);

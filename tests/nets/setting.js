@@ -1,4 +1,5 @@
-/* setting.js: what the tests of whole networks share: digits, and a trainer that is always disposed of. */
+/* setting.js: what the tests of whole networks share: digits, and a trainer that is always disposed
+ * of. */
 import { readFileSync } from 'node:fs';
 import { DIGITS, buildDigits } from '../../examples/digits-data/build.js';
 import { parse } from '../../examples/digits-data/read.js';
@@ -18,10 +19,20 @@ export async function withTrainer(spec, use) {
   }
 }
 
-/** @param {import('../../examples/digits-data/read.js').Digits} digits @param {number} count the first of them */
-const some = ({ x, y }, count) => ({ x: x.slice(0, count * 784), y: Int32Array.from(y.subarray(0, count)) });
+/**
+ * @param {import('../../examples/digits-data/read.js').Digits} digits
+ * @param {number} count the first of them
+ */
+const some = ({ x, y }, count) => ({
+  x: x.slice(0, count * 784),
+  y: Int32Array.from(y.subarray(0, count)),
+});
 
-/** Digits to train on, and others: images of 28 x 28 bytes. @param {number} train @param {number} held */
+/**
+ * Digits to train on, and others: images of 28 x 28 bytes.
+ * @param {number} train
+ * @param {number} held
+ */
 export function digits(train, held) {
   buildDigits();
   const all = parse(readFileSync(DIGITS));
@@ -37,7 +48,9 @@ export function digits(train, held) {
 export function accuracyOnDigits(layers, { samples, epochs, learningRate = 0.003 }) {
   const { train, held } = digits(samples, 1000);
   const spec = {
-    inputShape: [28, 28, 1], inputScale: 1 / 255, learningRate,
+    inputShape: [28, 28, 1],
+    inputScale: 1 / 255,
+    learningRate,
     layers: [...layers, { type: 'dense', units: 10, activation: 'softmax' }],
   };
   return withTrainer(spec, async (trainer) => {

@@ -1,6 +1,6 @@
-/* app.js: the app that is built in every way: it trains a small network in a worker, on two threads and on the main
- * thread, brings it back from storage, and tells where all that was and a hash of the weights' bits. It knows the package
- * by its name only. */
+/* app.js: the app that is built in every way: it trains a small network in a worker, on two threads
+ * and on the main thread, brings it back from storage, and tells where all that was and a hash of
+ * the weights' bits. It knows the package by its name only. */
 
 import { createTrainer, listTrainers, resumeTrainer } from 'offstage';
 
@@ -26,7 +26,8 @@ function data() {
 function hash(weights) {
   let sum = 0x811c9dc5;
   for (const { data } of weights) {
-    for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) sum = Math.imul(sum ^ byte, 0x01000193);
+    for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+      sum = Math.imul(sum ^ byte, 0x01000193);
   }
   return (sum >>> 0).toString(16);
 }
@@ -37,7 +38,8 @@ async function trainOnce(options) {
       inputShape: [SIDE, SIDE, 1],
       layers: [
         { type: 'conv2d', filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' },
-        { type: 'conv2d', filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' }, // enough for two to have something to share
+        // Enough for two to have something to share
+        { type: 'conv2d', filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' },
         { type: 'maxPooling2d', poolSize: 2 },
         { type: 'flatten' },
         { type: 'dense', units: 4, activation: 'softmax' },
@@ -57,7 +59,9 @@ async function trainOnce(options) {
   const again = await resumeTrainer(name, options);
   const weights = hash(await again.getWeights());
   await again.dispose();
-  const { storage } = (await listTrainers({ assets: options.assets })).find((stored) => stored.name === name);
+  const { storage } = (await listTrainers({ assets: options.assets })).find(
+    (stored) => stored.name === name,
+  );
   return { mode, threads, whyHere, reason, epochs: history.length, accuracy, weights, storage };
 }
 

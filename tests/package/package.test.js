@@ -1,6 +1,7 @@
-/* package.test.js: the packed tarball has what an app needs and nothing else, and an app that has nothing but the
- * tarball trains and keeps its trainers: in Node, on a page without a bundler, built by Vite and by webpack without
- * settings, and by esbuild with `assets`. All of them compute the same bits. */
+/* package.test.js: the packed tarball has what an app needs and nothing else, and an app that has
+ * nothing but the tarball trains and keeps its trainers: in Node, on a page without a bundler,
+ * built by Vite and by webpack without settings, and by esbuild with `assets`. All of them compute
+ * the same bits. */
 
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,15 @@ import { ROOT } from '../../wasm-build/lists.mjs';
 import { SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf } from '../../wasm-build/variants.mjs';
 import { GUARD, openBrowser } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
-import { assertTrained, installedFolder, pack, page, resultOfPage, run, withoutOpfs } from './setting.js';
+import {
+  assertTrained,
+  installedFolder,
+  pack,
+  page,
+  resultOfPage,
+  run,
+  withoutOpfs,
+} from './setting.js';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -21,7 +30,8 @@ let browser;
 let expected = '';
 
 const RUN = "import { train } from './app.js';\nglobalThis.result = train();\n";
-const FROM_NODE = "import { train } from './src/app.js';\nconsole.log(JSON.stringify(await train()));\n";
+const FROM_NODE =
+  "import { train } from './src/app.js';\nconsole.log(JSON.stringify(await train()));\n";
 
 /** @param {string} folder @returns {any} what the app tells when Node runs it there */
 const trainInNode = (folder) => JSON.parse(run(process.execPath, ['main.js'], folder));
@@ -38,14 +48,30 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
   const fewer = withoutRelaxedFiles();
   if (fewer) t.diagnostic(fewer);
   const variants = VARIANT_NAMES.filter((variant) => !fewer || !VARIANTS[variant].relaxed);
-  const names = run('tar', ['-tzf', pack()]).trim().split('\n').map((name) => name.replace(/^package\//, ''));
-  const scripts = ['web', 'worker'].flatMap((folder) => readdirSync(`${ROOT}${folder}`, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(ROOT, `${parentPath}/${name}`)));
-  assert.ok(scripts.every((name) => name.endsWith('.js')), `only scripts are expected in web/ and worker/: ${scripts}`);
+  const names = run('tar', ['-tzf', pack()])
+    .trim()
+    .split('\n')
+    .map((name) => name.replace(/^package\//, ''));
+  const scripts = ['web', 'worker'].flatMap((folder) =>
+    readdirSync(`${ROOT}${folder}`, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => relative(ROOT, `${parentPath}/${name}`)),
+  );
+  assert.ok(
+    scripts.every((name) => name.endsWith('.js')),
+    `only scripts are expected in web/ and worker/: ${scripts}`,
+  );
   const wanted = [
-    'package.json', 'README.md', 'LICENSE',
-    ...variants.flatMap((variant) => SET_NAMES.map((set) => `wasm-build/dist/${fileOf(variant, set)}`)),
-    ...Object.keys(BUNDLES).flatMap((name) => [`wasm-build/dist/${name}`, `wasm-build/dist/${name}.map`]),
+    'package.json',
+    'README.md',
+    'LICENSE',
+    ...variants.flatMap((variant) =>
+      SET_NAMES.map((set) => `wasm-build/dist/${fileOf(variant, set)}`),
+    ),
+    ...Object.keys(BUNDLES).flatMap((name) => [
+      `wasm-build/dist/${name}`,
+      `wasm-build/dist/${name}.map`,
+    ]),
     ...scripts.map((name) => `types/${name.replace(/\.js$/, '.d.ts')}`),
     'types/wasm-build/dist/spec.d.ts',
   ];
@@ -53,13 +79,23 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
 });
 
 test('the package needs no other package', () => {
-  const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
-  assert.deepEqual([dependencies, peerDependencies, optionalDependencies], [undefined, undefined, undefined]);
+  const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(
+    readFileSync(`${ROOT}package.json`, 'utf8'),
+  );
+  assert.deepEqual(
+    [dependencies, peerDependencies, optionalDependencies],
+    [undefined, undefined, undefined],
+  );
 });
 
 test('Node: a worker file of the package is reached by its name', GUARD, () => {
-  const folder = installedFolder({ 'main.js': "console.log(import.meta.resolve('offstage/worker'));\n" });
-  assert.match(run(process.execPath, ['main.js'], folder), /\/node_modules\/offstage\/wasm-build\/dist\/worker\.js\n$/);
+  const folder = installedFolder({
+    'main.js': "console.log(import.meta.resolve('offstage/worker'));\n",
+  });
+  assert.match(
+    run(process.execPath, ['main.js'], folder),
+    /\/node_modules\/offstage\/wasm-build\/dist\/worker\.js\n$/,
+  );
 });
 
 test('TypeScript: the types are found from the tarball, in both ways of resolving', GUARD, () => {
@@ -72,13 +108,28 @@ trainer.fit(new Float32Array(4), new Float32Array(2), { epochs: 'one' });
 export { loss };\n`,
   });
   const tsc = ['--noEmit', '--strict', '--target', 'es2022', 'app.ts'];
-  for (const [module, resolution] of [['nodenext', 'nodenext'], ['es2022', 'bundler']]) {
-    run(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '--module', module, '--moduleResolution', resolution, ...tsc], folder);
+  for (const [module, resolution] of [
+    ['nodenext', 'nodenext'],
+    ['es2022', 'bundler'],
+  ]) {
+    run(
+      process.execPath,
+      [
+        `${ROOT}node_modules/typescript/bin/tsc`,
+        '--module',
+        module,
+        '--moduleResolution',
+        resolution,
+        ...tsc,
+      ],
+      folder,
+    );
   }
 });
 
 test('a page without a bundler', GUARD, async () => {
-  const names = '<script type="importmap">{ "imports": { "offstage": "./node_modules/offstage/wasm-build/dist/index.js" } }</script>';
+  const names =
+    '<script type="importmap">{ "imports": { "offstage": "./node_modules/offstage/wasm-build/dist/index.js" } }</script>';
   const folder = installedFolder({
     'index.html': page(`${names}<script type="module" src="src/index.js"></script>`),
     'src/index.js': RUN,
@@ -95,11 +146,15 @@ test('Vite, a production build without settings', GUARD, async () => {
   assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });
 
-// The output's folder is where webpack's command would put it: below the working folder, which is not this process's.
+// The output's folder is where webpack's command would put it: below the working folder, which is
+// not this process's.
 test('webpack 5, a production build without settings', GUARD, async () => {
   const folder = installedFolder({ 'src/index.js': RUN });
   const stats = await new Promise((resolve, reject) => {
-    webpack({ mode: 'production', context: folder, output: { path: `${folder}/dist` } }, (error, result) => (error ? reject(error) : resolve(result)));
+    webpack(
+      { mode: 'production', context: folder, output: { path: `${folder}/dist` } },
+      (error, result) => (error ? reject(error) : resolve(result)),
+    );
   });
   assert.equal(stats.hasErrors() || stats.hasWarnings(), false, stats.toString('errors-warnings'));
   writeFileSync(`${folder}/dist/index.html`, page('<script defer src="main.js"></script>'));
@@ -108,13 +163,22 @@ test('webpack 5, a production build without settings', GUARD, async () => {
 
 test('esbuild, with `assets`', GUARD, async () => {
   const folder = installedFolder({
-    'src/index.js': "import { train } from './app.js';\nglobalThis.result = train({ assets: '/offstage/' });\n",
+    'src/index.js':
+      "import { train } from './app.js';\nglobalThis.result = train({ assets: '/offstage/' });\n",
     'dist/index.html': page('<script type="module" src="index.js"></script>'),
   });
   const { warnings } = await buildWithEsbuild({
-    absWorkingDir: folder, entryPoints: ['src/index.js'], bundle: true, minify: true, format: 'esm', outdir: 'dist', logLevel: 'silent',
+    absWorkingDir: folder,
+    entryPoints: ['src/index.js'],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    outdir: 'dist',
+    logLevel: 'silent',
   });
   assert.deepEqual(warnings, []);
-  cpSync(`${folder}/node_modules/offstage/wasm-build`, `${folder}/dist/offstage/wasm-build`, { recursive: true });
+  cpSync(`${folder}/node_modules/offstage/wasm-build`, `${folder}/dist/offstage/wasm-build`, {
+    recursive: true,
+  });
   assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
 });

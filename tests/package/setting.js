@@ -1,9 +1,18 @@
-/* setting.js: what the package tests share: the tarball, an empty folder that has it installed, and a page of such a
- * folder in Chromium. Nothing reaches a registry: the tarball needs no other package. */
+/* setting.js: what the package tests share: the tarball, an empty folder that has it installed, and
+ * a page of such a folder in Chromium. Nothing reaches a registry: the tarball needs no other
+ * package. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { serve } from '../../examples/serve/server.js';
@@ -16,7 +25,12 @@ const WINDOWS = process.platform === 'win32';
 /** Runs a program; throws with all that it said where it fails. */
 export function run(file, args, cwd) {
   try {
-    return execFileSync(file, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], shell: WINDOWS && file === 'npm' });
+    return execFileSync(file, args, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: WINDOWS && file === 'npm',
+    });
   } catch (error) {
     throw new Error(`${file} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`);
   }
@@ -62,22 +76,36 @@ export const page = (script) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,">${script}`;
 
 /**
- * Takes the best storage away from all scripts of a folder that would use it, so that the next one is used, which wants a
- * file of its own: it has to be there as a file, for a policy may forbid what is in a data: URL.
+ * Takes the best storage away from all scripts of a folder that would use it, so that the next one
+ * is used, which wants a file of its own: it has to be there as a file, for a policy may forbid
+ * what is in a data: URL.
  * @param {string} root of what is served
  */
 export function withoutOpfs(root) {
-  const scripts = readdirSync(root, { recursive: true }).map((name) => `${root}/${name}`).filter((name) => name.endsWith('.js'));
+  const scripts = readdirSync(root, { recursive: true })
+    .map((name) => `${root}/${name}`)
+    .filter((name) => name.endsWith('.js'));
   const texts = new Map(scripts.map((name) => [name, readFileSync(name, 'utf8')]));
   const users = scripts.filter((name) => texts.get(name).includes('createSyncAccessHandle'));
   assert.ok(users.length > 0, `some script uses it: ${scripts}`);
-  for (const name of users) writeFileSync(name, `delete globalThis.StorageManager?.prototype.getDirectory;${texts.get(name)}`);
-  assert.ok([...texts.values()].some((text) => /IDBCursor/.test(text) && /\bexport\b/.test(text)), 'what keeps trainers is there, as a module');
-  for (const [name, text] of texts) assert.doesNotMatch(text, /data:(text|application)\/javascript/, name);
+  for (const name of users)
+    writeFileSync(
+      name,
+      `delete globalThis.StorageManager?.prototype.getDirectory;${texts.get(name)}`,
+    );
+  assert.ok(
+    [...texts.values()].some((text) => /IDBCursor/.test(text) && /\bexport\b/.test(text)),
+    'what keeps trainers is there, as a module',
+  );
+  for (const [name, text] of texts)
+    assert.doesNotMatch(text, /data:(text|application)\/javascript/, name);
   return root;
 }
 
-/** Whether it is for the script of a computing thread, whatever a bundler calls it: no other names this export. */
+/**
+ * Whether it is for the script of a computing thread, whatever a bundler calls it: no other names
+ * this export.
+ */
 async function isForHelper(/** @type {import('playwright-core').Request} */ request) {
   if (!/\.js$/.test(request.url())) return false;
   const response = await fetch(request.url()); // a worker's own is not Playwright's to read
@@ -85,8 +113,8 @@ async function isForHelper(/** @type {import('playwright-core').Request} */ requ
 }
 
 /**
- * Opens the folder's index.html and waits for what the script leaves in `result`, and for a second thread's
- * script.
+ * Opens the folder's index.html and waits for what the script leaves in `result`, and for a second
+ * thread's script.
  * @param {import('playwright-core').Browser} browser @param {string} root
  */
 export async function resultOfPage(browser, root) {
@@ -98,7 +126,9 @@ export async function resultOfPage(browser, root) {
     helper.catch(() => {}); // where the page fails before
   };
   await withPage(browser, { server, path: '/index.html', watch }, async ({ page, said }) => {
-    await page.waitForFunction('globalThis.result').catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
+    await page
+      .waitForFunction('globalThis.result')
+      .catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
     result = await page.evaluate('globalThis.result');
     await helper;
     assert.deepEqual(complaints(said), []);
@@ -106,9 +136,19 @@ export async function resultOfPage(browser, root) {
   return result;
 }
 
-/** Every way of building gives the same app: it trains in every way, with the same bits as everywhere. */
+/**
+ * Every way of building gives the same app: it trains in every way, with the same bits as
+ * everywhere.
+ */
 export function assertTrained(result, expected, kept = 'indexedDB') {
-  assert.deepEqual(result.map(({ mode, threads }) => [mode, threads]), [['worker', 1], ['worker', 2], ['main', 1]]);
+  assert.deepEqual(
+    result.map(({ mode, threads }) => [mode, threads]),
+    [
+      ['worker', 1],
+      ['worker', 2],
+      ['main', 1],
+    ],
+  );
   for (const { whyHere, reason, epochs, accuracy, weights, storage } of result) {
     assert.equal(storage, kept);
     assert.equal(whyHere, null);

@@ -1,7 +1,8 @@
 /* amounts.js: how much of the soak is done, and from which seed.
  *
- * `npm test` does the slice, `npm run soak` the whole (it sets OFFSTAGE_SOAK). Every draw comes from one seed, which
- * OFFSTAGE_SEED sets and each failure tells, so that what failed can be done again. Time is never drawn from. */
+ * `npm test` does the slice, `npm run soak` the whole (it sets OFFSTAGE_SOAK). Every draw comes
+ * from one seed, which OFFSTAGE_SEED sets and each failure tells, so that what failed can be done
+ * again. Time is never drawn from. */
 
 export const WHOLE = process.env.OFFSTAGE_SOAK === '1';
 
@@ -17,7 +18,8 @@ export function progress(text) {
 }
 
 /** The first of the seeds; OFFSTAGE_SEED=now draws another one each time. */
-export const SEED = process.env.OFFSTAGE_SEED === 'now' ? Date.now() >>> 0 : Number(process.env.OFFSTAGE_SEED ?? 1);
+export const SEED =
+  process.env.OFFSTAGE_SEED === 'now' ? Date.now() >>> 0 : Number(process.env.OFFSTAGE_SEED ?? 1);
 
 /**
  * Numbers that are the same everywhere for one seed (splitmix of 32 bits).

@@ -1,8 +1,9 @@
-/* page-walk.js: takes trainers through a list of operations, as an app would that waits for nothing, and judges how each
- * promise settles.
+/* page-walk.js: takes trainers through a list of operations, as an app would that waits for
+ * nothing, and judges how each promise settles.
  *
- * Invariant: when a walk has ended every promise that it was given has settled, each as the rules allow it, or the walk
- * has thrown. What is known here is what an app knows: calls, promises, events and status(). */
+ * Invariant: when a walk has ended every promise that it was given has settled, each as the rules
+ * allow it, or the walk has thrown. What is known here is what an app knows: calls, promises,
+ * events and status(). */
 import { createTrainer } from '../../web/index.js';
 import { dataOf, weightsOf, SPECS } from './wire-operations.js';
 import { refusals } from './wire-rules.js';
@@ -10,7 +11,16 @@ import { open as openCheckpoint } from './hostile-checkpoints.js';
 import { RunRecords } from './run-records.js';
 import { Story } from './story.js';
 
-const TYPES = { predict: 'PREDICT', evaluate: 'EVALUATE_MODEL', getWeights: 'GET_WEIGHTS', setWeights: 'SET_WEIGHTS', fit: 'START_TRAINING', again: 'START_TRAINING', save: 'SAVE_CHECKPOINT', load: 'LOAD_CHECKPOINT' };
+const TYPES = {
+  predict: 'PREDICT',
+  evaluate: 'EVALUATE_MODEL',
+  getWeights: 'GET_WEIGHTS',
+  setWeights: 'SET_WEIGHTS',
+  fit: 'START_TRAINING',
+  again: 'START_TRAINING',
+  save: 'SAVE_CHECKPOINT',
+  load: 'LOAD_CHECKPOINT',
+};
 /** Calls that are refused while a run is on. */
 const ONE_RUN = ['fit', 'again', 'setWeights', 'load'];
 const RUNS = ['fit', 'again'];
@@ -53,7 +63,11 @@ export function createPageWalker({ mode, die, deaths, spare }) {
 
   /** As often has the worker died in this walk. */
   const died = () => deaths() - alreadyDead;
-  /** Whether a call may end for it: a run is followed through three in a row, a question is asked once again. @param {any} op */
+  /**
+   * Whether a call may end for it: a run is followed through three in a row, a question is asked
+   * once again.
+   * @param {any} op
+   */
   const mayBeLost = ({ op, transfer }) => {
     if (RUNS.includes(op)) return died() > (transfer ? 0 : RETRIES);
     return died() > (transfer || ['setWeights', 'load', 'pause', 'resume'].includes(op) ? 0 : 1);
@@ -71,39 +85,64 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     tally.settled++;
     const { op } = call;
     if (CONTROLS.includes(op.op)) return error && judgeControl(call, error);
-    const { codes, must } = refusals(TYPES[/** @type {'fit'} */ (op.op)], { ...op, upload: 0 }, { model, uploads: new Map() });
+    const { codes, must } = refusals(
+      TYPES[/** @type {'fit'} */ (op.op)],
+      { ...op, upload: 0 },
+      { model, uploads: new Map() },
+    );
     const allowed = new Set(codes);
     if (op.epochs === 0 || op.batch === 0) allowed.add('INVALID_OPTION');
-    if (op.op === 'again') for (const code of ['INVALID_OPTION', 'INVALID_DATA']) allowed.add(code); // there may be no such run
+    // There may be no such run
+    if (op.op === 'again') for (const code of ['INVALID_OPTION', 'INVALID_DATA']) allowed.add(code);
     if (call.busy) allowed.add('BUSY');
     if (disposing) allowed.add('DISPOSED');
     if (call.controller?.signal.aborted) allowed.add('ABORTED');
-    if (mayBeLost(op)) for (const code of ['WORKER_LOST', 'DATA_LOST', 'TIMEOUT']) allowed.add(code);
+    if (mayBeLost(op))
+      for (const code of ['WORKER_LOST', 'DATA_LOST', 'TIMEOUT']) allowed.add(code);
     if (error) {
-      if (error.name !== 'OffstageError' || !allowed.has(error.code)) note(`${JSON.stringify(op)} ended with ${error.stack ?? error}, expected ${must ? '' : 'an answer, or '}${[...allowed]}`);
+      if (error.name !== 'OffstageError' || !allowed.has(error.code))
+        note(
+          `${JSON.stringify(op)} ended with ${error.stack ?? error}, expected ${must ? '' : 'an answer, or '}${[...allowed]}`,
+        );
       return;
     }
-    if (call.disposed || (call.busy && ONE_RUN.includes(op.op))) return note(`${op.op} was served, expected ${call.disposed ? 'DISPOSED' : 'BUSY'}`);
-    const early = RUNS.includes(op.op) && value.reason === 'stopped' && (value.steps === 0 || value.run === null);
+    if (call.disposed || (call.busy && ONE_RUN.includes(op.op)))
+      return note(`${op.op} was served, expected ${call.disposed ? 'DISPOSED' : 'BUSY'}`);
+    const early =
+      RUNS.includes(op.op) &&
+      value.reason === 'stopped' &&
+      (value.steps === 0 || value.run === null);
     if (must && !early) return note(`${JSON.stringify(op)} was served, expected ${codes}`);
     if (op.op === 'setWeights') story.set(op.of);
     if (op.op === 'load') story = /** @type {Story} */ (op.story).copy();
     if (op.op === 'save') keep(value);
     if (!RUNS.includes(op.op)) return;
-    attempt(() => /** @type {any} */ (call).records.complete(value, call.stopped || disposing, died() > 0));
-    if (value.steps === 0) [story.last] = [undefined, story.lose()]; // it may have begun or not
+    attempt(() =>
+      /** @type {any} */ (call).records.complete(value, call.stopped || disposing, died() > 0),
+    );
+    if (value.steps === 0)
+      [story.last] = [undefined, story.lose()]; // it may have begun or not
     else if (op.op === 'fit') story.fit(op, value);
     else story.resume(op, value);
   }
 
-  /** What a checkpoint holds is the story until now; or that with a run in its midst. @param {Uint8Array} bytes */
+  /**
+   * What a checkpoint holds is the story until now; or that with a run in its midst.
+   * @param {Uint8Array} bytes
+   */
   function keep(bytes) {
-    const { about: { run } } = openCheckpoint(bytes);
+    const {
+      about: { run },
+    } = openCheckpoint(bytes);
     const on = current !== null && !current.settled;
     const midst = run?.ended === null;
     if (on !== midst) return; // the run begins or ends
     const copy = story.copy();
-    const result = /** @type {any} */ ({ reason: 'stopped', steps: run?.steps, history: { length: 0 } });
+    const result = /** @type {any} */ ({
+      reason: 'stopped',
+      steps: run?.steps,
+      history: { length: 0 },
+    });
     if (midst && current?.op.op === 'fit') copy.fit(current.op, result);
     else if (midst) copy.resume(current?.op, result);
     saved = { bytes, story: copy };
@@ -128,13 +167,24 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   /** @param {Call} call @param {PromiseLike<any>} promise */
   function follow(call, promise) {
     calls.push(call);
-    promise.then((value) => settle(call, null, value), (error) => settle(call, error, null));
+    promise.then(
+      (value) => settle(call, null, value),
+      (error) => settle(call, error, null),
+    );
   }
 
   /** @param {any} op @returns {Call} */
   function callOf(op) {
     const busy = current !== null && !current.settled && trainer.status().state !== 'ready';
-    return { op, busy, disposed: disposing, controller: op.abort ? new AbortController() : null, run: null, stopped: false, settled: false };
+    return {
+      op,
+      busy,
+      disposed: disposing,
+      controller: op.abort ? new AbortController() : null,
+      run: null,
+      stopped: false,
+      settled: false,
+    };
   }
 
   /** @param {any} given */
@@ -144,8 +194,18 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     const op = again ? { ...given, data, n: given.same ? n : 7 } : given;
     const call = callOf(op);
     const { x, y } = dataOf(op.data, op.n);
-    const { epochs, batch: batchSize, shuffle, split: validationSplit, hz: progressHz, transfer, otherData } = op;
-    const options = again ? { epochs, otherData, resume: true } : { epochs, batchSize, shuffle, validationSplit, progressHz, transfer };
+    const {
+      epochs,
+      batch: batchSize,
+      shuffle,
+      split: validationSplit,
+      hz: progressHz,
+      transfer,
+      otherData,
+    } = op;
+    const options = again
+      ? { epochs, otherData, resume: true }
+      : { epochs, batchSize, shuffle, validationSplit, progressHz, transfer };
     const run = trainer.fit(x, y, { ...options, signal: call.controller?.signal });
     const records = new RunRecords(op);
     Object.assign(call, { run, records });
@@ -157,7 +217,8 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     follow(call, run);
     if (!call.busy && !disposing) {
       current = call;
-      if (!again && story.isStopped) story.lose(); // a snapshot may have been due between two epochs
+      // A snapshot may have been due between two epochs
+      if (!again && story.isStopped) story.lose();
     }
   }
 
@@ -170,7 +231,9 @@ export function createPageWalker({ mode, die, deaths, spare }) {
         if (last > 0 && epoch !== last + 1) note(`iterated to epoch ${epoch} after ${last}`);
         last = epoch;
       }
-    } catch { /* the run's promise tells */ }
+    } catch {
+      /* the run's promise tells */
+    }
   }
 
   /** @param {any} op */
@@ -180,7 +243,10 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     if (op.op === 'load') {
       const torn = op.of === 'torn' || !saved;
       const call = callOf({ ...op, spec: torn ? null : model, story: saved?.story });
-      return follow(call, trainer.load(torn ? new Uint8Array(400) : /** @type {any} */ (saved).bytes));
+      return follow(
+        call,
+        trainer.load(torn ? new Uint8Array(400) : /** @type {any} */ (saved).bytes),
+      );
     }
     if (CONTROLS.includes(op.op)) {
       if (!current) return;
@@ -192,15 +258,26 @@ export function createPageWalker({ mode, die, deaths, spare }) {
     const { signal } = call.controller ?? {};
     const { x, y } = op.data ? dataOf(op.data, op.n) : { x: null, y: null };
     switch (op.op) {
-      case 'predict': return follow(call, trainer.predict(x, { signal, transfer: op.transfer }));
-      case 'evaluate': return follow(call, trainer.evaluate(x, y, { signal, batchSize: op.batch }));
-      case 'save': return follow(call, trainer.save());
-      case 'getWeights': return follow(call, trainer.getWeights());
-      case 'setWeights': return follow(call, trainer.setWeights(weightsOf(op.of)));
-      case 'abort': return calls.findLast(({ controller, settled }) => controller && !settled)?.controller?.abort();
-      case 'die': return void die(op.how, op.after);
-      case 'dispose': return void dispose();
-      default: throw new Error(`no such operation: ${op.op}`);
+      case 'predict':
+        return follow(call, trainer.predict(x, { signal, transfer: op.transfer }));
+      case 'evaluate':
+        return follow(call, trainer.evaluate(x, y, { signal, batchSize: op.batch }));
+      case 'save':
+        return follow(call, trainer.save());
+      case 'getWeights':
+        return follow(call, trainer.getWeights());
+      case 'setWeights':
+        return follow(call, trainer.setWeights(weightsOf(op.of)));
+      case 'abort':
+        return calls
+          .findLast(({ controller, settled }) => controller && !settled)
+          ?.controller?.abort();
+      case 'die':
+        return void die(op.how, op.after);
+      case 'dispose':
+        return void dispose();
+      default:
+        throw new Error(`no such operation: ${op.op}`);
     }
   }
 
@@ -237,15 +314,26 @@ export function createPageWalker({ mode, die, deaths, spare }) {
   return {
     /** @param {any} first @param {any[]} operations */
     async walk(first, operations) {
-      [violations, calls, current, saved, disposing, model] = [[], [], null, null, false, first.spec];
+      [violations, calls, current, saved, disposing, model] = [
+        [],
+        [],
+        null,
+        null,
+        false,
+        first.spec,
+      ];
       story = new Story(model);
       alreadyDead = deaths();
-      trainer = await createTrainer(SPECS[/** @type {'A'} */ (model)], { mode, threads: mode === 'worker' ? first.threads : 1 });
+      trainer = await createTrainer(SPECS[/** @type {'A'} */ (model)], {
+        mode,
+        threads: mode === 'worker' ? first.threads : 1,
+      });
       try {
         for (const op of operations) {
           tally.operations++;
           if (op.op === 'turns') for (let i = 0; i < op.n; i++) await immediate();
-          else if (op.op === 'settle') for (let i = 0; i < 50 && calls.some((call) => !call.settled); i++) await immediate();
+          else if (op.op === 'settle')
+            for (let i = 0; i < 50 && calls.some((call) => !call.settled); i++) await immediate();
           else step(op);
           judge();
         }

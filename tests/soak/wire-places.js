@@ -1,18 +1,21 @@
-/* wire-places.js: where a walk over the wire finds its session: in this process, in turns that the walk takes itself,
- * so that a walk is the same each time; or in a Node worker thread. Both may die. Or beside others on one thread, each
- * over a port, which may be closed: none of these dies. */
+/* wire-places.js: where a walk over the wire finds its session: in this process, in turns that the
+ * walk takes itself, so that a walk is the same each time; or in a Node worker thread. Both may
+ * die. Or beside others on one thread, each over a port, which may be closed: none of these dies.
+ */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { connectLocal, createManualHost } from '../js/session-client.js';
 import { arm, createCells, deaths, disarm, makeFragile } from './fragile.js';
 
-const HANG_MS = 120_000; // of a session that is asked and says nothing: no limit on how slow a machine may be
+// Of a session that is asked and says nothing: no limit on how slow a machine may be
+const HANG_MS = 120_000;
 
 /**
  * @typedef {object} Place
  * @property {(message: any, transfer: any[]) => void} send
- * @property {(n: number) => Promise<void>} turns  lets the session, and this event loop, have so many
+ * @property {(n: number) => Promise<void>} turns lets the session, and this event loop, have so
+ *   many
  * @property {() => void} look                    hears what has come
- * @property {() => Promise<boolean>} more         waits for something to happen; false: nothing will
+ * @property {() => Promise<boolean>} more waits for something to happen; false: nothing will
  * @property {(after: number) => void} die         of a trap, after so many pieces of work
  * @property {() => number} deaths
  * @property {() => void} spare                    a death that has not come will not
@@ -65,7 +68,9 @@ export function openLocal(heard) {
 /** @param {(message: any) => void} heard @returns {Place} */
 export function openThread(heard) {
   const cells = createCells();
-  const worker = new Worker(new URL('fragile-worker.js', import.meta.url), { workerData: { cells } });
+  const worker = new Worker(new URL('fragile-worker.js', import.meta.url), {
+    workerData: { cells },
+  });
   const { listen, ...ways } = remote(heard);
   worker.on('message', listen);
   return {
@@ -90,7 +95,10 @@ export function shareThread() {
     /** @param {(message: any) => void} heard @returns {Place} */
     open(heard) {
       const { port1, port2 } = new MessageChannel();
-      worker.postMessage({ v: 1, id: ++lastId, type: 'OPEN_SESSION', payload: { service: 'trainer', port: port2 } }, [port2]);
+      worker.postMessage(
+        { v: 1, id: ++lastId, type: 'OPEN_SESSION', payload: { service: 'trainer', port: port2 } },
+        [port2],
+      );
       const { listen, ...ways } = remote(heard);
       port1.on('message', listen);
       return {
@@ -123,15 +131,17 @@ function remote(heard) {
     /** @param {number} n */
     async turns(n) {
       for (let i = 0; i < n; i++) await immediate();
-      if (n >= 5) await new Promise((resolve) => setTimeout(resolve, 1)); // the other thread has some time too
+      // The other thread has some time too
+      if (n >= 5) await new Promise((resolve) => setTimeout(resolve, 1));
     },
     /** @returns {Promise<boolean>} */
-    more: () => new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), HANG_MS);
-      waiting.push(() => {
-        clearTimeout(timer);
-        resolve(true);
-      });
-    }),
+    more: () =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => resolve(false), HANG_MS);
+        waiting.push(() => {
+          clearTimeout(timer);
+          resolve(true);
+        });
+      }),
   };
 }

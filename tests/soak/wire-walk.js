@@ -1,5 +1,5 @@
-/* wire-walk.js: takes a session through a list of operations, and brings it to rest.
- * Invariant: when a walk has ended everything that it asked for is answered, or the walk has thrown. */
+/* wire-walk.js: takes a session through a list of operations, and brings it to rest. Invariant:
+ * when a walk has ended everything that it asked for is answered, or the walk has thrown. */
 import { badMessage, requestOf } from './wire-operations.js';
 import { open as openCheckpoint } from './hostile-checkpoints.js';
 import { Story } from './story.js';
@@ -25,7 +25,12 @@ export function createWalker(open) {
   /** @param {any} message */
   const hear = (message) => {
     oracle.heard(message);
-    if (message.type === 'CHECKPOINT') saved = keep(message.payload, oracle.entries.find(({ id }) => id === message.id), oracle);
+    if (message.type === 'CHECKPOINT')
+      saved = keep(
+        message.payload,
+        oracle.entries.find(({ id }) => id === message.id),
+        oracle,
+      );
   };
   const begin = () => {
     saved = null;
@@ -38,15 +43,24 @@ export function createWalker(open) {
     place = null;
     model = null;
   };
-  /** The last checkpoint that came, and what it is of. @type {{ bytes: Uint8Array, spec: string, step: number, story: Story } | null} */
+  /**
+   * The last checkpoint that came, and what it is of.
+   * @type {{ bytes: Uint8Array, spec: string, step: number, story: Story } | null}
+   */
   let saved = null;
 
   /** An operation that depends on what was before, with that. @param {any} op */
   const filled = (op) => {
     if (op.op === 'load' && op.of === 'nothing') return op;
-    if (op.op === 'load') return op.of === 'saved' && saved ? { ...op, ...saved } : { ...op, bytes: new Uint8Array(400) };
+    if (op.op === 'load')
+      return op.of === 'saved' && saved
+        ? { ...op, ...saved }
+        : { ...op, bytes: new Uint8Array(400) };
     if (op.op !== 'again') return op;
-    const last = oracle.entries.findLast(({ type, op: { data, story } }) => (type === 'START_TRAINING' && data) || (MAKES.includes(type) && story?.last));
+    const last = oracle.entries.findLast(
+      ({ type, op: { data, story } }) =>
+        (type === 'START_TRAINING' && data) || (MAKES.includes(type) && story?.last),
+    );
     const { data = 'A', n = 19 } = last?.op.story?.last ?? last?.op ?? {};
     return { ...op, data, n: op.same ? n : 7 };
   };
@@ -57,21 +71,28 @@ export function createWalker(open) {
     const id = ++lastId;
     oracle.sent(id, request.type, op);
     const { bytes } = request.payload ?? {};
-    /** @type {import('./wire-places.js').Place} */ (place).send({ v: 1, id, ...request }, bytes instanceof ArrayBuffer ? [bytes] : []);
-    return /** @type {import('./wire-oracle.js').Entry} */ (oracle.entries.findLast((entry) => entry.id === id));
+    /** @type {import('./wire-places.js').Place} */ (place).send(
+      { v: 1, id, ...request },
+      bytes instanceof ArrayBuffer ? [bytes] : [],
+    );
+    return /** @type {import('./wire-oracle.js').Entry} */ (
+      oracle.entries.findLast((entry) => entry.id === id)
+    );
   };
   const judge = () => {
     if (oracle.violations.length > 0) throw new Error(oracle.violations.join('\n'));
   };
   const settled = async (/** @type {() => boolean} */ done) => {
-    while (!done() && await /** @type {import('./wire-places.js').Place} */ (place).more()) judge();
+    while (!done() && (await /** @type {import('./wire-places.js').Place} */ (place).more()))
+      judge();
   };
 
   /** @param {any} op @param {boolean} exact */
   async function step(op, exact) {
     const at = /** @type {import('./wire-places.js').Place} */ (place);
     switch (op.op) {
-      case 'turns': return at.turns(op.n);
+      case 'turns':
+        return at.turns(op.n);
       case 'settle': {
         for (let i = 0; i < 40 && oracle.pending.length > 0; i++) await at.turns(5);
         return;
@@ -83,13 +104,15 @@ export function createWalker(open) {
         oracle.complains(bad.answer);
         return at.send(bad.message, []);
       }
-      case 'die': return at.die(op.after);
+      case 'die':
+        return at.die(op.after);
       case 'kill':
         await end();
         judge();
         begin();
         break;
-      default: ask(op);
+      default:
+        ask(op);
     }
     if (op.then) ask({ op: 'init', spec: op.then, threads: 1 });
   }
@@ -114,12 +137,16 @@ export function createWalker(open) {
     oracle.quiet();
     judge();
     const { state, usedBytes } = empty.answer;
-    if (state !== 'empty' || usedBytes !== 0) throw new Error(`disposed of, and still ${state} with ${usedBytes} bytes`);
+    if (state !== 'empty' || usedBytes !== 0)
+      throw new Error(`disposed of, and still ${state} with ${usedBytes} bytes`);
     model = 'DISPOSED';
   }
 
   return {
-    /** @param {any[]} operations @param {boolean} exact  messages are handled in the turn they are sent in */
+    /**
+     * @param {any[]} operations
+     * @param {boolean} exact  messages are handled in the turn they are sent in
+     */
     async walk(operations, exact) {
       begin();
       try {
@@ -144,12 +171,17 @@ export function createWalker(open) {
 
 /** @param {any} status @param {WireOracle} oracle */
 function compareBytes({ usedBytes }, oracle) {
-  const made = /** @type {any} */ (oracle.entries.findLast(({ type, outcome }) => MAKES.includes(type) && outcome === null));
+  const made = /** @type {any} */ (
+    oracle.entries.findLast(({ type, outcome }) => MAKES.includes(type) && outcome === null)
+  );
   const key = `${made.op.spec} ${made.answer.variant}`;
   const without = usedBytes - oracle.uploaded;
   const known = held.get(key) ?? without;
   held.set(key, known);
-  if (known !== without) throw new Error(`${key} holds ${without} bytes beside its uploads, ${known} before: a block has leaked`);
+  if (known !== without)
+    throw new Error(
+      `${key} holds ${without} bytes beside its uploads, ${known} before: a block has leaked`,
+    );
 }
 
 /** @param {any} answer of GET_WEIGHTS @param {WireOracle} oracle */
@@ -159,8 +191,12 @@ function compareBits({ weights }, oracle) {
 
 /** @param {import('./wire-oracle.js').Entry[]} entries that were answered @returns {Story} */
 function storyOf(entries) {
-  const made = entries.findLastIndex(({ type, outcome }) => MAKES.includes(type) && outcome === null);
-  const { op: { spec, story: before } } = entries[made];
+  const made = entries.findLastIndex(
+    ({ type, outcome }) => MAKES.includes(type) && outcome === null,
+  );
+  const {
+    op: { spec, story: before },
+  } = entries[made];
   const story = /** @type {Story} */ (before?.copy() ?? new Story(spec));
   for (const { type, op, outcome, answer } of entries.slice(made)) {
     if (outcome !== null) continue;
@@ -176,17 +212,25 @@ function storyOf(entries) {
 
 /**
  * A checkpoint with all that the session said until then.
- * @param {any} payload @param {import('./wire-oracle.js').Entry | undefined} entry @param {WireOracle} oracle
+ * @param {any} payload
+ * @param {import('./wire-oracle.js').Entry | undefined} entry
+ * @param {WireOracle} oracle
  */
 function keep({ bytes, step }, entry, oracle) {
   const model = entry?.met?.model;
   if (!entry || !model) return null;
   const before = oracle.entries.slice(0, oracle.entries.indexOf(entry));
   const story = storyOf(before);
-  const run = before.findLast(({ type, outcome }) => type === 'START_TRAINING' && outcome === undefined);
+  const run = before.findLast(
+    ({ type, outcome }) => type === 'START_TRAINING' && outcome === undefined,
+  );
   const { about } = openCheckpoint(bytes);
   if (run && about.run?.ended === null) {
-    const midst = { reason: 'stopped', steps: about.run.steps, history: { length: about.run.epoch - (about.run.batch > 0 ? 1 : 0) } };
+    const midst = {
+      reason: 'stopped',
+      steps: about.run.steps,
+      history: { length: about.run.epoch - (about.run.batch > 0 ? 1 : 0) },
+    };
     if (run.op.op === 'again') story.resume(run.op, /** @type {any} */ (midst));
     else story.fit(run.op, /** @type {any} */ (midst));
     if (run.op.upload) [story.last] = [undefined, story.lose()];

@@ -86,10 +86,13 @@ export class Client {
   constructor(options) {
     this.#options = options;
     const { timeout, heartbeat } = options;
-    this.#watch = new Watch({ first: timeout, later: Math.min(timeout, heartbeat) }, {
-      ping: () => this.#endpoint?.post({ v: VERSION, id: ++this.#lastId, type: 'PING' }),
-      expired: () => this.close(this.#silence()),
-    });
+    this.#watch = new Watch(
+      { first: timeout, later: Math.min(timeout, heartbeat) },
+      {
+        ping: () => this.#endpoint?.post({ v: VERSION, id: ++this.#lastId, type: 'PING' }),
+        expired: () => this.close(this.#silence()),
+      },
+    );
   }
 
   /** The endpoint's listener. @type {import('./endpoint.js').Listener} */
@@ -174,8 +177,10 @@ export class Client {
   #silence() {
     const { timeout, heartbeat } = this.#options;
     const beat = this.#spoken && heartbeat <= timeout;
-    return new OffstageError(beat ? 'WORKER_LOST' : 'TIMEOUT',
-      `nothing was heard of the worker for ${beat ? heartbeat : timeout} ms; it was ended`);
+    return new OffstageError(
+      beat ? 'WORKER_LOST' : 'TIMEOUT',
+      `nothing was heard of the worker for ${beat ? heartbeat : timeout} ms; it was ended`,
+    );
   }
 
   /**
@@ -227,5 +232,8 @@ export class Client {
 }
 
 /** @param {unknown} message */
-const strange = (message) => new OffstageError('WORKER_LOST',
-  `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`);
+const strange = (message) =>
+  new OffstageError(
+    'WORKER_LOST',
+    `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`,
+  );

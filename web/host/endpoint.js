@@ -70,13 +70,19 @@ export function openWorker(assets, { heard, lost }) {
   if (none) throw new OffstageError('UNSUPPORTED', `no worker can be had: ${none}`);
   const here = import.meta.url; // not in place below, lest a bundler emits the worker a second time
   try {
-    const thread = spawn({
-      name: 'offstage',
-      served: assets && new URL('wasm-build/dist/worker.js', assets),
-      web: () => new Worker(new URL('../../worker/worker.js', import.meta.url),
-        { type: 'module', name: 'offstage' }),
-      node: () => new URL('../../worker/worker.js', here),
-    }, { heard, failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)) });
+    const thread = spawn(
+      {
+        name: 'offstage',
+        served: assets && new URL('wasm-build/dist/worker.js', assets),
+        web: () =>
+          new Worker(new URL('../../worker/worker.js', import.meta.url), {
+            type: 'module',
+            name: 'offstage',
+          }),
+        node: () => new URL('../../worker/worker.js', here),
+      },
+      { heard, failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)) },
+    );
     return { mode: 'worker', ...thread };
   } catch (cause) {
     const why = /** @type {Error} */ (cause).message;

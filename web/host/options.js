@@ -45,8 +45,9 @@ export const optional = (rule) => ({ ...rule, otherwise: undefined });
 export const integer = (low, otherwise, also) => ({
   otherwise,
   allowed: `${also === undefined ? '' : `'${also}' or `}an integer of at least ${low}`,
-  accepts: (value) => (also !== undefined && value === also)
-    || (Number.isSafeInteger(value) && /** @type {number} */ (value) >= low),
+  accepts: (value) =>
+    (also !== undefined && value === also) ||
+    (Number.isSafeInteger(value) && /** @type {number} */ (value) >= low),
 });
 
 /**
@@ -73,8 +74,11 @@ export const flag = (otherwise) => ({
 export const signal = {
   otherwise: undefined,
   allowed: 'an AbortSignal',
-  accepts: (value) => typeof value === 'object' && value !== null
-    && 'aborted' in value && 'addEventListener' in value,
+  accepts: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    'addEventListener' in value,
 };
 
 /** Accepts anything: the value is read elsewhere. @type {Rule<any>} */
@@ -102,8 +106,10 @@ export function readOptions(where, given, rules) {
   for (const [name, rule] of Object.entries(rules)) {
     const value = values[name];
     if (value !== undefined && !rule.accepts(value)) {
-      throw new OffstageError('INVALID_OPTION',
-        `${where}: ${name} is ${show(value)}, expected ${rule.allowed}`);
+      throw new OffstageError(
+        'INVALID_OPTION',
+        `${where}: ${name} is ${show(value)}, expected ${rule.allowed}`,
+      );
     }
     read[name] = value === undefined ? rule.otherwise : value;
   }

@@ -26,7 +26,7 @@ export async function openFirst(mode, open, signal) {
   const reasons = [];
   if (mode !== 'main') {
     const why = mode === 'auto' ? whyNotAuto() : null;
-    const found = why ?? await openInWorker(mode, open, signal);
+    const found = why ?? (await openInWorker(mode, open, signal));
     if (typeof found !== 'string') return found;
     reasons.push(found);
     console.warn(`Offstage runs on the main thread: ${found}`);

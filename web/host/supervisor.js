@@ -138,7 +138,7 @@ export class Supervisor {
   async call(ask, { signal, again = 1 } = {}) {
     let loss;
     for (;;) {
-      const client = this.client ?? await this.next(signal);
+      const client = this.client ?? (await this.next(signal));
       try {
         const answer = await ask(client, loss);
         if (!this.#owner.isBusy()) this.proved();
@@ -224,7 +224,8 @@ export class Supervisor {
     const { retries } = this.#restart;
     if (this.#mode !== 'auto' || this.#place === 'main') {
       if (retries === 0) return this.#end(error);
-      const message = 'the session was lost, and ' +
+      const message =
+        'the session was lost, and ' +
         `after ${retries} attempts to replace it there is none: ${error.message}`;
       return this.#end(new OffstageError('WORKER_LOST', message, { cause: error }));
     }

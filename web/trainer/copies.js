@@ -47,7 +47,8 @@ function plain(value) {
 export function weightsToSend(given) {
   if (!Array.isArray(given)) return { weights: given, transfer: [] };
   const weights = Array.from(given, (weight) =>
-    (isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight));
+    isRecord(weight) ? { ...weight, shape: plainList(weight.shape) } : weight,
+  );
   const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
@@ -56,7 +57,8 @@ export function weightsToSend(given) {
     ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
   const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
   const small = weights.map((weight) =>
-    (isRecord(weight) ? { ...weight, data: own(weight.data) } : weight));
+    isRecord(weight) ? { ...weight, data: own(weight.data) } : weight,
+  );
   return { weights: small, transfer: [] };
 }
 
@@ -79,7 +81,8 @@ async function copyWeights(weights, columns) {
   }
   const transfer = copies.map((copy) => copy.buffer);
   const copied = weights.map((weight, i) =>
-    (columns[i] ? { ...weight, data: copies.shift() } : weight));
+    columns[i] ? { ...weight, data: copies.shift() } : weight,
+  );
   return { weights: copied, transfer };
 }
 
@@ -88,7 +91,8 @@ export function checkpointBytes(given) {
   try {
     if (given instanceof Uint8Array) return given.subarray();
     if (given instanceof ArrayBuffer) return new Uint8Array(given);
-  } catch (cause) { // handed over to somebody else, or no array behind a proxy
+  } catch (cause) {
+    // handed over to somebody else, or no array behind a proxy
     refuseBytes(`bytes cannot be read (${/** @type {Error} */ (cause).message})`, cause);
   }
   return refuseBytes(`bytes is ${show(given)}`);
@@ -107,7 +111,7 @@ function refuseBytes(got, cause) {
  * @returns {Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>}
  */
 export const copyBytes = (bytes) =>
-  (bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes));
+  bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes);
 
 /** @param {Uint8Array} bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
 async function copySlices(bytes) {

@@ -95,8 +95,12 @@ const TRAINER = {
 /** Names of createTrainer()'s options. */
 export const TRAINER_OPTIONS = Object.keys(TRAINER);
 
-const milliseconds = (/** @type {number} */ otherwise) => rule.number(
-  'a number of milliseconds from 0 on', (value) => value >= 0 && value < Infinity, otherwise);
+const milliseconds = (/** @type {number} */ otherwise) =>
+  rule.number(
+    'a number of milliseconds from 0 on',
+    (value) => value >= 0 && value < Infinity,
+    otherwise,
+  );
 
 const RESTART = {
   retries: rule.integer(0, 3),
@@ -156,9 +160,17 @@ export async function beginTrainer(name, options, begin) {
   const { mode, assets, timeout, heartbeat } = settings;
   const { variant, threads, deterministic, duty, debug, persistData } = settings;
   const recovery = new Recovery({
-    mode, restart, beginning, startedAt, emit: events.emit,
+    mode,
+    restart,
+    beginning,
+    startedAt,
+    emit: events.emit,
     setting: {
-      load, assets: assetsFolder(assets), timeout, heartbeat, observer: monitor,
+      load,
+      assets: assetsFolder(assets),
+      timeout,
+      heartbeat,
+      observer: monitor,
       noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
         if (notice.kind === 'persisted') recovery.persisted(notice);
         events.noticed(notice);

@@ -36,7 +36,10 @@ export function inputs(x, facts) {
   /* One sample with an axis of samples looks like one without once it is flat, so its shape goes
    * along. */
   return {
-    ...column, key: 'inputs', shape: facts.inputs[0].shape, given: givenArrays(x, 'inputs'),
+    ...column,
+    key: 'inputs',
+    shape: facts.inputs[0].shape,
+    given: givenArrays(x, 'inputs'),
     tellShape: column.samples === 1 && !column.single,
   };
 }
@@ -52,8 +55,7 @@ export function targets(y, facts, samples) {
  * @returns {Source[]} none where there are none
  */
 export const sampleWeights = (weights, samples) =>
-  (weights === undefined ? []
-    : [{ ...readWeights(weights, samples), given: givenArrays(weights) }]);
+  weights === undefined ? [] : [{ ...readWeights(weights, samples), given: givenArrays(weights) }];
 
 /**
  * Stands for x and y of a fit that trains on what storage holds under the run's name.
@@ -73,9 +75,12 @@ export const isGone = ({ given, length }) =>
  * Makes the error of data that a lost session had.
  * @param {any} cause an error
  */
-export const dataLost = (cause) => new OffstageError('DATA_LOST',
-  `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`,
-  { cause });
+export const dataLost = (cause) =>
+  new OffstageError(
+    'DATA_LOST',
+    `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`,
+    { cause },
+  );
 
 /**
  * Lists the caller's own typed arrays.
@@ -91,7 +96,7 @@ function givenArrays(value, key = '') {
 
 /** @param {Column} column */
 const isTyped = ({ typed, parts }) =>
-  (parts ? parts.every(({ column }) => column.typed) : typed !== undefined);
+  parts ? parts.every(({ column }) => column.typed) : typed !== undefined;
 
 /** @param {Column} column @returns {number} elements of one slice */
 export function stepOf(column) {
@@ -186,9 +191,10 @@ async function send(client, id, source, { handOver, check }) {
 }
 
 /** @param {Source} source */
-const isSmall = (source) => source.tellShape
-  || (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES
-    && (isTyped(source) || source.length <= LIST_ELEMENTS));
+const isSmall = (source) =>
+  source.tellShape ||
+  (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES &&
+    (isTyped(source) || source.length <= LIST_ELEMENTS));
 
 /**
  * @param {Source} source
@@ -212,8 +218,12 @@ function inline(source, transfer) {
  * @returns {Piece | null}
  */
 function ownPiece({ dtype, typed }) {
-  const right = dtype === 'uint8' ? typed instanceof Uint8Array
-    : dtype === 'float32' ? typed instanceof Float32Array : typed instanceof Int32Array;
+  const right =
+    dtype === 'uint8'
+      ? typed instanceof Uint8Array
+      : dtype === 'float32'
+        ? typed instanceof Float32Array
+        : typed instanceof Int32Array;
   if (!right || !(typed.buffer instanceof ArrayBuffer)) return null;
   return typed.byteLength === typed.buffer.byteLength ? typed : null;
 }

@@ -21,7 +21,8 @@ const FIELDS = {
   name: { otherwise: '', allowed: `a string ${NAME}`, accepts: isName },
   keep: optional(rule.integer(1, 2)),
   seconds: optional(
-    rule.number('a number of at least 0', (value) => value >= 0 && value < Infinity, 5)),
+    rule.number('a number of at least 0', (value) => value >= 0 && value < Infinity, 5),
+  ),
   epochs: optional(rule.integer(1, 1)),
   folder: FOLDER,
 };

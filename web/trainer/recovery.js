@@ -61,19 +61,22 @@ export class Recovery {
 
   /** @param {RecoveryOptions} options */
   constructor(options) {
-    const { mode, restart, beginning, emit } = this.#options = options;
+    const { mode, restart, beginning, emit } = (this.#options = options);
     this.#kept = { beginning, step: 0 };
     if ('stored' in beginning) this.#hold = beginning.stored;
-    this.supervisor = new Supervisor({ mode, restart, emit }, {
-      open: (place, signal) =>
-        openSession(place, options.setting, (client) => this.#ask(client, place, signal)),
-      stands: (client, ready) => this.#stands(client, ready),
-      lost: () => {
-        this.step = this.#kept.step;
+    this.supervisor = new Supervisor(
+      { mode, restart, emit },
+      {
+        open: (place, signal) =>
+          openSession(place, options.setting, (client) => this.#ask(client, place, signal)),
+        stands: (client, ready) => this.#stands(client, ready),
+        lost: () => {
+          this.step = this.#kept.step;
+        },
+        goesOnFrom: () => ({ step: this.step }),
+        isBusy: () => this.training,
       },
-      goesOnFrom: () => ({ step: this.step }),
-      isBusy: () => this.training,
-    });
+    );
   }
 
   /** How often a run is to hand a snapshot over, in ms. @returns {number | undefined} */
@@ -89,7 +92,10 @@ export class Recovery {
    * @returns {Promise<any>} the payload of MODEL_READY or CHECKPOINT_LOADED
    */
   async #ask(client, place, signal) {
-    const { setting: { assets }, runtime: asked } = this.#options;
+    const {
+      setting: { assets },
+      runtime: asked,
+    } = this.#options;
     const { beginning } = this.#kept;
     const runtime = { ...asked, assets: assets?.href, place };
     if ('spec' in beginning) {
@@ -131,17 +137,20 @@ export class Recovery {
    * @param {Transferable[]} [transfer]
    */
   change(type, payload, transfer) {
-    return this.supervisor.call(async (client) => {
-      const changed = client.request(type, payload, { transfer });
-      const saved = this.#save(client); // behind it, and ahead of whatever is asked next
-      const reply = await changed;
-      if (type === 'LOAD_CHECKPOINT') {
-        this.step = this.#furthest = reply.step;
-        this.#describe(client, reply);
-      }
-      await this.#keepSaved(client, saved);
-      return reply;
-    }, { again: 0 });
+    return this.supervisor.call(
+      async (client) => {
+        const changed = client.request(type, payload, { transfer });
+        const saved = this.#save(client); // behind it, and ahead of whatever is asked next
+        const reply = await changed;
+        if (type === 'LOAD_CHECKPOINT') {
+          this.step = this.#furthest = reply.step;
+          this.#describe(client, reply);
+        }
+        await this.#keepSaved(client, saved);
+        return reply;
+      },
+      { again: 0 },
+    );
   }
 
   /** Keeps the model as it stands. */

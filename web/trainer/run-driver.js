@@ -145,7 +145,7 @@ export class RunDriver {
   async #train() {
     for (;;) {
       if (this.#stopping) throw CANCELLED;
-      const client = this.#supervisor.client ?? await this.#nextSession();
+      const client = this.#supervisor.client ?? (await this.#nextSession());
       try {
         return await this.#trainOn(client);
       } catch (error) {
@@ -175,19 +175,27 @@ export class RunDriver {
       if (this.#stopping) throw CANCELLED;
     });
     const data = delivery instanceof Promise ? await delivery : delivery;
-    const completed = client.request('START_TRAINING', {
-      ...start, ...data, persist, snapshotMs,
-      resume: resume || kept, otherData: otherData && !kept,
-    }, {
-      lasting: true,
-      before: {
-        TRAINING_PROGRESS: (payload) => this.#progress(payload),
-        TRAINING_SNAPSHOT: (checkpoint) => {
-          this.#kept = true;
-          this.#recovery.keep(checkpoint);
+    const completed = client.request(
+      'START_TRAINING',
+      {
+        ...start,
+        ...data,
+        persist,
+        snapshotMs,
+        resume: resume || kept,
+        otherData: otherData && !kept,
+      },
+      {
+        lasting: true,
+        before: {
+          TRAINING_PROGRESS: (payload) => this.#progress(payload),
+          TRAINING_SNAPSHOT: (checkpoint) => {
+            this.#kept = true;
+            this.#recovery.keep(checkpoint);
+          },
         },
       },
-    });
+    );
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
@@ -277,8 +285,11 @@ export class RunDriver {
 
   /** @param {unknown} error */
   #meansStopped(error) {
-    return error === CANCELLED || (this.#ending
-      && (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')));
+    return (
+      error === CANCELLED ||
+      (this.#ending &&
+        (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')))
+    );
   }
 
   /** Where the run ends that could not tell its result: as told last, or where the model stands. */

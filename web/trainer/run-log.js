@@ -8,12 +8,22 @@
 /** @typedef {import('./run.js').Result} Result */
 
 /** What an epoch's record measures. */
-const MEASURED = /** @type {const} */ (
-  ['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy', 'outputs']);
+const MEASURED = /** @type {const} */ ([
+  'epoch',
+  'loss',
+  'accuracy',
+  'valLoss',
+  'valAccuracy',
+  'outputs',
+]);
 
 /** @param {any} record @returns {Epoch} */
-export const epochOf = (record) => /** @type {any} */ (Object.fromEntries(
-  MEASURED.filter((name) => record[name] !== undefined).map((name) => [name, record[name]])));
+export const epochOf = (record) =>
+  /** @type {any} */ (
+    Object.fromEntries(
+      MEASURED.filter((name) => record[name] !== undefined).map((name) => [name, record[name]]),
+    )
+  );
 
 export class RunLog {
   /** The latest record. @type {Progress | undefined} */

@@ -185,11 +185,15 @@ export class Run extends EventTarget {
    * @returns {AsyncIterableIterator<Progress>}
    */
   [Symbol.asyncIterator]() {
-    const iteration = new Iteration(this.#result, () => {
-      this.#listened();
-      if (!this.#ended) this.#iterations.add(iteration);
-      return this.#ended;
-    }, () => this.#iterations.delete(iteration));
+    const iteration = new Iteration(
+      this.#result,
+      () => {
+        this.#listened();
+        if (!this.#ended) this.#iterations.add(iteration);
+        return this.#ended;
+      },
+      () => this.#iterations.delete(iteration),
+    );
     return iteration;
   }
 

@@ -9,8 +9,15 @@
 const none = () => ({ loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 });
 
 /** @param {Seconds} a @param {Seconds} b @returns {Seconds} */
-const sum = (a, b) => /** @type {Seconds} */ (Object.fromEntries(
-  Object.entries(a).map(([stage, seconds]) => [stage, seconds + b[/** @type {Stage} */ (stage)]])));
+const sum = (a, b) =>
+  /** @type {Seconds} */ (
+    Object.fromEntries(
+      Object.entries(a).map(([stage, seconds]) => [
+        stage,
+        seconds + b[/** @type {Stage} */ (stage)],
+      ]),
+    )
+  );
 
 const total = (/** @type {Seconds} */ seconds) =>
   Object.values(seconds).reduce((all, each) => all + each, 0);

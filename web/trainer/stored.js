@@ -53,9 +53,11 @@ function keptAs(stored, given) {
   if (typeof named !== 'object' || named === null) return named; // which is refused like any other
   for (const [field, value] of Object.entries({ name: stored.name, folder: stored.folder })) {
     if (named[field] === undefined || named[field] === value) continue;
-    throw new OffstageError('INVALID_OPTION',
+    throw new OffstageError(
+      'INVALID_OPTION',
       `resumeTrainer: persist.${field} is ${show(named[field])}, ` +
-      `expected ${show(value)}, where it comes from; a fit may say another`);
+        `expected ${show(value)}, where it comes from; a fit may say another`,
+    );
   }
   return { ...named, ...stored };
 }

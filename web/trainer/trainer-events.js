@@ -29,13 +29,19 @@ export const TRAINER_EVENTS = {
     warning: ({ code, message }) => ['warn', `${code}: ${message}`],
     suspended: ({ cause }) => ['info', `training is suspended (${cause})`],
     resumed: ({ ms }) => ['info', `training goes on after ${seconds(ms)}`],
-    restart: ({ attempt, error, step }) =>
-      ['warn', `the worker is replaced at step ${step} (attempt ${attempt}): ${error?.message}`],
+    restart: ({ attempt, error, step }) => [
+      'warn',
+      `the worker is replaced at step ${step} (attempt ${attempt}): ${error?.message}`,
+    ],
     fallback: ({ reason }) => ['warn', `the main thread goes on: ${reason}`],
     workerstart: ({ threadId, mode }) => ['info', `started: ${mode}, thread ${threadId}`],
-    workerstop: ({ threadId, mode, reason }) =>
-      ['info', `ended: ${mode}, thread ${threadId}${reason ? `: ${reason}` : ''}`],
-    persisted: ({ step, bytes, ms, storage }) =>
-      ['debug', `step ${step} is on storage (${storage}): ${bytes} bytes in ${seconds(ms)}`],
+    workerstop: ({ threadId, mode, reason }) => [
+      'info',
+      `ended: ${mode}, thread ${threadId}${reason ? `: ${reason}` : ''}`,
+    ],
+    persisted: ({ step, bytes, ms, storage }) => [
+      'debug',
+      `step ${step} is on storage (${storage}): ${bytes} bytes in ${seconds(ms)}`,
+    ],
   },
 };

@@ -1,7 +1,7 @@
-/* trainer-status.js: knows how a trainer stands without asking anybody: its stages, its traffic, its runs.
- * Invariant: all of it is read off the messages that go by; a session that is replaced takes
- * nothing away from what was counted, and how runs went is what the session says. Nothing depends
- * on it. */
+/* trainer-status.js: knows how a trainer stands without asking anybody: its stages, its traffic,
+ * its runs. Invariant: all of it is read off the messages that go by; a session that is replaced
+ * takes nothing away from what was counted, and how runs went is what the session says. Nothing
+ * depends on it. */
 import { settingsOf } from '../../worker/trainer/run/fit-options.js';
 import { epochOf } from './run-log.js';
 import { StageClock } from './stage-clock.js';
@@ -68,9 +68,13 @@ export class Runs {
     const last = this.#records[this.#records.length - 1];
     const resumed = start.resume ? last : undefined;
     this.#present = {
-      id: resumed?.id ?? (last?.id ?? 0) + 1, startedAt: resumed?.startedAt ?? time,
-      endedAt: null, reason: null, options: settingsOf(start, resumed?.options),
-      metrics: resumed?.metrics ?? null, steps: resumed?.steps ?? 0,
+      id: resumed?.id ?? (last?.id ?? 0) + 1,
+      startedAt: resumed?.startedAt ?? time,
+      endedAt: null,
+      reason: null,
+      options: settingsOf(start, resumed?.options),
+      metrics: resumed?.metrics ?? null,
+      steps: resumed?.steps ?? 0,
     };
   }
 

@@ -84,8 +84,10 @@ export const FIT = {
 };
 
 const EVALUATE = {
-  batchSize: SETTINGS.batchSize, sampleWeight: rule.given,
-  transfer: rule.flag(false), signal: rule.signal,
+  batchSize: SETTINGS.batchSize,
+  sampleWeight: rule.given,
+  transfer: rule.flag(false),
+  signal: rule.signal,
 };
 const PREDICT = { transfer: rule.flag(false), signal: rule.signal };
 
@@ -143,11 +145,13 @@ export class Trainer extends EventsTarget {
       throwIfAborted(settings.signal);
       const stored = /** @type {unknown} */ (x) === STORED;
       const samples = stored ? STORED : inputs(x, this.info);
-      const sources = stored ? [STORED, STORED]
+      const sources = stored
+        ? [STORED, STORED]
         : [
-          samples, targets(y, this.info, samples.samples),
-          ...sampleWeights(settings.sampleWeight, samples.samples),
-        ];
+            samples,
+            targets(y, this.info, samples.samples),
+            ...sampleWeights(settings.sampleWeight, samples.samples),
+          ];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
       return this.#driver.run;
     } catch (error) {
@@ -162,18 +166,29 @@ export class Trainer extends EventsTarget {
    */
   #settingsOf(settings, given = {}) {
     const {
-      progressHz, resume, otherData, transfer, signal, persist,
+      progressHz,
+      resume,
+      otherData,
+      transfer,
+      signal,
+      persist,
       persistData = this.#parts.persistData,
     } = settings;
     const kept = readPersist('fit', persist) ?? this.#parts.persist;
     if (persistData && !kept) {
-      throw new OffstageError('INVALID_OPTION',
-        'fit: persistData without persist, expected a name to keep the data under');
+      throw new OffstageError(
+        'INVALID_OPTION',
+        'fit: persistData without persist, expected a name to keep the data under',
+      );
     }
     return {
       start: { ...toWire(resume ? given : settings), progressHz },
       classWeight: settings.classWeight,
-      persist: kept && { ...kept, data: persistData }, resume, otherData, transfer, signal,
+      persist: kept && { ...kept, data: persistData },
+      resume,
+      otherData,
+      transfer,
+      signal,
     };
   }
 
@@ -187,8 +202,11 @@ export class Trainer extends EventsTarget {
   async predict(x, options) {
     this.#checkOpen();
     const { signal, transfer } = readOptions('predict', options, PREDICT);
-    const { single, ...prediction } = await this.#ask([inputs(x, this.info)], { signal, transfer },
-      (client, values) => client.request('PREDICT', { x: values[0] }, { signal }));
+    const { single, ...prediction } = await this.#ask(
+      [inputs(x, this.info)],
+      { signal, transfer },
+      (client, values) => client.request('PREDICT', { x: values[0] }, { signal }),
+    );
     return prediction;
   }
 
@@ -208,7 +226,8 @@ export class Trainer extends EventsTarget {
     const weights = sampleWeights(given.sampleWeight, source.samples);
     const sources = [source, targets(y, this.info, source.samples), ...weights];
     return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
-      client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }));
+      client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }),
+    );
   }
 
   /**
@@ -220,11 +239,14 @@ export class Trainer extends EventsTarget {
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
     const check = () => throwIfAborted(signal);
-    return this.#supervisor.call(async (client, loss) => {
-      if (loss && sources.some(isGone)) throw dataLost(loss);
-      const sent = deliver(client, sources, { transfer, check });
-      return request(client, sent instanceof Promise ? await sent : sent);
-    }, { signal });
+    return this.#supervisor.call(
+      async (client, loss) => {
+        if (loss && sources.some(isGone)) throw dataLost(loss);
+        const sent = deliver(client, sources, { transfer, check });
+        return request(client, sent instanceof Promise ? await sent : sent);
+      },
+      { signal },
+    );
   }
 
   /**
@@ -309,7 +331,11 @@ export class Trainer extends EventsTarget {
       processId: processId(),
       alive: client !== undefined,
       since: client?.since ?? null,
-      lastBeat, restarts, memory, bytesIn, bytesOut,
+      lastBeat,
+      restarts,
+      memory,
+      bytesIn,
+      bytesOut,
       persist: info.persist,
     };
   }

@@ -34,22 +34,31 @@ export function readArray(value, name) {
   const plain = readPlain(value, name);
   if (plain) return plain;
   if (typeof value !== 'object' || !('data' in value || 'shape' in value)) {
-    refuse(`${name} is ${show(value)}, ` +
-      'expected a typed array, nested arrays of numbers, or { data, shape }');
+    refuse(
+      `${name} is ${show(value)}, ` +
+        'expected a typed array, nested arrays of numbers, or { data, shape }',
+    );
   }
   const { data, shape: given } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
   const shape = Array.isArray(given) ? elementsOf(given) : [];
-  const ok = shape.length > 0 && shape.length === given.length &&
+  const ok =
+    shape.length > 0 &&
+    shape.length === given.length &&
     shape.every((size) => Number.isSafeInteger(size) && size > 0);
   if (!ok) refuse(`${name}.shape is ${show(given)}, expected an array of positive integers`);
-  const read = readPlain(data, name) ??
-    refuse(`${name}.data is ${data === undefined ? 'missing' : show(data)}, ` +
-      'expected a typed array or an array of numbers');
+  const read =
+    readPlain(data, name) ??
+    refuse(
+      `${name}.data is ${data === undefined ? 'missing' : show(data)}, ` +
+        'expected a typed array or an array of numbers',
+    );
   const product = shape.reduce((a, b) => a * b, 1);
   if (read.shape !== null) refuse(`${name}.data is nested, expected a flat array beside a shape`);
   if (read.length !== product) {
-    refuse(`${name}.data has ${read.length} elements, ` +
-      `expected ${product} for shape [${shape.join(', ')}]`);
+    refuse(
+      `${name}.data has ${read.length} elements, ` +
+        `expected ${product} for shape [${shape.join(', ')}]`,
+    );
   }
   return { ...read, shape };
 }
@@ -83,7 +92,12 @@ function readTyped(typed, kind, name) {
   const { length } = typed;
   const big = typeof typed[0] === 'bigint'; // these become doubles, which say what is no index
   return {
-    kind, length, shape: null, typed: big ? undefined : typed, unit: 1, first: typed[0],
+    kind,
+    length,
+    shape: null,
+    typed: big ? undefined : typed,
+    unit: 1,
+    first: typed[0],
     read(target, begin) {
       if (typed.length !== length) {
         refuse(`${name} has ${typed.length} elements, and had ${length} when it was given`);
@@ -116,8 +130,12 @@ function readLists(value, name) {
   const wanted = typeof node === 'string' ? 'string' : 'number';
   const lists = { value, shape, leaf, wanted, name };
   return {
-    kind: typeof node === 'string' ? 'strings' : leaf ?? 'numbers',
-    length, shape: shape.length === 1 ? null : shape, typed: undefined, unit, first: node,
+    kind: typeof node === 'string' ? 'strings' : (leaf ?? 'numbers'),
+    length,
+    shape: shape.length === 1 ? null : shape,
+    typed: undefined,
+    unit,
+    first: node,
     read: (target, begin, convert) =>
       fill(target, lists, begin / unit, (begin + target.length) / unit, convert),
   };
@@ -134,7 +152,11 @@ function readLists(value, name) {
 function fill(target, { value, shape, leaf, wanted, name }, from, to, convert) {
   const at = shape.map(() => 0);
   const path = (/** @type {number} */ depth) =>
-    name + at.slice(0, depth).map((i) => `[${i}]`).join('');
+    name +
+    at
+      .slice(0, depth)
+      .map((i) => `[${i}]`)
+      .join('');
   const last = shape.length - 1;
   const before = (from * shape.reduce((a, b) => a * b, 1)) / shape[0];
   let next = 0;

@@ -93,10 +93,14 @@ export function joinX(columns, { inputs, inputScale, inputOffset }) {
 export function joinY(columns, outputs) {
   if (columns.length === 1) return columns[0];
   const indices = columns.reduce(
-    (bits, { dtype }, k) => (dtype === 'int32' ? bits | 1 << k : bits), 0,
+    (bits, { dtype }, k) => (dtype === 'int32' ? bits | (1 << k) : bits),
+    0,
   );
   const parts = outputs.map((output, k) => ({
-    name: output.name, shape: output.shape, column: columns[k], convert: null,
+    name: output.name,
+    shape: output.shape,
+    column: columns[k],
+    convert: null,
     size: widthOf(output, columns[k].dtype === 'int32'),
   }));
   return { ...interleave('float32', columns[0].samples, false, parts), indices };
@@ -111,7 +115,14 @@ export function joinY(columns, outputs) {
 function interleave(dtype, samples, single, parts) {
   const row = rowOf(parts);
   return {
-    dtype, length: samples * row, samples, single, unit: row, parts, indices: 0, typed: undefined,
+    dtype,
+    length: samples * row,
+    samples,
+    single,
+    unit: row,
+    parts,
+    indices: 0,
+    typed: undefined,
     read(target, begin) {
       const rows = target.length / row;
       let at = 0;
@@ -119,8 +130,7 @@ function interleave(dtype, samples, single, parts) {
         const piece = copyElements(column, (begin / row) * size, rows * size);
         for (let i = 0; i < rows; i++) {
           for (let k = 0; k < size; k++) {
-            target[i * row + at + k] = convert ? convert(piece[i * size + k])
-              : piece[i * size + k];
+            target[i * row + at + k] = convert ? convert(piece[i * size + k]) : piece[i * size + k];
           }
         }
         at += size;
@@ -130,8 +140,11 @@ function interleave(dtype, samples, single, parts) {
 }
 
 /** The types of arrays that a column may be as it is. */
-const DTYPES = /** @type {Record<string, DType>} */ (
-  { Float32Array: 'float32', Uint8Array: 'uint8', Int32Array: 'int32' });
+const DTYPES = /** @type {Record<string, DType>} */ ({
+  Float32Array: 'float32',
+  Uint8Array: 'uint8',
+  Int32Array: 'int32',
+});
 
 /**
  * x as typed arrays.
@@ -220,7 +233,13 @@ function typedColumn(array) {
   const dtype = DTYPES[kind];
   const typed = /** @type {Piece} */ (array);
   return {
-    dtype, length: typed.length, samples: 1, single: false, typed, unit: 1, indices: 0,
+    dtype,
+    length: typed.length,
+    samples: 1,
+    single: false,
+    typed,
+    unit: 1,
+    indices: 0,
     read: (target, begin) => target.set(typed.subarray(begin, begin + target.length)),
   };
 }
@@ -234,9 +253,11 @@ function typedColumn(array) {
 export function badIndex(name, element, value, { classes, targets }) {
   const sample = Math.floor(element / targets);
   const where = targets > 1 ? `${sample}, position ${element % targets}` : `${sample}`;
-  return new OffstageError('INVALID_DATA',
+  return new OffstageError(
+    'INVALID_DATA',
     `${name}: the class index of sample ${where} is ${value}, ` +
-    `expected an integer from 0 to ${classes - 1}`);
+      `expected an integer from 0 to ${classes - 1}`,
+  );
 }
 
 /**
@@ -252,11 +273,14 @@ export function badNumber(name, element, value, list, key) {
   let k = 0;
   while (at >= list[k].size) at -= list[k++].size;
   const below = list[k].below ?? 0;
-  return new OffstageError('INVALID_DATA',
+  return new OffstageError(
+    'INVALID_DATA',
     `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} ` +
-    `in sample ${Math.floor(element / row)}, element ${at}: ` +
-    `expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads`
-      : 'finite numbers'}`);
+      `in sample ${Math.floor(element / row)}, element ${at}: ` +
+      `expected ${
+        below ? `an index from 0 to ${below - 1}, which an embedding reads` : 'finite numbers'
+      }`,
+  );
 }
 
 /**

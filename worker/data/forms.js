@@ -25,15 +25,22 @@ import { checkFields, oneOf, show } from '../host/errors.js';
 export function readX(x, facts) {
   const { inputs } = facts;
   const given = namedParts(x, 'x', 'inputs', inputs);
-  const columns = inputs.map((input, k) => readInput(given[k], input,
-    inputs.length > 1 || given[k] !== x ? `x.inputs.${input.name}` : 'x'));
+  const columns = inputs.map((input, k) =>
+    readInput(
+      given[k],
+      input,
+      inputs.length > 1 || given[k] !== x ? `x.inputs.${input.name}` : 'x',
+    ),
+  );
   if (columns.length === 1) return columns[0];
   const many = columns.findIndex(({ single }) => !single);
   const { samples } = columns[Math.max(0, many)];
   columns.forEach((column, k) => {
     if (column.samples !== samples) {
-      refuse(`x.inputs.${inputs[k].name} has ${column.samples} samples, ` +
-        `expected ${samples} as x.inputs.${inputs[Math.max(0, many)].name} has`);
+      refuse(
+        `x.inputs.${inputs[k].name} has ${column.samples} samples, ` +
+          `expected ${samples} as x.inputs.${inputs[Math.max(0, many)].name} has`,
+      );
     }
   });
   return joinX(columns, facts);
@@ -47,8 +54,14 @@ export function readX(x, facts) {
  */
 export function readY(y, { outputs }, samples) {
   const given = namedParts(y, 'y', 'outputs', outputs);
-  const columns = outputs.map((output, k) => readOutput(given[k], output, samples,
-    outputs.length > 1 || given[k] !== y ? `y.outputs.${output.name}` : 'y'));
+  const columns = outputs.map((output, k) =>
+    readOutput(
+      given[k],
+      output,
+      samples,
+      outputs.length > 1 || given[k] !== y ? `y.outputs.${output.name}` : 'y',
+    ),
+  );
   if (columns.length === 1) return columns[0];
   return joinY(columns, outputs);
 }
@@ -65,13 +78,17 @@ function namedParts(given, what, key, wanted) {
   const names = wanted.map(({ name }) => name);
   const named = given !== null && typeof given === 'object' && key in given;
   if (!named) {
-    return names.length === 1 ? [given]
+    return names.length === 1
+      ? [given]
       : refuse(`${what} is ${show(given)}, expected { ${key}: { ${names.join(', ')} } }`);
   }
   const { [key]: parts } = checkFields(given, [key], what, 'INVALID_DATA');
   const checked = checkFields(parts, names, `${what}.${key}`, 'INVALID_DATA');
-  return names.map((name) => (Object.hasOwn(checked, name) ? checked[name]
-    : refuse(`${what}.${key}.${name} is missing, expected data`)));
+  return names.map((name) =>
+    Object.hasOwn(checked, name)
+      ? checked[name]
+      : refuse(`${what}.${key}.${name} is missing, expected data`),
+  );
 }
 
 /** @param {any} x @param {InputFacts} input @param {string} name @returns {Column} */
@@ -84,16 +101,20 @@ function readInput(x, { shape: one, size }, name) {
   const column = { dtype, length, typed, unit, read, indices: 0 };
   if (shape === null || (shape.length === 1 && one.length !== 1)) {
     if (length === 0 || length % size !== 0) {
-      refuse(`${name} has ${length} elements, ` +
-        `expected a multiple of ${size} (inputShape [${one.join(', ')}])`);
+      refuse(
+        `${name} has ${length} elements, ` +
+          `expected a multiple of ${size} (inputShape [${one.join(', ')}])`,
+      );
     }
     return { ...column, samples: length / size, single: length === size };
   }
   const single = same(shape, one);
   const many = same(shape.slice(1), one) || (shape.length === 2 && shape[1] === size);
   if (!single && !many) {
-    refuse(`${name} has shape [${shape.join(', ')}], ` +
-      `expected [n, ${one.join(', ')}] or, for one sample, [${one.join(', ')}]`);
+    refuse(
+      `${name} has shape [${shape.join(', ')}], ` +
+        `expected [n, ${one.join(', ')}] or, for one sample, [${one.join(', ')}]`,
+    );
   }
   return { ...column, samples: single ? 1 : shape[0], single };
 }
@@ -110,8 +131,10 @@ function readOutput(y, output, samples, name) {
   const { kind, length, typed, unit } = given;
   const convert = kind === 'strings' ? indexOfName(given.first, output, name) : undefined;
   const indices = formOfY(given, output, samples, name) === 'indices';
-  const read = indices && !(typed instanceof Int32Array)
-    ? readIndices(given, output, name, convert) : given.read;
+  const read =
+    indices && !(typed instanceof Int32Array)
+      ? readIndices(given, output, name, convert)
+      : given.read;
   const dtype = indices ? 'int32' : 'float32';
   return { dtype, length, samples, single: false, typed, unit, read, indices: 0 };
 }
@@ -127,20 +150,24 @@ function formOfY({ kind, length, shape }, { size, shape: one, targets }, samples
     const indices = targets > 0 && kind !== 'real';
     if (indices && length === samples * targets) return 'indices';
     if (!indices && length === samples * size) return 'rows';
-    const wanted = targets === 0
-      ? `${samples * size} (${rows})`
-      : indices
-        ? `${samples * targets} class indices, or ${rows} as nested arrays or one flat Float32Array`
-        : `${samples * size} (${rows}), or class indices as an integer typed array or number[]`;
+    const wanted =
+      targets === 0
+        ? `${samples * size} (${rows})`
+        : indices
+          ? `${samples * targets} class indices, ` +
+            `or ${rows} as nested arrays or one flat Float32Array`
+          : `${samples * size} (${rows}), or class indices as an integer typed array or number[]`;
     refuse(`${name} has ${length} elements for ${samples} samples, expected ${wanted}`);
   }
   const of = (/** @type {number[]} */ tail) => same(shape, [samples, ...tail]);
   if (targets > 0 && kind !== 'real' && of(one.slice(0, -1))) return 'indices';
   if (kind !== 'strings' && (of(one) || of([size]))) return 'rows';
-  const wanted = targets === 0 ? ''
-    : `, or class indices [${[samples, ...one.slice(0, -1)].join(', ')}]`;
-  refuse(`${name} has shape [${shape.join(', ')}] for ${samples} samples, ` +
-    `expected [${[samples, ...one].join(', ')}]${wanted}`);
+  const wanted =
+    targets === 0 ? '' : `, or class indices [${[samples, ...one.slice(0, -1)].join(', ')}]`;
+  refuse(
+    `${name} has shape [${shape.join(', ')}] for ${samples} samples, ` +
+      `expected [${[samples, ...one].join(', ')}]${wanted}`,
+  );
 }
 
 /**
@@ -155,7 +182,8 @@ function indexOfName(first, { labels, targets }, name) {
     refuse(`${name} holds class names (${show(first)}), but the model ${why}`);
   }
   const index = new Map(labels.map((label, i) => [label, i]));
-  return (label, position) => index.get(label) ??
+  return (label, position) =>
+    index.get(label) ??
     refuse(`${name}[${position}] is ${show(label)}, expected one of the labels ${oneOf(labels)}`);
 }
 
@@ -183,8 +211,10 @@ function readIndices({ read }, output, name, convert) {
 export function readWeights(given, samples) {
   const { kind, length, shape, typed, unit, read } = readArray(given, 'sampleWeight');
   if (kind === 'strings' || length !== samples || (shape && shape[0] !== samples)) {
-    refuse(`sampleWeight has ${kind === 'strings' ? 'strings' : `${length} elements`}, ` +
-      `expected a number for each of ${samples} samples`);
+    refuse(
+      `sampleWeight has ${kind === 'strings' ? 'strings' : `${length} elements`}, ` +
+        `expected a number for each of ${samples} samples`,
+    );
   }
   return { dtype: 'float32', length, samples, single: false, typed, unit, read, indices: 0 };
 }

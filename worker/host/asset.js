@@ -11,7 +11,8 @@ export function assetUrl(path, assets) {
   try {
     return new URL(path, new URL(folder, globalThis.location?.href ?? import.meta.url));
   } catch (cause) {
-    throw new OffstageError('INVALID_OPTION',
-      `assets is ${show(assets)}, expected a URL`, { cause });
+    throw new OffstageError('INVALID_OPTION', `assets is ${show(assets)}, expected a URL`, {
+      cause,
+    });
   }
 }

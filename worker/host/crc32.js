@@ -36,9 +36,15 @@ export function crc32(bytes, before = 0) {
   let i = 0;
   for (const last = bytes.length - SLICES; i <= last; i += SLICES) {
     c ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
-    c = t[1792 + (c & 255)] ^ t[1536 + ((c >>> 8) & 255)]
-      ^ t[1280 + ((c >>> 16) & 255)] ^ t[1024 + (c >>> 24)]
-      ^ t[768 + bytes[i + 4]] ^ t[512 + bytes[i + 5]] ^ t[256 + bytes[i + 6]] ^ t[bytes[i + 7]];
+    c =
+      t[1792 + (c & 255)] ^
+      t[1536 + ((c >>> 8) & 255)] ^
+      t[1280 + ((c >>> 16) & 255)] ^
+      t[1024 + (c >>> 24)] ^
+      t[768 + bytes[i + 4]] ^
+      t[512 + bytes[i + 5]] ^
+      t[256 + bytes[i + 6]] ^
+      t[bytes[i + 7]];
   }
   for (; i < bytes.length; i++) c = (c >>> 8) ^ t[(c ^ bytes[i]) & 255];
   return ~c >>> 0;

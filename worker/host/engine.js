@@ -48,8 +48,10 @@ export const whyNoRelaxed = () =>
 export function whyNoThreads() {
   const { SharedArrayBuffer, crossOriginIsolated, Worker } = /** @type {any} */ (globalThis);
   if (typeof SharedArrayBuffer !== 'function' || crossOriginIsolated === false) {
-    return 'the page is not cross-origin isolated, which takes the headers '
-      + 'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+    return (
+      'the page is not cross-origin isolated, which takes the headers ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+    );
   }
   if (!WebAssembly.validate(THREADS)) return 'this engine has no threads in WebAssembly';
   if (typeof Worker !== 'function' && !nodeBuiltin('node:worker_threads')) {
@@ -65,5 +67,6 @@ export function whyNoThreads() {
 
 /** @returns {number} cores that this process may use, as far as the platform tells */
 export const cores = () =>
-  nodeBuiltin('node:os')?.availableParallelism()
-    ?? /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ?? 1;
+  nodeBuiltin('node:os')?.availableParallelism() ??
+  /** @type {any} */ (globalThis).navigator?.hardwareConcurrency ??
+  1;

@@ -11,8 +11,19 @@
 
 /** @type {readonly ErrorCode[]} */
 export const ERROR_CODES = Object.freeze([
-  'INVALID_SPEC', 'INVALID_DATA', 'INVALID_OPTION', 'BUSY', 'DISPOSED', 'ABORTED', 'TIMEOUT',
-  'WORKER_LOST', 'DATA_LOST', 'OUT_OF_MEMORY', 'BAD_CHECKPOINT', 'BAD_MESSAGE', 'NON_FINITE',
+  'INVALID_SPEC',
+  'INVALID_DATA',
+  'INVALID_OPTION',
+  'BUSY',
+  'DISPOSED',
+  'ABORTED',
+  'TIMEOUT',
+  'WORKER_LOST',
+  'DATA_LOST',
+  'OUT_OF_MEMORY',
+  'BAD_CHECKPOINT',
+  'BAD_MESSAGE',
+  'NON_FINITE',
   'UNSUPPORTED',
 ]);
 
@@ -46,7 +57,8 @@ export class OffstageError extends Error {
 export function errorToWire(error) {
   const { stack } = /** @type {{ stack?: unknown }} */ (error.cause ?? {});
   return {
-    error: error.message, code: error.code,
+    error: error.message,
+    code: error.code,
     stack: typeof stack === 'string' ? `${error.stack}\nCaused by: ${stack}` : error.stack,
   };
 }
@@ -98,8 +110,9 @@ export function show(value) {
     return Object.is(value, -0) ? '-0' : String(value);
   }
   if (Array.isArray(value)) {
-    const shown = Array.from({ length: Math.min(6, value.length) },
-      (_, i) => (Array.isArray(value[i]) ? '[...]' : show(value[i])));
+    const shown = Array.from({ length: Math.min(6, value.length) }, (_, i) =>
+      Array.isArray(value[i]) ? '[...]' : show(value[i]),
+    );
     return `[${shown.join(', ')}${value.length > 6 ? `, ... ${value.length} in all` : ''}]`;
   }
   const tag = Object.prototype.toString.call(value).slice(8, -1);
@@ -149,14 +162,20 @@ export function isRecord(value) {
  * @returns {Record<string, any>}
  */
 export function checkFields(object, allowed, what, code) {
-  if (object === null || typeof object !== 'object' ||
-    Array.isArray(object) || ArrayBuffer.isView(object)) {
+  if (
+    object === null ||
+    typeof object !== 'object' ||
+    Array.isArray(object) ||
+    ArrayBuffer.isView(object)
+  ) {
     throw new OffstageError(code, `${what} is ${show(object)}, expected an object`);
   }
   for (const key of Object.keys(object)) {
     if (!allowed.includes(key)) {
-      throw new OffstageError(code,
-        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`);
+      throw new OffstageError(
+        code,
+        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`,
+      );
     }
   }
   return /** @type {Record<string, any>} */ (object);

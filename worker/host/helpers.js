@@ -127,7 +127,10 @@ export class Helpers {
     const tasks = [...this.#leases.values()].flatMap((each) => each.task(i) ?? []);
     if (tasks.length === 0) return false;
     try {
-      const thread = openHelper(lease.assets, this.#listener(i, () => helper));
+      const thread = openHelper(
+        lease.assets,
+        this.#listener(i, () => helper),
+      );
       /** @type {Helper} */
       const helper = { thread, computing: false };
       this.#helpers[i] = helper;
@@ -244,11 +247,17 @@ class Lease {
 /** @param {string | undefined} assets @param {import('./spawn.js').Listener} listener */
 function openHelper(assets, listener) {
   const here = import.meta.url; // not in place below, lest a bundler emits the helper a second time
-  return spawn({
-    name: 'offstage helper',
-    served: assets ? assetUrl(HELPER, assets) : undefined,
-    web: () => new Worker(new URL('../helper.js', import.meta.url),
-      { type: 'module', name: 'offstage helper' }),
-    node: () => new URL('../helper.js', here),
-  }, listener);
+  return spawn(
+    {
+      name: 'offstage helper',
+      served: assets ? assetUrl(HELPER, assets) : undefined,
+      web: () =>
+        new Worker(new URL('../helper.js', import.meta.url), {
+          type: 'module',
+          name: 'offstage helper',
+        }),
+      node: () => new URL('../helper.js', here),
+    },
+    listener,
+  );
 }

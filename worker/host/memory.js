@@ -53,8 +53,9 @@ export function openSharedMemory() {
       cause = error;
     }
   }
-  throw new OffstageError('OUT_OF_MEMORY',
-    'memory that threads share cannot be had here', { cause });
+  throw new OffstageError('OUT_OF_MEMORY', 'memory that threads share cannot be had here', {
+    cause,
+  });
 }
 
 /**
@@ -82,10 +83,11 @@ export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
       if (end / PAGE + pages > MOST_PAGES) throw new RangeError('more than 32-bit addresses reach');
       memory.grow(pages);
     } catch (cause) {
-      const most = mostPages < MOST_PAGES && end / PAGE + pages > mostPages
-        ? `memory that threads share ends at ${showBytes(mostPages * PAGE)} here, ` +
-          'with threads: 1 there may be more'
-        : 'more memory cannot be had';
+      const most =
+        mostPages < MOST_PAGES && end / PAGE + pages > mostPages
+          ? `memory that threads share ends at ${showBytes(mostPages * PAGE)} here, ` +
+            'with threads: 1 there may be more'
+          : 'more memory cannot be had';
       const message = `${what} needs ${showBytes(size)}, ${showBytes(used)} are in use: ${most}`;
       throw new OffstageError('OUT_OF_MEMORY', message, { cause });
     }
@@ -99,8 +101,10 @@ export function createMemory(memory, base, align, mostPages = MOST_PAGES) {
     alloc(bytes, what) {
       const size = Math.max(align, up(bytes));
       if (!(size <= Number.MAX_SAFE_INTEGER)) {
-        throw new OffstageError('OUT_OF_MEMORY',
-          `${what} needs ${bytes} bytes: more than can be addressed`);
+        throw new OffstageError(
+          'OUT_OF_MEMORY',
+          `${what} needs ${bytes} bytes: more than can be addressed`,
+        );
       }
       let i = free.findIndex((block) => block.size >= size);
       if (i < 0) {

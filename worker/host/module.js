@@ -61,8 +61,10 @@ const compiled = new Map();
  */
 export function loadModule(variant, assets, set = 'full') {
   const name = set === 'full' ? variant : `${set}.${variant}`;
-  const url = assets === undefined ? BESIDE[set][variant]()
-    : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
+  const url =
+    assets === undefined
+      ? BESIDE[set][variant]()
+      : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
     module = compile(url);
@@ -89,8 +91,11 @@ async function compile(url) {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED',
-      `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`, { cause });
+    throw new OffstageError(
+      'UNSUPPORTED',
+      `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`,
+      { cause },
+    );
   }
 }
 
@@ -100,13 +105,23 @@ const NO_WASM = /magic word|magic number|\\0asm/;
 /** What to do about an error, where that is known. @param {URL} url @param {string} why */
 function advice(url, why) {
   if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
-  return '; the server sent something else, probably a page: ' +
+  return (
+    '; the server sent something else, probably a page: ' +
     'tell by the option assets where wasm-build/dist/ is ' +
-    "(for Vite's development server set optimizeDeps.exclude: ['offstage'])";
+    "(for Vite's development server set optimizeDeps.exclude: ['offstage'])"
+  );
 }
 
 const FIELDS = [
-  'variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty', 'notices', 'debug',
+  'variant',
+  'threads',
+  'deterministic',
+  'assets',
+  'place',
+  'sliceWork',
+  'duty',
+  'notices',
+  'debug',
 ];
 const PLACES = ['worker', 'main'];
 /** Threads of 'auto' at most: an operation is cut into about eight parts. */
@@ -133,14 +148,23 @@ const MOST_THREADS = 64;
  */
 export function readRuntime(given = {}) {
   const {
-    variant, threads = 'auto', deterministic = true, assets, place = 'worker', sliceWork, duty = 1,
-    notices = false, debug = false,
+    variant,
+    threads = 'auto',
+    deterministic = true,
+    assets,
+    place = 'worker',
+    sliceWork,
+    duty = 1,
+    notices = false,
+    debug = false,
   } = checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
   if (variant !== undefined && !VARIANTS.includes(variant)) {
     refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
   }
-  if (threads !== 'auto' &&
-    !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)) {
+  if (
+    threads !== 'auto' &&
+    !(Number.isSafeInteger(threads) && threads >= 0 && threads <= MOST_THREADS)
+  ) {
     refuse(`threads is ${show(threads)}, expected 'auto' or an integer from 0 to ${MOST_THREADS}`);
   }
   for (const [name, flag] of Object.entries({ deterministic, notices, debug })) {
@@ -179,19 +203,22 @@ function choose({ variant: forced, threads: asked, deterministic, place }) {
   const reason = joined(whyOne && oneThread(wanted, whyOne), whyExact && exactBits(whyExact));
   if (forced !== undefined) return { variant: forced, forced: true, threads, reason };
   const fastest = deterministic || whyExact !== null ? 'simd' : 'relaxed';
-  const variant = whyNoSimd() !== null ? 'base'
-    : threads > 1 ? /** @type {const} */ (`${fastest}-mt`) : fastest;
+  const variant =
+    whyNoSimd() !== null ? 'base' : threads > 1 ? /** @type {const} */ (`${fastest}-mt`) : fastest;
   return { variant, forced: false, threads, reason };
 }
 
 /** @param {Variant} variant @param {boolean} deterministic */
 function checkForced(variant, deterministic) {
   if (isRelaxed(variant) && deterministic) {
-    refuse(`variant is '${variant}', whose bits differ between machines: ` +
-      'expected deterministic: false with it');
+    refuse(
+      `variant is '${variant}', whose bits differ between machines: ` +
+        'expected deterministic: false with it',
+    );
   }
-  const why = (isRelaxed(variant) ? whyNoRelaxed() : variant === 'base' ? null : whyNoSimd())
-    ?? (isShared(variant) ? whyNoThreads() : null);
+  const why =
+    (isRelaxed(variant) ? whyNoRelaxed() : variant === 'base' ? null : whyNoSimd()) ??
+    (isShared(variant) ? whyNoThreads() : null);
   if (why !== null) unsupported(`variant '${variant}' cannot run: ${why}`);
 }
 
@@ -220,7 +247,7 @@ const joined = (...reasons) => reasons.filter((reason) => reason !== null).join(
  * @returns {Promise<{ made: T, runtime: Settled }>}
  */
 export async function openModule(runtime, set, make) {
-  for (let now = runtime, from = set; ; ) {
+  for (let now = runtime, from = set; ;) {
     let loaded = false;
     try {
       const module = await loadModule(now.variant, now.assets, from);
@@ -243,7 +270,9 @@ function simpler(runtime, loaded, error) {
   if (forced || !isShared(variant)) throw error;
   const single = isRelaxed(variant) ? 'relaxed' : 'simd';
   return {
-    ...runtime, variant: single, threads: 1,
+    ...runtime,
+    variant: single,
+    threads: 1,
     reason: joined(reason, oneThread(threads, error.message)),
   };
 }

@@ -26,7 +26,8 @@ const BUILD = /** @type {any} */ (globalThis).OFFSTAGE_BUILD;
 
 /** @type {Part<typeof import('../storage/kept.js')>} */
 const KEPT = {
-  file: 'kept.js', what: 'what keeps trainers',
+  file: 'kept.js',
+  what: 'what keeps trainers',
   beside: () => new URL('../../wasm-build/dist/kept.js', import.meta.url),
 };
 
@@ -40,9 +41,11 @@ export async function loadPart({ file, what, beside }, assets) {
   const url = assets === undefined ? beside() : assetUrl(`wasm-build/dist/${file}`, assets);
   const exports = await load(url, what);
   if (BUILD === undefined || exports.BUILD === BUILD) return exports;
-  throw new OffstageError('UNSUPPORTED',
+  throw new OffstageError(
+    'UNSUPPORTED',
     `${what} in ${url.href} is of another version of Offstage than what asks for it: ` +
-    'load the page again');
+      'load the page again',
+  );
 }
 
 /** @param {URL} url @param {string} what */
@@ -51,8 +54,9 @@ async function load(url, what) {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OffstageError('UNSUPPORTED',
-      `${what} could not be loaded from ${url.href}: ${why}`, { cause });
+    throw new OffstageError('UNSUPPORTED', `${what} could not be loaded from ${url.href}: ${why}`, {
+      cause,
+    });
   }
 }
 

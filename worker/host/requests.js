@@ -88,7 +88,7 @@ export class Requests {
    * @param {any} first
    */
   #load(dialect, first) {
-    const unread = this.#unread = [first];
+    const unread = (this.#unread = [first]);
     const settle = (/** @type {any} */ error) => {
       if (this.#unread !== unread) return; // they are answered
       this.#unread = null;
@@ -108,12 +108,16 @@ export class Requests {
     /** @type {Request} */
     let request;
     try {
-      request = reader && bare ? { id: Symbol('bare'), ...reader.fromBare(message) }
-        : openEnvelope(message, types);
+      request =
+        reader && bare
+          ? { id: Symbol('bare'), ...reader.fromBare(message) }
+          : openEnvelope(message, types);
       if (reader && !bare) request.payload = reader.unfold(request.type, request.payload);
       if (this.#pending.has(request.id)) {
-        throw new OffstageError('BAD_MESSAGE',
-          `id ${String(request.id)} is that of a request that is still pending`);
+        throw new OffstageError(
+          'BAD_MESSAGE',
+          `id ${String(request.id)} is that of a request that is still pending`,
+        );
       }
     } catch (error) {
       return this.#refuseMessage(message, /** @type {OffstageError} */ (error));
@@ -121,7 +125,9 @@ export class Requests {
     this.#pending.set(request.id, request);
     const { type } = request;
     const gate = this.#gate;
-    const passes = !gate || always.includes(type) || // nothing else overtakes what waits
+    const passes =
+      !gate ||
+      always.includes(type) || // nothing else overtakes what waits
       (gate.requests.length === 0 && gate.closers.every((passing) => passing.includes(type)));
     if (passes) return handle(request);
     gate.requests.push(request);
@@ -169,7 +175,8 @@ export class Requests {
     if (!this.#forget(request)) return;
     try {
       this.post(request.id, type, payload, transfer);
-    } catch (error) { // it cannot be sent: whoever refuses it now answers
+    } catch (error) {
+      // it cannot be sent: whoever refuses it now answers
       this.#pending.set(request.id, request);
       throw error;
     }
@@ -215,7 +222,7 @@ export class Requests {
   /** Those that have not had their turn. @returns {Set<Request>} */
   waiting() {
     const { waiting, turns } = this.#opened;
-    return new Set([...this.#gate?.requests ?? [], ...waiting.slice(turns)]);
+    return new Set([...(this.#gate?.requests ?? []), ...waiting.slice(turns)]);
   }
 
   /**
@@ -225,7 +232,7 @@ export class Requests {
    * @returns {() => void} gives them their turns, unless leave() came in between
    */
   close(passing) {
-    const gate = this.#gate ??= { requests: [], closers: [] };
+    const gate = (this.#gate ??= { requests: [], closers: [] });
     gate.closers.push(passing);
     return () => {
       if (this.#gate !== gate) return;
@@ -248,7 +255,7 @@ export class Requests {
 
   /** @param {Request[]} waiting */
   #open(waiting) {
-    const opened = this.#opened = { waiting, turns: 0 };
+    const opened = (this.#opened = { waiting, turns: 0 });
     this.#gate = null;
     while (opened.turns < waiting.length) {
       this.#setting.handle(waiting[opened.turns++]);

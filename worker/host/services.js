@@ -58,8 +58,12 @@ export function openRoot(endpoint, host, services, first) {
 
   /** @param {Record<string, any>} payload */
   const readOpen = (payload) => {
-    const { service, port, priority = 0, weight = 1 } =
-      checkFields(payload, FIELDS, 'OPEN_SESSION', 'INVALID_OPTION');
+    const {
+      service,
+      port,
+      priority = 0,
+      weight = 1,
+    } = checkFields(payload, FIELDS, 'OPEN_SESSION', 'INVALID_OPTION');
     if (typeof service !== 'string' || !Object.hasOwn(services, service)) {
       refuse(`service is ${show(service)}, expected one of ${oneOf(names)}`);
     }
@@ -71,7 +75,11 @@ export function openRoot(endpoint, host, services, first) {
       refuse(`weight is ${show(weight)}, expected a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`);
     }
     const setting = {
-      name: service, port: /** @type {Port} */ (port), priority, weight, ended: () => {},
+      name: service,
+      port: /** @type {Port} */ (port),
+      priority,
+      weight,
+      ended: () => {},
     };
     whenClosed(setting.port, () => setting.ended());
     return setting;
@@ -91,8 +99,12 @@ export function openRoot(endpoint, host, services, first) {
       port.onmessage = null;
       port.close();
     };
-    const session = new Session(/** @type {any} */ (port), service,
-      { pump, host, helpers, closed: end });
+    const session = new Session(/** @type {any} */ (port), service, {
+      pump,
+      host,
+      helpers,
+      closed: end,
+    });
     opened.add(session);
     port.onmessageerror = () => session.complain(unreadable());
     setting.ended = end;
@@ -101,10 +113,14 @@ export function openRoot(endpoint, host, services, first) {
   };
 
   return new Session(endpoint, /** @type {Service} */ (services[first]), {
-    pump: scheduler.open(), host, helpers,
+    pump: scheduler.open(),
+    host,
+    helpers,
     rows: {
       OPEN_SESSION: {
-        reply: 'SESSION_OPENED', always: true, apart: true,
+        reply: 'SESSION_OPENED',
+        always: true,
+        apart: true,
         handle: (_, payload) => {
           const setting = readOpen(payload);
           const service = services[setting.name];
@@ -127,8 +143,11 @@ export function openRoot(endpoint, host, services, first) {
 
 /** @param {any} value */
 function isPort(value) {
-  return typeof value?.postMessage === 'function' && typeof value.close === 'function' &&
-    'onmessage' in value;
+  return (
+    typeof value?.postMessage === 'function' &&
+    typeof value.close === 'function' &&
+    'onmessage' in value
+  );
 }
 
 /** @param {Port} port @param {() => void} heard */

@@ -148,14 +148,18 @@ export class Session {
     this.#rows = { ...service.requests, ...this.#ownRows(), ...rows };
     const types = Object.keys(this.#rows);
     this.#requests = new Requests(endpoint, {
-      types, always: types.filter((type) => this.#rows[type].always), dialect: service.dialect,
+      types,
+      always: types.filter((type) => this.#rows[type].always),
+      dialect: service.dialect,
       assets: () => this.#state.assets?.(),
       handle: (request) => this.#handle(request),
       heard: () => pump.breathe(),
     });
     pump.onCrash = (error) => this.#lose(trapError(error));
     this.#state = service.open({
-      pump, host, helpers,
+      pump,
+      host,
+      helpers,
       notify: (type, payload, transfer) => this.#requests.post(null, type, payload, transfer),
       finished: (work) => this.#finished(work),
       lose: (reason) => this.#lose(reason),
@@ -167,13 +171,19 @@ export class Session {
     const end = () => this.#dispose();
     return {
       GET_STATUS: {
-        reply: 'STATUS', always: true,
+        reply: 'STATUS',
+        always: true,
         handle: (state) => new Answer(state.status(), { transfer: [] }),
       },
       PING: { reply: 'PONG', always: true, handle: () => NOTHING },
       DISPOSE: {
-        reply: 'DISPOSED', always: true, apart: true, lane: LANES.CONTROL,
-        *handle() { end(); },
+        reply: 'DISPOSED',
+        always: true,
+        apart: true,
+        lane: LANES.CONTROL,
+        *handle() {
+          end();
+        },
       },
     };
   }
@@ -203,19 +213,22 @@ export class Session {
    * @param {PromiseLike<any>} value
    */
   #promised(turn, value) {
-    value.then((promised) => {
-      try {
-        turn.check();
-        this.#answer(turn, typeof promised === 'function' ? promised() : promised);
-      } catch (error) {
-        this.#fail(turn.request, error);
-      }
-      turn.open();
-    }, (error) => {
-      // What the session holds was not touched meanwhile, whatever was thrown.
-      this.#fail(turn.request, error instanceof OffstageError ? error : trapError(error));
-      turn.open();
-    });
+    value.then(
+      (promised) => {
+        try {
+          turn.check();
+          this.#answer(turn, typeof promised === 'function' ? promised() : promised);
+        } catch (error) {
+          this.#fail(turn.request, error);
+        }
+        turn.open();
+      },
+      (error) => {
+        // What the session holds was not touched meanwhile, whatever was thrown.
+        this.#fail(turn.request, error instanceof OffstageError ? error : trapError(error));
+        turn.open();
+      },
+    );
   }
 
   /** @param {Turn} turn @param {any} value  what the handler gave */
@@ -223,13 +236,17 @@ export class Session {
     const { request, row } = turn;
     if (typeof value?.next === 'function') return this.#job(turn, value);
     if (typeof value?.then === 'function') {
-      return value.then((/** @type {any} */ later) => {
-        try {
-          this.#answer(turn, later);
-        } catch (error) { // nobody else would catch it, and a worker ends with what nobody does
-          this.#fail(request, error);
-        }
-      }, (/** @type {unknown} */ error) => this.#fail(request, error));
+      return value.then(
+        (/** @type {any} */ later) => {
+          try {
+            this.#answer(turn, later);
+          } catch (error) {
+            // nobody else would catch it, and a worker ends with what nobody does
+            this.#fail(request, error);
+          }
+        },
+        (/** @type {unknown} */ error) => this.#fail(request, error),
+      );
     }
     if (!(value instanceof Answer)) {
       return this.#requests.reply(request, row.reply, value, this.#service.transfers?.(value));
@@ -240,7 +257,11 @@ export class Session {
 
   /** @param {Turn} turn @param {Work} work  whose result is the answer */
   #job(turn, work) {
-    const { request, row: { apart, ordered: asked }, lane } = turn;
+    const {
+      request,
+      row: { apart, ordered: asked },
+      lane,
+    } = turn;
     const ordered = lane !== LANES.CONTROL && (this.#ordered > 0 || asked === true);
     if (ordered) this.#ordered++;
     const settle = (/** @type {() => void} */ answer) => {
@@ -248,7 +269,8 @@ export class Session {
       answer();
     };
     this.#pump.add(ordered ? LANES.LONG : lane, {
-      work, apart,
+      work,
+      apart,
       done: (value) => settle(() => this.#answer(turn, value)),
       fail: (error) => settle(() => this.#fail(request, error)),
     });

@@ -114,9 +114,11 @@ function spawnNode({ name, served, node }, { heard, failed }) {
   });
   thread.on('messageerror', (/** @type {unknown} */ error) => fail(UNREADABLE, error));
   thread.on('error', (/** @type {any} */ error) =>
-    fail(`failed: ${error?.message ?? error}`, error));
+    fail(`failed: ${error?.message ?? error}`, error),
+  );
   thread.on('exit', (/** @type {number} */ code) =>
-    fail(`ended without being asked (exit code ${code})`));
+    fail(`ended without being asked (exit code ${code})`),
+  );
   thread.unref();
   return {
     threadId: thread.threadId,

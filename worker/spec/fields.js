@@ -29,9 +29,13 @@ const PAIRS = {
  */
 export function recordNamed(schema, group, type, what) {
   const types = schema.records.filter((r) => r.group.startsWith(group));
-  return types.find((r) => r.type === type) ?? refuse(
-    `${what}: type ${type === undefined ? 'is missing' : `${show(type)} is unknown`}, `
-    + `expected one of ${oneOf(types.map((r) => r.type))}`);
+  return (
+    types.find((r) => r.type === type) ??
+    refuse(
+      `${what}: type ${type === undefined ? 'is missing' : `${show(type)} is unknown`}, ` +
+        `expected one of ${oneOf(types.map((r) => r.type))}`,
+    )
+  );
 }
 
 /**
@@ -49,8 +53,10 @@ export function readFields(schema, fields, given, where, besides = []) {
     const field = fields.find((f) => f.name === name);
     if (!field) {
       const names = [...besides, ...fields.map((f) => f.name)];
-      refuse(`${where}unknown field '${name}', `
-        + `expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`);
+      refuse(
+        `${where}unknown field '${name}', ` +
+          `expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`,
+      );
     }
     if (given[name] !== undefined) values[name] = readValue(schema, field, given[name], where);
   }
@@ -69,14 +75,16 @@ function readValue(schema, field, value, where) {
   if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
   if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
   if (isSides(field) && Array.isArray(value)) {
-    const pairs = value.length === 2
-      ? Array.from(value, (side) => (Array.isArray(side) ? side : [side, side])) : [];
+    const pairs =
+      value.length === 2
+        ? Array.from(value, (side) => (Array.isArray(side) ? side : [side, side]))
+        : [];
     const sides = pairs.every(({ length }) => length === 2)
-      ? pairs.flatMap((pair) => [pair[0], pair[1]]) : [];
+      ? pairs.flatMap((pair) => [pair[0], pair[1]])
+      : [];
     return sides.length === 4 && sides.every(isNumber) ? sides : bad();
   }
-  const given = Array.isArray(value)
-    || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
   if (field.most > 1 || (field.spread && given)) {
     const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
@@ -85,15 +93,20 @@ function readValue(schema, field, value, where) {
     if (!given) return isSides(field) ? Array(4).fill(value) : value;
     return field.most > 1 ? list : list[0];
   }
-  const ok = field.kind === 'enum' ? namesOf(schema, field).includes(value)
-    : field.kind === 'boolean' ? typeof value === 'boolean' : isNumber(value);
+  const ok =
+    field.kind === 'enum'
+      ? namesOf(schema, field).includes(value)
+      : field.kind === 'boolean'
+        ? typeof value === 'boolean'
+        : isNumber(value);
   return ok ? value : bad();
 }
 
 /** Lists the names of a field's enumeration. @param {Schema} schema @param {Field} field */
 const namesOf = (schema, { enumeration, low, high }) =>
   [...valuesOf(schema, enumeration)]
-    .filter(([, id]) => id >= low && id <= high).map(([name]) => name);
+    .filter(([, id]) => id >= low && id <= high)
+    .map(([name]) => name);
 /** Says whether a field is four numbers around a picture. @param {Field} field */
 const isSides = ({ most, spread }) => most === 4 && spread === 1;
 /** Says whether a field takes one number in place of a list. @param {Field} field */
@@ -101,8 +114,11 @@ const takesOne = ({ spread, kind }) => spread === 1 || kind === 'number';
 /** @param {unknown} value */
 const isNumber = (value) => typeof value === 'number';
 /** @param {unknown} value @returns {value is Record<string, any>} */
-export const isPlain = (value) => value !== null && typeof value === 'object'
-  && !Array.isArray(value) && !ArrayBuffer.isView(value);
+export const isPlain = (value) =>
+  value !== null &&
+  typeof value === 'object' &&
+  !Array.isArray(value) &&
+  !ArrayBuffer.isView(value);
 
 /**
  * @param {Field} field @param {any} value @param {string} where
@@ -119,17 +135,25 @@ function readPair({ name, enumeration }, value, where) {
       refuse(`${where}${name}: unknown field '${key}', expected one of ${oneOf(keys)}`);
     }
     if (number === undefined || isNumber(number) || (key === 'axis' && isRun(number))) continue;
-    refuse(`${where}${name}.${key} is ${show(number)}, `
-      + `expected a number${key === 'axis' ? ', or axes that follow each other' : ''}`);
+    refuse(
+      `${where}${name}.${key} is ${show(number)}, ` +
+        `expected a number${key === 'axis' ? ', or axes that follow each other' : ''}`,
+    );
   }
-  return pairOf(keys, keys.map((key, i) => value[key] ?? otherwise[i]));
+  return pairOf(
+    keys,
+    keys.map((key, i) => value[key] ?? otherwise[i]),
+  );
 }
 
 const MOST_AXES = 6; // of a weight
 
 /** @param {unknown} value  axes of which each is the next */
-const isRun = (value) => Array.isArray(value) && value.length > 0 && value.length <= MOST_AXES
-  && Array.from(value).every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
+const isRun = (value) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.length <= MOST_AXES &&
+  Array.from(value).every((axis, i) => Number.isInteger(axis) && axis === value[0] + i);
 
 /** @param {string[]} keys @param {number[]} numbers @returns {Record<string, number>} */
 const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, numbers[i]]));
@@ -160,8 +184,10 @@ export function allowed(schema, field) {
   const range = `from ${field.low} to ${field.high}`;
   if (field.most === 1) return `${one} ${range}`;
   if (isSides(field)) return `${one}, [rows, columns] or [[top, bottom], [left, right]] ${range}`;
-  const many = field.spread || field.least === field.most ? `${field.most}`
-    : `${field.least} to ${field.most}`;
+  const many =
+    field.spread || field.least === field.most
+      ? `${field.most}`
+      : `${field.least} to ${field.most}`;
   return `${takesOne(field) ? `${one} or ` : ''}an array of ${many} ${field.kind}s ${range}`;
 }
 
@@ -174,12 +200,14 @@ export function toNumbers(schema, { kind, enumeration, ...field }, value) {
     /** @type {number} */ (valuesOf(schema, enumeration).get(name));
   if (PAIRS[enumeration]) {
     return PAIRS[enumeration].keys.flatMap((key) =>
-      (Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key]));
+      Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key],
+    );
   }
   if (kind === 'initializer' && typeof value === 'object') {
     const numbersOf = (/** @type {Field} */ option) =>
-      (value[option.name] === undefined ? [option.default]
-        : toNumbers(schema, option, value[option.name]));
+      value[option.name] === undefined
+        ? [option.default]
+        : toNumbers(schema, option, value[option.name]);
     return [idOf(value.type), ...optionsOf(schema, value.type).flatMap(numbersOf)];
   }
   if (kind === 'enum' || kind === 'initializer') return [idOf(value)];
@@ -204,14 +232,21 @@ export function fromNumbers(schema, field, numbers, given) {
   if (kind === 'initializer' && rest.length > 0) {
     const type = enumName(schema, enumeration, first);
     const options = optionsOf(schema, type).slice(0, rest.length);
-    return { type, ...Object.fromEntries(options.map((option, i) =>
-      [option.name, fromNumbers(schema, option, [rest[i]], undefined)])) };
+    return {
+      type,
+      ...Object.fromEntries(
+        options.map((option, i) => [
+          option.name,
+          fromNumbers(schema, option, [rest[i]], undefined),
+        ]),
+      ),
+    };
   }
   if (kind === 'enum' || kind === 'initializer') return enumName(schema, enumeration, first);
   if (kind === 'boolean') return first !== 0;
   // One number may stand for a list of one: its form is the one that was given.
-  const alone = most === 1
-    || (!spread && takesOne(field) && rest.length === 0 && !Array.isArray(given));
+  const alone =
+    most === 1 || (!spread && takesOne(field) && rest.length === 0 && !Array.isArray(given));
   return alone ? first : numbers;
 }
 

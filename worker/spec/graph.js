@@ -29,10 +29,12 @@ const NAMED = ['input', 'tiedTo'];
 
 /** @param {any} name @param {string} where */
 function checkName(name, where) {
-  if (typeof name === 'string' && name && name.length <= MOST_LETTERS
-    && !name.includes('/')) return;
-  refuse(`${where} is ${show(name)}, `
-    + `expected a name of 1 to ${MOST_LETTERS} characters without '/'`);
+  if (typeof name === 'string' && name && name.length <= MOST_LETTERS && !name.includes('/'))
+    return;
+  refuse(
+    `${where} is ${show(name)}, ` +
+      `expected a name of 1 to ${MOST_LETTERS} characters without '/'`,
+  );
 }
 
 /**
@@ -64,8 +66,10 @@ export function nameLayers(layers, inputs) {
     checkName(layer.name, `layer ${i}: name`);
     const by = taken.get(layer.name);
     if (by) {
-      refuse(`layer ${i}: name is ${show(layer.name)}, `
-        + `which is the name of ${by}: expected another`);
+      refuse(
+        `layer ${i}: name is ${show(layer.name)}, ` +
+          `which is the name of ${by}: expected another`,
+      );
     }
     taken.set(layer.name, `layer ${i}`);
   });
@@ -93,8 +97,12 @@ function placeOf(name, { inputs, layers }, place, where) {
   const at = earlier.indexOf(name);
   if (at >= 0) return at < inputs.length ? -1 - at : at - inputs.length;
   const later = layers.indexOf(name);
-  const what = later < 0 ? 'which names nothing'
-    : later === place ? 'the layer itself' : `layer ${later}, which comes later`;
+  const what =
+    later < 0
+      ? 'which names nothing'
+      : later === place
+        ? 'the layer itself'
+        : `layer ${later}, which comes later`;
   return refuse(`${where} is ${show(name)}, ${what}: expected ${someOf(earlier)}`);
 }
 
@@ -154,13 +162,19 @@ function readPart(schema, given, what, resolve) {
  * @returns {any}
  */
 export function describeLayer(built, part, names, place = 0) {
-  const { record: { type }, inner } = part;
+  const {
+    record: { type },
+    inner,
+  } = part;
   const { input, tiedTo, ...own } = /** @type {Record<string, any>} */ (built.get(part));
   const fields = { ...own, ...(inner && { layer: describeLayer(built, inner) }) };
   if (!names) return { type, ...fields };
   const from = (input ?? [place - 1]).map((/** @type {number} */ at) => nameAt(names, at));
   return {
-    type, name: names.layers[place], input: from.length > 1 ? from : from[0], ...fields,
+    type,
+    name: names.layers[place],
+    input: from.length > 1 ? from : from[0],
+    ...fields,
     ...(tiedTo !== undefined && { tiedTo: nameAt(names, tiedTo) }),
   };
 }
@@ -172,13 +186,18 @@ export function describeLayer(built, part, names, place = 0) {
  */
 export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) {
   const record = recordOf(schema, 'result');
-  if (outputs !== undefined && !(Array.isArray(outputs) && outputs.length
-    && outputs.length <= schema.constants.MAX_LAYERS)) {
-    refuse(`outputs is ${show(outputs)}, `
-      + 'expected an array of names of layers, or of { name, loss, lossWeight }');
+  if (
+    outputs !== undefined &&
+    !(Array.isArray(outputs) && outputs.length && outputs.length <= schema.constants.MAX_LAYERS)
+  ) {
+    refuse(
+      `outputs is ${show(outputs)}, ` +
+        'expected an array of names of layers, or of { name, loss, lossWeight }',
+    );
   }
-  const given = Array.from(outputs ?? [layers[layers.length - 1]],
-    (each) => (isPlain(each) ? each : { name: each }));
+  const given = Array.from(outputs ?? [layers[layers.length - 1]], (each) =>
+    isPlain(each) ? each : { name: each },
+  );
   given.forEach(({ name, ...rest }, i) => {
     const where = `outputs[${i}]`;
     const unknown = Object.keys(rest).find((key) => key !== 'loss' && key !== 'lossWeight');
@@ -193,16 +212,17 @@ export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) 
     }
   });
   const all = given.map(({ name }) => name);
-  const lossOf = isPlain(loss) && typeof loss.type !== 'string' ? byName(loss, all, 'loss')
-    : () => loss;
-  const weightOf = lossWeights === undefined ? () => undefined
-    : byName(lossWeights, all, 'lossWeights');
+  const lossOf =
+    isPlain(loss) && typeof loss.type !== 'string' ? byName(loss, all, 'loss') : () => loss;
+  const weightOf =
+    lossWeights === undefined ? () => undefined : byName(lossWeights, all, 'lossWeights');
   return given.map((own) => {
     const { name } = own;
     const where = outputs ? `output '${name}': ` : '';
     const one = (/** @type {string} */ what, /** @type {any} */ a, /** @type {any} */ b) =>
-      (a === undefined || b === undefined ? a ?? b
-        : refuse(`output '${name}': ${what} is given twice, ${show(a)} and ${show(b)}`));
+      a === undefined || b === undefined
+        ? (a ?? b)
+        : refuse(`output '${name}': ${what} is given twice, ${show(a)} and ${show(b)}`);
     const values = {
       layer: layers.indexOf(name),
       ...readLoss(schema, record, one('loss', own.loss, lossOf(name)), where),

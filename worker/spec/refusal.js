@@ -28,8 +28,10 @@ export function explain(schema, spec, refusal) {
   const where = placeOf(schema, spec, layer);
   const number = fieldNumber(schema, field, got, part?.values);
   const name = field ? `${field.name} ` : '';
-  const value = field && Array.isArray(part?.values[field.name])
-    ? `[${part.values[field.name].join(', ')}]` : '';
+  const value =
+    field && Array.isArray(part?.values[field.name])
+      ? `[${part.values[field.name].join(', ')}]`
+      : '';
   const holds = value && value !== `[${got}]` ? ` in ${value}` : '';
   const between = low === high ? `${high}` : `${low} to ${high}`;
   const kind = field?.kind === 'integer' ? 'an integer' : 'a number';
@@ -48,41 +50,51 @@ export function explain(schema, spec, refusal) {
       case 'notFinite':
         return `${name || 'a value '}is ${got}${holds}, expected a finite number`;
       case 'missing':
-        return `${name || 'a part '}is missing${name === 'input ' && spec
-          ? `, expected one of ${oneOf(spec.names.inputs)}` : ''}`;
+        return `${name || 'a part '}is missing${
+          name === 'input ' && spec ? `, expected one of ${oneOf(spec.names.inputs)}` : ''
+        }`;
       case 'twice':
         return `${name || 'a field '}is given twice`;
       case 'unknown':
-        return layer >= 0 && !field ? `type '${typeName(schema, got)}' cannot stand here`
+        return layer >= 0 && !field
+          ? `type '${typeName(schema, got)}' cannot stand here`
           : `${name}${got} is unknown`;
       case 'count':
         return `${name || 'layers '}holds ${got} values, expected ${between}`;
       case 'rank':
         return `its input has ${got} dimensions, expected ${between}`;
       case 'window':
-        return `${name}reaches over ${got} cells, but its input has ${high}: ` +
-          `expected at most ${high}`;
+        return (
+          `${name}reaches over ${got} cells, but its input has ${high}: ` +
+          `expected at most ${high}`
+        );
       case 'product':
-        return `${name || 'its shape '}makes ${got} elements${holds}, ` +
-          `expected ${low < high ? 'at most ' : ''}${high}`;
+        return (
+          `${name || 'its shape '}makes ${got} elements${holds}, ` +
+          `expected ${low < high ? 'at most ' : ''}${high}`
+        );
       case 'shape':
         return `its inputs do not fit together: an axis is ${got} long, expected ${high}`;
       case 'divides':
         return `${name}is ${got}, which does not divide ${high}`;
       case 'indices':
-        return 'its input is what a layer puts out, ' +
-          'expected indices: an input of the model, through flatten or reshape at most';
+        return (
+          'its input is what a layer puts out, ' +
+          'expected indices: an input of the model, through flatten or reshape at most'
+        );
       case 'truncated':
         return `the spec's bytes are cut off or go on at byte ${got}`;
       case 'conflict':
-        return field?.name !== 'tiedTo' ? `${name}excludes another field that is given`
+        return field?.name !== 'tiedTo'
+          ? `${name}excludes another field that is given`
           : `tiedTo is layer ${got}, expected one of the same type, ` +
-            'whose weights have the same shapes and are its own; ' +
-            'or, for a dense with useBias: false, an embedding';
+              'whose weights have the same shapes and are its own; ' +
+              'or, for a dense with useBias: false, an embedding';
       case 'output':
         return outputSentence(schema, part, field, refusal);
       case 'unused':
-        return layer >= 0 ? "leads to no output, expected its name in a layer's input or in outputs"
+        return layer >= 0
+          ? "leads to no output, expected its name in a layer's input or in outputs"
           : `input '${spec?.names.inputs[got]}' is not read by a layer`;
       case 'bytes':
         return `a block of ${showBytes(got)} is too small, ${showBytes(high)} are needed`;
@@ -103,8 +115,8 @@ function partOf({ constants: { IN_MODEL, IN_OPTIMIZER, IN_OUTPUT } }, spec, laye
   if (!spec) return undefined;
   if (layer === IN_MODEL) return spec.model;
   if (layer === IN_OPTIMIZER) return spec.optimizer;
-  let part = layer <= IN_OUTPUT ? spec.outputs[IN_OUTPUT - layer]
-    : /** @type {any} */ (spec.layers[layer]);
+  let part =
+    layer <= IN_OUTPUT ? spec.outputs[IN_OUTPUT - layer] : /** @type {any} */ (spec.layers[layer]);
   while (part?.inner) part = part.inner;
   return part;
 }
@@ -130,7 +142,8 @@ function fieldNumber(schema, field, got, values) {
   // A number that is told stands beside an initializer.
   const told = field && Object.values(Object(values?.[field.name])).includes(got);
   return field?.kind === 'enum' || (field?.kind === 'initializer' && !told)
-    ? `'${enumName(schema, field.enumeration, got)}'` : `${got}`;
+    ? `'${enumName(schema, field.enumeration, got)}'`
+    : `${got}`;
 }
 
 /**
@@ -143,10 +156,14 @@ function fieldNumber(schema, field, got, values) {
  */
 function outputSentence(schema, part, field, { got, low }) {
   if (!field) {
-    return `has ${got} output${got === 1 ? '' : 's'} on its last axis, ` +
-      `expected at least ${low} for its activation`;
+    return (
+      `has ${got} output${got === 1 ? '' : 's'} on its last axis, ` +
+      `expected at least ${low} for its activation`
+    );
   }
   const activation = (/** @type {number} */ id) => `'${enumName(schema, 'activation', id)}'`;
-  return `loss is '${part?.values.loss}', ` +
-    `expected a last layer with activation ${activation(low)}, got ${activation(got)}`;
+  return (
+    `loss is '${part?.values.loss}', ` +
+    `expected a last layer with activation ${activation(low)}, got ${activation(got)}`
+  );
 }

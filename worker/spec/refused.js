@@ -13,7 +13,8 @@ import { loadPart } from '../host/parts.js';
 
 /** @type {import('../host/parts.js').Part<typeof import('./refusal.js')>} */
 const WORDS = {
-  file: 'refusal.js', what: 'the sentence of a refusal',
+  file: 'refusal.js',
+  what: 'the sentence of a refusal',
   beside: () => new URL('./refusal.js', import.meta.url),
 };
 /** The codes of statuses, by their names among the schema's constants. */
@@ -63,9 +64,12 @@ export function explain(schema, spec, refusal) {
   }
   const reason = schema.reasons.get(refusal.reason);
   const where = layer < 0 ? '' : `layer ${layer}${aboutLayer(spec, layer)}: `;
-  const error = new OffstageError(code, reason === 'range' && field < 0
-    ? `${where}a value is ${got}, expected a number from ${low} to ${high}`
-    : `${where}refused (${reason}, field ${field}): got ${got}, allowed ${low} to ${high}`);
+  const error = new OffstageError(
+    code,
+    reason === 'range' && field < 0
+      ? `${where}a value is ${got}, expected a number from ${low} to ${high}`
+      : `${where}refused (${reason}, field ${field}): got ${got}, allowed ${low} to ${high}`,
+  );
   refusals.set(error, [schema, spec, refusal]);
   return error;
 }
@@ -76,8 +80,11 @@ export function explain(schema, spec, refusal) {
  * @returns {boolean}
  */
 export function isLacking(error) {
-  const [schema, , { layer, field, reason }] = refusals.get(error) ??
-    [null, null, { layer: -1, field: -1, reason: 0 }];
+  const [schema, , { layer, field, reason }] = refusals.get(error) ?? [
+    null,
+    null,
+    { layer: -1, field: -1, reason: 0 },
+  ];
   return layer >= 0 && field < 0 && schema?.reasons.get(reason) === 'unknown';
 }
 
@@ -93,8 +100,11 @@ export async function worded(error, assets) {
   try {
     return (await loadPart(WORDS, assets)).explain(...made);
   } catch (cause) {
-    return new OffstageError(error.code,
-      `${error.message}; ${/** @type {Error} */ (cause).message}`, { cause });
+    return new OffstageError(
+      error.code,
+      `${error.message}; ${/** @type {Error} */ (cause).message}`,
+      { cause },
+    );
   }
 }
 
@@ -107,10 +117,12 @@ export async function worded(error, assets) {
 export function explainFault(schema, spec, { what, layer, step }) {
   const where = layer < 0 ? '' : ` of layer ${layer}${aboutLayer(spec, layer)}`;
   const large = what === schema.constants.FAULT_GRADIENT ? ', or 1e15 and more' : '';
-  return new OffstageError('NON_FINITE',
+  return new OffstageError(
+    'NON_FINITE',
     `step ${step}: ${wordOf(schema, FAULTS, what)}${where} is not finite${large}; ` +
-    'nothing was changed by this step, but what came before leads to it: ' +
-    'a smaller learningRate, clipNorm, or inputs of about 1 may help');
+      'nothing was changed by this step, but what came before leads to it: ' +
+      'a smaller learningRate, clipNorm, or inputs of about 1 may help',
+  );
 }
 
 /**
@@ -121,7 +133,9 @@ export function explainFault(schema, spec, { what, layer, step }) {
 export function aboutLayer(spec, layer) {
   const part = spec?.layers[layer];
   if (!part) return '';
-  const { record: { type }, name } = part;
+  const {
+    record: { type },
+    name,
+  } = part;
   return ` (${type}${name.startsWith(type) ? '' : ` '${name}'`})`;
 }
-

@@ -46,7 +46,11 @@ export function readSchema(text, table) {
   const [version, constants, reasons, records, values, fields] = text.split('\n');
   /** @type {Schema} */
   const schema = {
-    version, constants: {}, reasons: new Map(), records: [], enumerations: new Map(),
+    version,
+    constants: {},
+    reasons: new Map(),
+    records: [],
+    enumerations: new Map(),
   };
   for (const [name, value] of rows(constants, 2)) schema.constants[name] = +value;
   for (const [id, name] of rows(reasons, 2)) schema.reasons.set(+id, name);
@@ -65,9 +69,17 @@ export function readSchema(text, table) {
     const byte = (/** @type {number} */ k) => table.getUint8(at + k);
     const number = (/** @type {number} */ k) => table.getFloat64(at + k, true);
     byId.get(table.getUint8(owners + i))?.fields.push({
-      id: byte(0), name, kind: KINDS[byte(1)], enumeration, least: byte(2),
-      most: table.getUint16(at + 6, true), spread: byte(3), low: number(8), high: number(16),
-      presence: PRESENCES[byte(4)], default: number(24),
+      id: byte(0),
+      name,
+      kind: KINDS[byte(1)],
+      enumeration,
+      least: byte(2),
+      most: table.getUint16(at + 6, true),
+      spread: byte(3),
+      low: number(8),
+      high: number(16),
+      presence: PRESENCES[byte(4)],
+      default: number(24),
     });
   });
   return schema;
@@ -79,20 +91,26 @@ export function readSchema(text, table) {
  * @returns {Layouts}
  */
 export function readLayouts(text) {
-  return new Map(text.split('\n').map((line) => {
-    const [record, ...members] = line.split(' ');
-    return [record, members.map((member) => {
-      const [name, count = '1'] = member.split('*');
-      return { name, count: +count };
-    })];
-  }));
+  return new Map(
+    text.split('\n').map((line) => {
+      const [record, ...members] = line.split(' ');
+      return [
+        record,
+        members.map((member) => {
+          const [name, count = '1'] = member.split('*');
+          return { name, count: +count };
+        }),
+      ];
+    }),
+  );
 }
 
 /** @param {string} line  words with a space before each @param {number} width  words of a row */
 function rows(line, width) {
   const words = line.split(' ').slice(1);
-  return Array.from({ length: words.length / width },
-    (_, i) => words.slice(i * width, (i + 1) * width));
+  return Array.from({ length: words.length / width }, (_, i) =>
+    words.slice(i * width, (i + 1) * width),
+  );
 }
 
 /** @param {Schema} schema @param {string} group @returns {RecordType} the first of its group */
@@ -105,7 +123,7 @@ export const recordOf = (schema, group) =>
  * @param {RecordType} record
  */
 export const fieldsOf = (schema, { group, fields }) =>
-  (group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields);
+  group.startsWith('layer') ? [...fields, ...recordOf(schema, 'common').fields] : fields;
 
 /**
  * What stands beside an initializer, where it takes options.

@@ -10,21 +10,40 @@ import { elementsOf } from '../host/errors.js';
 /** @typedef {import('../host/variants.js').SetName} SetName */
 
 const DENSE = [
-  'dense', 'flatten', 'reshape', 'dropout', 'spatialDropout2d', 'gaussianNoise', 'softmax',
+  'dense',
+  'flatten',
+  'reshape',
+  'dropout',
+  'spatialDropout2d',
+  'gaussianNoise',
+  'softmax',
   'activation',
 ];
 const LEAN = [
-  ...DENSE, 'conv1d', 'conv2d', 'maxPooling1d', 'maxPooling2d', 'averagePooling1d',
-  'averagePooling2d', 'globalMaxPooling1d', 'globalMaxPooling2d', 'globalAveragePooling1d',
+  ...DENSE,
+  'conv1d',
+  'conv2d',
+  'maxPooling1d',
+  'maxPooling2d',
+  'averagePooling1d',
+  'averagePooling2d',
+  'globalMaxPooling1d',
+  'globalMaxPooling2d',
+  'globalAveragePooling1d',
   'globalAveragePooling2d',
-  'zeroPadding2d', 'cropping2d', 'rescaling',
+  'zeroPadding2d',
+  'cropping2d',
+  'rescaling',
 ];
 
 /**
  * The layer types of the smaller sets, the smallest first.
  * @type {readonly (readonly [SetName, readonly string[]])[]}
  */
-export const SMALLER = [['dense', DENSE], ['lean', LEAN]];
+export const SMALLER = [
+  ['dense', DENSE],
+  ['lean', LEAN],
+];
 
 /** The smallest set that has all layers of a spec. @param {any} spec @returns {SetName} */
 export function setOf(spec) {

@@ -35,7 +35,14 @@ import { fieldsOf, recordOf } from './schema.js';
 
 /** The fields of a spec that are not the model record's own. */
 const TOP_LEVEL = [
-  'layers', 'outputs', 'loss', 'lossWeights', 'optimizer', 'learningRate', 'metrics', 'labels',
+  'layers',
+  'outputs',
+  'loss',
+  'lossWeights',
+  'optimizer',
+  'learningRate',
+  'metrics',
+  'labels',
 ];
 const METRICS = ['accuracy'];
 
@@ -53,13 +60,17 @@ export function encodeSpec(schema, spec) {
   for (const key of Object.keys(spec)) {
     if (fields.includes(key) && key !== 'loss') own[key] = spec[key];
     else if (!TOP_LEVEL.includes(key)) {
-      refuse(`the spec: unknown field '${key}', `
-        + `expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`);
+      refuse(
+        `the spec: unknown field '${key}', ` +
+          `expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`,
+      );
     }
   }
   if (!Array.isArray(spec.layers)) {
-    refuse(`layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, `
-      + 'expected an array');
+    refuse(
+      `layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, ` +
+        'expected an array',
+    );
   }
   const inputs = readInputs(schema, record, spec.inputShape);
   const model = {
@@ -76,29 +87,50 @@ export function encodeSpec(schema, spec) {
   names.layers = nameLayers(given, names.inputs);
   const layers = given.map((layer, i) => readLayer(schema, layer, i, names));
   const outputs = readOutputs(schema, spec, names);
-  const plain = outputs.length === 1 && outputs[0].values.layer === layers.length - 1
-    && Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
+  const plain =
+    outputs.length === 1 &&
+    outputs[0].values.layer === layers.length - 1 &&
+    Object.keys(outputs[0].values).every((name) => name === 'layer' || name === 'loss');
   if (plain) model.values.loss = outputs[0].values.loss;
   const records = [
-    model, ...inputs.slice(1), optimizer, ...layers, ...(plain ? [] : outputs),
+    model,
+    ...inputs.slice(1),
+    optimizer,
+    ...layers,
+    ...(plain ? [] : outputs),
   ].flatMap(withInner);
   return {
     bytes: writeBytes(schema, records),
-    records, model, inputs, optimizer, layers, outputs, plain, names,
+    records,
+    model,
+    inputs,
+    optimizer,
+    layers,
+    outputs,
+    plain,
+    names,
     metrics: readMetrics(spec.metrics),
-    labels: readLabels(spec.labels, outputs.map(({ name }) => name)),
+    labels: readLabels(
+      spec.labels,
+      outputs.map(({ name }) => name),
+    ),
   };
 }
 
 /** @param {Schema} schema @param {any} given @param {any} learningRate @returns {Part} */
 function readOptimizer(schema, given = 'adam', learningRate) {
-  const { type, ...rest } = typeof given === 'string' ? { type: given }
-    : isPlain(given) ? given
-    : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
+  const { type, ...rest } =
+    typeof given === 'string'
+      ? { type: given }
+      : isPlain(given)
+        ? given
+        : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
   const record = recordNamed(schema, 'optimizer', type, 'optimizer');
   if (learningRate !== undefined && rest.learningRate !== undefined) {
-    refuse(`learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} `
-      + 'in optimizer: expected it at one place');
+    refuse(
+      `learningRate is given twice, ${show(learningRate)} and ${show(rest.learningRate)} ` +
+        'in optimizer: expected it at one place',
+    );
   }
   rest.learningRate = learningRate ?? rest.learningRate;
   return { record, values: readFields(schema, record.fields, rest, `optimizer (${type}): `) };
@@ -132,7 +164,8 @@ function readLabels(labels, outputs) {
   if (Array.isArray(labels) && outputs.length === 1) return [readNames(labels, 'labels')];
   const of = byName(labels, outputs, 'labels');
   return outputs.map((name) =>
-    (of(name) === undefined ? null : readNames(of(name), `labels.${name}`)));
+    of(name) === undefined ? null : readNames(of(name), `labels.${name}`),
+  );
 }
 
 /** @param {any} labels @param {string} what @returns {string[]} */
@@ -159,18 +192,25 @@ function readNames(labels, what) {
  */
 export function checkLabels(labels, classes, what) {
   if (labels === null || labels.length === classes) return;
-  refuse(`labels${what} holds ${labels.length} names, ${classes === 0
-    ? 'but the model is no classifier (its last layer and loss give no classes)'
-    : `expected ${classes}, one for each class`}`);
+  refuse(
+    `labels${what} holds ${labels.length} names, ${
+      classes === 0
+        ? 'but the model is no classifier (its last layer and loss give no classes)'
+        : `expected ${classes}, one for each class`
+    }`,
+  );
 }
 
 /** @param {Schema} schema @param {Part[]} records @returns {Uint8Array} */
 function writeBytes(schema, records) {
-  const lists = records.map(({ record, values }) => fieldsOf(schema, record)
-    .filter((field) => values[field.name] !== undefined)
-    .map((field) => ({ id: field.id, numbers: toNumbers(schema, field, values[field.name]) })));
-  const size = lists.flat().reduce(
-    (sum, field) => sum + 4 + 8 * field.numbers.length, 8 + 4 * records.length);
+  const lists = records.map(({ record, values }) =>
+    fieldsOf(schema, record)
+      .filter((field) => values[field.name] !== undefined)
+      .map((field) => ({ id: field.id, numbers: toNumbers(schema, field, values[field.name]) })),
+  );
+  const size = lists
+    .flat()
+    .reduce((sum, field) => sum + 4 + 8 * field.numbers.length, 8 + 4 * records.length);
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   let at = 0;
@@ -203,14 +243,26 @@ export function readBuilt(schema, { records }, bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 8; // behind the magic and the number of records
   const u16 = () => view.getUint16((at += 2) - 2, true);
-  return new Map(records.map((part) => {
-    at += 2; // the record's id
-    const told = new Map(Array.from({ length: u16() }, () =>
-      [u16(), Array.from({ length: u16() }, () => view.getFloat64((at += 8) - 8, true))]));
-    return [part, Object.fromEntries(fieldsOf(schema, part.record).flatMap((field) => {
-      const numbers = told.get(field.id);
-      return numbers
-        ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]] : [];
-    }))];
-  }));
+  return new Map(
+    records.map((part) => {
+      at += 2; // the record's id
+      const told = new Map(
+        Array.from({ length: u16() }, () => [
+          u16(),
+          Array.from({ length: u16() }, () => view.getFloat64((at += 8) - 8, true)),
+        ]),
+      );
+      return [
+        part,
+        Object.fromEntries(
+          fieldsOf(schema, part.record).flatMap((field) => {
+            const numbers = told.get(field.id);
+            return numbers
+              ? [[field.name, fromNumbers(schema, field, numbers, part.values[field.name])]]
+              : [];
+          }),
+        ),
+      ];
+    }),
+  );
 }

@@ -108,7 +108,8 @@ export class CheckpointStore {
   async look() {
     const items = await this.#files.items();
     this.#number = items.reduce((most, { file }) => Math.max(most, numberOf(file)), 0);
-    this.#checkpoints = items.flatMap((item) => ({ ...asCheckpoint(item.file), ...item }))
+    this.#checkpoints = items
+      .flatMap((item) => ({ ...asCheckpoint(item.file), ...item }))
       .filter(/** @returns {item is Kept & Item} */ (item) => item.savedAt !== undefined)
       .sort((a, b) => b.savedAt - a.savedAt);
     const rest = items.filter(({ file }) => !asCheckpoint(file));

@@ -57,8 +57,10 @@ export async function writeColumns(files, number, columns, about, check) {
       }
     }
     check();
-    const entries = Object.entries(columns).map(([name, { dtype, bytes, indices }]) =>
-      [name, { dtype, bytes, ...(indices && { indices }) }]);
+    const entries = Object.entries(columns).map(([name, { dtype, bytes, indices }]) => [
+      name,
+      { dtype, bytes, ...(indices && { indices }) },
+    ]);
     const text = JSON.stringify({ about, ...Object.fromEntries(entries) });
     const bytes = Object.values(columns).reduce((sum, column) => sum + column.bytes, 0);
     const index = await files.write(dataFile(number, bytes), new TextEncoder().encode(text));
@@ -74,8 +76,8 @@ export async function writeColumns(files, number, columns, about, check) {
  * @returns {Promise<KeptData>} rejects with DATA_LOST where it cannot be read
  */
 export async function readColumns(files, { number, index: { storage, file: indexFile } }) {
-  const read = (/** @type {string} */ file) => files.read({ storage, file })
-    .catch((error) => lose(`${file}: ${textOf(error)}`, error));
+  const read = (/** @type {string} */ file) =>
+    files.read({ storage, file }).catch((error) => lose(`${file}: ${textOf(error)}`, error));
   /**
    * @param {string} column @param {{ dtype: DType, bytes: number, indices?: number }} facts
    * @returns {KeptColumn}

@@ -25,16 +25,21 @@ export async function openFolder(make, { folder }) {
   const of = (/** @type {string} */ name) => at(...foldersOf(name));
 
   /** @param {string} path @returns {Promise<any[]>} */
-  const list = (path) => fs.readdir(path, { withFileTypes: true })
-    .catch((/** @type {any} */ error) => {
+  const list = (path) =>
+    fs.readdir(path, { withFileTypes: true }).catch((/** @type {any} */ error) => {
       if (error?.code !== 'ENOENT') throw error;
       return [];
     });
 
   /** @param {string[]} parts @returns {Promise<string[]>} */
-  const names = async (...parts) => (await Promise.all((await list(at(...parts)))
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => (isPart(name) ? names(...parts, name) : nameOf([...parts, name]))))).flat();
+  const names = async (...parts) =>
+    (
+      await Promise.all(
+        (await list(at(...parts)))
+          .filter((entry) => entry.isDirectory())
+          .map(({ name }) => (isPart(name) ? names(...parts, name) : nameOf([...parts, name]))),
+      )
+    ).flat();
 
   /** Brings a folder's entries to the disk, which Windows has no call for. @param {string} path */
   const sync = async (path) => {
@@ -59,7 +64,10 @@ export async function openFolder(make, { folder }) {
       const temporary = `${path}/${file}.part`;
       try {
         const handle = await fs.open(temporary, 'w');
-        await handle.writeFile(bytes).then(() => handle.sync()).finally(() => handle.close());
+        await handle
+          .writeFile(bytes)
+          .then(() => handle.sync())
+          .finally(() => handle.close());
         await fs.rename(temporary, `${path}/${file}`);
       } catch (error) {
         await fs.rm(temporary, { force: true }).catch(() => {}); // what failed is the writing

@@ -22,7 +22,8 @@ export async function openIndexedDb(make) {
   const connect = () => {
     opened ??= openDB(DATABASE, 1, {
       upgrade: (database) => void database.createObjectStore(STORE),
-      blocking(_, __, event) { // somebody removes the database
+      blocking(_, __, event) {
+        // somebody removes the database
         /** @type {IDBDatabase} */ (event.target).close();
         forget();
       },
@@ -54,8 +55,10 @@ export async function openIndexedDb(make) {
       return bytes;
     },
     /* A view would be stored with all of its buffer. */
-    write: (name, file, bytes) => change((store) =>
-      store.put(bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes, [name, file])),
+    write: (name, file, bytes) =>
+      change((store) =>
+        store.put(bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes, [name, file]),
+      ),
     remove: (name, file) =>
       change((store) => store.delete(file === undefined ? all(name) : [name, file])),
   };

@@ -49,11 +49,14 @@ export async function listStored(place = {}) {
       const data = files.flatMap((file) => asData(file) ?? []);
       const checkpoints = files.flatMap((file) => asCheckpoint(file) ?? []);
       if (checkpoints.length === 0) continue;
-      const { savedAt, step, epoch } =
-        checkpoints.reduce((a, b) => (b.savedAt > a.savedAt ? b : a));
+      const { savedAt, step, epoch } = checkpoints.reduce((a, b) =>
+        b.savedAt > a.savedAt ? b : a,
+      );
       const other = found.get(name);
-      const newest = other && other.savedAt > savedAt ? other
-        : { name, step, epoch, savedAt, storage: storage.kind };
+      const newest =
+        other && other.savedAt > savedAt
+          ? other
+          : { name, step, epoch, savedAt, storage: storage.kind };
       found.set(name, {
         ...newest,
         bytes: [...checkpoints, ...data].reduce((sum, { bytes }) => sum + bytes, other?.bytes ?? 0),

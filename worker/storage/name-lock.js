@@ -65,7 +65,10 @@ export class NameLock {
   /** Describes the name for a reply to the page. */
   report() {
     if (!this.#held) return null;
-    const { name, keeper: { storage, reason } } = this.#held;
+    const {
+      name,
+      keeper: { storage, reason },
+    } = this.#held;
     return { name, storage, reason };
   }
 }

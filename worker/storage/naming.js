@@ -53,8 +53,11 @@ export function foldersOf(name) {
 export const isPart = (folder) => folder.endsWith('~');
 
 /** Makes the name that folders stand for. @param {string[]} folders */
-export const nameOf = (folders) => folders.map((part) => part.replace(/~$/, '')).join('')
-  .replace(/%([0-9a-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+export const nameOf = (folders) =>
+  folders
+    .map((part) => part.replace(/~$/, ''))
+    .join('')
+    .replace(/%([0-9a-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 
 /**
  * A checkpoint. savedAt is its number too: no two files of a trainer share one, and later ones are

@@ -46,7 +46,7 @@ export async function openOpfs(make) {
     for await (const [name, handle] of at.entries()) {
       if (handle.kind !== 'directory') continue;
       const deeper = isPart(name) ? names(handle, ...parts, name) : [nameOf([...parts, name])];
-      found.push(...await deeper);
+      found.push(...(await deeper));
     }
     return found;
   };
@@ -57,8 +57,10 @@ export async function openOpfs(make) {
 
   return {
     kind: 'opfs',
-    readOnly: hasMethod('createSyncAccessHandle') || hasMethod('createWritable') ? null
-      : 'this page cannot write to the origin private file system, which takes a worker',
+    readOnly:
+      hasMethod('createSyncAccessHandle') || hasMethod('createWritable')
+        ? null
+        : 'this page cannot write to the origin private file system, which takes a worker',
     names: () => names(root),
     async files(name) {
       const found = [];
@@ -90,7 +92,7 @@ export async function openOpfs(make) {
 
 /** @param {string} method of a file's handle, not all of which every thread has */
 const hasMethod = (method) =>
-  method in (/** @type {any} */ (globalThis).FileSystemFileHandle?.prototype ?? {});
+  method in /** @type {any} */ (globalThis.FileSystemFileHandle?.prototype ?? {});
 
 /** @type {ReturnType<typeof createYield> | undefined} */
 let later;

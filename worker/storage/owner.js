@@ -21,12 +21,18 @@ const AGAIN_MS = 50;
  *   everybody owns
  */
 export async function ownOrRefuse(name, { folder, wait = WAIT_MS }) {
-  const release = nodeBuiltin('node:fs') ? await ownBySocket(addressOf(name, folder), wait)
-    : globalThis.navigator?.locks ? await ownByLock(`offstage:${name}`, wait) : () => {};
+  const release = nodeBuiltin('node:fs')
+    ? await ownBySocket(addressOf(name, folder), wait)
+    : globalThis.navigator?.locks
+      ? await ownByLock(`offstage:${name}`, wait)
+      : () => {};
   if (release) return release;
-  throw new OffstageError('BUSY',
-    `the trainer ${show(name)} is in use: another tab, session or process owns what is kept of it; `
-    + 'dispose of the trainer that has it, or close its tab or process');
+  throw new OffstageError(
+    'BUSY',
+    `the trainer ${show(name)} is in use: ` +
+      'another tab, session or process owns what is kept of it; ' +
+      'dispose of the trainer that has it, or close its tab or process',
+  );
 }
 
 /** @param {string} lock @param {number} wait @returns {Promise<Release | null>} */
@@ -79,18 +85,20 @@ function listen(address) {
   server.unref();
   return new Promise((resolve) => {
     server.once('error', (/** @type {any} */ error) =>
-      resolve(error.code === 'EADDRINUSE' ? null : { close() {} }));
+      resolve(error.code === 'EADDRINUSE' ? null : { close() {} }),
+    );
     // exclusive: a cluster does not share it
     server.listen({ path: address, exclusive: true }, () => resolve(server));
   });
 }
 
 /** @param {string} address @returns {Promise<boolean>} whether somebody listens there */
-const answers = (address) => new Promise((resolve) => {
-  const call = nodeBuiltin('node:net').connect(address);
-  call.once('error', () => resolve(false));
-  call.once('connect', () => resolve(call.destroy() !== undefined));
-});
+const answers = (address) =>
+  new Promise((resolve) => {
+    const call = nodeBuiltin('node:net').connect(address);
+    call.once('error', () => resolve(false));
+    call.once('connect', () => resolve(call.destroy() !== undefined));
+  });
 
 /**
  * Removes a dead socket's file, and puts it back where somebody has just begun to listen there.

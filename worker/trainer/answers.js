@@ -35,7 +35,10 @@ export function roomFor(outputs, samples) {
  * @param {Float32Array} values @param {number} first
  */
 export function addTo(
-  { output, index, label, confidence }, { size, shape, labels }, values, first,
+  { output, index, label, confidence },
+  { size, shape, labels },
+  values,
+  first,
 ) {
   const begin = first * size;
   output.set(values, begin);

@@ -40,16 +40,21 @@ const SLICE_MS = { worker: 2, main: 8 };
  * @returns {Promise<Source>}
  */
 export async function openSource(payload, settled, { pump, holding, finished }) {
-  const { bytes, stored, hold } =
-    checkFields(payload, ['bytes', 'stored', 'hold'], 'LOAD_CHECKPOINT', 'INVALID_OPTION');
+  const { bytes, stored, hold } = checkFields(
+    payload,
+    ['bytes', 'stored', 'hold'],
+    'LOAD_CHECKPOINT',
+    'INVALID_OPTION',
+  );
   if (stored === undefined) {
     const given = bytesOf(bytes);
     const { openCheckpoint } = await loadKept(settled.assets);
     const checkpoint = await finished(openCheckpoint(pump, given));
-    const own = hold === undefined ? null
-      : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
+    const own =
+      hold === undefined ? null : checkFields(hold, ['name', 'folder'], 'hold', 'INVALID_OPTION');
     return {
-      spec: checkpoint.about.spec, checkpoint,
+      spec: checkpoint.about.spec,
+      checkpoint,
       ...(own && { held: await holding.regain(own, settled.assets) }),
     };
   }
@@ -59,7 +64,7 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
   const latest = await held.keeper.latest((await loadKept(settled.assets)).decodeCheckpoint);
   if (latest) {
     const { about } = latest.value;
-    const hasData = about.run !== null && await held.keeper.aboutData() === about.run.fingerprint;
+    const hasData = about.run !== null && (await held.keeper.aboutData()) === about.run.fingerprint;
     return { spec: about.spec, checkpoint: latest.value, held, hasData };
   }
   await holding.release(held);
@@ -73,16 +78,19 @@ export async function openSource(payload, settled, { pump, holding, finished }) 
 function whyNone(name, found, damaged) {
   if (found === 0) return `no checkpoint of ${name} was found`;
   const remedy = damaged === found ? `; removeTrainer(${name}) clears them` : '';
-  return `no checkpoint of ${name} could be read: `
-    + `${damaged} of ${found} files are damaged${remedy}`;
+  return (
+    `no checkpoint of ${name} could be read: ` + `${damaged} of ${found} files are damaged${remedy}`
+  );
 }
 
 /** @param {any} given @returns {Uint8Array} */
 function bytesOf(given) {
   const bytes = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
   if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer) return bytes;
-  throw new OffstageError('BAD_CHECKPOINT',
-    `bytes is ${show(given)}, expected a Uint8Array of a checkpoint's bytes`);
+  throw new OffstageError(
+    'BAD_CHECKPOINT',
+    `bytes is ${show(given)}, expected a Uint8Array of a checkpoint's bytes`,
+  );
 }
 
 /**
@@ -100,10 +108,13 @@ export async function makeModel(source, settled, ports) {
     });
   } catch (refused) {
     const error = await worded(refused, settled.assets);
-    if (!source.checkpoint || !(error instanceof OffstageError)
-      || error.code !== 'INVALID_SPEC') throw error;
-    throw new OffstageError('BAD_CHECKPOINT',
-      `the checkpoint's spec is refused: ${error.message}`, { cause: error });
+    if (!source.checkpoint || !(error instanceof OffstageError) || error.code !== 'INVALID_SPEC')
+      throw error;
+    throw new OffstageError(
+      'BAD_CHECKPOINT',
+      `the checkpoint's spec is refused: ${error.message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -114,8 +125,9 @@ export async function makeModel(source, settled, ports) {
  */
 async function makeModelOf(set, { spec, checkpoint }, settled, ports) {
   const { pump, stages, helpers, finished, lost, check } = ports;
-  const { made: core, runtime } = await openModule(settled, set,
-    (module, { threads, assets }) => Core.create(module, { threads, assets, lost, helpers }));
+  const { made: core, runtime } = await openModule(settled, set, (module, { threads, assets }) =>
+    Core.create(module, { threads, assets, lost, helpers }),
+  );
   try {
     check();
     stages.enter('compiling');

@@ -73,7 +73,9 @@ export function* encodeCheckpoint(pump, about, weights) {
   const { step, epochsBegun, run, ...rest } = about;
   const { totals, history, before, ...state } = run ?? {};
   const offstage = JSON.stringify(
-    { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` }, finite);
+    { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` },
+    finite,
+  );
   const sources = run
     ? [...weights, ...runSources(run), ...(before ? beforeSources(before, weights) : [])]
     : weights;
@@ -119,16 +121,29 @@ function runSources({ totals, history }) {
   const source = (name, values) => {
     const bytes = new Uint8Array(new Float64Array(values).buffer);
     return {
-      name, dtype: 'F64', shape: [values.length],
+      name,
+      dtype: 'F64',
+      shape: [values.length],
       read: (at, count) => bytes.subarray(at, at + count),
     };
   };
   const measuredOf = (/** @type {any} */ epoch) => MEASURED.filter((name) => name in epoch);
-  const own = history.slice(0, 1).flatMap((epoch) => measuredOf(epoch).map((name) =>
-    source(HISTORY + name, history.map((each) => Number(each[name])))));
+  const own = history.slice(0, 1).flatMap((epoch) =>
+    measuredOf(epoch).map((name) =>
+      source(
+        HISTORY + name,
+        history.map((each) => Number(each[name])),
+      ),
+    ),
+  );
   const outputs = Object.entries(history[0]?.outputs ?? {}).flatMap(([output, first]) =>
-    measuredOf(first).map((name) => source(`${HISTORY}${output}/${name}`,
-      history.map((each) => Number(each.outputs?.[output][name])))));
+    measuredOf(first).map((name) =>
+      source(
+        `${HISTORY}${output}/${name}`,
+        history.map((each) => Number(each.outputs?.[output][name])),
+      ),
+    ),
+  );
   return [source(TOTALS, totals), ...own, ...outputs];
 }
 
@@ -142,7 +157,9 @@ function beforeSources(before, weights) {
     const begin = at;
     at += DTYPES[dtype] * sizeOf(shape);
     return {
-      name: `${BEFORE}${name}`, dtype, shape,
+      name: `${BEFORE}${name}`,
+      dtype,
+      shape,
       read: (from, count) => before.subarray(begin + from, begin + from + count),
     };
   });
@@ -158,8 +175,11 @@ function room(size) {
   try {
     return new Uint8Array(size);
   } catch (cause) {
-    throw new OffstageError('OUT_OF_MEMORY',
-      `a checkpoint needs ${showBytes(size)}: more than can be had`, { cause });
+    throw new OffstageError(
+      'OUT_OF_MEMORY',
+      `a checkpoint needs ${showBytes(size)}: more than can be had`,
+      { cause },
+    );
   }
 }
 
@@ -244,8 +264,11 @@ function parse(text, what) {
 function readTensors(entries, data) {
   const found = Object.entries(entries).map(([name, entry]) => {
     const what = `tensor ${show(name)}`;
-    const { dtype, shape, data_offsets: offsets } =
-      fieldsOf(entry, ['dtype', 'shape', 'data_offsets'], what);
+    const {
+      dtype,
+      shape,
+      data_offsets: offsets,
+    } = fieldsOf(entry, ['dtype', 'shape', 'data_offsets'], what);
     if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) {
       refuse(`${what} has dtype ${show(dtype)}, expected F32 or F64`);
     }
@@ -258,8 +281,10 @@ function readTensors(entries, data) {
     const [begin, end] = offsets;
     const size = DTYPES[/** @type {DType} */ (dtype)] * sizeOf(shape);
     if (end - begin !== size) {
-      refuse(`${what} has bytes ${begin} to ${end}, `
-        + `expected ${size} for its shape [${shape.join(', ')}]`);
+      refuse(
+        `${what} has bytes ${begin} to ${end}, ` +
+          `expected ${size} for its shape [${shape.join(', ')}]`,
+      );
     }
     const tensor = { dtype: /** @type {DType} */ (dtype), shape, data: data.subarray(begin, end) };
     return { name, begin, end, tensor };
@@ -269,8 +294,10 @@ function readTensors(entries, data) {
   let at = 0;
   for (const { name, begin, end } of found) {
     if (begin !== at) {
-      refuse(`tensor ${show(name)} begins at ${begin}, expected ${at}: `
-        + 'tensors overlap, or leave a gap');
+      refuse(
+        `tensor ${show(name)} begins at ${begin}, expected ${at}: ` +
+          'tensors overlap, or leave a gap',
+      );
     }
     at = end;
   }
@@ -284,17 +311,24 @@ function readTensors(entries, data) {
  */
 function readAbout(given, tensors) {
   const fields = ['format', 'coreVersion', 'spec', 'step', 'epochsBegun', 'run', 'runs'];
-  const { format, coreVersion, spec, step, epochsBegun, run, runs } =
-    fieldsOf(given, fields, 'the description');
+  const { format, coreVersion, spec, step, epochsBegun, run, runs } = fieldsOf(
+    given,
+    fields,
+    'the description',
+  );
   if (format !== 1) refuse(`its format is ${show(format)}, expected 1: written by another version`);
   if (typeof coreVersion !== 'string') {
     refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
   }
   if (!Array.isArray(runs)) refuse(`runs is ${show(runs)}, expected an array`);
   return {
-    format, coreVersion, spec: fieldsOf(spec, null, 'spec'),
-    step: counter(step, 'step'), epochsBegun: counter(epochsBegun, 'epochsBegun'),
-    run: run === null ? null : readRun(run, tensors), runs: runs.map(readRecord),
+    format,
+    coreVersion,
+    spec: fieldsOf(spec, null, 'spec'),
+    step: counter(step, 'step'),
+    epochsBegun: counter(epochsBegun, 'epochsBegun'),
+    run: run === null ? null : readRun(run, tensors),
+    runs: runs.map(readRecord),
   };
 }
 
@@ -314,10 +348,16 @@ function readRun(given, tensors) {
   }
   const held = run.samples - trainSamplesOf(run.samples, settings.validationSplit);
   const batches = Math.ceil((run.samples - held) / settings.batchSize);
-  if (run.samples < 1 || held >= run.samples || run.epoch > settings.epochs
-    || run.batch > batches) {
-    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}: `
-      + `there are ${batches} and ${settings.epochs}`);
+  if (
+    run.samples < 1 ||
+    held >= run.samples ||
+    run.epoch > settings.epochs ||
+    run.batch > batches
+  ) {
+    refuse(
+      `run stands at batch ${run.batch} of epoch ${run.epoch}: ` +
+        `there are ${batches} and ${settings.epochs}`,
+    );
   }
   if (typeof run.elapsedMs !== 'number' || run.elapsedMs < 0) {
     refuse(`run.elapsedMs is ${show(run.elapsedMs)}`);
@@ -331,8 +371,10 @@ function readRun(given, tensors) {
   const history = takeHistory(tensors);
   const open = run.epoch - history.length; // 1: its last epoch is under way
   if (open !== 1 && !(open === 0 && run.batch === (run.epoch && batches))) {
-    refuse(`run stands at batch ${run.batch} of epoch ${run.epoch}, `
-      + `its history has ${history.length} epochs`);
+    refuse(
+      `run stands at batch ${run.batch} of epoch ${run.epoch}, ` +
+        `its history has ${history.length} epochs`,
+    );
   }
   return /** @type {RunState} */ ({ ...run, settings, totals, history });
 }
@@ -354,16 +396,19 @@ function takeHistory(tensors) {
   const epochs = losses?.values.length ?? 0;
   for (const { output, name, values } of columns) {
     if (values.length === epochs) continue;
-    refuse(`${HISTORY}${output === undefined ? '' : `${output}/`}${name} `
-      + `has ${values.length} epochs, history/loss ${epochs}`);
+    refuse(
+      `${HISTORY}${output === undefined ? '' : `${output}/`}${name} ` +
+        `has ${values.length} epochs, history/loss ${epochs}`,
+    );
   }
   const outputs = [...new Set(columns.flatMap(({ output }) => output ?? []))];
   const measured = (/** @type {number} */ i, /** @type {string | undefined} */ of) =>
     columns.flatMap(({ output, name, values }) => (output === of ? [[name, values[i]]] : []));
-  const byOutput = (/** @type {number} */ i) => Object.fromEntries(outputs.map((output) =>
-    [output, Object.fromEntries(measured(i, output))]));
+  const byOutput = (/** @type {number} */ i) =>
+    Object.fromEntries(outputs.map((output) => [output, Object.fromEntries(measured(i, output))]));
   return Array.from({ length: epochs }, (_, i) => ({
-    epoch: i + 1, ...Object.fromEntries(measured(i, undefined)),
+    epoch: i + 1,
+    ...Object.fromEntries(measured(i, undefined)),
     ...(outputs.length && { outputs: byOutput(i) }),
   }));
 }
@@ -401,10 +446,12 @@ function readRecord(given, i) {
   const fields = ['id', 'startedAt', 'endedAt', 'reason', 'options', 'metrics', 'steps'];
   const { id, startedAt, endedAt, reason, options, metrics, steps } = fieldsOf(given, fields, what);
   const time = (/** @type {any} */ value, /** @type {string} */ name) =>
-    (Number.isFinite(value) ? value : refuse(`${what}.${name} is ${show(value)}, expected a time`));
+    Number.isFinite(value) ? value : refuse(`${what}.${name} is ${show(value)}, expected a time`);
   if (reason !== null && typeof reason !== 'string') refuse(`${what}.reason is ${show(reason)}`);
   return {
-    id: count(id, `${what}.id`), steps: count(steps, `${what}.steps`), reason,
+    id: count(id, `${what}.id`),
+    steps: count(steps, `${what}.steps`),
+    reason,
     startedAt: time(startedAt, 'startedAt'),
     endedAt: endedAt === null ? null : time(endedAt, 'endedAt'),
     options: readSettings(options, `${what}.options`),
@@ -417,21 +464,25 @@ function readMetrics(given, what) {
   const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...MEASURED], what);
   if (outputs === undefined) return readNumbers(own, what);
   const named = Object.entries(fieldsOf(outputs, null, `${what}.outputs`));
-  const each = Object.fromEntries(named.map(([name, measured]) => {
-    const path = `${what}.outputs.${name}`;
-    return [name, readNumbers(fieldsOf(measured, [...MEASURED], path), path)];
-  }));
+  const each = Object.fromEntries(
+    named.map(([name, measured]) => {
+      const path = `${what}.outputs.${name}`;
+      return [name, readNumbers(fieldsOf(measured, [...MEASURED], path), path)];
+    }),
+  );
   return { ...readNumbers(own, what), outputs: each };
 }
 
 /** @param {Record<string, any>} given @param {string} what @returns {any} */
 function readNumbers(given, what) {
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => {
-    if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(value)) {
-      refuse(`${what}.${name} is ${show(value)}`);
-    }
-    return [name, Number(value)];
-  }));
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(value)) {
+        refuse(`${what}.${name} is ${show(value)}`);
+      }
+      return [name, Number(value)];
+    }),
+  );
 }
 
 /** @param {any} given @param {string[] | null} allowed @param {string} what */

@@ -70,12 +70,14 @@ export class Core {
    * @param {{ shared?: WebAssembly.Memory, mostPages?: number }} [memory]  that was imported
    */
   constructor(instance, module, { shared, mostPages } = {}) {
-    const wasm = this.#wasm = /** @type {any} */ (instance.exports);
+    const wasm = (this.#wasm = /** @type {any} */ (instance.exports));
     const memory = /** @type {WebAssembly.Memory} */ (shared ?? wasm.memory);
     this.#buffer = () => memory.buffer;
     const known = described.get(module) ?? {
-      schema: readSchema(this.#text(wasm.schema()),
-        new DataView(memory.buffer, wasm.schema_fields() >>> 0)),
+      schema: readSchema(
+        this.#text(wasm.schema()),
+        new DataView(memory.buffer, wasm.schema_fields() >>> 0),
+      ),
       layouts: readLayouts(this.#text(wasm.layouts())),
     };
     described.set(module, known);
@@ -85,7 +87,9 @@ export class Core {
     this.#layouts = layouts;
     const errDoubles = lengthOf(layouts.get('error') ?? []);
     this.#outDoubles = Math.max(
-      totalsLength(MAX_OUTPUTS), ...Array.from(layouts.values(), lengthOf));
+      totalsLength(MAX_OUTPUTS),
+      ...Array.from(layouts.values(), lengthOf),
+    );
     const heap = Math.ceil(wasm.__heap_base.value / ALIGN) * ALIGN;
     this.#err = heap;
     this.#out = heap + 8 * errDoubles;
@@ -102,15 +106,21 @@ export class Core {
       }
       const memory = openSharedMemory();
       const core = new Core(
-        await WebAssembly.instantiate(module, { env: { memory: memory.shared } }), module, memory);
+        await WebAssembly.instantiate(module, { env: { memory: memory.shared } }),
+        module,
+        memory,
+      );
       if (threads > 1) {
         core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
       }
       return core;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      throw new OffstageError('OUT_OF_MEMORY',
-        'the core needs memory to start with, and none can be had', { cause });
+      throw new OffstageError(
+        'OUT_OF_MEMORY',
+        'the core needs memory to start with, and none can be had',
+        { cause },
+      );
     }
   }
 
@@ -124,7 +134,9 @@ export class Core {
     const stackBytes = wasm.__stack_pointer.value; // this instance's own begins at 0 and is empty
     this.#team = wasm.team_init(this.memory.alloc(wasm.team_bytes(), 'the team'));
     this.#lease = helpers.lease({
-      ...setting, lost, team: this.#team,
+      ...setting,
+      lost,
+      team: this.#team,
       stack: () => this.memory.alloc(stackBytes, 'a stack') + stackBytes,
       begin: () => wasm.team_begin(this.#team),
       end: () => wasm.team_end(this.#team),
@@ -162,16 +174,21 @@ export class Core {
    */
   #record(name, from = this.#mail()) {
     let at = 0;
-    return Object.fromEntries((this.#layouts.get(name) ?? []).map((member) => {
-      const numbers = [...from.subarray(at, at += member.count)];
-      return [member.name, member.count > 1 ? numbers : numbers[0]];
-    }));
+    return Object.fromEntries(
+      (this.#layouts.get(name) ?? []).map((member) => {
+        const numbers = [...from.subarray(at, (at += member.count))];
+        return [member.name, member.count > 1 ? numbers : numbers[0]];
+      }),
+    );
   }
 
   /** Makes the error of a refusal, with a sentence. */
   #refusal() {
-    return explain(this.schema, this.spec,
-      this.#record('error', new Float64Array(this.memory.buffer(), this.#err)));
+    return explain(
+      this.schema,
+      this.spec,
+      this.#record('error', new Float64Array(this.memory.buffer(), this.#err)),
+    );
   }
 
   /** @param {number} status  that left an ofs_error */
@@ -182,8 +199,15 @@ export class Core {
 
   /** Makes the error of a call that leaves no ofs_error. @param {number} status */
   #bare(status) {
-    return explain(this.schema, this.spec,
-      { status, layer: 0, field: -1, reason: 0, got: 0, low: 0, high: 0 });
+    return explain(this.schema, this.spec, {
+      status,
+      layer: 0,
+      field: -1,
+      reason: 0,
+      got: 0,
+      low: 0,
+      high: 0,
+    });
   }
 
   version() {
@@ -245,8 +269,10 @@ export class Core {
   /** Names the optimizer's vectors, in the order of a tensor's moments. @param {number} model */
   modelMoments(model) {
     const { MOMENTS } = this.schema.constants;
-    const names = Array.from({ length: MOMENTS },
-      (_, k) => this.#wasm.model_moment_name(model, k) >>> 0);
+    const names = Array.from(
+      { length: MOMENTS },
+      (_, k) => this.#wasm.model_moment_name(model, k) >>> 0,
+    );
     return names.filter((at) => at > 0).map((at) => this.#text(at));
   }
 
@@ -296,7 +322,10 @@ export class Core {
       const { role, trainable, moment, ...tensor } = shaped(this.#record('tensor'));
       const moments = moment.filter((/** @type {number} */ address) => address > 0);
       return {
-        ...tensor, role: enumName(this.schema, 'role', role), trainable: trainable === 1, moments,
+        ...tensor,
+        role: enumName(this.schema, 'role', role),
+        trainable: trainable === 1,
+        moments,
       };
     });
   }
@@ -325,7 +354,8 @@ export class Core {
    */
   planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0) {
     this.#check(
-      this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err));
+      this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err),
+    );
     if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#lease.begin();
   }
 

@@ -8,8 +8,17 @@
 
 import { crc32 } from '../host/crc32.js';
 import {
-  ARRAYS, ELEMENT_BYTES, badIndex, badNumber, copyElements, refuse, rowOf, typedWeights, typedX,
-  typedY, widthsOf,
+  ARRAYS,
+  ELEMENT_BYTES,
+  badIndex,
+  badNumber,
+  copyElements,
+  refuse,
+  rowOf,
+  typedWeights,
+  typedX,
+  typedY,
+  widthsOf,
 } from '../data/columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
 import { reader, wire } from './foreign.js';
@@ -74,42 +83,61 @@ export class Store {
 
   /** @param {any} payload @returns {import('../protocol.js').DataStored} */
   receive(payload) {
-    const { upload, dtype, total, offset, bytes } =
-      checkFields(payload, UPLOAD_FIELDS, 'UPLOAD_DATA', 'INVALID_DATA');
+    const { upload, dtype, total, offset, bytes } = checkFields(
+      payload,
+      UPLOAD_FIELDS,
+      'UPLOAD_DATA',
+      'INVALID_DATA',
+    );
     if (!Number.isSafeInteger(upload)) refuse(`upload is ${show(upload)}, expected an integer`);
     if (!Object.keys(ELEMENT_BYTES).includes(dtype)) {
-      refuse(`upload ${upload}: dtype is ${show(dtype)}, ` +
-        `expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`);
+      refuse(
+        `upload ${upload}: dtype is ${show(dtype)}, ` +
+          `expected one of ${oneOf(Object.keys(ELEMENT_BYTES))}`,
+      );
     }
     const size = ELEMENT_BYTES[/** @type {DType} */ (dtype)];
     if (!Number.isSafeInteger(total) || total <= 0 || total % size !== 0) {
-      refuse(`upload ${upload}: total is ${show(total)}, ` +
-        `expected a positive number of bytes that ${size} divides`);
+      refuse(
+        `upload ${upload}: total is ${show(total)}, ` +
+          `expected a positive number of bytes that ${size} divides`,
+      );
     }
     if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
       refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
     }
-    const known = this.#uploads.get(upload) ??
-      { address: 0, dtype, total, received: 0, seen: unseen() };
+    const known = this.#uploads.get(upload) ?? {
+      address: 0,
+      dtype,
+      total,
+      received: 0,
+      seen: unseen(),
+    };
     if (known.dtype !== dtype || known.total !== total) {
-      refuse(`upload ${upload} began with ${known.total} bytes of ${known.dtype}, ` +
-        `got a slice of ${total} bytes of ${dtype}`);
+      refuse(
+        `upload ${upload} began with ${known.total} bytes of ${known.dtype}, ` +
+          `got a slice of ${total} bytes of ${dtype}`,
+      );
     }
     if (offset !== known.received || offset + bytes.byteLength > total) {
-      refuse(`upload ${upload}: got ${bytes.byteLength} bytes from ${show(offset)} on, ` +
-        `expected them from ${known.received} on, up to ${total}`);
+      refuse(
+        `upload ${upload}: got ${bytes.byteLength} bytes from ${show(offset)} on, ` +
+          `expected them from ${known.received} on, up to ${total}`,
+      );
     }
     if (!this.#uploads.has(upload)) {
       if (this.#uploads.size >= MOST_UPLOADS) {
-        refuse(`upload ${upload}: ${MOST_UPLOADS} uploads wait to be named in a request, ` +
-          'expected DISCARD_DATA or requests first');
+        refuse(
+          `upload ${upload}: ${MOST_UPLOADS} uploads wait to be named in a request, ` +
+            'expected DISCARD_DATA or requests first',
+        );
       }
       known.address = this.#core.memory.alloc(total, 'the data');
       this.#uploads.set(upload, known);
     }
     this.#core.write(known.address + offset, new Uint8Array(bytes));
     known.received += bytes.byteLength;
-    const whole = known.received - known.received % size;
+    const whole = known.received - (known.received % size);
     this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
     return known.received < total
       ? { upload, received: known.received, bytes }
@@ -130,7 +158,9 @@ export class Store {
   piecesOf({ address, dtype, bytes, indices }) {
     const { memory } = this.#core;
     return {
-      dtype, bytes, indices,
+      dtype,
+      bytes,
+      indices,
       read: (/** @type {number} */ at, /** @type {number} */ count) =>
         new Uint8Array(memory.buffer(), address + at, count),
     };
@@ -201,7 +231,10 @@ export class Store {
     const { length } = this.#complete(x, ['float32', 'uint8'], 'x');
     if (length % row !== 0) refuse(`x has ${length} elements, expected a multiple of ${row}`);
     return this.#take(x.upload, {
-      length, samples: length / row, single: length === row, indices: 0,
+      length,
+      samples: length / row,
+      single: length === row,
+      indices: 0,
     });
   }
 
@@ -215,20 +248,27 @@ export class Store {
     const [{ targets }] = outputs;
     const several = outputs.length > 1;
     const known = this.#complete(
-      y, targets > 0 && !several ? ['int32', 'float32'] : ['float32'], 'y',
+      y,
+      targets > 0 && !several ? ['int32', 'float32'] : ['float32'],
+      'y',
     );
     const allowed = several
       ? outputs.reduce((bits, output, k) => bits | (output.targets > 0 ? 1 << k : 0), 0)
       : 0;
     if (!Number.isSafeInteger(indices) || (indices & ~allowed) !== 0 || indices > allowed) {
-      refuse(`y.indices is ${show(indices)}, expected bits of ${allowed}, ` +
-        'of the outputs that take class indices');
+      refuse(
+        `y.indices is ${show(indices)}, expected bits of ${allowed}, ` +
+          'of the outputs that take class indices',
+      );
     }
-    const width = widthsOf(outputs, several ? indices : Number(known.dtype === 'int32'))
-      .reduce((a, b) => a + b);
+    const width = widthsOf(outputs, several ? indices : Number(known.dtype === 'int32')).reduce(
+      (a, b) => a + b,
+    );
     if (known.length !== samples * width) {
-      refuse(`y has ${known.length} elements of ${known.dtype} for ${samples} samples, ` +
-        `expected ${samples * width}`);
+      refuse(
+        `y has ${known.length} elements of ${known.dtype} for ${samples} samples, ` +
+          `expected ${samples * width}`,
+      );
     }
     return this.#take(y.upload, { length: known.length, samples, single: false, indices });
   }
@@ -257,13 +297,17 @@ export class Store {
   /** @param {any} payload @param {string[]} dtypes @param {string} name */
   #complete(payload, dtypes, name) {
     const { upload } = checkFields(
-      payload, name === 'y' ? ['upload', 'indices'] : ['upload'], name, 'INVALID_DATA',
+      payload,
+      name === 'y' ? ['upload', 'indices'] : ['upload'],
+      name,
+      'INVALID_DATA',
     );
     const known = this.#uploads.get(upload);
     if (!known) refuse(`${name} names upload ${show(upload)}, which is not here`);
     if (known.received !== known.total) {
-      refuse(`${name}: of upload ${upload} ` +
-        `only ${known.received} of ${known.total} bytes are here`);
+      refuse(
+        `${name}: of upload ${upload} ` + `only ${known.received} of ${known.total} bytes are here`,
+      );
     }
     if (!dtypes.includes(known.dtype)) {
       refuse(`${name} is an upload of ${known.dtype}, expected ${oneOf(dtypes)}`);
@@ -280,7 +324,11 @@ export class Store {
     const { address, dtype, seen } = /** @type {Upload} */ (this.#uploads.get(upload));
     this.#uploads.delete(upload);
     return {
-      address, dtype, type: this.#typeOf(dtype), bytes: as.length * ELEMENT_BYTES[dtype], seen,
+      address,
+      dtype,
+      type: this.#typeOf(dtype),
+      bytes: as.length * ELEMENT_BYTES[dtype],
+      seen,
       ...as,
     };
   }
@@ -294,7 +342,15 @@ export class Store {
     try {
       const type = this.#write(column, address);
       return {
-        address, dtype, type, length, bytes, samples, single, indices, seen: unseen(indices),
+        address,
+        dtype,
+        type,
+        length,
+        bytes,
+        samples,
+        single,
+        indices,
+        seen: unseen(indices),
       };
     } catch (error) {
       this.#core.memory.free(address);
@@ -320,7 +376,11 @@ export class Store {
     const { dtype, length } = column;
     const type = this.#write(column, address);
     return {
-      address, dtype, type, bytes: length * ELEMENT_BYTES[dtype], seen: { ...unseen(), sum: null },
+      address,
+      dtype,
+      type,
+      bytes: length * ELEMENT_BYTES[dtype],
+      seen: { ...unseen(), sum: null },
     };
   }
 
@@ -355,7 +415,8 @@ export class Store {
     if (dtype === 'float32' && this.#finite && seen.indices === 0) seen.badY = seen.badX;
     else if (dtype !== 'uint8' && seen.badY < 0) {
       seen.badY = placeBehind(
-        first, core.checkY(this.#model, at, type, seen.indices, first, count),
+        first,
+        core.checkY(this.#model, at, type, seen.indices, first, count),
       );
     }
     seen.bytes = end;
@@ -394,7 +455,8 @@ export class Store {
    */
   *checkY(pump, y) {
     yield* this.#lookThrough(pump, y);
-    if (y.seen.indices !== y.indices) { // which nobody knew when its slices came
+    if (y.seen.indices !== y.indices) {
+      // which nobody knew when its slices came
       const { sum } = y.seen;
       y.seen = { ...unseen(y.indices), sum: null };
       yield* this.#lookThrough(pump, y);
@@ -437,15 +499,22 @@ export class Store {
    */
   *prepareWeights(pump, weights, { y, trained, classWeight }) {
     if (!weights) return;
-    const rows = Math.max(1, Math.floor(WEIGHED_AT_ONCE * y.samples / y.length));
+    const rows = Math.max(1, Math.floor((WEIGHED_AT_ONCE * y.samples) / y.length));
     for (let first = 0; first < weights.length; first += rows) {
       const count = Math.min(rows, weights.length - first);
       const bad = this.#weigh(
-        weights, y, first, count, first < trained ? classWeight : null, trained - first,
+        weights,
+        y,
+        first,
+        count,
+        first < trained ? classWeight : null,
+        trained - first,
       );
       if (bad >= 0) {
-        refuse(`sampleWeight is ${this.#numberAt(weights, first + bad)} ` +
-          `for sample ${first + bad}, expected a finite number from 0 on`);
+        refuse(
+          `sampleWeight is ${this.#numberAt(weights, first + bad)} ` +
+            `for sample ${first + bad}, expected a finite number from 0 on`,
+        );
       }
       if (first + count < weights.length && pump.look()) yield;
     }
@@ -462,13 +531,20 @@ export class Store {
       ? core.memory.alloc(classWeight.byteLength, 'the weights of classes')
       : 0;
     if (classWeight) {
-      core.write(of, new Uint8Array(
-        classWeight.buffer, classWeight.byteOffset, classWeight.byteLength,
-      ));
+      core.write(
+        of,
+        new Uint8Array(classWeight.buffer, classWeight.byteOffset, classWeight.byteLength),
+      );
     }
-    const target = y.address + first * y.bytes / y.samples;
+    const target = y.address + (first * y.bytes) / y.samples;
     const bad = core.weigh(
-      this.#model, weights.address + 4 * first, count, target, y.type, of, weighed,
+      this.#model,
+      weights.address + 4 * first,
+      count,
+      target,
+      y.type,
+      of,
+      weighed,
     );
     if (classWeight) core.memory.free(of);
     return bad;
@@ -490,8 +566,9 @@ const placeBehind = (first, at) => (at < 0 ? at : first + at);
  * @returns {value is { upload: number, indices?: any }}
  */
 export function isUpload(value) {
-  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) &&
-    'upload' in value;
+  return (
+    value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) && 'upload' in value
+  );
 }
 
 /**
@@ -499,8 +576,12 @@ export function isUpload(value) {
  * @returns {value is { stored: true }}  the data that are kept with the checkpoints
  */
 export function isStored(value) {
-  return value !== null && typeof value === 'object' && !ArrayBuffer.isView(value) &&
-    value.stored === true;
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    !ArrayBuffer.isView(value) &&
+    value.stored === true
+  );
 }
 
 /**

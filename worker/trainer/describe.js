@@ -23,23 +23,34 @@ export function describeModel(core, address, spec, filled) {
   const shapes = core.modelLayers(address);
   const inputs = spec.inputs.map(({ name }, i) => ({ name, ...core.modelInput(address, i) }));
   const outputs = spec.outputs.map((_, i) => describeOutput(core, address, spec, built, i));
-  const { inputScale, inputOffset, seed } =
-    /** @type {Record<string, number>} */ (built.get(spec.model));
+  const { inputScale, inputOffset, seed } = /** @type {Record<string, number>} */ (
+    built.get(spec.model)
+  );
   const { parameters, trained: trainableParameters } = core.modelFacts(address);
   const [{ loss, labels, shape: outputShape, classes, targets }] = outputs;
   const several = outputs.length > 1;
-  const accuracy = spec.metrics ? spec.metrics.includes('accuracy')
+  const accuracy = spec.metrics
+    ? spec.metrics.includes('accuracy')
     : outputs.some((output) => output.classes > 0);
   const about = {
-    inputShape: inputs.length === 1 && inputs[0].name === 'input' ? inputs[0].shape
-      : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
-    inputScale, inputOffset, seed,
-    optimizer: /** @type {{ type: string, learningRate: number, [field: string]: any }} */ (
-      { type: spec.optimizer.record.type, ...built.get(spec.optimizer) }),
+    inputShape:
+      inputs.length === 1 && inputs[0].name === 'input'
+        ? inputs[0].shape
+        : Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
+    inputScale,
+    inputOffset,
+    seed,
+    optimizer: /** @type {{ type: string, learningRate: number, [field: string]: any }} */ ({
+      type: spec.optimizer.record.type,
+      ...built.get(spec.optimizer),
+    }),
     metrics: accuracy ? ['accuracy'] : [],
   };
-  const names = !several ? labels
-    : outputs.some((output) => output.labels) ? byName(outputs, 'labels') : null;
+  const names = !several
+    ? labels
+    : outputs.some((output) => output.labels)
+      ? byName(outputs, 'labels')
+      : null;
   return {
     /** The layers as MODEL_READY lists them. */
     layers: plain.map((layer, i) => ({ ...layer, ...shapes[i] })),
@@ -49,14 +60,27 @@ export function describeModel(core, address, spec, filled) {
     measured: { outputs, accuracy },
     /** The other fields of MODEL_READY that stay the same as long as there is the model. */
     about: {
-      ...about, loss: several ? byName(outputs, 'loss') : loss,
-      labels: names, outputShape, classes, targets,
+      ...about,
+      loss: several ? byName(outputs, 'loss') : loss,
+      labels: names,
+      outputShape,
+      classes,
+      targets,
     },
     /** The spec with every field filled in: makes the same model again. */
     spec: {
-      ...about, layers: plain, ...(names && { labels: names }),
-      ...(spec.plain ? { loss } : { outputs: outputs.map(({ name, loss: own, lossWeight }) =>
-        ({ name, loss: own, lossWeight })) }),
+      ...about,
+      layers: plain,
+      ...(names && { labels: names }),
+      ...(spec.plain
+        ? { loss }
+        : {
+            outputs: outputs.map(({ name, loss: own, lossWeight }) => ({
+              name,
+              loss: own,
+              lossWeight,
+            })),
+          }),
     },
   };
 }
@@ -74,8 +98,11 @@ function describeOutput(core, address, spec, built, i) {
   const loss = enumName(core.schema, 'loss', id);
   checkLabels(labels, facts.classes, spec.outputs.length > 1 ? `.${name}` : '');
   return {
-    name, ...facts, loss: spec.plain ? loss : describeLoss(core.schema, built, part, loss),
-    lossWeight, labels,
+    name,
+    ...facts,
+    loss: spec.plain ? loss : describeLoss(core.schema, built, part, loss),
+    lossWeight,
+    labels,
   };
 }
 
@@ -85,5 +112,6 @@ function describeOutput(core, address, spec, built, i) {
  * @param {'loss' | 'labels'} key
  */
 const byName = (outputs, key) =>
-  Object.fromEntries(outputs.flatMap((output) =>
-    (output[key] ? [[output.name, output[key]]] : [])));
+  Object.fromEntries(
+    outputs.flatMap((output) => (output[key] ? [[output.name, output[key]]] : [])),
+  );

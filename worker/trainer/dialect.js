@@ -14,7 +14,8 @@ const BARE_REQUESTS = ['INIT_TRAINING', 'START_TRAINING', 'STOP_TRAINING', 'PRED
 const SHORT_INPUT = [28, 28, 3];
 const SHORT_TYPES = ['conv', 'pool'];
 const POOLING = /** @type {Record<string, string>} */ ({
-  max: 'maxPooling2d', average: 'averagePooling2d',
+  max: 'maxPooling2d',
+  average: 'averagePooling2d',
 });
 /** Short names of fields, by the canonical type that they belong to. */
 const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
@@ -30,12 +31,17 @@ const SHORT_FIELDS = /** @type {Record<string, Record<string, string>>} */ ({
 export function fromBare(message) {
   const { type, payload = {} } = message;
   if (!BARE_REQUESTS.includes(type)) {
-    throw new OffstageError('BAD_MESSAGE', `a message without v and id has type ${show(type)}, ` +
-      `expected one of ${oneOf(BARE_REQUESTS)}`);
+    throw new OffstageError(
+      'BAD_MESSAGE',
+      `a message without v and id has type ${show(type)}, ` +
+        `expected one of ${oneOf(BARE_REQUESTS)}`,
+    );
   }
   if (!isRecord(payload)) {
-    throw new OffstageError('BAD_MESSAGE', `the payload of ${type} is ${show(payload)}, ` +
-      'expected an object');
+    throw new OffstageError(
+      'BAD_MESSAGE',
+      `the payload of ${type} is ${show(payload)}, ` + 'expected an object',
+    );
   }
   if (type === 'INIT_TRAINING') return { type, payload: withAccuracy(expandShort(payload)) };
   if (type === 'START_TRAINING') {
@@ -55,11 +61,14 @@ export function unfold(type, payload) {
     const { trainingData, ...rest } = payload;
     refuseBoth(rest, ['x', 'y'], 'trainingData');
     if (!Array.isArray(trainingData)) {
-      throw new OffstageError('INVALID_DATA', `trainingData is ${show(trainingData)}, ` +
-        'expected an array of { grid, label }');
+      throw new OffstageError(
+        'INVALID_DATA',
+        `trainingData is ${show(trainingData)}, ` + 'expected an array of { grid, label }',
+      );
     }
     const items = Array.from(trainingData, (item, i) =>
-      checkFields(item, ['id', 'grid', 'label'], `trainingData[${i}]`, 'INVALID_DATA'));
+      checkFields(item, ['id', 'grid', 'label'], `trainingData[${i}]`, 'INVALID_DATA'),
+    );
     return { ...rest, x: items.map((item) => item.grid), y: items.map((item) => item.label) };
   }
   if (type === 'PREDICT' && payload.inputGrid !== undefined) {
@@ -74,15 +83,17 @@ export function unfold(type, payload) {
 function refuseBoth(rest, names, instead) {
   const twice = names.find((name) => rest[name] !== undefined);
   if (twice) {
-    throw new OffstageError('INVALID_DATA', `${twice} and ${instead} are both given, ` +
-      'expected one of them');
+    throw new OffstageError(
+      'INVALID_DATA',
+      `${twice} and ${instead} are both given, ` + 'expected one of them',
+    );
   }
 }
 
 /** @param {Record<string, any>} spec  bare progress always tells the accuracy */
 function withAccuracy(spec) {
-  const none = spec.metrics === undefined ||
-    (Array.isArray(spec.metrics) && spec.metrics.length === 0);
+  const none =
+    spec.metrics === undefined || (Array.isArray(spec.metrics) && spec.metrics.length === 0);
   return none ? { ...spec, metrics: ['accuracy'] } : spec;
 }
 
@@ -116,7 +127,7 @@ export function expandShort(spec) {
 
 /** @param {any} type */
 const shortFields = (type) =>
-  (typeof type === 'string' && Object.hasOwn(SHORT_FIELDS, type) ? SHORT_FIELDS[type] : {});
+  typeof type === 'string' && Object.hasOwn(SHORT_FIELDS, type) ? SHORT_FIELDS[type] : {};
 
 /** @param {any} layer */
 function isShort(layer) {
@@ -133,8 +144,11 @@ function expandLayer(layer, i) {
   if (rest.type === 'pool') {
     const { poolingType } = rest;
     if (poolingType !== undefined && !Object.keys(POOLING).includes(poolingType)) {
-      throw new OffstageError('INVALID_SPEC', `layer ${i} (pool): ` +
-        `poolingType is ${show(poolingType)}, expected one of ${oneOf(Object.keys(POOLING))}`);
+      throw new OffstageError(
+        'INVALID_SPEC',
+        `layer ${i} (pool): ` +
+          `poolingType is ${show(poolingType)}, expected one of ${oneOf(Object.keys(POOLING))}`,
+      );
     }
     delete rest.poolingType;
     rest.type = POOLING[poolingType ?? 'max'];
@@ -142,8 +156,10 @@ function expandLayer(layer, i) {
   for (const [short, long] of Object.entries(shortFields(rest.type))) {
     if (rest[short] === undefined) continue;
     if (rest[long] !== undefined) {
-      throw new OffstageError('INVALID_SPEC', `layer ${i} (${layer.type}): ` +
-        `${short} and ${long} are both given`);
+      throw new OffstageError(
+        'INVALID_SPEC',
+        `layer ${i} (${layer.type}): ` + `${short} and ${long} are both given`,
+      );
     }
     rest[long] = rest[short];
     delete rest[short];

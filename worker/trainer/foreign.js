@@ -11,12 +11,14 @@ import { loadPart } from '../host/parts.js';
 
 /** @type {import('../host/parts.js').Part<Wire>} */
 const WIRE = {
-  file: 'wire.js', what: 'what reads bare messages, nested arrays and weights',
+  file: 'wire.js',
+  what: 'what reads bare messages, nested arrays and weights',
   beside: () => new URL('./wire.js', import.meta.url),
 };
 /** Fields that an enveloped message may have of the bare form, by its type. */
 const FOLDED = /** @type {Record<string, string>} */ ({
-  START_TRAINING: 'trainingData', PREDICT: 'inputGrid',
+  START_TRAINING: 'trainingData',
+  PREDICT: 'inputGrid',
 });
 
 /** @type {Wire | null} */
@@ -40,8 +42,11 @@ export function isBare(message) {
 export function isForeign(message) {
   if (isBare(message)) return true;
   const type = message?.type;
-  return typeof type === 'string' && Object.hasOwn(FOLDED, type) &&
-    message.payload?.[FOLDED[type]] !== undefined;
+  return (
+    typeof type === 'string' &&
+    Object.hasOwn(FOLDED, type) &&
+    message.payload?.[FOLDED[type]] !== undefined
+  );
 }
 
 /**
@@ -55,5 +60,7 @@ export async function load(message, known) {
 }
 
 /** An ERROR's payload as a bare message. @param {{ error: string, code: string }} payload */
-export const bareError = ({ error, code }) =>
-  ({ type: 'TRAINING_ERROR', payload: { error, code } });
+export const bareError = ({ error, code }) => ({
+  type: 'TRAINING_ERROR',
+  payload: { error, code },
+});

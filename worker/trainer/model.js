@@ -69,10 +69,17 @@ export class Model {
   describe() {
     const { inputs, outputs } = this.facts;
     return {
-      layers: this.layers, ...this.counts, inputs, outputs, ...this.about,
-      ...this.core.planMemory(this.one.plan), step: this.step,
-      runs: this.runs, run: this.past && toldOf(this.past),
-      memoryBytes: this.core.memory.buffer().byteLength, coreVersion: this.core.version(),
+      layers: this.layers,
+      ...this.counts,
+      inputs,
+      outputs,
+      ...this.about,
+      ...this.core.planMemory(this.one.plan),
+      step: this.step,
+      runs: this.runs,
+      run: this.past && toldOf(this.past),
+      memoryBytes: this.core.memory.buffer().byteLength,
+      coreVersion: this.core.version(),
     };
   }
 
@@ -99,7 +106,12 @@ export class Model {
    * @param {Pump} pump @param {import('../data/columns.js').Column} column
    */
   *predictOne(pump, column) {
-    const { core, one: { plan }, stage, facts } = this;
+    const {
+      core,
+      one: { plan },
+      stage,
+      facts,
+    } = this;
     const x = this.store.place(column, stage);
     yield* this.store.checkX(pump, x);
     core.planSetData(plan, stage, x.type, 0, core.schema.constants.NONE, 1);
@@ -144,10 +156,18 @@ export class Model {
    * @param {number} first @param {number} count  samples
    */
   #add(answers, plan, first, count) {
-    const { core, facts: { outputs } } = this;
+    const {
+      core,
+      facts: { outputs },
+    } = this;
     answers.forEach((answer, k) =>
-      addTo(answer, outputs[k], new Float32Array(
-        core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size), first));
+      addTo(
+        answer,
+        outputs[k],
+        new Float32Array(core.memory.buffer(), core.planOutput(plan, k), count * outputs[k].size),
+        first,
+      ),
+    );
   }
 
   /**
@@ -186,8 +206,11 @@ export class Model {
       this.setData(opened.plan, data);
       const totals = noTotals(this.measured);
       for (let first = 0; first < x.samples; first += batchSize) {
-        yield* this.measure(pump, opened.plan, totals,
-          { first, count: Math.min(batchSize, x.samples - first), samples: x.samples });
+        yield* this.measure(pump, opened.plan, totals, {
+          first,
+          count: Math.min(batchSize, x.samples - first),
+          samples: x.samples,
+        });
         if (pump.spend(this.core.units)) yield;
       }
       return { ...meansOf(this.measured, totals), samples: x.samples };
@@ -209,7 +232,15 @@ export class Model {
   /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */
   setData(plan, { x, y, weights }) {
     this.core.planSetData(
-      plan, x.address, x.type, y.address, y.type, x.samples, y.indices, weights?.address);
+      plan,
+      x.address,
+      x.type,
+      y.address,
+      y.type,
+      x.samples,
+      y.indices,
+      weights?.address,
+    );
   }
 
   /**

@@ -34,62 +34,88 @@ const ASKING = ['PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'UPLOAD_DATA', 'DISC
 /** @type {Record<string, import('../host/session.js').Row<Trainer>>} */
 const REQUESTS = {
   INIT_TRAINING: {
-    reply: REPLIES.INIT_TRAINING, apart: true, busy: true,
+    reply: REPLIES.INIT_TRAINING,
+    apart: true,
+    busy: true,
     handle: (trainer, payload, turn) => trainer.build(payload, turn, false),
   },
   UPLOAD_DATA: {
-    reply: REPLIES.UPLOAD_DATA, needs: true,
+    reply: REPLIES.UPLOAD_DATA,
+    needs: true,
     handle: (trainer, payload) => trainer.receive(payload),
   },
   DISCARD_DATA: {
-    reply: REPLIES.DISCARD_DATA, needs: true,
+    reply: REPLIES.DISCARD_DATA,
+    needs: true,
     handle: (trainer, payload) => trainer.discard(payload),
   },
   START_TRAINING: {
-    reply: REPLIES.START_TRAINING, needs: true, busy: true,
+    reply: REPLIES.START_TRAINING,
+    needs: true,
+    busy: true,
     handle: (trainer, payload, turn) => trainer.start(payload, turn),
   },
   STOP_TRAINING: {
-    reply: REPLIES.STOP_TRAINING, needs: true, lane: LANES.CONTROL,
+    reply: REPLIES.STOP_TRAINING,
+    needs: true,
+    lane: LANES.CONTROL,
     handle: (trainer) => trainer.stop(),
   },
   PAUSE_TRAINING: {
-    reply: REPLIES.PAUSE_TRAINING, needs: true, lane: LANES.CONTROL,
+    reply: REPLIES.PAUSE_TRAINING,
+    needs: true,
+    lane: LANES.CONTROL,
     handle: (trainer) => trainer.control((training) => training.pause()),
   },
   RESUME_TRAINING: {
-    reply: REPLIES.RESUME_TRAINING, needs: true, lane: LANES.CONTROL,
+    reply: REPLIES.RESUME_TRAINING,
+    needs: true,
+    lane: LANES.CONTROL,
     handle: (trainer) => trainer.control((training) => training.resume()),
   },
   PREDICT: {
-    reply: REPLIES.PREDICT, needs: true, lane: LANES.SHORT,
+    reply: REPLIES.PREDICT,
+    needs: true,
+    lane: LANES.SHORT,
     handle: (trainer, payload, turn) => trainer.predict(payload, turn),
   },
   EVALUATE_MODEL: {
-    reply: REPLIES.EVALUATE_MODEL, needs: true,
+    reply: REPLIES.EVALUATE_MODEL,
+    needs: true,
     handle: (trainer, payload, turn) => trainer.evaluate(payload, turn),
   },
   GET_WEIGHTS: {
-    reply: REPLIES.GET_WEIGHTS, needs: true, lane: LANES.SHORT,
+    reply: REPLIES.GET_WEIGHTS,
+    needs: true,
+    lane: LANES.SHORT,
     handle: (trainer) => getWeights(trainer.pump, trainer.model),
   },
   SET_WEIGHTS: {
-    reply: REPLIES.SET_WEIGHTS, needs: true, busy: true, ordered: true,
+    reply: REPLIES.SET_WEIGHTS,
+    needs: true,
+    busy: true,
+    ordered: true,
     handle: (trainer, payload, turn) => trainer.setWeights(payload, turn),
   },
   SAVE_CHECKPOINT: {
-    reply: REPLIES.SAVE_CHECKPOINT, needs: true,
+    reply: REPLIES.SAVE_CHECKPOINT,
+    needs: true,
     handle: (trainer) => trainer.save(),
   },
   LOAD_CHECKPOINT: {
-    reply: REPLIES.LOAD_CHECKPOINT, apart: true, busy: true,
+    reply: REPLIES.LOAD_CHECKPOINT,
+    apart: true,
+    busy: true,
     handle: (trainer, payload, turn) => trainer.build(payload, turn, true),
   },
 };
 
 /** @type {import('../host/session.js').Service<Trainer>} */
 export const TRAINER = {
-  name: 'trainer', requests: REQUESTS, dialect, transfers: buffersOf,
+  name: 'trainer',
+  requests: REQUESTS,
+  dialect,
+  transfers: buffersOf,
   open: (ports) => new Trainer(ports),
 };
 
@@ -123,17 +149,21 @@ class Trainer {
     this.#host = host;
     this.#stages = new Stages(host);
     this.#startedAt = host.wall();
-    this.#holding = new NameLock((
-      /** @type {import('../storage/checkpoint-store.js').Warning} */ code,
-      /** @type {string} */ message,
-    ) => this.#notice({ kind: 'warning', code, message }));
+    this.#holding = new NameLock(
+      (
+        /** @type {import('../storage/checkpoint-store.js').Warning} */ code,
+        /** @type {string} */ message,
+      ) => this.#notice({ kind: 'warning', code, message }),
+    );
     this.#training = new Training({
-      pump, host, stages: this.#stages,
+      pump,
+      host,
+      stages: this.#stages,
       post: ({ turn }, type, payload, transfer) => turn.tell(type, payload, transfer),
       reply: ({ end }, payload, transfer, type) =>
         end.resolve(new Answer(payload, { type, transfer })),
       fail: ({ end }, error) =>
-        (error instanceof OffstageError ? end.reject(error) : ports.lose(trapError(error))),
+        error instanceof OffstageError ? end.reject(error) : ports.lose(trapError(error)),
       notice: (notice) => this.#notice(notice),
     });
     pump.onGap = ({ ms, at, counted }) => {
@@ -185,8 +215,12 @@ class Trainer {
 
   status() {
     return statusOf({
-      model: this.#model, run: this.#training.run, pump: this.pump, host: this.#host,
-      stages: this.#stages, startedAt: this.#startedAt,
+      model: this.#model,
+      run: this.#training.run,
+      pump: this.pump,
+      host: this.#host,
+      stages: this.#stages,
+      startedAt: this.#startedAt,
     });
   }
 
@@ -222,17 +256,27 @@ class Trainer {
       const settled = readRuntime(asked);
       this.#asked = asked;
       const ports = {
-        pump: this.pump, stages: this.#stages, holding: this.#holding, helpers: this.#ports.helpers,
-        finished: this.#ports.finished, lost: this.#ports.lose, check: () => turn.check(),
+        pump: this.pump,
+        stages: this.#stages,
+        holding: this.#holding,
+        helpers: this.#ports.helpers,
+        finished: this.#ports.finished,
+        lost: this.#ports.lose,
+        check: () => turn.check(),
       };
       this.#stages.enter('loading');
       const source = loads ? await openSource(rest, settled, ports) : { spec: rest };
       try {
         ports.check();
         const { model, runtime } = await makeModel(source, settled, ports);
-        return () => this.#accept({
-          model, runtime, asked, held: source.held ?? null, hasData: source.hasData,
-        });
+        return () =>
+          this.#accept({
+            model,
+            runtime,
+            asked,
+            held: source.held ?? null,
+            hasData: source.hasData,
+          });
       } catch (error) {
         await this.#holding.release(source.held);
         throw error;
@@ -254,10 +298,17 @@ class Trainer {
     this.#runtime = asked;
     this.#gone = null;
     this.#holding.hold(held);
-    this.#log('info', `a model of ${model.counts.parameters} parameters is ready: ${variant}, ` +
-      `threads: ${threads}`);
+    this.#log(
+      'info',
+      `a model of ${model.counts.parameters} parameters is ready: ${variant}, ` +
+        `threads: ${threads}`,
+    );
     const told = {
-      variant, threads, reason, persisted: this.#holding.report(), ...this.#stages.describe(),
+      variant,
+      threads,
+      reason,
+      persisted: this.#holding.report(),
+      ...this.#stages.describe(),
     };
     const { run, ...built } = model.describe();
     return { ...built, run: run && { ...run, data: hasData ? 'stored' : null }, ...told };
@@ -295,8 +346,11 @@ class Trainer {
     const settings = readSettings(payload, model.past);
     const { x, y, sampleWeight, classWeight } = payload;
     if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
-      throw new OffstageError('INVALID_OPTION', 'data that are kept have their weights with ' +
-        'them: expected no sampleWeight and no classWeight');
+      throw new OffstageError(
+        'INVALID_OPTION',
+        'data that are kept have their weights with ' +
+          'them: expected no sampleWeight and no classWeight',
+      );
     }
     const keptData = isStored(x) && isStored(y);
     const needsWire = !keptData && model.store.needsWire(x, { y, weights: sampleWeight });
@@ -330,8 +384,10 @@ class Trainer {
         const data = await this.#holding.keeper?.readData();
         this.#refuseLost(model);
         if (!data) {
-          throw new OffstageError('DATA_LOST', 'the data were not kept with the checkpoints, ' +
-            'or cannot be read: give them again');
+          throw new OffstageError(
+            'DATA_LOST',
+            'the data were not kept with the checkpoints, ' + 'or cannot be read: give them again',
+          );
         }
         // An upload of the request's, which goes with it.
         for (const name of /** @type {const} */ (['x', 'y'])) {
@@ -343,9 +399,15 @@ class Trainer {
         }
         this.#refuseLost(model);
       }
-      return () => this.#begin(
-        payload, turn, model, settings, settings.persist ? this.#holding.keeper : null, keptData,
-      );
+      return () =>
+        this.#begin(
+          payload,
+          turn,
+          model,
+          settings,
+          settings.persist ? this.#holding.keeper : null,
+          keptData,
+        );
     } finally {
       this.#stages.enter('done');
     }
@@ -387,9 +449,10 @@ class Trainer {
       const y = store.takeY(wanted, x.samples);
       taken.push(y);
       return {
-        x, y,
-        weights: store.takeWeights(sampleWeight, x.samples) ??
-          (weighted ? store.ones(x.samples) : null),
+        x,
+        y,
+        weights:
+          store.takeWeights(sampleWeight, x.samples) ?? (weighted ? store.ones(x.samples) : null),
       };
     } catch (error) {
       store.free(...taken);
@@ -445,19 +508,24 @@ class Trainer {
   /** @param {Payload} payload @param {Turn} turn */
   evaluate(payload, turn) {
     const { batchSize } = checkFields(
-      payload, ['x', 'y', 'sampleWeight', 'batchSize'], 'EVALUATE_MODEL', 'INVALID_OPTION',
+      payload,
+      ['x', 'y', 'sampleWeight', 'batchSize'],
+      'EVALUATE_MODEL',
+      'INVALID_OPTION',
     );
     const size = readBatchSize(batchSize);
     const { x, y, sampleWeight: weights } = payload;
     return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
-      this.model.evaluate(this.pump, this.#take(this.model, payload, false), size));
+      this.model.evaluate(this.pump, this.#take(this.model, payload, false), size),
+    );
   }
 
   /** @param {Payload} payload @param {Turn} turn */
   setWeights(payload, turn) {
     const { weights } = checkFields(payload, ['weights'], 'SET_WEIGHTS', 'INVALID_OPTION');
     return this.#reading(turn, !dialect.reader(), () =>
-      dialect.wire().setWeights(this.pump, this.model, weights));
+      dialect.wire().setWeights(this.pump, this.model, weights),
+    );
   }
 
   /** @param {Payload} payload  a slice of an upload, whose buffer goes back for the next one */

@@ -21,8 +21,14 @@ export function stateTensors(model) {
   const vectors = model.core.modelMoments(model.address);
   return [
     ...tensors.map(({ name, shape, size, data }) => ({ name, shape, size, address: data })),
-    ...tensors.flatMap(({ name, shape, size, moments }) => moments.map((address, i) =>
-      ({ name: `optimizer/${name}/${vectors[i]}`, shape, size, address }))),
+    ...tensors.flatMap(({ name, shape, size, moments }) =>
+      moments.map((address, i) => ({
+        name: `optimizer/${name}/${vectors[i]}`,
+        shape,
+        size,
+        address,
+      })),
+    ),
   ];
 }
 
@@ -33,14 +39,19 @@ export function stateTensors(model) {
 export function* saveState(pump, model, run = model.past) {
   const { memory } = model.core;
   const weights = stateTensors(model).map(({ name, shape, address }) => ({
-    name, shape, dtype: /** @type {const} */ ('F32'),
+    name,
+    shape,
+    dtype: /** @type {const} */ ('F32'),
     read: (/** @type {number} */ at, /** @type {number} */ count) =>
       new Uint8Array(memory.buffer(), address + at, count),
   }));
   const { step, epochsBegun, runs, spec } = model;
   const coreVersion = model.core.version();
   return yield* encodeCheckpoint(
-    pump, { format: 1, coreVersion, spec, step, epochsBegun, run, runs }, weights);
+    pump,
+    { format: 1, coreVersion, spec, step, epochsBegun, run, runs },
+    weights,
+  );
 }
 
 /**
@@ -56,10 +67,15 @@ export function* restoreState(pump, model, { about, tensors }) {
   for (const { name, shape } of names) {
     const found = tensors.get(name);
     if (!found) refuse(`it has no tensor '${name}'`);
-    if (found.dtype !== 'F32' || found.shape.length !== shape.length
-      || shape.some((n, i) => n !== found.shape[i])) {
-      refuse(`tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], `
-        + `expected F32 [${shape.join(', ')}]`);
+    if (
+      found.dtype !== 'F32' ||
+      found.shape.length !== shape.length ||
+      shape.some((n, i) => n !== found.shape[i])
+    ) {
+      refuse(
+        `tensor '${name}' is ${found.dtype} [${found.shape.join(', ')}], ` +
+          `expected F32 [${shape.join(', ')}]`,
+      );
     }
   }
   const counts = noTotals(model.measured).length;
@@ -69,8 +85,9 @@ export function* restoreState(pump, model, { about, tensors }) {
     refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
   }
   if (about.run && goesBack) {
-    about.run.before = joined(expected.map(({ name }) =>
-      /** @type {any} */ (tensors.get(BEFORE + name)).data));
+    about.run.before = joined(
+      expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data),
+    );
   }
   for (const { name, address } of expected) {
     const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));

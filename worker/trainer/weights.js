@@ -17,7 +17,8 @@ const SIDES = ['', 'forward_', 'backward_'];
 /** Lists the tensors with their names. @param {Model} model */
 export function tensorsOf({ core, address, layers }) {
   return core.modelTensors(address).map((tensor) => ({
-    ...tensor, name: `${layers[tensor.layer].name}/${SIDES[tensor.side]}${tensor.role}`,
+    ...tensor,
+    name: `${layers[tensor.layer].name}/${SIDES[tensor.side]}${tensor.role}`,
   }));
 }
 
@@ -26,8 +27,12 @@ export function tensorsOf({ core, address, layers }) {
  * @param {Model} model @returns {import('../protocol.js').Weight[]}
  */
 export function copyWeights(model) {
-  return tensorsOf(model).map(({ name, shape, trainable, data, size }) =>
-    ({ name, shape, trainable, data: model.core.floats(data, size) }));
+  return tensorsOf(model).map(({ name, shape, trainable, data, size }) => ({
+    name,
+    shape,
+    trainable,
+    data: model.core.floats(data, size),
+  }));
 }
 
 /**
@@ -55,7 +60,10 @@ export function* getWeights(pump, model) {
  */
 function viewAt({ core }, address, at, size) {
   return new Float32Array(
-    core.memory.buffer(), address + 4 * at, Math.min(COPIED_AT_ONCE, size - at));
+    core.memory.buffer(),
+    address + 4 * at,
+    Math.min(COPIED_AT_ONCE, size - at),
+  );
 }
 
 /**
@@ -68,8 +76,10 @@ export function* setWeights(pump, model, weights) {
   const tensors = tensorsOf(model);
   if (!Array.isArray(weights) || weights.length !== tensors.length) {
     const got = Array.isArray(weights) ? `holds ${weights.length} tensors` : `is ${show(weights)}`;
-    refuse(`weights ${got}, `
-      + `expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`);
+    refuse(
+      `weights ${got}, ` +
+        `expected ${tensors.length}: ${tensors.map((tensor) => tensor.name).join(', ')}`,
+    );
   }
   const checked = [];
   for (const [i, tensor] of tensors.entries()) {
@@ -78,7 +88,8 @@ export function* setWeights(pump, model, weights) {
     for (let at = 0; at < data.length; at++) {
       if (!Number.isFinite(Math.fround(data[at]))) {
         refuse(
-          `weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`);
+          `weights[${i}] (${tensor.name}) holds ${data[at]} at ${at}, expected finite numbers`,
+        );
       }
       if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
     }
@@ -124,8 +135,10 @@ function checkWeight(weight, { shape, size }, what) {
   if (!ranked || shape.some((n, i) => n !== given.shape[i])) {
     refuse(`${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
   }
-  const typed = ArrayBuffer.isView(given.data) && !(given.data instanceof DataView)
-    && typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number';
+  const typed =
+    ArrayBuffer.isView(given.data) &&
+    !(given.data instanceof DataView) &&
+    typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number';
   if (!typed && !Array.isArray(given.data)) {
     refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
   }
@@ -138,5 +151,6 @@ function checkWeight(weight, { shape, size }, what) {
   }
   // Shared data may change after they were checked.
   return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]'
-    ? data.slice() : data;
+    ? data.slice()
+    : data;
 }

@@ -1,4 +1,5 @@
-/* peak.js: the machine's GEMM peak as a contender, so that it is measured in the same rounds. It trains nothing. */
+/* peak.js: the machine's GEMM peak as a contender, so that it is measured in the same rounds. It
+ * trains nothing. */
 
 import { openPeak } from '../probes/peak.js';
 

@@ -1,6 +1,7 @@
 /* tensorflow.js: loads TensorFlow.js into a worker or a page, from the bench's own packages.
  *
- * In Node by require, where it has a build of its own; elsewhere its minified builds, which make the global `tf`. */
+ * In Node by require, where it has a build of its own; elsewhere its minified builds, which make
+ * the global `tf`. */
 
 const node = /** @type {any} */ (globalThis).process?.getBuiltinModule;
 const PACKAGES = new URL('../node_modules/@tensorflow/', import.meta.url);
@@ -8,7 +9,8 @@ const PACKAGES = new URL('../node_modules/@tensorflow/', import.meta.url);
 /** @param {'cpu' | 'wasm'} backend @returns {Promise<any>} tf, with that backend ready */
 export async function loadTensorflow(backend) {
   const tf = node ? fromNode(backend) : await fromWeb(backend);
-  if (!(await tf.setBackend(backend))) throw new Error(`TF.js could not start its ${backend} backend`);
+  if (!(await tf.setBackend(backend)))
+    throw new Error(`TF.js could not start its ${backend} backend`);
   await tf.ready();
   return tf;
 }
@@ -17,7 +19,10 @@ export async function loadTensorflow(backend) {
 function fromNode(backend) {
   const require = node('node:module').createRequire(import.meta.url);
   const tf = require('@tensorflow/tfjs');
-  if (backend === 'wasm') require('@tensorflow/tfjs-backend-wasm').setWasmPaths(node('node:url').fileURLToPath(new URL('tfjs-backend-wasm/dist/', PACKAGES)));
+  if (backend === 'wasm')
+    require('@tensorflow/tfjs-backend-wasm').setWasmPaths(
+      node('node:url').fileURLToPath(new URL('tfjs-backend-wasm/dist/', PACKAGES)),
+    );
   return tf;
 }
 

@@ -1,7 +1,7 @@
 /* tfjs-digits.js: the digit network in TensorFlow.js, for whoever has loaded it as the global `tf`.
  *
- * Its cpu backend: the only one that trains convolutions in any worker. The data are the same bytes as ours,
- * scaled once before the clock runs. */
+ * Its cpu backend: the only one that trains convolutions in any worker. The data are the same bytes
+ * as ours, scaled once before the clock runs. */
 
 /* global tf */
 
@@ -18,7 +18,11 @@ export async function createModel() {
       tf.layers.dense({ units: 10, activation: 'softmax' }),
     ],
   });
-  model.compile({ optimizer: tf.train.adam(0.001), loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
+  model.compile({
+    optimizer: tf.train.adam(0.001),
+    loss: 'sparseCategoricalCrossentropy',
+    metrics: ['accuracy'],
+  });
   return model;
 }
 
@@ -28,7 +32,10 @@ export async function createModel() {
  * @returns {Promise<number>} seconds that fit() took
  */
 export async function train(model, { x, y, epochs }) {
-  const xs = tf.tensor4d(Float32Array.from(x, (byte) => byte / 255), [y.length, 28, 28, 1]);
+  const xs = tf.tensor4d(
+    Float32Array.from(x, (byte) => byte / 255),
+    [y.length, 28, 28, 1],
+  );
   const ys = tf.tensor1d(Float32Array.from(y));
   const start = performance.now();
   await model.fit(xs, ys, { epochs, batchSize: 32, shuffle: true, verbose: 0 });

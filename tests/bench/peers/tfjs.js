@@ -1,7 +1,8 @@
-/* tfjs.js: TensorFlow.js as a contender: a layers model and an optimizer, nothing read but the loss.
+/* tfjs.js: TensorFlow.js as a contender: a layers model and an optimizer, nothing read but the
+ * loss.
  *
- * `minimize()` tidies what it makes; the loss of a step is let go of at the next. The logits go to the loss, which
- * takes the softmax itself. The batches are tensors before the clock runs. */
+ * `minimize()` tidies what it makes; the loss of a step is let go of at the next. The logits go to
+ * the loss, which takes the softmax itself. The batches are tensors before the clock runs. */
 
 import { batchesOf, initialWeights } from '../workloads.mjs';
 import { loadTensorflow } from './tensorflow.js';
@@ -9,13 +10,18 @@ import { ownLayers } from './tfjs-layers.js';
 
 /** @param {any} tf @param {{ type: string, [field: string]: any }} layer @param {object} more */
 function layerOf(tf, { type, ...fields }, more) {
-  const own = type === 'lstm' ? { recurrentActivation: 'sigmoid' } : {}; // its default is a hard sigmoid, Keras's is this
+  // Its default is a hard sigmoid, Keras's is this
+  const own = type === 'lstm' ? { recurrentActivation: 'sigmoid' } : {};
   const ready = { ...tf.layers, ...ownLayers(tf) };
   if (!ready[type]) throw new Error(`TF.js has no layer ${type}`);
   return ready[type]({ ...fields, ...own, ...more });
 }
 
-/** A layers model by names, or in a row. @param {any} tf @param {import('../workloads.mjs').Workload} workload */
+/**
+ * A layers model by names, or in a row.
+ * @param {any} tf
+ * @param {import('../workloads.mjs').Workload} workload
+ */
 function modelOf(tf, { spec: { inputShape, layers } }) {
   const input = tf.input({ shape: inputShape });
   /** @type {Record<string, any>} */
@@ -23,7 +29,8 @@ function modelOf(tf, { spec: { inputShape, layers } }) {
   let last = input;
   const made = layers.map(({ name, input: from, ...fields }, i) => {
     const layer = layerOf(tf, fields, i === layers.length - 1 ? { activation: 'linear' } : {});
-    const inputs = from === undefined ? last : [from].flat().map((/** @type {string} */ each) => named[each]);
+    const inputs =
+      from === undefined ? last : [from].flat().map((/** @type {string} */ each) => named[each]);
     last = layer.apply(Array.isArray(inputs) && inputs.length === 1 ? inputs[0] : inputs);
     if (name) named[name] = last;
     return layer;
@@ -31,7 +38,10 @@ function modelOf(tf, { spec: { inputShape, layers } }) {
   return { model: tf.model({ inputs: input, outputs: last }), made };
 }
 
-/** @param {import('../workloads.mjs').Workload} workload @param {{ backend: 'cpu' | 'wasm' }} options */
+/**
+ * @param {import('../workloads.mjs').Workload} workload
+ * @param {{ backend: 'cpu' | 'wasm' }} options
+ */
 export async function open(workload, { backend }) {
   const tf = await loadTensorflow(backend);
   const { spec, batch } = workload;
@@ -52,7 +62,10 @@ export async function open(workload, { backend }) {
     step() {
       const i = steps++ % batches.length;
       loss?.dispose();
-      loss = optimizer.minimize(() => tf.losses.softmaxCrossEntropy(ys[i], model.apply(xs[i], { training: true })), true);
+      loss = optimizer.minimize(
+        () => tf.losses.softmaxCrossEntropy(ys[i], model.apply(xs[i], { training: true })),
+        true,
+      );
     },
     read: async () => (await loss.data())[0],
   };

@@ -1,9 +1,13 @@
 /* worker.js: a contender in a worker of its own, in a page or in Node.
  *
- * { open: { file, options, workload } } -> { about, flop } or { cannot: why }; { steps, every } -> { ms, loss }: that many
- * steps in a row, the loss read after every so many and after the last. One request at a time. */
+ * { open: { file, options, workload } } -> { about, flop } or { cannot: why }; { steps, every } ->
+ * { ms, loss }: that many steps in a row, the loss read after every so many and after the last. One
+ * request at a time. */
 
-/** @typedef {{ step: () => void, read: () => number | undefined | Promise<number>, about?: string, flop?: number }} Opened */
+/**
+ * @typedef {{ step: () => void, read: () => number | undefined | Promise<number>, about?: string,
+ *   flop?: number }} Opened
+ */
 
 /** @type {Opened} */
 let opened;
@@ -34,6 +38,11 @@ async function answer(message) {
   }
 }
 
-const session = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads').parentPort;
-if (session) session.on('message', async (/** @type {any} */ message) => session.postMessage(await answer(message)));
+const session = /** @type {any} */ (globalThis).process?.getBuiltinModule?.(
+  'node:worker_threads',
+).parentPort;
+if (session)
+  session.on('message', async (/** @type {any} */ message) =>
+    session.postMessage(await answer(message)),
+  );
 else globalThis.onmessage = async (event) => globalThis.postMessage(await answer(event.data));

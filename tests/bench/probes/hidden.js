@@ -1,4 +1,5 @@
-/* hidden.js: a page that trains in a worker, for somebody who puts it behind another tab and looks at how far it gets. */
+/* hidden.js: a page that trains in a worker, for somebody who puts it behind another tab and looks
+ * at how far it gets. */
 
 import { createTrainer } from '../../../web/index.js';
 import { DIGITS, digitLike } from '../workloads.mjs';
@@ -9,7 +10,10 @@ const HZ = 50; // far above what the windows need
 /** The page's own timer fired. */
 let ticks = 0;
 
-/** @param {{ threads: number }} options @returns {Promise<{ variant: string, threads: number, reason: string | null }>} */
+/**
+ * @param {{ threads: number }} options
+ * @returns {Promise<{ variant: string, threads: number, reason: string | null }>}
+ */
 export async function begin({ threads }) {
   const trainer = await createTrainer(DIGITS, { mode: 'worker', threads });
   const { x, y } = digitLike(2048);
@@ -21,12 +25,15 @@ export async function begin({ threads }) {
 }
 
 /**
- * How far training has got, by the next record and the worker's clock; what the page did meanwhile, by its own.
+ * How far training has got, by the next record and the worker's clock; what the page did meanwhile,
+ * by its own.
  * @returns {Promise<{ step: number, ms: number, ticks: number, pageMs: number, state: string }>}
  */
 export async function stand() {
   const { step, timestamp } = await new Promise((resolve, reject) => {
-    run.addEventListener('progress', (/** @type {CustomEvent} */ { detail }) => resolve(detail), { once: true });
+    run.addEventListener('progress', (/** @type {CustomEvent} */ { detail }) => resolve(detail), {
+      once: true,
+    });
     run.catch(reject);
   });
   return { step, ms: timestamp, ticks, pageMs: performance.now(), state: document.visibilityState };

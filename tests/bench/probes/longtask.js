@@ -1,7 +1,8 @@
 /* longtask.js: how long the page is kept from its other work, by whatever runs meanwhile.
  *
- * Two witnesses: the browser's own list of tasks above 50 ms, and a message that the page sends itself over and
- * over, whose longest gap is the longest time that any input would have waited. In a page only. */
+ * Two witnesses: the browser's own list of tasks above 50 ms, and a message that the page sends
+ * itself over and over, whose longest gap is the longest time that any input would have waited. In
+ * a page only. */
 
 import { createTrainer } from '../../../web/index.js';
 import { DIGITS, digitLike } from '../workloads.mjs';
@@ -14,7 +15,9 @@ export async function watch(work) {
   await sleep(0); // the task that made the data is not meant
   /** @type {number[]} */
   const longTasks = [];
-  const observer = new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((entry) => entry.duration)));
+  const observer = new PerformanceObserver((list) =>
+    longTasks.push(...list.getEntries().map((entry) => entry.duration)),
+  );
   observer.observe({ type: 'longtask' });
   const { port1, port2 } = new MessageChannel();
   const start = performance.now();
@@ -39,7 +42,10 @@ export async function watch(work) {
 /** Nothing but the meters. @param {{ ms: number }} options */
 export const watchIdle = ({ ms }) => watch(() => sleep(ms));
 
-/** From createTrainer() to dispose(), with predictions on the way. @param {{ mode: 'worker' | 'main', ms: number }} options */
+/**
+ * From createTrainer() to dispose(), with predictions on the way.
+ * @param {{ mode: 'worker' | 'main', ms: number }} options
+ */
 export async function watchTraining({ mode, ms }) {
   const { x, y } = digitLike(2048);
   const sample = x.slice(0, 784);
@@ -47,7 +53,7 @@ export async function watchTraining({ mode, ms }) {
     const trainer = await createTrainer(DIGITS, { mode });
     const run = trainer.fit(x, y, { epochs: 1e6, batchSize: 32 });
     run.addEventListener('progress', () => {});
-    for (const end = performance.now() + ms; performance.now() < end; ) {
+    for (const end = performance.now() + ms; performance.now() < end;) {
       await trainer.predict(sample);
       await sleep(50);
     }
@@ -56,7 +62,10 @@ export async function watchTraining({ mode, ms }) {
   });
 }
 
-/** TensorFlow.js on the page, which is where its tutorials train. @param {{ samples: number }} options */
+/**
+ * TensorFlow.js on the page, which is where its tutorials train.
+ * @param {{ samples: number }} options
+ */
 export async function watchTensorflow({ samples }) {
   await new Promise((resolve, reject) => {
     const script = document.createElement('script');

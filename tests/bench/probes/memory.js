@@ -6,7 +6,10 @@ import { openWire } from './wire.js';
 
 const kept = /** @type {any[]} */ ([]); // as long as the page
 
-/** An empty worker, and one with W3 ready. @returns {Promise<number>} bytes of the latter's wasm memory */
+/**
+ * An empty worker, and one with W3 ready.
+ * @returns {Promise<number>} bytes of the latter's wasm memory
+ */
 export async function openBoth() {
   const empty = openWire(new URL('../peers/empty.js', import.meta.url));
   await empty.first;

@@ -1,6 +1,9 @@
 /* peak.js: runs what peak.mjs has built, in Node, in a page or in a worker. */
 
-/** @param {'simd' | 'relaxed'} variant @returns {Promise<{ flop: number, run: () => void }>} a run takes about a tenth of a ms */
+/**
+ * @param {'simd' | 'relaxed'} variant
+ * @returns {Promise<{ flop: number, run: () => void }>} a run takes about a tenth of a ms
+ */
 export async function openPeak(variant) {
   const url = new URL(`../cache/peak.${variant}.wasm`, import.meta.url);
   const fs = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs');
@@ -13,7 +16,11 @@ export async function openPeak(variant) {
   return { flop: peak(times) * times, run: () => void peak(times) };
 }
 
-/** @param {Awaited<ReturnType<typeof openPeak>>} peak @param {number} ms @returns {number} GFLOP/s over about that long */
+/**
+ * @param {Awaited<ReturnType<typeof openPeak>>} peak
+ * @param {number} ms
+ * @returns {number} GFLOP/s over about that long
+ */
 export function ratePeak({ flop, run }, ms) {
   let done = 0;
   const start = performance.now();

@@ -1,4 +1,5 @@
-/* progress.js: a page that trains in a worker and listens, for somebody who looks at its main thread from outside. */
+/* progress.js: a page that trains in a worker and listens, for somebody who looks at its main
+ * thread from outside. */
 
 import { createTrainer } from '../../../web/index.js';
 import { DIGITS, digitLike } from '../workloads.mjs';

@@ -1,6 +1,7 @@
 /* roundtrip.js: times questions and answers between a page (or Node's main thread) and its worker.
  *
- * Rounds are interleaved: a hundred of each kind, then again. Times are of the asker, in milliseconds. */
+ * Rounds are interleaved: a hundred of each kind, then again. Times are of the asker, in
+ * milliseconds. */
 
 import { createTrainer } from '../../../web/index.js';
 import { DIGITS, digitLike } from '../workloads.mjs';

@@ -24,7 +24,10 @@ export const timeTrainer = () => time(createTrainer);
 /** The files of the package: the worker is one. */
 export const timeBuilt = async () => time((await import(BUILT)).createTrainer);
 
-/** @param {() => ReturnType<typeof openWire>} open @returns {Promise<number>} ms to the first message */
+/**
+ * @param {() => ReturnType<typeof openWire>} open
+ * @returns {Promise<number>} ms to the first message
+ */
 async function timeFirst(open) {
   const start = performance.now();
   const wire = open();
@@ -34,7 +37,8 @@ async function timeFirst(open) {
   return taken;
 }
 
-export const timeEmpty = () => timeFirst(() => openWire(new URL('../peers/empty.js', import.meta.url)));
+export const timeEmpty = () =>
+  timeFirst(() => openWire(new URL('../peers/empty.js', import.meta.url)));
 
 /** TensorFlow.js, loaded and with a model. */
 export const timeTensorflow = () => timeFirst(openTensorflow);

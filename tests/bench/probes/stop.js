@@ -1,14 +1,15 @@
 /* stop.js: times how long a run takes to stop.
  *
- * The clock starts when the stop was due, not when this thread came to ask for it: on the main thread the slice
- * that was under way belongs to the latency that a user feels. */
+ * The clock starts when the stop was due, not when this thread came to ask for it: on the main
+ * thread the slice that was under way belongs to the latency that a user feels. */
 
 import { createTrainer } from '../../../web/index.js';
 import { createRandom } from '../statistics.mjs';
 import { sleep } from './wire.js';
 
 /**
- * @param {{ mode: 'worker' | 'main', spec: any, samples: number, batch: number, rounds: number, times: number }} options
+ * @param {{ mode: 'worker' | 'main', spec: any, samples: number, batch: number, rounds: number,
+ *   times: number }} options
  * @returns {Promise<number[][]>} ms
  */
 export async function measureStops({ mode, spec, samples, batch, rounds, times }) {

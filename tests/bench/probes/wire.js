@@ -1,14 +1,15 @@
 /* wire.js: a worker, reached by bare messages, in a page and in Node alike.
  *
- * For what is measured below the API: echoes, and requests of the protocol without the bridge. One request is
- * under way at a time. */
+ * For what is measured below the API: echoes, and requests of the protocol without the bridge. One
+ * request is under way at a time. */
 
 const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:worker_threads');
 
 /**
  * @param {URL} url of the worker's script
  * @param {object} [options] module or classic in a page; how to treat its console in Node
- * @returns {{ ask: (message: any) => Promise<any>, first: Promise<any>, close: () => void }} first: what it says unasked
+ * @returns {{ ask: (message: any) => Promise<any>, first: Promise<any>, close: () => void }} first:
+ *   what it says unasked
  */
 export function openWire(url, options = { type: 'module' }) {
   /** @type {(message: any) => void} */
@@ -25,7 +26,8 @@ export function openWire(url, options = { type: 'module' }) {
     worker.on('exit', () => failed(new Error('the worker has ended')));
   } else {
     worker.onmessage = (/** @type {MessageEvent} */ event) => heard(event.data);
-    worker.onerror = (/** @type {ErrorEvent} */ event) => failed(new Error(event.message || 'the worker could not be loaded'));
+    worker.onerror = (/** @type {ErrorEvent} */ event) =>
+      failed(new Error(event.message || 'the worker could not be loaded'));
   }
   return {
     first,
@@ -41,8 +43,14 @@ export function openWire(url, options = { type: 'module' }) {
 /** @param {number} ms */
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** TensorFlow.js with the digit network: says 'ready', then answers { x, y, epochs } with { seconds }. */
+/**
+ * TensorFlow.js with the digit network: says 'ready', then answers { x, y, epochs } with { seconds
+ * }.
+ */
 export function openTensorflow() {
   if (!threads) return openWire(new URL('../peers/tfjs-web.js', import.meta.url), {});
-  return openWire(new URL('../peers/tfjs-node.mjs', import.meta.url), { stdout: true, stderr: true }); // it greets at length
+  return openWire(new URL('../peers/tfjs-node.mjs', import.meta.url), {
+    stdout: true,
+    stderr: true,
+  }); // it greets at length
 }

@@ -1,9 +1,10 @@
-/* engine.mjs: the loop of the fuzzer: a value of the corpus is changed and tried; what reaches something that none
- * before it did joins the corpus; what should not happen is a finding.
+/* engine.mjs: the loop of the fuzzer: a value of the corpus is changed and tried; what reaches
+ * something that none before it did joins the corpus; what should not happen is a finding.
  *
- * Findings: anything thrown but an OffstageError with a code of the list, more steps (counted by the instrumented
- * code) or memory than the size of the input explains, a second of time three times over, and a changed prototype. A
- * hang is the watchdog's to see: it knows the input that is being tried. */
+ * Findings: anything thrown but an OffstageError with a code of the list, more steps (counted by
+ * the instrumented code) or memory than the size of the input explains, a second of time three
+ * times over, and a changed prototype. A hang is the watchdog's to see: it knows the input that is
+ * being tried. */
 
 import { createHash } from 'node:crypto';
 import { deserialize, getHeapStatistics, serialize } from 'node:v8';
@@ -15,8 +16,8 @@ const MOST_MEMORY = (/** @type {number} */ size) => 32 * 2 ** 20 + 1000 * size;
 const MOST_MS = 1000;
 
 /**
- * @typedef {{ name: string, seeds: () => any[], words: string[], tokens?: Uint8Array[], run: (value: any) => void }}
- *   Target
+ * @typedef {{ name: string, seeds: () => any[], words: string[], tokens?: Uint8Array[], run:
+ *   (value: any) => void }} Target
  */
 /** @typedef {{ bytes: Uint8Array, why: string, stack: string }} Finding */
 
@@ -42,7 +43,8 @@ export function createCoverage() {
     seen,
     /**
      * @param {boolean} keep
-     * @returns {{ features: number[], steps: number }} features not seen before; where kept they are, from here on
+     * @returns {{ features: number[], steps: number }} features not seen before; where kept they
+     *   are, from here on
      */
     collect(keep) {
       const features = [];
@@ -70,8 +72,14 @@ export function createCoverage() {
   };
 }
 
-const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype, Map.prototype,
-  Error.prototype];
+const prototypes = [
+  Object.prototype,
+  Array.prototype,
+  Function.prototype,
+  String.prototype,
+  Map.prototype,
+  Error.prototype,
+];
 const names = () => prototypes.map((each) => Reflect.ownKeys(each).length).join();
 const untouched = names();
 const memory = () => {
@@ -96,13 +104,17 @@ function tryOnce(target, bytes, codes) {
     const { name, code } = /** @type {any} */ (error ?? {});
     if (name !== 'OffstageError' || !codes.includes(code)) {
       why = `threw ${String(error)}`;
-      stack = String(/** @type {any} */ (error)?.stack).split('\n').slice(1, 4).join('\n');
+      stack = String(/** @type {any} */ (error)?.stack)
+        .split('\n')
+        .slice(1, 4)
+        .join('\n');
     }
   }
   const ms = performance.now() - begin;
   const taken = memory() - before;
   const size = bytes.length;
-  if (!why && taken > MOST_MEMORY(size)) why = `took ${Math.round(taken / 2 ** 20)} MiB for ${size} bytes`;
+  if (!why && taken > MOST_MEMORY(size))
+    why = `took ${Math.round(taken / 2 ** 20)} MiB for ${size} bytes`;
   if (!why && names() !== untouched) why = 'changed a prototype';
   return why || ms > MOST_MS ? { why, stack, ms } : null;
 }
@@ -113,10 +125,13 @@ function tryOnce(target, bytes, codes) {
  */
 export function examine(target, bytes, codes) {
   let found = tryOnce(target, bytes, codes);
-  for (let again = 0; found && !found.why && again < 2; again++) found = tryOnce(target, bytes, codes);
+  for (let again = 0; found && !found.why && again < 2; again++)
+    found = tryOnce(target, bytes, codes);
   if (!found) return null;
-  return { why: found.why || `took ${Math.round(found.ms)} ms, three times, for ${bytes.length} bytes`,
-    stack: found.stack };
+  return {
+    why: found.why || `took ${Math.round(found.ms)} ms, three times, for ${bytes.length} bytes`,
+    stack: found.stack,
+  };
 }
 
 /**
@@ -127,14 +142,17 @@ export function examine(target, bytes, codes) {
  * @param {number} setting.seconds
  * @param {number} setting.most  runs
  * @param {(n: number) => number} setting.random
- * @param {(bytes: Uint8Array | null) => void} setting.about  told of every input before it is tried, and of its end
+ * @param {(bytes: Uint8Array | null) => void} setting.about told of every input before it is tried,
+ *   and of its end
  */
 export function fuzz({ target, corpus: given, codes, seconds, most, random, about }) {
   const coverage = createCoverage();
   /** @type {Uint8Array[]} */ const corpus = [];
   /** @type {Map<string, Finding>} */ const findings = new Map();
-  const dictionary = { words: target.words,
-    tokens: target.tokens ?? target.words.map((word) => new TextEncoder().encode(word)) };
+  const dictionary = {
+    words: target.words,
+    tokens: target.tokens ?? target.words.map((word) => new TextEncoder().encode(word)),
+  };
   const end = performance.now() + 1000 * seconds;
   let runs = 0;
   /** @param {Uint8Array} bytes @param {boolean} always */
@@ -146,7 +164,8 @@ export function fuzz({ target, corpus: given, codes, seconds, most, random, abou
     about(null);
     const { features, steps } = coverage.collect(true);
     const size = bytes.length;
-    const why = found?.why ?? (steps > MOST_STEPS(size) ? `took ${steps} steps for ${size} bytes` : null);
+    const why =
+      found?.why ?? (steps > MOST_STEPS(size) ? `took ${steps} steps for ${size} bytes` : null);
     const stack = found?.stack ?? '';
     const key = `${why?.replace(/[\d.]+/g, '#').slice(0, 60)} ${stack.split('\n')[0]}`;
     if (why && !findings.has(key)) findings.set(key, { bytes, why, stack });
@@ -155,8 +174,10 @@ export function fuzz({ target, corpus: given, codes, seconds, most, random, abou
   for (const bytes of given) attempt(bytes, true);
   for (const seed of target.seeds()) attempt(serialize(seed), true);
   while (runs < most && performance.now() < end) {
-    const pick = () => corpus[random(3) ? random(corpus.length) : corpus.length - 1 - random(Math.min(8,
-      corpus.length))];
+    const pick = () =>
+      corpus[
+        random(3) ? random(corpus.length) : corpus.length - 1 - random(Math.min(8, corpus.length))
+      ];
     /** @type {Uint8Array} */ let bytes;
     try {
       bytes = serialize(mutate(deserialize(pick()), random, dictionary, deserialize(pick())));
@@ -174,11 +195,13 @@ export function fuzz({ target, corpus: given, codes, seconds, most, random, abou
  */
 export function minimize(target, corpus, codes) {
   const coverage = createCoverage();
-  return [...corpus].sort((a, b) => a.length - b.length).filter((bytes) => {
-    coverage.collect(false);
-    tryOnce(target, bytes, codes);
-    return coverage.collect(true).features.length > 0;
-  });
+  return [...corpus]
+    .sort((a, b) => a.length - b.length)
+    .filter((bytes) => {
+      coverage.collect(false);
+      tryOnce(target, bytes, codes);
+      return coverage.collect(true).features.length > 0;
+    });
 }
 
 /** @param {Uint8Array} bytes */

@@ -1,5 +1,5 @@
-/* instrument.mjs: a module hook that puts counters into worker/: one for each statement, function and branch, in
- * globalThis.__coverage__. Everything else is loaded as it is. */
+/* instrument.mjs: a module hook that puts counters into worker/: one for each statement, function
+ * and branch, in globalThis.__coverage__. Everything else is loaded as it is. */
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,11 @@ import { createInstrumenter } from 'istanbul-lib-instrument';
 const FOLDER = new URL('../../../worker/', import.meta.url).href;
 const instrumenter = createInstrumenter({ esModules: true, produceSourceMap: false });
 
-/** @param {string} url @param {object} context @param {(url: string, context: object) => Promise<any>} next */
+/**
+ * @param {string} url
+ * @param {object} context
+ * @param {(url: string, context: object) => Promise<any>} next
+ */
 export async function load(url, context, next) {
   if (!url.startsWith(FOLDER)) return next(url, context);
   const path = fileURLToPath(url);

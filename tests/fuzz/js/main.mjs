@@ -1,8 +1,10 @@
-/* main.mjs: `node tests/fuzz/js/main.mjs <seconds> <seed> <target,...> test|keep|merge`: fuzzes those targets in turn.
+/* main.mjs: `node tests/fuzz/js/main.mjs <seconds> <seed> <target,...> test|keep|merge`: fuzzes
+ * those targets in turn.
  *
- * The corpus is tests/fuzz/corpus/js/<target>, one v8.serialize()d value a file; `keep` adds what earlier runs on this
- * machine left in build-fuzz/js, and leaves there what it finds; `merge` makes the fewest inputs that reach everything
- * the corpus. The exit status tells whether there was a finding, whose input is kept in build-fuzz/findings. */
+ * The corpus is tests/fuzz/corpus/js/<target>, one v8.serialize()d value a file; `keep` adds what
+ * earlier runs on this machine left in build-fuzz/js, and leaves there what it finds; `merge` makes
+ * the fewest inputs that reach everything the corpus. The exit status tells whether there was a
+ * finding, whose input is kept in build-fuzz/findings. */
 
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
@@ -40,8 +42,9 @@ function watch(name) {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const bytes = new Uint8Array(new SharedArrayBuffer(BUFFER));
   const file = `${kept}${name}-hang`;
-  const thread = new Worker(new URL('./watchdog.mjs', import.meta.url),
-    { workerData: { words, bytes, file, seconds: HANGS } });
+  const thread = new Worker(new URL('./watchdog.mjs', import.meta.url), {
+    workerData: { words, bytes, file, seconds: HANGS },
+  });
   thread.unref();
   return {
     /** @param {Uint8Array | null} input */
@@ -64,19 +67,30 @@ for (const target of targets) {
   const { name } = target;
   const dog = watch(name);
   const { runs, corpus, reached, findings } = fuzz({
-    target, codes: ERROR_CODES, seconds: Number(seconds) / targets.length,
-    most: how === 'test' ? TEST_RUNS : Infinity, random: createRandom(Number(seed)),
+    target,
+    codes: ERROR_CODES,
+    seconds: Number(seconds) / targets.length,
+    most: how === 'test' ? TEST_RUNS : Infinity,
+    random: createRandom(Number(seed)),
     about: dog.about,
     corpus: [`${committed}${name}`, ...(how === 'test' ? [] : [`${own}${name}`])].flatMap(filesOf),
   });
   const few = minimize(target, corpus, ERROR_CODES);
-  if (how === 'merge') for (const each of [committed, own]) rmSync(`${each}${name}`, { recursive: true, force: true });
+  if (how === 'merge')
+    for (const each of [committed, own]) rmSync(`${each}${name}`, { recursive: true, force: true });
   if (how !== 'test') writeAll(`${how === 'merge' ? committed : own}${name}`, few);
   await dog.end();
-  console.log(`fuzz js/${name}: ${runs} runs, ${reached} features, ${few.length} inputs, ${findings.length} findings`);
+  console.log(
+    `fuzz js/${name}: ${runs} runs, ${reached} features, ${few.length} inputs, ${findings.length} findings`,
+  );
   for (const { bytes, why, stack } of findings) {
     writeAll(kept, [bytes]);
-    const shown = inspect(deserialize(bytes), { depth: 6, breakLength: 120, maxArrayLength: 20, maxStringLength: 80 });
+    const shown = inspect(deserialize(bytes), {
+      depth: 6,
+      breakLength: 120,
+      maxArrayLength: 20,
+      maxStringLength: 80,
+    });
     console.log(`  ${name} ${nameOf(bytes)}: ${why}\n${stack}\n  ${shown.slice(0, 600)}`);
     failed = true;
   }

@@ -1,7 +1,9 @@
-/* targets.mjs: what is fuzzed: each decoder of worker/ with a few good inputs and the words that it knows.
+/* targets.mjs: what is fuzzed: each decoder of worker/ with a few good inputs and the words that it
+ * knows.
  *
- * A target's run() takes a value that came over a boundary, and does with it what the session does. The core is a real
- * one. Reading data stops after MOST_READ elements: what an array claims to hold is not worth waiting for. */
+ * A target's run() takes a value that came over a boundary, and does with it what the session does.
+ * The core is a real one. Reading data stops after MOST_READ elements: what an array claims to hold
+ * is not worth waiting for. */
 
 import { readFileSync } from 'node:fs';
 import { encodeCheckpoint, decodeCheckpoint } from '../../../worker/trainer/checkpoint.js';
@@ -37,60 +39,194 @@ const SUM = '00000000'; // where a checksum will stand
 const room = core.memory.alloc(SPEC_ROOM, 'a spec');
 
 const IMAGES = {
-  inputShape: [8, 8, 2], loss: 'sparseCategoricalCrossentropy', inputScale: 1 / 255, inputOffset: 0, seed: 7,
+  inputShape: [8, 8, 2],
+  loss: 'sparseCategoricalCrossentropy',
+  inputScale: 1 / 255,
+  inputOffset: 0,
+  seed: 7,
   metrics: ['accuracy'],
-  labels: ['a', 'b', 'c'], optimizer: { type: 'adamw', learningRate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-5,
-    weightDecay: 0.1 },
+  labels: ['a', 'b', 'c'],
+  optimizer: {
+    type: 'adamw',
+    learningRate: 0.1,
+    beta1: 0.5,
+    beta2: 0.9,
+    epsilon: 1e-5,
+    weightDecay: 0.1,
+  },
   layers: [
-    { type: 'conv2d', filters: 5, kernelSize: [3, 3], padding: 'same', activation: 'relu', useBias: false, strides: 1 },
-    { type: 'maxPooling2d' }, { type: 'averagePooling2d', poolSize: 2, strides: 1 },
+    {
+      type: 'conv2d',
+      filters: 5,
+      kernelSize: [3, 3],
+      padding: 'same',
+      activation: 'relu',
+      useBias: false,
+      strides: 1,
+    },
+    { type: 'maxPooling2d' },
+    { type: 'averagePooling2d', poolSize: 2, strides: 1 },
     { type: 'activation', activation: 'gelu' },
-    { type: 'dropout', rate: 0.2 }, { type: 'flatten' }, { type: 'dense', units: 3, activation: 'softmax' },
+    { type: 'dropout', rate: 0.2 },
+    { type: 'flatten' },
+    { type: 'dense', units: 3, activation: 'softmax' },
   ],
 };
 const SEQUENCES = {
-  inputShape: [5, 3], optimizer: 'sgd', learningRate: 0.5, metrics: [],
-  layers: [{ type: 'lstm', units: 4, returnSequences: true }, { type: 'gru', units: 2 },
-    { type: 'reshape', targetShape: [2, 1] }],
-};
-const SMALL = { inputShape: [2], layers: [{ type: 'dense', units: 3, activation: 'softmax' }],
-  labels: ['a', 'b', 'c'] };
-const GRAPH = {
-  inputShape: { a: [4, 3], b: [2] }, lossWeights: { c: 2 }, labels: { c: ['x', 'y'] },
+  inputShape: [5, 3],
+  optimizer: 'sgd',
+  learningRate: 0.5,
+  metrics: [],
   layers: [
-    { type: 'bidirectional', name: 'r', input: 'a', mergeMode: 'sum', layer: { type: 'lstm', units: 3, kernelRegularizer: 'l1l2' } },
-    { type: 'dense', input: ['b'], units: 3, kernelInitializer: { type: 'varianceScaling', scale: 2, mode: 'fanAvg' },
-      kernelConstraint: { maxNorm: 1, axis: 0 }, biasRegularizer: { l2: 0.1 }, trainable: false },
-    { type: 'add', input: ['r', 'dense'] }, { type: 'dense', name: 'c', units: 2, activation: 'softmax' },
-    { type: 'dense', name: 'd', input: 'add', units: 1, tiedTo: 'dense' }, { type: 'zeroPadding2d', padding: [[1, 2], [3, 4]] },
+    { type: 'lstm', units: 4, returnSequences: true },
+    { type: 'gru', units: 2 },
+    { type: 'reshape', targetShape: [2, 1] },
+  ],
+};
+const SMALL = {
+  inputShape: [2],
+  layers: [{ type: 'dense', units: 3, activation: 'softmax' }],
+  labels: ['a', 'b', 'c'],
+};
+const GRAPH = {
+  inputShape: { a: [4, 3], b: [2] },
+  lossWeights: { c: 2 },
+  labels: { c: ['x', 'y'] },
+  layers: [
+    {
+      type: 'bidirectional',
+      name: 'r',
+      input: 'a',
+      mergeMode: 'sum',
+      layer: { type: 'lstm', units: 3, kernelRegularizer: 'l1l2' },
+    },
+    {
+      type: 'dense',
+      input: ['b'],
+      units: 3,
+      kernelInitializer: { type: 'varianceScaling', scale: 2, mode: 'fanAvg' },
+      kernelConstraint: { maxNorm: 1, axis: 0 },
+      biasRegularizer: { l2: 0.1 },
+      trainable: false,
+    },
+    { type: 'add', input: ['r', 'dense'] },
+    { type: 'dense', name: 'c', units: 2, activation: 'softmax' },
+    { type: 'dense', name: 'd', input: 'add', units: 1, tiedTo: 'dense' },
+    {
+      type: 'zeroPadding2d',
+      padding: [
+        [1, 2],
+        [3, 4],
+      ],
+    },
     { type: 'timeDistributed', layer: { type: 'dense', units: 2 } },
   ],
   outputs: ['c', { name: 'd', loss: { type: 'huber', delta: 2 }, lossWeight: 0.5 }],
 };
 const SHORT = {
-  layers: [{ type: 'conv', id: 'c', filterSize: 3, numFilters: 4 },
+  layers: [
+    { type: 'conv', id: 'c', filterSize: 3, numFilters: 4 },
     { type: 'pool', poolSize: 2, poolingType: 'average' },
-    { type: 'activation', func: 'relu' }, { type: 'flatten' }, { type: 'dense', units: 1, activation: 'sigmoid' }],
+    { type: 'activation', func: 'relu' },
+    { type: 'flatten' },
+    { type: 'dense', units: 1, activation: 'sigmoid' },
+  ],
 };
 
 const specWords = [
-  'inputShape', 'layers', 'loss', 'optimizer', 'learningRate', 'metrics', 'labels', 'inputScale', 'inputOffset',
-  'seed', 'type', 'name', 'input', 'outputs', 'lossWeights', 'layer', 'a', 'b', 'l1', 'l2', 'maxNorm', 'axis',
+  'inputShape',
+  'layers',
+  'loss',
+  'optimizer',
+  'learningRate',
+  'metrics',
+  'labels',
+  'inputScale',
+  'inputOffset',
+  'seed',
+  'type',
+  'name',
+  'input',
+  'outputs',
+  'lossWeights',
+  'layer',
+  'a',
+  'b',
+  'l1',
+  'l2',
+  'maxNorm',
+  'axis',
   ...schema.records.flatMap((record) => [record.type, ...record.fields.map((field) => field.name)]),
-  ...[...schema.enumerations.values()].flatMap((values) => [...values.keys()]), 'accuracy',
+  ...[...schema.enumerations.values()].flatMap((values) => [...values.keys()]),
+  'accuracy',
 ];
 const messageWords = [
-  'v', 'id', 'type', 'payload', 'INIT_TRAINING', 'UPLOAD_DATA', 'DISCARD_DATA', 'START_TRAINING', 'STOP_TRAINING',
+  'v',
+  'id',
+  'type',
+  'payload',
+  'INIT_TRAINING',
+  'UPLOAD_DATA',
+  'DISCARD_DATA',
+  'START_TRAINING',
+  'STOP_TRAINING',
   'PAUSE_TRAINING',
-  'RESUME_TRAINING', 'PREDICT', 'EVALUATE_MODEL', 'GET_WEIGHTS', 'SET_WEIGHTS', 'SAVE_CHECKPOINT', 'LOAD_CHECKPOINT',
+  'RESUME_TRAINING',
+  'PREDICT',
+  'EVALUATE_MODEL',
+  'GET_WEIGHTS',
+  'SET_WEIGHTS',
+  'SAVE_CHECKPOINT',
+  'LOAD_CHECKPOINT',
   'GET_STATUS',
-  'PING', 'DISPOSE', 'runtime', 'variant', 'threads', 'deterministic', 'assets', 'place', 'sliceWork', 'duty',
-  'notices', 'debug', 'x', 'y',
-  'trainingData', 'inputGrid', 'grid', 'label', 'numEpochs', 'batchSize', 'shuffle', 'validationSplit', 'progressHz',
+  'PING',
+  'DISPOSE',
+  'runtime',
+  'variant',
+  'threads',
+  'deterministic',
+  'assets',
+  'place',
+  'sliceWork',
+  'duty',
+  'notices',
+  'debug',
+  'x',
+  'y',
+  'trainingData',
+  'inputGrid',
+  'grid',
+  'label',
+  'numEpochs',
+  'batchSize',
+  'shuffle',
+  'validationSplit',
+  'progressHz',
   'returnWeights',
-  'resume', 'otherData', 'snapshotMs', 'persist', 'stored', 'name', 'keep', 'folder', 'upload', 'weights', 'bytes',
-  'max', 'average',
-  'poolingType', 'conv', 'pool', 'filterSize', 'numFilters', 'func', 'layers', 'inputShape', 'units', 'metrics', 'loss',
+  'resume',
+  'otherData',
+  'snapshotMs',
+  'persist',
+  'stored',
+  'name',
+  'keep',
+  'folder',
+  'upload',
+  'weights',
+  'bytes',
+  'max',
+  'average',
+  'poolingType',
+  'conv',
+  'pool',
+  'filterSize',
+  'numFilters',
+  'func',
+  'layers',
+  'inputShape',
+  'units',
+  'metrics',
+  'loss',
 ];
 
 /** @param {any} spec */
@@ -109,16 +245,36 @@ const FACTS = [
   facts([[2]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }]),
   facts([[2, 2, 1]], [{ shape: [4, 2], classes: 2, targets: 4, labels: null }]),
   facts([[3]], [{ shape: [1], classes: 0, targets: 0, labels: null }]),
-  facts([[2], [1]], [{ shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] }, { shape: [1], classes: 0, targets: 0, labels: null }]),
+  facts(
+    [[2], [1]],
+    [
+      { shape: [3], classes: 3, targets: 1, labels: ['a', 'b', 'c'] },
+      { shape: [1], classes: 0, targets: 0, labels: null },
+    ],
+  ),
 ];
 
-/** @param {number[][]} inputs @param {any[]} outputs @returns {import('../../../worker/data/columns.js').DataFacts} */
+/**
+ * @param {number[][]} inputs
+ * @param {any[]} outputs
+ * @returns {import('../../../worker/data/columns.js').DataFacts}
+ */
 function facts(inputs, outputs) {
   const size = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b);
   return {
-    inputs: inputs.map((shape, i) => ({ name: ['input', 'b'][i], shape, size: size(shape), below: 0 })),
-    outputs: outputs.map((output, i) => ({ name: ['a', 'c'][i], size: size(output.shape), ...output })),
-    inputScale: 1, inputOffset: 0,
+    inputs: inputs.map((shape, i) => ({
+      name: ['input', 'b'][i],
+      shape,
+      size: size(shape),
+      below: 0,
+    })),
+    outputs: outputs.map((output, i) => ({
+      name: ['a', 'c'][i],
+      size: size(output.shape),
+      ...output,
+    })),
+    inputScale: 1,
+    inputOffset: 0,
   };
 }
 
@@ -137,7 +293,8 @@ function readAll(column) {
 
 /** @param {any} value */
 function runData(value) {
-  const { x, y, facts, n } = value !== null && typeof value === 'object' ? value : /** @type {any} */ ({});
+  const { x, y, facts, n } =
+    value !== null && typeof value === 'object' ? value : /** @type {any} */ ({});
   const known = FACTS[typeof facts === 'number' ? facts : 0] ?? FACTS[0];
   const samples = Number.isSafeInteger(n) && n > 0 ? n : 2;
   try {
@@ -170,7 +327,8 @@ const smallCore = {
   schema,
   memory: {
     alloc(/** @type {number} */ bytes) {
-      if (!(bytes <= 65536)) throw new OffstageError('OUT_OF_MEMORY', `got ${bytes} bytes, expected up to 65536`);
+      if (!(bytes <= 65536))
+        throw new OffstageError('OUT_OF_MEMORY', `got ${bytes} bytes, expected up to 65536`);
       return 64;
     },
     free() {},
@@ -211,7 +369,10 @@ function load(bytes) {
   drain(restoreState(pump, model, read));
 }
 
-/** The bytes of a checkpoint from its parts, with the right checksum and lengths, or as they are. @param {any} value */
+/**
+ * The bytes of a checkpoint from its parts, with the right checksum and lengths, or as they are.
+ * @param {any} value
+ */
 function runCheckpoint(value) {
   if (value instanceof Uint8Array) return load(value);
   const parts = value !== null && typeof value === 'object' ? value : {};
@@ -242,12 +403,35 @@ function runCheckpoint(value) {
 const settings = { epochs: 3, batchSize: 2, shuffle: true, validationSplit: 0.25 };
 const result = { epoch: 1, loss: 0.5, accuracy: 0.5, valLoss: 1, valAccuracy: 0 };
 const run = {
-  settings, samples: 8, epoch: 2, batch: 1, key: 1, steps: 4, trained: 8, elapsedMs: 5, ended: null, fingerprint: 'f',
+  settings,
+  samples: 8,
+  epoch: 2,
+  batch: 1,
+  key: 1,
+  steps: 4,
+  trained: 8,
+  elapsedMs: 5,
+  ended: null,
+  fingerprint: 'f',
 };
 const about = /** @type {any} */ ({
-  format: 1, coreVersion: core.version(), spec: SMALL, step: 4, epochsBegun: 2,
+  format: 1,
+  coreVersion: core.version(),
+  spec: SMALL,
+  step: 4,
+  epochsBegun: 2,
   run: { ...run, totals: [1, 2, 3], history: [result] },
-  runs: [{ id: 1, startedAt: 1, endedAt: 2, reason: 'finished', options: settings, metrics: result, steps: 4 }],
+  runs: [
+    {
+      id: 1,
+      startedAt: 1,
+      endedAt: 2,
+      reason: 'finished',
+      options: settings,
+      metrics: result,
+      steps: 4,
+    },
+  ],
 });
 const f64 = (/** @type {number[]} */ ...values) => new Uint8Array(new Float64Array(values).buffer);
 
@@ -261,8 +445,14 @@ function finished(work) {
 
 /** @param {any} of */
 function encoded(of) {
-  const weights = [{ name: 'dense/kernel', dtype: /** @type {const} */ ('F32'), shape: [2, 3],
-    read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n) }];
+  const weights = [
+    {
+      name: 'dense/kernel',
+      dtype: /** @type {const} */ ('F32'),
+      shape: [2, 3],
+      read: (/** @type {number} */ at, /** @type {number} */ n) => new Uint8Array(n),
+    },
+  ];
   return finished(encodeCheckpoint(pump, of, weights));
 }
 
@@ -281,62 +471,202 @@ const parts = {
 export const TARGETS = [
   { name: 'spec', run: runSpec, words: specWords, seeds: () => [IMAGES, SEQUENCES, SMALL, GRAPH] },
   {
-    name: 'data', run: runData, words: ['x', 'y', 'n', 'facts', 'data', 'shape', 'inputs', 'outputs', 'input', 'a', 'b', 'c'],
+    name: 'data',
+    run: runData,
+    words: ['x', 'y', 'n', 'facts', 'data', 'shape', 'inputs', 'outputs', 'input', 'a', 'b', 'c'],
     seeds: () => [
-      { x: new Float32Array(4), y: [0, 2], facts: 0, n: 2 }, { x: [[1, 2], [3, 4]], y: ['a', 'c'], facts: 0, n: 2 },
-      { x: { data: new Uint8Array(8), shape: [2, 2, 2, 1] }, y: [[0, 1, 0, 1], [1, 1, 1, 1]], facts: 1, n: 2 },
+      { x: new Float32Array(4), y: [0, 2], facts: 0, n: 2 },
+      {
+        x: [
+          [1, 2],
+          [3, 4],
+        ],
+        y: ['a', 'c'],
+        facts: 0,
+        n: 2,
+      },
+      {
+        x: { data: new Uint8Array(8), shape: [2, 2, 2, 1] },
+        y: [
+          [0, 1, 0, 1],
+          [1, 1, 1, 1],
+        ],
+        facts: 1,
+        n: 2,
+      },
       { x: [new Float32Array(3), new Float32Array(3)], y: [[1], [2]], facts: 2, n: 2 },
       { x: new BigInt64Array(4), y: new BigInt64Array(2), facts: 0, n: 2 },
       { x: [[1, 2]], y: new Float32Array(6), facts: 0, n: 2 },
-      { x: { inputs: { input: new Uint8Array(4), b: [0.5, 1] } }, y: { outputs: { a: ['a', 'c'], c: [[1], [2]] } }, facts: 3, n: 2 },
+      {
+        x: { inputs: { input: new Uint8Array(4), b: [0.5, 1] } },
+        y: { outputs: { a: ['a', 'c'], c: [[1], [2]] } },
+        facts: 3,
+        n: 2,
+      },
     ],
   },
   {
-    name: 'message', run: runMessage, words: [...messageWords, 'dense', 'reshape', 'targetShape', 'flatten'],
+    name: 'message',
+    run: runMessage,
+    words: [...messageWords, 'dense', 'reshape', 'targetShape', 'flatten'],
     seeds: () => [
-      { v: 1, id: 1, type: 'INIT_TRAINING', payload: { ...SMALL,
-        runtime: { variant: 'base', threads: 1, sliceWork: 10, place: 'main', assets: 'http://a/' } } },
-      { type: 'INIT_TRAINING', payload: SHORT }, { type: 'PREDICT', payload: { inputGrid: [[[1, 2, 3]]] } },
-      { type: 'START_TRAINING', payload: { trainingData: [{ id: 1, grid: [[[1]]], label: 0 }], numEpochs: 2 } },
-      { v: 1, id: 'a', type: 'START_TRAINING', payload: { x: [1], y: [1], numEpochs: 2, batchSize: 3, shuffle: false,
-        validationSplit: 0.5, progressHz: 5, returnWeights: true } },
-      { v: 1, id: 2, type: 'EVALUATE_MODEL', payload: { batchSize: 4 } }, { v: 1, id: 3, type: 'PING' },
+      {
+        v: 1,
+        id: 1,
+        type: 'INIT_TRAINING',
+        payload: {
+          ...SMALL,
+          runtime: {
+            variant: 'base',
+            threads: 1,
+            sliceWork: 10,
+            place: 'main',
+            assets: 'http://a/',
+          },
+        },
+      },
+      { type: 'INIT_TRAINING', payload: SHORT },
+      { type: 'PREDICT', payload: { inputGrid: [[[1, 2, 3]]] } },
+      {
+        type: 'START_TRAINING',
+        payload: { trainingData: [{ id: 1, grid: [[[1]]], label: 0 }], numEpochs: 2 },
+      },
+      {
+        v: 1,
+        id: 'a',
+        type: 'START_TRAINING',
+        payload: {
+          x: [1],
+          y: [1],
+          numEpochs: 2,
+          batchSize: 3,
+          shuffle: false,
+          validationSplit: 0.5,
+          progressHz: 5,
+          returnWeights: true,
+        },
+      },
+      { v: 1, id: 2, type: 'EVALUATE_MODEL', payload: { batchSize: 4 } },
+      { v: 1, id: 3, type: 'PING' },
       { v: 1, id: 3, type: 'PREDICT', payload: { error: 'e', code: 'BUSY', stack: 's' } },
     ],
   },
   {
-    name: 'store', run: runStore, words: ['upload', 'dtype', 'total', 'offset', 'bytes', 'float32', 'uint8', 'int32',
-      'take', 'data', 'x', 'y', 'weights', 'indices', 'discard'],
+    name: 'store',
+    run: runStore,
+    words: [
+      'upload',
+      'dtype',
+      'total',
+      'offset',
+      'bytes',
+      'float32',
+      'uint8',
+      'int32',
+      'take',
+      'data',
+      'x',
+      'y',
+      'weights',
+      'indices',
+      'discard',
+    ],
     seeds: () => [
-      [{ upload: 1, dtype: 'float32', total: 16, offset: 0, bytes: new ArrayBuffer(8) },
+      [
+        { upload: 1, dtype: 'float32', total: 16, offset: 0, bytes: new ArrayBuffer(8) },
         { upload: 1, dtype: 'float32', total: 16, offset: 8, bytes: new ArrayBuffer(8) },
         { take: 'x', data: { upload: 1 } },
         { upload: 2, dtype: 'int32', total: 8, offset: 0, bytes: new ArrayBuffer(8) },
-        { take: 'y', data: { upload: 2 } }],
-      [{ upload: 3, dtype: 'uint8', total: 4, offset: 0, bytes: new ArrayBuffer(4) }, { discard: 3 },
-        { take: 'x', data: [[1, 2]] }],
+        { take: 'y', data: { upload: 2 } },
+      ],
+      [
+        { upload: 3, dtype: 'uint8', total: 4, offset: 0, bytes: new ArrayBuffer(4) },
+        { discard: 3 },
+        { take: 'x', data: [[1, 2]] },
+      ],
     ],
   },
   {
-    name: 'weights', run: runWeights, words: ['name', 'shape', 'data', 'weights'],
+    name: 'weights',
+    run: runWeights,
+    words: ['name', 'shape', 'data', 'weights'],
     seeds: () => [
-      [{ name: 'dense/kernel', shape: [2, 3], data: new Float32Array(6) }, { shape: [3], data: [1, 2, 3] }],
-      [{ shape: [2, 3], data: new Float64Array(6) }, { shape: [3], data: new Int32Array(3) }],
+      [
+        { name: 'dense/kernel', shape: [2, 3], data: new Float32Array(6) },
+        { shape: [3], data: [1, 2, 3] },
+      ],
+      [
+        { shape: [2, 3], data: new Float64Array(6) },
+        { shape: [3], data: new Int32Array(3) },
+      ],
     ],
   },
   {
-    name: 'checkpoint', run: runCheckpoint,
+    name: 'checkpoint',
+    run: runCheckpoint,
     words: [
-      'metadata', 'offstage', 'entries', 'data', 'dtype', 'shape', 'data_offsets', 'F32', 'F64', 'run', 'runs',
-      'format', 'coreVersion', 'spec',
-      'step', 'epochsBegun', 'settings', 'samples', 'epoch', 'batch', 'key', 'steps', 'trained', 'elapsedMs', 'ended',
+      'metadata',
+      'offstage',
+      'entries',
+      'data',
+      'dtype',
+      'shape',
+      'data_offsets',
+      'F32',
+      'F64',
+      'run',
+      'runs',
+      'format',
+      'coreVersion',
+      'spec',
+      'step',
+      'epochsBegun',
+      'settings',
+      'samples',
+      'epoch',
+      'batch',
+      'key',
+      'steps',
+      'trained',
+      'elapsedMs',
+      'ended',
       'fingerprint',
-      'run/totals', 'history/loss', 'history/accuracy', 'history/valLoss', 'history/valAccuracy', 'finished',
-      'stopped', 'NaN', 'Infinity', 'metrics',
-      'options', 'id', 'startedAt', 'endedAt', 'reason', 'epochs', 'batchSize', 'shuffle', 'validationSplit', 'loss',
-      'checksum', '__metadata__', '12', '0',
+      'run/totals',
+      'history/loss',
+      'history/accuracy',
+      'history/valLoss',
+      'history/valAccuracy',
+      'finished',
+      'stopped',
+      'NaN',
+      'Infinity',
+      'metrics',
+      'options',
+      'id',
+      'startedAt',
+      'endedAt',
+      'reason',
+      'epochs',
+      'batchSize',
+      'shuffle',
+      'validationSplit',
+      'loss',
+      'checksum',
+      '__metadata__',
+      '12',
+      '0',
     ],
-    seeds: () => [finished(saveState(pump, model)), encoded(about), encoded({ ...about, run: null, runs: [] }), parts,
-      { ...parts, offstage: { ...parts.offstage, run: null }, entries: {}, data: new Uint8Array(0) }],
+    seeds: () => [
+      finished(saveState(pump, model)),
+      encoded(about),
+      encoded({ ...about, run: null, runs: [] }),
+      parts,
+      {
+        ...parts,
+        offstage: { ...parts.offstage, run: null },
+        entries: {},
+        data: new Uint8Array(0),
+      },
+    ],
   },
 ];

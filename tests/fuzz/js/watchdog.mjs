@@ -1,6 +1,8 @@
-/* watchdog.mjs: a thread that ends the process when one input has been tried for too long, and keeps that input.
+/* watchdog.mjs: a thread that ends the process when one input has been tried for too long, and
+ * keeps that input.
  *
- * The shared words are a count of inputs and the size of the one being tried, the shared bytes that input. */
+ * The shared words are a count of inputs and the size of the one being tried, the shared bytes that
+ * input. */
 
 import { mkdirSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';

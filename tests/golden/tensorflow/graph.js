@@ -1,7 +1,7 @@
 /* graph.js: a spec as a model of TensorFlow.js: who reads whom, masks, and which weight is whose.
  *
- * model(spec) walks the layers once over zeros and so learns every weight's shape; forward() walks them with the weights
- * at hand. */
+ * model(spec) walks the layers once over zeros and so learns every weight's shape; forward() walks
+ * them with the weights at hand. */
 import { activationOf, inputsOf, namedLayers, outputsOf } from '../specs.js';
 import { JOIN, maskOfJoin } from './joins.js';
 import { LAYER } from './layers.js';
@@ -22,13 +22,24 @@ function timeDistributed(x, { layer, trainable }, node) {
 /* ---- masks ---- */
 
 const KEEPS_MASK = new Set([
-  'dense', 'activation', 'dropout', 'gaussianNoise', 'batchNormalization', 'layerNormalization', 'groupNormalization',
-  'prelu', 'softmax', 'timeDistributed', 'positionEmbedding', 'multiHeadAttention',
+  'dense',
+  'activation',
+  'dropout',
+  'gaussianNoise',
+  'batchNormalization',
+  'layerNormalization',
+  'groupNormalization',
+  'prelu',
+  'softmax',
+  'timeDistributed',
+  'positionEmbedding',
+  'multiHeadAttention',
 ]);
 
 function maskOf(layer, inputs, masks) {
   const { type } = layer;
-  if (type === 'embedding') return layer.maskZero ? tf.cast(tf.notEqual(inputs[0], 0), 'float32') : null;
+  if (type === 'embedding')
+    return layer.maskZero ? tf.cast(tf.notEqual(inputs[0], 0), 'float32') : null;
   if (type in JOIN) return maskOfJoin(layer, inputs, masks);
   if (type in RECURRENT) return layer.returnSequences ? masks[0] : null;
   if (type === 'bidirectional') return layer.layer.returnSequences ? masks[0] : null;
@@ -37,7 +48,11 @@ function maskOf(layer, inputs, masks) {
 
 /* ---- weights ---- */
 
-const FAMILY = (role) => role.replace(/^(query|key|value|output)_/, '').replace(/_kernel$/, '').replace(/^moving_.*/, 'moving');
+const FAMILY = (role) =>
+  role
+    .replace(/^(query|key|value|output)_/, '')
+    .replace(/_kernel$/, '')
+    .replace(/^moving_.*/, 'moving');
 
 const REGULARIZER = { l1: { l1: 0.01 }, l2: { l2: 0.01 }, l1l2: { l1: 0.01, l2: 0.01 } };
 const CONSTRAINT = { maxNorm: { maxNorm: 2, axis: 0 } };
@@ -47,7 +62,10 @@ function declared(name, role, shape, fields, trainable) {
   const regularizer = fields[`${FAMILY(role)}Regularizer`];
   const constraint = fields[`${FAMILY(role)}Constraint`];
   return {
-    name: `${name}/${role}`, role, shape, trainable: trainable && !role.startsWith('moving_'),
+    name: `${name}/${role}`,
+    role,
+    shape,
+    trainable: trainable && !role.startsWith('moving_'),
     regularizer: REGULARIZER[regularizer] ?? regularizer,
     constraint: CONSTRAINT[constraint] ?? (constraint && { ...CONSTRAINT.maxNorm, ...constraint }),
   };
@@ -62,9 +80,10 @@ function innermost(layer, trainable = true) {
 const sameShape = (a, b) => a.length === b.length && a.every((size, i) => size === b[i]);
 
 /**
- * Gives a layer its weights, in order: its own, or those of the layer that it is tied to; a dense that is tied to an
- * embedding has the table, transposed.
- * @param {any[]} list  of all weights; declares them where `declare` @param {(i: number) => any} value
+ * Gives a layer its weights, in order: its own, or those of the layer that it is tied to; a dense
+ * that is tied to an embedding has the table, transposed.
+ * @param {any[]} list  of all weights; declares them where `declare`
+ * @param {(i: number) => any} value
  */
 function taker({ layer, name }, list, owners, declare, value) {
   const { fields, trains } = innermost(layer);
@@ -74,7 +93,8 @@ function taker({ layer, name }, list, owners, declare, value) {
   let taken = 0;
   return (role, shape) => {
     if (layer.tiedTo) {
-      if (mine.type === 'embedding' && layer.type === 'dense' && role === 'kernel') return tf.transpose(value(mine.at[0]));
+      if (mine.type === 'embedding' && layer.type === 'dense' && role === 'kernel')
+        return tf.transpose(value(mine.at[0]));
       if (mine.type === layer.type) return value(mine.at[taken++]);
     }
     if (declare) own.at.push(list.push(declared(name, role, shape, fields, trains)) - 1);
@@ -99,23 +119,39 @@ export function model(spec) {
       const x = read[0].y;
       const masks = read.map(({ mask }) => mask);
       const take = taker(entry, weights, owners, declare, value);
-      const node = { inputs: read.map(({ y }) => y), masks, take, training, moves: (...what) => moves?.(`${name}/${what[0]}`, what[1], what[2]) };
+      const node = {
+        inputs: read.map(({ y }) => y),
+        masks,
+        take,
+        training,
+        moves: (...what) => moves?.(`${name}/${what[0]}`, what[1], what[2]),
+      };
       const logits = COMPUTE[layer.type](x, layer, node);
       const activation = activationOf(layer);
-      at.set(name, { logits, y: ACTIVATION[activation](logits), mask: maskOf(layer, node.inputs, masks) });
+      at.set(name, {
+        logits,
+        y: ACTIVATION[activation](logits),
+        mask: maskOf(layer, node.inputs, masks),
+      });
     }
     return at;
   };
 
   const shapes = tf.tidy(() => {
-    const zeros = Object.fromEntries(Object.entries(inputsOf(spec)).map(([name, shape]) => [name, tf.zeros([1, ...shape])]));
+    const zeros = Object.fromEntries(
+      Object.entries(inputsOf(spec)).map(([name, shape]) => [name, tf.zeros([1, ...shape])]),
+    );
     const at = walk(zeros, { declare: true, value: (i) => tf.zeros(weights[i].shape) });
     return new Map([...at].map(([name, { y }]) => [name, y.shape.slice(1)]));
   });
   return { layers, weights, shapes, outputs: outputsOf(spec), walk };
 }
 
-/** The penalties of all regularized weights that are trained. @param {any[]} weights @param {any[]} values */
+/**
+ * The penalties of all regularized weights that are trained.
+ * @param {any[]} weights
+ * @param {any[]} values
+ */
 export function penalty(weights, values) {
   const terms = weights.flatMap(({ regularizer, trainable }, i) => {
     if (!regularizer || !trainable) return [];

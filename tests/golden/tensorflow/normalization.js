@@ -1,4 +1,5 @@
-/* normalization.js: the layers that subtract a mean and divide by a deviation. Their form is that of layers.js. */
+/* normalization.js: the layers that subtract a mean and divide by a deviation. Their form is that
+ * of layers.js. */
 import { moments, standardized, tf } from './ops.js';
 
 const EPSILON = 0.001;
@@ -12,18 +13,27 @@ function scaled(x, { center = true, scale = true }, take) {
 
 /** Of what is not masked, as Keras counts it. */
 function momentsOf(x, shown, axes) {
-  const average = (values) => tf.div(tf.sum(tf.mul(values, shown), axes, true), tf.add(tf.sum(shown), 1e-7));
+  const average = (values) =>
+    tf.div(tf.sum(tf.mul(values, shown), axes, true), tf.add(tf.sum(shown), 1e-7));
   const mean = average(x);
   return { mean, variance: average(tf.square(tf.sub(x, mean))) };
 }
 
-/** The batch's own statistics where it trains, which move the moving ones; those where it is frozen or predicts. */
+/**
+ * The batch's own statistics where it trains, which move the moving ones; those where it is frozen
+ * or predicts.
+ */
 function batchNormalization(x, fields, { take, training, moves, masks: [mask] }) {
   const { momentum = 0.99, epsilon = EPSILON, trainable = true } = fields;
   const channels = [lastOf(x)];
   const early = {};
-  for (const role of ['gamma', 'beta']) early[role] = fields[role === 'gamma' ? 'scale' : 'center'] === false ? null : take(role, channels);
-  const moving = { mean: take('moving_mean', channels), variance: take('moving_variance', channels) };
+  for (const role of ['gamma', 'beta'])
+    early[role] =
+      fields[role === 'gamma' ? 'scale' : 'center'] === false ? null : take(role, channels);
+  const moving = {
+    mean: take('moving_mean', channels),
+    variance: take('moving_variance', channels),
+  };
   const next = (role) => early[role];
   if (!training || !trainable) return scaled(standardized(x, moving, epsilon), fields, next);
   const axes = x.shape.map((_, i) => i).slice(0, -1);
@@ -34,13 +44,21 @@ function batchNormalization(x, fields, { take, training, moves, masks: [mask] })
 }
 
 const layerNormalization = (x, fields, { take }) =>
-  scaled(standardized(x, moments(x, [x.shape.length - 1]), fields.epsilon ?? EPSILON), fields, take);
+  scaled(
+    standardized(x, moments(x, [x.shape.length - 1]), fields.epsilon ?? EPSILON),
+    fields,
+    take,
+  );
 
 /** One mean for all positions and channels of a group, of one sample. */
 function groupNormalization(x, fields, { take }) {
   const { groups = 32, epsilon = EPSILON } = fields;
   const grouped = tf.reshape(x, [x.shape[0], -1, groups, lastOf(x) / groups]);
-  return scaled(tf.reshape(standardized(grouped, moments(grouped, [1, 3]), epsilon), x.shape), fields, take);
+  return scaled(
+    tf.reshape(standardized(grouped, moments(grouped, [1, 3]), epsilon), x.shape),
+    fields,
+    take,
+  );
 }
 
 /** By given constants: one, or one for each channel. */
@@ -49,4 +67,9 @@ function normalization(x, { mean, variance }) {
   return tf.div(tf.sub(x, tf.tensor1d([mean].flat())), tf.tensor1d(deviation));
 }
 
-export const NORMALIZATION = { batchNormalization, layerNormalization, groupNormalization, normalization };
+export const NORMALIZATION = {
+  batchNormalization,
+  layerNormalization,
+  groupNormalization,
+  normalization,
+};

@@ -1,11 +1,12 @@
-/* optimizers.js: what is done with gradients: TF.js's own optimizers where the spec asks for nothing that they lack,
- * else Keras 3's formulas by hand, in double, on TF.js's gradients.
+/* optimizers.js: what is done with gradients: TF.js's own optimizers where the spec asks for
+ * nothing that they lack, else Keras 3's formulas by hand, in double, on TF.js's gradients.
  *
  * apply(variables, gradients) changes the variables; finish() is the natural end of training. */
 import { tf } from './ops.js';
 
-/* A rule: (state of one weight, g, options, t) -> the step that is subtracted. State begins empty, t counts from 1.
- * Sources: Keras 3's documentation of each and the papers it names; adam and adamw have PyTorch's epsilon. */
+/* A rule: (state of one weight, g, options, t) -> the step that is subtracted. State begins empty,
+ * t counts from 1. Sources: Keras 3's documentation of each and the papers it names; adam and adamw
+ * have PyTorch's epsilon. */
 const moment = (s, name, beta, g) => (s[name] = beta * (s[name] ?? 0) + (1 - beta) * g);
 
 const RULE = {
@@ -29,8 +30,12 @@ const RULE = {
     const now = beta1 * (1 - 0.5 * 0.96 ** t);
     const next = beta1 * (1 - 0.5 * 0.96 ** (t + 1));
     s.product = (s.product ?? 1) * now;
-    const m = (next * moment(s, 'm', beta1, g)) / (1 - s.product * next) + ((1 - now) * g) / (1 - s.product);
-    return (learningRate * m) / (Math.sqrt(moment(s, 'v', beta2, g * g) / (1 - beta2 ** t)) + epsilon);
+    const m =
+      (next * moment(s, 'm', beta1, g)) / (1 - s.product * next) +
+      ((1 - now) * g) / (1 - s.product);
+    return (
+      (learningRate * m) / (Math.sqrt(moment(s, 'v', beta2, g * g) / (1 - beta2 ** t)) + epsilon)
+    );
   },
   rmsprop(s, g, { learningRate, rho, momentum, epsilon, centered }) {
     const v = moment(s, 'v', rho, g * g);
@@ -70,19 +75,31 @@ const DEFAULTS = {
   lion: { learningRate: 0.001, beta1: 0.9, beta2: 0.99 },
 };
 
-/* By hand are also TF.js's centered rmsprop, which subtracts epsilon, and its adadelta, which divides by the mean square
- * of the step before. */
+/* By hand are also TF.js's centered rmsprop, which subtracts epsilon, and its adadelta, which
+ * divides by the mean square of the step before. */
 const OWN = {
   sgd: ({ learningRate, momentum, nesterov }) =>
-    (momentum > 0 ? tf.train.momentum(learningRate, momentum, nesterov) : tf.train.sgd(learningRate)),
-  adam: ({ learningRate, beta1, beta2, epsilon, amsgrad }) => !amsgrad && tf.train.adam(learningRate, beta1, beta2, epsilon),
-  adamax: ({ learningRate, beta1, beta2, epsilon }) => tf.train.adamax(learningRate, beta1, beta2, epsilon),
-  rmsprop: ({ learningRate, rho, momentum, epsilon, centered }) => !centered && tf.train.rmsprop(learningRate, rho, momentum, epsilon),
+    momentum > 0 ? tf.train.momentum(learningRate, momentum, nesterov) : tf.train.sgd(learningRate),
+  adam: ({ learningRate, beta1, beta2, epsilon, amsgrad }) =>
+    !amsgrad && tf.train.adam(learningRate, beta1, beta2, epsilon),
+  adamax: ({ learningRate, beta1, beta2, epsilon }) =>
+    tf.train.adamax(learningRate, beta1, beta2, epsilon),
+  rmsprop: ({ learningRate, rho, momentum, epsilon, centered }) =>
+    !centered && tf.train.rmsprop(learningRate, rho, momentum, epsilon),
   adagrad: ({ learningRate, initialAccumulatorValue, epsilon }) =>
     epsilon === DEFAULTS.adagrad.epsilon && tf.train.adagrad(learningRate, initialAccumulatorValue),
 };
 
-const COMMON = ['weightDecay', 'clipValue', 'clipNorm', 'globalClipNorm', 'gradientAccumulationSteps', 'useEma', 'emaMomentum', 'emaOverwriteFrequency'];
+const COMMON = [
+  'weightDecay',
+  'clipValue',
+  'clipNorm',
+  'globalClipNorm',
+  'gradientAccumulationSteps',
+  'useEma',
+  'emaMomentum',
+  'emaOverwriteFrequency',
+];
 
 /** All that the spec's optimizer is. */
 function optionsOf({ optimizer = 'adam', learningRate }) {
@@ -90,13 +107,19 @@ function optionsOf({ optimizer = 'adam', learningRate }) {
   return { ...DEFAULTS[given.type], ...given, ...(learningRate !== undefined && { learningRate }) };
 }
 
-const normOf = (arrays) => Math.sqrt(arrays.reduce((sum, array) => array.reduce((s, g) => s + g * g, sum), 0));
+const normOf = (arrays) =>
+  Math.sqrt(arrays.reduce((sum, array) => array.reduce((s, g) => s + g * g, sum), 0));
 const scaledBy = (arrays, factor) => arrays.map((array) => array.map((g) => g * factor));
 
 function clipped(gradients, { clipValue, clipNorm, globalClipNorm }) {
-  if (clipValue) return gradients.map((array) => array.map((g) => Math.min(Math.max(g, -clipValue), clipValue)));
-  if (clipNorm) return gradients.flatMap((array) => scaledBy([array], clipNorm / Math.max(normOf([array]), clipNorm)));
-  if (globalClipNorm) return scaledBy(gradients, globalClipNorm / Math.max(normOf(gradients), globalClipNorm));
+  if (clipValue)
+    return gradients.map((array) => array.map((g) => Math.min(Math.max(g, -clipValue), clipValue)));
+  if (clipNorm)
+    return gradients.flatMap((array) =>
+      scaledBy([array], clipNorm / Math.max(normOf([array]), clipNorm)),
+    );
+  if (globalClipNorm)
+    return scaledBy(gradients, globalClipNorm / Math.max(normOf(gradients), globalClipNorm));
   return gradients;
 }
 
@@ -108,29 +131,46 @@ function constrained(variable, { maxNorm, axis }) {
 
 /** @param {Record<string, any>} options */
 function byHand(options) {
-  const { type, learningRate, weightDecay = 0, gradientAccumulationSteps: every = 1, emaMomentum = 0.99 } = options;
+  const {
+    type,
+    learningRate,
+    weightDecay = 0,
+    gradientAccumulationSteps: every = 1,
+    emaMomentum = 0.99,
+  } = options;
   const rule = RULE[type];
   const states = new Map();
   const averages = new Map();
   let sums = null;
   let calls = 0;
 
-  const update = (variables, gradients, t) => variables.forEach((variable, i) => {
-    const w = variable.dataSync();
-    const state = states.get(variable) ?? Array.from(w, () => ({}));
-    states.set(variable, state);
-    const after = Float32Array.from(w, (old, k) => old - learningRate * weightDecay * old - rule(state[k], gradients[i][k], options, t));
-    variable.assign(tf.tensor(after, variable.shape));
-  });
+  const update = (variables, gradients, t) =>
+    variables.forEach((variable, i) => {
+      const w = variable.dataSync();
+      const state = states.get(variable) ?? Array.from(w, () => ({}));
+      states.set(variable, state);
+      const after = Float32Array.from(
+        w,
+        (old, k) =>
+          old - learningRate * weightDecay * old - rule(state[k], gradients[i][k], options, t),
+      );
+      variable.assign(tf.tensor(after, variable.shape));
+    });
   const overwrite = () => {
-    for (const [variable, average] of averages) variable.assign(tf.tensor(Float32Array.from(average), variable.shape));
+    for (const [variable, average] of averages)
+      variable.assign(tf.tensor(Float32Array.from(average), variable.shape));
   };
-  /* Keras averages after every batch, the ones that only accumulate too, and keeps nothing of before the first update's. */
-  const average = (variables, updates) => variables.forEach((variable) => {
-    const w = variable.dataSync();
-    const [old, keep] = [averages.get(variable) ?? w, updates ? emaMomentum : 0];
-    averages.set(variable, Array.from(w, (value, k) => keep * old[k] + (1 - keep) * value));
-  });
+  /* Keras averages after every batch, the ones that only accumulate too, and keeps nothing of
+   * before the first update's. */
+  const average = (variables, updates) =>
+    variables.forEach((variable) => {
+      const w = variable.dataSync();
+      const [old, keep] = [averages.get(variable) ?? w, updates ? emaMomentum : 0];
+      averages.set(
+        variable,
+        Array.from(w, (value, k) => keep * old[k] + (1 - keep) * value),
+      );
+    });
 
   return {
     apply(variables, gradients) {
@@ -143,7 +183,8 @@ function byHand(options) {
       }
       if (!options.useEma) return;
       average(variables, updates);
-      if (options.emaOverwriteFrequency && (updates + 1) % options.emaOverwriteFrequency === 0) overwrite();
+      if (options.emaOverwriteFrequency && (updates + 1) % options.emaOverwriteFrequency === 0)
+        overwrite();
     },
     finish: overwrite,
     dispose() {},

@@ -95,9 +95,11 @@ export class CheckpointSchedule {
   /** @param {Uint8Array<ArrayBuffer>} bytes @param {At} about */
   #write(bytes, about) {
     const { keep } = this.#saves;
-    const writing = (this.#writing ?? Promise.resolve()).then(() => keep(bytes, about)).then(() => {
-      if (this.#writing === writing) this.#writing = null;
-    });
+    const writing = (this.#writing ?? Promise.resolve())
+      .then(() => keep(bytes, about))
+      .then(() => {
+        if (this.#writing === writing) this.#writing = null;
+      });
     this.#writing = writing;
   }
 

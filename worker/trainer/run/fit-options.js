@@ -26,7 +26,8 @@
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
 const POSITIVE = {
-  allowed: 'a positive integer', accepts: (value) => Number.isSafeInteger(value) && value >= 1,
+  allowed: 'a positive integer',
+  accepts: (value) => Number.isSafeInteger(value) && value >= 1,
 };
 /** @type {Pick<Rule<boolean>, 'allowed' | 'accepts'>} */
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
@@ -96,8 +97,10 @@ export const toWire = (settings) =>
  * @returns {RunSettings}
  */
 export function settingsOf(payload, own = {}) {
-  const entries = SETTING_NAMES.map((name) =>
-    [name, payload[wireName(name)] ?? own[name] ?? SETTINGS[name].otherwise]);
+  const entries = SETTING_NAMES.map((name) => [
+    name,
+    payload[wireName(name)] ?? own[name] ?? SETTINGS[name].otherwise,
+  ]);
   const kept = entries.filter(([name, value]) => isKept(name, value));
   return /** @type {any} */ (Object.fromEntries(kept));
 }
@@ -113,4 +116,4 @@ export function isKept(name, value) {
  * @param {number} samples @param {number} split
  */
 export const trainSamplesOf = (samples, split) =>
-  (split > 0 ? Math.floor(samples * (1 - split)) : samples);
+  split > 0 ? Math.floor(samples * (1 - split)) : samples;

@@ -107,7 +107,15 @@ export class Training {
     const { pump, host, stages, post, notice } = this.#ports;
     /** @type {Run} */
     const run = new Run({
-      model, pump, host, stages, settings, data, classWeight, kept, notice,
+      model,
+      pump,
+      host,
+      stages,
+      settings,
+      data,
+      classWeight,
+      kept,
+      notice,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) {
@@ -123,14 +131,16 @@ export class Training {
           post(request, 'TRAINING_SNAPSHOT', { bytes, step }, [bytes.buffer]);
         },
         keep: (bytes, at) => this.#keep(keeper, bytes, at),
-        warn: (error) => notice({
-          kind: 'warning', code: 'STORAGE_FAILED',
-          message: `a checkpoint could not be taken: ${error.message}`,
-        }),
+        warn: (error) =>
+          notice({
+            kind: 'warning',
+            code: 'STORAGE_FAILED',
+            message: `a checkpoint could not be taken: ${error.message}`,
+          }),
       },
     });
     /** @type {Current} */
-    const current = this.#current = { run, request, keeper, storing: null };
+    const current = (this.#current = { run, request, keeper, storing: null });
     this.#turn('start');
     pump.setBackground(this.#background(run, run.work(), () => this.#end('finished')));
   }
@@ -141,7 +151,8 @@ export class Training {
    */
   #background(run, work, done) {
     return {
-      work, done,
+      work,
+      done,
       fail: (/** @type {unknown} */ error) => this.#fail(error),
       updating: () => run.updating(),
       paused: () => this.#state === 'held' || this.#state === 'paused',
@@ -159,10 +170,14 @@ export class Training {
     const { host, notice } = this.#ports;
     const began = host.now();
     const { length } = bytes;
-    if (!await keeper.write(bytes, about)) return; // it has warned of that
+    if (!(await keeper.write(bytes, about))) return; // it has warned of that
     notice({
-      kind: 'persisted', step: about.step, bytes: length, ms: host.now() - began,
-      storage: keeper.storage, reason: keeper.reason,
+      kind: 'persisted',
+      step: about.step,
+      bytes: length,
+      ms: host.now() - began,
+      storage: keeper.storage,
+      reason: keeper.reason,
     });
   }
 
@@ -223,8 +238,9 @@ export class Training {
     run.end(reason);
     const work = run.last();
     const first = work.next();
-    this.#ports.pump.setBackground(first.done ? null
-      : this.#background(run, work, (left) => this.#settle(left)));
+    this.#ports.pump.setBackground(
+      first.done ? null : this.#background(run, work, (left) => this.#settle(left)),
+    );
     if (first.done) this.#settle(first.value);
   }
 
@@ -235,17 +251,22 @@ export class Training {
   #settle(left) {
     const current = /** @type {Current} */ (this.#current);
     if (!left && !current.storing) return this.#complete();
-    Promise.all([left, current.storing]).then(() => {
-      if (this.#current === current) this.#complete();
-    }).catch((error) => this.#fail(error));
+    Promise.all([left, current.storing])
+      .then(() => {
+        if (this.#current === current) this.#complete();
+      })
+      .catch((error) => this.#fail(error));
   }
 
   #complete() {
     const { run, request, keeper } = /** @type {Current} */ (this.#current);
     const result = run.close();
     this.#leave();
-    this.#ports.reply(request,
-      { ...result, persisted: keeper?.storage ?? null }, buffersOf(result));
+    this.#ports.reply(
+      request,
+      { ...result, persisted: keeper?.storage ?? null },
+      buffersOf(result),
+    );
     this.#wake();
   }
 
@@ -286,9 +307,13 @@ export class Training {
  * @param {string} fingerprint
  */
 async function keepData(keeper, { store }, { x, y, weights }, fingerprint) {
-  if (await keeper.aboutData() === fingerprint) return;
-  await keeper.writeData({
-    x: store.piecesOf(x), y: store.piecesOf(y),
-    ...(weights && { weights: store.piecesOf(weights) }),
-  }, fingerprint);
+  if ((await keeper.aboutData()) === fingerprint) return;
+  await keeper.writeData(
+    {
+      x: store.piecesOf(x),
+      y: store.piecesOf(y),
+      ...(weights && { weights: store.piecesOf(weights) }),
+    },
+    fingerprint,
+  );
 }

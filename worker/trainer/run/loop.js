@@ -61,13 +61,21 @@ export class Run {
     const { model, host, stages, settings, data, report } = parts;
     this.#parts = parts;
     this.settings = settings;
-    const state = this.#state = new State(model.measured, settings.run, data.x.samples);
-    const stopwatch = this.#stopwatch = new Stopwatch(host);
+    const state = (this.#state = new State(model.measured, settings.run, data.x.samples));
+    const stopwatch = (this.#stopwatch = new Stopwatch(host));
     if (settings.run.nonFinite) this.#rollback = new Rollback(model);
-    const { training } = this.#plans = openPlans(model, state, settings.run.batchSize);
-    const memory = this.#memory = model.core.planMemory(training.plan);
+    const { training } = (this.#plans = openPlans(model, state, settings.run.batchSize));
+    const memory = (this.#memory = model.core.planMemory(training.plan));
     this.#records = new Records({
-      model, host, stages, settings, state, stopwatch, rollback: this.#rollback, memory, report,
+      model,
+      host,
+      stages,
+      settings,
+      state,
+      stopwatch,
+      rollback: this.#rollback,
+      memory,
+      report,
     });
   }
 
@@ -94,8 +102,10 @@ export class Run {
 
   /** Says that an update is under way: the weights are between two steps. */
   updating() {
-    return this.#changing || (this.#plans !== null
-      && this.#parts.model.core.stepUpdating(this.#plans.training.plan));
+    return (
+      this.#changing ||
+      (this.#plans !== null && this.#parts.model.core.stepUpdating(this.#plans.training.plan))
+    );
   }
 
   pause() {
@@ -118,7 +128,13 @@ export class Run {
 
   /** Checks the data and trains, to the end of the last epoch. @returns {Work} */
   *work() {
-    const { model, pump, settings: { run: { epochs } } } = this.#parts;
+    const {
+      model,
+      pump,
+      settings: {
+        run: { epochs },
+      },
+    } = this.#parts;
     yield* this.#check();
     const schedule = this.#begin();
     const state = this.#state;
@@ -141,11 +157,21 @@ export class Run {
 
   /** Checks all data, and takes the place of the run that it goes on with. @returns {Work} */
   *#check() {
-    const { model, pump, settings, classWeight, data, data: { x, y, weights } } = this.#parts;
+    const {
+      model,
+      pump,
+      settings,
+      classWeight,
+      data,
+      data: { x, y, weights },
+    } = this.#parts;
     const state = this.#state;
     yield* model.check(pump, data);
-    yield* model.store.prepareWeights(pump, weights,
-      { y, trained: state.trainSamples, classWeight });
+    yield* model.store.prepareWeights(pump, weights, {
+      y,
+      trained: state.trainSamples,
+      classWeight,
+    });
     const sums = [];
     for (const column of [x, y, weights]) {
       if (column) sums.push(yield* model.store.fingerprint(pump, column));
@@ -155,8 +181,10 @@ export class Run {
     if (!settings.resume) return;
     // Weights that were set between the request and its turn have ended the run to resume.
     if (!model.past) {
-      throw new OffstageError('INVALID_OPTION',
-        'resume is true, but there is no run to go on with any more');
+      throw new OffstageError(
+        'INVALID_OPTION',
+        'resume is true, but there is no run to go on with any more',
+      );
     }
     this.#goOnWith(model.past);
   }
@@ -167,15 +195,19 @@ export class Run {
     const state = this.#state;
     const same = past.fingerprint === state.fingerprint;
     if (!same && kept) {
-      throw new OffstageError('DATA_LOST',
-        'the data that were kept are damaged, or of another run: '
-        + 'give them again, with resume: true');
+      throw new OffstageError(
+        'DATA_LOST',
+        'the data that were kept are damaged, or of another run: ' +
+          'give them again, with resume: true',
+      );
     }
     if (!same && !settings.otherData) {
-      throw new OffstageError('INVALID_DATA',
-        `the data are not those that the run began with (${state.samples} samples now, `
-        + `${past.samples} then): otherData: true goes on with them, `
-        + `from the beginning of epoch ${past.epoch}`);
+      throw new OffstageError(
+        'INVALID_DATA',
+        `the data are not those that the run began with (${state.samples} samples now, ` +
+          `${past.samples} then): otherData: true goes on with them, ` +
+          `from the beginning of epoch ${past.epoch}`,
+      );
     }
     state.goOnWith(past);
     this.#rollback?.take(past);
@@ -185,13 +217,18 @@ export class Run {
     const { model, pump, host, settings, saves, data, begun } = this.#parts;
     const { training, validation } = /** @type {Plans} */ (this.#plans);
     for (const each of [training, validation]) if (each) model.setData(each.plan, data);
-    this.#stopwatch.start(settings.resume ? model.past?.elapsedMs ?? 0 : 0);
+    this.#stopwatch.start(settings.resume ? (model.past?.elapsedMs ?? 0) : 0);
     this.#records.open();
     const { snapshotMs, persist } = settings;
-    const schedule = this.#schedule = new CheckpointSchedule({
-      pump, host, snapshotMs, persist, ...saves,
-      take: () => this.checkpoint(), at: () => ({ step: model.step, epoch: this.epoch }),
-    });
+    const schedule = (this.#schedule = new CheckpointSchedule({
+      pump,
+      host,
+      snapshotMs,
+      persist,
+      ...saves,
+      take: () => this.checkpoint(),
+      at: () => ({ step: model.step, epoch: this.epoch }),
+    }));
     model.past = null;
     begun(this.#state.fingerprint);
     return schedule;
@@ -202,9 +239,17 @@ export class Run {
     const state = this.#state;
     const { trainSamples, totalBatches } = state;
     const {
-      model: { core }, pump, stages, settings: { run: { batchSize, shuffle } },
+      model: { core },
+      pump,
+      stages,
+      settings: {
+        run: { batchSize, shuffle },
+      },
     } = this.#parts;
-    const { training: { plan }, validation } = /** @type {Plans} */ (this.#plans);
+    const {
+      training: { plan },
+      validation,
+    } = /** @type {Plans} */ (this.#plans);
     stages.enter('training');
     while (state.batch < totalBatches) {
       if (schedule.due) {
@@ -238,13 +283,23 @@ export class Run {
   /** Measures the held-out end of the data, in order. */
   *#validate() {
     const { samples, trainSamples } = this.#state;
-    const { model, pump, stages, settings: { run: { batchSize } } } = this.#parts;
+    const {
+      model,
+      pump,
+      stages,
+      settings: {
+        run: { batchSize },
+      },
+    } = this.#parts;
     const { plan } = /** @type {Plan} */ (this.#plans?.validation);
     stages.enter('validating');
     const totals = noTotals(model.measured);
     for (let first = trainSamples; first < samples; first += batchSize) {
-      yield* model.measure(pump, plan, totals,
-        { first, count: Math.min(batchSize, samples - first), samples });
+      yield* model.measure(pump, plan, totals, {
+        first,
+        count: Math.min(batchSize, samples - first),
+        samples,
+      });
       this.#over = pump.spend(model.core.units) || pump.waiting;
       if (this.#over && first + batchSize < samples) yield;
     }
@@ -261,9 +316,11 @@ export class Run {
     state.beginAnew();
     const { rollbacks, learningRate } = rollback.describe();
     notice({
-      kind: 'warning', code: 'NON_FINITE',
-      message: `${message}; epoch ${state.epoch} begins anew `
-        + `with a learningRate of ${learningRate} (rollback ${rollbacks})`,
+      kind: 'warning',
+      code: 'NON_FINITE',
+      message:
+        `${message}; epoch ${state.epoch} begins anew ` +
+        `with a learningRate of ${learningRate} (rollback ${rollbacks})`,
     });
   }
 
@@ -284,8 +341,11 @@ export class Run {
   /** @returns {RunState} */
   #describe() {
     return {
-      settings: { ...this.settings.run }, ...this.#state.toRecord(),
-      elapsedMs: this.#stopwatch.elapsedMs, ended: this.#ended, ...this.#rollback?.state(),
+      settings: { ...this.settings.run },
+      ...this.#state.toRecord(),
+      elapsedMs: this.#stopwatch.elapsedMs,
+      ended: this.#ended,
+      ...this.#rollback?.state(),
     };
   }
 
@@ -315,12 +375,18 @@ export class Run {
     const { model, settings, stages } = this.#parts;
     this.#leave();
     // A run that was to be resumed, and was stopped before it began, keeps its place.
-    const { history, steps } =
-      (!this.began && settings.resume && model.past) || this.#state;
+    const { history, steps } = (!this.began && settings.resume && model.past) || this.#state;
     return {
-      reason: this.#ended ?? 'stopped', history, epochs: history.length, steps, step: model.step,
-      durationSeconds: this.#stopwatch.seconds, run: this.#records.run,
-      ...this.#rollback?.describe(), ...this.#memory, ...stages.describe(),
+      reason: this.#ended ?? 'stopped',
+      history,
+      epochs: history.length,
+      steps,
+      step: model.step,
+      durationSeconds: this.#stopwatch.seconds,
+      run: this.#records.run,
+      ...this.#rollback?.describe(),
+      ...this.#memory,
+      ...stages.describe(),
       ...(settings.returnWeights && { weights: copyWeights(model) }),
     };
   }

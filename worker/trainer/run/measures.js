@@ -31,23 +31,33 @@ export function addStep(totals, step, samples) {
  * @returns {any} Measures, with `outputs`: Measures of each, where there are several
  */
 export function meansOf(
-  { outputs, accuracy }, [loss, correct, samples, ...each],
+  { outputs, accuracy },
+  [loss, correct, samples, ...each],
   [lossName, accuracyName] = ['loss', 'accuracy'],
 ) {
   /** @param {number} sum @param {number} hits @param {boolean} counts */
-  const means = (sum, hits, counts) =>
-    ({ [lossName]: sum / samples, ...(counts && { [accuracyName]: hits / samples }) });
+  const means = (sum, hits, counts) => ({
+    [lossName]: sum / samples,
+    ...(counts && { [accuracyName]: hits / samples }),
+  });
   if (outputs.length === 1) return means(loss, correct, accuracy);
   /* Without classes an output has an accuracy only where none has classes: it was asked for. */
   const classifies = outputs.some(({ classes }) => classes > 0);
   const counts = (/** @type {number} */ classes) => accuracy && (classes > 0 || !classifies);
-  const entries = outputs.map(({ name, classes }, k) =>
-    [name, means(each[2 * k], each[2 * k + 1], counts(classes))]);
+  const entries = outputs.map(({ name, classes }, k) => [
+    name,
+    means(each[2 * k], each[2 * k + 1], counts(classes)),
+  ]);
   return { ...means(loss, 0, false), outputs: Object.fromEntries(entries) };
 }
 
 /** Merges the measures of training and of validation. @param {any} a @param {any} b */
 export const together = (a, b) => ({
-  ...a, ...b, ...(b.outputs && { outputs: Object.fromEntries(Object.keys(b.outputs).map((name) =>
-    [name, { ...a.outputs[name], ...b.outputs[name] }])) }),
+  ...a,
+  ...b,
+  ...(b.outputs && {
+    outputs: Object.fromEntries(
+      Object.keys(b.outputs).map((name) => [name, { ...a.outputs[name], ...b.outputs[name] }]),
+    ),
+  }),
 });

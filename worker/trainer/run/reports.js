@@ -37,15 +37,22 @@ export class Records {
     const last = settings.resume ? model.runs.pop() : undefined;
     this.run = {
       id: last?.id ?? model.runs.length + 1,
-      startedAt: last?.startedAt ?? host.wall(), endedAt: null, reason: null,
-      options: { ...settings.run }, metrics: null, steps: state.steps,
+      startedAt: last?.startedAt ?? host.wall(),
+      endedAt: null,
+      reason: null,
+      options: { ...settings.run },
+      metrics: null,
+      steps: state.steps,
     };
     model.runs = [...model.runs, this.run];
   }
 
   /** Brings the entry up to date. @param {string | null} reason null: the run goes on */
   mark(reason) {
-    const { host, state: { history, steps } } = this.#parts;
+    const {
+      host,
+      state: { history, steps },
+    } = this.#parts;
     const endedAt = reason === null ? null : host.wall();
     if (!this.run) return;
     Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
@@ -63,15 +70,28 @@ export class Records {
    */
   add(kind, measured) {
     const {
-      model, host, rollback, stopwatch, state, settings: { run: { epochs: totalEpochs } },
+      model,
+      host,
+      rollback,
+      stopwatch,
+      state,
+      settings: {
+        run: { epochs: totalEpochs },
+      },
     } = this.#parts;
     const { epoch, batch, totalBatches, trained } = state;
     const elapsedSeconds = stopwatch.seconds;
     const total = totalEpochs * totalBatches;
     const done = (epoch - 1) * totalBatches + batch;
     this.#waiting.push({
-      kind, epoch, totalEpochs, batch, totalBatches, step: model.step,
-      ...measured, ...rollback?.describe(),
+      kind,
+      epoch,
+      totalEpochs,
+      batch,
+      totalBatches,
+      step: model.step,
+      ...measured,
+      ...rollback?.describe(),
       percent: (100 * done) / total,
       etaSeconds: (elapsedSeconds * (total - done)) / done,
       elapsedSeconds,
@@ -90,7 +110,11 @@ export class Records {
     this.#due = host.now() + 1000 / settings.progressHz;
     const memoryBytes = model.core.memory.buffer().byteLength;
     report({
-      ...records[records.length - 1], records, memoryBytes, ...memory, ...stages.describe(),
+      ...records[records.length - 1],
+      records,
+      memoryBytes,
+      ...memory,
+      ...stages.describe(),
     });
   }
 }

@@ -30,8 +30,11 @@ export class Rollback {
     try {
       this.#bytes = new Uint8Array(size);
     } catch (cause) {
-      throw new OffstageError('OUT_OF_MEMORY',
-        `the weights to go back to need ${showBytes(size)}: more than can be had`, { cause });
+      throw new OffstageError(
+        'OUT_OF_MEMORY',
+        `the weights to go back to need ${showBytes(size)}: more than can be had`,
+        { cause },
+      );
     }
   }
 
@@ -112,11 +115,18 @@ export class Rollback {
 
   /** Says whether going back may help: not where nothing has changed. @param {unknown} error */
   helps(error) {
-    if (!(error instanceof OffstageError) || error.code !== 'NON_FINITE'
-      || this.#step === this.#model.step) return false;
+    if (
+      !(error instanceof OffstageError) ||
+      error.code !== 'NON_FINITE' ||
+      this.#step === this.#model.step
+    )
+      return false;
     if (this.count < MOST) return true;
-    throw new OffstageError('NON_FINITE', `${error.message} (after ${MOST} rollbacks, `
-      + `with a learningRate of ${this.describe().learningRate})`);
+    throw new OffstageError(
+      'NON_FINITE',
+      `${error.message} (after ${MOST} rollbacks, ` +
+        `with a learningRate of ${this.describe().learningRate})`,
+    );
   }
 
   /**

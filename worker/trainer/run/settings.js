@@ -29,8 +29,15 @@ import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-
  */
 
 const FIELDS = [
-  'x', 'y', ...SETTING_NAMES.map(wireName), ...Object.keys(REQUESTED),
-  'returnWeights', 'snapshotMs', 'persist', 'sampleWeight', 'classWeight',
+  'x',
+  'y',
+  ...SETTING_NAMES.map(wireName),
+  ...Object.keys(REQUESTED),
+  'returnWeights',
+  'snapshotMs',
+  'persist',
+  'sampleWeight',
+  'classWeight',
 ];
 const MOST_KEPT = 100;
 
@@ -57,7 +64,12 @@ export function readSettings(payload, past) {
   const run = settingsOf(payload, resume ? past?.settings : {});
   if (resume && past) refuseOther(run, past);
   return {
-    run, resume, otherData, progressHz, returnWeights, snapshotMs,
+    run,
+    resume,
+    otherData,
+    progressHz,
+    returnWeights,
+    snapshotMs,
     persist: readPersist(payload.persist),
   };
 }
@@ -80,8 +92,10 @@ function refuseOther(run, { settings, epoch }) {
     /** @type {import('./fit-options.js').Rule<any>} */
     const { grows, otherwise } = SETTINGS[name];
     if (grows || run[name] === settings[name]) continue;
-    refuse(`${name} is ${run[name] ?? otherwise}, `
-      + `but the run that is resumed has ${settings[name] ?? otherwise}`);
+    refuse(
+      `${name} is ${run[name] ?? otherwise}, ` +
+        `but the run that is resumed has ${settings[name] ?? otherwise}`,
+    );
   }
   if (run.epochs < epoch) {
     refuse(`numEpochs (epochs) is ${run.epochs}, but the run that is resumed is in epoch ${epoch}`);
@@ -98,8 +112,8 @@ export function readClassWeight(given, outputs) {
   if (given === undefined) return null;
   const [{ classes, targets, labels }] = outputs;
   if (outputs.length > 1 || targets !== 1) {
-    const why = outputs.length > 1 ? `the model has ${outputs.length} outputs`
-      : 'a sample has no one class';
+    const why =
+      outputs.length > 1 ? `the model has ${outputs.length} outputs` : 'a sample has no one class';
     refuse(`classWeight is given, but ${why}: expected sampleWeight`);
   }
   const names = labels ?? Array.from({ length: classes }, (_, i) => `${i}`);
@@ -122,8 +136,14 @@ export function readBatchSize(batchSize = SETTINGS.batchSize.otherwise) {
 function readPersist(given) {
   if (given === undefined || given === null) return null;
   const fields = ['name', 'keep', 'seconds', 'epochs', 'data', 'folder'];
-  const { name, keep, seconds, epochs, data = false, folder } =
-    checkFields(given, fields, 'persist', 'INVALID_OPTION');
+  const {
+    name,
+    keep,
+    seconds,
+    epochs,
+    data = false,
+    folder,
+  } = checkFields(given, fields, 'persist', 'INVALID_OPTION');
   if (typeof name !== 'string') refuse(`persist.name is ${show(name)}, expected a string`);
   if (folder !== undefined && typeof folder !== 'string') {
     refuse(`persist.folder is ${show(folder)}, expected a path`);

@@ -54,9 +54,11 @@ export class State {
     /** The samples that validate: the end of the data. */
     this.heldOut = samples - this.trainSamples;
     if (this.trainSamples < 1 || (split > 0 && this.heldOut < 1)) {
-      throw new OffstageError('INVALID_OPTION',
-        `validationSplit ${split} leaves ${this.trainSamples} samples to train `
-        + `and ${this.heldOut} to validate of ${samples}, expected at least one of each`);
+      throw new OffstageError(
+        'INVALID_OPTION',
+        `validationSplit ${split} leaves ${this.trainSamples} samples to train ` +
+          `and ${this.heldOut} to validate of ${samples}, expected at least one of each`,
+      );
     }
     this.totalBatches = Math.ceil(this.trainSamples / batchSize);
   }
@@ -105,8 +107,15 @@ export class State {
   toRecord() {
     const { samples, epoch, batch, key, steps, trained, fingerprint } = this;
     return {
-      samples, epoch, batch, key, steps, trained, fingerprint,
-      totals: [...this.#totals], history: [...this.history],
+      samples,
+      epoch,
+      batch,
+      key,
+      steps,
+      trained,
+      fingerprint,
+      totals: [...this.#totals],
+      history: [...this.history],
     };
   }
 }
