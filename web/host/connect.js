@@ -53,7 +53,7 @@ export function openSession(place, setting, begin) {
 async function opened(client, place, shared, begin) {
   try {
     const endpoint = reach(place, shared, client.listener);
-    client.attach(endpoint instanceof Promise ? await endpoint : endpoint);
+    client.attach('then' in endpoint ? await endpoint : endpoint);
     return await begin(client);
   } catch (error) {
     client.refused = !client.loss && client.mode !== undefined;

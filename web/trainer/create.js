@@ -79,11 +79,7 @@ const TRAINER = {
   assets: rule.address,
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
   heartbeat: rule.number('a number of milliseconds above 0', (value) => value > 0, 10_000),
-  restart: {
-    otherwise: {},
-    allowed: 'an object',
-    accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null,
-  },
+  restart: rule.given,
   persist: PERSIST,
   persistData: rule.flag(false),
   duty: rule.number('a number above 0 and up to 1', (value) => value > 0 && value <= 1, 1),

@@ -51,7 +51,7 @@ export class RunData {
     /** @param {unknown[]} values */
     const fields = ([x, y, sampleWeight]) => ({ x, y, sampleWeight, classWeight });
     const values = deliver(client, this.#sources, { transfer: this.#transfer, check });
-    return values instanceof Promise ? values.then(fields) : fields(values);
+    return 'then' in values ? values.then(fields) : fields(values);
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 
 import { refuse } from './columns.js';
-import { checkFields, elementsOf, show } from '../host/errors.js';
+import { arrayType, checkFields, elementsOf, show } from '../host/errors.js';
 
 /** @typedef {Float32Array | Uint8Array | Int32Array | Float64Array} Target */
 /** @typedef {(element: any, position: number) => number} Convert  of what is no number */
@@ -76,10 +76,10 @@ function readPlain(value, name) {
 
 /** @param {any} value @returns {'uint8' | 'integer' | 'real' | null} */
 export function typedKind(value) {
-  if (!ArrayBuffer.isView(value) || value instanceof DataView) return null;
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag.startsWith('Uint8')) return 'uint8';
-  return tag.startsWith('Float') ? 'real' : 'integer';
+  const type = arrayType(value);
+  if (!type) return null;
+  if (type.startsWith('Uint8')) return 'uint8';
+  return type.startsWith('Float') ? 'real' : 'integer';
 }
 
 /**

@@ -7,7 +7,7 @@
  * right type and length, and refusals, are forms.js's, which a session that serves a page never
  * needs. */
 
-import { OffstageError } from '../host/errors.js';
+import { OffstageError, arrayType, isRecord } from '../host/errors.js';
 
 /** @typedef {'float32' | 'uint8' | 'int32'} DType */
 /** @typedef {Float32Array | Uint8Array | Int32Array} Piece  of a column: an array of its type */
@@ -146,6 +146,9 @@ const DTYPES = /** @type {Record<string, DType>} */ ({
   Int32Array: 'int32',
 });
 
+/** @param {unknown} array @returns {DType | undefined} undefined: no array of these types */
+export const dtypeOf = (array) => DTYPES[arrayType(array) ?? ''];
+
 /**
  * x as typed arrays.
  * @param {any} x @param {DataFacts} facts
@@ -205,8 +208,7 @@ function partsOf(given, key, wanted) {
  * @returns {boolean} a plain object with these fields and no others
  */
 function hasOnly(value, names) {
-  if (Object.prototype.toString.call(value) !== '[object Object]') return false;
-  if (Object.keys(value).length !== names.length) return false;
+  if (!isRecord(value) || Object.keys(value).length !== names.length) return false;
   return names.every((name) => Object.hasOwn(value, name));
 }
 
@@ -228,9 +230,8 @@ function typedInput(given, { shape, size }) {
 
 /** @param {any} array @returns {Column | null} */
 function typedColumn(array) {
-  const kind = Object.prototype.toString.call(array).slice(8, -1);
-  if (!ArrayBuffer.isView(array) || !Object.hasOwn(DTYPES, kind)) return null;
-  const dtype = DTYPES[kind];
+  const dtype = dtypeOf(array);
+  if (!dtype) return null;
   const typed = /** @type {Piece} */ (array);
   return {
     dtype,

@@ -6,7 +6,7 @@
  * the numbers are where the core sees them. */
 
 import { readArray, same, typedKind } from './arrays.js';
-import { badIndex, joinX, joinY, refuse } from './columns.js';
+import { badIndex, dtypeOf, joinX, joinY, refuse } from './columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
 
 /** @typedef {import('./columns.js').DType} DType */
@@ -132,9 +132,7 @@ function readOutput(y, output, samples, name) {
   const convert = kind === 'strings' ? indexOfName(given.first, output, name) : undefined;
   const indices = formOfY(given, output, samples, name) === 'indices';
   const read =
-    indices && !(typed instanceof Int32Array)
-      ? readIndices(given, output, name, convert)
-      : given.read;
+    indices && dtypeOf(typed) !== 'int32' ? readIndices(given, output, name, convert) : given.read;
   const dtype = indices ? 'int32' : 'float32';
   return { dtype, length, samples, single: false, typed, unit, read, indices: 0 };
 }

@@ -9,7 +9,7 @@
 
 import { assetUrl } from './asset.js';
 import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
-import { OffstageError, checkFields, oneOf, show } from './errors.js';
+import { OffstageError, checkFields, oneOf, reasonOf, show } from './errors.js';
 import { nodeBuiltin } from './node.js';
 import { VARIANTS } from './variants.js';
 
@@ -90,7 +90,7 @@ async function compile(url) {
     }
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new OffstageError(
       'UNSUPPORTED',
       `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`,

@@ -8,7 +8,7 @@
  * files. In the checkout parts are sources like all others, but for kept.js. */
 
 import { assetUrl } from './asset.js';
-import { OffstageError } from './errors.js';
+import { OffstageError, reasonOf } from './errors.js';
 
 /**
  * The build that made this file, which is one of the built files then; undefined in the checkout.
@@ -53,7 +53,7 @@ async function load(url, what) {
   try {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new OffstageError('UNSUPPORTED', `${what} could not be loaded from ${url.href}: ${why}`, {
       cause,
     });

@@ -5,7 +5,7 @@
  * fields are C's to fill in. The numbers that C returns become the canonical form (of MODEL_READY
  * and of a checkpoint), which gives the same numbers again. */
 
-import { OffstageError, elementsOf, oneOf, show } from '../host/errors.js';
+import { OffstageError, arrayType, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
 import { enumName, optionsOf, valuesOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Field} Field */
@@ -84,7 +84,7 @@ function readValue(schema, field, value, where) {
       : [];
     return sides.length === 4 && sides.every(isNumber) ? sides : bad();
   }
-  const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  const given = Array.isArray(value) || arrayType(value) !== undefined;
   if (field.most > 1 || (field.spread && given)) {
     const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
@@ -113,13 +113,6 @@ const isSides = ({ most, spread }) => most === 4 && spread === 1;
 const takesOne = ({ spread, kind }) => spread === 1 || kind === 'number';
 /** @param {unknown} value */
 const isNumber = (value) => typeof value === 'number';
-/** @param {unknown} value @returns {value is Record<string, any>} */
-export const isPlain = (value) =>
-  value !== null &&
-  typeof value === 'object' &&
-  !Array.isArray(value) &&
-  !ArrayBuffer.isView(value);
-
 /**
  * @param {Field} field @param {any} value @param {string} where
  * @returns {Record<string, number> | null}
@@ -129,7 +122,7 @@ function readPair({ name, enumeration }, value, where) {
   if (typeof value === 'string') {
     return Object.hasOwn(named, value) ? pairOf(keys, named[value]) : null;
   }
-  if (!isPlain(value)) return null;
+  if (!isRecord(value)) return null;
   for (const [key, number] of Object.entries(value)) {
     if (!keys.includes(key)) {
       refuse(`${where}${name}: unknown field '${key}', expected one of ${oneOf(keys)}`);
@@ -160,7 +153,7 @@ const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, 
 
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readInitializer(schema, { name, enumeration }, value, where) {
-  const { type, ...options } = isPlain(value) ? value : { type: value };
+  const { type, ...options } = isRecord(value) ? value : { type: value };
   if (!valuesOf(schema, enumeration).has(type)) return null;
   const fields = optionsOf(schema, type);
   const read = readFields(schema, fields, options, `${where}${name} (${type}): `);

@@ -3,8 +3,8 @@
  * Unknown names and wrong types, which only JavaScript has, are refused here, in fields.js and in
  * graph.js. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
-import { oneOf, show } from '../host/errors.js';
-import { fromNumbers, isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
+import { isRecord, oneOf, show } from '../host/errors.js';
+import { fromNumbers, readFields, recordNamed, refuse, toNumbers } from './fields.js';
 import { byName, nameLayers, readInputs, readLayer, readOutputs } from './graph.js';
 import { fieldsOf, recordOf } from './schema.js';
 
@@ -52,7 +52,7 @@ const METRICS = ['accuracy'];
  * @returns {EncodedSpec}
  */
 export function encodeSpec(schema, spec) {
-  if (!isPlain(spec)) refuse(`the spec is ${show(spec)}, expected an object`);
+  if (!isRecord(spec)) refuse(`the spec is ${show(spec)}, expected an object`);
   const record = recordOf(schema, 'model');
   /** @type {Record<string, any>} */
   const own = {};
@@ -122,7 +122,7 @@ function readOptimizer(schema, given = 'adam', learningRate) {
   const { type, ...rest } =
     typeof given === 'string'
       ? { type: given }
-      : isPlain(given)
+      : isRecord(given)
         ? given
         : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
   const record = recordNamed(schema, 'optimizer', type, 'optimizer');

@@ -20,7 +20,7 @@ import {
   typedY,
   widthsOf,
 } from '../data/columns.js';
-import { checkFields, oneOf, show } from '../host/errors.js';
+import { checkFields, oneOf, show, tagOf } from '../host/errors.js';
 import { reader, wire } from './foreign.js';
 
 /** @typedef {import('../data/columns.js').Column} Column */
@@ -103,7 +103,7 @@ export class Store {
           `expected a positive number of bytes that ${size} divides`,
       );
     }
-    if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
+    if (tagOf(bytes) !== 'ArrayBuffer') {
       refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
     }
     const known = this.#uploads.get(upload) ?? {
