@@ -87,8 +87,8 @@ export const REPLIES = Object.freeze({
  * for `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string,
  *       time: number }
- *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE',
- *       message: string }
+ *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE'
+ *       | import('./trainer/run/doubts.js').DoubtCode, message: string }
  *   | { kind: 'gap', ms: number, at: number }
  *   | { kind: 'persisted', step: number, bytes: number, ms: number, storage: string,
  *       reason: string | null }} Notice

@@ -48,6 +48,7 @@ import { OffstageError, arrayType, isRecord } from '../host/errors.js';
  * @property {number} classes   0: no classifier; 2 for one sigmoid unit
  * @property {number} targets   class indices a sample; 0: y has no integer form
  * @property {string[] | null} labels
+ * @property {any} [loss]       a name, or { type, ...options }
  */
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
 export const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
@@ -246,6 +247,34 @@ function typedColumn(array) {
 }
 
 /**
+ * The bytes of one picture as a canvas gives it, four a pixel, where an input takes grey pictures
+ * or such of three channels; 0 where it takes others.
+ * @param {number[]} shape  of a sample
+ */
+export function rgbaBytes([rows, columns, channels = 1, ...rest]) {
+  const picture = columns > 0 && rest.length === 0 && (channels === 1 || channels === 3);
+  return picture ? 4 * rows * columns : 0;
+}
+
+/**
+ * The share of what is not 0 that looks like pixels in red, green, blue and alpha: opaque, or
+ * black; 0 where that cannot be told of so few of them, or of white ones.
+ * @param {ArrayLike<number>} bytes @param {number} count  of them
+ */
+export function rgbaShare(bytes, count) {
+  let [pixels, like, coloured] = [0, 0, 0];
+  for (let i = 0; i < count; i += 4) {
+    const colour = bytes[i] + bytes[i + 1] + bytes[i + 2];
+    const alpha = bytes[i + 3];
+    if (colour + alpha === 0) continue;
+    pixels++;
+    if (alpha === 255 || colour === 0) like++;
+    if (alpha === 255 && colour < 765) coloured++;
+  }
+  return pixels >= 8 && coloured > 0 ? like / pixels : 0;
+}
+
+/**
  * @param {string} name
  * @param {number} element  position in the output's indices
  * @param {number} value
@@ -267,8 +296,9 @@ export function badIndex(name, element, value, { classes, targets }) {
  * @param {number} value
  * @param {{ name: string, size: number, below?: number }[]} list  what a row has
  * @param {'inputs' | 'outputs'} key
+ * @param {string} [wanted]
  */
-export function badNumber(name, element, value, list, key) {
+export function badNumber(name, element, value, list, key, wanted = 'finite numbers') {
   const row = rowOf(list);
   let at = element % row;
   let k = 0;
@@ -278,9 +308,7 @@ export function badNumber(name, element, value, list, key) {
     'INVALID_DATA',
     `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} ` +
       `in sample ${Math.floor(element / row)}, element ${at}: ` +
-      `expected ${
-        below ? `an index from 0 to ${below - 1}, which an embedding reads` : 'finite numbers'
-      }`,
+      `expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads` : wanted}`,
   );
 }
 

@@ -6,7 +6,7 @@
  * the numbers are where the core sees them. */
 
 import { readArray, same, typedKind } from './arrays.js';
-import { badIndex, dtypeOf, joinX, joinY, refuse } from './columns.js';
+import { badIndex, dtypeOf, joinX, joinY, refuse, rgbaBytes, rgbaShare } from './columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
 
 /** @typedef {import('./columns.js').DType} DType */
@@ -104,6 +104,14 @@ function readInput(x, { shape: one, size }, name) {
       refuse(
         `${name} has ${length} elements, ` +
           `expected a multiple of ${size} (inputShape [${one.join(', ')}])`,
+      );
+    }
+    const picture = rgbaBytes(one);
+    if (picture > 0 && length % picture === 0 && rgbaShare(x, picture) === 1) {
+      refuse(
+        `${name} is pixels of a canvas, in red, green, blue and alpha, ` +
+          `expected ${size / (picture / 4)} of these 4 numbers a pixel ` +
+          `(inputShape [${one.join(', ')}])`,
       );
     }
     return { ...column, samples: length / size, single: length === size };
