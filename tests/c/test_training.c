@@ -465,10 +465,10 @@ static void test_initializer_options(void) {
   }
 }
 
-/* The shorter side's vectors of (rows, columns) are orthogonal, and as long as the gain: q[i] . q[j]
- * is 0, or its square where i is j. A vector is rounded with each vector before it, twice, by half
- * an ulp of itself: some 2 * sqrt(2 * count) times 2^-24 in a scalar product of two unit vectors,
- * five times that at the most. */
+/* The shorter side's vectors of (rows, columns) are orthogonal, and as long as the gain: q[i] .
+ * q[j] is 0, or its square where i is j. A vector is rounded with each vector before it, twice, by
+ * half an ulp of itself: some 2 * sqrt(2 * count) times 2^-24 in a scalar product of two unit
+ * vectors, five times that at the most. */
 static void check_orthogonal(const float *q, size_t rows, size_t columns, double gain,
                              const char *name) {
   size_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows;

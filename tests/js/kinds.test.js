@@ -1,6 +1,6 @@
 /* kinds.test.js: what is no plain object is refused wherever options are read, with what was got;
- * objects, arrays, buffers, URLs and signals of another realm (an iframe, jsdom, a vm) are what they
- * are at home. */
+ * objects, arrays, buffers, URLs and signals of another realm (an iframe, jsdom, a vm) are what
+ * they are at home. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';

@@ -108,7 +108,10 @@ const { get: typeOf } = /** @type {PropertyDescriptor & { get: () => any }} */ (
   Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
 );
 
-/** @param {unknown} value @returns {string | undefined} 'Float32Array'; undefined: no typed array */
+/**
+ * Such as 'Float32Array'; undefined where it is no typed array.
+ * @param {unknown} value @returns {string | undefined}
+ */
 export const arrayType = (value) => typeOf.call(value);
 
 /**
@@ -193,7 +196,7 @@ export function checkFields(object, allowed, what, code) {
     if (!allowed.includes(key)) {
       throw new OffstageError(
         code,
-        `${what}: unknown field '${key}'${meant(key, allowed)}, expected one of ${oneOf(allowed)}`,
+        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}${meant(key, allowed)}`,
       );
     }
   }
@@ -210,14 +213,14 @@ export const folded = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 export function meant(name, names) {
   if (typeof name !== 'string' || name.length > 40) return '';
   const given = folded(name);
-  let [best, least] = ['', given.length / 3];
+  let [best, least] = ['', given.length / 3 + 0.1];
   for (const each of given ? names : []) {
     const other = folded(each);
     const begins = given.length > 2 && other.startsWith(given);
     const far = other === given ? -1 : begins ? 0.5 : distance(given, other);
     if (far < least) [best, least] = [each, far];
   }
-  return best && ` (did you mean '${best}'?)`;
+  return best && `; did you mean '${best}'?`;
 }
 
 /**

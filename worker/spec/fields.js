@@ -6,6 +6,7 @@
  * and of a checkpoint), which gives the same numbers again. */
 
 import { OffstageError, arrayType, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
+import { refuseName } from './refused.js';
 import { enumName, optionsOf, valuesOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Field} Field */
@@ -29,11 +30,14 @@ const PAIRS = {
  */
 export function recordNamed(schema, group, type, what) {
   const types = schema.records.filter((r) => r.group.startsWith(group));
+  const names = types.map((r) => r.type);
   return (
     types.find((r) => r.type === type) ??
-    refuse(
+    refuseName(
       `${what}: type ${type === undefined ? 'is missing' : `${show(type)} is unknown`}, ` +
-        `expected one of ${oneOf(types.map((r) => r.type))}`,
+        `expected one of ${oneOf(names)}`,
+      type,
+      names,
     )
   );
 }
@@ -53,9 +57,11 @@ export function readFields(schema, fields, given, where, besides = []) {
     const field = fields.find((f) => f.name === name);
     if (!field) {
       const names = [...besides, ...fields.map((f) => f.name)];
-      refuse(
+      refuseName(
         `${where}unknown field '${name}', ` +
           `expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`,
+        name,
+        names,
       );
     }
     if (given[name] !== undefined) values[name] = readValue(schema, field, given[name], where);
@@ -71,7 +77,15 @@ export function readFields(schema, fields, given, where, besides = []) {
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
   const bad = (more = '') =>
-    refuse(`${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`);
+    refuseName(
+      `${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`,
+      [...schema.enumerations.values()].some((names) => names.has(value))
+        ? undefined // a name that stands elsewhere
+        : (value?.type ?? value),
+      PAIRS[field.enumeration]
+        ? Object.keys(PAIRS[field.enumeration].named)
+        : namesOf(schema, field),
+    );
   if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
   if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
   if (isSides(field) && Array.isArray(value)) {

@@ -487,7 +487,7 @@ export class Store {
           throw this.#refusalOfY(y, at + i, BINARY_TARGETS);
         }
       }
-      if (pump.look()) yield;
+      if (at + READ_AT_ONCE < y.length && pump.look()) yield;
     }
   }
 

@@ -55,7 +55,7 @@ function* inClasses({ model, pump, data: { y, weights }, trained }) {
       if (index !== before) changes++;
       before = index;
     }
-    if (pump.look()) yield;
+    if (first + step < y.samples && pump.look()) yield;
   }
   const called = (/** @type {number} */ k) => (labels ? `'${labels[k]}'` : `${k}`);
   /** @type {Doubt[]} */
@@ -122,7 +122,7 @@ function* inNumbers({ model, pump, data: { x } }) {
     const features = !bytes && shape.length === 1 && size <= MOST_FEATURES ? size : 0;
     const first = model.store.numbersOf(x, begin, features).slice();
     const alike = new Uint8Array(features).fill(x.samples < FEW ? 0 : 1);
-    let [squares, most] = [0, 0];
+    let [squares, most, read] = [0, 0, 0];
     for (let i = 0; below === 0 && i < rows; i++) {
       const values = model.store.numbersOf(x, i * next * row + begin, size);
       for (let k = 0; k < size; k++) {
@@ -131,7 +131,10 @@ function* inNumbers({ model, pump, data: { x } }) {
         most = Math.max(most, Math.abs(value));
         if (k < features && values[k] !== first[k]) alike[k] = 0;
       }
-      if (i % FEW === 0 && pump.look()) yield;
+      read += size;
+      if (read < AT_ONCE / 4) continue;
+      read = 0;
+      if (pump.look()) yield;
     }
     if (!unused && !scaled && squares > LARGE * LARGE * rows * size) {
       doubts.push({
@@ -184,7 +187,7 @@ function* isConstant({ model, pump, x, row, at }) {
     const count = Math.min(step, x.samples - first);
     const values = model.store.numbersOf(x, first * row, count * row);
     for (let i = 0; i < count; i++) if (values[i * row + at] !== wanted) return false;
-    if (pump.look()) yield;
+    if (first + step < x.samples && pump.look()) yield;
   }
   return true;
 }
