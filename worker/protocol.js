@@ -197,7 +197,10 @@ export const REPLIES = Object.freeze({
  */
 /**
  * DATA_STORED. bytes: the slice's buffer, transferred back for the next one; not with the last.
- * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
+ * fingerprint: of all that has arrived (type, length, CRC-32), with the last slice, unless slices of
+ * more than two megabytes left some of it to be looked at later.
+ * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer, fingerprint?: string }}
+ *   DataStored
  */
 /**
  * x, y and sampleWeight of a request: data as data/forms.js reads it, or an upload, which is freed

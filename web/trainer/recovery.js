@@ -127,6 +127,7 @@ export class Recovery {
       reasons: this.supervisor.reasons,
       startupMs: /** @type {number} */ (this.#startupMs),
       persist: this.info?.persist ?? null,
+      keptBytes: this.info?.keptBytes ?? 0,
     });
   }
 
@@ -207,6 +208,11 @@ export class Recovery {
   persisted({ storage, reason }) {
     if (!this.#hold) return;
     this.info = { ...this.info, persist: { name: this.#hold.name, storage, reason } };
+  }
+
+  /** The page has so much data of the run that is on. @param {number} keptBytes */
+  holds(keptBytes) {
+    if (keptBytes !== this.info.keptBytes) this.info = { ...this.info, keptBytes };
   }
 
   /**

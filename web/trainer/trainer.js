@@ -11,7 +11,17 @@ import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
-import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
+import { capture } from './capture.js';
+import {
+  HANDED_OVER,
+  STORED,
+  dataLost,
+  deliver,
+  inputs,
+  isGone,
+  sampleWeights,
+  targets,
+} from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
 
@@ -31,7 +41,10 @@ import { RunDriver, failedRun } from './run-driver.js';
  * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that
  *   is
  *   left out; not in validation
- * @property {boolean} [transfer] hand the arrays over; they are detached
+ * @property {boolean} [transfer] hand the arrays over; they are detached; false
+ * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a worker
+ *   in place of a lost one trains on the same; true. false: it reads the app's arrays again, and the
+ *   run ends with DATA_LOST where they have changed
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
  *   under this name
  * @property {boolean} [persistData] keep the data there too
@@ -78,10 +91,14 @@ export const FIT = {
   sampleWeight: rule.given,
   classWeight: rule.given,
   transfer: rule.flag(false),
+  keep: rule.flag(true),
   persist: PERSIST,
   persistData: rule.optional(rule.flag(false)),
   signal: rule.signal,
 };
+
+/** Of what data is, in the order in which it goes along. */
+const NAMES = ['x', 'y', 'sampleWeight'];
 
 const EVALUATE = {
   batchSize: SETTINGS.batchSize,
@@ -170,6 +187,7 @@ export class Trainer extends EventsTarget {
       resume,
       otherData,
       transfer,
+      keep,
       signal,
       persist,
       persistData = this.#parts.persistData,
@@ -188,6 +206,7 @@ export class Trainer extends EventsTarget {
       resume,
       otherData,
       transfer,
+      keep,
       signal,
     };
   }
@@ -238,11 +257,12 @@ export class Trainer extends EventsTarget {
    */
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
+    const data = transfer ? sources : capture(sources, { names: NAMES });
     const check = () => throwIfAborted(signal);
     return this.#supervisor.call(
       async (client, loss) => {
-        if (loss && sources.some(isGone)) throw dataLost(loss);
-        const sent = deliver(client, sources, { transfer, check });
+        if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
+        const sent = deliver(client, data, { transfer, check });
         return request(client, sent instanceof Promise ? await sent : sent);
       },
       { signal },
