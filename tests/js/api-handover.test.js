@@ -7,12 +7,12 @@ import { createTrainer } from '../../web/index.js';
 import { withThreads } from './api-setting.js';
 
 const MEGABYTE = 2 ** 20;
-/**
- * Elements of lists that are read for one slice, and those that are looked at to tell the form of
- * each row.
- */
-const MOST_READ = 32 * 1024 + 1024;
 const WIDTH = 100;
+/**
+ * Elements of lists that are read for one slice, those that are looked at to tell the form of each
+ * row, and a row of each slice, by which a change is seen.
+ */
+const MOST_READ = 32 * 1024 + 1024 + 10 * WIDTH;
 
 const spec = {
   inputShape: [WIDTH],
