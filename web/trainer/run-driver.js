@@ -205,9 +205,19 @@ export class RunDriver {
     if (!this.#supervisor.recovers) this.#drop();
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
-    const { stage, stageSeconds, stepBytes, liveBytes, ...result } = await completed;
+    const { stage, stageSeconds, stepBytes, liveBytes, totals, epoch, batch, ...result } =
+      await completed;
+    this.log.stands({ epoch, batch, step: result.step });
     this.#recovery.measured({ stepBytes, liveBytes });
     return result;
+  }
+
+  /**
+   * The session that there is knows of the run, or the run has ended.
+   * @returns {Promise<void>}
+   */
+  async whenStarted() {
+    while (this.state !== 'ended' && !this.#client) await this.#started;
   }
 
   /** Gives up the page's own copy of the data. */
@@ -261,8 +271,10 @@ export class RunDriver {
       if (this.state === 'ended') return;
       if (!client) continue;
       try {
-        await client.request(type);
-        if (/** @type {string} */ (this.state) !== 'ended') this.state = state;
+        const stands = await client.request(type);
+        if (/** @type {string} */ (this.state) === 'ended') return;
+        this.state = state;
+        this.log.stands(stands);
         return;
       } catch (error) {
         if (error !== client.loss) throw error;

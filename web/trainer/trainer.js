@@ -42,9 +42,9 @@ import { RunDriver, failedRun } from './run-driver.js';
  *   is
  *   left out; not in validation
  * @property {boolean} [transfer] hand the arrays over; they are detached; false
- * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a worker
- *   in place of a lost one trains on the same; true. false: it reads the app's arrays again, and the
- *   run ends with DATA_LOST where they have changed
+ * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
+ *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
+ *   and the run ends with DATA_LOST where they have changed
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
  *   under this name
  * @property {boolean} [persistData] keep the data there too
@@ -161,12 +161,12 @@ export class Trainer extends EventsTarget {
       this.#checkNotTraining('fit');
       throwIfAborted(settings.signal);
       const stored = /** @type {unknown} */ (x) === STORED;
-      const samples = stored ? STORED : inputs(x, this.info);
+      const samples = stored ? STORED : inputs(x, this.#recovery.facts);
       const sources = stored
         ? [STORED, STORED]
         : [
             samples,
-            targets(y, this.info, samples.samples),
+            targets(y, this.#recovery.facts, samples.samples),
             ...sampleWeights(settings.sampleWeight, samples.samples),
           ];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
@@ -222,7 +222,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer } = readOptions('predict', options, PREDICT);
     const { single, ...prediction } = await this.#ask(
-      [inputs(x, this.info)],
+      [inputs(x, this.#recovery.facts)],
       { signal, transfer },
       (client, values) => client.request('PREDICT', { x: values[0] }, { signal }),
     );
@@ -241,9 +241,9 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
-    const source = inputs(x, this.info);
+    const source = inputs(x, this.#recovery.facts);
     const weights = sampleWeights(given.sampleWeight, source.samples);
-    const sources = [source, targets(y, this.info, source.samples), ...weights];
+    const sources = [source, targets(y, this.#recovery.facts, source.samples), ...weights];
     return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
       client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }),
     );
@@ -299,6 +299,7 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
+    await this.#driver?.whenStarted();
     return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
@@ -327,11 +328,19 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Every run of this model, the one that is on included; checkpoints keep them.
+   * The latest 100 runs of this model, the one that is on included; checkpoints keep them.
    * @returns {import('../../worker/protocol.js').RunRecord[]}
    */
   get runs() {
     return this.#parts.monitor.runs.list();
+  }
+
+  /**
+   * Sums of all runs of this model, the one that is on included; checkpoints keep them.
+   * @returns {import('../../worker/protocol.js').Totals} seconds: that they trained
+   */
+  get totals() {
+    return { ...this.#parts.monitor.runs.totals };
   }
 
   /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
@@ -343,8 +352,8 @@ export class Trainer extends EventsTarget {
     return {
       state: this.#state(),
       ...stages.read(),
-      epoch: log?.latest?.epoch ?? 0,
-      batch: log?.latest?.batch ?? 0,
+      epoch: log?.epoch ?? 0,
+      batch: log?.batch ?? 0,
       step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',
