@@ -57,7 +57,7 @@ test('a bad envelope is answered by BAD_MESSAGE, with its id where it has one', 
     );
     assert.ok(reply.payload.error.length > 10);
   }
-  assert.deepEqual(await client.ask('PING'), {});
+  assert.deepEqual(await client.ask('PING'), { received: 20 });
 });
 
 test('every reply carries its request id and type; ids may be strings and come again later', async () => {
@@ -65,7 +65,12 @@ test('every reply carries its request id and type; ids may be strings and come a
   for (const id of ['a', 0, -1.5, 'a']) client.send({ v: 1, id, type: 'PING' });
   assert.deepEqual(
     client.messages.slice(1),
-    ['a', 0, -1.5, 'a'].map((id) => ({ v: 1, id, type: 'PONG', payload: {} })),
+    ['a', 0, -1.5, 'a'].map((id, i) => ({
+      v: 1,
+      id,
+      type: 'PONG',
+      payload: { received: 2 + i },
+    })),
   );
 });
 

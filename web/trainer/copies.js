@@ -3,9 +3,8 @@
  * holds; of large ones the page has its turn between two slices. */
 import { ELEMENT_BYTES } from '../../worker/data/columns.js';
 import { readFlat } from '../../worker/data/forms.js';
-import { createYield } from '../../worker/host/clock.js';
 import { OffstageError, arrayType, isRecord, show, tagOf } from '../../worker/host/errors.js';
-import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
+import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
 
@@ -72,10 +71,8 @@ export function weightsToSend(given) {
   const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
-  /* A view takes its whole buffer along when it is cloned. */
-  const partial = (/** @type {any} */ data) =>
-    ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
-  const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
+  const own = (/** @type {any} */ data) =>
+    ArrayBuffer.isView(data) ? /** @type {any} */ (data).slice() : plainList(data);
   const small = weights.map((weight) =>
     isRecord(weight) ? { ...weight, data: own(weight.data) } : weight,
   );
@@ -87,24 +84,26 @@ const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
 
 /** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
 async function copyWeights(weights, columns) {
-  /** @type {Float32Array<ArrayBuffer>[]} */
-  const copies = [];
-  for (const column of columns) {
-    if (!column) continue;
-    const copy = new Float32Array(column.length);
-    const step = stepOf(column);
-    for (let begin = 0; begin < column.length; begin += step) {
-      column.read(copy.subarray(begin, begin + step), begin);
-      await turn();
-    }
-    copies.push(copy);
-  }
-  const transfer = copies.map((copy) => copy.buffer);
-  const copied = weights.map((weight, i) =>
-    columns[i] ? { ...weight, data: copies.shift() } : weight,
+  const dtype = /** @type {const} */ ('float32');
+  const sources = columns.flatMap((column, i) =>
+    column ? [{ ...column, dtype, given: viewsOf(weights[i].data), i }] : [],
   );
+  const names = sources.map(({ i }) => `weights[${i}].data`);
+  const copies = new Map(capture(sources, { names }).map((source) => [source.i, source]));
+  /** @type {Transferable[]} */
+  const transfer = [];
+  const copied = [];
+  for (const [i, weight] of weights.entries()) {
+    const source = copies.get(i);
+    await source?.copy?.until(source.length);
+    if (source) transfer.push(source.typed.buffer);
+    copied.push(source ? { ...weight, data: source.typed } : weight);
+  }
   return { weights: copied, transfer };
 }
+
+/** @param {unknown} data @returns {ArrayBufferView[]} */
+const viewsOf = (data) => (ArrayBuffer.isView(data) ? [data] : []);
 
 /** @param {unknown} given @returns {Uint8Array} */
 export function checkpointBytes(given) {
@@ -143,8 +142,3 @@ async function copySlices(bytes) {
   }
   return copy;
 }
-
-/** @type {ReturnType<typeof createYield> | undefined} */
-let later;
-/** Gives the page its turn. @returns {Promise<void>} */
-const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));

@@ -11,7 +11,17 @@ import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
-import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
+import { capture } from './capture.js';
+import {
+  HANDED_OVER,
+  STORED,
+  dataLost,
+  deliver,
+  inputs,
+  isGone,
+  sampleWeights,
+  targets,
+} from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
 
@@ -31,7 +41,10 @@ import { RunDriver, failedRun } from './run-driver.js';
  * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that
  *   is
  *   left out; not in validation
- * @property {boolean} [transfer] hand the arrays over; they are detached
+ * @property {boolean} [transfer] hand the arrays over; they are detached; false
+ * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
+ *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
+ *   and the run ends with DATA_LOST where they have changed
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
  *   under this name
  * @property {boolean} [persistData] keep the data there too
@@ -78,10 +91,14 @@ export const FIT = {
   sampleWeight: rule.given,
   classWeight: rule.given,
   transfer: rule.flag(false),
+  keep: rule.flag(true),
   persist: PERSIST,
   persistData: rule.optional(rule.flag(false)),
   signal: rule.signal,
 };
+
+/** Of what data is, in the order in which it goes along. */
+const NAMES = ['x', 'y', 'sampleWeight'];
 
 const EVALUATE = {
   batchSize: SETTINGS.batchSize,
@@ -144,12 +161,12 @@ export class Trainer extends EventsTarget {
       this.#checkNotTraining('fit');
       throwIfAborted(settings.signal);
       const stored = /** @type {unknown} */ (x) === STORED;
-      const samples = stored ? STORED : inputs(x, this.info);
+      const samples = stored ? STORED : inputs(x, this.#recovery.facts);
       const sources = stored
         ? [STORED, STORED]
         : [
             samples,
-            targets(y, this.info, samples.samples),
+            targets(y, this.#recovery.facts, samples.samples),
             ...sampleWeights(settings.sampleWeight, samples.samples),
           ];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
@@ -170,6 +187,7 @@ export class Trainer extends EventsTarget {
       resume,
       otherData,
       transfer,
+      keep,
       signal,
       persist,
       persistData = this.#parts.persistData,
@@ -188,6 +206,7 @@ export class Trainer extends EventsTarget {
       resume,
       otherData,
       transfer,
+      keep,
       signal,
     };
   }
@@ -203,7 +222,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer } = readOptions('predict', options, PREDICT);
     const { single, ...prediction } = await this.#ask(
-      [inputs(x, this.info)],
+      [inputs(x, this.#recovery.facts)],
       { signal, transfer },
       (client, values) => client.request('PREDICT', { x: values[0] }, { signal }),
     );
@@ -222,9 +241,9 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
-    const source = inputs(x, this.info);
+    const source = inputs(x, this.#recovery.facts);
     const weights = sampleWeights(given.sampleWeight, source.samples);
-    const sources = [source, targets(y, this.info, source.samples), ...weights];
+    const sources = [source, targets(y, this.#recovery.facts, source.samples), ...weights];
     return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
       client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }),
     );
@@ -238,11 +257,12 @@ export class Trainer extends EventsTarget {
    */
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
+    const data = transfer ? sources : capture(sources, { names: NAMES });
     const check = () => throwIfAborted(signal);
     return this.#supervisor.call(
       async (client, loss) => {
-        if (loss && sources.some(isGone)) throw dataLost(loss);
-        const sent = deliver(client, sources, { transfer, check });
+        if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
+        const sent = deliver(client, data, { transfer, check });
         return request(client, 'then' in sent ? await sent : sent);
       },
       { signal },
@@ -279,6 +299,7 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
+    await this.#driver?.whenStarted();
     return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
@@ -307,11 +328,19 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Every run of this model, the one that is on included; checkpoints keep them.
+   * The latest 100 runs of this model, the one that is on included; checkpoints keep them.
    * @returns {import('../../worker/protocol.js').RunRecord[]}
    */
   get runs() {
     return this.#parts.monitor.runs.list();
+  }
+
+  /**
+   * Sums of all runs of this model, the one that is on included; checkpoints keep them.
+   * @returns {import('../../worker/protocol.js').Totals} seconds: that they trained
+   */
+  get totals() {
+    return { ...this.#parts.monitor.runs.totals };
   }
 
   /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
@@ -323,8 +352,8 @@ export class Trainer extends EventsTarget {
     return {
       state: this.#state(),
       ...stages.read(),
-      epoch: log?.latest?.epoch ?? 0,
-      batch: log?.latest?.batch ?? 0,
+      epoch: log?.epoch ?? 0,
+      batch: log?.batch ?? 0,
       step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',

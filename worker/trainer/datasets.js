@@ -144,9 +144,12 @@ export class Store {
     known.received += bytes.byteLength;
     const whole = known.received - (known.received % size);
     this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
-    return known.received < total
-      ? { upload, received: known.received, bytes }
-      : { upload, received: total };
+    if (known.received < total) return { upload, received: known.received, bytes };
+    return {
+      upload,
+      received: total,
+      ...(known.seen.bytes === total && { fingerprint: printOf(dtype, total, known.seen) }),
+    };
   }
 
   /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
@@ -180,7 +183,7 @@ export class Store {
   *fingerprint(pump, column) {
     yield* this.#lookThrough(pump, column);
     const { dtype, bytes, indices, seen } = column;
-    return `${dtype} ${bytes} ${seen.sum?.toString(16)}${indices ? `/${indices}` : ''}`;
+    return printOf(dtype, bytes, seen) + (indices ? `/${indices}` : '');
   }
 
   /**
@@ -584,6 +587,9 @@ export class Store {
     return bad;
   }
 }
+
+/** @param {DType} dtype @param {number} bytes @param {Seen} seen */
+const printOf = (dtype, bytes, { sum }) => `${dtype} ${bytes} ${sum?.toString(16)}`;
 
 /** @param {number} [indices] @returns {Seen} */
 const unseen = (indices = 0) => ({ bytes: 0, sum: 0, badX: -1, badY: -1, indices });

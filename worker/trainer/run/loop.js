@@ -109,8 +109,10 @@ export class Run {
     );
   }
 
+  /** Stands still: what is to be told of the run so far is told. */
   pause() {
     this.#stopwatch.pause();
+    this.flush();
   }
 
   resume() {
@@ -139,6 +141,7 @@ export class Run {
     yield* this.#check();
     const schedule = this.#begin();
     const state = this.#state;
+    if (this.paused) yield;
     if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
     while (state.epoch < epochs || state.isOpen) {
       if (!state.isOpen) state.beginEpoch(model.epochsBegun++);
@@ -387,6 +390,9 @@ export class Run {
       epochs: history.length,
       steps,
       step: model.step,
+      epoch: this.epoch,
+      batch: this.batch,
+      totals: model.totals,
       durationSeconds: this.#stopwatch.seconds,
       run: this.#records.run,
       ...this.#rollback?.describe(),
@@ -398,6 +404,7 @@ export class Run {
 
   /** Closes the run, instead of end() and close(), after an error that leaves the core intact. */
   fail() {
+    this.flush();
     this.#records.mark('failed');
     this.#leave();
   }
