@@ -1,6 +1,7 @@
 /* create.js: makes trainers: reads their options and puts their parts together.
  * Invariant: a wrong option is refused before anything is started; whatever fails, nothing is left
  * running. */
+import { BUILD } from '../../worker/host/envelope.js';
 import { VARIANTS } from '../../worker/host/variants.js';
 import { assetsFolder } from '../host/endpoint.js';
 import { Events } from '../host/events.js';
@@ -172,7 +173,15 @@ export async function beginTrainer(name, options, begin) {
         events.noticed(notice);
       },
     },
-    runtime: { variant, threads, deterministic, duty, debug, notices: true },
+    runtime: {
+      variant,
+      threads,
+      deterministic,
+      duty,
+      debug,
+      notices: true,
+      ...(BUILD && { build: BUILD }),
+    },
     trains: (on, reason = 'stopped') => {
       lifecycle.set(on);
       if (!on) monitor.ended(reason);
