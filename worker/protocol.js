@@ -87,6 +87,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} [duty]          1; share of the time in which training computes, above 0
  * @property {boolean} [notices]      false; the session sends NOTICE messages
  * @property {boolean} [debug]        false; also log notices of level 'debug'
+ * @property {string} [build]         of the page: another one than the session's is refused
  */
 /**
  * NOTICE: a message that answers no request. Times are ms since 1970.
@@ -94,8 +95,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * for `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string,
  *       time: number }
- *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE',
- *       message: string }
+ *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE'
+ *       | import('./trainer/run/doubts.js').DoubtCode, message: string }
  *   | { kind: 'gap', ms: number, at: number }
  *   | { kind: 'persisted', step: number, bytes: number, ms: number, storage: string,
  *       reason: string | null }} Notice

@@ -43,6 +43,7 @@ import './trainer/describe.js';
 import './trainer/foreign.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';
+import './trainer/run/doubts.js';
 import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';

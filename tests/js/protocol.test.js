@@ -212,7 +212,7 @@ const BAD_STARTS = [
   ['x empty', { x: [], y: [] }, 'INVALID_DATA', /x is empty/],
   ['x empty, typed', { x: new Float32Array(0), y: [] }, 'INVALID_DATA', /x has 0 elements/],
   ['x a string', { x: 'data', y: [1] }, 'INVALID_DATA', /x is 'data'/],
-  ['x a buffer', { x: new ArrayBuffer(8), y: [1] }, 'INVALID_DATA', /x is a ArrayBuffer/],
+  ['x a buffer', { x: new ArrayBuffer(8), y: [1] }, 'INVALID_DATA', /x is an ArrayBuffer/],
   ['x a view', { x: new DataView(new ArrayBuffer(8)), y: [1] }, 'INVALID_DATA', /x is DataView/],
   [
     'x several inputs',

@@ -186,7 +186,9 @@ export class Client {
   /** @param {any} message */
   #heard(message) {
     if (this.loss) return;
-    if (!isRecord(message) || typeof message.type !== 'string') return this.close(strange(message));
+    if (!isRecord(message) || message.v !== VERSION || typeof message.type !== 'string') {
+      return this.close(strange(message));
+    }
     this.#spoken = true;
     this.#watch.heard();
     this.lastBeat = Date.now();
@@ -271,5 +273,6 @@ export class Client {
 const strange = (message) =>
   new OffstageError(
     'WORKER_LOST',
-    `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`,
+    `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }: ` +
+      'it is no Offstage, or of another version',
   );

@@ -2,10 +2,11 @@
  * Invariant: a worker is made, or the session of this thread asked for, before openSession()
  * returns; where `ready` rejects nothing is left running. Which place, when, how often, and what a
  * session begins with, is not known here. */
+import { OTHER_VERSION } from '../../worker/host/envelope.js';
+import { OffstageError } from '../../worker/host/errors.js';
 import { Client } from './client.js';
 import { openInProcess, openWorker } from './endpoint.js';
 
-/** @typedef {import('../../worker/host/errors.js').OffstageError} OffstageError */
 /** @typedef {import('./endpoint.js').Endpoint} Endpoint */
 /** @typedef {import('./endpoint.js').Listener} Listener */
 
@@ -53,13 +54,26 @@ export function openSession(place, setting, begin) {
 async function opened(client, place, shared, begin) {
   try {
     const endpoint = reach(place, shared, client.listener);
-    client.attach(endpoint instanceof Promise ? await endpoint : endpoint);
+    client.attach('then' in endpoint ? await endpoint : endpoint);
     return await begin(client);
   } catch (error) {
     client.refused = !client.loss && client.mode !== undefined;
-    client.close(/** @type {OffstageError} */ (error));
-    throw error;
+    const reason = understood(/** @type {OffstageError} */ (error));
+    client.close(reason);
+    throw reason;
   }
+}
+
+/**
+ * The runtime is the page's own to say: who does not know a field of it is of another version.
+ * @param {OffstageError} error
+ */
+function understood(error) {
+  if (!error.message?.startsWith('runtime: unknown field')) return error;
+  const { message } = error;
+  return new OffstageError('UNSUPPORTED', `the session is ${OTHER_VERSION} (${message})`, {
+    cause: error,
+  });
 }
 
 /**

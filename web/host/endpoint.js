@@ -4,6 +4,7 @@
  * transferred; `lost` is told at most once, and never after close(). An endpoint does not keep a
  * Node process alive unless ref() was called last. What messages mean is not known here, but for
  * the DISPOSE that ends a session whose thread goes on. */
+import { whyNotLoaded } from '../../worker/host/asset.js';
 import { OffstageError } from '../../worker/host/errors.js';
 import { messageChannel } from '../../worker/host/node.js';
 import { spawn } from '../../worker/host/spawn.js';
@@ -86,8 +87,7 @@ export function openWorker(assets, { heard, lost }) {
     );
     return { mode: 'worker', ...thread };
   } catch (cause) {
-    const why = /** @type {Error} */ (cause).message;
-    throw lostError(`the worker could not be started: ${why}`, cause);
+    throw lostError(`the worker could not be started: ${whyNotLoaded(cause)}`, cause);
   }
 }
 
@@ -111,7 +111,7 @@ async function loaded(load) {
   try {
     return await load();
   } catch (cause) {
-    const why = /** @type {Error} */ (cause).message;
+    const why = whyNotLoaded(cause);
     throw new OffstageError('UNSUPPORTED', `the session could not be loaded: ${why}`, { cause });
   }
 }

@@ -3,7 +3,7 @@
  * holds; of large ones the page has its turn between two slices. */
 import { ELEMENT_BYTES } from '../../worker/data/columns.js';
 import { readFlat } from '../../worker/data/forms.js';
-import { OffstageError, isRecord, show } from '../../worker/host/errors.js';
+import { OffstageError, arrayType, isRecord, show, tagOf } from '../../worker/host/errors.js';
 import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
@@ -14,27 +14,47 @@ import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
  * @returns {object}
  */
 export function plainSpec(spec) {
-  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
+  if (!isRecord(spec)) {
     throw new OffstageError('INVALID_SPEC', `the spec is ${show(spec)}, expected an object`);
   }
   if ('runtime' in spec) {
     throw new OffstageError('INVALID_SPEC', "the spec: unknown field 'runtime'");
   }
   try {
-    return plain(spec);
+    return plainData(spec, '', 'INVALID_SPEC');
   } catch (cause) {
+    if (cause instanceof OffstageError) throw cause;
     const why = /** @type {Error} */ (cause).message;
     throw new OffstageError('INVALID_SPEC', `the spec cannot be read: ${why}`, { cause });
   }
 }
 
-/** @param {any} value @returns {any} */
-function plain(value) {
-  if (Array.isArray(value)) return Array.from(value, plain);
-  const kind = Object.prototype.toString.call(value);
-  if (kind !== '[object Object]') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+/**
+ * Copies what is to be cloned, and refuses what no session could be told of; the session refuses
+ * the rest in its own words.
+ * @param {any} value @param {string} path @param {import('../../worker/host/errors.js').ErrorCode}
+ *   code
+ * @returns {any}
+ */
+export function plainData(value, path, code) {
+  if (Array.isArray(value)) {
+    return Array.from(value, (part, i) => plainData(part, `${path}[${i}]`, code));
+  }
+  if (isRecord(value)) {
+    const inside = path && `${path}.`;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, part]) => [name, plainData(part, inside + name, code)]),
+    );
+  }
+  if (!CANNOT_CROSS.includes(typeof value === 'object' ? tagOf(value) : typeof value)) return value;
+  throw new OffstageError(
+    code,
+    `${path} is ${show(value)}, expected data: a name, a number, an array or a plain object`,
+  );
 }
+
+/** An Object here is an instance whose fields nobody sees. */
+const CANNOT_CROSS = ['function', 'symbol', 'Object', 'Promise', 'WeakMap', 'WeakSet', 'WeakRef'];
 
 /** @typedef {{ weights: unknown, transfer: Transferable[] }} WeightsToSend */
 
@@ -88,8 +108,9 @@ const viewsOf = (data) => (ArrayBuffer.isView(data) ? [data] : []);
 /** @param {unknown} given @returns {Uint8Array} */
 export function checkpointBytes(given) {
   try {
-    if (given instanceof Uint8Array) return given.subarray();
-    if (given instanceof ArrayBuffer) return new Uint8Array(given);
+    if (arrayType(given) === 'Uint8Array') return /** @type {Uint8Array} */ (given).subarray();
+    if (tagOf(given) === 'ArrayBuffer') return new Uint8Array(/** @type {ArrayBuffer} */ (given));
+    Object(given).byteLength; // throws where a proxy hides one of them
   } catch (cause) {
     // handed over to somebody else, or no array behind a proxy
     refuseBytes(`bytes cannot be read (${/** @type {Error} */ (cause).message})`, cause);

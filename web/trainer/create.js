@@ -1,6 +1,7 @@
 /* create.js: makes trainers: reads their options and puts their parts together.
  * Invariant: a wrong option is refused before anything is started; whatever fails, nothing is left
  * running. */
+import { BUILD } from '../../worker/host/envelope.js';
 import { VARIANTS } from '../../worker/host/variants.js';
 import { assetsFolder } from '../host/endpoint.js';
 import { Events } from '../host/events.js';
@@ -116,11 +117,7 @@ const TRAINER = {
   assets: rule.address,
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
   heartbeat: rule.number('a number of milliseconds above 0', (value) => value > 0, 10_000),
-  restart: {
-    otherwise: {},
-    allowed: 'an object',
-    accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null,
-  },
+  restart: rule.given,
   persist: PERSIST,
   persistData: rule.flag(false),
   duty: rule.number('a number above 0 and up to 1', (value) => value > 0 && value <= 1, 1),
@@ -223,7 +220,15 @@ export async function beginTrainer(name, options, begin) {
         events.noticed(notice);
       },
     },
-    runtime: { variant, threads, deterministic, duty, debug, notices: true },
+    runtime: {
+      variant,
+      threads,
+      deterministic,
+      duty,
+      debug,
+      notices: true,
+      ...(BUILD && { build: BUILD }),
+    },
     trains: (on, reason = 'stopped') => {
       lifecycle.set(on);
       if (!on) monitor.ended(reason);

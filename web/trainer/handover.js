@@ -4,9 +4,9 @@
  * arrived, in the buffer that came back; lists are converted slice by slice on the way. Nothing of
  * the caller's is detached unless asked (`transfer`). What data must look like is known in
  * worker/data/forms.js only. */
-import { ELEMENT_BYTES, copyElements } from '../../worker/data/columns.js';
+import { ELEMENT_BYTES, copyElements, dtypeOf } from '../../worker/data/columns.js';
 import { readWeights, readX, readY } from '../../worker/data/forms.js';
-import { OffstageError } from '../../worker/host/errors.js';
+import { OffstageError, tagOf } from '../../worker/host/errors.js';
 import { messageChannel } from '../../worker/host/node.js';
 import { isSmall, stepOf } from './capture.js';
 
@@ -213,19 +213,13 @@ function inline(source, transfer) {
  * @returns {Piece | null}
  */
 function ownPiece({ dtype, typed }) {
-  const right =
-    dtype === 'uint8'
-      ? typed instanceof Uint8Array
-      : dtype === 'float32'
-        ? typed instanceof Float32Array
-        : typed instanceof Int32Array;
-  if (!right || !(typed.buffer instanceof ArrayBuffer)) return null;
+  if (dtypeOf(typed) !== dtype || tagOf(typed.buffer) !== 'ArrayBuffer') return null;
   return typed.byteLength === typed.buffer.byteLength ? typed : null;
 }
 
 /** @param {Source} source */
 function checkDetachable({ given }) {
-  if (given.every(({ buffer }) => buffer instanceof ArrayBuffer)) return;
+  if (given.every(({ buffer }) => tagOf(buffer) === 'ArrayBuffer')) return;
   refuseTransfer('over shared memory, which cannot be handed over');
 }
 

@@ -81,7 +81,7 @@ export class RunData {
       check,
       sent: (source, fingerprint) => this.#compare(source, fingerprint),
     });
-    return values instanceof Promise ? values.then(fields) : fields(values);
+    return 'then' in values ? values.then(fields) : fields(values);
   }
 
   /** @param {Source} source @param {string} fingerprint */

@@ -177,7 +177,7 @@ export class RunDriver {
     const delivery = this.#data.deliver(client, () => {
       if (this.#stopping) throw CANCELLED;
     });
-    const data = delivery instanceof Promise ? await delivery : delivery;
+    const data = 'then' in delivery ? await delivery : delivery;
     const completed = client.request(
       'START_TRAINING',
       {

@@ -4,6 +4,7 @@
  * that has begun. An iteration queues from its first next() on and keeps of batch records the
  * latest only. A failure is an unhandled rejection only if nobody awaited, iterated or listened.
  * How the run is driven is not known here. */
+import { checkType } from '../host/events.js';
 import { Iteration } from './iteration.js';
 
 /** @typedef {import('../host/events.js').AnyListener} AnyListener */
@@ -74,6 +75,8 @@ import { Iteration } from './iteration.js';
  * @property {(result: Result) => void} resolve
  * @property {(error: unknown) => void} reject
  */
+
+const EVENTS = ['progress'];
 
 /** @implements {PromiseLike<Result>} */
 export class Run extends EventTarget {
@@ -160,13 +163,14 @@ export class Run extends EventTarget {
 
   /**
    * 'progress': a CustomEvent whose detail is a Progress record. The run does not wait for its
-   * listeners.
+   * listeners. Another type is INVALID_OPTION.
    * @param {'progress'} type
    * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    * @override
    */
   addEventListener(type, listener, options) {
+    checkType(type, EVENTS);
     this.#listened();
     super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
   }

@@ -10,7 +10,7 @@ import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
-import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
+import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
 import { capture } from './capture.js';
 import {
   HANDED_OVER,
@@ -202,7 +202,7 @@ export class Trainer extends EventsTarget {
     }
     return {
       start: { ...toWire(resume ? given : settings), progressHz },
-      classWeight: settings.classWeight,
+      classWeight: plainData(settings.classWeight, 'fit: classWeight', 'INVALID_OPTION'),
       persist: kept && { ...kept, data: persistData },
       resume,
       otherData,
@@ -264,7 +264,7 @@ export class Trainer extends EventsTarget {
       async (client, loss) => {
         if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
         const sent = deliver(client, data, { transfer, check });
-        return request(client, sent instanceof Promise ? await sent : sent);
+        return request(client, 'then' in sent ? await sent : sent);
       },
       { signal },
     );
@@ -289,7 +289,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     this.#checkNotTraining('setWeights');
     const sent = weightsToSend(weights);
-    const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
+    const { weights: given, transfer } = 'then' in sent ? await sent : sent;
     await this.#recovery.change('SET_WEIGHTS', { weights: given }, transfer);
   }
 
@@ -314,7 +314,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     this.#checkNotTraining('load');
     const copied = copyBytes(checkpointBytes(bytes));
-    const copy = copied instanceof Promise ? await copied : copied;
+    const copy = 'then' in copied ? await copied : copied;
     const before = this.#driver;
     await this.#recovery.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
     if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it

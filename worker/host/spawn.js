@@ -5,6 +5,7 @@
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
+import { whyNotLoaded } from './asset.js';
 import { nodeBuiltin } from './node.js';
 
 /**
@@ -97,7 +98,7 @@ function webFailure({ message, filename, lineno }, silent, served) {
   if (message) return `failed: ${message}${filename ? ` (${filename}:${lineno})` : ''}`;
   if (!silent) return 'failed without giving a reason';
   const what = served ? `script ${served}` : 'script';
-  return `${what} could not be loaded (not found, blocked by a policy, or no script)`;
+  return whyNotLoaded(`${what} could not be loaded (not found, blocked by a policy, or no script)`);
 }
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */

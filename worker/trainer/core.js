@@ -115,7 +115,7 @@ export class Core {
       }
       return core;
     } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
+      if (/** @type {any} */ (cause)?.name !== 'RangeError') throw cause;
       throw new OffstageError(
         'OUT_OF_MEMORY',
         'the core needs memory to start with, and none can be had',

@@ -7,6 +7,7 @@
  * reports.js's. */
 
 import { OffstageError } from '../../host/errors.js';
+import { findDoubts } from './doubts.js';
 import { meansOf, noTotals, together } from './measures.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
 import { Records } from './reports.js';
@@ -175,6 +176,10 @@ export class Run {
       trained: state.trainSamples,
       classWeight,
     });
+    if (!settings.resume) {
+      const doubts = yield* findDoubts({ model, pump, data, trained: state.trainSamples });
+      for (const doubt of doubts) this.#parts.notice({ kind: 'warning', ...doubt });
+    }
     const sums = [];
     for (const column of [x, y, weights]) {
       if (column) sums.push(yield* model.store.fingerprint(pump, column));
