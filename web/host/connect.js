@@ -20,7 +20,8 @@ import { openInProcess, openWorker } from './endpoint.js';
  * What all sessions of one owner have in common.
  * @typedef {object} Shared
  * @property {import('./endpoint.js').Loader} load loads the session for this thread
- * @property {URL | undefined} assets
+ * @property {URL} [assets]
+ * @property {'blob'} [crossOrigin] how a worker is made: see openWorker()
  */
 /** @typedef {Shared & import('./client.js').ClientOptions} Setting */
 /**
@@ -37,12 +38,12 @@ const ANY = { timeout: Infinity, heartbeat: Infinity };
  * @returns {Opening}
  */
 export function openSession(place, setting, begin) {
-  const { load, assets, timeout, heartbeat, ...rest } = setting;
+  const { load, assets, crossOrigin, timeout, heartbeat, ...rest } = setting;
   const mode = typeof place === 'object' ? place.mode : place;
   /* Silence on this thread is the page's own. */
   const limits = mode === 'main' ? ANY : { timeout, heartbeat };
   const client = new Client({ ...limits, ...rest });
-  return { client, ready: opened(client, place, { load, assets }, begin) };
+  return { client, ready: opened(client, place, { load, assets, crossOrigin }, begin) };
 }
 
 /**
@@ -82,7 +83,7 @@ function understood(error) {
  * @param {Listener} listener
  * @returns {Endpoint | Promise<Endpoint>}
  */
-function reach(place, { load, assets }, listener) {
+function reach(place, { load, ...where }, listener) {
   if (typeof place === 'object') return place.reach(listener);
-  return place === 'main' ? openInProcess(load, listener) : openWorker(assets, listener);
+  return place === 'main' ? openInProcess(load, listener) : openWorker(where, listener);
 }

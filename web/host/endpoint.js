@@ -63,11 +63,11 @@ export function assetsFolder(assets) {
 
 /**
  * Opens the session that a worker of its own has from the start.
- * @param {URL | undefined} assets
+ * @param {{ assets?: URL, crossOrigin?: 'blob' }} where
  * @param {Listener} listener
  * @returns {Endpoint}
  */
-export function openWorker(assets, { heard, lost }) {
+export function openWorker({ assets, crossOrigin }, { heard, lost }) {
   const none = whyNoWorker();
   if (none) throw new OffstageError('UNSUPPORTED', `no worker can be had: ${none}`);
   const here = import.meta.url; // not in place below, lest a bundler emits the worker a second time
@@ -82,6 +82,7 @@ export function openWorker(assets, { heard, lost }) {
             name: 'offstage',
           }),
         node: () => new URL('../../worker/worker.js', here),
+        blob: crossOrigin === 'blob',
       },
       { heard, failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)) },
     );

@@ -44,8 +44,7 @@ import { Trainer } from './trainer.js';
  * @property {number} [inputScale] every element of uint8 data is multiplied by it; other data are
  *   not. Default: 1
  * @property {number} [inputOffset] is added to uint8 data after inputScale. Default: 0
- * @property {number} [seed] of first weights, shuffles and dropout: an integer from 0 on. Default:
- *   0
+ * @property {number} [seed] of first weights, shuffles and dropout, an integer from 0. Default: 0
  */
 /**
  * What a spec needs to be looked at: the rest of it is checked where it is written, or when the
@@ -89,6 +88,9 @@ import { Trainer } from './trainer.js';
  *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
  *   deterministic: false; ones without -mt have one thread. Default: the fastest that runs
  * @property {string | URL} [assets] folder that holds wasm-build/dist/. Default: beside the module
+ * @property {'blob'} [crossOrigin] how the worker is made of a script of another origin, such as a
+ *   CDN's: 'blob' has a module of the page's own origin import it. Default: so where the module's
+ *   or assets' origin is not the page's. The policy of the page has to allow blob: in worker-src
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that
  *   has never answered is given up; where it is less than the heartbeat any worker is, and the
  *   trainer with it. Default: 30000
@@ -107,8 +109,7 @@ import { Trainer } from './trainer.js';
  *   be quiet. Default: 1
  * @property {boolean} [keepAwake] keep the screen on while a run is on. Default: false
  * @property {boolean} [debug] log events of level 'debug' too. Default: false
- * @property {AbortSignal} [signal] gives up making the trainer, which rejects ABORTED. Default:
- *   none
+ * @property {AbortSignal} [signal] gives up making the trainer: it rejects ABORTED. Default: none
  */
 
 const TRAINER = {
@@ -117,6 +118,7 @@ const TRAINER = {
   deterministic: rule.flag(true),
   variant: rule.optional(rule.oneOf(VARIANTS, 'simd')),
   assets: rule.address,
+  crossOrigin: rule.optional(rule.oneOf(['blob'], 'blob')),
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
   heartbeat: rule.number('a number of milliseconds above 0', (value) => value > 0, 10_000),
   restart: rule.given,
@@ -203,7 +205,7 @@ export async function beginTrainer(name, options, begin) {
   const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
   const monitor = new Monitor(events);
-  const { mode, assets, timeout, heartbeat } = settings;
+  const { mode, assets, crossOrigin, timeout, heartbeat } = settings;
   const { variant, threads, deterministic, duty, debug, persistData } = settings;
   const recovery = new Recovery({
     mode,
@@ -214,6 +216,7 @@ export async function beginTrainer(name, options, begin) {
     setting: {
       load,
       assets: assetsFolder(assets),
+      crossOrigin,
       timeout,
       heartbeat,
       observer: monitor,

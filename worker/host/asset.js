@@ -1,6 +1,7 @@
 /* asset.js: where a file of the package is, for an app that serves wasm-build/dist/ itself; and
  * what to do where one cannot be loaded. */
 
+import { BUILD } from './envelope.js';
 import { OffstageError, reasonOf, show } from './errors.js';
 import { nodeBuiltin } from './node.js';
 
@@ -54,7 +55,7 @@ export function whyNotLoaded(cause) {
  */
 export function besideUrl(beside, what) {
   try {
-    return beside();
+    return onDisk(beside());
   } catch (cause) {
     throw new OffstageError(
       'UNSUPPORTED',
@@ -62,4 +63,19 @@ export function besideUrl(beside, what) {
       { cause },
     );
   }
+}
+
+const here = import.meta.url;
+/** The way from this file, which lies among the built ones itself, to wasm-build/dist/. */
+const DIST = BUILD === undefined ? '../../wasm-build/dist/' : './';
+
+/**
+ * In Node a file beside this one is on disk, though a test runner that serves pages as well has
+ * given it an address of its own server.
+ * @param {URL} url
+ */
+function onDisk(url) {
+  const [, name] = /\/wasm-build\/dist\/([^/]+)$/.exec(url.pathname) ?? [];
+  const served = url.protocol !== 'file:' && here.startsWith('file:') && nodeBuiltin('node:fs');
+  return name && served ? new URL(DIST + name, here) : url;
 }

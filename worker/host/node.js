@@ -14,3 +14,6 @@ export function messageChannel() {
   const Channel = globalThis.MessageChannel ?? nodeBuiltin('node:worker_threads').MessageChannel;
   return new Channel();
 }
+
+/** Codecs of text: jsdom has none either. */
+export const { TextDecoder, TextEncoder } = nodeBuiltin('node:util') ?? globalThis;

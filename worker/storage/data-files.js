@@ -3,6 +3,7 @@
  * The pieces are written first and the index file last: without it they do not count. */
 
 import { OffstageError, reasonOf } from '../host/errors.js';
+import { TextDecoder, TextEncoder } from '../host/node.js';
 import { dataFile, pieceFile } from './naming.js';
 
 /** @typedef {import('./file-set.js').Item} Item */

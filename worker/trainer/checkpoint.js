@@ -9,6 +9,7 @@
 import { crc32 } from '../host/crc32.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
+import { TextDecoder, TextEncoder } from '../host/node.js';
 import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-options.js';
 import { MOST_RUNS, NO_RUNS } from '../protocol.js';
 

@@ -13,6 +13,7 @@ import { createMemory, openSharedMemory } from '../host/memory.js';
 import { explain, explainFault } from '../spec/refused.js';
 import { enumName, readLayouts, readSchema } from '../spec/schema.js';
 import { Helpers } from '../host/helpers.js';
+import { TextDecoder } from '../host/node.js';
 
 /** @typedef {import('../spec/schema.js').Schema} Schema */
 /** @typedef {import('../spec/schema.js').Layouts} Layouts */
