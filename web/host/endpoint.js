@@ -6,6 +6,7 @@
  * the DISPOSE that ends a session whose thread goes on. */
 import { whyNotLoaded } from '../../worker/host/asset.js';
 import { OffstageError } from '../../worker/host/errors.js';
+import { messageChannel } from '../../worker/host/node.js';
 import { spawn } from '../../worker/host/spawn.js';
 import { VERSION } from '../../worker/host/envelope.js';
 import { baseAddress, whyNoWorker } from './support.js';
@@ -99,7 +100,7 @@ export function openWorker(assets, { heard, lost }) {
  */
 export async function openInProcess(load, listener) {
   const open = await loaded(load);
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2 } = messageChannel();
   open(port2);
   /** @type {CountedPort} */ (port2).unref?.();
   return openPort(port1, listener, { mode: 'main', threadId: 0, carried: new Set() });

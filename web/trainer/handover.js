@@ -7,6 +7,7 @@
 import { ELEMENT_BYTES, copyElements, dtypeOf } from '../../worker/data/columns.js';
 import { readWeights, readX, readY } from '../../worker/data/forms.js';
 import { OffstageError, tagOf } from '../../worker/host/errors.js';
+import { messageChannel } from '../../worker/host/node.js';
 import { isSmall, stepOf } from './capture.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
@@ -224,7 +225,7 @@ function checkDetachable({ given }) {
 
 /** @param {Source[]} sources */
 function detach(sources) {
-  const { port1 } = new MessageChannel();
+  const { port1 } = messageChannel();
   for (const given of sources.flatMap((source) => source.given)) {
     if (given.byteLength === 0) continue; // detached along with the one before
     try {

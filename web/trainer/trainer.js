@@ -37,18 +37,18 @@ import { RunDriver, failedRun } from './run-driver.js';
 /**
  * Options of fit that are about its data, or the page's alone.
  * @typedef {object} DataOptions
- * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
- * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that
- *   is
- *   left out; not in validation
- * @property {boolean} [transfer] hand the arrays over; they are detached; false
+ * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
+ *   Default: 1 each
+ * @property {Readonly<Record<string, number>>} [classWeight] by label or index, likewise, of a
+ *   classifier's samples; not in validation. Default: 1 each
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
  * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
  *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
  *   and the run ends with DATA_LOST where they have changed
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
- *   under this name
- * @property {boolean} [persistData] keep the data there too
- * @property {AbortSignal} [signal]
+ *   under this name. Default: as createTrainer() was told
+ * @property {boolean} [persistData] keep the data there too. Default: as createTrainer() was told
+ * @property {AbortSignal} [signal] ends the run, which rejects ABORTED. Default: none
  */
 
 /**
@@ -67,12 +67,13 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {import('../../worker/protocol.js').Weight} Weight */
 
 /**
- * Of one sample: a number, a string; of many: a typed array, an array of strings.
+ * What an output says. Of a classifier's one class: a number, a string, a number; of many samples,
+ * or of the steps of a sequence, one each: typed arrays and an array of strings.
  * @typedef {object} OutputPrediction
- * @property {Float32Array} output
- * @property {any} [index]
- * @property {any} [label]
- * @property {any} [confidence]
+ * @property {Float32Array} output one sample after the other
+ * @property {number | Int32Array} [index] of the class
+ * @property {string | string[]} [label] the class's name, else its index as text
+ * @property {number | Float32Array} [confidence] the class's own probability
  */
 /**
  * A prediction. With several outputs each has its own.

@@ -8,3 +8,9 @@
 export function nodeBuiltin(name) {
   return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(name);
 }
+
+/** Makes a channel: jsdom has none, and runs in Node, which has. @returns {MessageChannel} */
+export function messageChannel() {
+  const Channel = globalThis.MessageChannel ?? nodeBuiltin('node:worker_threads').MessageChannel;
+  return new Channel();
+}

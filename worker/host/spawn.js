@@ -32,8 +32,16 @@ import { nodeBuiltin } from './node.js';
 
 const UNREADABLE = 'sent a message that could not be read';
 
-/** @returns {'web' | 'node' | null} where a thread would come from; null: from nowhere */
+/**
+ * Tells where a thread would come from. Node's own come first in Node, where a Worker is what some
+ * package has put there; engines that have Node's modules beside workers of their own make those,
+ * and so does an Electron page, for which Node makes none.
+ * @returns {'web' | 'node' | null} null: from nowhere
+ */
 export function threadKind() {
+  const { versions, type } = /** @type {any} */ (globalThis).process ?? {};
+  const own = !versions?.node || versions.deno || versions.bun || type === 'renderer';
+  if (!own && nodeBuiltin('node:worker_threads')) return 'node';
   if (typeof Worker === 'function') return 'web';
   return nodeBuiltin('node:worker_threads') ? 'node' : null;
 }
