@@ -29,7 +29,7 @@ import { Trainer } from './trainer.js';
  * @property {ReadonlyArray<string | { readonly name: string, readonly loss?: Loss,
  *   readonly lossWeight?: number }>} [outputs] layers by name. Default: the last layer
  * @property {Loss | Readonly<Record<string, Loss>>} [loss] of all outputs, or by name. Default: by
- *   the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any other
+ * the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any other
  *   'meanSquaredError'
  * @property {Readonly<Record<string, number>>} [lossWeights] by output, in the sum that is trained.
  *   Default: 1 each
@@ -44,7 +44,8 @@ import { Trainer } from './trainer.js';
  * @property {number} [inputScale] every element of uint8 data is multiplied by it; other data are
  *   not. Default: 1
  * @property {number} [inputOffset] is added to uint8 data after inputScale. Default: 0
- * @property {number} [seed] of first weights, shuffles and dropout: an integer from 0 on. Default: 0
+ * @property {number} [seed] of first weights, shuffles and dropout: an integer from 0 on. Default:
+ *   0
  */
 /**
  * What a spec needs to be looked at: the rest of it is checked where it is written, or when the
@@ -73,12 +74,12 @@ import { Trainer } from './trainer.js';
 
 /**
  * @typedef {object} TrainerOptions
- * @property {'auto' | 'worker' | 'main'} [mode] where it runs. 'worker' never falls back to the main
- *   thread, 'main' asks for it. Default: 'auto', in a worker where one can be had; else
+ * @property {'auto' | 'worker' | 'main'} [mode] where it runs. 'worker' never falls back to the
+ *   main thread, 'main' asks for it. Default: 'auto', in a worker where one can be had; else
  *   info.reason says why not
  * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1:
  *   one, in the wasm without threads. 'auto': the cores less one for the page, at least 1, at most
- *   8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
+ * 8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
  *   (a page that is not cross-origin isolated, mode 'main'), and info.reason says why. The same
  *   bits for any number. Default: 'auto'
  * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed
@@ -96,7 +97,7 @@ import { Trainer } from './trainer.js';
  * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of
  *   a lost worker: how many attempts in a row, without a step completed in between (3; 0: none);
  *   the first at once, the second after `delay` ms (250), each later one after `factor` (2) times
- *   as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
+ * as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
  *   other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
  * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: a name to keep
  *   checkpoints under, or more; see FitOptions. Default: none is kept
@@ -106,7 +107,8 @@ import { Trainer } from './trainer.js';
  *   be quiet. Default: 1
  * @property {boolean} [keepAwake] keep the screen on while a run is on. Default: false
  * @property {boolean} [debug] log events of level 'debug' too. Default: false
- * @property {AbortSignal} [signal] gives up making the trainer, which rejects ABORTED. Default: none
+ * @property {AbortSignal} [signal] gives up making the trainer, which rejects ABORTED. Default:
+ *   none
  */
 
 const TRAINER = {
