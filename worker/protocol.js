@@ -91,7 +91,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * NOTICE: a message that answers no request. Times are ms since 1970.
- * log: a line for developers. warning: a failure that training survives. gap: training stood still
+ * log: a line for developers. warning: a failure that training survives, or data that are probably
+ * not meant to be what they are, once a run. gap: training stood still
  * for `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string,
  *       time: number }

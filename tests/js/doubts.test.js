@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOTH, everywhere, numbers, refused } from './api-setting.js';
+import { withStrikes } from './recovery-setting.js';
 
 /** A net that tells classes, of samples with so many numbers. */
 const net = (width, classes, fields = {}) => ({
@@ -196,6 +197,26 @@ everywhere('targets that a binary cross-entropy cannot have', BOTH, async (make)
     'INVALID_DATA',
     /y\.outputs\.kind holds 2 in sample 0/,
   );
+});
+
+test('a run whose worker is lost at once says nothing twice', async () => {
+  const { createTrainer } = await import('../../web/index.js');
+  await withStrikes([{ at: 'TRAINING_PROGRESS', how: 'exit' }], async (workers) => {
+    const trainer = await createTrainer(net(4, 2), { mode: 'worker', restart: { delay: 0 } });
+    const x = noise(400, 4).map((v) => v * 1000);
+    const options = { epochs: 5, progressHz: 1000 };
+    assert.ok((await warned(trainer, x, turns(400, 2), options)).UNSCALED);
+    assert.equal(workers.length, 2, 'another took its place');
+    const starts = workers.map(({ posted }) =>
+      posted.find(({ type }) => type === 'START_TRAINING'),
+    );
+    assert.ok(
+      starts.every(({ payload }) => !payload.resume),
+      'both looked at the data',
+    );
+    assert.ok((await warned(trainer, x, turns(400, 2))).UNSCALED, 'a new run tells again');
+    await trainer.dispose();
+  });
 });
 
 test('a run that is resumed says nothing twice', async () => {

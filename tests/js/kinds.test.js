@@ -2,6 +2,7 @@
  * objects, arrays, buffers, URLs and signals of another realm (an iframe, jsdom, a vm) are what
  * they are at home. */
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
 import {
@@ -11,6 +12,7 @@ import {
   removeTrainer,
   resumeTrainer,
 } from '../../web/index.js';
+import { ROOT } from '../../wasm-build/lists.mjs';
 import { BOTH, bitsOf, cloudSpec, clouds, everywhere, refused } from './api-setting.js';
 
 class Hidden {
@@ -167,4 +169,20 @@ test('what a framework has made reactive is taken', async () => {
   );
   assert.equal(reason, 'finished');
   await trainer.dispose();
+});
+
+test('instanceof is asked of classes of this package alone: others have a class in each realm', () => {
+  const found = ['web', 'worker'].flatMap((folder) =>
+    readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.js'))
+      .flatMap((name) =>
+        [...readFileSync(`${ROOT}${folder}/${name}`, 'utf8').matchAll(/instanceof (\w+)/g)].map(
+          ([, type]) => `${folder}/${name}: ${type}`,
+        ),
+      ),
+  );
+  assert.deepEqual(
+    found.filter((each) => !/: (OffstageError|Answer)$/.test(each)),
+    [],
+  );
 });

@@ -94,6 +94,10 @@ test('why a file is not loaded, and what to do', () => {
     /^the server answered 404 Not Found; tell by the option assets where wasm-build\/dist\/ is$/,
   );
   assert.match(
+    whyNotLoaded(new TypeError('Failed to fetch')),
+    /^Failed to fetch: no network, or connect-src of a Content Security Policy; tell by the option/,
+  );
+  assert.match(
     whyNotLoaded(new Error('expected magic word 00 61 73 6d')),
     /the server sent something else, probably a page: tell by the option assets/,
   );

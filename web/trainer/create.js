@@ -205,6 +205,8 @@ export async function beginTrainer(name, options, begin) {
   const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
   const monitor = new Monitor(events);
+  /** What sessions have warned of in this run. */
+  const warned = new Set();
   const { mode, assets, crossOrigin, timeout, heartbeat } = settings;
   const { variant, threads, deterministic, duty, debug, persistData } = settings;
   const recovery = new Recovery({
@@ -222,6 +224,11 @@ export async function beginTrainer(name, options, begin) {
       observer: monitor,
       noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
         if (notice.kind === 'persisted') recovery.persisted(notice);
+        if (notice.kind === 'warning') {
+          // A session in place of one that is lost sees the same data again.
+          if (recovery.training && warned.has(notice.message)) return;
+          warned.add(notice.message);
+        }
         events.noticed(notice);
       },
     },
@@ -235,6 +242,7 @@ export async function beginTrainer(name, options, begin) {
       ...(BUILD && { build: BUILD }),
     },
     trains: (on, reason = 'stopped') => {
+      warned.clear();
       lifecycle.set(on);
       if (!on) monitor.ended(reason);
     },

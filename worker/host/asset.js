@@ -23,6 +23,8 @@ export function assetUrl(path, assets) {
 const ASSETS = 'tell by the option assets where wasm-build/dist/ is';
 /** How Chromium, Firefox and WebKit say that a policy forbids WebAssembly. */
 const FORBIDDEN = /unsafe-eval|\bCSP\b|content security policy/i;
+/** How Chromium, Firefox and WebKit say that nobody answers. */
+const NO_ANSWER = /^(failed to fetch|networkerror|load failed)/i;
 /** How Chromium and Node, Firefox, and Safari say that a file does not begin as wasm does. */
 const NO_WASM = /magic word|magic number|\\0asm/;
 
@@ -40,6 +42,9 @@ export function whyNotLoaded(cause) {
   }
   if (globalThis.location?.protocol === 'file:' && !nodeBuiltin('node:fs')) {
     return `${why}; a page from disk (file:) cannot load it: let a web server serve the page`;
+  }
+  if (NO_ANSWER.test(why)) {
+    return `${why}: no network, or connect-src of a Content Security Policy; ${ASSETS}`;
   }
   if (!NO_WASM.test(why)) return `${why}; ${ASSETS}`;
   return (

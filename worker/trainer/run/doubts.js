@@ -21,8 +21,9 @@ import { rgbaBytes, rgbaShare } from '../../data/columns.js';
  */
 
 const AT_ONCE = 65536; // elements, some 50 microseconds
+const SAMPLED = 8192; // elements of x
 const MOST_TARGETS = 2 ** 22; // of rows of y; beyond that they are not counted
-const FEW = 20; // samples, of which no share is told
+const FEW = 10; // samples, of which nothing is told that chance may make
 const LEAST_SHARE = 0.1; // of a class
 const LARGE = 10; // root mean square of what is about 1 where it is scaled
 const MOST_FEATURES = 4096; // and classes
@@ -41,22 +42,22 @@ function* inClasses({ model, pump, data: { y, weights }, trained }) {
   if (model.facts.outputs.length > 1 || targets !== 1 || classes > MOST_FEATURES) return [];
   if (rows && y.length > MOST_TARGETS) return [];
   const width = rows ? size : 1;
-  const counts = new Uint32Array(classes);
-  const taught = new Uint32Array(classes);
-  let [changes, before] = [0, -1];
+  const counted = { counts: new Uint32Array(classes), changes: 0, before: -1 };
+  const { counts } = counted;
+  let taught = counts;
   const step = Math.max(1, Math.floor(AT_ONCE / width));
-  for (let first = 0; first < y.samples; first += step) {
-    const count = Math.min(step, y.samples - first);
+  for (let first = 0; first < y.samples;) {
+    if (first === trained) taught = counts.slice();
+    const count = Math.min(step, (first < trained ? trained : y.samples) - first);
     const values = model.store.numbersOf(y, first * width, count * width);
-    for (let i = 0; i < count; i++) {
-      const index = rows ? classOf(values, i * width, width) : values[i];
-      counts[index]++;
-      if (first + i < trained) taught[index]++;
-      if (index !== before) changes++;
-      before = index;
-    }
-    if (first + step < y.samples && pump.look()) yield;
+    countClasses(
+      counted,
+      rows ? Array.from({ length: count }, (_, i) => classOf(values, i * width, width)) : values,
+    );
+    first += count;
+    if (first < y.samples && pump.look()) yield;
   }
+  const { changes } = counted;
   const called = (/** @type {number} */ k) => (labels ? `'${labels[k]}'` : `${k}`);
   /** @type {Doubt[]} */
   const doubts = [];
@@ -82,10 +83,28 @@ function* inClasses({ model, pump, data: { y, weights }, trained }) {
       code: 'SORTED_LABELS',
       message:
         `${what}: validationSplit takes the last ${y.samples - trained} samples; ` +
-        'bring x and y into another order, both into the same, before',
+        'shuffle the samples, x and y alike, before they are given',
     });
   }
   return doubts;
+}
+
+/**
+ * @param {{ counts: Uint32Array, changes: number, before: number }} counted changes: from one class
+ *   to another
+ * @param {ArrayLike<number>} indices of the next samples
+ */
+function countClasses(counted, indices) {
+  const { counts } = counted;
+  let { changes, before } = counted;
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i];
+    counts[index]++;
+    if (index !== before) changes++;
+    before = index;
+  }
+  counted.changes = changes;
+  counted.before = before;
 }
 
 /** @param {ArrayLike<number>} values @param {number} at @param {number} width */
@@ -113,29 +132,25 @@ function* inNumbers({ model, pump, data: { x } }) {
         'data only, and x is none: give a Uint8Array, or scale the numbers, here and in predict',
     });
   }
-  const rows = Math.min(x.samples, Math.max(FEW, Math.floor(AT_ONCE / row)));
+  const rows = Math.min(x.samples, Math.max(FEW, Math.floor(SAMPLED / row)));
   const next = Math.floor(x.samples / rows);
   const scaled = model.layers.slice(0, 3).some(({ type }) => /ormalization|rescaling/.test(type));
   let begin = 0;
   for (const { name, shape, size, below } of inputs) {
     const called = inputs.length > 1 ? `x.inputs.${name}` : 'x';
     const features = !bytes && shape.length === 1 && size <= MOST_FEATURES ? size : 0;
-    const first = model.store.numbersOf(x, begin, features).slice();
     const alike = new Uint8Array(features).fill(x.samples < FEW ? 0 : 1);
-    let [squares, most, read] = [0, 0, 0];
-    for (let i = 0; below === 0 && i < rows; i++) {
-      const values = model.store.numbersOf(x, i * next * row + begin, size);
-      for (let k = 0; k < size; k++) {
-        const value = bytes ? values[k] * inputScale + inputOffset : values[k];
-        squares += value * value;
-        most = Math.max(most, Math.abs(value));
-        if (k < features && values[k] !== first[k]) alike[k] = 0;
+    const measured = { squares: 0, most: 0, alike };
+    const scale = bytes ? [inputScale, inputOffset] : [1, 0];
+    for (let i = 0; below === 0 && i < rows;) {
+      const some = Math.min(rows - i, Math.max(1, Math.floor(SAMPLED / size)));
+      const values = model.store.numbersOf(x, 0, x.length);
+      for (const end = i + some; i < end; i++) {
+        measure(measured, values, { at: i * next * row + begin, first: begin, size, scale });
       }
-      read += size;
-      if (read < AT_ONCE / 4) continue;
-      read = 0;
-      if (pump.look()) yield;
+      if (i < rows && pump.look()) yield;
     }
+    const { squares, most } = measured;
     if (!unused && !scaled && squares > LARGE * LARGE * rows * size) {
       doubts.push({
         code: 'UNSCALED',
@@ -173,6 +188,26 @@ function* inNumbers({ model, pump, data: { x } }) {
     }
   }
   return doubts;
+}
+
+/**
+ * Adds a row's part of an input to what is known of it.
+ * @param {{ squares: number, most: number, alike: Uint8Array }} measured alike: of each feature, as
+ *   long as it is as in the first row
+ * @param {ArrayLike<number>} values
+ * @param {{ at: number, first: number, size: number, scale: number[] }} place
+ */
+function measure(measured, values, { at, first, size, scale: [scale, offset] }) {
+  const { alike } = measured;
+  let { squares, most } = measured;
+  for (let k = 0; k < size; k++) {
+    const value = values[at + k] * scale + offset;
+    squares += value * value;
+    most = Math.max(most, Math.abs(value));
+    if (k < alike.length && values[at + k] !== values[first + k]) alike[k] = 0;
+  }
+  measured.squares = squares;
+  measured.most = most;
 }
 
 /**
