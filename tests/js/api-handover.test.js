@@ -9,10 +9,10 @@ import { withThreads } from './api-setting.js';
 const MEGABYTE = 2 ** 20;
 const WIDTH = 100;
 /**
- * Elements of lists that are read for one slice, those that are looked at to tell the form of each
- * row, and a row of each slice, by which a change is seen.
+ * Elements of lists that are read for the three slices that a session gets at once, those that are
+ * looked at to tell the form of each row, and a row of each slice, by which a change is seen.
  */
-const MOST_READ = 32 * 1024 + 1024 + 10 * WIDTH;
+const MOST_READ = 3 * 32 * 1024 + 1024 + 10 * WIDTH;
 
 const spec = {
   inputShape: [WIDTH],

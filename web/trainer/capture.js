@@ -16,6 +16,8 @@ export const SLICE_BYTES = 1024 * 1024;
 export const INLINE_BYTES = 256 * 1024;
 /** Elements of lists are converted so many at a time: half a millisecond to two. */
 export const LIST_ELEMENTS = 32 * 1024;
+/** Slices of a list that are converted in one go: what a session gets before it answers. */
+const LIST_SLICES = 3;
 /** Bytes that are copied in one go: some milliseconds, and less than a frame on a slow phone. */
 const AT_ONCE_BYTES = 16 * SLICE_BYTES;
 
@@ -123,7 +125,7 @@ class Copy {
   begin(most) {
     const { length, dtype } = this.#column;
     const step = stepOf(this.#column);
-    const end = isTyped(this.#column) ? most / ELEMENT_BYTES[dtype] : step;
+    const end = isTyped(this.#column) ? most / ELEMENT_BYTES[dtype] : LIST_SLICES * step;
     while (this.#done < length && this.#done + step <= end) this.#slice();
     return this.#done * ELEMENT_BYTES[dtype];
   }
