@@ -26,6 +26,7 @@ const INDEX = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Offstage</title>
+<link rel="icon" href="examples/digits/icon.svg" type="image/svg+xml">
 <meta http-equiv="refresh" content="0; url=examples/digits/">
 <a href="examples/digits/">The digit trainer</a>
 </html>
