@@ -1,5 +1,6 @@
-/* firefox.js: Firefox, headless, by its own WebDriver service (Marionette): JSON over a socket, each
- * message after its length. Invariant: after close() nothing of it is left, nor its profile. */
+/* firefox.js: Firefox, headless, by its own WebDriver service (Marionette): JSON over a socket,
+ * each message after its length. Invariant: after close() nothing of it is left, nor its profile.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';

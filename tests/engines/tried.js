@@ -90,7 +90,8 @@ export function tryEngine({ name, skip, open, storage, whyNoThreads, relaxed }, 
   for (const problem of Object.keys(PROBLEMS)) {
     const ways = [
       { place: 'worker', variant: 'base', threads: 1 },
-      // A long run of small slices is slow in some engines, and takes no other turns than a short one
+      // A long run of small slices is slow in some engines, and takes no other turns than a short
+      // one
       { place: 'main', variant: 'simd', threads: 1, sliced: !isShared(problem) },
       { place: 'worker', variant: 'simd', threads: 1, disturbed: !isShared(problem) },
       ...(threads > 1 ? [{ place: 'worker', variant: 'simd-mt', threads }] : []),

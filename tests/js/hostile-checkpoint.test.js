@@ -124,6 +124,30 @@ test('what is whole is read', () => {
   );
 });
 
+test('totals of all runs are read; a file of before has those of its runs, of which the last 100 stay', () => {
+  const told = { runs: 120, epochs: 240, steps: 480, seconds: 1.5 };
+  assert.deepEqual(
+    decodeCheckpoint(checkpoint({ about: { ...about, totals: told } })).about.totals,
+    told,
+  );
+  const many = Array.from({ length: 150 }, (_, i) => ({
+    ...record,
+    id: i + 1,
+    endedAt: i === 149 ? null : 2001,
+    metrics: i === 149 ? null : record.metrics,
+  }));
+  const { runs, totals } = decodeCheckpoint(checkpoint({ about: { ...about, runs: many } })).about;
+  assert.deepEqual([runs.length, runs[0].id], [100, 51]);
+  assert.deepEqual(totals, { runs: 150, epochs: 149, steps: 600, seconds: 298 });
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint({ about: { ...about, totals: { ...told, ...change } } }), message);
+  for (const name of ['runs', 'epochs', 'steps', 'seconds'])
+    for (const value of [-1, '5', null]) wrong({ [name]: value }, new RegExp(`totals.${name} is`));
+  wrong({ steps: 0.5 }, /totals.steps is 0.5, expected a count/);
+  wrong({ more: 1 }, /totals: unknown field 'more'/);
+  refused(checkpoint({ about: { ...about, totals: [1] } }), /totals is \[1\]/);
+});
+
 test('cut off at every length, and with every byte another', () => {
   const bytes = checkpoint();
   for (let length = 0; length < bytes.length; length++)

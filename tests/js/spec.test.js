@@ -134,6 +134,10 @@ test('unknown names and wrong types are refused, with what was got and what is a
     { ...SPEC, inputShape: undefined },
     /inputShape is missing, expected an array of 1 to 6 integers from 1 to 100/,
   );
+  refused(
+    { layers: [{ type: 'dense', units: 1, inputShape: [3] }] },
+    /inputShape stands in layer 0, expected it beside layers/,
+  );
   refused({ ...SPEC, inputShape: 8 }, /inputShape is 8, expected an array/);
   refused({ ...SPEC, inputShape: null }, /inputShape is null, expected an array/);
   refused(

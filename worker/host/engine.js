@@ -4,6 +4,7 @@
  * are probed by WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched
  * to find out. Nothing is chosen here. */
 
+import { reasonOf } from './errors.js';
 import { nodeBuiltin } from './node.js';
 
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
@@ -67,7 +68,7 @@ export function whyNoThreads() {
     port1.postMessage(memory); // as to a helper: some engines share none
     return null;
   } catch (cause) {
-    return `no memory can be shared here: ${cause instanceof Error ? cause.message : cause}`;
+    return `no memory can be shared here: ${reasonOf(cause)}`;
   } finally {
     port1.close();
   }
