@@ -151,6 +151,27 @@ test('an engine without SharedArrayBuffer, or that shares no memory, has one thr
     assert.equal(threads, 1);
     assert.match(reason, ISOLATION);
   });
+  await t.test('no SharedArrayBuffer on an isolated page, whose memory is shared', async (t2) => {
+    withGlobal(t2, 'SharedArrayBuffer', undefined);
+    withGlobal(t2, 'crossOriginIsolated', true);
+    assert.deepEqual(await settled({ threads: 2 }), {
+      variant: 'simd-mt',
+      threads: 2,
+      reason: null,
+    });
+  });
+  await t.test('an isolated page, whose memory no other thread may have', async (t2) => {
+    withGlobal(t2, 'SharedArrayBuffer', undefined);
+    withGlobal(t2, 'crossOriginIsolated', true);
+    const { postMessage } = MessagePort.prototype;
+    t2.mock.method(MessagePort.prototype, 'postMessage', function post(message, ...rest) {
+      if (message instanceof WebAssembly.Memory) throw new Error('it cannot be cloned');
+      return postMessage.call(this, message, ...rest);
+    });
+    const { threads, reason } = await settled({ threads: 2 });
+    assert.equal(threads, 1);
+    assert.match(reason, /^one thread computes, not 2: no memory can be shared here: it cannot/);
+  });
   for (const [what, allowed] of [
     ['none', 0],
     ['too little', 1],
