@@ -19,7 +19,7 @@ export const LIST_ELEMENTS = 32 * 1024;
 /** Slices of a list that are converted in one go: what a session gets before it answers. */
 const LIST_SLICES = 3;
 /** Bytes that are copied in one go: some milliseconds, and less than a frame on a slow phone. */
-const AT_ONCE_BYTES = 16 * SLICE_BYTES;
+const AT_ONCE_BYTES = 8 * SLICE_BYTES;
 
 /** @param {Column} column */
 const isTyped = ({ typed, parts }) =>
