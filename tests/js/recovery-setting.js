@@ -124,31 +124,20 @@ export async function followed(run) {
 }
 
 /** What of a record does not depend on time. */
-const lasting = ({
-  kind,
-  epoch,
-  totalEpochs,
-  batch,
-  totalBatches,
-  step,
-  loss,
-  accuracy,
-  valLoss,
-  valAccuracy,
-  percent,
-}) => ({
-  kind,
-  epoch,
-  totalEpochs,
-  batch,
-  totalBatches,
-  step,
-  loss,
-  accuracy,
-  valLoss,
-  valAccuracy,
-  percent,
-});
+const LASTING = [
+  'kind',
+  'epoch',
+  'totalEpochs',
+  'batch',
+  'totalBatches',
+  'step',
+  'loss',
+  'accuracy',
+  'valLoss',
+  'valAccuracy',
+  'percent',
+];
+const lasting = (record) => Object.fromEntries(LASTING.map((name) => [name, record[name]]));
 
 /**
  * Epoch records come once each and in order, batch records never go back; the result is that of a

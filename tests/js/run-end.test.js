@@ -129,98 +129,45 @@ const EVENTS = {
   fault: { act: () => void (instead = 'fault'), reply: '' },
 };
 
+/** @param {string} cells */
+const row = (cells) => cells.split(' | ');
+
 /* After each event: the state that GET_STATUS tells once it is answered, and how the run ends when
  * it is left to itself: resumed where it stands still. '-': there is none. */
 const EXPECTED = {
-  // pause resume stop stop, twice dispose start save trap fault
-  'no run': [
-    'ready -',
-    'ready -',
-    'ready -',
-    'ready -',
-    'empty -',
-    'ready finished',
-    'ready -',
-    'empty -',
-    'ready -',
-  ],
-  checking: [
-    'paused finished',
-    'training finished',
-    'ready stopped',
-    'ready stopped',
-    'empty stopped',
-    'training finished',
-    'training finished',
-    'empty WORKER_LOST',
-    'training NON_FINITE',
-  ],
-  held: [
-    'paused finished',
-    'training finished',
-    'ready stopped',
-    'ready stopped',
-    'empty stopped',
-    'paused finished',
-    'paused finished',
-    'empty WORKER_LOST',
-    'paused NON_FINITE',
-  ],
-  running: [
-    'paused finished',
-    'training finished',
-    'ready stopped',
-    'ready stopped',
-    'empty stopped',
-    'training finished',
-    'training finished',
-    'empty WORKER_LOST',
-    'training NON_FINITE',
-  ],
-  paused: [
-    'paused finished',
-    'training finished',
-    'ready stopped',
-    'ready stopped',
-    'empty stopped',
-    'paused finished',
-    'paused finished',
-    'empty WORKER_LOST',
-    'paused NON_FINITE',
-  ],
-  finishing: [
-    'training finished',
-    'training finished',
-    'ready finished',
-    'ready finished',
-    'empty finished',
-    'training finished',
-    'training finished',
-    'empty WORKER_LOST',
-    'training finished',
-  ],
-  stopping: [
-    'training stopped',
-    'training stopped',
-    'ready stopped',
-    'ready stopped',
-    'empty stopped',
-    'training stopped',
-    'training stopped',
-    'empty WORKER_LOST',
-    'training stopped',
-  ],
-  'finished run': [
-    'ready finished',
-    'ready finished',
-    'ready finished',
-    'ready finished',
-    'empty finished',
-    'ready finished',
-    'ready finished',
-    'empty finished',
-    'ready finished',
-  ],
+  // pause | resume | stop | stop, twice | dispose | start | save | trap | fault
+  'no run': row(
+    'ready - | ready - | ready - | ready - | empty - | ' +
+      'ready finished | ready - | empty - | ready -',
+  ),
+  checking: row(
+    'paused finished | training finished | ready stopped | ready stopped | empty stopped | ' +
+      'training finished | training finished | empty WORKER_LOST | training NON_FINITE',
+  ),
+  held: row(
+    'paused finished | training finished | ready stopped | ready stopped | empty stopped | ' +
+      'paused finished | paused finished | empty WORKER_LOST | paused NON_FINITE',
+  ),
+  running: row(
+    'paused finished | training finished | ready stopped | ready stopped | empty stopped | ' +
+      'training finished | training finished | empty WORKER_LOST | training NON_FINITE',
+  ),
+  paused: row(
+    'paused finished | training finished | ready stopped | ready stopped | empty stopped | ' +
+      'paused finished | paused finished | empty WORKER_LOST | paused NON_FINITE',
+  ),
+  finishing: row(
+    'training finished | training finished | ready finished | ready finished | empty finished | ' +
+      'training finished | training finished | empty WORKER_LOST | training finished',
+  ),
+  stopping: row(
+    'training stopped | training stopped | ready stopped | ready stopped | empty stopped | ' +
+      'training stopped | training stopped | empty WORKER_LOST | training stopped',
+  ),
+  'finished run': row(
+    'ready finished | ready finished | ready finished | ready finished | empty finished | ' +
+      'ready finished | ready finished | empty finished | ready finished',
+  ),
 };
 
 for (const [from, cells] of Object.entries(EXPECTED)) {

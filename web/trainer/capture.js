@@ -49,46 +49,41 @@ export const turn = () => new Promise((resolve) => (later ??= createYield())(res
 
 /** Slices of a column, as they were when it was handed over: one row of each tells. */
 class Guard {
-  #column;
-  #name;
+  #source;
   #step;
   /** @type {Piece[]} */
   #rows = [];
-  #given;
-  /** Their lengths: a detached one has none. @type {number[]} */
+  /** Of the app's own arrays: a detached one has none. @type {number[]} */
   #lengths;
 
-  /** @param {Column} column @param {number} from @param {Given} given @param {string} name */
-  constructor(column, from, given, name) {
-    this.#column = column;
-    this.#name = name;
-    this.#given = given;
-    this.#lengths = given.map(({ byteLength }) => byteLength);
-    const step = (this.#step = stepOf(column));
-    for (let begin = from; begin < column.length; begin += step) {
+  /** @param {Column & Captured} source @param {number} [from] a slice's beginning */
+  constructor(source, from = 0) {
+    this.#source = source;
+    this.#lengths = source.given.map(({ byteLength }) => byteLength);
+    const step = (this.#step = stepOf(source));
+    for (let begin = from; begin < source.length; begin += step) {
       this.#rows[begin / step] = this.#read(begin);
     }
   }
 
   /** A row from the middle of a slice. @param {number} begin */
   #read(begin) {
-    const { length, unit } = this.#column;
+    const { length, unit } = this.#source;
     const count = Math.min(this.#step, length - begin);
     const at = begin + unit * Math.floor(count / unit / 2);
-    return copyElements(this.#column, Math.min(at, length - unit), unit);
+    return copyElements(this.#source, Math.min(at, length - unit), unit);
   }
 
   /** Refuses a slice that has changed. @param {number} begin */
   check(begin) {
+    const { name, given, length } = this.#source;
     const row = this.#rows[begin / this.#step];
-    if (!row) return;
     const same =
-      this.#given.every(({ byteLength }, i) => byteLength === this.#lengths[i]) &&
+      given.every(({ byteLength }, i) => byteLength === this.#lengths[i]) &&
       this.#read(begin).every((value, i) => Object.is(value, row[i]));
     if (same) return;
     refuse(
-      `${this.#name} changed after it was handed over, before all of its ` +
-        `${this.#column.length} elements were read: ` +
+      `${name} changed after it was handed over, before all of its ${length} elements were read: ` +
         'leave it as it is until training has begun, or hand it over (transfer: true)',
     );
   }
@@ -100,42 +95,42 @@ class Copy {
   own;
   /** Elements that are copied. */
   #done = 0;
-  #column;
+  #source;
   /** @type {Guard | undefined} */
   #guard;
   /** Why the rest cannot be copied. @type {unknown} */
   #error;
 
-  /** @param {Column} column */
-  constructor(column) {
-    this.#column = column;
-    this.own = new ARRAYS[column.dtype](column.length);
+  /** @param {Column & Captured} source */
+  constructor(source) {
+    this.#source = source;
+    this.own = new ARRAYS[source.dtype](source.length);
   }
 
   #slice() {
-    const { length, read } = this.#column;
+    const { length, read } = this.#source;
     const begin = this.#done;
     this.#guard?.check(begin);
-    const end = Math.min(length, begin + stepOf(this.#column));
+    const end = Math.min(length, begin + stepOf(this.#source));
     read(this.own.subarray(begin, end), begin);
     this.#done = end;
   }
 
   /** Copies in one go, up to so many bytes. @param {number} most @returns {number} bytes copied */
   begin(most) {
-    const { length, dtype } = this.#column;
-    const step = stepOf(this.#column);
-    const end = isTyped(this.#column) ? most / ELEMENT_BYTES[dtype] : LIST_SLICES * step;
+    const { length, dtype } = this.#source;
+    const step = stepOf(this.#source);
+    const end = isTyped(this.#source) ? most / ELEMENT_BYTES[dtype] : LIST_SLICES * step;
     while (this.#done < length && this.#done + step <= end) this.#slice();
     return this.#done * ELEMENT_BYTES[dtype];
   }
 
-  /** Copies the rest, slice by slice. @param {Given} given @param {string} name */
-  async finish(given, name) {
-    const { length } = this.#column;
+  /** Copies the rest, slice by slice. */
+  async finish() {
+    const { length } = this.#source;
     if (this.#done === length) return;
     try {
-      this.#guard = new Guard(this.#column, this.#done, given, name);
+      this.#guard = new Guard(this.#source, this.#done);
       while (this.#done < length) {
         await turn();
         this.#slice();
@@ -153,18 +148,13 @@ class Copy {
       await turn();
     }
   }
-
-  /** Whether elements up to `end` are copied. @param {number} end */
-  has(end) {
-    return this.#done >= end;
-  }
 }
 
-/** @typedef {ArrayBufferView[]} Given the app's own typed arrays */
 /**
  * A column that an app has handed over.
  * @typedef {object} Captured
- * @property {Given} given its own arrays, as far as they are still read
+ * @property {string} name for refusals
+ * @property {ArrayBufferView[]} given its own typed arrays, as far as they are still read
  * @property {boolean} [tellShape] with the data, whose length does not say it: they go along in the
  *   request, whatever their size
  * @property {Copy} [copy] which it reads, as far as that is made
@@ -174,18 +164,17 @@ class Copy {
 /**
  * @template {object} T
  * @param {(T & Column & Captured)[]} sources
- * @param {{ names: readonly string[], keep?: boolean }} options names: of the sources, for
- *   refusals; keep: false: what is large is not copied, but guarded
+ * @param {{ keep?: boolean }} [options] keep: false: what is large is not copied, but guarded
  * @returns {(T & Column & Captured)[]}
  */
-export function capture(sources, { names, keep = true }) {
+export function capture(sources, { keep = true } = {}) {
   let left = AT_ONCE_BYTES;
-  return sources.map((source, i) => {
+  return sources.map((source) => {
     if (isSmall(source)) return copyOfSmall(source);
-    if (!keep) return { ...source, guard: new Guard(source, 0, source.given, names[i]) };
+    if (!keep) return { ...source, guard: new Guard(source) };
     const copy = new Copy(source);
     left -= copy.begin(left);
-    copy.finish(source.given, names[i]);
+    copy.finish();
     return { ...source, ...reading(copy.own), parts: undefined, given: [], copy };
   });
 }

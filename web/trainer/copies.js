@@ -5,6 +5,7 @@ import { ELEMENT_BYTES } from '../../worker/data/columns.js';
 import { readFlat } from '../../worker/data/forms.js';
 import { OffstageError, arrayType, isRecord, show, tagOf } from '../../worker/host/errors.js';
 import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
+import { givenArrays } from './handover.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
 
@@ -85,25 +86,19 @@ const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
 /** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
 async function copyWeights(weights, columns) {
   const dtype = /** @type {const} */ ('float32');
-  const sources = columns.flatMap((column, i) =>
-    column ? [{ ...column, dtype, given: viewsOf(weights[i].data), i }] : [],
+  const sources = columns.flatMap((column, i) => {
+    const { data } = weights[i] ?? {};
+    const name = `weights[${i}].data`;
+    return column ? [{ ...column, dtype, name, given: givenArrays(data) }] : [];
+  });
+  const copies = capture(sources);
+  for (const { copy, length } of copies) await copy?.until(length);
+  const transfer = copies.map(({ typed }) => typed.buffer);
+  const copied = weights.map((weight, i) =>
+    columns[i] ? { ...weight, data: copies.shift()?.typed } : weight,
   );
-  const names = sources.map(({ i }) => `weights[${i}].data`);
-  const copies = new Map(capture(sources, { names }).map((source) => [source.i, source]));
-  /** @type {Transferable[]} */
-  const transfer = [];
-  const copied = [];
-  for (const [i, weight] of weights.entries()) {
-    const source = copies.get(i);
-    await source?.copy?.until(source.length);
-    if (source) transfer.push(source.typed.buffer);
-    copied.push(source ? { ...weight, data: source.typed } : weight);
-  }
   return { weights: copied, transfer };
 }
-
-/** @param {unknown} data @returns {ArrayBufferView[]} */
-const viewsOf = (data) => (ArrayBuffer.isView(data) ? [data] : []);
 
 /** @param {unknown} given @returns {Uint8Array} */
 export function checkpointBytes(given) {

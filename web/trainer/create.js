@@ -29,8 +29,8 @@ import { Trainer } from './trainer.js';
  * @property {ReadonlyArray<string | { readonly name: string, readonly loss?: Loss,
  *   readonly lossWeight?: number }>} [outputs] layers by name. Default: the last layer
  * @property {Loss | Readonly<Record<string, Loss>>} [loss] of all outputs, or by name. Default: by
- * the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any other
- *   'meanSquaredError'
+ *   the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any
+ *   other 'meanSquaredError'
  * @property {Readonly<Record<string, number>>} [lossWeights] by output, in the sum that is trained.
  *   Default: 1 each
  * @property {import('../../wasm-build/dist/spec.js').Optimizer} [optimizer] by name, or with its
@@ -78,7 +78,7 @@ import { Trainer } from './trainer.js';
  *   info.reason says why not
  * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1:
  *   one, in the wasm without threads. 'auto': the cores less one for the page, at least 1, at most
- * 8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
+ *   8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
  *   (a page that is not cross-origin isolated, mode 'main'), and info.reason says why. The same
  *   bits for any number. Default: 'auto'
  * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed
@@ -99,7 +99,7 @@ import { Trainer } from './trainer.js';
  * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of
  *   a lost worker: how many attempts in a row, without a step completed in between (3; 0: none);
  *   the first at once, the second after `delay` ms (250), each later one after `factor` (2) times
- * as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
+ *   as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
  *   other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
  * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: a name to keep
  *   checkpoints under, or more; see FitOptions. Default: none is kept

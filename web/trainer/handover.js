@@ -32,6 +32,7 @@ export function inputs(x, facts) {
    * along. */
   return {
     ...column,
+    name: 'x',
     key: 'inputs',
     shape: facts.inputs[0].shape,
     given: givenArrays(x, 'inputs'),
@@ -41,7 +42,12 @@ export function inputs(x, facts) {
 
 /** @param {unknown} y @param {DataFacts} facts @param {number} samples @returns {Source} */
 export function targets(y, facts, samples) {
-  return { ...readY(y, facts, samples), key: 'outputs', given: givenArrays(y, 'outputs') };
+  return {
+    ...readY(y, facts, samples),
+    name: 'y',
+    key: 'outputs',
+    given: givenArrays(y, 'outputs'),
+  };
 }
 
 /**
@@ -50,7 +56,9 @@ export function targets(y, facts, samples) {
  * @returns {Source[]} none where there are none
  */
 export const sampleWeights = (weights, samples) =>
-  weights === undefined ? [] : [{ ...readWeights(weights, samples), given: givenArrays(weights) }];
+  weights === undefined
+    ? []
+    : [{ ...readWeights(weights, samples), name: 'sampleWeight', given: givenArrays(weights) }];
 
 /**
  * Stands for x and y of a fit that trains on what storage holds under the run's name.
@@ -86,7 +94,7 @@ export const dataLost = (how, cause) =>
  * @param {string} [key] the name of the list, where there are several
  * @returns {ArrayBufferView[]}
  */
-function givenArrays(value, key = '') {
+export function givenArrays(value, key = '') {
   const all = Object(value)[key];
   const arrays = (all ? Object.values(all) : [value]).map((each) => each?.data ?? each);
   return arrays.filter((array) => ArrayBuffer.isView(array));
@@ -177,7 +185,7 @@ async function send(client, id, source, { handOver, check }) {
   for (let begin = 0; begin < length; begin += step) {
     check();
     const count = Math.min(step, length - begin);
-    if (source.copy && !source.copy.has(begin + count)) await source.copy.until(begin + count);
+    if (source.copy) await source.copy.until(begin + count);
     source.guard?.check(begin);
     const place = spare?.byteLength === count * size ? { buffer: spare, at: 0 } : undefined;
     const piece = own ?? copyElements(source, begin, count, place);

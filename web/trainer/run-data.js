@@ -11,7 +11,6 @@ import { HANDED_OVER, STORED, dataLost, deliver, isGone } from './handover.js';
 /** @typedef {import('./handover.js').Source} Source */
 /** What START_TRAINING's payload says of data. @typedef {Record<string, unknown>} DataFields */
 
-const NAMES = ['x', 'y', 'sampleWeight'];
 const NOT_KEPT = 'are not kept by the page (keep: false)';
 
 export class RunData {
@@ -41,7 +40,7 @@ export class RunData {
   take() {
     const { transfer, keep } = this.#options;
     if (transfer || this.#areStored) return;
-    this.#sources = capture(this.#sources, { names: NAMES, keep });
+    this.#sources = capture(this.#sources, { keep });
     const kept = this.#sources.filter(({ guard }) => !guard);
     this.bytes = kept.reduce((sum, source) => sum + bytesOf(source), 0);
   }
@@ -91,8 +90,7 @@ export class RunData {
     const before = this.#sent.get(source);
     if (before === undefined) this.#sent.set(source, fingerprint);
     else if (before !== fingerprint) {
-      const name = NAMES[this.#sources.indexOf(source)];
-      throw dataLost(`${NOT_KEPT} and ${name} has changed since`, this.#loss);
+      throw dataLost(`${NOT_KEPT} and ${source.name} has changed since`, this.#loss);
     }
   }
 

@@ -266,10 +266,9 @@ export class RunDriver {
   /** @param {string} type @param {'paused' | 'training'} state */
   async #turn(type, state) {
     for (;;) {
-      await this.#started;
-      const client = this.#client;
+      await this.whenStarted();
+      const client = /** @type {Client} */ (this.#client);
       if (this.state === 'ended') return;
-      if (!client) continue;
       try {
         const stands = await client.request(type);
         if (/** @type {string} */ (this.state) === 'ended') return;

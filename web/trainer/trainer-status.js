@@ -54,11 +54,9 @@ export class Runs {
   /**
    * @param {readonly RunRecord[] | undefined} records of the model that there is from here on
    * @param {boolean} [restored] it is the one that there was: what ended without it has ended
-   * @param {import('../../worker/protocol.js').Totals} [totals] of all its runs
    */
-  reset(records = [], restored = false, totals = NO_RUNS) {
+  reset(records = [], restored = false) {
     const { id: present } = this.#present ?? {};
-    this.totals = totals;
     const ended = this.#records.filter(({ id, reason }) => reason !== null && id !== present);
     this.#records = records.map((record) => {
       const mine = restored && record.reason === null && ended.find(({ id }) => id === record.id);
@@ -168,7 +166,7 @@ export class Monitor {
     /* A run that was refused was none. */
     if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null);
     if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') {
-      this.runs.reset(runs, this.#replacing, totals);
+      this.runs.reset(runs, this.#replacing);
       this.#replacing = false;
     }
     if (type === 'TRAINING_PAUSED') this.stages.pause(true);

@@ -98,9 +98,6 @@ export const FIT = {
   signal: rule.signal,
 };
 
-/** Of what data is, in the order in which it goes along. */
-const NAMES = ['x', 'y', 'sampleWeight'];
-
 const EVALUATE = {
   batchSize: SETTINGS.batchSize,
   sampleWeight: rule.given,
@@ -258,7 +255,7 @@ export class Trainer extends EventsTarget {
    */
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
-    const data = transfer ? sources : capture(sources, { names: NAMES });
+    const data = transfer ? sources : capture(sources);
     const check = () => throwIfAborted(signal);
     return this.#supervisor.call(
       async (client, loss) => {

@@ -52,7 +52,7 @@ export class Records {
     };
     const before = resumed ? model.runs.slice(0, -1) : model.runs;
     model.runs = [...before, this.run].slice(-MOST_RUNS);
-    model.totals = sumOf(this.#others, this.#own(), 1);
+    model.totals = this.#totals;
   }
 
   /** The run's own part of the totals. @returns {import('../../protocol.js').Totals} */
@@ -60,6 +60,11 @@ export class Records {
     const { state, stopwatch } = this.#parts;
     const { history, steps } = state;
     return { runs: 1, epochs: history.length, steps, seconds: stopwatch.seconds };
+  }
+
+  /** Of all runs, this one included. */
+  get #totals() {
+    return sumOf(this.#others, this.#own(), 1);
   }
 
   /** Brings the entry up to date. @param {string | null} reason null: the run goes on */
@@ -72,7 +77,7 @@ export class Records {
     const endedAt = reason === null ? null : host.wall();
     if (!this.run) return;
     Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
-    model.totals = sumOf(this.#others, this.#own(), 1);
+    model.totals = this.#totals;
   }
 
   /** @param {number} time @returns {boolean} a message may go out */
@@ -130,7 +135,7 @@ export class Records {
       ...records[records.length - 1],
       records,
       memoryBytes,
-      totals: sumOf(this.#others, this.#own(), 1),
+      totals: this.#totals,
       ...memory,
       ...stages.describe(),
     });
