@@ -251,10 +251,10 @@ export const REPLIES = Object.freeze({
  */
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then
- * at most one batch record. memoryBytes: as in STATUS; stepBytes, liveBytes: as in MODEL_READY, of
- * a training step.
+ * at most one batch record. memoryBytes, threads: as in STATUS; stepBytes, liveBytes: as in
+ * MODEL_READY, of a training step.
  * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number,
- *   stepBytes: number, liveBytes: number }} Progress
+ *   threads: number, stepBytes: number, liveBytes: number }} Progress
  */
 /**
  * The measures of one of several outputs.
@@ -327,6 +327,8 @@ export const REPLIES = Object.freeze({
  * @property {number} unitsPerMs    measured
  * @property {number} thread
  * @property {number} helpers       threads that compute beside it: 0 until there is work to share
+ * @property {number} threads       that take part in steps at the moment, of those that may: as many
+ *   as pay
  * @property {Stage} stage
  * @property {Told['stageSeconds']} stageSeconds  since the session began, pauses left out
  * @property {number} startedAt     of the session, ms since 1970

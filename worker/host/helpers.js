@@ -12,6 +12,7 @@ import { assetUrl } from './asset.js';
 import { CONTROL, MOST_HELPERS } from './control.js';
 import { OffstageError } from './errors.js';
 import { spawn } from './spawn.js';
+import { ThreadCount } from './thread-count.js';
 
 const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 
@@ -25,6 +26,8 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
  *   memory
  * @property {() => void} begin                lets helpers into the team
  * @property {() => void} end                  has them leave it
+ * @property {() => number} helpers            that are in it
+ * @property {(threads: number) => void} limit has so many share steps at most
  * @property {string} [assets]
  * @property {(error: OffstageError) => void} lost
  */
@@ -168,6 +171,8 @@ export class Helpers {
 class Lease {
   #helpers;
   #setting;
+  #count;
+  /** Helpers that have been in the team at one time. */ #seen = 0;
   #opened = false;
   #closed = false;
   /**
@@ -183,6 +188,25 @@ class Lease {
     this.id = id;
     this.count = setting.count;
     this.assets = setting.assets;
+    this.#count = new ThreadCount(() => {
+      this.#seen = Math.max(this.#seen, setting.helpers());
+      return 1 + this.#seen;
+    });
+  }
+
+  /** Threads that compute, helpers that are on their way among them. */
+  get threads() {
+    return Math.min(1 + this.count, this.#count.count);
+  }
+
+  /** Steps begin that take batches of so many samples. @param {number} batch */
+  train(batch) {
+    this.#count.begin(batch);
+  }
+
+  /** A step is over. @param {number} samples @param {number} ms  that it took */
+  stepTook(samples, ms) {
+    if (this.#opened && this.#count.stepTook(samples, ms)) this.#setting.limit(this.#count.count);
   }
 
   /** The core has work to share, from here on. */

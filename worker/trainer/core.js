@@ -126,7 +126,7 @@ export class Core {
 
   /**
    * @param {Helpers} helpers
-   * @param {Omit<Parameters<Helpers['lease']>[0], 'lost' | 'team' | 'stack' | 'begin' | 'end'>
+   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets'>
    *   & Pick<CoreOptions, 'lost'>} setting
    */
   #share(helpers, { lost = () => {}, ...setting }) {
@@ -140,7 +140,29 @@ export class Core {
       stack: () => this.memory.alloc(stackBytes, 'a stack') + stackBytes,
       begin: () => wasm.team_begin(this.#team),
       end: () => wasm.team_end(this.#team),
+      helpers: () => this.helpers,
+      limit: (threads) => wasm.team_limit(this.#team, threads),
     });
+  }
+
+  /** The number of threads that compute, or will once they are there: as many as pay. */
+  get threads() {
+    return this.#lease?.threads ?? 1;
+  }
+
+  /** The number of helpers that sleep. */
+  get asleep() {
+    return this.#lease ? this.#wasm.team_asleep(this.#team) : 0;
+  }
+
+  /** Steps of training begin. @param {number} batch */
+  train(batch) {
+    this.#lease?.train(batch);
+  }
+
+  /** A step of training is over. @param {number} samples @param {number} ms  that it took */
+  stepTook(samples, ms) {
+    this.#lease?.stepTook(samples, ms);
   }
 
   /** The number of helpers that compute for this core. */

@@ -113,6 +113,7 @@ export class Records {
       ...records[records.length - 1],
       records,
       memoryBytes,
+      threads: model.core.threads,
       ...memory,
       ...stages.describe(),
     });
