@@ -86,6 +86,8 @@ const STEPS = {
   tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_team'], []) },
   soak: { commands: () => [node(filesOf('soak'))] },
   bits: { commands: () => [node(filesOf('bits'))] },
+  webkit: { commands: () => [node(['tests/engines/webkit.test.js'])] },
+  firefox: { commands: () => [node(['tests/engines/firefox.test.js'])] },
   coverage: {
     after: 'fuzz',
     commands: () => [[process.execPath, 'tests/coverage/run.mjs', 'parsers']],

@@ -5,7 +5,7 @@
  * Ranges, defaults and options are not told here: they are the schema's. */
 
 /**
- * What is computed of each layer's input x, and where Keras or PyTorch differ.
+ * What is computed of each layer's input x, and where Keras 3 or PyTorch differ.
  * @type {Record<string, string>}
  */
 export const LAYERS = {
@@ -20,7 +20,7 @@ export const LAYERS = {
   separableConv2d:
     '`depthwiseConv2d` without bias, then a 1×1 `conv2d`: weights depthwise_kernel, pointwise_kernel (1, 1, channels·depthMultiplier, filters), bias.',
   conv2dTranspose:
-    'The gradient of `conv2d` with respect to its input as a layer: every cell of x adds its multiple of the kernel (kh, kw, filters, channels). Size: `same` in·s; `valid` in·s + max(k − s, 0); with outputPadding as in Keras.',
+    'The gradient of `conv2d` with respect to its input as a layer: every cell of x adds its multiple of the kernel (kh, kw, filters, channels). Size: `same` in·s; `valid` in·s + max(k − s, 0); with outputPadding as in Keras 3.',
   maxPooling1d:
     'The largest of each window of x (T, channels). Strides are the pool size unless given.',
   averagePooling1d: 'The mean of each window of x (T, channels), of the cells that are in x.',
@@ -40,7 +40,7 @@ export const LAYERS = {
   cropping2d: 'Rows and columns taken away, told like the padding of `zeroPadding2d`.',
   flatten: 'All axes of a sample in one.',
   reshape: 'The same numbers in another shape; one axis may be −1, and is what is left.',
-  permute: '`y` has axis `dims[i]` of x as its axis i; axes count from 1, as in Keras.',
+  permute: '`y` has axis `dims[i]` of x as its axis i; axes count from 1, as in Keras 3.',
   repeatVector: '`y[t] = x` for n steps.',
   rescaling: '`y = x · scale + offset`.',
   normalization:
@@ -61,7 +61,7 @@ export const LAYERS = {
   embedding:
     '`y[…] = embeddings[x[…]]`: rows of a table (inputDim, outputDim). x is an input of the model, whose numbers are indices; one that is out of range is INVALID_DATA. maskZero: index 0 does not count.',
   positionEmbedding:
-    '`y[t] = x[t] + embeddings[t]`, a table (sequenceLength, D) that is trained. Keras (KerasHub) puts out the table alone: add it with a join there.',
+    '`y[t] = x[t] + embeddings[t]`, a table (sequenceLength, D) that is trained. KerasHub puts out the table alone: add it with a join there.',
   simpleRNN: '`h = act(x · kernel + h · recurrent_kernel + bias)`.',
   lstm: '`i, f, c, o = x · kernel + h · recurrent_kernel + bias` in this order; `c = σ(f) · c + σ(i) · act(c̃)`, `h = σ(o) · act(c)`. PyTorch: order i, f, g, o, and two biases.',
   gru: '`z, r, h` in this order; `h = z · h + (1 − z) · act(h̃)`. resetAfter: r multiplies the product with recurrent_kernel (bias (2, 3·units)), else what goes into it. PyTorch: order r, z, n, resetAfter only.',
@@ -77,7 +77,7 @@ export const LAYERS = {
   maximum: '`y = max(a, b, …)`',
   minimum: '`y = min(a, b, …)`',
   concatenate:
-    'One input behind the other along the axis, which counts the samples as axis 0, as in Keras; −1 is the last.',
+    'One input behind the other along the axis, which counts the samples as axis 0, as in Keras 3; −1 is the last.',
   dot: 'The sums of products of two inputs over one axis of each (the samples are axis 0); normalize: of vectors of length 1, which makes it the cosine.',
 };
 
@@ -88,21 +88,22 @@ export const ACTIVATIONS = {
   leakyRelu: '`x > 0 ? x : 0.3·x`. PyTorch: 0.01; Keras 3: 0.2 as an activation, 0.3 as a layer',
   elu: '`x > 0 ? x : exp(x) − 1`',
   selu: '`1.0507 · (x > 0 ? x : 1.6733 · (exp(x) − 1))`',
-  gelu: '`x · Φ(x)`, Φ of the normal distribution (by erf). Keras’s default too; its approximate form is another',
+  gelu: '`x · Φ(x)`, Φ of the normal distribution (by erf). Keras 3’s default too; its approximate form is another',
   sigmoid: '`1 / (1 + exp(−x))`',
   tanh: '`tanh(x)`',
   softplus: '`log(1 + exp(x))`',
   swish: '`x · sigmoid(x)`; PyTorch: SiLU',
   softmax: '`exp(x) / Σ exp(x)` over the last axis',
   relu6: '`min(max(x, 0), 6)`',
-  hardSigmoid: '`relu6(x + 3) / 6`. Keras 2 and TensorFlow.js: `0.2·x + 0.5`, clipped',
+  hardSigmoid:
+    '`relu6(x + 3) / 6`, Keras 3’s and PyTorch’s. `hard_sigmoid` of Keras 2, `hardSigmoid` of TensorFlow.js: `clip(0.2·x + 0.5, 0, 1)`, which is this one of `1.2·x`',
   softsign: '`x / (1 + |x|)`',
   exponential: '`exp(x)`',
   mish: '`x · tanh(softplus(x))`',
 };
 
 /**
- * fan: of the weights that reach one output, or leave one input, as Keras counts them.
+ * fan: of the weights that reach one output, or leave one input, as Keras 3 counts them.
  * @type {Record<string, string>}
  */
 export const INITIALIZERS = {
@@ -144,7 +145,7 @@ export const LOSSES = {
   binaryFocalCrossentropy:
     'mean of `(1 − pₜ)^gamma` times the binary cross-entropy, pₜ the probability of what is wanted; applyClassBalancing: times alpha (1) or 1 − alpha (0)',
   categoricalFocalCrossentropy:
-    '`−Σ alpha · (1 − p)^gamma · y · log p`, from logits; Keras clips p to 1e-7 at least',
+    '`−Σ alpha · (1 − p)^gamma · y · log p`, from logits; Keras 3 clips p to 1e-7 at least',
 };
 
 /** Of options of losses. @type {Record<string, string>} */
@@ -162,10 +163,10 @@ export const LOSS_OPTIONS = {
  */
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
-  adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras adds it to √v before the correction, which is a smaller one in the first steps',
+  adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras 3 adds it to √v before the correction, which is a smaller one in the first steps',
   adamw: '`adam`, with `w −= lr · weightDecay · w` before it. PyTorch’s default is 0.01',
   adamax: '`m` as adam, `u = max(β₂u, |g|)`, `w −= lr / (1 − β₁ᵗ) · m / (u + epsilon)`',
-  nadam: '`adam` with Nesterov’s momentum, and Keras’s schedule of β₁: `β₁ · (1 − ½ · 0.96ᵗ)`',
+  nadam: '`adam` with Nesterov’s momentum, and Keras 3’s schedule of β₁: `β₁ · (1 − ½ · 0.96ᵗ)`',
   rmsprop:
     '`v = rho · v + (1 − rho)g²`, step `lr · g / √(v + epsilon)`; centered: v less the square of the mean gradient. PyTorch: epsilon outside of the root',
   adagrad:
@@ -298,21 +299,27 @@ export const WEIGHTS = `## Initializers, regularizers, constraints
 Each weight has its own: \`kernelInitializer: 'heNormal'\`, \`kernelRegularizer: { l2: 0.001 }\`, \`kernelConstraint: 'maxNorm'\`. A
 regularizer adds \`l1 · Σ|w| + l2 · Σw²\` to the loss, training and evaluating, of weights that are trained (PyTorch's weight_decay
 is half of l2, and not in the loss). A constraint is applied after each update: \`w · clip(norm, 0, maxNorm) / (1e-7 + norm)\`, norms
-along the axis. Fans are counted as in Keras. An initializer with options is \`{ type, … }\`.
+along the axis. Fans are counted as in Keras 3. An initializer with options is \`{ type, … }\`.
 `;
 export const TARGETS = `## Losses
 
-The loss of a batch is the sum of its samples' divided by their number: Keras's sum_over_batch_size. sampleWeight multiplies a
-sample's loss, and the divisor stays the number. A loss \`{ type, … }\` takes options. Accuracy is Keras's: the largest, or the side of
+The loss of a batch is the sum of its samples' divided by their number: Keras 3's sum_over_batch_size. sampleWeight multiplies a
+sample's loss, and the divisor stays the number. A loss \`{ type, … }\` takes options. Accuracy is Keras 3's: the largest, or the side of
 0.5 of one output, and of each with a binary loss.
 `;
 export const UPDATES =
   'g is the gradient of the batch’s loss, t the number of the update from 1 on, lr the learning rate. Formulas are Keras 3’s but for the epsilon of adam and adamw.';
 export const DIFFERENCES = `## Where others differ, in short
 
-- Keras adds adam's epsilon before the correction of v, PyTorch after it; here it is PyTorch's and the paper's.
-- Keras's learning phase is told: here dropout, noise and the statistics of a batch are of training alone.
-- timeDistributed of a layer with moving statistics is refused: Keras takes the statistics of every step by itself.
+- Keras 3 adds adam's epsilon before the correction of v, PyTorch after it; here it is PyTorch's and the paper's.
+- Keras 3's learning phase is told: here dropout, noise and the statistics of a batch are of training alone.
+- timeDistributed of a layer with moving statistics is refused: Keras 3 takes the statistics of every step by itself.
+- hardSigmoid is Keras 3's and PyTorch's. That of Keras 2 and TensorFlow.js is another function, \`clip(0.2·x + 0.5, 0, 1)\`: weights
+  that were trained with it, as of gates with recurrentActivation hardSigmoid, give its numbers here when those that lead to it,
+  bias and recurrent kernel too, are multiplied by 1.2.
+- leakyRelu's slope is 0.3, that of a LeakyReLU layer in Keras 3 and TensorFlow.js; Keras 3's activation of that name has 0.2.
+- TensorFlow.js's lstm and gru have recurrentActivation hardSigmoid, its own, unless told; its gru has resetAfter: false. Here they are
+  sigmoid and true, as in Keras 3.
 - Recurrent layers have no dropout of their own and no state from one batch to the next: such fields are refused.
 - PyTorch: channels come first there, \`Linear\` and \`Conv\` hold transposed weights, recurrent gates come in another order.
 `;

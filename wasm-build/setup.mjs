@@ -19,8 +19,10 @@ import {
   findClangFormat,
   findCompiler,
   findEmscripten,
+  findFirefox,
   findProgram,
   findRelaxedLlvm,
+  findWebKit,
 } from './toolchain.mjs';
 
 /**
@@ -132,6 +134,24 @@ const NEEDS = [
       'Chromium or Chrome on the PATH, ' +
       'or its path in the environment variable OFFSTAGE_CHROMIUM',
   },
+  {
+    group: 'test',
+    name: 'Firefox',
+    why: 'runs the tests of the step firefox',
+    have: findFirefox,
+    apt: 'firefox-esr',
+    else: 'Firefox on the PATH, or its path in the environment variable OFFSTAGE_FIREFOX',
+    optional: true,
+  },
+  {
+    group: 'test',
+    name: 'WebKitGTK with its driver, and Xvfb',
+    why: 'runs the tests of the step webkit',
+    have: findWebKit,
+    apt: 'webkit2gtk-driver xvfb',
+    else: 'WebKitWebDriver and Xvfb on the PATH, with the MiniBrowser of WebKitGTK 4.1; Linux only',
+    optional: true,
+  },
 ];
 
 /** @param {string} text */
@@ -156,6 +176,16 @@ function run(file, args, env = process.env) {
   if (status === 0) return;
   const why = error ? `: ${error.message}` : '';
   throw new SetupError(`\`${[file, ...args].join(' ')}\` failed${why}`);
+}
+
+/**
+ * For a test's `skip`: why something optional is not there, and how to get it.
+ * @param {string} name of one of NEEDS
+ * @returns {string}
+ */
+export function howToGet(name) {
+  const { apt, else: elsewhere } = /** @type {Need} */ (NEEDS.find((need) => need.name === name));
+  return `there is no ${name}: on Debian \`apt-get install ${apt}\`, elsewhere ${elsewhere}`;
 }
 
 /** How this user may install by apt, or why not. */

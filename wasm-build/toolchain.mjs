@@ -158,3 +158,25 @@ export function findChromium() {
     apps.find(isExecutable)
   );
 }
+
+/** Firefox, likewise. OFFSTAGE_FIREFOX names another one. */
+export function findFirefox() {
+  const own = process.env.OFFSTAGE_FIREFOX;
+  if (own) return isExecutable(own) ? own : undefined;
+  const app = '/Applications/Firefox.app/Contents/MacOS/firefox';
+  return findProgram('firefox-esr', 'firefox') ?? (isExecutable(app) ? app : undefined);
+}
+
+/**
+ * WebKitGTK: what drives it, its browser, and the screen of memory that it is shown on.
+ * @returns {{ driver: string, browser: string, screen: string } | undefined}
+ */
+export function findWebKit() {
+  const driver = findProgram('WebKitWebDriver');
+  const screen = findProgram('Xvfb');
+  const folders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/libexec'];
+  const browser = [...folders, '/usr/lib64', '/usr/lib']
+    .map((folder) => `${folder}/webkit2gtk-4.1/MiniBrowser`)
+    .find(isExecutable);
+  return driver && screen && browser ? { driver, browser, screen } : undefined;
+}

@@ -1,6 +1,6 @@
 /* index.js: what an app imports, and nothing else. */
 export { OffstageError } from '../worker/host/errors.js';
-export { createTrainer, loadTrainer } from './trainer/create.js';
+export { createTrainer, defineSpec, loadTrainer } from './trainer/create.js';
 export { listTrainers, removeTrainer, resumeTrainer } from './trainer/stored.js';
 
 /** @typedef {import('../worker/host/errors.js').ErrorCode} ErrorCode */

@@ -11,12 +11,14 @@
  *                       numEpochs .. }     TRAINING_ERROR for a run that began; ERROR for one that
  *                                          was refused
  *     STOP_TRAINING   PAUSE_TRAINING       TRAINING_STOPPED (after the run's TRAINING_COMPLETE),
- *     RESUME_TRAINING                      _PAUSED, _RESUMED; without a run they have no effect
+ *     RESUME_TRAINING                      _PAUSED, _RESUMED { state, epoch, batch, step }; without
+ *                                          a run they have no effect
  *     PREDICT         { x }                PREDICTION_RESULT
  *     EVALUATE_MODEL  { x, y, batchSize?,  EVALUATION_RESULT
  *                       sampleWeight? }
  *     GET_WEIGHTS     SET_WEIGHTS          WEIGHTS, WEIGHTS_SET
- *     GET_STATUS      PING                 STATUS, PONG, at once, also while a run is on
+ *     GET_STATUS      PING                 STATUS, PONG, at once, also while a run is on. PONG {
+ *                                          received }: messages that the session has got
  *     DISPOSE                              DISPOSED; a run ends as stopped, every other pending
  *                                          request with DISPOSED
  *     SAVE_CHECKPOINT                      CHECKPOINT of the last committed step, also while a run
@@ -55,6 +57,11 @@ export const REPLIES = Object.freeze({
   DISPOSE: 'DISPOSED',
 });
 
+/** Runs of a model that are listed: the latest. */
+export const MOST_RUNS = 100;
+/** @type {Totals} */
+export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
+
 /** @typedef {keyof typeof REPLIES} RequestType */
 /**
  * @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT'
@@ -80,15 +87,17 @@ export const REPLIES = Object.freeze({
  * @property {number} [duty]          1; share of the time in which training computes, above 0
  * @property {boolean} [notices]      false; the session sends NOTICE messages
  * @property {boolean} [debug]        false; also log notices of level 'debug'
+ * @property {string} [build]         of the page: another one than the session's is refused
  */
 /**
  * NOTICE: a message that answers no request. Times are ms since 1970.
- * log: a line for developers. warning: a failure that training survives. gap: training stood still
+ * log: a line for developers. warning: a failure that training survives, or data that are probably
+ * not meant to be what they are, once a run. gap: training stood still
  * for `ms` from `at` on, though it should have run. persisted: a checkpoint is on storage.
  * @typedef {{ kind: 'log', level: 'debug' | 'info' | 'warn' | 'error', message: string,
  *       time: number }
- *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE',
- *       message: string }
+ *   | { kind: 'warning', code: import('./storage/checkpoint-store.js').Warning | 'NON_FINITE'
+ *       | import('./trainer/run/doubts.js').DoubtCode, message: string }
  *   | { kind: 'gap', ms: number, at: number }
  *   | { kind: 'persisted', step: number, bytes: number, ms: number, storage: string,
  *       reason: string | null }} Notice
@@ -149,12 +158,17 @@ export const REPLIES = Object.freeze({
  * @property {number} step
  * @property {string} coreVersion
  * @property {string | null} reason      why something wished for is not so
- * @property {RunRecord[]} runs          of a checkpoint; none of a model that is made anew
+ * @property {RunRecord[]} runs the latest 100 of a checkpoint; none of a model that is made anew
+ * @property {Totals} totals             of all its runs
  * @property {RunToResume | null} run    the latest, for START_TRAINING with resume: true
  * @property {{ name: string, storage: string, reason: string | null } | null} persisted  where the
  *   checkpoint came from
  * @property {Stage} stage
  * @property {Told['stageSeconds']} stageSeconds
+ */
+/**
+ * Of all runs of a model, the one that is on included. seconds: that they trained.
+ * @typedef {{ runs: number, epochs: number, steps: number, seconds: number }} Totals
  */
 /**
  * @typedef {object} RunToResume
@@ -197,7 +211,10 @@ export const REPLIES = Object.freeze({
  */
 /**
  * DATA_STORED. bytes: the slice's buffer, transferred back for the next one; not with the last.
- * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer }} DataStored
+ * fingerprint: of all that has arrived (type, length, CRC-32), with the last slice, unless slices
+ * of more than two megabytes left some of it to be looked at later.
+ * @typedef {{ upload: number, received: number, bytes?: ArrayBuffer, fingerprint?: string }}
+ *   DataStored
  */
 /**
  * x, y and sampleWeight of a request: data as data/forms.js reads it, or an upload, which is freed
@@ -254,7 +271,7 @@ export const REPLIES = Object.freeze({
  * at most one batch record. memoryBytes, threads: as in STATUS; stepBytes, liveBytes: as in
  * MODEL_READY, of a training step.
  * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number,
- *   threads: number, stepBytes: number, liveBytes: number }} Progress
+ *   threads: number, totals: Totals, stepBytes: number, liveBytes: number }} Progress
  */
 /**
  * The measures of one of several outputs.
@@ -276,6 +293,9 @@ export const REPLIES = Object.freeze({
  * @property {number} [rollbacks]       with nonFinite: 'rollback', as in ProgressRecord
  * @property {number} [learningRate]
  * @property {Weight[]} [weights]       with returnWeights
+ * @property {number} epoch             where it ended, from 1; 0: none had begun
+ * @property {number} batch             complete ones of that epoch
+ * @property {Totals} totals
  * @property {RunRecord | null} run     null: it was stopped before it began
  * @property {string | null} [persisted]  the storage that has the run's last checkpoint
  * @property {number} stepBytes

@@ -43,6 +43,7 @@ import './trainer/describe.js';
 import './trainer/foreign.js';
 import './trainer/model.js';
 import './trainer/run/checkpoint-schedule.js';
+import './trainer/run/doubts.js';
 import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';
@@ -58,12 +59,16 @@ import './trainer/stages.js';
 import './trainer/weights.js';
 
 const threads = nodeBuiltin('node:worker_threads');
-const scope = threads ? threads.parentPort : /** @type {any} */ (globalThis);
+/* Null as well in a web worker of an engine that has Node's modules beside it, which speaks as
+ * every web worker does. */
+const port = threads?.parentPort;
+const scope = port ?? /** @type {any} */ (globalThis);
 
-if (scope) {
-  const session = createSession(scope, createHost(threads?.threadId ?? 1));
+/* Node's main thread has nobody to speak to. */
+if (typeof scope.postMessage === 'function') {
+  const session = createSession(scope, createHost(port ? threads.threadId : 1));
   const failed = () => session.complain(unreadable());
-  if (threads) scope.on('messageerror', failed);
+  if (port) scope.on('messageerror', failed);
   else {
     scope.onmessageerror = failed;
     /* A page is told of an error without its stack, and of a rejection not at all; a Node thread

@@ -118,7 +118,8 @@ static void add_scaled(const frame *f, real *v, double s, const real *w) {
 }
 
 /* Does one turn of vector `row`, which takes 2 + 2 row of them: it is filled with normals, freed of
- * every vector before it, and again, and scaled to length `gain`. */
+ * every vector before it, and again, and scaled to length `gain`. Those before it have that length
+ * already: what is taken off is their part divided by its square, which is 1 at the usual gain. */
 static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f, uint64_t row,
                             uint64_t turn, double gain) {
   real *v = f->at + row * f->next_vector;
@@ -127,7 +128,8 @@ static void orthogonal_turn(const ofs_model *m, uint32_t tensor, const frame *f,
       v[i * f->next_element] = (real)normal(m, tensor, row * f->length + i, 0);
   else if (turn <= 2 * row) {
     const real *w = f->at + (turn - 1) % row * f->next_vector;
-    add_scaled(f, v, -dot(f, v, w), w);
+    double square = gain * gain;
+    if (square > 0) add_scaled(f, v, -dot(f, v, w) / square, w);
   } else {
     double length = __builtin_sqrt(dot(f, v, v));
     if (length > 0) add_scaled(f, v, gain / length - 1, v);

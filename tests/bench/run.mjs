@@ -97,6 +97,27 @@ function say(text) {
 }
 
 /**
+ * Waits for a question's figures: a promise that nobody listens to fails it, and not the bench.
+ * @template T
+ * @param {Promise<T>} measuring
+ * @returns {Promise<T>}
+ */
+async function heeding(measuring) {
+  /** @type {(error: unknown) => void} */
+  let unheard = () => {};
+  const failed = new Promise((_, reject) => {
+    unheard = reject;
+  });
+  process.once('unhandledRejection', unheard);
+  try {
+    return await /** @type {Promise<T>} */ (Promise.race([measuring, failed]));
+  } finally {
+    process.off('unhandledRejection', unheard);
+  }
+}
+
+/**
+ * Asks one after the other; what is known is in the file after each.
  * @param {string[]} names @param {boolean} quick
  * @returns {Promise<string>} the file of the results
  */
@@ -109,18 +130,31 @@ async function ask(names, quick) {
     process.stdout.write(
       `The machine has other work (load ${load.toFixed(1)}): times below are too high.\n`,
     );
+  const date = new Date().toISOString();
+  const options = [...(names === QUESTIONS ? [] : names), ...(quick ? ['--quick'] : [])];
+  const command = `npm run bench${options.length ? ` -- ${options.join(' ')}` : ''}`;
+  const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
+  mkdirSync(RESULTS, { recursive: true });
   /** @type {Record<string, any>} */
   const results = {};
+  const save = () => {
+    const machine = describeMachine(browser.version(), load);
+    const all = { date, command, commit: commit(), machine, results };
+    writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+    return machine;
+  };
   try {
     for (const name of names) {
       const { title, measure } = await import(`./${name}.mjs`);
       const start = performance.now();
       try {
-        const figures = await measure({
-          quick,
-          browser,
-          say: (/** @type {string} */ text) => say(`${name}: ${text}`),
-        });
+        const figures = await heeding(
+          measure({
+            quick,
+            browser,
+            say: (/** @type {string} */ text) => say(`${name}: ${text}`),
+          }),
+        );
         say('');
         process.stdout.write(table(`${name}: ${title}`, figures));
         results[name] = {
@@ -140,16 +174,9 @@ async function ask(names, quick) {
         process.exitCode = 1;
       }
       results[name].seconds = Math.round((performance.now() - start) / 1000);
+      save();
     }
-    const date = new Date().toISOString();
-    const command = `npm run bench${[...(names === QUESTIONS ? [] : names), ...(quick ? ['--quick'] : [])].map((arg, i) => (i ? ` ${arg}` : ` -- ${arg}`)).join('')}`;
-    const machine = describeMachine(browser.version(), load);
-    mkdirSync(RESULTS, { recursive: true });
-    const file = `${RESULTS}${date.replace(/[:.]/g, '-')}.json`;
-    writeFileSync(
-      file,
-      `${JSON.stringify({ date, command, commit: commit(), machine, results }, null, 2)}\n`,
-    );
+    const machine = save();
     process.stdout.write(
       `\n${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; Chromium ${machine.chromium || 'not used'}\n${file}\n`,
     );

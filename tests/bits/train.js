@@ -138,3 +138,10 @@ export async function train(
     close();
   }
 }
+
+/**
+ * In a page of whatever engine, whose driver hands over plain values.
+ * @param {{ place: 'main' | 'worker' } & Parameters<typeof train>[1]} way
+ */
+export const trainInPage = ({ place, ...way }) =>
+  train(place === 'main' ? connectMain : connectWebWorker, way);

@@ -15,16 +15,8 @@ before(async () => {
 });
 after(() => browser?.close());
 
-const trainInPage = (page, connect, way) =>
-  page.evaluate(
-    async ([name, given]) => {
-      const all = await import('/tests/bits/train.js');
-      return all.train(all[name], given);
-    },
-    [connect, way],
-  );
-
-const CONNECT = { main: 'connectMain', worker: 'connectWebWorker' };
+const trainInPage = (page, way) =>
+  page.evaluate(async (given) => (await import('/tests/bits/train.js')).trainInPage(given), way);
 
 for (const problem of Object.keys(PROBLEMS)) {
   const ways = waysOf(problem, WHOLE, 1);
@@ -35,7 +27,7 @@ for (const problem of Object.keys(PROBLEMS)) {
       withPage(browser, { isolated }, async ({ page, said }) => {
         const reference = await train(connectMain, { problem, variant: 'base' });
         for (const { place, ...way } of here) {
-          const got = await trainInPage(page, CONNECT[place], { problem, ...way });
+          const got = await trainInPage(page, { place, problem, ...way });
           const name = nameOf({ place, ...way });
           assert.equal(got.variant, way.variant, name);
           if (isShared(problem)) assert.equal(got.helpers, way.threads - 1, name);

@@ -41,13 +41,15 @@ export const openBrowser = () => chromium.launch({ executablePath: chromiumPath(
  * @param {object} [options]
  * @param {boolean} [options.isolated]
  * @param {string} [options.policy]  Content-Security-Policy
+ * @param {Record<string, string>} [options.extra]  more headers
  * @param {Record<string, Answer | (() => Answer | undefined)>} [options.answers] instead of files;
  *   undefined: the file
  */
-export async function serve({ isolated = false, policy, answers = {} } = {}) {
+export async function serve({ isolated = false, policy, extra = {}, answers = {} } = {}) {
   const headers = {
     ...(isolated && ISOLATION),
     ...(policy && { 'Content-Security-Policy': policy }),
+    ...extra,
     'Cache-Control': 'no-store',
   };
   const all = { '/blank': { type: 'text/html', body: BLANK }, ...answers };

@@ -22,16 +22,23 @@ async function refused(promise, code) {
   );
 }
 
+/** @param {AsyncIterable<any>} run */
+async function epochsOf(run) {
+  const seen = [];
+  for await (const progress of run) if (progress.kind === 'epoch') seen.push(progress.epoch);
+  return seen;
+}
+
 /** The first fit: a run that is watched, asked in between, and whose bits are compared. */
 async function trainAndAsk(trainer, { settings }, { x, y }, one) {
   const { numEpochs: epochs, ...rest } = settings;
   const run = trainer.fit(x, y, { ...rest, epochs });
   const heard = [];
   run.addEventListener('progress', (event) => heard.push(event.detail));
+  const iterated = epochsOf(run); // from the beginning: the run may end before anything is answered
   await refused(trainer.fit(x, y), 'BUSY');
   const asked = await trainer.predict(one);
-  const seen = [];
-  for await (const progress of run) if (progress.kind === 'epoch') seen.push(progress.epoch);
+  const seen = await iterated;
   const result = await run;
   check(
     result.reason === 'finished' && result.epochs === epochs,

@@ -406,21 +406,84 @@ static void test_initializers(void) {
   free(m);
 }
 
-/* The shorter side's vectors of (rows, columns) are orthonormal: q[i] . q[j] is 0, or 1 where i is
- * j. A vector is rounded with each vector before it, twice, by half an ulp of itself: some 2 *
- * sqrt(2 * count) times 2^-24 in a scalar product of two, five times that at the most. */
-static void check_orthogonal(const float *q, size_t rows, size_t columns, const char *name) {
+/* Opens a dense of (rows, columns) whose kernel has this initializer, with its options. */
+static ofs_model *open_kernel(int rows, int columns, uint16_t count, const double *initializer) {
+  static writer w;
+  model_record(&w, 1, rows, 0, 0, -1);
+  writer_record(&w, OFS_ADAM);
+  writer_record(&w, OFS_DENSE);
+  FIELD(&w, OFS_DENSE_UNITS, columns);
+  writer_values(&w, OFS_DENSE_KERNEL_INIT, count, initializer);
+  return open_model(&w, NULL);
+}
+
+/* Does so for a kernel of (100, 200), and checks what is drawn, its middle taken off. */
+static void check_options(double deviation, double middle, double limit, uint16_t count,
+                          const double *initializer, const char *name) {
+  static float v[100 * 200];
+  ofs_model *m = open_kernel(100, 200, count, initializer);
+  for (int i = 0; i < 20000; i++) v[i] = (float)(weights(m)[i] - middle);
+  if (limit == 0) /* a normal: five deviations are about right for 20,000 */
+    for (int i = 0; i < 20000; i++) limit = fmax(limit, fabs((double)v[i]));
+  CHECK_MSG(limit > deviation && limit < 6 * deviation, "%s: at most %g", name, limit);
+  check_draws(v, 20000, deviation, limit, name);
+  free(m);
+}
+
+/* Each option of each initializer, away from its default, as Keras 3 has it. */
+static void test_initializer_options(void) {
+  const double cut = 0.87962566103423978, third = sqrt(3);
+  check_options(2.5 / third, 0.5, 2.5, 3, (double[]){OFS_INIT_RANDOM_UNIFORM, -2, 3}, "-2 to 3");
+  check_options(0.5 / third, 7.5, 0.5, 3, (double[]){OFS_INIT_RANDOM_UNIFORM, 7, 8}, "7 to 8");
+  check_options(0.2, 3, 0, 3, (double[]){OFS_INIT_RANDOM_NORMAL, 3, 0.2}, "normal 3, 0.2");
+  check_options(2 * cut, -1, 4, 3, (double[]){OFS_INIT_TRUNCATED_NORMAL, -1, 2}, "cut -1, 2");
+  const double fans[] = {[OFS_FAN_IN] = 100, [OFS_FAN_OUT] = 200, [OFS_FAN_AVG] = 150};
+  for (int mode = 0; mode < 3; mode++)
+    for (int k = 0; k < 2; k++) {
+      const double scale = k ? 3 : 0.25, d = sqrt(scale / fans[mode]);
+      char name[60];
+      snprintf(name, sizeof name, "varianceScaling %g by fan %d", scale, mode);
+      check_options(d, 0, d * third, 4,
+                    (double[]){OFS_INIT_VARIANCE_SCALING, scale, mode, OFS_DISTRIBUTION_UNIFORM},
+                    name);
+      check_options(d, 0, 0, 4,
+                    (double[]){OFS_INIT_VARIANCE_SCALING, scale, mode, OFS_DISTRIBUTION_NORMAL},
+                    name);
+      check_options(d, 0, d * 2 / cut, 4,
+                    (double[]){OFS_INIT_VARIANCE_SCALING, scale, mode, OFS_DISTRIBUTION_TRUNCATED},
+                    name);
+    }
+  ofs_model *m = open_kernel(9, 7, 2, (double[]){OFS_INIT_CONSTANT, -7.5});
+  for (int i = 0; i < 63; i++) CHECK(weights(m)[i] == -7.5f);
+  free(m);
+  for (int side = 0; side < 2; side++) {
+    const int rows = side ? 9 : 7, columns = side ? 7 : 9;
+    m = open_kernel(rows, columns, 2, (double[]){OFS_INIT_IDENTITY, -1.5});
+    for (int i = 0; i < 63; i++)
+      CHECK(weights(m)[i] == (i / columns == i % columns ? -1.5f : 0.0f));
+    free(m);
+  }
+}
+
+/* The shorter side's vectors of (rows, columns) are orthogonal, and as long as the gain: q[i] .
+ * q[j] is 0, or its square where i is j. A vector is rounded with each vector before it, twice, by
+ * half an ulp of itself: some 2 * sqrt(2 * count) times 2^-24 in a scalar product of two unit
+ * vectors, five times that at the most. */
+static void check_orthogonal(const float *q, size_t rows, size_t columns, double gain,
+                             const char *name) {
   size_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows;
   size_t next = rows < columns ? columns : 1, step = rows < columns ? 1 : columns;
-  double worst = 0, positive = 0;
+  double worst = 0, positive = 0, square = gain * gain;
   for (size_t i = 0; i < count; i++)
     for (size_t j = 0; j <= i; j++) {
       double sum = 0;
       for (size_t k = 0; k < length; k++)
         sum += (double)q[i * next + k * step] * q[j * next + k * step];
-      worst = fmax(worst, fabs(sum - (i == j)));
+      worst = fmax(worst, fabs(sum - (i == j ? square : 0)));
     }
-  CHECK_MSG(worst < 10 * sqrt(2.0 * (double)count) * 0x1p-24, "%s: off by %g", name, worst);
+  CHECK_MSG(worst <= square * 10 * sqrt(2.0 * (double)count) * 0x1p-24, "%s: off by %g", name,
+            worst);
+  if (gain == 0) return;
   for (size_t i = 0; i < rows * columns; i++) positive += q[i] > 0;
   double all = (double)(rows * columns); /* signs are even, but for five deviations */
   CHECK_MSG(fabs(positive - all / 2) <= 2.5 * sqrt(all), "%s: %g of %g are positive", name,
@@ -431,19 +494,17 @@ static void test_orthogonal(void) {
   static const struct {
     int rows, columns;
   } sizes[] = {{1, 1}, {5, 1}, {1, 7}, {6, 6}, {64, 64}, {90, 31}, {31, 90}};
-  static writer w;
-  char name[60];
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    model_record(&w, 1, sizes[i].rows, 0, 0, -1);
-    writer_record(&w, OFS_ADAM);
-    writer_record(&w, OFS_DENSE);
-    FIELD(&w, OFS_DENSE_UNITS, sizes[i].columns);
-    FIELD(&w, OFS_DENSE_KERNEL_INIT, OFS_INIT_ORTHOGONAL);
-    ofs_model *m = open_model(&w, NULL);
-    snprintf(name, sizeof name, "orthogonal %d x %d", sizes[i].rows, sizes[i].columns);
-    check_orthogonal(weights(m), (size_t)sizes[i].rows, (size_t)sizes[i].columns, name);
-    free(m);
-  }
+  const double gains[] = {1, sqrt(2), 2, 5.0 / 3, 0.5, 1e-3, 1e6, -1.5, 0};
+  char name[80];
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (size_t k = 0; k <= sizeof gains / sizeof *gains; k++) {
+      const double gain = k ? gains[k - 1] : 1, given[] = {OFS_INIT_ORTHOGONAL, gain};
+      ofs_model *m = open_kernel(sizes[i].rows, sizes[i].columns, k ? 2 : 1, given);
+      snprintf(name, sizeof name, "orthogonal %d x %d, gain %g", sizes[i].rows, sizes[i].columns,
+               gain);
+      check_orthogonal(weights(m), (size_t)sizes[i].rows, (size_t)sizes[i].columns, gain, name);
+      free(m);
+    }
 }
 
 /* Keras's tensors, in its order: kernel, recurrent kernel (orthogonal), bias (zeros, forget gates
@@ -476,7 +537,7 @@ static void test_recurrent_weights(void) {
             bias.data == recurrent.data + recurrent.size);
       check_draws(kernel.data, kernel.size, sqrt(2.0 / (IN + n)), sqrt(6.0 / (IN + n)),
                   "a recurrent layer's kernel");
-      check_orthogonal(recurrent.data, STATE, n, "a recurrent kernel");
+      check_orthogonal(recurrent.data, STATE, n, 1, "a recurrent kernel");
       for (uint32_t i = 0; i < bias.size; i++)
         CHECK(bias.data[i] == (type == OFS_LSTM && forget && i / STATE == 1 ? 1 : 0));
       ofs_layer_info info;
@@ -583,6 +644,7 @@ int main(void) {
   test_sure();
   test_uint8();
   test_initializers();
+  test_initializer_options();
   test_orthogonal();
   test_recurrent_weights();
   test_seeds();

@@ -140,3 +140,32 @@ test('a thread is started from any kind of Node program', () => {
     console.log(trainer.info.mode);`); // --input-type=module, which a thread must not inherit
   assert.equal(stdout, 'worker\n', stderr);
 });
+
+test('in Node the real thread is taken, whatever a package has made the global Worker of', async (t) => {
+  let made = 0;
+  globalThis.Worker = class extends EventTarget {
+    constructor() {
+      super();
+      made++;
+    }
+    postMessage() {}
+    terminate() {}
+  };
+  t.after(() => delete globalThis.Worker);
+  const trainer = await createTrainer(cloudSpec(), { threads: 1 });
+  assert.deepEqual([trainer.info.mode, trainer.info.reason, made], ['worker', null, 0]);
+  await trainer.dispose();
+});
+
+test('a page environment in Node that has no MessageChannel and no setImmediate trains', async (t) => {
+  const { MessageChannel, setImmediate } = globalThis;
+  t.after(() => Object.assign(globalThis, { MessageChannel, setImmediate }));
+  delete globalThis.MessageChannel;
+  delete globalThis.setImmediate;
+  for (const mode of ['worker', 'main']) {
+    const trainer = await createTrainer(cloudSpec(), { mode });
+    const { reason } = await trainer.fit(x.slice(), y.slice(), { transfer: true });
+    assert.equal(reason, 'finished');
+    await trainer.dispose();
+  }
+});

@@ -398,6 +398,7 @@ test('nothing but the contract is exported', () => {
   assert.deepEqual(Object.keys(offstage).sort(), [
     'OffstageError',
     'createTrainer',
+    'defineSpec',
     'listTrainers',
     'loadTrainer',
     'removeTrainer',

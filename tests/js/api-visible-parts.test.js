@@ -515,7 +515,7 @@ test('a monitor reads the messages off, through one session after another', asyn
   assert.deepEqual([stage(), monitor.memory], ['done', 100]);
   send('UPLOAD_DATA', { bytes: new ArrayBuffer(64) });
   receive('DATA_STORED', { bytes: new ArrayBuffer(64) });
-  assert.deepEqual([stage(), monitor.bytesOut, monitor.bytesIn], ['loading', 64, 64]);
+  assert.deepEqual([stage(), monitor.bytesIn, monitor.bytesOut], ['loading', 64, 64]);
   send('START_TRAINING', { x: { upload: 1 }, y: new Int32Array(4), numEpochs: 2, batchSize: 8 });
   assert.equal(stage(), 'training');
   send('UPLOAD_DATA', { bytes: new ArrayBuffer(8) }); // for a prediction meanwhile
@@ -545,7 +545,7 @@ test('a monitor reads the messages off, through one session after another', asyn
   receive('TRAINING_COMPLETE', { run: record(1), stage: 'done', stageSeconds: NONE });
   monitor.ended('stopped');
   assert.deepEqual(monitor.runs.list(), [record(1)]);
-  assert.equal(monitor.bytesOut, 64 + 16 + 8 + 1000);
+  assert.equal(monitor.bytesIn, 64 + 16 + 8 + 1000);
   assert.deepEqual(
     heard.slice(-3).map(([, { message }]) => message),
     [

@@ -64,13 +64,13 @@ everywhere(
     assert.ok(
       asked <= ready.since && ready.since <= ready.lastBeat && ready.lastBeat <= Date.now(),
     );
-    assert.deepEqual([ready.memory, ready.bytesOut], [trainer.info.memoryBytes, 0]);
+    assert.deepEqual([ready.memory, ready.bytesIn], [trainer.info.memoryBytes, 0]);
     assert.ok(ready.stageSeconds.loading > 0);
 
     const { x, y } = clouds(40);
     const run = trainer.fit(x, y, ENDLESS);
     assert.deepEqual([trainer.status().state, trainer.status().stage], ['training', 'training']);
-    assert.equal(trainer.status().bytesOut, x.byteLength + y.byteLength);
+    assert.equal(trainer.status().bytesIn, x.byteLength + y.byteLength);
     await progressOf(run);
     const training = trainer.status();
     assert.ok(
@@ -96,10 +96,10 @@ everywhere(
     assert.ok(done.stageSeconds.training > 0);
     const seconds = Object.values(done.stageSeconds).reduce((all, each) => all + each);
     assert.ok(seconds <= (performance.now() - began) / 1000, 'no time is counted twice');
-    const before = trainer.status().bytesIn;
+    const before = trainer.status().bytesOut;
     const weights = await trainer.getWeights();
     assert.equal(
-      trainer.status().bytesIn - before,
+      trainer.status().bytesOut - before,
       weights.reduce((bytes, { data }) => bytes + data.byteLength, 0),
     );
     await trainer.dispose();
@@ -118,10 +118,10 @@ everywhere(
     const trainer = await make(cloudSpec());
     const { x, y } = clouds(60_000);
     const run = trainer.fit(x, y, { batchSize: 10_000 });
-    await until(() => trainer.status().bytesOut > 0);
+    await until(() => trainer.status().bytesIn > 0);
     assert.equal(trainer.status().stage, 'loading');
     await run;
-    assert.equal(trainer.status().bytesOut, x.byteLength + y.byteLength);
+    assert.equal(trainer.status().bytesIn, x.byteLength + y.byteLength);
   },
 );
 
@@ -332,8 +332,8 @@ test('a session that is replaced is seen: not alive meanwhile, a restart more, o
       assert.deepEqual([after.alive, after.state, after.restarts], [true, 'training', 1]);
       assert.ok(
         after.since >= before.lastBeat &&
-          after.bytesIn >= before.bytesIn &&
-          after.bytesOut > before.bytesOut,
+          after.bytesOut >= before.bytesOut &&
+          after.bytesIn > before.bytesIn,
       );
       assert.notEqual(after.thread, before.thread);
       for (const [stage, seconds] of Object.entries(after.stageSeconds))

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { createTrainer } from '../../web/index.js';
 import { FIT } from '../../web/trainer/trainer.js';
 import { pageOf } from '../../wasm-build/docs.mjs';
 import { schemaOf } from '../../wasm-build/spec-types.mjs';
@@ -42,4 +43,23 @@ test('README tells every option of fit with its default', () => {
       Object.entries(defaults).map(([name, { otherwise }]) => [name, shown(otherwise)]),
     ),
   );
+});
+
+test("what docs/layers.md says of Keras 2's hardSigmoid: 1.2 times the weights give its numbers", async () => {
+  const trainer = await createTrainer(
+    { inputShape: [1], layers: [{ type: 'dense', units: 1, activation: 'hardSigmoid' }] },
+    { mode: 'main' },
+  );
+  await trainer.setWeights([
+    { shape: [1, 1], data: [1.2 * 0.7] },
+    { shape: [1], data: [1.2 * -0.3] },
+  ]);
+  const x = Float32Array.from({ length: 41 }, (_, i) => (i - 20) / 2);
+  const { output } = await trainer.predict(x);
+  x.forEach((value, i) => {
+    const wanted = Math.min(1, Math.max(0, 0.2 * (0.7 * value - 0.3) + 0.5));
+    // Five roundings of numbers of at most 10 / 6, half an ulp each.
+    assert.ok(Math.abs(output[i] - wanted) <= 5 * 2 ** -24 * 2, `${value}: ${output[i]}`);
+  });
+  await trainer.dispose();
 });

@@ -22,7 +22,7 @@ const begin = (client, units) =>
 test('trainers beside each other in one worker', () =>
   withThreads(async (threads) => {
     const carrier = new Client(SETTING);
-    carrier.attach(openWorker(undefined, carrier.listener));
+    carrier.attach(openWorker({}, carrier.listener));
     const opened = [1, 2, 3].map((units) =>
       openSession(beside(carrier, 'trainer'), SETTING, (client) => begin(client, units)),
     );

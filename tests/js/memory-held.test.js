@@ -185,20 +185,23 @@ test('steps leave nothing behind on the JavaScript heap', async () => {
   const { x, y } = data(64_000, { inputs: 6, classes: 3 });
   client.ask('START_TRAINING', { x, y, batchSize: 32, progressHz: 0.001 });
   settle(); // what comes at a run's end has been compiled too
-  client.ask('START_TRAINING', { x, y, numEpochs: 8, batchSize: 32, progressHz: 0.001 });
+  client.ask('START_TRAINING', { x, y, numEpochs: 24, batchSize: 32, progressHz: 0.001 });
   const heap = () => {
     collect();
     return process.memoryUsage().heapUsed;
   };
   time.turn(3000); // some 6,000 steps, after which the engine has compiled what it will
-  const before = heap();
-  const turns = time.turns;
+  /* The engine may compile amid any of them; what steps leave behind they leave in each. */
+  const grown = [1, 2, 3].map(() => {
+    const before = heap();
+    time.turn(5000);
+    return heap() - before;
+  });
+  assert.equal(client.of('TRAINING_COMPLETE').length, 1, 'the run was on all the time');
   settle();
-  assert.equal(client.of('TRAINING_COMPLETE').at(-1).steps, 16_000);
-  assert.ok(time.turns - turns > 3000, `${time.turns - turns} slices`);
-  const grown = heap() - before;
+  assert.equal(client.of('TRAINING_COMPLETE').at(-1).steps, 48_000);
   // The smallest object takes 12 or more
-  assert.ok(grown < 8 * 8000, `${grown} bytes after some 10,000 steps`);
+  assert.ok(Math.min(...grown) < 8 * 8000, `${grown} bytes after some 10,000 steps each`);
 });
 
 /**

@@ -57,7 +57,7 @@ test('a bad envelope is answered by BAD_MESSAGE, with its id where it has one', 
     );
     assert.ok(reply.payload.error.length > 10);
   }
-  assert.deepEqual(await client.ask('PING'), {});
+  assert.deepEqual(await client.ask('PING'), { received: 20 });
 });
 
 test('every reply carries its request id and type; ids may be strings and come again later', async () => {
@@ -65,7 +65,12 @@ test('every reply carries its request id and type; ids may be strings and come a
   for (const id of ['a', 0, -1.5, 'a']) client.send({ v: 1, id, type: 'PING' });
   assert.deepEqual(
     client.messages.slice(1),
-    ['a', 0, -1.5, 'a'].map((id) => ({ v: 1, id, type: 'PONG', payload: {} })),
+    ['a', 0, -1.5, 'a'].map((id, i) => ({
+      v: 1,
+      id,
+      type: 'PONG',
+      payload: { received: 2 + i },
+    })),
   );
 });
 
@@ -207,7 +212,7 @@ const BAD_STARTS = [
   ['x empty', { x: [], y: [] }, 'INVALID_DATA', /x is empty/],
   ['x empty, typed', { x: new Float32Array(0), y: [] }, 'INVALID_DATA', /x has 0 elements/],
   ['x a string', { x: 'data', y: [1] }, 'INVALID_DATA', /x is 'data'/],
-  ['x a buffer', { x: new ArrayBuffer(8), y: [1] }, 'INVALID_DATA', /x is a ArrayBuffer/],
+  ['x a buffer', { x: new ArrayBuffer(8), y: [1] }, 'INVALID_DATA', /x is an ArrayBuffer/],
   ['x a view', { x: new DataView(new ArrayBuffer(8)), y: [1] }, 'INVALID_DATA', /x is DataView/],
   [
     'x several inputs',

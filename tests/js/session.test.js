@@ -267,7 +267,8 @@ test('stop between steps: the run completes first, later fits work, stopping aga
     assert.ok(types.indexOf('TRAINING_STOPPED') > types.indexOf('TRAINING_COMPLETE'));
     assert.equal((await client.ask('GET_STATUS')).step, result.step);
     for (const type of ['STOP_TRAINING', 'PAUSE_TRAINING', 'RESUME_TRAINING']) {
-      assert.deepEqual(await client.ask(type), { state: 'ready' });
+      const { step } = result;
+      assert.deepEqual(await client.ask(type), { state: 'ready', epoch: 0, batch: 0, step });
     }
     assert.equal((await client.ask('START_TRAINING', { x, y })).step, result.step + 2);
   }
@@ -419,13 +420,19 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   for (const {
     records,
     memoryBytes,
+    threads,
     stepBytes,
     liveBytes,
     stage,
     stageSeconds,
+    totals,
     ...latest
   } of messages) {
+    const { epoch, step } = latest;
+    const done = records.at(-1).kind === 'epoch' ? epoch : epoch - 1;
+    assert.deepEqual([totals.runs, totals.epochs, totals.steps], [1, done, step]);
     assert.ok(memoryBytes > stepBytes && stepBytes >= liveBytes && liveBytes > 0);
+    assert.equal(threads, 1);
     assert.match(stage, /^(training|validating)$/);
     assert.ok(stageSeconds.training >= 0);
     assert.deepEqual(latest, records.at(-1));

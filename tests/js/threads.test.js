@@ -266,8 +266,9 @@ test('a trainer with helpers keeps no process alive, disposed or not', () => {
     import { PROBLEMS, dataOf } from ${JSON.stringify(new URL('../bits/problems.js', import.meta.url).href)};
     const { x, y } = dataOf(PROBLEMS.shared);
     const trainer = await offstage.createTrainer(PROBLEMS.shared.spec, { threads: 3, mode: 'worker' });
+    const { threads } = trainer.info;
     for (let i = 0; i < 3; i++) await trainer.fit(x, y, { epochs: 5 });
-    console.log(trainer.info.variant, trainer.info.threads);
+    console.log(trainer.info.variant, threads);
     ${end}`;
   for (const end of [
     '',

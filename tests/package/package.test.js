@@ -61,10 +61,15 @@ test('the tarball has every file that an app needs, and no other', GUARD, (t) =>
     scripts.every((name) => name.endsWith('.js')),
     `only scripts are expected in web/ and worker/: ${scripts}`,
   );
+  const docs = [
+    ...readdirSync(`${ROOT}docs`).filter((name) => name.endsWith('.md')),
+    'screenshot.png', // README shows it
+  ].map((name) => `docs/${name}`);
   const wanted = [
     'package.json',
     'README.md',
     'LICENSE',
+    ...docs,
     ...variants.flatMap((variant) =>
       SET_NAMES.map((set) => `wasm-build/dist/${fileOf(variant, set)}`),
     ),
@@ -86,6 +91,11 @@ test('the package needs no other package', () => {
     [dependencies, peerDependencies, optionalDependencies],
     [undefined, undefined, undefined],
   );
+});
+
+test('what looks for main or types, and not for exports, finds the same files', () => {
+  const { main, types, exports } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+  assert.deepEqual({ types, default: main }, exports['.']);
 });
 
 test('Node: a worker file of the package is reached by its name', GUARD, () => {

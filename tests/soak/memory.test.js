@@ -59,6 +59,38 @@ for (const mode of /** @type {const} */ (WHOLE ? ['worker', 'main'] : ['main']))
   });
 }
 
+const FITS = 10_000;
+/* The record of a run takes 300 bytes at least. */
+const MOST_A_FIT = 100;
+
+if (WHOLE) {
+  test(`${FITS} fits of one trainer: memory and bytes are flat; the times are told`, async (t) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'main' });
+    const [at, bytes] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+    /** @type {number[]} ms of each thousand */
+    const times = [];
+    const sizes = new Set();
+    for (let i = 1, began = performance.now(); i <= FITS; i++) {
+      await trainer.fit(x.subarray(0, 24), y.subarray(0, 4));
+      if (i % 1000 === 0) times.push(performance.now() - began);
+      if (i >= 1000 && i % 200 === 0) {
+        at.push(i);
+        bytes.push(await alive());
+        sizes.add((await trainer.save()).length);
+      }
+      if (i % 1000 === 0) began = performance.now();
+    }
+    const { slope, told } = slopeOf(at, bytes);
+    t.diagnostic(`${slope.toFixed(1)} bytes a fit; a leak of ${told.toFixed(1)} would be told`);
+    t.diagnostic(`ms of each thousand: ${times.map(Math.round).join(', ')}`);
+    assert.ok(slope <= MOST_A_FIT, `${slope} bytes a fit`);
+    assert.ok(told <= 2 * MOST_A_FIT, `too noisy to tell: ${told} bytes a fit`);
+    /* Numbers in JSON have as many digits as they have. */
+    assert.ok(Math.max(...sizes) < 1.1 * Math.min(...sizes), [...sizes].join(', '));
+    await trainer.dispose();
+  });
+}
+
 /**
  * Runs the body with a way to ask what is alive on both sides.
  * @param {(all: () => Promise<number>) => Promise<void>} body

@@ -1,6 +1,6 @@
 /* consumer.ts: an app in strict TypeScript that uses all of the contract. It is compiled, never run: what must not
  * compile is marked, and the compiler complains where it does. */
-import { createTrainer, loadTrainer, OffstageError } from 'offstage';
+import { createTrainer, defineSpec, loadTrainer, OffstageError } from 'offstage';
 import type { ErrorCode, Evaluation, FitOptions, Info, Progress, Result, Run, RunRecord, Spec, Status, Trainer, TrainerOptions, Weight } from 'offstage';
 
 const spec: Spec = {
@@ -45,6 +45,33 @@ const gates: Spec = { inputShape: [4, 2], layers: [{ type: 'lstm', units: 3, act
 // @ts-expect-error hinge has no delta
 const hinge: Spec = { inputShape: [4], layers: [{ type: 'dense', units: 3 }], loss: { type: 'hinge', delta: 1 } };
 
+const plain = { inputShape: [4], layers: [{ type: 'dense', units: 3, activation: 'softmax' }], optimizer: { type: 'sgd', momentum: 0.9 }, labels: ['a', 'b', 'c'] };
+const frozen = {
+  inputShape: { picture: [8, 8, 1] },
+  layers: [{ type: 'conv2d', filters: 2, kernelSize: [3, 3] }, { type: 'flatten' }, { type: 'dense', name: 'kind', units: 2, activation: 'softmax' }],
+  outputs: ['kind'], loss: { kind: 'sparseCategoricalCrossentropy' }, lossWeights: { kind: 1 }, metrics: ['accuracy'], labels: { kind: ['a', 'b'] },
+} as const;
+const defined = defineSpec({ inputShape: [4], layers: [{ type: 'dense', units: 3 }], loss: 'meanSquaredError' });
+const word: 'dense' = defined.layers[0].type;
+// @ts-expect-error a dense has units
+defineSpec({ inputShape: [4], layers: [{ type: 'dense' }] });
+
+/** Specs in every way that apps write them. */
+export async function specs(): Promise<Trainer[]> {
+  const typed: Spec['layers'] = [{ type: 'dense', units: 3 }];
+  const loss = { inputShape: [4], layers: typed, loss: 'meanSquaredError' };
+  console.log(word);
+  // @ts-expect-error a dense has units
+  await createTrainer({ inputShape: [4], layers: [{ type: 'dense' }] });
+  // @ts-expect-error no such layer
+  await createTrainer({ inputShape: [4], layers: [{ type: 'Dense', units: 3 }] });
+  // @ts-expect-error no such field
+  await createTrainer({ inputShape: [4], layers: [{ type: 'dense', units: 3, unit: 3 }] });
+  // @ts-expect-error no such layer
+  await createTrainer({ inputShape: [4], layers: [{ type: 'Dense', units: 3 }] } as const);
+  return [await createTrainer(plain), await createTrainer(frozen), await createTrainer(defined), await createTrainer(loss, { mode: 'main' })];
+}
+
 export async function trainGraph(picture: Float32Array, words: number[][]): Promise<number | undefined> {
   const trainer = await createTrainer(graph);
   const x = { inputs: { picture, words } };
@@ -84,6 +111,11 @@ export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, 
 
   const { output, label, index, confidence } = await trainer.predict(x, { signal: AbortSignal.timeout(10) });
   const first: number | undefined = output[0];
+  if (typeof index === 'number') console.log(index + 1);
+  else if (index) console.log(index.length, typeof confidence === 'object' && confidence[0]);
+  // @ts-expect-error of many samples it is a list
+  const name: string = label;
+  console.log(name);
   const words: string = `${label} ${index} ${confidence} ${first}`;
   const { loss, accuracy }: Evaluation = await trainer.evaluate(x, y, { batchSize: 64 });
   const weights: Weight[] = await trainer.getWeights();
@@ -135,6 +167,8 @@ export function watched(trainer: Trainer): RunRecord[] {
 export async function mistakes(trainer: Trainer): Promise<void> {
   // @ts-expect-error no such event
   trainer.addEventListener('nonsense', () => {});
+  // @ts-expect-error no such event of a run
+  trainer.run?.addEventListener('epoch', () => {});
   // @ts-expect-error a gap is a number
   trainer.addEventListener('resumed', ({ detail }) => detail.ms.length);
   // @ts-expect-error a spec has layers

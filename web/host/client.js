@@ -59,6 +59,10 @@ export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #lastId = 0;
+  /** Messages that were posted. */
+  #posted = 0;
+  /** How many, with it, when the latest PING was. @type {{ id: number, posted: number }} */
+  #pinged = { id: 0, posted: 0 };
   #watch;
   #options;
   #spoken = false;
@@ -89,7 +93,7 @@ export class Client {
     this.#watch = new Watch(
       { first: timeout, later: Math.min(timeout, heartbeat) },
       {
-        ping: () => this.#endpoint?.post({ v: VERSION, id: ++this.#lastId, type: 'PING' }),
+        ping: () => this.#ping(),
         expired: () => this.close(this.#silence()),
       },
     );
@@ -132,7 +136,7 @@ export class Client {
       const id = ++this.#lastId;
       const bytes = observer ? binaryBytes(payload) : 0; // which is gone once it is handed over
       try {
-        endpoint.post({ v: VERSION, id, type, payload }, transfer);
+        this.#post(endpoint, { v: VERSION, id, type, payload }, transfer);
       } catch (cause) {
         const why = /** @type {Error} */ (cause).message;
         const message = `${type} could not be sent: ${why}`;
@@ -148,10 +152,43 @@ export class Client {
     });
   }
 
+  /** @param {Endpoint} endpoint @param {object} message @param {Transferable[]} [transfer] */
+  #post(endpoint, message, transfer) {
+    endpoint.post(message, transfer);
+    this.#posted++;
+  }
+
+  #ping() {
+    if (!this.#endpoint) return;
+    const id = ++this.#lastId;
+    this.#post(this.#endpoint, { v: VERSION, id, type: 'PING' });
+    this.#pinged = { id, posted: this.#posted };
+  }
+
+  /**
+   * Messages keep their order: a session that has got fewer than were posted up to its PING will
+   * never answer some.
+   * @param {any} id @param {any} payload of a PONG
+   */
+  #checkReceived(id, payload) {
+    const { posted } = this.#pinged;
+    const received = payload?.received;
+    if (id !== this.#pinged.id || typeof received !== 'number' || received >= posted) return;
+    this.close(
+      new OffstageError(
+        'WORKER_LOST',
+        `the worker answers, but got ${received} of ${posted} messages: what was asked in the ` +
+          'others would never be answered',
+      ),
+    );
+  }
+
   /** @param {any} message */
   #heard(message) {
     if (this.loss) return;
-    if (!isRecord(message) || typeof message.type !== 'string') return this.close(strange(message));
+    if (!isRecord(message) || message.v !== VERSION || typeof message.type !== 'string') {
+      return this.close(strange(message));
+    }
     this.#spoken = true;
     this.#watch.heard();
     this.lastBeat = Date.now();
@@ -159,6 +196,7 @@ export class Client {
     const { observer, noticed } = this.#options;
     observer?.received(type, payload, binaryBytes(payload));
     if (type === 'NOTICE') return noticed?.(payload);
+    if (type === 'PONG') this.#checkReceived(id, payload);
     const failed = isFailure(type);
     /* Without an id the session could not read a request, nor say which: whoever waits would wait
      * forever. */
@@ -235,5 +273,6 @@ export class Client {
 const strange = (message) =>
   new OffstageError(
     'WORKER_LOST',
-    `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }`,
+    `the session sent ${show(message)}, expected a message { v: ${VERSION}, id, type, payload }: ` +
+      'it is no Offstage, or of another version',
   );

@@ -2,10 +2,11 @@
  * Invariant: a worker is made, or the session of this thread asked for, before openSession()
  * returns; where `ready` rejects nothing is left running. Which place, when, how often, and what a
  * session begins with, is not known here. */
+import { OTHER_VERSION } from '../../worker/host/envelope.js';
+import { OffstageError } from '../../worker/host/errors.js';
 import { Client } from './client.js';
 import { openInProcess, openWorker } from './endpoint.js';
 
-/** @typedef {import('../../worker/host/errors.js').OffstageError} OffstageError */
 /** @typedef {import('./endpoint.js').Endpoint} Endpoint */
 /** @typedef {import('./endpoint.js').Listener} Listener */
 
@@ -19,7 +20,8 @@ import { openInProcess, openWorker } from './endpoint.js';
  * What all sessions of one owner have in common.
  * @typedef {object} Shared
  * @property {import('./endpoint.js').Loader} load loads the session for this thread
- * @property {URL | undefined} assets
+ * @property {URL} [assets]
+ * @property {'blob'} [crossOrigin] how a worker is made: see openWorker()
  */
 /** @typedef {Shared & import('./client.js').ClientOptions} Setting */
 /**
@@ -36,12 +38,12 @@ const ANY = { timeout: Infinity, heartbeat: Infinity };
  * @returns {Opening}
  */
 export function openSession(place, setting, begin) {
-  const { load, assets, timeout, heartbeat, ...rest } = setting;
+  const { load, assets, crossOrigin, timeout, heartbeat, ...rest } = setting;
   const mode = typeof place === 'object' ? place.mode : place;
   /* Silence on this thread is the page's own. */
   const limits = mode === 'main' ? ANY : { timeout, heartbeat };
   const client = new Client({ ...limits, ...rest });
-  return { client, ready: opened(client, place, { load, assets }, begin) };
+  return { client, ready: opened(client, place, { load, assets, crossOrigin }, begin) };
 }
 
 /**
@@ -53,13 +55,26 @@ export function openSession(place, setting, begin) {
 async function opened(client, place, shared, begin) {
   try {
     const endpoint = reach(place, shared, client.listener);
-    client.attach(endpoint instanceof Promise ? await endpoint : endpoint);
+    client.attach('then' in endpoint ? await endpoint : endpoint);
     return await begin(client);
   } catch (error) {
     client.refused = !client.loss && client.mode !== undefined;
-    client.close(/** @type {OffstageError} */ (error));
-    throw error;
+    const reason = understood(/** @type {OffstageError} */ (error));
+    client.close(reason);
+    throw reason;
   }
+}
+
+/**
+ * The runtime is the page's own to say: who does not know a field of it is of another version.
+ * @param {OffstageError} error
+ */
+function understood(error) {
+  if (!error.message?.startsWith('runtime: unknown field')) return error;
+  const { message } = error;
+  return new OffstageError('UNSUPPORTED', `the session is ${OTHER_VERSION} (${message})`, {
+    cause: error,
+  });
 }
 
 /**
@@ -68,7 +83,7 @@ async function opened(client, place, shared, begin) {
  * @param {Listener} listener
  * @returns {Endpoint | Promise<Endpoint>}
  */
-function reach(place, { load, assets }, listener) {
+function reach(place, { load, ...where }, listener) {
   if (typeof place === 'object') return place.reach(listener);
-  return place === 'main' ? openInProcess(load, listener) : openWorker(assets, listener);
+  return place === 'main' ? openInProcess(load, listener) : openWorker(where, listener);
 }

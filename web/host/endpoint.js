@@ -4,7 +4,9 @@
  * transferred; `lost` is told at most once, and never after close(). An endpoint does not keep a
  * Node process alive unless ref() was called last. What messages mean is not known here, but for
  * the DISPOSE that ends a session whose thread goes on. */
+import { whyNotLoaded } from '../../worker/host/asset.js';
 import { OffstageError } from '../../worker/host/errors.js';
+import { messageChannel } from '../../worker/host/node.js';
 import { spawn } from '../../worker/host/spawn.js';
 import { VERSION } from '../../worker/host/envelope.js';
 import { baseAddress, whyNoWorker } from './support.js';
@@ -61,11 +63,11 @@ export function assetsFolder(assets) {
 
 /**
  * Opens the session that a worker of its own has from the start.
- * @param {URL | undefined} assets
+ * @param {{ assets?: URL, crossOrigin?: 'blob' }} where
  * @param {Listener} listener
  * @returns {Endpoint}
  */
-export function openWorker(assets, { heard, lost }) {
+export function openWorker({ assets, crossOrigin }, { heard, lost }) {
   const none = whyNoWorker();
   if (none) throw new OffstageError('UNSUPPORTED', `no worker can be had: ${none}`);
   const here = import.meta.url; // not in place below, lest a bundler emits the worker a second time
@@ -80,13 +82,13 @@ export function openWorker(assets, { heard, lost }) {
             name: 'offstage',
           }),
         node: () => new URL('../../worker/worker.js', here),
+        blob: crossOrigin === 'blob',
       },
       { heard, failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)) },
     );
     return { mode: 'worker', ...thread };
   } catch (cause) {
-    const why = /** @type {Error} */ (cause).message;
-    throw lostError(`the worker could not be started: ${why}`, cause);
+    throw lostError(`the worker could not be started: ${whyNotLoaded(cause)}`, cause);
   }
 }
 
@@ -99,7 +101,7 @@ export function openWorker(assets, { heard, lost }) {
  */
 export async function openInProcess(load, listener) {
   const open = await loaded(load);
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2 } = messageChannel();
   open(port2);
   /** @type {CountedPort} */ (port2).unref?.();
   return openPort(port1, listener, { mode: 'main', threadId: 0, carried: new Set() });
@@ -110,7 +112,7 @@ async function loaded(load) {
   try {
     return await load();
   } catch (cause) {
-    const why = /** @type {Error} */ (cause).message;
+    const why = whyNotLoaded(cause);
     throw new OffstageError('UNSUPPORTED', `the session could not be loaded: ${why}`, { cause });
   }
 }

@@ -5,6 +5,8 @@
  * listener of its type, the latest few hundred of each, where it is of interest later on. What
  * events mean, and how they read, is their owner's to know. */
 
+import { OffstageError, meant, oneOf, show } from '../../worker/host/errors.js';
+
 /** @typedef {'debug' | 'info' | 'warn' | 'error'} Level */
 /** @typedef {(type: string, detail: any) => void} Emit */
 /** @typedef {EventListenerOrEventListenerObject | null} AnyListener */
@@ -21,7 +23,22 @@
  */
 const MOST_WAITING = 200;
 
+/**
+ * Refuses to listen to what never happens.
+ * @param {unknown} type @param {readonly string[]} types
+ */
+export function checkType(type, types) {
+  if (types.includes(/** @type {string} */ (type))) return;
+  throw new OffstageError(
+    'INVALID_OPTION',
+    `addEventListener: type is ${show(type)}, ` +
+      `expected one of ${oneOf(types)}${meant(type, types)}`,
+  );
+}
+
 export class Events {
+  /** Of all events. @type {readonly string[]} */
+  types;
   /** @type {EventTarget | undefined} */
   #target;
   #debug;
@@ -31,6 +48,7 @@ export class Events {
 
   /** @param {Kinds} kinds @param {boolean} debug whether entries of that level are kept */
   constructor({ waiting, entries }, debug) {
+    this.types = [...Object.keys(entries), 'log'];
     this.#waiting = new Map(waiting.map((type) => [type, []]));
     this.#entries = entries;
     this.#debug = debug;
@@ -107,6 +125,7 @@ export class EventsTarget extends EventTarget {
   }
 
   /**
+   * An unknown type is INVALID_OPTION.
    * @template {keyof T & string} K
    * @param {K} type
    * @param {((event: CustomEvent<T[K]>) => void) | EventListenerObject | null} listener
@@ -114,6 +133,7 @@ export class EventsTarget extends EventTarget {
    * @override
    */
   addEventListener(type, listener, options) {
+    checkType(type, this.#events.types);
     super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
     if (listener) this.#events.listened(type);
   }

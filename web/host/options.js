@@ -1,7 +1,7 @@
 /* options.js: reads option objects.
  * Invariant: an unknown name or a value outside its rule is INVALID_OPTION, said with what was got
  * and what is allowed; undefined means "not given". Nothing is coerced. */
-import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
+import { OffstageError, checkFields, show, tagOf } from '../../worker/host/errors.js';
 
 /**
  * @template T
@@ -88,7 +88,7 @@ export const given = { otherwise: undefined, allowed: '', accepts: () => true };
 export const address = {
   otherwise: undefined,
   allowed: 'a URL or a string',
-  accepts: (value) => typeof value === 'string' || value instanceof URL,
+  accepts: (value) => typeof value === 'string' || tagOf(value) === 'URL',
 };
 
 /**

@@ -3,9 +3,8 @@
  * holds; of large ones the page has its turn between two slices. */
 import { ELEMENT_BYTES } from '../../worker/data/columns.js';
 import { readFlat } from '../../worker/data/forms.js';
-import { createYield } from '../../worker/host/clock.js';
-import { OffstageError, isRecord, show } from '../../worker/host/errors.js';
-import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
+import { OffstageError, arrayType, isRecord, show, tagOf } from '../../worker/host/errors.js';
+import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
 
@@ -15,27 +14,47 @@ import { INLINE_BYTES, SLICE_BYTES, stepOf } from './handover.js';
  * @returns {object}
  */
 export function plainSpec(spec) {
-  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
+  if (!isRecord(spec)) {
     throw new OffstageError('INVALID_SPEC', `the spec is ${show(spec)}, expected an object`);
   }
   if ('runtime' in spec) {
     throw new OffstageError('INVALID_SPEC', "the spec: unknown field 'runtime'");
   }
   try {
-    return plain(spec);
+    return plainData(spec, '', 'INVALID_SPEC');
   } catch (cause) {
+    if (cause instanceof OffstageError) throw cause;
     const why = /** @type {Error} */ (cause).message;
     throw new OffstageError('INVALID_SPEC', `the spec cannot be read: ${why}`, { cause });
   }
 }
 
-/** @param {any} value @returns {any} */
-function plain(value) {
-  if (Array.isArray(value)) return Array.from(value, plain);
-  const kind = Object.prototype.toString.call(value);
-  if (kind !== '[object Object]') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+/**
+ * Copies what is to be cloned, and refuses what no session could be told of; the session refuses
+ * the rest in its own words.
+ * @param {any} value @param {string} path @param {import('../../worker/host/errors.js').ErrorCode}
+ *   code
+ * @returns {any}
+ */
+export function plainData(value, path, code) {
+  if (Array.isArray(value)) {
+    return Array.from(value, (part, i) => plainData(part, `${path}[${i}]`, code));
+  }
+  if (isRecord(value)) {
+    const inside = path && `${path}.`;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, part]) => [name, plainData(part, inside + name, code)]),
+    );
+  }
+  if (!CANNOT_CROSS.includes(typeof value === 'object' ? tagOf(value) : typeof value)) return value;
+  throw new OffstageError(
+    code,
+    `${path} is ${show(value)}, expected data: a name, a number, an array or a plain object`,
+  );
 }
+
+/** An Object here is an instance whose fields nobody sees. */
+const CANNOT_CROSS = ['function', 'symbol', 'Object', 'Promise', 'WeakMap', 'WeakSet', 'WeakRef'];
 
 /** @typedef {{ weights: unknown, transfer: Transferable[] }} WeightsToSend */
 
@@ -52,10 +71,8 @@ export function weightsToSend(given) {
   const columns = weights.map((weight, i) => readFlat(weight?.data, `weights[${i}].data`));
   const length = columns.reduce((sum, column) => sum + (column?.length ?? 0), 0);
   if (length * ELEMENT_BYTES.float32 > INLINE_BYTES) return copyWeights(weights, columns);
-  /* A view takes its whole buffer along when it is cloned. */
-  const partial = (/** @type {any} */ data) =>
-    ArrayBuffer.isView(data) && data.byteLength < data.buffer.byteLength;
-  const own = (/** @type {any} */ data) => (partial(data) ? data.slice() : plainList(data));
+  const own = (/** @type {any} */ data) =>
+    ArrayBuffer.isView(data) ? /** @type {any} */ (data).slice() : plainList(data);
   const small = weights.map((weight) =>
     isRecord(weight) ? { ...weight, data: own(weight.data) } : weight,
   );
@@ -67,30 +84,33 @@ const plainList = (value) => (Array.isArray(value) ? Array.from(value) : value);
 
 /** @param {any[]} weights @param {(Column | null)[]} columns @returns {Promise<WeightsToSend>} */
 async function copyWeights(weights, columns) {
-  /** @type {Float32Array<ArrayBuffer>[]} */
-  const copies = [];
-  for (const column of columns) {
-    if (!column) continue;
-    const copy = new Float32Array(column.length);
-    const step = stepOf(column);
-    for (let begin = 0; begin < column.length; begin += step) {
-      column.read(copy.subarray(begin, begin + step), begin);
-      await turn();
-    }
-    copies.push(copy);
-  }
-  const transfer = copies.map((copy) => copy.buffer);
-  const copied = weights.map((weight, i) =>
-    columns[i] ? { ...weight, data: copies.shift() } : weight,
+  const dtype = /** @type {const} */ ('float32');
+  const sources = columns.flatMap((column, i) =>
+    column ? [{ ...column, dtype, given: viewsOf(weights[i].data), i }] : [],
   );
+  const names = sources.map(({ i }) => `weights[${i}].data`);
+  const copies = new Map(capture(sources, { names }).map((source) => [source.i, source]));
+  /** @type {Transferable[]} */
+  const transfer = [];
+  const copied = [];
+  for (const [i, weight] of weights.entries()) {
+    const source = copies.get(i);
+    await source?.copy?.until(source.length);
+    if (source) transfer.push(source.typed.buffer);
+    copied.push(source ? { ...weight, data: source.typed } : weight);
+  }
   return { weights: copied, transfer };
 }
+
+/** @param {unknown} data @returns {ArrayBufferView[]} */
+const viewsOf = (data) => (ArrayBuffer.isView(data) ? [data] : []);
 
 /** @param {unknown} given @returns {Uint8Array} */
 export function checkpointBytes(given) {
   try {
-    if (given instanceof Uint8Array) return given.subarray();
-    if (given instanceof ArrayBuffer) return new Uint8Array(given);
+    if (arrayType(given) === 'Uint8Array') return /** @type {Uint8Array} */ (given).subarray();
+    if (tagOf(given) === 'ArrayBuffer') return new Uint8Array(/** @type {ArrayBuffer} */ (given));
+    Object(given).byteLength; // throws where a proxy hides one of them
   } catch (cause) {
     // handed over to somebody else, or no array behind a proxy
     refuseBytes(`bytes cannot be read (${/** @type {Error} */ (cause).message})`, cause);
@@ -122,8 +142,3 @@ async function copySlices(bytes) {
   }
   return copy;
 }
-
-/** @type {ReturnType<typeof createYield> | undefined} */
-let later;
-/** Gives the page its turn. @returns {Promise<void>} */
-const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));

@@ -1,6 +1,7 @@
 /* create.js: makes trainers: reads their options and puts their parts together.
  * Invariant: a wrong option is refused before anything is started; whatever fails, nothing is left
  * running. */
+import { BUILD } from '../../worker/host/envelope.js';
 import { VARIANTS } from '../../worker/host/variants.js';
 import { assetsFolder } from '../host/endpoint.js';
 import { Events } from '../host/events.js';
@@ -19,56 +20,96 @@ import { Trainer } from './trainer.js';
 /** @typedef {import('../../wasm-build/dist/spec.js').Layer} Layer */
 /** @typedef {import('../../wasm-build/dist/spec.js').Loss} Loss */
 /**
- * A network, as createTrainer() takes it; DESIGN names every layer and field.
+ * A network, as createTrainer() takes it; docs/layers.md has every layer and field.
  * @typedef {object} Spec
- * @property {number[] | Record<string, number[]>} inputShape of one sample; of several inputs by
- *   name, in this order
- * @property {readonly Layer[]} layers
- * @property {Array<string | { name: string, loss?: Loss, lossWeight?: number }>} [outputs] layers
- *   by name; the last one
- * @property {Loss | Record<string, Loss>} [loss] of all outputs, or by name
- * @property {Record<string, number>} [lossWeights] by output; 1
- * @property {import('../../wasm-build/dist/spec.js').Optimizer} [optimizer]
- * @property {number} [learningRate] here or in optimizer, not both
- * @property {string[]} [metrics]
- * @property {string[] | Record<string, string[]>} [labels] class names; of several outputs by name
- * @property {number} [inputScale] applied to uint8 data only
- * @property {number} [inputOffset]
- * @property {number} [seed]
+ * @property {readonly number[] | Readonly<Record<string, readonly number[]>>} inputShape of one
+ *   sample, without the batch's axis; of several inputs by name, in this order
+ * @property {readonly Layer[]} layers from input to output; each reads the one before it, unless
+ *   `input` names others
+ * @property {ReadonlyArray<string | { readonly name: string, readonly loss?: Loss,
+ *   readonly lossWeight?: number }>} [outputs] layers by name. Default: the last layer
+ * @property {Loss | Readonly<Record<string, Loss>>} [loss] of all outputs, or by name. Default: by
+ * the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any other
+ *   'meanSquaredError'
+ * @property {Readonly<Record<string, number>>} [lossWeights] by output, in the sum that is trained.
+ *   Default: 1 each
+ * @property {import('../../wasm-build/dist/spec.js').Optimizer} [optimizer] by name, or with its
+ *   options. Default: 'adam'
+ * @property {number} [learningRate] of the optimizer; here or in `optimizer`, not both. Default:
+ *   0.001; the optimizer's own where that is another
+ * @property {readonly string[]} [metrics] that are told beside the loss. Default: ['accuracy'] of a
+ *   classifier, else none
+ * @property {readonly string[] | Readonly<Record<string, readonly string[]>>} [labels] class names,
+ *   in the order of their indices; of several outputs by name. Default: the indices
+ * @property {number} [inputScale] every element of uint8 data is multiplied by it; other data are
+ *   not. Default: 1
+ * @property {number} [inputOffset] is added to uint8 data after inputScale. Default: 0
+ * @property {number} [seed] of first weights, shuffles and dropout, an integer from 0. Default: 0
+ */
+/**
+ * What a spec needs to be looked at: the rest of it is checked where it is written, or when the
+ * trainer is made.
+ * @typedef {{ readonly inputShape: Spec['inputShape'],
+ *   readonly layers: readonly { readonly type: string }[] }} AnySpec
+ */
+/**
+ * The words of a spec: types of layers, loss and optimizer.
+ * @template {AnySpec} S
+ * @typedef {S['layers'][number]['type'] | WordOf<S, 'loss'> | WordOf<S, 'optimizer'>} WordsOf
+ */
+/**
+ * @template S
+ * @template {string} K
+ * @typedef {S extends { readonly [k in K]: infer V }
+ *   ? V extends { readonly type: infer T } ? T : V : never} WordOf
+ */
+/**
+ * A spec whose words TypeScript has forgotten: it takes `const spec = { ... }` for text where a
+ * word stands. Such a spec is checked when the trainer is made; defineSpec() has it checked where
+ * it is written.
+ * @template {AnySpec} S
+ * @typedef {string extends WordsOf<S> ? S : never} PlainSpec
  */
 
 /**
  * @typedef {object} TrainerOptions
- * @property {'auto' | 'worker' | 'main'} [mode]
+ * @property {'auto' | 'worker' | 'main'} [mode] where it runs. 'worker' never falls back to the
+ *   main thread, 'main' asks for it. Default: 'auto', in a worker where one can be had; else
+ *   info.reason says why not
  * @property {'auto' | number} [threads] threads that compute, the session's own included; 0 and 1:
  *   one, in the wasm without threads. 'auto': the cores less one for the page, at least 1, at most
- *   8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
+ * 8. Others up to 64 are honoured, above the number of cores too. One where threads cannot be had
  *   (a page that is not cross-origin isolated, mode 'main'), and info.reason says why. The same
- *   bits for any number
+ *   bits for any number. Default: 'auto'
  * @property {boolean} [deterministic] true: the same bits on every machine. false allows relaxed
  *   SIMD, which rounds as the processor likes and is faster; info.reason says where the engine has
- *   none
+ *   none. Default: true
  * @property {import('../../worker/host/variants.js').Variant} [variant] forces one of the wasm
  *   variants, for tests: UNSUPPORTED where the engine cannot run it. Relaxed ones take
- *   deterministic: false; ones without -mt have one thread
- * @property {string | URL} [assets] folder of wasm-build/dist/, where that is not beside the module
+ *   deterministic: false; ones without -mt have one thread. Default: the fastest that runs
+ * @property {string | URL} [assets] folder that holds wasm-build/dist/. Default: beside the module
+ * @property {'blob'} [crossOrigin] how the worker is made of a script of another origin, such as a
+ *   CDN's: 'blob' has a module of the page's own origin import it. Default: so where the module's
+ *   or assets' origin is not the page's. The policy of the page has to allow blob: in worker-src
  * @property {number} [timeout] ms of silence, while the page itself ran, after which a worker that
  *   has never answered is given up; where it is less than the heartbeat any worker is, and the
- *   trainer with it
+ *   trainer with it. Default: 30000
  * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker
- *   that has answered before is replaced; 10000
+ *   that has answered before is replaced. Default: 10000
  * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of
  *   a lost worker: how many attempts in a row, without a step completed in between (3; 0: none);
  *   the first at once, the second after `delay` ms (250), each later one after `factor` (2) times
- *   as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
+ * as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
  *   other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
- * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: see FitOptions
- * @property {boolean} [persistData] of every fit: see FitOptions
+ * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: a name to keep
+ *   checkpoints under, or more; see FitOptions. Default: none is kept
+ * @property {boolean} [persistData] of every fit: the data are kept too; see FitOptions. Default:
+ *   false
  * @property {number} [duty] share of the time in which training computes, above 0 and up to 1: to
- *   be quiet; 1
- * @property {boolean} [keepAwake] keep the screen on while a run is on; false
- * @property {boolean} [debug] log events of level 'debug' too; false
- * @property {AbortSignal} [signal]
+ *   be quiet. Default: 1
+ * @property {boolean} [keepAwake] keep the screen on while a run is on. Default: false
+ * @property {boolean} [debug] log events of level 'debug' too. Default: false
+ * @property {AbortSignal} [signal] gives up making the trainer: it rejects ABORTED. Default: none
  */
 
 const TRAINER = {
@@ -77,13 +118,10 @@ const TRAINER = {
   deterministic: rule.flag(true),
   variant: rule.optional(rule.oneOf(VARIANTS, 'simd')),
   assets: rule.address,
+  crossOrigin: rule.optional(rule.oneOf(['blob'], 'blob')),
   timeout: rule.number('a number of milliseconds above 0', (value) => value > 0, 30_000),
   heartbeat: rule.number('a number of milliseconds above 0', (value) => value > 0, 10_000),
-  restart: {
-    otherwise: {},
-    allowed: 'an object',
-    accepts: (/** @type {unknown} */ value) => typeof value === 'object' && value !== null,
-  },
+  restart: rule.given,
   persist: PERSIST,
   persistData: rule.flag(false),
   duty: rule.number('a number above 0 and up to 1', (value) => value > 0 && value <= 1, 1),
@@ -119,14 +157,24 @@ async function load() {
 }
 
 /**
- * Makes a trainer for the network of the spec.
- * @param {Spec} spec
- * @param {TrainerOptions} [options]
- * @returns {Promise<Trainer>}
+ * Has the types check a spec where it is written, and remember its words.
+ * @template {Spec} const S
+ * @param {S} spec
+ * @returns {S} the spec itself
  */
-export async function createTrainer(spec, options) {
-  return (await beginTrainer('createTrainer', options, () => ({ spec: plainSpec(spec) }))).trainer;
+export function defineSpec(spec) {
+  return spec;
 }
+
+/**
+ * Makes a trainer for the network of the spec.
+ * @type {{
+ *   (spec: Spec, options?: TrainerOptions): Promise<Trainer>,
+ *   <const S extends AnySpec>(spec: PlainSpec<S> & S, options?: TrainerOptions): Promise<Trainer>,
+ * }}
+ */
+export const createTrainer = async (/** @type {unknown} */ spec, /** @type {unknown} */ options) =>
+  (await beginTrainer('createTrainer', options, () => ({ spec: plainSpec(spec) }))).trainer;
 
 /**
  * Makes a trainer from the bytes of save(): it stands where that one stood.
@@ -157,7 +205,9 @@ export async function beginTrainer(name, options, begin) {
   const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);
   const monitor = new Monitor(events);
-  const { mode, assets, timeout, heartbeat } = settings;
+  /** What sessions have warned of in this run. */
+  const warned = new Set();
+  const { mode, assets, crossOrigin, timeout, heartbeat } = settings;
   const { variant, threads, deterministic, duty, debug, persistData } = settings;
   const recovery = new Recovery({
     mode,
@@ -168,16 +218,31 @@ export async function beginTrainer(name, options, begin) {
     setting: {
       load,
       assets: assetsFolder(assets),
+      crossOrigin,
       timeout,
       heartbeat,
       observer: monitor,
       noticed: (/** @type {import('../../worker/protocol.js').Notice} */ notice) => {
         if (notice.kind === 'persisted') recovery.persisted(notice);
+        if (notice.kind === 'warning') {
+          // A session in place of one that is lost sees the same data again.
+          if (recovery.training && warned.has(notice.message)) return;
+          warned.add(notice.message);
+        }
         events.noticed(notice);
       },
     },
-    runtime: { variant, threads, deterministic, duty, debug, notices: true },
+    runtime: {
+      variant,
+      threads,
+      deterministic,
+      duty,
+      debug,
+      notices: true,
+      ...(BUILD && { build: BUILD }),
+    },
     trains: (on, reason = 'stopped') => {
+      warned.clear();
       lifecycle.set(on);
       if (!on) monitor.ended(reason);
     },

@@ -4,9 +4,11 @@
  * arrived, in the buffer that came back; lists are converted slice by slice on the way. Nothing of
  * the caller's is detached unless asked (`transfer`). What data must look like is known in
  * worker/data/forms.js only. */
-import { ELEMENT_BYTES, copyElements } from '../../worker/data/columns.js';
+import { ELEMENT_BYTES, copyElements, dtypeOf } from '../../worker/data/columns.js';
 import { readWeights, readX, readY } from '../../worker/data/forms.js';
-import { OffstageError } from '../../worker/host/errors.js';
+import { OffstageError, tagOf } from '../../worker/host/errors.js';
+import { messageChannel } from '../../worker/host/node.js';
+import { isSmall, stepOf } from './capture.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
@@ -15,20 +17,13 @@ import { OffstageError } from '../../worker/host/errors.js';
 
 /**
  * Data on their way into a session.
- * @typedef {Column & Extras} Source
+ * @typedef {Column & Extras & import('./capture.js').Captured} Source
  * @typedef {object} Extras
  * @property {'inputs' | 'outputs' | undefined} [key] names the list, where there are several
  * @property {number[]} [shape] of a sample
- * @property {boolean} [tellShape] with the data, whose length does not say it: they go inline then
- * @property {ArrayBufferView[]} given the caller's own arrays, where they are typed ones
  */
 
-/** Data up to this size go along in the request: cloning takes less than a further round trip. */
-export const INLINE_BYTES = 256 * 1024;
-export const SLICE_BYTES = 1024 * 1024;
 const SLICES_UNDER_WAY = 3;
-/** Elements of lists are converted so many at a time: half a millisecond to two. */
-const LIST_ELEMENTS = 32 * 1024;
 
 /** @param {unknown} x @param {DataFacts} facts @returns {Source} */
 export function inputs(x, facts) {
@@ -71,14 +66,17 @@ export const STORED = Object.freeze(/** @type {any} */ ({ stored: true }));
 export const isGone = ({ given, length }) =>
   length > 0 && given.some(({ byteLength }) => byteLength === 0);
 
+export const HANDED_OVER = 'were handed over (transfer: true)';
+
 /**
- * Makes the error of data that a lost session had.
+ * Makes the error of data that a lost session had, and nobody else has.
+ * @param {string} how so
  * @param {any} cause an error
  */
-export const dataLost = (cause) =>
+export const dataLost = (how, cause) =>
   new OffstageError(
     'DATA_LOST',
-    `the data were handed over (transfer: true) to a worker that is lost: ${cause?.message}`,
+    `the data ${how}, and the worker that had them is lost: ${cause?.message}`,
     { cause },
   );
 
@@ -94,32 +92,31 @@ function givenArrays(value, key = '') {
   return arrays.filter((array) => ArrayBuffer.isView(array));
 }
 
-/** @param {Column} column */
-const isTyped = ({ typed, parts }) =>
-  parts ? parts.every(({ column }) => column.typed) : typed !== undefined;
-
-/** @param {Column} column @returns {number} elements of one slice */
-export function stepOf(column) {
-  const most = isTyped(column) ? SLICE_BYTES / ELEMENT_BYTES[column.dtype] : LIST_ELEMENTS;
-  return column.unit * Math.max(1, Math.floor(most / column.unit));
-}
+/**
+ * @typedef {object} DeliverOptions
+ * @property {boolean} transfer
+ * @property {() => void} check throws to end the delivery
+ * @property {(source: Source, fingerprint: string) => void} [sent] what the session has got of a
+ *   source: it may throw likewise
+ */
 
 /**
  * Makes sources ready for a request: at once where all are small, else through uploads. The uploads
  * are the session's once the request is posted; where that is not reached they are discarded here.
  * @param {Client} client
  * @param {Source[]} sources
- * @param {{ transfer: boolean, check: () => void }} options check throws to end the delivery
+ * @param {DeliverOptions} options
  * @returns {unknown[] | Promise<unknown[]>} what stands for each source in the request's payload
  */
-export function deliver(client, sources, { transfer, check }) {
+export function deliver(client, sources, options) {
+  const { transfer } = options;
   if (transfer) sources.forEach(checkDetachable);
   if (sources.every(isSmall)) {
     const values = sources.map((source) => inline(source, transfer));
     if (transfer) detach(sources);
     return values;
   }
-  return upload(client, sources, { transfer, check });
+  return upload(client, sources, options);
 }
 
 /** Uploads are numbered through all sessions of the page. */
@@ -128,10 +125,10 @@ let lastUpload = 0;
 /**
  * @param {Client} client
  * @param {Source[]} sources
- * @param {{ transfer: boolean, check: () => void }} options
+ * @param {DeliverOptions} options
  * @returns {Promise<unknown[]>}
  */
-async function upload(client, sources, { transfer, check }) {
+async function upload(client, sources, { transfer, check, sent }) {
   /** @type {number[]} */
   const uploads = [];
   /* Transferred in one go only where that cannot take another source's data along, and not to this
@@ -148,7 +145,8 @@ async function upload(client, sources, { transfer, check }) {
       }
       const id = ++lastUpload;
       uploads.push(id);
-      await send(client, id, source, { handOver, check });
+      const fingerprint = await send(client, id, source, { handOver, check });
+      if (fingerprint !== undefined) sent?.(source, fingerprint);
       values.push({ upload: id, ...(source.indices && { indices: source.indices }) });
     }
     check();
@@ -165,6 +163,7 @@ async function upload(client, sources, { transfer, check }) {
  * @param {number} id
  * @param {Source} source
  * @param {{ handOver: boolean, check: () => void }} options
+ * @returns {Promise<string | undefined>} the fingerprint of what has arrived
  */
 async function send(client, id, source, { handOver, check }) {
   const { dtype, length } = source;
@@ -173,11 +172,13 @@ async function send(client, id, source, { handOver, check }) {
   const step = own ? length : stepOf(source);
   /** The buffer of a slice that the session is done with. @type {ArrayBuffer | undefined} */
   let spare;
-  /** @type {Promise<{ bytes?: ArrayBuffer }>[]} */
+  /** @type {Promise<import('../../worker/protocol.js').DataStored>[]} */
   const underWay = [];
   for (let begin = 0; begin < length; begin += step) {
     check();
     const count = Math.min(step, length - begin);
+    if (source.copy && !source.copy.has(begin + count)) await source.copy.until(begin + count);
+    source.guard?.check(begin);
     const place = spare?.byteLength === count * size ? { buffer: spare, at: 0 } : undefined;
     const piece = own ?? copyElements(source, begin, count, place);
     const bytes = /** @type {ArrayBuffer} */ (piece.buffer);
@@ -187,14 +188,8 @@ async function send(client, id, source, { handOver, check }) {
     underWay.push(stored);
     if (underWay.length >= SLICES_UNDER_WAY) spare = (await underWay.shift())?.bytes;
   }
-  await Promise.all(underWay);
+  return (await Promise.all(underWay)).at(-1)?.fingerprint;
 }
-
-/** @param {Source} source */
-const isSmall = (source) =>
-  source.tellShape ||
-  (source.length * ELEMENT_BYTES[source.dtype] <= INLINE_BYTES &&
-    (isTyped(source) || source.length <= LIST_ELEMENTS));
 
 /**
  * @param {Source} source
@@ -218,25 +213,19 @@ function inline(source, transfer) {
  * @returns {Piece | null}
  */
 function ownPiece({ dtype, typed }) {
-  const right =
-    dtype === 'uint8'
-      ? typed instanceof Uint8Array
-      : dtype === 'float32'
-        ? typed instanceof Float32Array
-        : typed instanceof Int32Array;
-  if (!right || !(typed.buffer instanceof ArrayBuffer)) return null;
+  if (dtypeOf(typed) !== dtype || tagOf(typed.buffer) !== 'ArrayBuffer') return null;
   return typed.byteLength === typed.buffer.byteLength ? typed : null;
 }
 
 /** @param {Source} source */
 function checkDetachable({ given }) {
-  if (given.every(({ buffer }) => buffer instanceof ArrayBuffer)) return;
+  if (given.every(({ buffer }) => tagOf(buffer) === 'ArrayBuffer')) return;
   refuseTransfer('over shared memory, which cannot be handed over');
 }
 
 /** @param {Source[]} sources */
 function detach(sources) {
-  const { port1 } = new MessageChannel();
+  const { port1 } = messageChannel();
   for (const given of sources.flatMap((source) => source.given)) {
     if (given.byteLength === 0) continue; // detached along with the one before
     try {

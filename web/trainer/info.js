@@ -19,8 +19,8 @@
  * @property {number} liveBytes that such a step has in use at one time at least, whatever the
  *   layout
  * @property {number[] | Record<string, number[]>} inputShape
- * @property {import('../../worker/data/columns.js').InputFacts[]} inputs { name, shape, ... } of
- *   each
+ * @property {{ name: string, shape: number[], size: number }[]} inputs of each: its shape, and the
+ *   elements of one sample
  * @property {import('../../worker/protocol.js').ModelReady['outputs']} outputs { name, shape, loss,
  *   lossWeight, labels, ... } of each
  * @property {number[]} outputShape of the first output, like classes and targets
@@ -35,6 +35,9 @@
  * @property {number} seed
  * @property {string} coreVersion
  * @property {Persist | null} persist where checkpoints last
+ * @property {number} keptBytes data of the run that is on which the page keeps, so that a session
+ *   in place of a lost one trains on the same: of the size of x and y as the worker has them; 0
+ *   without a run, with keep: false or transfer: true, and where nothing is restarted
  */
 /**
  * reason: why not in a better place.
@@ -44,17 +47,22 @@
 /**
  * @param {any} ready the payload of MODEL_READY or CHECKPOINT_LOADED
  * @param {{ mode: 'worker' | 'main' | undefined, reasons: string[], startupMs: number, persist:
- *   Persist | null }} page reasons: of the place; persist: as it was before
+ *   Persist | null, keptBytes: number }} page reasons: of the place; the last two: as before
  * @returns {Info}
  */
-export function infoOf(ready, { mode, reasons, startupMs, persist }) {
-  const { reason, step, run, runs, persisted, stage, stageSeconds, ...built } = ready;
+export function infoOf(ready, { mode, reasons, startupMs, persist, keptBytes }) {
+  const { reason, step, run, runs, totals, persisted, stage, stageSeconds, ...built } = ready;
   const all = reason ? [...reasons, reason] : reasons;
   return {
     ...built,
+    inputs: built.inputs.map(publicInput),
     mode,
     reason: all.length > 0 ? all.join('; ') : null,
     startupMs,
     persist: persisted ?? persist,
+    keptBytes,
   };
 }
+
+/** @param {import('../../worker/data/columns.js').InputFacts} input */
+const publicInput = ({ name, shape, size }) => ({ name, shape, size });

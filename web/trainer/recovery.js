@@ -39,6 +39,8 @@ export class Recovery {
   supervisor;
   /** @type {import('./info.js').Info} */
   info = /** @type {any} */ (undefined); // until begin()
+  /** What data are checked against. @type {import('../../worker/data/columns.js').DataFacts} */
+  facts = /** @type {any} */ (undefined); // likewise
   /** Where the latest run stood when it ended, or the session began. @type {Past | null} */
   past = null;
   /** Updates in the model, apart from those of a run that is on. */
@@ -122,11 +124,14 @@ export class Recovery {
   /** @param {Client} client @param {any} ready */
   #describe(client, ready) {
     this.past = ready.run ?? null;
+    const { inputs, outputs, inputScale, inputOffset } = ready;
+    this.facts = { inputs, outputs, inputScale, inputOffset };
     this.info = infoOf(ready, {
       mode: client.mode,
       reasons: this.supervisor.reasons,
       startupMs: /** @type {number} */ (this.#startupMs),
       persist: this.info?.persist ?? null,
+      keptBytes: this.info?.keptBytes ?? 0,
     });
   }
 
@@ -207,6 +212,11 @@ export class Recovery {
   persisted({ storage, reason }) {
     if (!this.#hold) return;
     this.info = { ...this.info, persist: { name: this.#hold.name, storage, reason } };
+  }
+
+  /** The page has so much data of the run that is on. @param {number} keptBytes */
+  holds(keptBytes) {
+    if (keptBytes !== this.info.keptBytes) this.info = { ...this.info, keptBytes };
   }
 
   /**

@@ -1,31 +1,54 @@
 /* run-data.js: knows where the data of one run are, and brings them into one session after another.
- * Invariant: data that were handed over (transfer) and are gone with a session are never sent as if
- * they were there: they come from storage, or the run fails with DATA_LOST. */
+ * Invariant: every session trains on the data as they were when fit() was called: on the page's own
+ * copy of them. Without one (`keep: false`, `transfer: true`) a session that stands in for a lost
+ * one gets the very same data, by their fingerprint or from storage, or the run fails with
+ * DATA_LOST. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { STORED, dataLost, deliver, isGone } from './handover.js';
+import { bytesOf, capture } from './capture.js';
+import { HANDED_OVER, STORED, dataLost, deliver, isGone } from './handover.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
 /** What START_TRAINING's payload says of data. @typedef {Record<string, unknown>} DataFields */
 
+const NAMES = ['x', 'y', 'sampleWeight'];
+const NOT_KEPT = 'are not kept by the page (keep: false)';
+
 export class RunData {
+  /** Of the page's own copy, once it is taken. */
+  bytes = 0;
   #sources;
-  #classWeight;
-  #transfer;
-  #persisted;
+  #options;
+  /** What the first session has got of what is not kept. @type {Map<Source, string>} */
+  #sent = new Map();
+  /** How the latest session was lost. @type {OffstageError | undefined} */
+  #loss;
 
   /**
    * @param {Source[]} sources x, y, and the samples' weights, where they have some
    * @param {object} options
    * @param {Record<string, number>} [options.classWeight] goes where the data go
    * @param {boolean} options.transfer
+   * @param {boolean} options.keep
    * @param {boolean} options.persisted the run keeps its data on storage
    */
-  constructor(sources, { classWeight, transfer, persisted }) {
+  constructor(sources, options) {
     this.#sources = sources;
-    this.#classWeight = classWeight;
-    this.#transfer = transfer;
-    this.#persisted = persisted;
+    this.#options = options;
+  }
+
+  /** Takes the data as they are. */
+  take() {
+    const { transfer, keep } = this.#options;
+    if (transfer || this.#areStored) return;
+    this.#sources = capture(this.#sources, { names: NAMES, keep });
+    const kept = this.#sources.filter(({ guard }) => !guard);
+    this.bytes = kept.reduce((sum, source) => sum + bytesOf(source), 0);
+  }
+
+  /** Drops the data: no session will ask for them any more. */
+  drop() {
+    this.#sources = [];
   }
 
   /** The run was begun with the data that storage holds. */
@@ -45,22 +68,48 @@ export class RunData {
    * @returns {DataFields | Promise<DataFields>}
    */
   deliver(client, check) {
-    const classWeight = this.#classWeight;
+    const { classWeight, transfer } = this.#options;
     if (this.#areStored) return { x: STORED, y: STORED, classWeight };
-    if (this.#areGone) return { x: STORED, y: STORED }; // with the weights beside them
+    if (this.#areGone) {
+      if (!this.#options.persisted) throw this.#lostError();
+      return { x: STORED, y: STORED }; // with the weights beside them
+    }
     /** @param {unknown[]} values */
     const fields = ([x, y, sampleWeight]) => ({ x, y, sampleWeight, classWeight });
-    const values = deliver(client, this.#sources, { transfer: this.#transfer, check });
-    return values instanceof Promise ? values.then(fields) : fields(values);
+    const values = deliver(client, this.#sources, {
+      transfer,
+      check,
+      sent: (source, fingerprint) => this.#compare(source, fingerprint),
+    });
+    return 'then' in values ? values.then(fields) : fields(values);
+  }
+
+  /** @param {Source} source @param {string} fingerprint */
+  #compare(source, fingerprint) {
+    if (this.#options.transfer || source.copy) return;
+    source.guard = undefined; // from here on the fingerprint tells
+    const before = this.#sent.get(source);
+    if (before === undefined) this.#sent.set(source, fingerprint);
+    else if (before !== fingerprint) {
+      const name = NAMES[this.#sources.indexOf(source)];
+      throw dataLost(`${NOT_KEPT} and ${name} has changed since`, this.#loss);
+    }
   }
 
   /**
-   * A session is lost: are the data lost with it? Where storage has data, the next session tells by
-   * the kept checkpoint whether they are the same.
+   * A session is lost: fails where the data are lost with it. Where storage has data, the next
+   * session tells by the kept checkpoint whether they are the same.
+   * @param {OffstageError | undefined} loss
    * @param {boolean} isKept there is a checkpoint of the run
    */
-  lost(isKept) {
-    return this.#areGone && !(isKept && this.#persisted);
+  lost(loss, isKept) {
+    this.#loss = loss;
+    if (this.#areGone && !(isKept && this.#options.persisted)) throw this.#lostError();
+  }
+
+  #lostError(cause = this.#loss) {
+    const { transfer } = this.#options;
+    return dataLost(transfer ? HANDED_OVER : `${NOT_KEPT}, whose arrays are detached`, cause);
   }
 
   /**
@@ -70,6 +119,7 @@ export class RunData {
    */
   explain(error, isKept) {
     const refused = error instanceof OffstageError && error.code === 'INVALID_DATA';
-    return refused && this.#areGone && isKept && this.#persisted ? dataLost(error) : error;
+    const wanted = refused && this.#areGone && isKept && this.#options.persisted;
+    return wanted ? this.#lostError(error) : error;
   }
 }

@@ -7,7 +7,6 @@
  * checkpoint kept on the page stands; no record is told twice. */
 import { OffstageError } from '../../worker/host/errors.js';
 import { abortedBy } from '../host/options.js';
-import { dataLost } from './handover.js';
 import { RunData } from './run-data.js';
 import { RunLog } from './run-log.js';
 import { Run } from './run.js';
@@ -25,6 +24,7 @@ import { Run } from './run.js';
  * @property {boolean} otherData
  * @property {{ name: string, folder?: string, data?: boolean } | undefined} persist
  * @property {boolean} transfer
+ * @property {boolean} keep
  * @property {AbortSignal | undefined} signal
  */
 
@@ -86,8 +86,9 @@ export class RunDriver {
     this.#recovery = recovery;
     this.#supervisor = recovery.supervisor;
     this.#settings = settings;
-    const { classWeight, transfer, persist } = settings;
-    this.#data = new RunData(sources, { classWeight, transfer, persisted: persist?.data === true });
+    const { classWeight, transfer, keep, persist } = settings;
+    const persisted = persist?.data === true;
+    this.#data = new RunData(sources, { classWeight, transfer, keep, persisted });
     this.log = new RunLog(recovery.step);
     /** @type {Handle | undefined} */
     let handle;
@@ -143,6 +144,8 @@ export class RunDriver {
 
   /** Trains in one session after the other. @returns {Promise<import('./run.js').Result>} */
   async #train() {
+    this.#data.take();
+    this.#recovery.holds(this.#data.bytes);
     for (;;) {
       if (this.#stopping) throw CANCELLED;
       const client = this.#supervisor.client ?? (await this.#nextSession());
@@ -152,7 +155,7 @@ export class RunDriver {
         if (error !== client.loss) throw this.#data.explain(error, this.#kept);
         if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
-        if (!this.#stopping && this.#data.lost(this.#kept)) throw dataLost(client.loss);
+        if (!this.#stopping) this.#data.lost(client.loss, this.#kept);
       }
     }
   }
@@ -174,7 +177,7 @@ export class RunDriver {
     const delivery = this.#data.deliver(client, () => {
       if (this.#stopping) throw CANCELLED;
     });
-    const data = delivery instanceof Promise ? await delivery : delivery;
+    const data = 'then' in delivery ? await delivery : delivery;
     const completed = client.request(
       'START_TRAINING',
       {
@@ -199,11 +202,28 @@ export class RunDriver {
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
+    if (!this.#supervisor.recovers) this.#drop();
     if (this.#stopping) this.#requestStop();
     this.#startKnown();
-    const { stage, stageSeconds, stepBytes, liveBytes, ...result } = await completed;
+    const { stage, stageSeconds, stepBytes, liveBytes, totals, epoch, batch, ...result } =
+      await completed;
+    this.log.stands({ epoch, batch, step: result.step });
     this.#recovery.measured({ stepBytes, liveBytes });
     return result;
+  }
+
+  /**
+   * The session that there is knows of the run, or the run has ended.
+   * @returns {Promise<void>}
+   */
+  async whenStarted() {
+    while (this.state !== 'ended' && !this.#client) await this.#started;
+  }
+
+  /** Gives up the page's own copy of the data. */
+  #drop() {
+    this.#data.drop();
+    this.#recovery.holds(0);
   }
 
   #awaitStart() {
@@ -236,6 +256,7 @@ export class RunDriver {
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
   #finish(settle, reason = 'stopped') {
     this.state = 'ended';
+    this.#drop();
     this.#recovery.ends(reason);
     settle();
     this.#startKnown();
@@ -250,8 +271,10 @@ export class RunDriver {
       if (this.state === 'ended') return;
       if (!client) continue;
       try {
-        await client.request(type);
-        if (/** @type {string} */ (this.state) !== 'ended') this.state = state;
+        const stands = await client.request(type);
+        if (/** @type {string} */ (this.state) === 'ended') return;
+        this.state = state;
+        this.log.stands(stands);
         return;
       } catch (error) {
         if (error !== client.loss) throw error;

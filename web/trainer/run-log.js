@@ -30,6 +30,10 @@ export class RunLog {
   latest;
   /** Updates in the model, as far as is known. */
   step;
+  /** The epoch that the run is in, from 1; 0: none has begun. */
+  epoch = 0;
+  /** The batches of it that are complete. */
+  batch = 0;
 
   /**
    * Where the run stood as a session said last.
@@ -65,9 +69,9 @@ export class RunLog {
   /** @param {Progress} record @returns {boolean} whether it is to be told */
   add(record) {
     if (this.#isTold(record)) return false;
-    const { kind, step } = record;
+    const { kind, epoch, batch, step } = record;
     this.latest = record;
-    this.step = step;
+    this.stands({ epoch, batch, step });
     if (kind === 'epoch') this.#told.push({ epoch: epochOf(record), step });
     return true;
   }
@@ -81,6 +85,14 @@ export class RunLog {
     if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
     const { rollbacks: before = 0, step: last } = this.latest;
     return rollbacks < before || (rollbacks === before && step <= last);
+  }
+
+  /**
+   * A session has told where the run stands.
+   * @param {{ epoch: number, batch: number, step: number }} place
+   */
+  stands({ epoch, batch, step }) {
+    Object.assign(this, { epoch, batch, step });
   }
 
   /** The run has ended, as the session said. @param {Result} result */

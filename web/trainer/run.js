@@ -4,6 +4,7 @@
  * that has begun. An iteration queues from its first next() on and keeps of batch records the
  * latest only. A failure is an unhandled rejection only if nobody awaited, iterated or listened.
  * How the run is driven is not known here. */
+import { checkType } from '../host/events.js';
 import { Iteration } from './iteration.js';
 
 /** @typedef {import('../host/events.js').AnyListener} AnyListener */
@@ -11,24 +12,25 @@ import { Iteration } from './iteration.js';
 /**
  * How training stands. Loss and accuracy of a batch record are the running means of the epoch.
  * @typedef {object} Progress
- * @property {'epoch' | 'batch'} kind
+ * @property {'epoch' | 'batch'} kind 'epoch': an epoch is complete; 'batch': one is under way
  * @property {number} epoch from 1
- * @property {number} totalEpochs
- * @property {number} batch from 1
- * @property {number} totalBatches
+ * @property {number} totalEpochs of the run
+ * @property {number} batch of the epoch, from 1
+ * @property {number} totalBatches of an epoch
  * @property {number} step updates since the trainer was created
- * @property {number} loss
- * @property {number} [accuracy]
- * @property {number} [valLoss]
- * @property {number} [valAccuracy]
+ * @property {number} loss mean over the epoch's samples so far
+ * @property {number} [accuracy] likewise, from 0 to 1, where it is a metric
+ * @property {number} [valLoss] of the samples that validate, after the epoch: in 'epoch' records
+ * @property {number} [valAccuracy] likewise
  * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
  *   where there are several
- * @property {number} percent
- * @property {number} etaSeconds
- * @property {number} elapsedSeconds
- * @property {number} samplesPerSecond
- * @property {number} timestamp
- * @property {number} threadId
+ * @property {number} percent of the run that is done, from 0 to 100
+ * @property {number} etaSeconds that the rest of the run is expected to take
+ * @property {number} elapsedSeconds since the run began, pauses and suspensions left out
+ * @property {number} samplesPerSecond trained
+ * @property {number} timestamp ms since 1970
+ * @property {number} threadId of the session's thread: Node's; 1 in a browser's worker, 0 on the
+ *   main thread
  * @property {number} [rollbacks] with nonFinite: 'rollback', so far
  * @property {number} [learningRate] likewise: halved so often
  */
@@ -73,6 +75,8 @@ import { Iteration } from './iteration.js';
  * @property {(result: Result) => void} resolve
  * @property {(error: unknown) => void} reject
  */
+
+const EVENTS = ['progress'];
 
 /** @implements {PromiseLike<Result>} */
 export class Run extends EventTarget {
@@ -158,19 +162,21 @@ export class Run extends EventTarget {
   }
 
   /**
-   * 'progress': a CustomEvent whose detail is a Progress record.
-   * @param {string} type
+   * 'progress': a CustomEvent whose detail is a Progress record. The run does not wait for its
+   * listeners. Another type is INVALID_OPTION.
+   * @param {'progress'} type
    * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    * @override
    */
   addEventListener(type, listener, options) {
+    checkType(type, EVENTS);
     this.#listened();
     super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
   }
 
   /**
-   * @param {string} type
+   * @param {'progress'} type
    * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
    * @param {boolean | EventListenerOptions} [options]
    * @override

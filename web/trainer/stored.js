@@ -2,7 +2,7 @@
  * Invariant: what asks storage is in worker/, and loads when it is used first; a page that
  * asks nothing loads nothing. A trainer that comes back owns its name from then on, as the one
  * before it did. */
-import { OffstageError, checkFields, show } from '../../worker/host/errors.js';
+import { OffstageError, checkFields, isRecord, show } from '../../worker/host/errors.js';
 import { checkWhere } from '../../worker/storage/naming.js';
 import { assetsFolder } from '../host/endpoint.js';
 import * as rule from '../host/options.js';
@@ -50,7 +50,7 @@ export async function resumeTrainer(name, options = {}) {
 function keptAs(stored, given) {
   if (given === undefined) return stored;
   const named = /** @type {any} */ (typeof given === 'string' ? { name: given } : given);
-  if (typeof named !== 'object' || named === null) return named; // which is refused like any other
+  if (!isRecord(named)) return named; // which is refused like any other
   for (const [field, value] of Object.entries({ name: stored.name, folder: stored.folder })) {
     if (named[field] === undefined || named[field] === value) continue;
     throw new OffstageError(

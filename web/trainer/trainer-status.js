@@ -3,6 +3,7 @@
  * takes nothing away from what was counted, and how runs went is what the session says. Nothing
  * depends on it. */
 import { settingsOf } from '../../worker/trainer/run/fit-options.js';
+import { MOST_RUNS, NO_RUNS } from '../../worker/protocol.js';
 import { epochOf } from './run-log.js';
 import { StageClock } from './stage-clock.js';
 
@@ -31,17 +32,21 @@ import { StageClock } from './stage-clock.js';
  * @property {number} lastBeat when something was last heard of one
  * @property {number} restarts sessions that took the place of a lost one
  * @property {number} memory bytes of wasm memory
- * @property {number} bytesIn of arrays and buffers in messages to the page
- * @property {number} bytesOut and from it
+ * @property {number} bytesIn of arrays and buffers that went into sessions: data, weights
+ * @property {number} bytesOut and of those that came out of them
  * @property {import('./info.js').Persist | null} persist where checkpoints last
  */
 
-/** Keeps the records of every run of a trainer's model, the one that is on included. */
+/** Keeps the records of the latest runs of a trainer's model, the one that is on included. */
 export class Runs {
+  /** Sums of all runs, as last told. @type {import('../../worker/protocol.js').Totals} */
+  totals = NO_RUNS;
   /** @type {readonly RunRecord[]} */
   #records = [];
   /** The record of the run that is on. @type {RunRecord | null} */
   #present = null;
+  /** The totals as the run began: a run that is refused was none. */
+  #others = NO_RUNS;
 
   get isOn() {
     return this.#present !== null;
@@ -50,9 +55,11 @@ export class Runs {
   /**
    * @param {readonly RunRecord[] | undefined} records of the model that there is from here on
    * @param {boolean} [restored] it is the one that there was: what ended without it has ended
+   * @param {import('../../worker/protocol.js').Totals} [totals] of all its runs
    */
-  reset(records = [], restored = false) {
+  reset(records = [], restored = false, totals = NO_RUNS) {
     const { id: present } = this.#present ?? {};
+    this.totals = totals;
     const ended = this.#records.filter(({ id, reason }) => reason !== null && id !== present);
     this.#records = records.map((record) => {
       const mine = restored && record.reason === null && ended.find(({ id }) => id === record.id);
@@ -68,6 +75,8 @@ export class Runs {
   begin(start, time = Date.now()) {
     const last = this.#records[this.#records.length - 1];
     const resumed = start.resume ? last : undefined;
+    this.#others = this.totals;
+    if (!resumed) this.totals = { ...this.totals, runs: this.totals.runs + 1 };
     this.#present = {
       id: resumed?.id ?? (last?.id ?? 0) + 1,
       startedAt: resumed?.startedAt ?? time,
@@ -92,7 +101,10 @@ export class Runs {
 
   /** @param {RunRecord | null | undefined} record the session's own; none: there was no run */
   end(record) {
-    if (record) this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
+    if (record) {
+      const others = this.#records.filter(({ id }) => id !== record.id);
+      this.#records = [...others, record].slice(-MOST_RUNS);
+    } else this.totals = this.#others;
     this.#present = null;
   }
 
@@ -105,7 +117,7 @@ export class Runs {
   list() {
     const present = this.#present;
     const records = this.#records.filter(({ id }) => id !== present?.id);
-    return structuredClone(present ? [...records, present] : records);
+    return structuredClone(present ? [...records, present].slice(-MOST_RUNS) : records);
   }
 }
 
@@ -135,7 +147,7 @@ export class Monitor {
 
   /** @param {string} type @param {any} payload @param {number} bytes */
   sent(type, payload, bytes) {
-    this.bytesOut += bytes;
+    this.bytesIn += bytes;
     this.#events.log('debug', `${type} is sent, ${bytes} bytes`);
     if (type === 'START_TRAINING') {
       this.runs.begin(payload);
@@ -147,19 +159,20 @@ export class Monitor {
 
   /** @param {string} type @param {any} payload @param {number} bytes */
   received(type, payload, bytes) {
-    this.bytesIn += bytes;
+    this.bytesOut += bytes;
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
-    const { memoryBytes, threads, stage, stageSeconds, records, run, runs } = payload ?? {};
+    const { memoryBytes, threads, stage, stageSeconds, records, run, runs, totals } = payload ?? {};
     this.memory = memoryBytes ?? this.memory;
     this.threads = threads ?? this.threads;
     if (stageSeconds) this.stages.report(stage, stageSeconds);
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
+    if (totals) this.runs.totals = totals;
     /* A run that was refused was none. */
     if (type === 'ERROR' && payload?.request === 'START_TRAINING') this.runs.end(null);
     if (type === 'MODEL_READY' || type === 'CHECKPOINT_LOADED') {
-      this.runs.reset(runs, this.#replacing);
+      this.runs.reset(runs, this.#replacing, totals);
       this.#replacing = false;
     }
     if (type === 'TRAINING_PAUSED') this.stages.pause(true);

@@ -10,8 +10,18 @@ import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
-import { checkpointBytes, copyBytes, weightsToSend } from './copies.js';
-import { STORED, dataLost, deliver, inputs, isGone, sampleWeights, targets } from './handover.js';
+import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
+import { capture } from './capture.js';
+import {
+  HANDED_OVER,
+  STORED,
+  dataLost,
+  deliver,
+  inputs,
+  isGone,
+  sampleWeights,
+  targets,
+} from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
 
@@ -27,15 +37,18 @@ import { RunDriver, failedRun } from './run-driver.js';
 /**
  * Options of fit that are about its data, or the page's alone.
  * @typedef {object} DataOptions
- * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on
- * @property {Record<string, number>} [classWeight] by label or index, likewise; 1 for a class that
- *   is
- *   left out; not in validation
- * @property {boolean} [transfer] hand the arrays over; they are detached
+ * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
+ *   Default: 1 each
+ * @property {Readonly<Record<string, number>>} [classWeight] by label or index, likewise, of a
+ *   classifier's samples; not in validation. Default: 1 each
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
+ *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
+ *   and the run ends with DATA_LOST where they have changed
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
- *   under this name
- * @property {boolean} [persistData] keep the data there too
- * @property {AbortSignal} [signal]
+ *   under this name. Default: as createTrainer() was told
+ * @property {boolean} [persistData] keep the data there too. Default: as createTrainer() was told
+ * @property {AbortSignal} [signal] ends the run, which rejects ABORTED. Default: none
  */
 
 /**
@@ -54,12 +67,13 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {import('../../worker/protocol.js').Weight} Weight */
 
 /**
- * Of one sample: a number, a string; of many: a typed array, an array of strings.
+ * What an output says. Of a classifier's one class: a number, a string, a number; of many samples,
+ * or of the steps of a sequence, one each: typed arrays and an array of strings.
  * @typedef {object} OutputPrediction
- * @property {Float32Array} output
- * @property {any} [index]
- * @property {any} [label]
- * @property {any} [confidence]
+ * @property {Float32Array} output one sample after the other
+ * @property {number | Int32Array} [index] of the class
+ * @property {string | string[]} [label] the class's name, else its index as text
+ * @property {number | Float32Array} [confidence] the class's own probability
  */
 /**
  * A prediction. With several outputs each has its own.
@@ -78,10 +92,14 @@ export const FIT = {
   sampleWeight: rule.given,
   classWeight: rule.given,
   transfer: rule.flag(false),
+  keep: rule.flag(true),
   persist: PERSIST,
   persistData: rule.optional(rule.flag(false)),
   signal: rule.signal,
 };
+
+/** Of what data is, in the order in which it goes along. */
+const NAMES = ['x', 'y', 'sampleWeight'];
 
 const EVALUATE = {
   batchSize: SETTINGS.batchSize,
@@ -146,12 +164,12 @@ export class Trainer extends EventsTarget {
       this.#checkNotTraining('fit');
       throwIfAborted(settings.signal);
       const stored = /** @type {unknown} */ (x) === STORED;
-      const samples = stored ? STORED : inputs(x, this.info);
+      const samples = stored ? STORED : inputs(x, this.#recovery.facts);
       const sources = stored
         ? [STORED, STORED]
         : [
             samples,
-            targets(y, this.info, samples.samples),
+            targets(y, this.#recovery.facts, samples.samples),
             ...sampleWeights(settings.sampleWeight, samples.samples),
           ];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
@@ -172,6 +190,7 @@ export class Trainer extends EventsTarget {
       resume,
       otherData,
       transfer,
+      keep,
       signal,
       persist,
       persistData = this.#parts.persistData,
@@ -185,11 +204,12 @@ export class Trainer extends EventsTarget {
     }
     return {
       start: { ...toWire(resume ? given : settings), progressHz },
-      classWeight: settings.classWeight,
+      classWeight: plainData(settings.classWeight, 'fit: classWeight', 'INVALID_OPTION'),
       persist: kept && { ...kept, data: persistData },
       resume,
       otherData,
       transfer,
+      keep,
       signal,
     };
   }
@@ -205,7 +225,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer } = readOptions('predict', options, PREDICT);
     const { single, ...prediction } = await this.#ask(
-      [inputs(x, this.info)],
+      [inputs(x, this.#recovery.facts)],
       { signal, transfer },
       (client, values) => client.request('PREDICT', { x: values[0] }, { signal }),
     );
@@ -224,9 +244,9 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
-    const source = inputs(x, this.info);
+    const source = inputs(x, this.#recovery.facts);
     const weights = sampleWeights(given.sampleWeight, source.samples);
-    const sources = [source, targets(y, this.info, source.samples), ...weights];
+    const sources = [source, targets(y, this.#recovery.facts, source.samples), ...weights];
     return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
       client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }),
     );
@@ -240,12 +260,13 @@ export class Trainer extends EventsTarget {
    */
   #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
+    const data = transfer ? sources : capture(sources, { names: NAMES });
     const check = () => throwIfAborted(signal);
     return this.#supervisor.call(
       async (client, loss) => {
-        if (loss && sources.some(isGone)) throw dataLost(loss);
-        const sent = deliver(client, sources, { transfer, check });
-        return request(client, sent instanceof Promise ? await sent : sent);
+        if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
+        const sent = deliver(client, data, { transfer, check });
+        return request(client, 'then' in sent ? await sent : sent);
       },
       { signal },
     );
@@ -270,7 +291,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     this.#checkNotTraining('setWeights');
     const sent = weightsToSend(weights);
-    const { weights: given, transfer } = sent instanceof Promise ? await sent : sent;
+    const { weights: given, transfer } = 'then' in sent ? await sent : sent;
     await this.#recovery.change('SET_WEIGHTS', { weights: given }, transfer);
   }
 
@@ -281,6 +302,7 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
+    await this.#driver?.whenStarted();
     return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
   }
 
@@ -294,7 +316,7 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     this.#checkNotTraining('load');
     const copied = copyBytes(checkpointBytes(bytes));
-    const copy = copied instanceof Promise ? await copied : copied;
+    const copy = 'then' in copied ? await copied : copied;
     const before = this.#driver;
     await this.#recovery.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
     if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it
@@ -309,11 +331,19 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Every run of this model, the one that is on included; checkpoints keep them.
+   * The latest 100 runs of this model, the one that is on included; checkpoints keep them.
    * @returns {import('../../worker/protocol.js').RunRecord[]}
    */
   get runs() {
     return this.#parts.monitor.runs.list();
+  }
+
+  /**
+   * Sums of all runs of this model, the one that is on included; checkpoints keep them.
+   * @returns {import('../../worker/protocol.js').Totals} seconds: that they trained
+   */
+  get totals() {
+    return { ...this.#parts.monitor.runs.totals };
   }
 
   /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
@@ -325,8 +355,8 @@ export class Trainer extends EventsTarget {
     return {
       state: this.#state(),
       ...stages.read(),
-      epoch: log?.latest?.epoch ?? 0,
-      batch: log?.latest?.batch ?? 0,
+      epoch: log?.epoch ?? 0,
+      batch: log?.batch ?? 0,
       step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',

@@ -6,7 +6,7 @@
  */
 
 import { refuse } from './columns.js';
-import { checkFields, elementsOf, show } from '../host/errors.js';
+import { arrayType, checkFields, elementsOf, isRecord, show } from '../host/errors.js';
 
 /** @typedef {Float32Array | Uint8Array | Int32Array | Float64Array} Target */
 /** @typedef {(element: any, position: number) => number} Convert  of what is no number */
@@ -37,6 +37,13 @@ export function readArray(value, name) {
     refuse(
       `${name} is ${show(value)}, ` +
         'expected a typed array, nested arrays of numbers, or { data, shape }',
+    );
+  }
+  if (!isRecord(value) || typeof value.dataSync === 'function') {
+    const own = value.dataSync ? 'dataSync()' : 'data';
+    refuse(
+      `${name} is ${value.dataSync ? 'a tensor' : show(value)}, expected its numbers: ` +
+        `${name}.${own}, as many a sample as the network takes`,
     );
   }
   const { data, shape: given } = checkFields(value, ['data', 'shape'], name, 'INVALID_DATA');
@@ -76,10 +83,10 @@ function readPlain(value, name) {
 
 /** @param {any} value @returns {'uint8' | 'integer' | 'real' | null} */
 export function typedKind(value) {
-  if (!ArrayBuffer.isView(value) || value instanceof DataView) return null;
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag.startsWith('Uint8')) return 'uint8';
-  return tag.startsWith('Float') ? 'real' : 'integer';
+  const type = arrayType(value);
+  if (!type) return null;
+  if (type.startsWith('Uint8')) return 'uint8';
+  return type.startsWith('Float') ? 'real' : 'integer';
 }
 
 /**
@@ -123,6 +130,10 @@ function readLists(value, name) {
     if (node.length === 0) refuse(`${name}${'[0]'.repeat(shape.length - 1)} is empty`);
     if (shape.length > DEEPEST) refuse(`${name} is nested deeper than ${DEEPEST} arrays`);
     if (typedKind(node)) break;
+  }
+  if (Object(node) === node && !typedKind(node)) {
+    const place = name + '[0]'.repeat(shape.length);
+    refuse(`${place} is ${show(node)}, expected a number, or an array of numbers`);
   }
   const leaf = typedKind(node);
   const length = shape.reduce((a, b) => a * b, 1);

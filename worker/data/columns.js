@@ -7,7 +7,7 @@
  * right type and length, and refusals, are forms.js's, which a session that serves a page never
  * needs. */
 
-import { OffstageError } from '../host/errors.js';
+import { OffstageError, arrayType, isRecord } from '../host/errors.js';
 
 /** @typedef {'float32' | 'uint8' | 'int32'} DType */
 /** @typedef {Float32Array | Uint8Array | Int32Array} Piece  of a column: an array of its type */
@@ -48,6 +48,7 @@ import { OffstageError } from '../host/errors.js';
  * @property {number} classes   0: no classifier; 2 for one sigmoid unit
  * @property {number} targets   class indices a sample; 0: y has no integer form
  * @property {string[] | null} labels
+ * @property {any} [loss]       a name, or { type, ...options }
  */
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });
 export const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
@@ -146,6 +147,9 @@ const DTYPES = /** @type {Record<string, DType>} */ ({
   Int32Array: 'int32',
 });
 
+/** @param {unknown} array @returns {DType | undefined} undefined: no array of these types */
+export const dtypeOf = (array) => DTYPES[arrayType(array) ?? ''];
+
 /**
  * x as typed arrays.
  * @param {any} x @param {DataFacts} facts
@@ -205,8 +209,7 @@ function partsOf(given, key, wanted) {
  * @returns {boolean} a plain object with these fields and no others
  */
 function hasOnly(value, names) {
-  if (Object.prototype.toString.call(value) !== '[object Object]') return false;
-  if (Object.keys(value).length !== names.length) return false;
+  if (!isRecord(value) || Object.keys(value).length !== names.length) return false;
   return names.every((name) => Object.hasOwn(value, name));
 }
 
@@ -228,9 +231,8 @@ function typedInput(given, { shape, size }) {
 
 /** @param {any} array @returns {Column | null} */
 function typedColumn(array) {
-  const kind = Object.prototype.toString.call(array).slice(8, -1);
-  if (!ArrayBuffer.isView(array) || !Object.hasOwn(DTYPES, kind)) return null;
-  const dtype = DTYPES[kind];
+  const dtype = dtypeOf(array);
+  if (!dtype) return null;
   const typed = /** @type {Piece} */ (array);
   return {
     dtype,
@@ -242,6 +244,34 @@ function typedColumn(array) {
     indices: 0,
     read: (target, begin) => target.set(typed.subarray(begin, begin + target.length)),
   };
+}
+
+/**
+ * The bytes of one picture as a canvas gives it, four a pixel, where an input takes grey pictures
+ * or such of three channels; 0 where it takes others.
+ * @param {number[]} shape  of a sample
+ */
+export function rgbaBytes([rows, columns, channels = 1, ...rest]) {
+  const picture = columns > 0 && rest.length === 0 && (channels === 1 || channels === 3);
+  return picture ? 4 * rows * columns : 0;
+}
+
+/**
+ * The share of what is not 0 that looks like pixels in red, green, blue and alpha: opaque, or
+ * black; 0 where that cannot be told of so few of them, or of white ones.
+ * @param {ArrayLike<number>} bytes @param {number} count  of them
+ */
+export function rgbaShare(bytes, count) {
+  let [pixels, like, coloured] = [0, 0, 0];
+  for (let i = 0; i < count; i += 4) {
+    const colour = bytes[i] + bytes[i + 1] + bytes[i + 2];
+    const alpha = bytes[i + 3];
+    if (colour + alpha === 0) continue;
+    pixels++;
+    if (alpha === 255 || colour === 0) like++;
+    if (alpha === 255 && colour < 765) coloured++;
+  }
+  return pixels >= 8 && coloured > 0 ? like / pixels : 0;
 }
 
 /**
@@ -266,8 +296,9 @@ export function badIndex(name, element, value, { classes, targets }) {
  * @param {number} value
  * @param {{ name: string, size: number, below?: number }[]} list  what a row has
  * @param {'inputs' | 'outputs'} key
+ * @param {string} [wanted]
  */
-export function badNumber(name, element, value, list, key) {
+export function badNumber(name, element, value, list, key, wanted = 'finite numbers') {
   const row = rowOf(list);
   let at = element % row;
   let k = 0;
@@ -277,9 +308,7 @@ export function badNumber(name, element, value, list, key) {
     'INVALID_DATA',
     `${name}${list.length > 1 ? `.${key}.${list[k].name}` : ''} holds ${value} ` +
       `in sample ${Math.floor(element / row)}, element ${at}: ` +
-      `expected ${
-        below ? `an index from 0 to ${below - 1}, which an embedding reads` : 'finite numbers'
-      }`,
+      `expected ${below ? `an index from 0 to ${below - 1}, which an embedding reads` : wanted}`,
   );
 }
 

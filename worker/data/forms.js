@@ -6,7 +6,7 @@
  * the numbers are where the core sees them. */
 
 import { readArray, same, typedKind } from './arrays.js';
-import { badIndex, joinX, joinY, refuse } from './columns.js';
+import { badIndex, dtypeOf, joinX, joinY, refuse, rgbaBytes, rgbaShare } from './columns.js';
 import { checkFields, oneOf, show } from '../host/errors.js';
 
 /** @typedef {import('./columns.js').DType} DType */
@@ -106,6 +106,14 @@ function readInput(x, { shape: one, size }, name) {
           `expected a multiple of ${size} (inputShape [${one.join(', ')}])`,
       );
     }
+    const picture = rgbaBytes(one);
+    if (picture > 0 && length % picture === 0 && rgbaShare(x, picture) === 1) {
+      refuse(
+        `${name} is pixels of a canvas, in red, green, blue and alpha, ` +
+          `expected ${size / (picture / 4)} of these 4 numbers a pixel ` +
+          `(inputShape [${one.join(', ')}])`,
+      );
+    }
     return { ...column, samples: length / size, single: length === size };
   }
   const single = same(shape, one);
@@ -132,9 +140,7 @@ function readOutput(y, output, samples, name) {
   const convert = kind === 'strings' ? indexOfName(given.first, output, name) : undefined;
   const indices = formOfY(given, output, samples, name) === 'indices';
   const read =
-    indices && !(typed instanceof Int32Array)
-      ? readIndices(given, output, name, convert)
-      : given.read;
+    indices && dtypeOf(typed) !== 'int32' ? readIndices(given, output, name, convert) : given.read;
   const dtype = indices ? 'int32' : 'float32';
   return { dtype, length, samples, single: false, typed, unit, read, indices: 0 };
 }

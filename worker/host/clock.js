@@ -5,11 +5,13 @@
  * ms nor slowed down in hidden tabs. One callback is under way at a time; nothing here keeps an
  * idle Node process alive. */
 
+import { nodeBuiltin } from './node.js';
+
 /**
  * @returns {(callback: () => void) => void}  calls back in a later turn of the event loop
  */
 export function createYield() {
-  const immediate = /** @type {any} */ (globalThis).setImmediate;
+  const { setImmediate: immediate } = nodeBuiltin('node:timers') ?? /** @type {any} */ (globalThis);
   if (typeof immediate === 'function') return (callback) => void immediate(callback);
   const { port1, port2 } = new MessageChannel();
   /** @type {(() => void)[]} */

@@ -4,6 +4,7 @@
  * are probed by WebAssembly.validate on modules of a few bytes, so nothing is compiled or fetched
  * to find out. Nothing is chosen here. */
 
+import { reasonOf } from './errors.js';
 import { nodeBuiltin } from './node.js';
 
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", version 1
@@ -44,10 +45,14 @@ export const whyNoSimd = () => (WebAssembly.validate(SIMD) ? null : 'this engine
 export const whyNoRelaxed = () =>
   whyNoSimd() ?? (WebAssembly.validate(RELAXED) ? null : 'this engine has no relaxed SIMD');
 
-/** @returns {string | null} why this thread cannot start threads that compute in the same memory */
+/**
+ * Of isolation the engine is believed, not its SharedArrayBuffer: WebKitGTK has isolated pages
+ * without one.
+ * @returns {string | null} why this thread cannot start threads that compute in the same memory
+ */
 export function whyNoThreads() {
   const { SharedArrayBuffer, crossOriginIsolated, Worker } = /** @type {any} */ (globalThis);
-  if (typeof SharedArrayBuffer !== 'function' || crossOriginIsolated === false) {
+  if (!(crossOriginIsolated ?? typeof SharedArrayBuffer === 'function')) {
     return (
       'the page is not cross-origin isolated, which takes the headers ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
@@ -57,11 +62,15 @@ export function whyNoThreads() {
   if (typeof Worker !== 'function' && !nodeBuiltin('node:worker_threads')) {
     return 'a worker starts no workers here';
   }
+  const { port1 } = new MessageChannel();
   try {
-    const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return buffer instanceof SharedArrayBuffer ? null : 'this engine shares no memory';
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    port1.postMessage(memory); // as to a helper: some engines share none
+    return null;
   } catch (cause) {
-    return `no shared memory can be had: ${cause instanceof Error ? cause.message : cause}`;
+    return `no memory can be shared here: ${reasonOf(cause)}`;
+  } finally {
+    port1.close();
   }
 }
 

@@ -7,6 +7,14 @@
 import { OffstageError, isRecord, oneOf, show } from './errors.js';
 
 export const VERSION = 1;
+/** The build that made this file, where it is one of the built files; undefined in the checkout. */
+export const BUILD = /** @type {string | undefined} */ (
+  /** @type {any} */ (globalThis).OFFSTAGE_BUILD
+);
+/** What a file of another build is, and what to do about it. */
+export const OTHER_VERSION =
+  'of another version of Offstage than the page: load the page again, without what is cached, ' +
+  'and serve all files of one version';
 
 /** @typedef {string | number} Id */
 /**

@@ -88,11 +88,31 @@ export function errorFromWire(payload) {
  * @returns {OffstageError}
  */
 export function trapError(error) {
-  const trapped = error instanceof WebAssembly.RuntimeError;
+  const trapped = /** @type {any} */ (error)?.name === 'RuntimeError'; // of WebAssembly
   const what = trapped ? 'the core trapped' : 'the session failed';
-  const text = error instanceof Error ? error.message : String(error);
-  return new OffstageError('WORKER_LOST', `${what}: ${text}`, { cause: error });
+  return new OffstageError('WORKER_LOST', `${what}: ${reasonOf(error)}`, { cause: error });
 }
+
+/** What somebody else's error says. @param {any} cause @returns {string} */
+export const reasonOf = (cause) =>
+  typeof cause?.message === 'string' ? cause.message : String(cause);
+
+/**
+ * The kind of an object as whoever made it has it, in any realm: 'Array', 'ArrayBuffer', 'Map'.
+ * @param {unknown} value
+ */
+export const tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
+
+/** The getter is %TypedArray%'s own: it knows the arrays of every realm, and nothing else. */
+const { get: typeOf } = /** @type {PropertyDescriptor & { get: () => any }} */ (
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
+);
+
+/**
+ * Such as 'Float32Array'; undefined where it is no typed array.
+ * @param {unknown} value @returns {string | undefined}
+ */
+export const arrayType = (value) => typeOf.call(value);
 
 /**
  * A value as an error message shows it: short, never throwing.
@@ -115,9 +135,12 @@ export function show(value) {
     );
     return `[${shown.join(', ')}${value.length > 6 ? `, ... ${value.length} in all` : ''}]`;
   }
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag !== 'Object') {
-    return ArrayBuffer.isView(value) ? `${tag} of ${value.byteLength} bytes` : `a ${tag}`;
+  const tag = tagOf(value);
+  if (ArrayBuffer.isView(value)) return `${tag} of ${value.byteLength} bytes`;
+  if (tag !== 'Object') return `${/^([AEIO]|HTML)/.test(tag) ? 'an' : 'a'} ${tag}`;
+  if (!isRecord(value)) {
+    const { name } = /** @type {any} */ (value).constructor ?? {};
+    return `an instance of ${name || 'a class'} without fields of its own`;
   }
   const keys = Object.keys(value);
   return `{ ${keys.slice(0, 6).join(', ')}${keys.length > 6 ? ', ...' : ''} }`;
@@ -144,12 +167,16 @@ export function elementsOf(list) {
 }
 
 /**
- * A message or its payload: an object of fields, and no array, buffer, map or the like.
+ * An object of fields, of any realm, behind a proxy or not: no array, buffer, Map, Promise, Date or
+ * the like, and no instance of a class whose fields nobody can see.
  * @param {unknown} value
  * @returns {value is Record<string, any>}
  */
 export function isRecord(value) {
-  return Object.prototype.toString.call(value) === '[object Object]';
+  if (tagOf(value) !== 'Object') return false;
+  const prototype = Object.getPrototypeOf(value);
+  const plain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return plain || Object.keys(/** @type {object} */ (value)).length > 0;
 }
 
 /**
@@ -162,21 +189,54 @@ export function isRecord(value) {
  * @returns {Record<string, any>}
  */
 export function checkFields(object, allowed, what, code) {
-  if (
-    object === null ||
-    typeof object !== 'object' ||
-    Array.isArray(object) ||
-    ArrayBuffer.isView(object)
-  ) {
+  if (!isRecord(object)) {
     throw new OffstageError(code, `${what} is ${show(object)}, expected an object`);
   }
   for (const key of Object.keys(object)) {
     if (!allowed.includes(key)) {
       throw new OffstageError(
         code,
-        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}`,
+        `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}${meant(key, allowed)}`,
       );
     }
   }
-  return /** @type {Record<string, any>} */ (object);
+  return object;
+}
+
+/** A name without what spellings differ in. @param {string} name */
+export const folded = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/**
+ * What was meant by a name that is nearly one of these, for a sentence; '' where nobody can tell.
+ * @param {unknown} name @param {readonly string[]} names
+ */
+export function meant(name, names) {
+  if (typeof name !== 'string' || name.length > 40) return '';
+  const given = folded(name);
+  let [best, least] = ['', given.length / 3 + 0.1];
+  for (const each of given ? names : []) {
+    const other = folded(each);
+    const begins = given.length > 2 && other.startsWith(given);
+    const far = other === given ? -1 : begins ? 0.5 : distance(given, other);
+    if (far < least) [best, least] = [each, far];
+  }
+  return best && `; did you mean '${best}'?`;
+}
+
+/**
+ * Letters to put in, take out or change, to make one word of another (Levenshtein 1966).
+ * @param {string} a @param {string} b
+ */
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(
+        Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
+    }
+    row = next;
+  }
+  return row[b.length];
 }

@@ -7,7 +7,8 @@
  * same. No instance is made here and nothing is evaluated from text, so a page with a strict policy
  * needs 'wasm-unsafe-eval' only. The URLs are literals: bundlers recognise only those. */
 
-import { assetUrl } from './asset.js';
+import { assetUrl, besideUrl, whyNotLoaded } from './asset.js';
+import { BUILD, OTHER_VERSION } from './envelope.js';
 import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 import { nodeBuiltin } from './node.js';
@@ -63,7 +64,7 @@ export function loadModule(variant, assets, set = 'full') {
   const name = set === 'full' ? variant : `${set}.${variant}`;
   const url =
     assets === undefined
-      ? BESIDE[set][variant]()
+      ? besideUrl(BESIDE[set][variant], 'the core')
       : assetUrl(`wasm-build/dist/offstage.${name}.wasm`, assets);
   let module = compiled.get(url.href);
   if (!module) {
@@ -90,26 +91,12 @@ async function compile(url) {
     }
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
     throw new OffstageError(
       'UNSUPPORTED',
-      `the core could not be loaded from ${url.href}: ${why}${advice(url, why)}`,
+      `the core could not be loaded from ${url.href}: ${whyNotLoaded(cause)}`,
       { cause },
     );
   }
-}
-
-/** How Chromium and Node, Firefox, and Safari say that a file does not begin as wasm does. */
-const NO_WASM = /magic word|magic number|\\0asm/;
-
-/** What to do about an error, where that is known. @param {URL} url @param {string} why */
-function advice(url, why) {
-  if (url.protocol === 'file:' || !NO_WASM.test(why)) return '';
-  return (
-    '; the server sent something else, probably a page: ' +
-    'tell by the option assets where wasm-build/dist/ is ' +
-    "(for Vite's development server set optimizeDeps.exclude: ['offstage'])"
-  );
 }
 
 const FIELDS = [
@@ -122,6 +109,7 @@ const FIELDS = [
   'duty',
   'notices',
   'debug',
+  'build',
 ];
 const PLACES = ['worker', 'main'];
 /** Threads of 'auto' at most: an operation is cut into about eight parts. */
@@ -147,6 +135,11 @@ const MOST_THREADS = 64;
  * @returns {Settled}
  */
 export function readRuntime(given = {}) {
+  if (BUILD !== undefined && (given?.build ?? BUILD) !== BUILD) {
+    unsupported(
+      `what runs here is ${OTHER_VERSION}: its build is ${BUILD}, not ${show(given.build)}`,
+    );
+  }
   const {
     variant,
     threads = 'auto',

@@ -8,3 +8,12 @@
 export function nodeBuiltin(name) {
   return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(name);
 }
+
+/** Makes a channel: jsdom has none, and runs in Node, which has. @returns {MessageChannel} */
+export function messageChannel() {
+  const Channel = globalThis.MessageChannel ?? nodeBuiltin('node:worker_threads').MessageChannel;
+  return new Channel();
+}
+
+/** Codecs of text: jsdom has none either. */
+export const { TextDecoder, TextEncoder } = nodeBuiltin('node:util') ?? globalThis;

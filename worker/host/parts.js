@@ -7,13 +7,9 @@
  * that asks for it, is refused: a site that was deployed anew while its page was open has such
  * files. In the checkout parts are sources like all others, but for kept.js. */
 
-import { assetUrl } from './asset.js';
+import { assetUrl, besideUrl, whyNotLoaded } from './asset.js';
+import { BUILD } from './envelope.js';
 import { OffstageError } from './errors.js';
-
-/**
- * The build that made this file, which is one of the built files then; undefined in the checkout.
- */
-const BUILD = /** @type {any} */ (globalThis).OFFSTAGE_BUILD;
 
 /**
  * @template T
@@ -38,7 +34,8 @@ const KEPT = {
  * @returns {Promise<T>}
  */
 export async function loadPart({ file, what, beside }, assets) {
-  const url = assets === undefined ? beside() : assetUrl(`wasm-build/dist/${file}`, assets);
+  const url =
+    assets === undefined ? besideUrl(beside, what) : assetUrl(`wasm-build/dist/${file}`, assets);
   const exports = await load(url, what);
   if (BUILD === undefined || exports.BUILD === BUILD) return exports;
   throw new OffstageError(
@@ -53,7 +50,7 @@ async function load(url, what) {
   try {
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ url.href);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = whyNotLoaded(cause);
     throw new OffstageError('UNSUPPORTED', `${what} could not be loaded from ${url.href}: ${why}`, {
       cause,
     });

@@ -51,6 +51,7 @@ import { OffstageError, errorToWire } from './errors.js';
  */
 
 export class Requests {
+  /** Messages that came, of any kind. */ received = 0;
   #endpoint;
   #setting;
   /** @type {Map<Request['id'], Request>} */ #pending = new Map();
@@ -64,6 +65,7 @@ export class Requests {
     this.#endpoint = endpoint;
     this.#setting = setting;
     endpoint.onmessage = (event) => {
+      this.received++;
       this.#receive(event.data);
       setting.heard();
     };

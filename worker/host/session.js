@@ -72,8 +72,6 @@ export class Answer {
   }
 }
 
-const NOTHING = new Answer({}, { transfer: [] });
-
 /** @typedef {Row<any>} AnyRow */
 
 /** One request's turn, which its handler is given. */
@@ -175,7 +173,11 @@ export class Session {
         always: true,
         handle: (state) => new Answer(state.status(), { transfer: [] }),
       },
-      PING: { reply: 'PONG', always: true, handle: () => NOTHING },
+      PING: {
+        reply: 'PONG',
+        always: true,
+        handle: () => new Answer({ received: this.#requests.received }, { transfer: [] }),
+      },
       DISPOSE: {
         reply: 'DISPOSED',
         always: true,

@@ -5,6 +5,7 @@
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
+import { whyNotLoaded } from './asset.js';
 import { nodeBuiltin } from './node.js';
 
 /**
@@ -14,6 +15,8 @@ import { nodeBuiltin } from './node.js';
  * @property {() => Worker} web   makes a worker of the script beside the caller, by a literal:
  *   bundlers see no other form
  * @property {() => URL} node     the address of the script beside the caller
+ * @property {boolean} [blob]     import it from a module of the page's own origin, in a browser,
+ *   also where its address has that origin
  */
 /**
  * @typedef {object} Listener
@@ -31,8 +34,16 @@ import { nodeBuiltin } from './node.js';
 
 const UNREADABLE = 'sent a message that could not be read';
 
-/** @returns {'web' | 'node' | null} where a thread would come from; null: from nowhere */
+/**
+ * Tells where a thread would come from. Node's own come first in Node, where a Worker is what some
+ * package has put there; engines that have Node's modules beside workers of their own make those,
+ * and so does an Electron page, for which Node makes none.
+ * @returns {'web' | 'node' | null} null: from nowhere
+ */
 export function threadKind() {
+  const { versions, type } = /** @type {any} */ (globalThis).process ?? {};
+  const own = !versions?.node || versions.deno || versions.bun || type === 'renderer';
+  if (!own && nodeBuiltin('node:worker_threads')) return 'node';
   if (typeof Worker === 'function') return 'web';
   return nodeBuiltin('node:worker_threads') ? 'node' : null;
 }
@@ -48,16 +59,19 @@ export function spawn(script, listener) {
 }
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */
-function spawnWeb({ name, served, web }, { heard, failed }) {
-  const worker = served ? new Worker(served, { type: 'module', name }) : web();
+function spawnWeb(script, { heard, failed }) {
+  const { worker, served, made } = openWeb(script);
   let silent = true;
+  const forget = () => made && URL.revokeObjectURL(made);
   const close = () => {
+    forget();
     worker.onmessage = worker.onmessageerror = null;
     /* An event on its way would be the page's own error. */
     worker.onerror = (event) => event.preventDefault?.();
     worker.terminate();
   };
   worker.onmessage = ({ data }) => {
+    if (silent) forget();
     silent = false;
     heard(data);
   };
@@ -68,7 +82,7 @@ function spawnWeb({ name, served, web }, { heard, failed }) {
   worker.onerror = (event) => {
     event.preventDefault?.();
     close();
-    failed(webFailure(event, silent, served), event.error ?? undefined);
+    failed(webFailure(event, silent, made ? foreign(served) : served), event.error ?? undefined);
   };
   return {
     threadId: 1,
@@ -80,16 +94,53 @@ function spawnWeb({ name, served, web }, { heard, failed }) {
 }
 
 /**
+ * A worker's script has to have the page's origin, but may import from any other: where the script
+ * has another one, a module of the page's own imports it.
+ * @param {Script} script
+ * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
+ *   known; made: that of the module in between
+ */
+function openWeb({ name, served, web, node, blob }) {
+  const address = served ?? originOf(node);
+  const { origin } = globalThis;
+  if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
+    return { served, worker: served ? new Worker(served, { type: 'module', name }) : web() };
+  }
+  const text = `import ${JSON.stringify(address.href)};`;
+  const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  try {
+    return { served: address, made, worker: new Worker(made, { type: 'module', name }) };
+  } catch (cause) {
+    throw new Error(`script ${foreign(address)} is refused`, { cause });
+  }
+}
+
+/** @param {() => URL} address @returns {URL | undefined} undefined: a bundler has left none */
+function originOf(address) {
+  try {
+    return address();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What names a script of another origin, with what it takes to load it. @param {URL} [served] */
+const foreign = (served) =>
+  `${served}, which a blob: module imports (the page's policy has to allow blob: in worker-src, ` +
+  `else child-src, else script-src, and ${served?.origin} in script-src and connect-src; that ` +
+  'server has to allow other origins),';
+
+/**
  * A script that cannot be loaded fires an event without a message, so that reason is written here.
  * @param {ErrorEvent} event
  * @param {boolean} silent whether the worker had said nothing yet
- * @param {URL} [served]
+ * @param {URL | string} [served]
  */
 function webFailure({ message, filename, lineno }, silent, served) {
   if (message) return `failed: ${message}${filename ? ` (${filename}:${lineno})` : ''}`;
   if (!silent) return 'failed without giving a reason';
   const what = served ? `script ${served}` : 'script';
-  return `${what} could not be loaded (not found, blocked by a policy, or no script)`;
+  return whyNotLoaded(`${what} could not be loaded (not found, blocked by a policy, or no script)`);
 }
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */

@@ -5,7 +5,8 @@
  * fields are C's to fill in. The numbers that C returns become the canonical form (of MODEL_READY
  * and of a checkpoint), which gives the same numbers again. */
 
-import { OffstageError, elementsOf, oneOf, show } from '../host/errors.js';
+import { OffstageError, arrayType, elementsOf, isRecord, oneOf, show } from '../host/errors.js';
+import { refuseName } from './refused.js';
 import { enumName, optionsOf, valuesOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Field} Field */
@@ -29,11 +30,14 @@ const PAIRS = {
  */
 export function recordNamed(schema, group, type, what) {
   const types = schema.records.filter((r) => r.group.startsWith(group));
+  const names = types.map((r) => r.type);
   return (
     types.find((r) => r.type === type) ??
-    refuse(
+    refuseName(
       `${what}: type ${type === undefined ? 'is missing' : `${show(type)} is unknown`}, ` +
-        `expected one of ${oneOf(types.map((r) => r.type))}`,
+        `expected one of ${oneOf(names)}`,
+      type,
+      names,
     )
   );
 }
@@ -53,9 +57,11 @@ export function readFields(schema, fields, given, where, besides = []) {
     const field = fields.find((f) => f.name === name);
     if (!field) {
       const names = [...besides, ...fields.map((f) => f.name)];
-      refuse(
+      refuseName(
         `${where}unknown field '${name}', ` +
           `expected ${names.length ? `one of ${oneOf(names)}` : 'none but type'}`,
+        name,
+        names,
       );
     }
     if (given[name] !== undefined) values[name] = readValue(schema, field, given[name], where);
@@ -71,7 +77,15 @@ export function readFields(schema, fields, given, where, besides = []) {
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readValue(schema, field, value, where) {
   const bad = (more = '') =>
-    refuse(`${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`);
+    refuseName(
+      `${where}${field.name} is ${show(value)}, ${more}expected ${allowed(schema, field)}`,
+      [...schema.enumerations.values()].some((names) => names.has(value))
+        ? undefined // a name that stands elsewhere
+        : (value?.type ?? value),
+      PAIRS[field.enumeration]
+        ? Object.keys(PAIRS[field.enumeration].named)
+        : namesOf(schema, field),
+    );
   if (PAIRS[field.enumeration]) return readPair(field, value, where) ?? bad();
   if (field.kind === 'initializer') return readInitializer(schema, field, value, where) ?? bad();
   if (isSides(field) && Array.isArray(value)) {
@@ -84,7 +98,7 @@ function readValue(schema, field, value, where) {
       : [];
     return sides.length === 4 && sides.every(isNumber) ? sides : bad();
   }
-  const given = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  const given = Array.isArray(value) || arrayType(value) !== undefined;
   if (field.most > 1 || (field.spread && given)) {
     const length = given ? /** @type {any} */ (value).length : 0;
     const list = given && length <= field.most ? elementsOf(/** @type {any} */ (value)) : [];
@@ -113,13 +127,6 @@ const isSides = ({ most, spread }) => most === 4 && spread === 1;
 const takesOne = ({ spread, kind }) => spread === 1 || kind === 'number';
 /** @param {unknown} value */
 const isNumber = (value) => typeof value === 'number';
-/** @param {unknown} value @returns {value is Record<string, any>} */
-export const isPlain = (value) =>
-  value !== null &&
-  typeof value === 'object' &&
-  !Array.isArray(value) &&
-  !ArrayBuffer.isView(value);
-
 /**
  * @param {Field} field @param {any} value @param {string} where
  * @returns {Record<string, number> | null}
@@ -129,7 +136,7 @@ function readPair({ name, enumeration }, value, where) {
   if (typeof value === 'string') {
     return Object.hasOwn(named, value) ? pairOf(keys, named[value]) : null;
   }
-  if (!isPlain(value)) return null;
+  if (!isRecord(value)) return null;
   for (const [key, number] of Object.entries(value)) {
     if (!keys.includes(key)) {
       refuse(`${where}${name}: unknown field '${key}', expected one of ${oneOf(keys)}`);
@@ -160,7 +167,7 @@ const pairOf = (keys, numbers) => Object.fromEntries(keys.map((key, i) => [key, 
 
 /** @param {Schema} schema @param {Field} field @param {any} value @param {string} where */
 function readInitializer(schema, { name, enumeration }, value, where) {
-  const { type, ...options } = isPlain(value) ? value : { type: value };
+  const { type, ...options } = isRecord(value) ? value : { type: value };
   if (!valuesOf(schema, enumeration).has(type)) return null;
   const fields = optionsOf(schema, type);
   const read = readFields(schema, fields, options, `${where}${name} (${type}): `);

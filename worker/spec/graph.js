@@ -5,8 +5,8 @@
  * thing, and a layer reads what comes before it, so that a spec without a name is a list. What a
  * layer does is not known here. */
 
-import { oneOf, show } from '../host/errors.js';
-import { isPlain, readFields, recordNamed, refuse } from './fields.js';
+import { isRecord, oneOf, show } from '../host/errors.js';
+import { readFields, recordNamed, refuse } from './fields.js';
 import { fieldsOf, recordOf, valuesOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Schema} Schema */
@@ -45,8 +45,8 @@ function checkName(name, where) {
 export function readInputs(schema, model, given) {
   const record = recordOf(schema, 'input');
   const shapes = model.fields.filter(({ name }) => name === 'inputShape');
-  return Object.entries(isPlain(given) ? given : { input: given }).map(([name, shape]) => {
-    const label = isPlain(given) ? `inputShape.${name}` : 'inputShape';
+  return Object.entries(isRecord(given) ? given : { input: given }).map(([name, shape]) => {
+    const label = isRecord(given) ? `inputShape.${name}` : 'inputShape';
     checkName(name, 'the name of an input');
     const fields = shapes.map((field) => ({ ...field, name: label }));
     const values = readFields(schema, fields, { [label]: shape }, '');
@@ -142,7 +142,7 @@ export function readLayer(schema, layer, place, names) {
  * @returns {Part}
  */
 function readPart(schema, given, what, resolve) {
-  if (!isPlain(given)) refuse(`${what} is ${show(given)}, expected an object with a type`);
+  if (!isRecord(given)) refuse(`${what} is ${show(given)}, expected an object with a type`);
   const { type, ...own } = given;
   const record = recordNamed(schema, 'layer', type, what);
   const where = `${what} (${type}): `;
@@ -196,7 +196,7 @@ export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) 
     );
   }
   const given = Array.from(outputs ?? [layers[layers.length - 1]], (each) =>
-    isPlain(each) ? each : { name: each },
+    isRecord(each) ? each : { name: each },
   );
   given.forEach(({ name, ...rest }, i) => {
     const where = `outputs[${i}]`;
@@ -213,7 +213,7 @@ export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) 
   });
   const all = given.map(({ name }) => name);
   const lossOf =
-    isPlain(loss) && typeof loss.type !== 'string' ? byName(loss, all, 'loss') : () => loss;
+    isRecord(loss) && typeof loss.type !== 'string' ? byName(loss, all, 'loss') : () => loss;
   const weightOf =
     lossWeights === undefined ? () => undefined : byName(lossWeights, all, 'lossWeights');
   return given.map((own) => {
@@ -237,7 +237,7 @@ export function readOutputs(schema, { outputs, loss, lossWeights }, { layers }) 
  * @param {Schema} schema @param {RecordType} record @param {any} loss @param {string} where
  */
 function readLoss(schema, record, loss, where) {
-  if (!isPlain(loss)) return { loss };
+  if (!isRecord(loss)) return { loss };
   const { type, ...options } = loss;
   const takes = [...valuesOf(schema, type).keys()];
   const fields = record.fields.filter(({ name }) => takes.includes(name));
@@ -263,7 +263,7 @@ export function describeLoss(schema, built, part, type) {
  * @returns {(name: string) => any}
  */
 export function byName(given, outputs, what) {
-  if (!isPlain(given)) {
+  if (!isRecord(given)) {
     refuse(`${what} is ${show(given)}, expected { name of an output: its value }`);
   }
   const unknown = Object.keys(given).find((name) => !outputs.includes(name));

@@ -1,10 +1,11 @@
-/* refusal.js: what C's ofs_error says, as an OffstageError with a sentence.
+/* refusal.js: what C's ofs_error says, as an OffstageError with a sentence; and what was meant by a
+ * name that nothing has.
  *
  * C tells where (layer, field), why, what was got and what is allowed, in numbers; the schema and
  * the spec that was refused turn them back into names. Only wording lives here. It is a part
  * (host/parts.js): refused.js loads it. */
 
-import { OffstageError, oneOf } from '../host/errors.js';
+import { OffstageError, folded, meant, oneOf } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 import { aboutLayer, codeOf } from './refused.js';
 import { enumName, fieldsOf } from './schema.js';
@@ -166,4 +167,108 @@ function outputSentence(schema, part, field, { got, low }) {
     `loss is '${part?.values.loss}', ` +
     `expected a last layer with activation ${activation(low)}, got ${activation(got)}`
   );
+}
+
+/**
+ * What others call by other names than these: Keras and TensorFlow.js, PyTorch, and habit. Names
+ * are folded; each has its meanings, of which the first counts that may stand there.
+ * @type {Record<string, string>}
+ */
+const MEANINGS = {
+  dense: 'linear fc fullyconnected affine innerproduct mlp hidden hiddenlayer output outputlayer',
+  conv2d: 'convolution convolution2d convolutional',
+  maxPooling2d: 'pool pooling pool2d pooling2d',
+  globalAveragePooling2d: 'adaptiveaveragepooling2d gap gap2d',
+  globalMaxPooling2d: 'adaptivemaxpooling2d gmp gmp2d',
+  batchNormalization: 'batchnormalization1d batchnormalization2d bn bn2d',
+  layerNormalization: 'ln',
+  groupNormalization: 'instancenormalization instancenormalization2d gn',
+  spatialDropout2d: 'dropout2d',
+  conv2dTranspose: 'convtranspose2d deconv deconv2d deconvolution',
+  depthwiseConv2d: 'dwconv depthwise',
+  upSampling2d: 'upsample upsample2d upsamplingnearest2d',
+  zeroPadding2d: 'padding pad zeropad',
+  simpleRNN: 'rnn elman',
+  multiHeadAttention: 'attention selfattention mha',
+  concatenate: 'merge cat concat',
+  add: 'residual skip sum plus',
+  activation:
+    'relu leakyrelu elu selu gelu sigmoid tanh softplus swish silu mish hardsigmoid hardswish ' +
+    'relu6 softsign nonlinearity act func',
+  embedding: 'wordembedding lookup',
+  swish: 'silu',
+  leakyRelu: 'lrelu',
+  hardSigmoid: 'hsigmoid',
+  linear: 'none identity',
+  meanSquaredError: 'mse l2 l2loss mseloss regression squarederror meansquare',
+  meanAbsoluteError: 'mae l1 l1loss absoluteerror maeloss',
+  meanAbsolutePercentageError: 'mape',
+  meanSquaredLogarithmicError: 'msle',
+  huber: 'smoothl1 smoothl1loss huberloss',
+  klDivergence: 'kl kld kldiv kldivloss kullbackleiblerdivergence kldivergence',
+  logCosh: 'logcosh logcoshloss',
+  binaryCrossentropy: 'bce bceloss bcewithlogits bcewithlogitsloss sigmoidcrossentropy logloss',
+  sparseCategoricalCrossentropy: 'scce sparsecrossentropy nll nllloss',
+  categoricalCrossentropy: 'cce ce crossentropy crossentropyloss softmaxcrossentropy xent',
+  sgd: 'gd gradientdescent stochasticgradientdescent momentum nesterov',
+  rmsprop: 'rms',
+  accuracy: 'acc categoricalaccuracy binaryaccuracy sparsecategoricalaccuracy',
+  glorotUniform: 'xavier xavieruniform glorot',
+  glorotNormal: 'xaviernormal',
+  heUniform: 'kaiming kaiminguniform he msra',
+  heNormal: 'kaimingnormal',
+  leCunNormal: 'lecun',
+  randomNormal: 'normal gaussian',
+  randomUniform: 'uniform',
+  zeros: 'zero',
+  ones: 'one',
+  learningRate: 'lr alpha eta stepsize learnrate rate',
+  weightDecay: 'wd decay',
+  beta1: 'betas b1',
+  beta2: 'b2',
+  epsilon: 'eps',
+  units: 'outfeatures outputdim outputs neurons size nodes hiddensize hiddenunits numunits dim n',
+  filters: 'outchannels channels kernels numfilters features outputchannels units',
+  kernelSize: 'size kernel filtersize ksize window',
+  poolSize: 'kernelsize size pool window',
+  strides: 'step hop subsample',
+  dilationRate: 'dilation dilations',
+  rate: 'p prob probability dropout dropoutrate keepprob',
+  useBias: 'bias',
+  targetShape: 'shape size outputshape',
+  inputDim: 'numembeddings vocabsize vocabularysize vocab inputsize maxtokens',
+  outputDim: 'embeddingdim embeddingsize dim units',
+  returnSequences: 'returnsequence sequences manytomany',
+  layers: 'hiddenlayers model network',
+  inputShape: 'inputsize inputs input inputdim infeatures',
+  labels: 'classes classnames',
+  loss: 'objective criterion lossfunction lossfn',
+  optimizer: 'optim solver trainer',
+  seed: 'randomseed randomstate',
+};
+
+/** Parts of names that are written in short. @type {[RegExp, string][]} */
+const SHORT = [
+  [/pool(?!ing)/, 'pooling'],
+  [/avg/, 'average'],
+  [/norm(?!al)/, 'normalization'],
+  [/^(tf|nn|torch|keras|layers)(?=.{4})/, ''],
+  [/layer$/, ''],
+];
+
+/**
+ * What was meant by a name, for a sentence; '' where nobody can tell.
+ * @param {unknown} name @param {readonly string[]} names
+ */
+export function guess(name, names) {
+  if (typeof name !== 'string' || name.length > 60) return '';
+  const plain = folded(name);
+  const long = SHORT.reduce((text, [short, whole]) => text.replace(short, whole), plain);
+  const same = names.find((each) => folded(each) === plain || folded(each) === long);
+  const known = Object.entries(MEANINGS).find(
+    ([means, others]) =>
+      names.includes(means) && others.split(' ').some((word) => word === plain || word === long),
+  );
+  const found = same ?? known?.[0];
+  return found ? `; did you mean '${found}'?` : meant(name, names) || meant(long, names);
 }

@@ -39,6 +39,24 @@ const FAULTS = {
 const refusals = new WeakMap();
 
 /**
+ * Of errors about a name that is none of these: the name, and these.
+ * @type {WeakMap<Error, [unknown, readonly string[]]>}
+ */
+const unknowns = new WeakMap();
+
+/**
+ * Refuses a name in a spec; what may have been meant is said by worded().
+ * @param {string} message
+ * @param {unknown} name @param {readonly string[]} names
+ * @returns {never}
+ */
+export function refuseName(message, name, names) {
+  const error = new OffstageError('INVALID_SPEC', message);
+  unknowns.set(error, [name, names]);
+  throw error;
+}
+
+/**
  * @template T
  * @param {Schema} schema
  * @param {Record<string, T>} words by names of constants
@@ -96,9 +114,13 @@ export function isLacking(error) {
  */
 export async function worded(error, assets) {
   const made = refusals.get(error);
-  if (!made) return error;
+  const unknown = unknowns.get(error);
+  if (!made && !unknown) return error;
   try {
-    return (await loadPart(WORDS, assets)).explain(...made);
+    const { explain, guess } = await loadPart(WORDS, assets);
+    if (made) return explain(...made);
+    const [name, names] = /** @type {[unknown, readonly string[]]} */ (unknown);
+    return new OffstageError(error.code, error.message + guess(name, names));
   } catch (cause) {
     return new OffstageError(
       error.code,

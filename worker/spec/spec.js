@@ -3,9 +3,10 @@
  * Unknown names and wrong types, which only JavaScript has, are refused here, in fields.js and in
  * graph.js. Field order in bytes is schema order, so the same spec always gives the same bytes. */
 
-import { oneOf, show } from '../host/errors.js';
-import { fromNumbers, isPlain, readFields, recordNamed, refuse, toNumbers } from './fields.js';
+import { isRecord, oneOf, show } from '../host/errors.js';
+import { fromNumbers, readFields, recordNamed, refuse, toNumbers } from './fields.js';
 import { byName, nameLayers, readInputs, readLayer, readOutputs } from './graph.js';
+import { refuseName } from './refused.js';
 import { fieldsOf, recordOf } from './schema.js';
 
 /** @typedef {import('./schema.js').Schema} Schema */
@@ -52,7 +53,7 @@ const METRICS = ['accuracy'];
  * @returns {EncodedSpec}
  */
 export function encodeSpec(schema, spec) {
-  if (!isPlain(spec)) refuse(`the spec is ${show(spec)}, expected an object`);
+  if (!isRecord(spec)) refuse(`the spec is ${show(spec)}, expected an object`);
   const record = recordOf(schema, 'model');
   /** @type {Record<string, any>} */
   const own = {};
@@ -60,10 +61,8 @@ export function encodeSpec(schema, spec) {
   for (const key of Object.keys(spec)) {
     if (fields.includes(key) && key !== 'loss') own[key] = spec[key];
     else if (!TOP_LEVEL.includes(key)) {
-      refuse(
-        `the spec: unknown field '${key}', ` +
-          `expected one of ${oneOf([...new Set([...TOP_LEVEL, ...fields])])}`,
-      );
+      const names = [...new Set([...TOP_LEVEL, ...fields])];
+      refuseName(`the spec: unknown field '${key}', expected one of ${oneOf(names)}`, key, names);
     }
   }
   if (!Array.isArray(spec.layers)) {
@@ -71,6 +70,9 @@ export function encodeSpec(schema, spec) {
       `layers ${spec.layers === undefined ? 'is missing' : `is ${show(spec.layers)}`}, ` +
         'expected an array',
     );
+  }
+  if (spec.inputShape === undefined && spec.layers[0]?.inputShape !== undefined) {
+    refuse('inputShape stands in layer 0, expected it beside layers: { inputShape, layers }');
   }
   const inputs = readInputs(schema, record, spec.inputShape);
   const model = {
@@ -122,7 +124,7 @@ function readOptimizer(schema, given = 'adam', learningRate) {
   const { type, ...rest } =
     typeof given === 'string'
       ? { type: given }
-      : isPlain(given)
+      : isRecord(given)
         ? given
         : refuse(`optimizer is ${show(given)}, expected a name or an object with a type`);
   const record = recordNamed(schema, 'optimizer', type, 'optimizer');
@@ -147,7 +149,11 @@ function readMetrics(metrics) {
   for (let i = 0; i < metrics.length; i++) {
     const name = metrics[i];
     if (!METRICS.includes(name)) {
-      refuse(`metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`);
+      refuseName(
+        `metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`,
+        name,
+        METRICS,
+      );
     }
     if (read.includes(name)) refuse(`metrics[${i}] is ${show(name)} a second time`);
     read.push(name);

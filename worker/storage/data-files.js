@@ -2,9 +2,9 @@
  *
  * The pieces are written first and the index file last: without it they do not count. */
 
-import { OffstageError } from '../host/errors.js';
+import { OffstageError, reasonOf } from '../host/errors.js';
+import { TextDecoder, TextEncoder } from '../host/node.js';
 import { dataFile, pieceFile } from './naming.js';
-import { textOf } from './storage.js';
 
 /** @typedef {import('./file-set.js').Item} Item */
 /** @typedef {import('./file-set.js').FileSet} FileSet */
@@ -77,7 +77,7 @@ export async function writeColumns(files, number, columns, about, check) {
  */
 export async function readColumns(files, { number, index: { storage, file: indexFile } }) {
   const read = (/** @type {string} */ file) =>
-    files.read({ storage, file }).catch((error) => lose(`${file}: ${textOf(error)}`, error));
+    files.read({ storage, file }).catch((error) => lose(`${file}: ${reasonOf(error)}`, error));
   /**
    * @param {string} column @param {{ dtype: DType, bytes: number, indices?: number }} facts
    * @returns {KeptColumn}
@@ -102,7 +102,7 @@ export async function readColumns(files, { number, index: { storage, file: index
     const columns = { x: kept('x', x), y: kept('y', y) };
     return { about, ...columns, ...(weights && { weights: kept('weights', weights) }) };
   } catch (error) {
-    return lose(`${indexFile}: ${textOf(error)}`, error);
+    return lose(`${indexFile}: ${reasonOf(error)}`, error);
   }
 }
 

@@ -4,7 +4,8 @@
  * hangs, all others fail at once. A kind of trouble is reported once, until a write succeeds. What
  * a file means is not known here. */
 
-import { openStorages, textOf, troubleOf, within } from './storage.js';
+import { reasonOf } from '../host/errors.js';
+import { openStorages, troubleOf, within } from './storage.js';
 
 /** @typedef {import('./storage.js').Storage} Storage */
 /** @typedef {'TORN_CHECKPOINT' | 'DATA_NOT_PERSISTED'} DataTrouble */
@@ -23,7 +24,7 @@ export async function openFileSet(name, where, warn) {
   const { storages, failures } = await openStorages(true, where);
   const set = new FileSet(name, storages, where.limit, warn);
   const readOnly = storages.flatMap((storage) => storage.readOnly ?? []);
-  set.reason = [...failures.map(textOf), ...readOnly].join('; ') || null;
+  set.reason = [...failures.map(reasonOf), ...readOnly].join('; ') || null;
   if (set.kind === 'memory') {
     set.reason ??= NOTHING_LASTS;
     const what = 'checkpoints are kept in memory only and are lost when the page or process ends';
@@ -140,7 +141,7 @@ export class FileSet {
 
   /** Warns of a failure. @param {string} what @param {unknown} error @param {Warning} [code] */
   fail(what, error, code = troubleOf(error)) {
-    if (!this.#warned.has(code)) this.warn(code, `${what}: ${textOf(error)}`, error);
+    if (!this.#warned.has(code)) this.warn(code, `${what}: ${reasonOf(error)}`, error);
     this.#warned.add(code);
     return false;
   }

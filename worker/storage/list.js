@@ -2,10 +2,10 @@
  *
  * A list reads no file and takes no ownership; removing takes the name for as long as it lasts. */
 
-import { OffstageError } from '../host/errors.js';
+import { OffstageError, reasonOf } from '../host/errors.js';
 import { asCheckpoint, asData, checkWhere } from './naming.js';
 import { ownOrRefuse } from './owner.js';
-import { LIMIT_MS, openStorages, textOf, troubleOf, within } from './storage.js';
+import { LIMIT_MS, openStorages, troubleOf, within } from './storage.js';
 
 /**
  * @typedef {object} StoredTrainer
@@ -34,7 +34,9 @@ async function withStorages({ folder, limit = LIMIT_MS, openers }, act) {
     for (const storage of storages) await act(storage, limit);
   } catch (cause) {
     const code = troubleOf(cause) === 'STORAGE_TIMEOUT' ? 'TIMEOUT' : 'DATA_LOST';
-    throw new OffstageError(code, `what is stored cannot be reached: ${textOf(cause)}`, { cause });
+    throw new OffstageError(code, `what is stored cannot be reached: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -42,9 +42,6 @@ import { openOpfs } from './opfs.js';
 /** ms that a storage may take for one call. */
 export const LIMIT_MS = 15_000;
 
-/** Makes a failure's text. @param {unknown} error */
-export const textOf = (error) => (error instanceof Error ? error.message : String(error));
-
 /**
  * Waits for a promise, at most `limit` ms: then it rejects with TimeoutError, and what the promise
  * gives later is ignored.

@@ -4,7 +4,7 @@
  * refused, or not wanted any more, leaves nothing behind. */
 
 import { Core } from './core.js';
-import { OffstageError, checkFields, show } from '../host/errors.js';
+import { OffstageError, arrayType, checkFields, show, tagOf } from '../host/errors.js';
 import { loadKept } from '../host/parts.js';
 import { Model } from './model.js';
 import { openModule } from '../host/module.js';
@@ -85,8 +85,8 @@ function whyNone(name, found, damaged) {
 
 /** @param {any} given @returns {Uint8Array} */
 function bytesOf(given) {
-  const bytes = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
-  if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer) return bytes;
+  const bytes = tagOf(given) === 'ArrayBuffer' ? new Uint8Array(given) : given;
+  if (arrayType(bytes) === 'Uint8Array' && tagOf(bytes.buffer) === 'ArrayBuffer') return bytes;
   throw new OffstageError(
     'BAD_CHECKPOINT',
     `bytes is ${show(given)}, expected a Uint8Array of a checkpoint's bytes`,

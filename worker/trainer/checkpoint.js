@@ -9,7 +9,9 @@
 import { crc32 } from '../host/crc32.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
+import { TextDecoder, TextEncoder } from '../host/node.js';
 import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-options.js';
+import { MOST_RUNS, NO_RUNS } from '../protocol.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
 /** @typedef {import('./run/state.js').RunState} RunState */
@@ -23,7 +25,8 @@ import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-optio
  * @property {number} step         updates since the model was made
  * @property {number} epochsBegun  likewise: the next shuffle's key
  * @property {RunState | null} run the latest run, its totals and history among the tensors
- * @property {RunRecord[]} runs    all of them
+ * @property {RunRecord[]} runs    the latest 100
+ * @property {import('../protocol.js').Totals} totals  of all runs
  */
 /** @typedef {{ dtype: DType, shape: number[], data: Uint8Array }} Tensor  data: a view */
 /** @typedef {{ about: About, tensors: Map<string, Tensor> }} Checkpoint */
@@ -310,17 +313,19 @@ function readTensors(entries, data) {
  * @returns {About}
  */
 function readAbout(given, tensors) {
-  const fields = ['format', 'coreVersion', 'spec', 'step', 'epochsBegun', 'run', 'runs'];
-  const { format, coreVersion, spec, step, epochsBegun, run, runs } = fieldsOf(
+  const fields = ['format', 'coreVersion', 'spec', 'step', 'epochsBegun', 'run', 'runs', 'totals'];
+  const { format, coreVersion, spec, step, epochsBegun, run, ...told } = fieldsOf(
     given,
     fields,
     'the description',
   );
+  const { runs, totals } = told;
   if (format !== 1) refuse(`its format is ${show(format)}, expected 1: written by another version`);
   if (typeof coreVersion !== 'string') {
     refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
   }
   if (!Array.isArray(runs)) refuse(`runs is ${show(runs)}, expected an array`);
+  const records = runs.map(readRecord);
   return {
     format,
     coreVersion,
@@ -328,7 +333,39 @@ function readAbout(given, tensors) {
     step: counter(step, 'step'),
     epochsBegun: counter(epochsBegun, 'epochsBegun'),
     run: run === null ? null : readRun(run, tensors),
-    runs: runs.map(readRecord),
+    runs: records.slice(-MOST_RUNS),
+    totals: totals === undefined ? totalsOf(records) : readTotals(totals),
+  };
+}
+
+/** @param {any} given @returns {import('../protocol.js').Totals} */
+function readTotals(given) {
+  const { runs, epochs, steps, seconds } = fieldsOf(given, Object.keys(NO_RUNS), 'totals');
+  if (!(Number.isFinite(seconds) && seconds >= 0)) {
+    refuse(`totals.seconds is ${show(seconds)}, expected a number from 0 on`);
+  }
+  return {
+    runs: count(runs, 'totals.runs'),
+    epochs: count(epochs, 'totals.epochs'),
+    steps: count(steps, 'totals.steps'),
+    seconds,
+  };
+}
+
+/**
+ * The totals of a checkpoint that tells none: of its runs, which are all that there were.
+ * @param {RunRecord[]} runs @returns {import('../protocol.js').Totals}
+ */
+function totalsOf(runs) {
+  const sum = (/** @type {(run: RunRecord) => number} */ of) =>
+    runs.reduce((all, run) => all + of(run), 0);
+  return {
+    runs: runs.length,
+    epochs: sum(({ metrics }) => metrics?.epoch ?? 0),
+    steps: sum(({ steps }) => steps),
+    seconds: sum(
+      ({ startedAt, endedAt }) => Math.max(0, (endedAt ?? startedAt) - startedAt) / 1000,
+    ),
   };
 }
 

@@ -13,6 +13,7 @@ import { createMemory, openSharedMemory } from '../host/memory.js';
 import { explain, explainFault } from '../spec/refused.js';
 import { enumName, readLayouts, readSchema } from '../spec/schema.js';
 import { Helpers } from '../host/helpers.js';
+import { TextDecoder } from '../host/node.js';
 
 /** @typedef {import('../spec/schema.js').Schema} Schema */
 /** @typedef {import('../spec/schema.js').Layouts} Layouts */
@@ -115,7 +116,7 @@ export class Core {
       }
       return core;
     } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
+      if (/** @type {any} */ (cause)?.name !== 'RangeError') throw cause;
       throw new OffstageError(
         'OUT_OF_MEMORY',
         'the core needs memory to start with, and none can be had',

@@ -20,7 +20,7 @@ import {
   typedY,
   widthsOf,
 } from '../data/columns.js';
-import { checkFields, oneOf, show } from '../host/errors.js';
+import { checkFields, oneOf, show, tagOf } from '../host/errors.js';
 import { reader, wire } from './foreign.js';
 
 /** @typedef {import('../data/columns.js').Column} Column */
@@ -54,6 +54,9 @@ const LOOKED_AT_ONCE = 2 ** 18; // bytes: a third of a millisecond
 /** Bytes of a slice: 2 milliseconds; what a larger one has more is left for later. */
 const LOOKED_ON_ARRIVAL = 2 ** 21;
 const READ_AT_ONCE = 65536; // elements of lists
+const BINARY_TARGETS =
+  'numbers from 0 to 1, which a binary cross-entropy takes; ' +
+  'of others the last layer is linear, and its loss meanSquaredError';
 const WEIGHED_AT_ONCE = 65536; // elements of y: some 50 microseconds
 
 export class Store {
@@ -61,6 +64,7 @@ export class Store {
   #model;
   #facts;
   /** Any finite number will do in x, as it will in rows of y. */ #finite;
+  /** Of each output: its loss takes numbers from 0 to 1. @type {boolean[]} */ #binary;
   /** @type {Map<number, Upload>} */
   #uploads = new Map();
   /**
@@ -79,6 +83,7 @@ export class Store {
     this.#model = model;
     this.#facts = facts;
     this.#finite = facts.inputs.every(({ below }) => below === 0);
+    this.#binary = facts.outputs.map(({ loss }) => /^binary/.test(loss?.type ?? loss));
   }
 
   /** @param {any} payload @returns {import('../protocol.js').DataStored} */
@@ -103,7 +108,7 @@ export class Store {
           `expected a positive number of bytes that ${size} divides`,
       );
     }
-    if (Object.prototype.toString.call(bytes) !== '[object ArrayBuffer]') {
+    if (tagOf(bytes) !== 'ArrayBuffer') {
       refuse(`upload ${upload}: bytes is ${show(bytes)}, expected an ArrayBuffer`);
     }
     const known = this.#uploads.get(upload) ?? {
@@ -139,9 +144,12 @@ export class Store {
     known.received += bytes.byteLength;
     const whole = known.received - (known.received % size);
     this.#look(known, Math.min(whole, known.seen.bytes + LOOKED_ON_ARRIVAL));
-    return known.received < total
-      ? { upload, received: known.received, bytes }
-      : { upload, received: total };
+    if (known.received < total) return { upload, received: known.received, bytes };
+    return {
+      upload,
+      received: total,
+      ...(known.seen.bytes === total && { fingerprint: printOf(dtype, total, known.seen) }),
+    };
   }
 
   /** Frees an upload that no request has taken; nothing where there is none. @param {any} upload */
@@ -175,7 +183,7 @@ export class Store {
   *fingerprint(pump, column) {
     yield* this.#lookThrough(pump, column);
     const { dtype, bytes, indices, seen } = column;
-    return `${dtype} ${bytes} ${seen.sum?.toString(16)}${indices ? `/${indices}` : ''}`;
+    return printOf(dtype, bytes, seen) + (indices ? `/${indices}` : '');
   }
 
   /**
@@ -464,17 +472,46 @@ export class Store {
     }
     const { badY } = y.seen;
     if (badY >= 0) throw this.#refusalOfY(y, badY);
+    if (y.dtype === 'float32' && this.#binary.includes(true)) yield* this.#checkShares(pump, y);
   }
 
-  /** @param {Stored} y @param {number} at  the element that is bad */
-  #refusalOfY(y, at) {
+  /**
+   * Refuses targets outside [0, 1] of a binary cross-entropy, whose loss means nothing there.
+   * @param {import('../host/pump.js').Pump} pump @param {Stored} y
+   */
+  *#checkShares(pump, y) {
+    const binary = widthsOf(this.#facts.outputs, y.indices).flatMap((width, k) =>
+      Array(width).fill(this.#binary[k] && !((y.indices >> k) & 1)),
+    );
+    for (let at = 0; at < y.length; at += READ_AT_ONCE) {
+      const values = this.numbersOf(y, at, Math.min(READ_AT_ONCE, y.length - at));
+      for (let i = 0; i < values.length; i++) {
+        if ((values[i] < 0 || values[i] > 1) && binary[(at + i) % binary.length]) {
+          throw this.#refusalOfY(y, at + i, BINARY_TARGETS);
+        }
+      }
+      if (at + READ_AT_ONCE < y.length && pump.look()) yield;
+    }
+  }
+
+  /**
+   * Some elements of a column, where they lie: until somebody else had a turn.
+   * @param {Pick<Stored, 'address' | 'dtype'>} column @param {number} at @param {number} count
+   */
+  numbersOf({ address, dtype }, at, count) {
+    const begin = address + ELEMENT_BYTES[dtype] * at;
+    return new ARRAYS[dtype](this.#core.memory.buffer(), begin, count);
+  }
+
+  /** @param {Stored} y @param {number} at  the element that is bad @param {string} [wanted] */
+  #refusalOfY(y, at, wanted) {
     const { outputs } = this.#facts;
     const value = this.#numberAt(y, at);
     const [only] = outputs;
     if (outputs.length === 1) {
       return y.dtype === 'int32'
         ? badIndex('y', at, value, only)
-        : badNumber('y', at, value, outputs, 'outputs');
+        : badNumber('y', at, value, outputs, 'outputs', wanted);
     }
     const widths = widthsOf(outputs, y.indices);
     const row = widths.reduce((a, b) => a + b);
@@ -483,12 +520,12 @@ export class Store {
     const [name, element] = [`y.outputs.${outputs[k].name}`, Math.floor(at / row) * widths[k] + i];
     return (y.indices >> k) & 1
       ? badIndex(name, element, value, outputs[k])
-      : badNumber(name, element, value, [outputs[k]], 'outputs');
+      : badNumber(name, element, value, [outputs[k]], 'outputs', wanted);
   }
 
   /** @param {Pick<Stored, 'address' | 'dtype'>} column @param {number} i @returns {number} */
   #numberAt({ address, dtype }, i) {
-    return new ARRAYS[dtype](this.#core.memory.buffer(), address + ELEMENT_BYTES[dtype] * i, 1)[0];
+    return this.numbersOf({ address, dtype }, i, 1)[0];
   }
 
   /**
@@ -550,6 +587,9 @@ export class Store {
     return bad;
   }
 }
+
+/** @param {DType} dtype @param {number} bytes @param {Seen} seen */
+const printOf = (dtype, bytes, { sum }) => `${dtype} ${bytes} ${sum?.toString(16)}`;
 
 /** @param {number} [indices] @returns {Seen} */
 const unseen = (indices = 0) => ({ bytes: 0, sum: 0, badX: -1, badY: -1, indices });

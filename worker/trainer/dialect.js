@@ -131,14 +131,14 @@ const shortFields = (type) =>
 
 /** @param {any} layer */
 function isShort(layer) {
-  if (layer === null || typeof layer !== 'object') return false;
+  if (!isRecord(layer)) return false;
   if (SHORT_TYPES.includes(layer.type) || layer.id !== undefined) return true;
   return Object.keys(shortFields(layer.type)).some((name) => layer[name] !== undefined);
 }
 
 /** @param {any} layer @param {number} i */
 function expandLayer(layer, i) {
-  if (layer === null || typeof layer !== 'object' || Array.isArray(layer)) return layer;
+  if (!isRecord(layer)) return layer;
   const { id, ...rest } = layer;
   if (rest.type === 'conv') rest.type = 'conv2d';
   if (rest.type === 'pool') {

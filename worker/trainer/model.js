@@ -9,6 +9,7 @@ import { describeModel } from './describe.js';
 import { rowOf } from '../data/columns.js';
 import { OffstageError } from '../host/errors.js';
 import { addStep, meansOf, noTotals } from './run/measures.js';
+import { NO_RUNS } from '../protocol.js';
 import { encodeSpec } from '../spec/spec.js';
 import { Store } from './datasets.js';
 
@@ -25,7 +26,8 @@ export class Model {
   /** The epochs begun since the model was made: each shuffle's key. */ epochsBegun = 0;
   /** The latest run's state, to resume it. @type {import('./run/state.js').RunState | null} */
   past = null;
-  /** @type {import('../protocol.js').RunRecord[]} */ runs = [];
+  /** The latest runs. @type {import('../protocol.js').RunRecord[]} */ runs = [];
+  /** Of all runs. @type {import('../protocol.js').Totals} */ totals = NO_RUNS;
 
   /**
    * @param {import('./core.js').Core} core
@@ -77,6 +79,7 @@ export class Model {
       ...this.core.planMemory(this.one.plan),
       step: this.step,
       runs: this.runs,
+      totals: this.totals,
       run: this.past && toldOf(this.past),
       memoryBytes: this.core.memory.buffer().byteLength,
       coreVersion: this.core.version(),

@@ -460,10 +460,16 @@ class Trainer {
     }
   }
 
+  /** Tells where the run stands, exactly; without one the model. */
+  #standing() {
+    const { state, epoch, batch, step } = this.status();
+    return { state, epoch, batch, step };
+  }
+
   /** @returns {Generator<void, Later<any>, void>} */
   *stop() {
     const stopped = new Later();
-    this.#training.stop(() => stopped.resolve({ state: this.status().state }));
+    this.#training.stop(() => stopped.resolve(this.#standing()));
     return stopped;
   }
 
@@ -473,7 +479,7 @@ class Trainer {
    */
   *control(action) {
     action(this.#training);
-    return { state: this.status().state };
+    return this.#standing();
   }
 
   /** Of the run too where one is on: it is waited for until it has begun. */

@@ -45,11 +45,11 @@ export function* saveState(pump, model, run = model.past) {
     read: (/** @type {number} */ at, /** @type {number} */ count) =>
       new Uint8Array(memory.buffer(), address + at, count),
   }));
-  const { step, epochsBegun, runs, spec } = model;
+  const { step, epochsBegun, runs, totals, spec } = model;
   const coreVersion = model.core.version();
   return yield* encodeCheckpoint(
     pump,
-    { format: 1, coreVersion, spec, step, epochsBegun, run, runs },
+    { format: 1, coreVersion, spec, step, epochsBegun, run, runs, totals },
     weights,
   );
 }
@@ -100,6 +100,7 @@ export function* restoreState(pump, model, { about, tensors }) {
   model.epochsBegun = about.epochsBegun;
   model.past = about.run;
   model.runs = about.runs;
+  model.totals = about.totals;
 }
 
 /** @param {Uint8Array[]} pieces */

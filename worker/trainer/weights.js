@@ -5,7 +5,7 @@
 
 import { floatArray } from './answers.js';
 import { refuse } from '../data/columns.js';
-import { checkFields, show } from '../host/errors.js';
+import { arrayType, checkFields, show, tagOf } from '../host/errors.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
 /** @typedef {import('./model.js').Model} Model */
@@ -135,10 +135,7 @@ function checkWeight(weight, { shape, size }, what) {
   if (!ranked || shape.some((n, i) => n !== given.shape[i])) {
     refuse(`${what} has shape ${show(given.shape)}, expected [${shape.join(', ')}]`);
   }
-  const typed =
-    ArrayBuffer.isView(given.data) &&
-    !(given.data instanceof DataView) &&
-    typeof (/** @type {any} */ (given.data)[0] ?? 0) === 'number';
+  const typed = arrayType(given.data) !== undefined && typeof (given.data[0] ?? 0) === 'number';
   if (!typed && !Array.isArray(given.data)) {
     refuse(`${what} has data ${show(given.data)}, expected a Float32Array`);
   }
@@ -150,7 +147,5 @@ function checkWeight(weight, { shape, size }, what) {
     }
   }
   // Shared data may change after they were checked.
-  return typed && Object.prototype.toString.call(data.buffer) === '[object SharedArrayBuffer]'
-    ? data.slice()
-    : data;
+  return typed && tagOf(data.buffer) === 'SharedArrayBuffer' ? data.slice() : data;
 }

@@ -14,9 +14,12 @@ import { sleep } from './wire.js';
  */
 export async function measureStops({ mode, spec, samples, batch, rounds, times }) {
   const trainer = await createTrainer(spec, { mode });
-  const { inputs, classes } = /** @type {any} */ (trainer.info);
+  const {
+    inputs: [{ size }],
+    classes,
+  } = trainer.info;
   const random = createRandom(samples);
-  const x = Uint8Array.from({ length: samples * inputs }, () => 256 * random());
+  const x = Uint8Array.from({ length: samples * size }, () => 256 * random());
   const y = Int32Array.from({ length: samples }, () => classes * random());
   const taken = [];
   for (let round = 0; round < rounds; round++) {

@@ -3,18 +3,19 @@
  *              begun     pause   resume     end      leave
  *   ended      (start: checking)
  *   checking   running   held               ending   ended
- *   held                         checking   ending   ended
+ *   held       paused             checking   ending   ended
  *   running              paused             ending   ended
  *   paused                       running    ending   ended
  *   ending                                           ended
  *
- * begun: the data are checked. held: paused before that. end(reason): STOP has come ('stopped'), or
- * the last epoch is trained ('finished'); the first reason stays, whatever comes while the last
- * checkpoint is taken and stored. leave: that checkpoint is on storage; or the run failed, was
- * dropped (DISPOSE), or went with its core. An event without an entry has no effect: the request is
- * answered all the same. A run is answered exactly once, when it leaves: TRAINING_COMPLETE,
- * TRAINING_ERROR where it failed after it had begun, ERROR where it was refused; the request that
- * stopped it is answered after that. Which requests come when is the session's to know. */
+ * begun: the data are checked. held: paused before that, which keeps no data from being checked.
+ * end(reason): STOP has come ('stopped'), or the last epoch is trained ('finished'); the first
+ * reason stays, whatever comes while the last checkpoint is taken and stored. leave: that
+ * checkpoint is on storage; or the run failed, was dropped (DISPOSE), or went with its core. An
+ * event without an entry has no effect: the request is answered all the same. A run is answered
+ * exactly once, when it leaves: TRAINING_COMPLETE, TRAINING_ERROR where it failed after it had
+ * begun, ERROR where it was refused; the request that stopped it is answered after that. Which
+ * requests come when is the session's to know. */
 
 import { OffstageError, errorToWire } from '../../host/errors.js';
 import { buffersOf } from '../../protocol.js';
@@ -71,7 +72,7 @@ import { Run } from './loop.js';
 const NEXT = {
   ended: { start: 'checking' },
   checking: { begun: 'running', pause: 'held', end: 'ending', leave: 'ended' },
-  held: { resume: 'checking', end: 'ending', leave: 'ended' },
+  held: { begun: 'paused', resume: 'checking', end: 'ending', leave: 'ended' },
   running: { pause: 'paused', end: 'ending', leave: 'ended' },
   paused: { resume: 'running', end: 'ending', leave: 'ended' },
   ending: { leave: 'ended' },
@@ -92,6 +93,10 @@ export class Training {
   /** @returns {Run | null} */
   get run() {
     return this.#current?.run ?? null;
+  }
+
+  get #isChecking() {
+    return this.#state === 'checking' || this.#state === 'held';
   }
 
   /** @param {Event} event @returns {boolean} false: it has no effect in this state */
@@ -155,9 +160,9 @@ export class Training {
       done,
       fail: (/** @type {unknown} */ error) => this.#fail(error),
       updating: () => run.updating(),
-      paused: () => this.#state === 'held' || this.#state === 'paused',
+      paused: () => this.#state === 'paused',
       // A request waits for a refusal, or for the end.
-      urgent: () => this.#state === 'checking' || this.#state === 'ending',
+      urgent: () => this.#isChecking || this.#state === 'ending',
     };
   }
 
@@ -182,18 +187,16 @@ export class Training {
   }
 
   /**
-   * Calls back when the run has checked its data, or will not for now: at once without a run.
+   * Calls back when the run has checked its data, or will not: at once without a run.
    * @param {() => void} begun
    */
   whenBegun(begun) {
-    if (this.#state === 'checking') this.#beginning.push(begun);
+    if (this.#isChecking) this.#beginning.push(begun);
     else begun();
   }
 
   pause() {
-    if (!this.#turn('pause')) return;
-    this.run?.pause();
-    this.#callBack(this.#beginning);
+    if (this.#turn('pause')) this.run?.pause();
   }
 
   resume() {

@@ -7,6 +7,7 @@
  * reports.js's. */
 
 import { OffstageError } from '../../host/errors.js';
+import { findDoubts } from './doubts.js';
 import { meansOf, noTotals, together } from './measures.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
 import { Records } from './reports.js';
@@ -108,8 +109,10 @@ export class Run {
     );
   }
 
+  /** Stands still: what is to be told of the run so far is told. */
   pause() {
     this.#stopwatch.pause();
+    this.flush();
   }
 
   resume() {
@@ -138,6 +141,7 @@ export class Run {
     yield* this.#check();
     const schedule = this.#begin();
     const state = this.#state;
+    if (this.paused) yield;
     if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
     while (state.epoch < epochs || state.isOpen) {
       if (!state.isOpen) state.beginEpoch(model.epochsBegun++);
@@ -172,6 +176,10 @@ export class Run {
       trained: state.trainSamples,
       classWeight,
     });
+    if (!settings.resume) {
+      const doubts = yield* findDoubts({ model, pump, data, trained: state.trainSamples });
+      for (const doubt of doubts) this.#parts.notice({ kind: 'warning', ...doubt });
+    }
     const sums = [];
     for (const column of [x, y, weights]) {
       if (column) sums.push(yield* model.store.fingerprint(pump, column));
@@ -388,6 +396,9 @@ export class Run {
       epochs: history.length,
       steps,
       step: model.step,
+      epoch: this.epoch,
+      batch: this.batch,
+      totals: model.totals,
       durationSeconds: this.#stopwatch.seconds,
       run: this.#records.run,
       ...this.#rollback?.describe(),
@@ -399,6 +410,7 @@ export class Run {
 
   /** Closes the run, instead of end() and close(), after an error that leaves the core intact. */
   fail() {
+    this.flush();
     this.#records.mark('failed');
     this.#leave();
   }

@@ -5,6 +5,8 @@
  * out at most progressHz times a second. Only here is that entry written. Nothing of a run depends
  * on its reports. */
 
+import { MOST_RUNS, NO_RUNS } from '../../protocol.js';
+
 /** @typedef {import('../../protocol.js').ProgressRecord} ProgressRecord */
 /**
  * @typedef {object} Parts
@@ -22,6 +24,8 @@
 export class Records {
   /** The run's entry, once it has begun. @type {import('../../protocol.js').RunRecord | null} */
   run = null;
+  /** Of all runs but this one. @type {import('../../protocol.js').Totals} */
+  #others = NO_RUNS;
   #parts;
   /** @type {ProgressRecord[]} */ #waiting = [];
   #due = -Infinity;
@@ -34,28 +38,41 @@ export class Records {
   /** Enters the run into the list of runs. A run that is resumed is the same run. */
   open() {
     const { model, host, settings, state } = this.#parts;
-    const last = settings.resume ? model.runs.pop() : undefined;
+    const last = model.runs.at(-1);
+    const resumed = settings.resume ? last : undefined;
+    this.#others = resumed ? sumOf(model.totals, this.#own(), -1) : model.totals;
     this.run = {
-      id: last?.id ?? model.runs.length + 1,
-      startedAt: last?.startedAt ?? host.wall(),
+      id: resumed?.id ?? (last?.id ?? 0) + 1,
+      startedAt: resumed?.startedAt ?? host.wall(),
       endedAt: null,
       reason: null,
       options: { ...settings.run },
       metrics: null,
       steps: state.steps,
     };
-    model.runs = [...model.runs, this.run];
+    const before = resumed ? model.runs.slice(0, -1) : model.runs;
+    model.runs = [...before, this.run].slice(-MOST_RUNS);
+    model.totals = sumOf(this.#others, this.#own(), 1);
+  }
+
+  /** The run's own part of the totals. @returns {import('../../protocol.js').Totals} */
+  #own() {
+    const { state, stopwatch } = this.#parts;
+    const { history, steps } = state;
+    return { runs: 1, epochs: history.length, steps, seconds: stopwatch.seconds };
   }
 
   /** Brings the entry up to date. @param {string | null} reason null: the run goes on */
   mark(reason) {
     const {
       host,
+      model,
       state: { history, steps },
     } = this.#parts;
     const endedAt = reason === null ? null : host.wall();
     if (!this.run) return;
     Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
+    model.totals = sumOf(this.#others, this.#own(), 1);
   }
 
   /** @param {number} time @returns {boolean} a message may go out */
@@ -114,8 +131,20 @@ export class Records {
       records,
       memoryBytes,
       threads: model.core.threads,
+      totals: sumOf(this.#others, this.#own(), 1),
       ...memory,
       ...stages.describe(),
     });
   }
 }
+
+/**
+ * @param {import('../../protocol.js').Totals} a @param {import('../../protocol.js').Totals} b
+ * @param {1 | -1} sign  of b
+ */
+const sumOf = (a, b, sign) => ({
+  runs: a.runs + sign * b.runs,
+  epochs: a.epochs + sign * b.epochs,
+  steps: a.steps + sign * b.steps,
+  seconds: Math.max(0, a.seconds + sign * b.seconds),
+});

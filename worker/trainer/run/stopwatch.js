@@ -31,10 +31,11 @@ export class Stopwatch {
     return this.elapsedMs / 1000;
   }
 
-  /** @param {number} ms  shown from the beginning */
+  /** Starts it, in its pause where there is one. @param {number} ms  shown from the beginning */
   start(ms) {
     this.#before = ms;
     this.#startedAt = this.#host.now();
+    if (this.paused) this.#pausedAt = this.#startedAt;
   }
 
   pause() {

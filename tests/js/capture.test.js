@@ -1,0 +1,194 @@
+/* capture.test.js: what was handed over is what is used, whatever the app does with its arrays
+ * afterwards, and whatever becomes of the worker. What is compared with are trainers whose data
+ * nobody touches. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { createTrainer } from '../../web/index.js';
+import { bitsOf } from './api-setting.js';
+import { withStrikes } from './recovery-setting.js';
+
+const WIDTH = 20;
+const SPEC = {
+  inputShape: [WIDTH],
+  layers: [
+    { type: 'dense', units: 8, activation: 'tanh' },
+    { type: 'dense', units: 1 },
+  ],
+  loss: 'meanSquaredError',
+  seed: 3,
+};
+/** Samples whose x goes along in the request, in slices, and beyond what is copied in one go. */
+const SIZES = { small: 100, sliced: 20_000, large: 300_000 };
+
+const wave = (step) => (_, i) => Math.sin(i * step);
+const dataOf = (samples, Type = Float32Array) => ({
+  x: Type.from({ length: samples * WIDTH }, wave(7.3)),
+  y: Type.from({ length: samples }, wave(2.1)),
+  sampleWeight: Type.from({ length: samples }, (_, i) => 1 + (i % 3)),
+});
+
+/** @param {(trainer: any) => any} body @param {object} [options] */
+async function withTrainer(body, options) {
+  const trainer = await createTrainer(SPEC, { mode: 'worker', threads: 1, ...options });
+  try {
+    return await body(trainer);
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+const FIT = { epochs: 2, batchSize: 500 };
+
+/** The end of a fit whose data are changed by `change` once it has returned. */
+const fitted = (data, change = () => {}, options = {}) =>
+  withTrainer(async (trainer) => {
+    const { x, y, sampleWeight } = data;
+    const run = trainer.fit(x, y, { ...FIT, ...options, sampleWeight });
+    change(data);
+    const { history } = await run;
+    return { history, bits: bitsOf(await trainer.getWeights()) };
+  });
+
+/** Makes zeros of all that an app has handed over. */
+const refill = (data) => Object.values(data).forEach((array) => array.fill(0));
+const detach = (data) =>
+  structuredClone(null, { transfer: Object.values(data).map(({ buffer }) => buffer) });
+
+for (const size of ['small', 'sliced']) {
+  for (const Type of [Float32Array, Float64Array]) {
+    test(`fit: ${size} data of ${Type.name} that are refilled or detached at once`, async () => {
+      const expected = await fitted(dataOf(SIZES[size], Type));
+      assert.deepEqual(await fitted(dataOf(SIZES[size], Type), refill), expected);
+      assert.deepEqual(await fitted(dataOf(SIZES[size], Type), detach), expected);
+    });
+  }
+}
+
+test('fit: lists are read before it returns, as far as they go along in the request', async () => {
+  const { x, y } = dataOf(SIZES.small);
+  const rows = Array.from(y, (_, i) => [...x.subarray(i * WIDTH, (i + 1) * WIDTH)]);
+  const expected = await fitted({ x, y });
+  const change = (data) => {
+    data.x.forEach((row) => row.fill(0));
+    data.y.length = 0;
+  };
+  assert.deepEqual(await fitted({ x: rows, y: [...y] }, change), expected);
+});
+
+for (const [how, change] of Object.entries({ refilled: refill, detached: detach })) {
+  test(`fit: data that are ${how} before all of them are read are refused, never used`, async () => {
+    for (const keep of [true, false]) {
+      await assert.rejects(fitted(dataOf(SIZES.large), change, { keep }), {
+        code: 'INVALID_DATA',
+        message: /^x changed after it was handed over, before all of its 6000000 elements/,
+      });
+    }
+  });
+}
+
+test('fit: large data that nobody touches are copied slice by slice, to the same bits', async () => {
+  const expected = await fitted(dataOf(SIZES.large), undefined, { keep: false });
+  assert.deepEqual(await fitted(dataOf(SIZES.large)), expected);
+});
+
+test('evaluate, predict and setWeights use what they were given', async () => {
+  for (const samples of [SIZES.small, SIZES.sliced]) {
+    await withTrainer(async (trainer) => {
+      const expected = dataOf(samples);
+      const [loss, output] = [
+        await trainer.evaluate(expected.x, expected.y),
+        await trainer.predict(expected.x),
+      ];
+      const given = dataOf(samples);
+      const evaluating = trainer.evaluate(given.x, given.y);
+      const predicting = trainer.predict(given.x);
+      refill(given);
+      assert.deepEqual([await evaluating, await predicting], [loss, output]);
+    });
+  }
+  const wide = {
+    ...SPEC,
+    layers: [{ type: 'dense', units: 4000, activation: 'tanh' }, ...SPEC.layers],
+  };
+  for (const spec of [SPEC, wide]) {
+    const trainer = await createTrainer(spec, { mode: 'worker', threads: 1 });
+    const weights = await trainer.getWeights();
+    const before = bitsOf(weights);
+    const setting = trainer.setWeights(weights);
+    weights.forEach(({ data }) => data.fill(1));
+    await setting;
+    assert.deepEqual(bitsOf(await trainer.getWeights()), before);
+    await trainer.dispose();
+  }
+});
+
+for (const size of ['small', 'sliced']) {
+  /* At the first message, before there is a snapshot, and after the second snapshot. */
+  for (const strike of [
+    { at: 'TRAINING_PROGRESS', nth: 1, before: true },
+    { at: 'TRAINING_SNAPSHOT', nth: 2 },
+  ]) {
+    test(`a worker that is lost (${strike.at}): ${size} data are what they were`, async () => {
+      const options = { epochs: 6 };
+      const expected = await fitted(dataOf(SIZES[size]), undefined, options);
+      await withStrikes([strike], async (workers) => {
+        assert.deepEqual(await fitted(dataOf(SIZES[size]), refill, options), expected);
+        assert.equal(workers.length, 2);
+      });
+    });
+  }
+}
+
+for (const strike of [
+  { at: 'TRAINING_PROGRESS', nth: 1, before: true },
+  { at: 'TRAINING_SNAPSHOT', nth: 2 },
+]) {
+  const lost = (data, change) => {
+    /* The app changes its arrays when the worker is lost. */
+    return withStrikes([strike], () =>
+      withTrainer(async (trainer) => {
+        trainer.addEventListener('restart', () => change(data));
+        const run = trainer.fit(data.x, data.y, { ...FIT, epochs: 6, keep: false });
+        const { history } = await run;
+        return { history, bits: bitsOf(await trainer.getWeights()) };
+      }),
+    );
+  };
+
+  test(`keep: false, a worker that is lost (${strike.at}): the app's own arrays, if they are the same`, async () => {
+    const { x, y } = dataOf(SIZES.sliced);
+    const expected = await fitted({ x, y }, undefined, { epochs: 6 });
+    assert.deepEqual(await lost(dataOf(SIZES.sliced), () => {}), expected);
+    await assert.rejects(lost(dataOf(SIZES.sliced), refill), {
+      code: 'DATA_LOST',
+      message: /^the data are not kept by the page \(keep: false\) and x has changed since, and/,
+    });
+    await assert.rejects(lost(dataOf(SIZES.sliced), detach), {
+      code: 'DATA_LOST',
+      message: /^the data are not kept by the page \(keep: false\), whose arrays are detached, and/,
+    });
+  });
+}
+
+test('info.keptBytes tells what the copy takes', async () => {
+  const { x, y } = dataOf(SIZES.sliced, Float64Array);
+  const bytes = 4 * (x.length + y.length);
+  for (const [options, fit, expected] of [
+    [{}, {}, bytes],
+    [{}, { keep: false }, 4 * y.length], // small data are kept all the same
+    [{}, { transfer: true }, 0],
+    [{ restart: { retries: 0 } }, {}, 0],
+  ]) {
+    await withTrainer(async (trainer) => {
+      assert.equal(trainer.info.keptBytes, 0);
+      const given = fit.transfer ? [x.slice(), y.slice()] : [x, y];
+      const run = trainer.fit(...given, { ...FIT, ...fit, epochs: 1000 });
+      const kept = new Promise((resolve) =>
+        run.addEventListener('progress', () => resolve(trainer.info.keptBytes), { once: true }),
+      );
+      assert.equal(await kept, expected);
+      await run.stop();
+      assert.equal(trainer.info.keptBytes, 0);
+    }, options);
+  }
+});
