@@ -87,6 +87,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} [duty]          1; share of the time in which training computes, above 0
  * @property {boolean} [notices]      false; the session sends NOTICE messages
  * @property {boolean} [debug]        false; also log notices of level 'debug'
+ * @property {WebAssembly.Memory} [share]  shared, zeros at first, the same for all workers of a
+ *   page: by it those that train share the cores
  * @property {string} [build]         of the page: another one than the session's is refused
  */
 /**

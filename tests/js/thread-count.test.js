@@ -67,7 +67,10 @@ test('helpers that do not pay are left within a quarter of a second, and tried a
   assert.equal(run(250), 1);
   assert.equal(run(120_000), 1);
   const tries = state.changes.filter(([ms, threads]) => threads === 2 && ms > 250);
-  const pauses = tries.slice(1).map(([ms], i) => ms - tries[i][0]).filter((ms) => ms > 500);
+  const pauses = tries
+    .slice(1)
+    .map(([ms], i) => ms - tries[i][0])
+    .filter((ms) => ms > 500);
   assert.ok(pauses.length >= 4 && pauses.length <= 8, `${pauses}`);
   for (let i = 1; i < pauses.length; i++)
     assert.ok(pauses[i] > 1.3 * pauses[i - 1] || pauses[i] >= 60_000, `${pauses}`);
@@ -116,7 +119,8 @@ test('noise does not decide: equal times change nothing for long, unequal ones a
 
 test('of many threads the number in between is found, from above and from below', () => {
   /* beyond five they wait for each other */
-  const crowded = (/** @type {number} */ n) => 12 / Math.min(n, 5) + 0.2 * n + 2 * Math.max(0, n - 5);
+  const crowded = (/** @type {number} */ n) =>
+    12 / Math.min(n, 5) + 0.2 * n + 2 * Math.max(0, n - 5);
   const { run, mostly } = training(crowded, { most: 8 });
   run(2000);
   assert.equal(mostly(5000), 4);

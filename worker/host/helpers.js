@@ -11,6 +11,7 @@
 import { assetUrl } from './asset.js';
 import { CONTROL, MOST_HELPERS } from './control.js';
 import { OffstageError } from './errors.js';
+import { SharedCores } from './shared-cores.js';
 import { spawn } from './spawn.js';
 import { ThreadCount } from './thread-count.js';
 
@@ -29,6 +30,7 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
  * @property {() => number} helpers            that are in it
  * @property {(threads: number) => void} limit has so many share steps at most
  * @property {string} [assets]
+ * @property {WebAssembly.Memory} [share]      of the page's threads; the first one's is everybody's
  * @property {(error: OffstageError) => void} lost
  */
 /** What a helper is told of a core. stack: its upper end, from which it grows down.
@@ -41,6 +43,7 @@ export class Helpers {
   /** @type {Map<number, Lease>} */ #leases = new Map();
   /** @type {WebAssembly.Memory | null} */ #memory = null;
   #control = new Int32Array(0);
+  /** @type {SharedCores | null} */ #cores = null;
   /** Who has the helpers. @type {Lease | null} */ #holder = null;
   #lastId = 0;
   /** Helpers that were asked for. */ #wanted = 0;
@@ -48,7 +51,13 @@ export class Helpers {
 
   /** @param {Setting} setting @returns {Lease} */
   lease(setting) {
+    if (setting.share) this.#cores ??= new SharedCores(setting.share);
     return new Lease(this, ++this.#lastId, setting);
+  }
+
+  /** Tells how many of so many threads may compute beside other trainings. @param {number} threads */
+  shareOf(threads) {
+    return this.#cores?.shareOf(threads) ?? threads;
   }
 
   /** A core has work to share. @param {Lease} lease */
@@ -190,7 +199,7 @@ class Lease {
     this.assets = setting.assets;
     this.#count = new ThreadCount(() => {
       this.#seen = Math.max(this.#seen, setting.helpers());
-      return 1 + this.#seen;
+      return helpers.shareOf(1 + this.#seen);
     });
   }
 

@@ -46,5 +46,13 @@ export class SharedCores {
   }
 }
 
+/** @param {unknown} value @returns {boolean} it is such a memory */
+export function isShare(value) {
+  const tag = (/** @type {unknown} */ of) => Object.prototype.toString.call(of).slice(8, -1);
+  if (tag(value) !== 'WebAssembly.Memory') return false;
+  const { buffer } = /** @type {WebAssembly.Memory} */ (value);
+  return tag(buffer) !== 'ArrayBuffer' && buffer.byteLength >= 4 * WORDS;
+}
+
 /** @param {number} time @param {number} now  the low words of ms since 1970; 0: nobody's */
 const isOver = (time, now) => time === 0 || Math.abs((now - time) | 0) > EXPIRY_MS;

@@ -24,6 +24,7 @@ import { TextDecoder } from '../host/node.js';
  * @property {(error: OffstageError) => void} [lost]  called when a helper has ended: the core is of
  *   no use after it
  * @property {Helpers} [helpers]  the thread's, lent to one core at a time; by default its own
+ * @property {WebAssembly.Memory} [share]  by which threads of a page share its cores
  */
 /**
  * @typedef {object} TensorInfo
@@ -100,7 +101,7 @@ export class Core {
   }
 
   /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
-  static async create(module, { threads = 1, assets, lost, helpers = new Helpers() } = {}) {
+  static async create(module, { threads = 1, helpers = new Helpers(), ...options } = {}) {
     try {
       if (WebAssembly.Module.imports(module).length === 0) {
         return new Core(await WebAssembly.instantiate(module, {}), module);
@@ -112,7 +113,7 @@ export class Core {
         memory,
       );
       if (threads > 1) {
-        core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
+        core.#share(helpers, { ...options, module, memory: memory.shared, count: threads - 1 });
       }
       return core;
     } catch (cause) {
@@ -127,7 +128,7 @@ export class Core {
 
   /**
    * @param {Helpers} helpers
-   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets'>
+   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets' | 'share'>
    *   & Pick<CoreOptions, 'lost'>} setting
    */
   #share(helpers, { lost = () => {}, ...setting }) {
