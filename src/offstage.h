@@ -391,11 +391,21 @@ void ofs_model_set_team(ofs_model *model, ofs_team *team);
  * so that helpers are worth starting. */
 int ofs_plan_shares(ofs_plan *plan);
 
+/* Helpers of a team at most. */
+#define OFS_TEAM_HELPERS 64
+
 /* Is the life of a helper: it reports in, computes when there is something to share, sleeps when
- * there is not, and returns after ofs_team_end. It takes about as much stack as ofs_step_run. */
+ * there is not, and returns after ofs_team_end, or at once where OFS_TEAM_HELPERS are there. It
+ * takes about as much stack as ofs_step_run. */
 void ofs_team_help(ofs_team *team);
 /* Returns the number of helpers that have reported in. */
 uint32_t ofs_team_helpers(const ofs_team *team);
+/* Returns the number of those that sleep: a helper that waits spins for 50 microseconds first. */
+uint32_t ofs_team_asleep(const ofs_team *team);
+/* Lets so many threads at most share steps from here on, the caller of ofs_step_run included, from
+ * 1 up; without it all do. The others sleep. It may be called between two calls of ofs_step_run
+ * only. */
+void ofs_team_limit(ofs_team *team, uint32_t threads);
 
 /* Reports that a helper ended otherwise: from here on every step of the model is OFS_THREAD_LOST. A
  * helper that ends without a report is noticed, with the same result, when a part that it had taken

@@ -87,6 +87,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} [duty]          1; share of the time in which training computes, above 0
  * @property {boolean} [notices]      false; the session sends NOTICE messages
  * @property {boolean} [debug]        false; also log notices of level 'debug'
+ * @property {WebAssembly.Memory} [share]  shared, zeros at first, the same for all workers of a
+ *   page: by it those that train share the cores
  * @property {string} [build]         of the page: another one than the session's is refused
  */
 /**
@@ -268,10 +270,10 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then
- * at most one batch record. memoryBytes: as in STATUS; stepBytes, liveBytes: as in MODEL_READY, of
- * a training step.
+ * at most one batch record. memoryBytes, threads: as in STATUS; stepBytes, liveBytes: as in
+ * MODEL_READY, of a training step.
  * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number,
- *   totals: Totals, stepBytes: number, liveBytes: number }} Progress
+ *   threads: number, totals: Totals, stepBytes: number, liveBytes: number }} Progress
  */
 /**
  * The measures of one of several outputs.
@@ -347,6 +349,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} unitsPerMs    measured
  * @property {number} thread
  * @property {number} helpers       threads that compute beside it: 0 until there is work to share
+ * @property {number} threads       that take part in steps at the moment, of those that may: as many
+ *   as pay
  * @property {Stage} stage
  * @property {Told['stageSeconds']} stageSeconds  since the session began, pauses left out
  * @property {number} startedAt     of the session, ms since 1970

@@ -8,6 +8,10 @@
  * ever waits for a helper that is late: it finds nothing left. What describes a region is written
  * while none of its parts can be claimed, and read by those only who claimed one.
  *
+ * A helper has a SEAT for as long as it helps, the lowest that is free. Those whose seats are above
+ * the caller's limit take no parts: they sleep until the limit is another one, and nothing that the
+ * others do wakes them.
+ *
  * Waiting is spinning for at most about 50 microseconds, then sleep on a word that changes. A
  * caller's sleep has an end, so that a helper that died with a part in hand gives a status and not
  * a deadlock. */
@@ -29,8 +33,8 @@
 #define MOST_NAPS 100
 #define FOREVER -1ll
 
-/* There is a share for each of the first threads; the others begin with those. */
-#define SHARES 64
+/* There is a share for each thread: the caller, and a helper for each bit of `seats`. */
+#define SHARES (1 + OFS_TEAM_HELPERS)
 
 /* Words that different threads write at the same time lie in cache lines of their own. */
 typedef struct ofs_share {
@@ -44,9 +48,13 @@ struct ofs_team {
   ofs_job_fn run;
   const void *job;
   uint32_t first;
-  _Alignas(64) uint32_t done; /* parts of the region */
-  uint32_t waiting;           /* the caller sleeps on `done` */
-  _Alignas(64) uint32_t sleepers, helpers, ended, lost;
+  _Alignas(64) uint32_t done;  /* parts of the region */
+  uint32_t waiting;            /* the caller sleeps on `done` */
+  _Alignas(64) uint64_t seats; /* a bit for each helper */
+  uint32_t limit;              /* of threads that take parts */
+  uint32_t gate;               /* changes with the limit, and to wake those above it */
+  uint32_t sleepers, outside;  /* helpers that sleep: on `round`, on `gate` */
+  uint32_t ended, lost;
 #ifndef __wasm__
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -146,10 +154,10 @@ ofs_status ofs_team_run(ofs_team *t, ofs_job_fn run, const void *job, uint32_t f
   t->job = job;
   t->first = first;
   STORE(&t->done, 0);
-  uint32_t threads = ofs_team_threads(t), used = threads < SHARES ? threads : SHARES;
-  STORE(&t->used, used);
-  for (uint64_t i = 0; i < used; i++)
-    STORE(&t->shares[i].ticket, count * (i + 1) / used << 32 | count * i / used);
+  uint32_t threads = ofs_team_threads(t);
+  STORE(&t->used, threads);
+  for (uint64_t i = 0; i < threads; i++)
+    STORE(&t->shares[i].ticket, count * (i + 1) / threads << 32 | count * i / threads);
   ADD(&t->round, 1);
   if (ofs_region_saves(count, work, threads) >= OFS_WAKE_REGION) ofs_team_wake(t);
   uint32_t own = run_parts(t, 0);
@@ -157,7 +165,12 @@ ofs_status ofs_team_run(ofs_team *t, ofs_job_fn run, const void *job, uint32_t f
   return join(t, count);
 }
 
-uint32_t ofs_team_threads(const ofs_team *t) { return t ? LOAD(&t->helpers) + 1 : 1; }
+uint32_t ofs_team_threads(const ofs_team *t) {
+  if (!t) return 1;
+  uint32_t limit = t->limit;
+  uint64_t within = limit < SHARES ? ((uint64_t)1 << (limit - 1)) - 1 : UINT64_MAX;
+  return 1 + (uint32_t)__builtin_popcountll(LOAD(&t->seats) & within);
+}
 
 void ofs_team_wake(ofs_team *t) {
   if (!LOAD(&t->sleepers)) return;
@@ -167,25 +180,45 @@ void ofs_team_wake(ofs_team *t) {
 
 /* ---- helpers ---- */
 
-/* Sleeps until the round has changed, possibly longer. */
-static void doze(ofs_team *t, uint32_t round) {
-  ADD(&t->sleepers, 1);
-  await(t, &t->round, round, FOREVER);
-  ADD(&t->sleepers, -1u);
+/* Takes the lowest seat that is free, and returns its bit; 0: there is none. */
+static uint64_t take_seat(ofs_team *t) {
+  uint64_t seats = LOAD(&t->seats), free;
+  do free = ~seats & (seats + 1);
+  while (free && !__atomic_compare_exchange_n(&t->seats, &seats, seats | free, 0, __ATOMIC_SEQ_CST,
+                                              __ATOMIC_SEQ_CST));
+  return free;
+}
+
+/* Sleeps while *word is `seen`, possibly longer, as one of those that `count` counts. */
+static void doze(ofs_team *t, uint32_t *word, uint32_t seen, uint32_t *count) {
+  ADD(count, 1);
+  await(t, word, seen, FOREVER);
+  ADD(count, -1u);
 }
 
 void ofs_team_help(ofs_team *t) {
-  uint32_t own = ADD(&t->helpers, 1) + 1, seen = LOAD(&t->round);
-  while (!LOAD(&t->ended)) {
+  uint64_t seat = take_seat(t);
+  if (!seat) return;
+  uint32_t own = 1 + (uint32_t)__builtin_ctzll(seat), seen = LOAD(&t->round);
+  for (;;) {
+    uint32_t gate = LOAD(&t->gate);
+    if (LOAD(&t->ended)) break;
+    if (own >= LOAD(&t->limit)) {
+      doze(t, &t->gate, gate, &t->outside);
+      continue;
+    }
     for (int i = 0; i < SPINS && LOAD(&t->round) == seen; i++) continue;
-    if (LOAD(&t->round) == seen) doze(t, seen);
+    if (LOAD(&t->round) == seen) {
+      doze(t, &t->round, seen, &t->sleepers);
+      continue;
+    }
     seen = LOAD(&t->round);
     uint32_t count = run_parts(t, own);
     if (!count) continue;
     ADD(&t->done, count);
     if (LOAD(&t->waiting)) rouse(t, &t->done);
   }
-  ADD(&t->helpers, -1u);
+  __atomic_fetch_and(&t->seats, ~seat, __ATOMIC_SEQ_CST);
 }
 
 /* ---- a team's life ---- */
@@ -194,12 +227,22 @@ size_t ofs_team_bytes(void) { return sizeof(ofs_team); }
 
 ofs_team *ofs_team_init(void *mem) {
   ofs_team *t = mem;
-  *t = (ofs_team){.round = 0};
+  *t = (ofs_team){.limit = SHARES};
   prepare(t);
   return t;
 }
 
-uint32_t ofs_team_helpers(const ofs_team *t) { return LOAD(&t->helpers); }
+uint32_t ofs_team_helpers(const ofs_team *t) {
+  return (uint32_t)__builtin_popcountll(LOAD(&t->seats));
+}
+
+uint32_t ofs_team_asleep(const ofs_team *t) { return LOAD(&t->sleepers) + LOAD(&t->outside); }
+
+void ofs_team_limit(ofs_team *t, uint32_t threads) {
+  STORE(&t->limit, threads > 1 ? threads : 1);
+  ADD(&t->gate, 1);
+  if (LOAD(&t->outside)) rouse(t, &t->gate);
+}
 
 void ofs_team_lose(ofs_team *t) {
   STORE(&t->lost, 1);
@@ -211,5 +254,7 @@ void ofs_team_begin(ofs_team *t) { STORE(&t->ended, 0); }
 void ofs_team_end(ofs_team *t) {
   STORE(&t->ended, 1);
   ADD(&t->round, 1);
+  ADD(&t->gate, 1);
   rouse(t, &t->round);
+  rouse(t, &t->gate);
 }

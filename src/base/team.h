@@ -28,7 +28,7 @@ static inline uint64_t ofs_region_saves(uint32_t parts, uint64_t work, uint32_t 
   return (parts - (parts + threads - 1) / threads) * work;
 }
 /* Returns the number of threads that compute at the moment: the caller and the helpers that have
- * reported in. */
+ * reported in, as far as the limit allows. */
 uint32_t ofs_team_threads(const ofs_team *t);
 /* Wakes the helpers that sleep. */
 void ofs_team_wake(ofs_team *t);

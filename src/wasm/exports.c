@@ -233,6 +233,8 @@ void model_set_team(ofs_model *m, ofs_team *t) { ofs_model_set_team(m, t); }
 int plan_shares(ofs_plan *p) { return ofs_plan_shares(p); }
 void team_help(ofs_team *t) { ofs_team_help(t); }
 uint32_t team_helpers(const ofs_team *t) { return ofs_team_helpers(t); }
+uint32_t team_asleep(const ofs_team *t) { return ofs_team_asleep(t); }
+void team_limit(ofs_team *t, uint32_t threads) { ofs_team_limit(t, threads); }
 void team_lose(ofs_team *t) { ofs_team_lose(t); }
 void team_begin(ofs_team *t) { ofs_team_begin(t); }
 void team_end(ofs_team *t) { ofs_team_end(t); }

@@ -20,6 +20,7 @@ const QUESTIONS = [
   'step',
   'interpreter',
   'threads',
+  'busy',
   'relaxed',
   'memory',
   'startup',

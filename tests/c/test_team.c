@@ -115,6 +115,75 @@ static void test_regions(void) {
   }
 }
 
+/* ---- a limit, which may change between any two regions ---- */
+
+/* Waits until no more than `awake` helpers are. */
+static void until_asleep(const crew *c, uint32_t awake) {
+  while (ofs_team_asleep(c->team) + awake < (uint32_t)c->count) continue;
+}
+
+/* Runs a region of `parts` parts, each of them once. */
+static void run_limited(const crew *c, int region, uint32_t parts) {
+  board.region = region;
+  board.parts = parts;
+  board.first = 0;
+  memset(board.runs, 0, sizeof board.runs);
+  CHECK_INT(ofs_team_run(c->team, region_part, &board, 0, parts, OFS_WAKE_REGION), OFS_OK);
+  for (uint32_t i = 0; i < MOST_PARTS; i++) CHECK_INT(board.runs[i], i < parts);
+}
+
+static void test_limits(void) {
+  crew c = crew_open();
+  memset(&board, 0, sizeof board);
+  ofs_team_limit(c.team, 2); /* before any helper is there */
+  crew_grow(&c, MOST_HELPERS);
+  crew_wait(&c);
+  CHECK_INT(ofs_team_threads(c.team), 2);
+  ofs_team_limit(c.team, 1);
+  until_asleep(&c, 0);
+  for (int r = 0; r < 200; r++) {
+    run_limited(&c, r, 2 + random_word() % (MOST_PARTS - 1));
+    CHECK_INT(ofs_team_asleep(c.team), MOST_HELPERS); /* nothing wakes them */
+  }
+  for (uint32_t limit = 2; limit <= MOST_HELPERS + 2; limit++) {
+    const uint32_t want = limit <= MOST_HELPERS ? limit : MOST_HELPERS + 1;
+    ofs_team_limit(c.team, limit);
+    CHECK_INT(ofs_team_threads(c.team), want);
+    until_asleep(&c, want - 1); /* those that looked at the limit and are above it */
+    for (int r = 0; r < 50; r++) {
+      run_limited(&c, r, MOST_PARTS);
+      CHECK(ofs_team_asleep(c.team) >= MOST_HELPERS + 1 - want);
+    }
+    until_asleep(&c, 0); /* nobody spins for long where nothing is to be done */
+  }
+  for (int r = 0; r < 3000; r++) { /* at every region another one, 0 as 1 */
+    ofs_team_limit(c.team, random_word() % (MOST_HELPERS + 3));
+    run_limited(&c, r, 2 + random_word() % (MOST_PARTS - 1));
+  }
+  ofs_team_limit(c.team, UINT32_MAX);
+  CHECK_INT(ofs_team_threads(c.team), MOST_HELPERS + 1);
+  ofs_team_limit(c.team, 1);
+  until_asleep(&c, 0);
+  crew_close(&c); /* they leave out of their sleep */
+}
+
+static void test_seats(void) {
+  ofs_team *team = ofs_team_init(block_of(ofs_team_bytes()));
+  pthread_t threads[OFS_TEAM_HELPERS], more;
+  for (int i = 0; i < OFS_TEAM_HELPERS; i++)
+    CHECK_INT(pthread_create(&threads[i], NULL, help, team), 0);
+  while (ofs_team_helpers(team) < OFS_TEAM_HELPERS) continue;
+  CHECK_INT(pthread_create(&more, NULL, help, team), 0);
+  CHECK_INT(pthread_join(more, NULL), 0); /* there is no seat: it returns */
+  CHECK_INT(ofs_team_threads(team), OFS_TEAM_HELPERS + 1);
+  ofs_team_limit(team, OFS_TEAM_HELPERS);
+  CHECK_INT(ofs_team_threads(team), OFS_TEAM_HELPERS);
+  ofs_team_end(team);
+  for (int i = 0; i < OFS_TEAM_HELPERS; i++) CHECK_INT(pthread_join(threads[i], NULL), 0);
+  CHECK_INT(ofs_team_helpers(team), 0);
+  free(team);
+}
+
 static void test_saving(void) {
   CHECK_INT(ofs_region_saves(1, 100, 2), 0);
   CHECK_INT(ofs_region_saves(2, 100, 2), 100);
@@ -327,9 +396,12 @@ static uint64_t hash_of(const ofs_model *m) {
   return hash;
 }
 
-/* Two epochs, the last batch partial; `late`: a helper more with every step, else all are there
- * from the first. */
-static result train(void (*net)(writer *), int helpers, slicing how, int late) {
+/* How helpers come: all before the first step; one more with every step; or all, and another limit
+ * before every slice. */
+typedef enum coming { AT_ONCE, LATE, LIMITED } coming;
+
+/* Two epochs, the last batch partial. */
+static result train(void (*net)(writer *), int helpers, slicing how, coming late) {
   static writer w;
   net(&w);
   result r = {0, 0};
@@ -342,13 +414,16 @@ static result train(void (*net)(writer *), int helpers, slicing how, int late) {
   if (helpers) ofs_model_set_team(m, c.team);
   for (uint64_t epoch = 0; epoch < 2; epoch++)
     for (uint64_t first = 0; first < SAMPLES; first += BATCH) {
-      crew_grow(&c, late && c.count < helpers ? c.count + 1 : helpers);
-      if (!late) crew_wait(&c);
+      crew_grow(&c, late == LATE && c.count < helpers ? c.count + 1 : helpers);
+      if (late != LATE) crew_wait(&c);
       ofs_batch at = {.first = first, .n = SAMPLES, .count = BATCH, .shuffle = 1, .epoch = epoch};
       if (SAMPLES - first < BATCH) at.count = (uint32_t)(SAMPLES - first);
       CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
       ofs_status s;
-      while ((s = ofs_step_run(p, work_of(how), NULL)) == OFS_MORE) continue;
+      do {
+        if (late == LIMITED) ofs_team_limit(c.team, random_word() % (uint32_t)(helpers + 2));
+        s = ofs_step_run(p, work_of(how), NULL);
+      } while (s == OFS_MORE);
       CHECK_INT(s, OFS_OK);
       ofs_totals t;
       ofs_step_totals(p, &t);
@@ -370,7 +445,7 @@ static void test_trainings(void) {
     CHECK(isfinite(want.loss) && want.loss > 0);
     for (int k = 0; k < 4; k++)
       for (slicing how = WHOLE; how <= RANDOM; how++) {
-        const result got = train(nets[net], counts[k], how, (k + (int)how) % 2);
+        const result got = train(nets[net], counts[k], how, (coming)((k + (int)how) % 3));
         CHECK_MSG(got.hash == want.hash && got.loss == want.loss,
                   "net %d, %d threads, slicing %d: other bits", net, counts[k] + 1, how);
       }
@@ -412,6 +487,8 @@ static void test_lost(void) {
 int main(void) {
   test_saving();
   test_regions();
+  test_limits();
+  test_seats();
   test_lives();
   test_lending();
   test_trainings();

@@ -344,6 +344,8 @@ const NO_REQUESTS = [
     { runtime: { place: unwritable } },
     { runtime: { assets: 'no:\u0000url' } },
     { runtime: { more: 1 } },
+    { runtime: { share: {} } },
+    { runtime: { share: new SharedArrayBuffer(256) } },
   ].map((change) => /** @type {[string, any]} */ (['INIT_TRAINING', { ...NET, ...change }])),
   ...[
     undefined,

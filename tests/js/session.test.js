@@ -420,6 +420,7 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   for (const {
     records,
     memoryBytes,
+    threads,
     stepBytes,
     liveBytes,
     stage,
@@ -431,6 +432,7 @@ test('progress: every epoch, at most one batch a message, no more often than ask
     const done = records.at(-1).kind === 'epoch' ? epoch : epoch - 1;
     assert.deepEqual([totals.runs, totals.epochs, totals.steps], [1, done, step]);
     assert.ok(memoryBytes > stepBytes && stepBytes >= liveBytes && liveBytes > 0);
+    assert.equal(threads, 1);
     assert.match(stage, /^(training|validating)$/);
     assert.ok(stageSeconds.training >= 0);
     assert.deepEqual(latest, records.at(-1));

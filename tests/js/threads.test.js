@@ -6,6 +6,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { PROBLEMS, dataOf } from '../bits/problems.js';
+import { ThreadCount } from '../../worker/host/thread-count.js';
+import { Core } from '../../worker/trainer/core.js';
 import { inOwnProcess, until, withThreads } from './api-setting.js';
 import { openHere, openPort } from './services-setting.js';
 import { QUADRANTS, bitsOf, connectLocal, connectWorker, quadrants } from './session-client.js';
@@ -209,6 +211,159 @@ test('a helper that traps takes down the session whose part it had, and no other
   }
 });
 
+/**
+ * Another number of threads after every step.
+ * @param {any} t @param {number} most @param {(step: number) => void} [then]
+ */
+function changing(t, most, then = () => {}) {
+  let steps = 0;
+  const mock = t.mock.method(ThreadCount.prototype, 'stepTook', function () {
+    this.count = 1 + ((steps * 7) % most);
+    then(steps++);
+    return true;
+  });
+  return { end: () => mock.mock.restore(), steps: () => steps };
+}
+
+test('the number of threads changes after every step, and no bit does', async (t) => {
+  const alone = await weightsOfOne();
+  for (const disturbed of [false, true]) {
+    const client = connectLocal();
+    await client.ask('INIT_TRAINING', init(4));
+    await gather(client, 3);
+    /** @type {Set<number>} */
+    const seen = new Set();
+    const changes = changing(t, 4);
+    const run = client.ask('START_TRAINING', { ...data, batchSize: 16 });
+    for (let i = 0; disturbed && i < 50; i++) {
+      const { state } = await client.ask('PAUSE_TRAINING');
+      await client.ask('PREDICT', { x: data.x });
+      seen.add((await client.ask('GET_STATUS')).threads);
+      await client.ask('RESUME_TRAINING');
+      if (state === 'ready') break;
+    }
+    await run;
+    assert.equal(bitsOf(await client.ask('GET_WEIGHTS')), alone);
+    assert.ok(changes.steps() > 2);
+    const { threads, helpers } = await client.ask('GET_STATUS');
+    assert.equal(threads, 1 + (((changes.steps() - 1) * 7) % 4), 'it is told');
+    assert.equal(client.of('TRAINING_PROGRESS').at(-1).threads, threads);
+    assert.equal(helpers, 3, 'who takes no part is there all the same');
+    for (const each of seen) assert.ok(each >= 1 && each <= 4);
+    changes.end();
+    await client.ask('DISPOSE');
+  }
+});
+
+test('a helper that ends while the number changes takes the session down, which can begin anew', (t) =>
+  withThreads(async (made) => {
+    for (const at of [1, 2, 3, 4]) {
+      const client = connectLocal();
+      await client.ask('INIT_TRAINING', init(3));
+      await gather(client, 2);
+      const changes = changing(t, 3, (step) => {
+        if (step === at) made.at(-1)?.terminate();
+      });
+      await assert.rejects(client.ask('START_TRAINING', LONG), {
+        code: 'WORKER_LOST',
+        message: /a computing thread was lost/,
+      });
+      changes.end();
+      await client.ask('INIT_TRAINING', init(2));
+      await gather(client, 1);
+      await client.ask('DISPOSE');
+    }
+  }));
+
+test('no helper spins where nothing is to be done: paused, resting, ended, one too many', async (t) => {
+  /** @type {Set<Core>} */
+  const cores = new Set();
+  const { stepRun } = Core.prototype;
+  t.mock.method(Core.prototype, 'stepRun', function (plan, work) {
+    cores.add(this);
+    return stepRun.call(this, plan, work);
+  });
+  const client = connectLocal();
+  const asleep = () => until(() => [...cores].every((core) => core.asleep === 2));
+  /** Many turns of the queue, in which nobody wakes. */
+  const stays = async () => {
+    for (let i = 0; i < 200; i++) {
+      await new Promise(setImmediate);
+      for (const core of cores) assert.equal(core.asleep, 2);
+    }
+  };
+  await client.ask('INIT_TRAINING', init(3));
+  await gather(client, 2);
+  await asleep();
+  await stays();
+  let run = client.ask('START_TRAINING', LONG);
+  for (let i = 0; i < 3; i++) {
+    await client.ask('PAUSE_TRAINING');
+    await asleep();
+    await stays();
+    await client.ask('RESUME_TRAINING');
+  }
+  await client.ask('STOP_TRAINING');
+  await run;
+  await asleep();
+  await stays();
+  /* One thread is enough: whatever is trained, the others sleep. */
+  t.mock.method(ThreadCount.prototype, 'stepTook', function () {
+    this.count = 1;
+    return true;
+  });
+  run = client.ask('START_TRAINING', LONG);
+  while ((await client.ask('GET_STATUS')).threads > 1) continue;
+  await asleep();
+  await stays();
+  assert.equal((await client.ask('GET_STATUS')).state, 'training');
+  await client.ask('STOP_TRAINING');
+  await run;
+  await client.ask('DISPOSE');
+});
+
+test('a trainer that computes a hundredth of the time lets its helpers sleep for the rest', async (t) => {
+  /** @type {Core | undefined} */
+  let core;
+  const { stepRun } = Core.prototype;
+  t.mock.method(Core.prototype, 'stepRun', function (plan, work) {
+    core = this;
+    return stepRun.call(this, plan, work);
+  });
+  const client = connectLocal();
+  const runtime = { variant: 'simd-mt', threads: 3, duty: 0.01 };
+  await client.ask('INIT_TRAINING', { ...spec, runtime });
+  await gather(client, 2);
+  const run = client.ask('START_TRAINING', LONG);
+  for (let rests = 0; rests < 5; rests++) {
+    const { step } = await client.ask('GET_STATUS');
+    while ((await client.ask('GET_STATUS')).step === step)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(() => core?.asleep === 2);
+  }
+  await client.ask('STOP_TRAINING');
+  await run;
+  await client.ask('DISPOSE');
+});
+
+test('trainings beside others of the page have their share of its cores', async (t) => {
+  const share = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const words = new Int32Array(share.buffer);
+  const wall = Date.now();
+  t.mock.method(Date, 'now', () => wall);
+  words.fill(wall | 0 || 1, 10, 12); // of two others
+  const client = connectLocal();
+  const runtime = { variant: 'simd-mt', threads: 4, share };
+  await client.ask('INIT_TRAINING', { ...spec, runtime });
+  assert.equal((await client.ask('GET_STATUS')).threads, 4);
+  await gather(client, 3);
+  const run = client.ask('START_TRAINING', LONG);
+  while ((await client.ask('GET_STATUS')).threads > 1) await new Promise(setImmediate);
+  await client.ask('STOP_TRAINING');
+  await run;
+  await client.ask('DISPOSE');
+});
+
 test('no reply is a view of shared memory', async () => {
   const client = connectLocal();
   await client.ask('INIT_TRAINING', init(2));
@@ -266,8 +421,10 @@ test('a trainer with helpers keeps no process alive, disposed or not', () => {
     import { PROBLEMS, dataOf } from ${JSON.stringify(new URL('../bits/problems.js', import.meta.url).href)};
     const { x, y } = dataOf(PROBLEMS.shared);
     const trainer = await offstage.createTrainer(PROBLEMS.shared.spec, { threads: 3, mode: 'worker' });
+    const { threads } = trainer.info;
+    if (trainer.status().threads !== threads) throw new Error('its status says otherwise');
     for (let i = 0; i < 3; i++) await trainer.fit(x, y, { epochs: 5 });
-    console.log(trainer.info.variant, trainer.info.threads);
+    console.log(trainer.info.variant, threads);
     ${end}`;
   for (const end of [
     '',

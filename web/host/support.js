@@ -21,6 +21,23 @@ function nodeProcess() {
 /** @returns {number | null} the id of Node's process, null elsewhere */
 export const processId = () => nodeProcess()?.pid ?? null;
 
+/** @type {{ share?: WebAssembly.Memory } | undefined} */
+let share;
+
+/** Gives what the workers of this page share its cores by; nothing where no memory can be shared. */
+export function sharedCores() {
+  if (share) return share;
+  const { crossOriginIsolated } = /** @type {any} */ (globalThis);
+  try {
+    if (crossOriginIsolated === false) return (share = {});
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    structuredClone(memory); // as a message clones it: some engines share none
+    return (share = { share: memory });
+  } catch {
+    return (share = {});
+  }
+}
+
 /** @returns {string | null} why no worker can be had, null where one can */
 export function whyNoWorker() {
   if (threadKind()) return null;

@@ -11,6 +11,7 @@ import { Lifecycle } from '../host/page.js';
 import { checkpointBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
+import { sharedCores } from '../host/support.js';
 import { Monitor } from './trainer-status.js';
 import { TRAINER_EVENTS } from './trainer-events.js';
 import { Trainer } from './trainer.js';
@@ -240,6 +241,7 @@ export async function beginTrainer(name, options, begin) {
       debug,
       notices: true,
       ...(BUILD && { build: BUILD }),
+      ...(typeof threads === 'number' && threads < 2 ? {} : sharedCores()),
     },
     trains: (on, reason = 'stopped') => {
       warned.clear();

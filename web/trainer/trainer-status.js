@@ -24,6 +24,7 @@ import { StageClock } from './stage-clock.js';
  * @property {number} step updates since the model was made
  * @property {number} thread that trains; 0: the main one
  * @property {string} threadName
+ * @property {number} threads that compute: of those that may, as many as make training faster
  * @property {number | null} processId in Node
  * @property {boolean} alive there is a session; false while a lost one is replaced, and after the
  *   end
@@ -129,6 +130,8 @@ export class Monitor {
   bytesOut = 0;
   /** Bytes of wasm memory, as last told. */
   memory = 0;
+  /** Threads that compute, as last told. */
+  threads = 0;
   stages = new StageClock();
   runs = new Runs();
   /** A session was lost, and none stands in for it so far. */
@@ -156,8 +159,9 @@ export class Monitor {
   received(type, payload, bytes) {
     this.bytesOut += bytes;
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
-    const { memoryBytes, stage, stageSeconds, records, run, runs, totals } = payload ?? {};
+    const { memoryBytes, threads, stage, stageSeconds, records, run, runs, totals } = payload ?? {};
     this.memory = memoryBytes ?? this.memory;
+    this.threads = threads ?? this.threads;
     if (stageSeconds) this.stages.report(stage, stageSeconds);
     else if (!ASIDE.includes(type)) this.stages.loaded();
     if (type === 'TRAINING_PROGRESS') this.runs.progress(records);

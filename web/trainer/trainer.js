@@ -136,7 +136,9 @@ export class Trainer extends EventsTarget {
 
   /** @returns {Info} */
   get info() {
-    return this.#recovery.info;
+    const { info } = this.#recovery;
+    info.threads = this.#parts.monitor.threads;
+    return info;
   }
 
   /** The latest run. @returns {Run | undefined} */
@@ -355,6 +357,7 @@ export class Trainer extends EventsTarget {
       step: log?.step ?? this.#recovery.step,
       thread: client?.threadId ?? 0,
       threadName: info.mode === 'worker' ? 'offstage' : 'main',
+      threads: info.threads,
       processId: processId(),
       alive: client !== undefined,
       since: client?.since ?? null,

@@ -11,7 +11,9 @@
 import { assetUrl } from './asset.js';
 import { CONTROL, MOST_HELPERS } from './control.js';
 import { OffstageError } from './errors.js';
+import { SharedCores } from './shared-cores.js';
 import { spawn } from './spawn.js';
+import { ThreadCount } from './thread-count.js';
 
 const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
 
@@ -25,7 +27,10 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
  *   memory
  * @property {() => void} begin                lets helpers into the team
  * @property {() => void} end                  has them leave it
+ * @property {() => number} helpers            that are in it
+ * @property {(threads: number) => void} limit has so many share steps at most
  * @property {string} [assets]
+ * @property {WebAssembly.Memory} [share]      of the page's threads; the first one's is everybody's
  * @property {(error: OffstageError) => void} lost
  */
 /** What a helper is told of a core. stack: its upper end, from which it grows down.
@@ -38,6 +43,7 @@ export class Helpers {
   /** @type {Map<number, Lease>} */ #leases = new Map();
   /** @type {WebAssembly.Memory | null} */ #memory = null;
   #control = new Int32Array(0);
+  /** @type {SharedCores | null} */ #cores = null;
   /** Who has the helpers. @type {Lease | null} */ #holder = null;
   #lastId = 0;
   /** Helpers that were asked for. */ #wanted = 0;
@@ -45,7 +51,13 @@ export class Helpers {
 
   /** @param {Setting} setting @returns {Lease} */
   lease(setting) {
+    if (setting.share) this.#cores ??= new SharedCores(setting.share);
     return new Lease(this, ++this.#lastId, setting);
+  }
+
+  /** Tells how many of so many threads may compute beside other trainings. @param {number} threads */
+  shareOf(threads) {
+    return this.#cores?.shareOf(threads) ?? threads;
   }
 
   /** A core has work to share. @param {Lease} lease */
@@ -168,6 +180,8 @@ export class Helpers {
 class Lease {
   #helpers;
   #setting;
+  #count;
+  /** Helpers that have been in the team at one time. */ #seen = 0;
   #opened = false;
   #closed = false;
   /**
@@ -183,6 +197,25 @@ class Lease {
     this.id = id;
     this.count = setting.count;
     this.assets = setting.assets;
+    this.#count = new ThreadCount(() => {
+      this.#seen = Math.max(this.#seen, setting.helpers());
+      return helpers.shareOf(1 + this.#seen);
+    });
+  }
+
+  /** Threads that compute, helpers that are on their way among them. */
+  get threads() {
+    return Math.min(1 + this.count, this.#count.count);
+  }
+
+  /** Steps begin that take batches of so many samples. @param {number} batch */
+  train(batch) {
+    this.#count.begin(batch);
+  }
+
+  /** A step is over. @param {number} samples @param {number} ms  that it took */
+  stepTook(samples, ms) {
+    if (this.#opened && this.#count.stepTook(samples, ms)) this.#setting.limit(this.#count.count);
   }
 
   /** The core has work to share, from here on. */

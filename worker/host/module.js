@@ -12,6 +12,7 @@ import { BUILD, OTHER_VERSION } from './envelope.js';
 import { cores, hasWebAssembly, whyNoRelaxed, whyNoSimd, whyNoThreads } from './engine.js';
 import { OffstageError, checkFields, oneOf, show } from './errors.js';
 import { nodeBuiltin } from './node.js';
+import { isShare } from './shared-cores.js';
 import { VARIANTS } from './variants.js';
 
 /** @typedef {import('./variants.js').Variant} Variant */
@@ -110,6 +111,7 @@ const FIELDS = [
   'notices',
   'debug',
   'build',
+  'share',
 ];
 const PLACES = ['worker', 'main'];
 /** Threads of 'auto' at most: an operation is cut into about eight parts. */
@@ -128,6 +130,7 @@ const MOST_THREADS = 64;
  * @property {string} [assets]
  * @property {number} [sliceWork]
  * @property {number} duty       share of the time in which training computes
+ * @property {WebAssembly.Memory} [share]  of shared-cores.js
  */
 
 /**
@@ -150,6 +153,7 @@ export function readRuntime(given = {}) {
     duty = 1,
     notices = false,
     debug = false,
+    share,
   } = checkFields(given, FIELDS, 'runtime', 'INVALID_OPTION');
   if (variant !== undefined && !VARIANTS.includes(variant)) {
     refuse(`variant is ${show(variant)}, expected one of ${oneOf(VARIANTS)}`);
@@ -176,7 +180,11 @@ export function readRuntime(given = {}) {
   if (!hasWebAssembly()) {
     unsupported('this engine has no WebAssembly, which Offstage computes with');
   }
-  return { ...choose({ variant, threads, deterministic, place }), assets, place, sliceWork, duty };
+  if (share !== undefined && !isShare(share)) {
+    refuse(`share is ${show(share)}, expected a WebAssembly.Memory that is shared`);
+  }
+  const chosen = choose({ variant, threads, deterministic, place });
+  return { ...chosen, assets, place, sliceWork, duty, share };
 }
 
 /**

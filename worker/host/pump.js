@@ -60,6 +60,7 @@ export class Pump {
   #fixed = false;
   #rate = FIRST_RATE;
   #used = 0;
+  /** Ms of its turns up to the last reading of the clock. */ #worked = 0;
   /** It had something to do when the scheduler last chose. */ #ready = false;
   /** When its turn began. */ #began = 0;
   /** Background work that may rest had its turn. */ #trained = false;
@@ -115,6 +116,14 @@ export class Pump {
   /** The clock at its last reading. */
   get time() {
     return this.#scheduler.time;
+  }
+
+  /**
+   * Ms that its work has taken, and the queue between two slices of it; where slices have no time,
+   * 0. What was done since the last reading of the clock is guessed by the rate.
+   */
+  get worked() {
+    return this.#worked + (this.#fixed ? 0 : this.#used / this.#rate);
   }
 
   /** Slices that the thread has begun. */
@@ -228,12 +237,16 @@ export class Pump {
     const scheduler = this.#scheduler;
     this.#used = 0;
     if (this.#fixed) return (scheduler.over = true);
-    return (scheduler.over = scheduler.read() >= scheduler.end);
+    const before = scheduler.time;
+    const ms = scheduler.read() - before;
+    if (ms < GAP_MS) this.#worked += ms;
+    return (scheduler.over = scheduler.time >= scheduler.end);
   }
 
   /** @param {number} ms  since the last reading, in which `used` units were done */
   #calibrate(ms) {
     if (ms >= GAP_MS) return; // it was not the work that took so long
+    this.#worked += ms;
     // A clock that stood still is coarser than the chunk: twice the chunk is still far below a
     // slice.
     const rate = ms > 0 ? this.#used / ms : 2 * this.#rate;
@@ -265,8 +278,13 @@ export class Pump {
     return (this.#ready = ready);
   }
 
-  /** Its turn begins. @param {number} now */
-  begin(now) {
+  /**
+   * Its turn begins.
+   * @param {number} now
+   * @param {number} [queue]  ms since its last turn, where nobody else had one
+   */
+  begin(now, queue = 0) {
+    if (queue < REST_MS) this.#worked += queue; // else it rested, or was paused
     this.#used = 0;
     this.#began = now;
     this.#trained = false;

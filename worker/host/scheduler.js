@@ -48,6 +48,7 @@ export class Scheduler {
    */
   #pumps = [];
   /** @type {Pump | null} Who worked last in this slice. */ #working = null;
+  /** Who worked last in a slice before. @type {Pump | null} */ #worked = null;
   /** What the least served pump had when one was last chosen. */ #least = 0;
   /** @type {Beat[]} */ #beats = [];
   #alarm = Infinity;
@@ -164,11 +165,12 @@ export class Scheduler {
     this.#running = true;
     this.over = false;
     this.slices++;
+    const before = this.time;
     const began = this.read(true);
     this.#tick(began);
     let pump = this.#choose(jobsOnly);
     this.end = Math.min(began + ((pump?.sliceMs ?? 0) * (CHUNKS - 1)) / CHUNKS, this.#due());
-    pump?.begin(began);
+    pump?.begin(began, pump === this.#worked ? began - before : 0);
     for (; pump && !this.over; pump = this.#choose(jobsOnly)) {
       if (this.#working && pump !== this.#working) {
         this.#leave();
@@ -188,6 +190,7 @@ export class Scheduler {
     const worked = this.#working;
     this.#working = null;
     if (!worked) return;
+    this.#worked = worked;
     const several = this.#pumps.length > 1;
     worked.leave(several);
     if (!several) return;

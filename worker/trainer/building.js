@@ -125,8 +125,11 @@ export async function makeModel(source, settled, ports) {
  */
 async function makeModelOf(set, { spec, checkpoint }, settled, ports) {
   const { pump, stages, helpers, finished, lost, check } = ports;
-  const { made: core, runtime } = await openModule(settled, set, (module, { threads, assets }) =>
-    Core.create(module, { threads, assets, lost, helpers }),
+  const { made: core, runtime } = await openModule(
+    settled,
+    set,
+    (module, { threads, assets, share }) =>
+      Core.create(module, { threads, assets, lost, helpers, share }),
   );
   try {
     check();

@@ -24,6 +24,7 @@ import { TextDecoder } from '../host/node.js';
  * @property {(error: OffstageError) => void} [lost]  called when a helper has ended: the core is of
  *   no use after it
  * @property {Helpers} [helpers]  the thread's, lent to one core at a time; by default its own
+ * @property {WebAssembly.Memory} [share]  by which threads of a page share its cores
  */
 /**
  * @typedef {object} TensorInfo
@@ -100,7 +101,7 @@ export class Core {
   }
 
   /** @param {WebAssembly.Module} module @param {CoreOptions} [options] @returns {Promise<Core>} */
-  static async create(module, { threads = 1, assets, lost, helpers = new Helpers() } = {}) {
+  static async create(module, { threads = 1, helpers = new Helpers(), ...options } = {}) {
     try {
       if (WebAssembly.Module.imports(module).length === 0) {
         return new Core(await WebAssembly.instantiate(module, {}), module);
@@ -112,7 +113,7 @@ export class Core {
         memory,
       );
       if (threads > 1) {
-        core.#share(helpers, { module, memory: memory.shared, count: threads - 1, assets, lost });
+        core.#share(helpers, { ...options, module, memory: memory.shared, count: threads - 1 });
       }
       return core;
     } catch (cause) {
@@ -127,7 +128,7 @@ export class Core {
 
   /**
    * @param {Helpers} helpers
-   * @param {Omit<Parameters<Helpers['lease']>[0], 'lost' | 'team' | 'stack' | 'begin' | 'end'>
+   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets' | 'share'>
    *   & Pick<CoreOptions, 'lost'>} setting
    */
   #share(helpers, { lost = () => {}, ...setting }) {
@@ -141,7 +142,29 @@ export class Core {
       stack: () => this.memory.alloc(stackBytes, 'a stack') + stackBytes,
       begin: () => wasm.team_begin(this.#team),
       end: () => wasm.team_end(this.#team),
+      helpers: () => this.helpers,
+      limit: (threads) => wasm.team_limit(this.#team, threads),
     });
+  }
+
+  /** The number of threads that compute, or will once they are there: as many as pay. */
+  get threads() {
+    return this.#lease?.threads ?? 1;
+  }
+
+  /** The number of helpers that sleep. */
+  get asleep() {
+    return this.#lease ? this.#wasm.team_asleep(this.#team) : 0;
+  }
+
+  /** Steps of training begin. @param {number} batch */
+  train(batch) {
+    this.#lease?.train(batch);
+  }
+
+  /** A step of training is over. @param {number} samples @param {number} ms  that it took */
+  stepTook(samples, ms) {
+    this.#lease?.stepTook(samples, ms);
   }
 
   /** The number of helpers that compute for this core. */

@@ -259,11 +259,14 @@ export class Run {
       validation,
     } = /** @type {Plans} */ (this.#plans);
     stages.enter('training');
+    core.train(batchSize);
+    let began = pump.worked;
     while (state.batch < totalBatches) {
       if (schedule.due) {
         stages.enter('saving');
         yield* schedule.save();
         stages.enter('training');
+        began = pump.worked;
       }
       const first = state.batch * batchSize;
       const count = Math.min(batchSize, trainSamples - first);
@@ -284,6 +287,9 @@ export class Run {
         this.flush();
       }
       this.#over = pump.spend(core.units) || pump.waiting;
+      const ended = pump.worked;
+      core.stepTook(count, ended - began);
+      began = ended;
       if (this.#over && (state.batch < totalBatches || validation)) yield;
     }
   }

@@ -135,6 +135,7 @@ export class Records {
       ...records[records.length - 1],
       records,
       memoryBytes,
+      threads: model.core.threads,
       totals: this.#totals,
       ...memory,
       ...stages.describe(),

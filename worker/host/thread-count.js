@@ -1,0 +1,177 @@
+/* thread-count.js: how many threads compute, of those that may: as many as pay at the moment.
+ *
+ * Bits do not depend on the number, so it may change between any two steps. What a sample takes is
+ * measured in windows of training time, in pairs: one with the present number, one with a rival. A
+ * rival that is faster takes its place, and then the next rivals have their turn; where none is
+ * faster there is a pause, each longer than the last, and never shorter than is worth what the
+ * rivals have cost. A pace that has plainly changed, another batch size and another number of
+ * threads that may compute end a pause. No clock is read here, and nothing is known of threads. */
+
+/** Several turns of a busy machine's scheduler, which gives its programs 3 or 4 ms at a time. */
+const WINDOW_MS = 30;
+/** Pairs of windows at most, of which the median decides. */
+const PAIRS = 7;
+/** Of a sample's time: what a rival saves at least, lest noise decides. */
+const LEAST_GAIN = 0.03;
+/** After k pairs it is clear where all of them tell a difference above this, over k. */
+const CLEAR = 0.5;
+const FIRST_PAUSE_MS = 1000;
+const MOST_PAUSE_MS = 60_000;
+/** A pause is so many times what was lost to rivals before it: 2.5 % are lost at most. */
+const WORTH = 40;
+/** Windows of which the median is the pace while nothing is tried. */
+const STEADY = 5;
+/** A pace that is so many times another one has plainly changed. */
+const CHANGED = 1.3;
+/** Numbers that are tried in turn, from one to the next: each about a third more. */
+const RUNGS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+export class ThreadCount {
+  /** Threads that are to compute: all that may, until it is known better. */ count = Infinity;
+
+  #mostOf;
+  /** Threads that might compute when that was last asked. */ #most = 0;
+  #batch = 0;
+  #samples = 0;
+  #ms = 0;
+  /** Rivals that have not had their turn. @type {number[]} */ #rivals = [];
+  /** Of the present trial, at `#at` windows. */ #home = 0;
+  #rival = 0;
+  #at = 0;
+  /** The first window's pace and length, of a pair. */ #first = 0;
+  #firstMs = 0;
+  /** A rival's time over that of its pair. @type {number[]} */ #ratios = [];
+  /** Time lost to rivals since the last pause, in ms. */ #lost = 0;
+  /** Rounds of rivals in a row of which none was faster. */ #rounds = 0;
+  /** Of the present pause: what it may be cut short to, its length, and what of it is over. */
+  #leastMs = 0;
+  #pauseMs = 0;
+  #pausedMs = 0;
+  /** @type {number[]} */ #paces = [];
+  #pace = 0;
+
+  /** @param {() => number} mostOf  tells how many threads may compute, 1 or more */
+  constructor(mostOf) {
+    this.#mostOf = mostOf;
+  }
+
+  /** Steps begin that take batches of so many samples. @param {number} batch */
+  begin(batch) {
+    if (batch === this.#batch) return;
+    this.#batch = batch;
+    this.#most = 0;
+  }
+
+  /**
+   * A step is over.
+   * @param {number} samples
+   * @param {number} ms  that it took
+   * @returns {boolean} count may have changed
+   */
+  stepTook(samples, ms) {
+    this.#samples += samples;
+    this.#ms += ms;
+    if (this.#ms < WINDOW_MS) return false;
+    const took = this.#ms;
+    const pace = took / this.#samples;
+    this.#samples = this.#ms = 0;
+    const most = this.#mostOf();
+    if (most !== this.#most) this.#beginAnew(most);
+    else if (this.#rival) this.#compare(pace, took);
+    else this.#watch(pace, took);
+    return true;
+  }
+
+  /** @param {number} most */
+  #beginAnew(most) {
+    this.#most = this.count = most;
+    this.#rounds = 0;
+    this.#beginRound();
+  }
+
+  /** @param {number} [before]  the number that was there before, with which it was compared */
+  #beginRound(before) {
+    const { count } = this;
+    const most = this.#most;
+    const below = Math.max(1, ...RUNGS.filter((rung) => rung < count));
+    const above = Math.min(most, ...RUNGS.filter((rung) => rung > count));
+    const rivals = new Set([below, 1, above, most]);
+    rivals.delete(count);
+    if (before) rivals.delete(before);
+    this.#rivals = [...rivals];
+    this.#next();
+  }
+
+  /** The next rival has its turn, or there is a pause. */
+  #next() {
+    this.#home = this.count;
+    this.#rival = this.#rivals.shift() ?? 0;
+    this.#at = 0;
+    this.#ratios = [];
+    if (this.#rival) return;
+    this.#leastMs = Math.max(FIRST_PAUSE_MS, WORTH * this.#lost);
+    const ms = Math.min(FIRST_PAUSE_MS * 2 ** this.#rounds++, MOST_PAUSE_MS);
+    this.#pauseMs = Math.max(ms, this.#leastMs);
+    this.#lost = this.#pausedMs = this.#pace = 0;
+    this.#paces = [];
+  }
+
+  /**
+   * A window of a trial is over. Pairs are home and rival, rival and home, and so on.
+   * @param {number} pace @param {number} ms
+   */
+  #compare(pace, ms) {
+    const homeFirst = this.#at % 4 < 2;
+    const second = this.#at++ % 2 === 1;
+    this.count = this.#at % 4 === 1 || this.#at % 4 === 2 ? this.#rival : this.#home;
+    if (!second) {
+      this.#first = pace;
+      this.#firstMs = ms;
+      return;
+    }
+    const ratio = homeFirst ? pace / this.#first : this.#first / pace;
+    this.#ratios.push(ratio);
+    this.#lost += (homeFirst ? ms : this.#firstMs) * Math.max(0, 1 - 1 / ratio);
+    const faster = isFaster(this.#ratios);
+    if (faster === null) return;
+    this.count = faster ? this.#rival : this.#home;
+    if (!faster) return this.#next();
+    this.#rounds = 0;
+    this.#beginRound(this.#home);
+  }
+
+  /**
+   * A window of a pause is over.
+   * @param {number} pace @param {number} ms
+   */
+  #watch(pace, ms) {
+    this.#pausedMs += ms;
+    this.#paces.push(pace);
+    if (this.#paces.length === STEADY) {
+      const present = median(this.#paces);
+      this.#paces = [];
+      this.#pace ||= present;
+      if (Math.max(present / this.#pace, this.#pace / present) > CHANGED) {
+        this.#pauseMs = this.#leastMs;
+        this.#rounds = 0;
+      }
+    }
+    if (this.#pausedMs >= this.#pauseMs) this.#beginRound();
+  }
+}
+
+/**
+ * @param {number[]} ratios  a rival's time over that of the number that is there
+ * @returns {boolean | null} it is faster; null: more pairs are needed to tell
+ */
+function isFaster(ratios) {
+  const clear = 1 + CLEAR / ratios.length;
+  if (ratios.length > 1 && ratios.every((ratio) => ratio > clear)) return false;
+  if (ratios.length > 1 && ratios.every((ratio) => ratio < 1 / clear)) return true;
+  return ratios.length < PAIRS ? null : median(ratios) < 1 - LEAST_GAIN;
+}
+
+/** @param {number[]} values  an odd number of them */
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
