@@ -349,8 +349,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} unitsPerMs    measured
  * @property {number} thread
  * @property {number} helpers       threads that compute beside it: 0 until there is work to share
- * @property {number} threads       that take part in steps at the moment, of those that may: as many
- *   as pay
+ * @property {number} threads       that may compute; of a run, those that take part at the moment:
+ *   as many as pay
  * @property {Stage} stage
  * @property {Told['stageSeconds']} stageSeconds  since the session began, pauses left out
  * @property {number} startedAt     of the session, ms since 1970

@@ -24,7 +24,9 @@ export const processId = () => nodeProcess()?.pid ?? null;
 /** @type {{ share?: WebAssembly.Memory } | undefined} */
 let share;
 
-/** Gives what the workers of this page share its cores by; nothing where no memory can be shared. */
+/**
+ * Gives what the workers of this page share its cores by; nothing where no memory can be shared.
+ */
 export function sharedCores() {
   if (share) return share;
   const { crossOriginIsolated } = /** @type {any} */ (globalThis);

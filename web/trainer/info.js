@@ -5,8 +5,8 @@
  * @typedef {object} Info
  * @property {'worker' | 'main'} mode
  * @property {import('../../worker/host/variants.js').Variant} variant the wasm that runs
- * @property {number} threads that compute, spawned yet or not: all that may, or, once training has
- *   measured it, as many of them as pay
+ * @property {number} threads that may compute, spawned yet or not; while it trains, as many of them
+ *   as make it faster at the moment
  * @property {string | null} reason why it runs otherwise than asked or best, where it does
  * @property {number} parameters
  * @property {number} memoryBytes

@@ -24,7 +24,7 @@ import { StageClock } from './stage-clock.js';
  * @property {number} step updates since the model was made
  * @property {number} thread that trains; 0: the main one
  * @property {string} threadName
- * @property {number} threads that compute: of those that may, as many as make training faster
+ * @property {number} threads as in info
  * @property {number | null} processId in Node
  * @property {boolean} alive there is a session; false while a lost one is replaced, and after the
  *   end
@@ -130,8 +130,8 @@ export class Monitor {
   bytesOut = 0;
   /** Bytes of wasm memory, as last told. */
   memory = 0;
-  /** Threads that compute, as last told. */
-  threads = 0;
+  /** Threads that take part in training, as last told; null: nothing is trained. */
+  threads = /** @type {number | null} */ (null);
   stages = new StageClock();
   runs = new Runs();
   /** A session was lost, and none stands in for it so far. */
@@ -161,10 +161,12 @@ export class Monitor {
     if (type !== 'NOTICE') this.#events.log('debug', `${type} is here, ${bytes} bytes`);
     const { memoryBytes, threads, stage, stageSeconds, records, run, runs, totals } = payload ?? {};
     this.memory = memoryBytes ?? this.memory;
-    this.threads = threads ?? this.threads;
     if (stageSeconds) this.stages.report(stage, stageSeconds);
     else if (!ASIDE.includes(type)) this.stages.loaded();
-    if (type === 'TRAINING_PROGRESS') this.runs.progress(records);
+    if (type === 'TRAINING_PROGRESS') {
+      this.threads = threads;
+      this.runs.progress(records);
+    }
     if (type === 'TRAINING_COMPLETE') this.runs.end(run);
     if (totals) this.runs.totals = totals;
     /* A run that was refused was none. */
@@ -180,11 +182,13 @@ export class Monitor {
   /** The session is no more. */
   lost() {
     this.#replacing = true;
+    this.threads = null;
     this.stages.replaced();
   }
 
   /** No run is on any more. @param {string} reason where no session has said how it ended */
   ended(reason) {
+    this.threads = null;
     this.runs.fail(reason);
     this.stages.enter('done');
   }

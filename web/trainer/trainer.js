@@ -137,8 +137,8 @@ export class Trainer extends EventsTarget {
   /** @returns {Info} */
   get info() {
     const { info } = this.#recovery;
-    info.threads = this.#parts.monitor.threads;
-    return info;
+    const { threads } = this.#parts.monitor;
+    return threads === null || threads === info.threads ? info : { ...info, threads };
   }
 
   /** The latest run. @returns {Run | undefined} */

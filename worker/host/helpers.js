@@ -55,7 +55,10 @@ export class Helpers {
     return new Lease(this, ++this.#lastId, setting);
   }
 
-  /** Tells how many of so many threads may compute beside other trainings. @param {number} threads */
+  /**
+   * Tells how many of so many threads may compute beside other trainings.
+   * @param {number} threads
+   */
   shareOf(threads) {
     return this.#cores?.shareOf(threads) ?? threads;
   }

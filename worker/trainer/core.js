@@ -128,8 +128,8 @@ export class Core {
 
   /**
    * @param {Helpers} helpers
-   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets' | 'share'>
-   *   & Pick<CoreOptions, 'lost'>} setting
+   * @param {Pick<Parameters<Helpers['lease']>[0], 'module' | 'memory' | 'count' | 'assets' |
+   *   'share'> & Pick<CoreOptions, 'lost'>} setting
    */
   #share(helpers, { lost = () => {}, ...setting }) {
     const wasm = this.#wasm;
@@ -147,7 +147,12 @@ export class Core {
     });
   }
 
-  /** The number of threads that compute, or will once they are there: as many as pay. */
+  /** The number of threads that may compute. */
+  get mostThreads() {
+    return 1 + (this.#lease?.count ?? 0);
+  }
+
+  /** The number of those that take part in training: as many as pay. */
   get threads() {
     return this.#lease?.threads ?? 1;
   }

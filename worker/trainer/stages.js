@@ -64,7 +64,7 @@ export function statusOf({ model, run, pump, host, stages, startedAt }) {
     unitsPerMs: pump.rate,
     thread: host.threadId ?? 0,
     helpers: model?.core.helpers ?? 0,
-    threads: model?.core.threads ?? 0,
+    threads: (run ? model?.core.threads : model?.core.mostThreads) ?? 0,
     ...stages.describe(),
     startedAt,
   };
