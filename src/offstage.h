@@ -179,7 +179,7 @@ typedef struct ofs_tensor {
  * "average"), static storage; NULL where the optimizer keeps fewer vectors. */
 const char *ofs_model_moment_name(const ofs_model *model, uint32_t k);
 
-/* Multiplies the spec's learning rate by `factor`, in (0, 1], from the next step on. It is 1 at
+/* Multiplies the spec's learning rate by `factor`, in [0, 1], from the next step on. It is 1 at
  * first, and calls do not add up. */
 void ofs_model_set_rate(ofs_model *model, double factor);
 
@@ -261,7 +261,8 @@ typedef struct ofs_data {
   uint32_t x_type, y_type;
   uint64_t n;
   uint32_t y_indices;
-  const float *weights; /* n factors of the samples in the loss; NULL: 1 each */
+  const float *weights;  /* n factors of the samples in the loss; NULL: 1 each */
+  const uint32_t *order; /* n, each below n: position p stands for sample order[p]; NULL: p */
 } ofs_data;
 
 /* Gives the plan its data set, which must stay until it is replaced; between two steps only. Types
@@ -291,12 +292,17 @@ ofs_status ofs_weigh(const ofs_model *model, float *weights, uint64_t n, const v
                      uint64_t *where);
 
 /* A batch is positions [first, first + count) of an epoch over samples [0, n). With shuffle,
- * position p stands for sample permutation(p) of [0, n), keyed by (seed, epoch). */
+ * position p of the epoch is position permutation(p) of [0, n), keyed by (seed, epoch). */
 typedef struct ofs_batch {
   uint64_t first, n;
   uint32_t count, shuffle;
   uint64_t epoch;
 } ofs_batch;
+
+/* Writes elements [first, first + n) of a permutation of [0, of), of <= 2^32, to `out`: that of
+ * (seed, epoch), as a batch with shuffle has it. An epoch from 2^53 - 1 on is none of training. */
+void ofs_model_shuffled(const ofs_model *model, uint32_t *out, uint64_t first, uint64_t n,
+                        uint64_t of, uint64_t epoch);
 
 /* Begins a step, discarding one that is under way; within that one's update it returns
  * OFS_INVALID_STATE. */

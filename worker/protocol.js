@@ -12,7 +12,12 @@
  *                                          was refused
  *     STOP_TRAINING   PAUSE_TRAINING       TRAINING_STOPPED (after the run's TRAINING_COMPLETE),
  *     RESUME_TRAINING                      _PAUSED, _RESUMED { state, epoch, batch, step }; without
- *                                          a run they have no effect
+ *                                          a run they have no effect. STOP { after: 'epoch' }:
+ *                                          when the epoch is complete
+ *     CONTINUE_TRAINING { epoch, stop?,    TRAINING_CONTINUED, as TRAINING_PAUSED: the answer to
+ *                       learningRate? }    EPOCH_ENDED; without effect where none is awaited
+ *     SET_RUN         { learningRate?,     RUN_SET, likewise: of the run that is on, from its next
+ *                       duty? }            step on
  *     PREDICT         { x }                PREDICTION_RESULT
  *     EVALUATE_MODEL  { x, y, batchSize?,  EVALUATION_RESULT
  *                       sampleWeight? }
@@ -29,9 +34,10 @@
  * INIT_TRAINING, LOAD_CHECKPOINT, START_TRAINING and SET_WEIGHTS are refused with BUSY while a run
  * is on. Before a model there is only INIT_TRAINING, LOAD_CHECKPOINT, GET_STATUS, PING and DISPOSE.
  * A message that is none of these is answered by ERROR BAD_MESSAGE, with its id where it has one,
- * else null; but an error reply is never answered. Two messages are sent only on request:
- * TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, and NOTICE, with id null, where
- * the runtime has notices: true. The first session of a thread also takes OPEN_SESSION
+ * else null; but an error reply is never answered. Three messages are sent only on request:
+ * TRAINING_SNAPSHOT with the id of a START that gave snapshotMs, EPOCH_ENDED with that of one that
+ * gave waits: true, after which the run stands until CONTINUE_TRAINING comes, and NOTICE, with id
+ * null, where the runtime has notices: true. The first session of a thread also takes OPEN_SESSION
  * (host/services.js); over a port DISPOSE { close: true } ends the session too. dialect.js adds
  * the bare form. */
 
@@ -46,6 +52,8 @@ export const REPLIES = Object.freeze({
   STOP_TRAINING: 'TRAINING_STOPPED',
   PAUSE_TRAINING: 'TRAINING_PAUSED',
   RESUME_TRAINING: 'TRAINING_RESUMED',
+  CONTINUE_TRAINING: 'TRAINING_CONTINUED',
+  SET_RUN: 'RUN_SET',
   PREDICT: 'PREDICTION_RESULT',
   EVALUATE_MODEL: 'EVALUATION_RESULT',
   GET_WEIGHTS: 'WEIGHTS',
@@ -65,7 +73,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
 /** @typedef {keyof typeof REPLIES} RequestType */
 /**
  * @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT'
- *   | 'TRAINING_ERROR' | 'ERROR' | 'NOTICE'} ReplyType
+ *   | 'EPOCH_ENDED' | 'TRAINING_ERROR' | 'ERROR' | 'NOTICE'} ReplyType
  */
 /** @typedef {import('./host/envelope.js').Id} Id */
 /** @typedef {{ v: 1, id: Id, type: RequestType, payload?: any }} RequestMessage */
@@ -238,6 +246,9 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {DataPayload} y
  * @property {DataPayload} [sampleWeight]  a number from 0 on for each sample, of its loss
  * @property {Record<string, number>} [classWeight]  likewise, by label or index, for training only
+ * @property {{ x: DataPayload, y: DataPayload, sampleWeight?: DataPayload }} [validationData]  to
+ *   validate on, instead of a validationSplit
+ * @property {boolean} [waits]           false; EPOCH_ENDED comes after each epoch, and waits
  * @property {boolean} [returnWeights]   false; the weights come with TRAINING_COMPLETE
  * @property {number} [snapshotMs]       least time between two TRAINING_SNAPSHOTs; one more comes
  *   before TRAINING_COMPLETE
@@ -254,7 +265,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} loss              mean over the epoch's samples so far, each with the weights
  *   its step began with
  * @property {number} [accuracy]        with metrics ['accuracy']; likewise
- * @property {number} [valLoss]         of epoch records, with a validationSplit
+ * @property {number} [valLoss]         of epoch records, where samples validate
  * @property {number} [valAccuracy]
  * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is
  *   their weighted sum
@@ -265,7 +276,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} samplesPerSecond  trained samples over elapsedSeconds; 0 while that is 0
  * @property {number} timestamp         ms since 1970
  * @property {number} [rollbacks]       with nonFinite: 'rollback', so far
- * @property {number} [learningRate]    likewise: the optimizer's, halved so often
+ * @property {number} learningRate      of the latest step
  * @property {number} threadId          of the thread that trains; 0: the main thread
  */
 /**
@@ -276,17 +287,24 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  *   threads: number, totals: Totals, stepBytes: number, liveBytes: number }} Progress
  */
 /**
+ * EPOCH_ENDED: the run stands at the end of an epoch, whose record has been sent. `record` is that
+ * one, or, where a run that is resumed asks again, one like it.
+ * @typedef {{ epoch: number, step: number, record: ProgressRecord }} EpochEnded
+ */
+/**
  * The measures of one of several outputs.
  * @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }}
  *   OutputResult
  */
 /**
- * @typedef {OutputResult & { epoch: number, outputs?: Record<string, OutputResult> }} EpochResult
+ * learningRate: of its last step; none in checkpoints of older versions.
+ * @typedef {OutputResult & { epoch: number, learningRate?: number,
+ *   outputs?: Record<string, OutputResult> }} EpochResult
  */
 /**
  * TRAINING_COMPLETE.
  * @typedef {object} TrainingComplete
- * @property {'finished' | 'stopped' | 'earlyStopping'} reason
+ * @property {import('./trainer/run/state.js').Reason} reason
  * @property {EpochResult[]} history    complete epochs
  * @property {number} epochs            complete epochs of this run
  * @property {number} steps             updates of this run

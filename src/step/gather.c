@@ -6,7 +6,13 @@
 
 static uint64_t sample_at(const ofs_plan *p, uint64_t row) {
   uint64_t at = p->at.first + row;
-  return p->at.shuffle ? ofs_permute(at, p->at.n, p->at.epoch, p->model->key) : at;
+  if (p->at.shuffle) at = ofs_permute(at, p->at.n, p->at.epoch, p->model->key);
+  return p->data.order ? p->data.order[at] : at;
+}
+
+void ofs_model_shuffled(const ofs_model *m, uint32_t *out, uint64_t first, uint64_t n, uint64_t of,
+                        uint64_t epoch) {
+  for (uint64_t i = 0; i < n; i++) out[i] = (uint32_t)ofs_permute(first + i, of, epoch, m->key);
 }
 
 /* These index the operation's buffers: an input's rows; the index of each row's sample, which the

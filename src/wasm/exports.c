@@ -158,8 +158,9 @@ ofs_plan *plan_init(void *mem, double bytes, ofs_model *m, int kind, double batc
 }
 
 int plan_set_data(ofs_plan *p, const void *x, uint32_t x_type, const void *y, uint32_t y_type,
-                  uint32_t y_indices, const float *weights, double n, double *err) {
-  const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights};
+                  uint32_t y_indices, const float *weights, const uint32_t *order, double n,
+                  double *err) {
+  const ofs_data d = {x, y, x_type, y_type, (uint64_t)n, y_indices, weights, order};
   ofs_error e = {0};
   return report(err, ofs_plan_set_data(p, &d, &e), &e);
 }
@@ -182,6 +183,11 @@ double weigh(const ofs_model *m, float *weights, double n, const void *y, uint32
   return ofs_weigh(m, weights, (uint64_t)n, y, y_type, class_weights, (uint64_t)weighed, &where) < 0
              ? (double)where
              : -1;
+}
+
+void model_shuffled(const ofs_model *m, uint32_t *out, double first, double n, double of,
+                    double epoch) {
+  ofs_model_shuffled(m, out, (uint64_t)first, (uint64_t)n, (uint64_t)of, (uint64_t)epoch);
 }
 
 int step_begin(ofs_plan *p, double first, double count, double n, uint32_t shuffle, double epoch,

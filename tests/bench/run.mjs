@@ -30,6 +30,7 @@ const QUESTIONS = [
   'progress',
   'stop',
   'roundtrip',
+  'control',
   'checkpoint',
   'hidden',
   'train',

@@ -213,8 +213,8 @@ static inline void check_net(const writer *w, uint32_t n, int rows, int dropout,
     return;
   }
   ofs_plan *train = open_plan(m, OFS_TRAIN, n), *evaluate = open_plan(m, OFS_EVALUATE, n);
-  const ofs_data data = {x, y, OFS_F32,      rows || m->output_count > 1 ? OFS_F32 : OFS_I32,
-                         n, 0, check_weights};
+  const ofs_data data = {x, y, OFS_F32,       rows || m->output_count > 1 ? OFS_F32 : OFS_I32,
+                         n, 0, check_weights, NULL};
   CHECK_INT(ofs_plan_set_data(train, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(evaluate, &data, NULL), OFS_OK);
   real *start = check_alloc(m->parameters * sizeof *start),

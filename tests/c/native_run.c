@@ -83,7 +83,8 @@ int main(void) {
   void *plan_block = aligned(bytes);
   DEMAND(ofs_plan_init(plan_block, bytes, model, OFS_TRAIN, (uint32_t)h[BATCH], &plan, NULL) ==
          OFS_OK);
-  ofs_data data = {x, y, (uint32_t)h[X_TYPE], (uint32_t)h[Y_TYPE], (uint64_t)h[SAMPLES], 0, NULL};
+  ofs_data data = {x,    y,   (uint32_t)h[X_TYPE], (uint32_t)h[Y_TYPE], (uint64_t)h[SAMPLES], 0,
+                   NULL, NULL};
   DEMAND(ofs_plan_set_data(plan, &data, NULL) == OFS_OK);
 
   for (uint64_t epoch = 0; epoch < (uint64_t)h[EPOCHS]; epoch++) {

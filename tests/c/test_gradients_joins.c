@@ -204,7 +204,7 @@ static void test_mask_values(void) {
       ofs_plan *p = open_plan(m, OFS_PREDICT, 1), *e = open_plan(m, OFS_EVALUATE, 1);
       const real *a = m->params, *b = a + 9;
       const float zeros[24] = {0};
-      const ofs_data data = {x, zeros, OFS_F32, OFS_F32, 1, 0, NULL};
+      const ofs_data data = {x, zeros, OFS_F32, OFS_F32, 1, 0, NULL, NULL};
       double loss = 0, valid = 0;
       CHECK(ofs_plan_set_data(p, &data, NULL) == OFS_OK &&
             ofs_plan_set_data(e, &data, NULL) == OFS_OK);

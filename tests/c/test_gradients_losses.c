@@ -220,7 +220,7 @@ static void test_values(void) {
           x[k] = (float)(sizes[size] * random_float()), y[k] = label_at(k);
         net(&w, positions, axis, 0, -1);
         activation(&w, c->act), output(&w, 0, c, 1);
-        const ofs_data data = {x, y, OFS_F32, OFS_F32, n, 0, size ? weights : NULL};
+        const ofs_data data = {x, y, OFS_F32, OFS_F32, n, 0, size ? weights : NULL, NULL};
         evaluation e = evaluate(&w, &data);
         double want = 0, part[8];
         for (uint32_t k = 0; k < n * positions; k++) {
@@ -246,8 +246,8 @@ static void test_indices(void) {
     for (int k = 0; k < 12; k++) y[5 * k + (index[k] = k * 7 % 5)] = 1;
     net(&w, 3, 5, 0, -1);
     activation(&w, OFS_ACT_SOFTMAX), output(&w, 0, &cases[i], 1);
-    const ofs_data rows = {x, y, OFS_F32, OFS_F32, 4, 0, NULL},
-                   indices = {x, index, OFS_F32, OFS_I32, 4, 0, NULL};
+    const ofs_data rows = {x, y, OFS_F32, OFS_F32, 4, 0, NULL, NULL},
+                   indices = {x, index, OFS_F32, OFS_I32, 4, 0, NULL, NULL};
     evaluation a = evaluate(&w, &rows), b = evaluate(&w, &indices);
     CHECK_NEAR(a.totals.loss, b.totals.loss, 1e-14);
     CHECK(a.totals.correct[0] == b.totals.correct[0]);
@@ -270,7 +270,7 @@ static void test_masks(void) {
         x[k] = (float)(left == 0 ? 0 : left == 1 ? k * 5 % 3 : 1 + k % 2);
       for (int k = 0; k < 96; k++) y[k] = label_at((uint64_t)k);
       masked_net(&w, c, 1);
-      const ofs_data data = {x, y, OFS_F32, OFS_F32, 4, 0, weights};
+      const ofs_data data = {x, y, OFS_F32, OFS_F32, 4, 0, weights, NULL};
       evaluation e = evaluate(&w, &data);
       for (int k = 0; k < 24; k++) {
         if (x[k] == 0) continue;
@@ -302,7 +302,7 @@ static void test_ends(void) {
       const float x[] = {2000, -2000}, y[] = {(float)right, (float)!right};
       net(&w, 2, 0, 0, -1);
       activation(&w, c->act), output(&w, 0, c, 1);
-      const ofs_data data = {x, y, OFS_F32, OFS_F32, 1, 0, NULL};
+      const ofs_data data = {x, y, OFS_F32, OFS_F32, 1, 0, NULL, NULL};
       evaluation e = evaluate(&w, &data);
       CHECK_MSG(e.totals.loss - e.totals.loss == 0, "loss case %d at the ends is %g", i,
                 e.totals.loss);
@@ -324,7 +324,7 @@ static void test_outputs(void) {
   activation(&w, OFS_ACT_SOFTMAX), activation(&w, OFS_ACT_TANH);
   FIELD(&w, OFS_LAYER_INPUT, -1);
   output(&w, 0, &one, 0.25), output(&w, 1, &two, 3);
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 3, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 3, 0, NULL, NULL};
   evaluation e = evaluate(&w, &data);
   double want[2] = {0, 0};
   for (int k = 0; k < 3; k++) {

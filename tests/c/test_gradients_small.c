@@ -130,7 +130,7 @@ static const real *output_of(const writer *w, const float *x, uint64_t *size, in
                  err.reason))
     return out;
   ofs_plan *p = open_plan(m, kind, 1);
-  const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, 1, 0, NULL};
+  const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, 1, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   CHECK_INT(run_step(p, 0, 1, 1u << 30), OFS_OK);
   *size = m->layers[m->outputs[0].node].shape.size;
@@ -195,7 +195,7 @@ static void test_noise(void) {
     dense(&w, 8, OFS_ACT_LINEAR); /* keeps what it reads */
     ofs_model *m = open_model(&w, &err);
     ofs_plan *p = open_plan(m, OFS_TRAIN, n);
-    const ofs_data data = {x, y, OFS_F32, OFS_F32, n, 0, NULL};
+    const ofs_data data = {x, y, OFS_F32, OFS_F32, n, 0, NULL, NULL};
     CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, n, 1u << 30), OFS_OK);
     const real *out = NULL;

@@ -67,7 +67,7 @@ static void test_net(void (*net)(writer *), const char *name) {
   static float x[SAMPLES * STEPS], y[SAMPLES * STEPS * 8];
   for (int i = 0; i < SAMPLES * STEPS; i++) x[i] = (float)(i * 7 % 4);
   for (int i = 0; i < SAMPLES * STEPS * 8; i++) y[i] = (float)(i % 3 == 0);
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, SAMPLES, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, SAMPLES, 0, NULL, NULL};
   ofs_error err = {0};
   ofs_totals trained, evaluated;
   net(&w);

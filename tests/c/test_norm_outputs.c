@@ -12,7 +12,7 @@ static real *outputs_of(const writer *w, ofs_model **model, const float *x, uint
                  err.reason))
     exit(1);
   ofs_plan *p = open_plan(m, OFS_PREDICT, n);
-  const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, n, 0, NULL};
+  const ofs_data data = {x, NULL, OFS_F32, OFS_NONE, n, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   run_step(p, 0, n, 1000);
   uint64_t size = n * m->layers[m->outputs[0].node].shape.size;
@@ -111,7 +111,7 @@ static void test_batch(uint32_t rows, uint32_t channels, uint32_t n, int masked,
   for (uint64_t i = 0; masked && i < n * row; i++) x[i] = (float)((int)(fabsf(x[i]) * 64) % 4);
   free(outputs_of(&w, &m, x, n));
   ofs_plan *p = open_plan(m, OFS_TRAIN, n + 2);
-  const ofs_data data = {x, target, OFS_F32, OFS_F32, n, 0, NULL};
+  const ofs_data data = {x, target, OFS_F32, OFS_F32, n, 0, NULL, NULL};
   const uint32_t layer = (uint32_t)masked;
   const real *mean = weight(m, layer, OFS_MOVING_MEAN),
              *variance = weight(m, layer, OFS_MOVING_VARIANCE);
@@ -171,7 +171,7 @@ static void test_tied(void) {
   }
   free(outputs_of(&w, &m, x, 2));
   ofs_plan *p = open_plan(m, OFS_TRAIN, 2);
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 2, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 2, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   run_step(p, 0, 2, 5000);
   const double means[][3] = {{2, 2, 2}, {6, 2, 2}};

@@ -78,7 +78,7 @@ static void every_layer(writer *w, int optimizer) {
 
 static float images[SAMPLES * INPUTS];
 static int32_t labels[SAMPLES];
-static const ofs_data data = {images, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+static const ofs_data data = {images, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
 
 static void make_data(void) {
   for (int i = 0; i < SAMPLES; i++) labels[i] = (int32_t)(random_word() % 5);
@@ -260,7 +260,7 @@ static void test_predict_between(void) {
   ofs_model *m = open_model(&w, NULL), *alone = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *only = open_plan(alone, OFS_TRAIN, BATCH);
   ofs_plan *q = open_plan(m, OFS_PREDICT, SAMPLES), *v = open_plan(m, OFS_EVALUATE, 7);
-  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL};
+  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(only, &data, NULL), OFS_OK);
   CHECK_INT(ofs_plan_set_data(v, &data, NULL), OFS_OK);
@@ -295,6 +295,49 @@ static void test_predict_between(void) {
   float *want = weights_of(alone);
   CHECK(same_weights(m, want));
   free(y), free(before), free(want), free(p), free(q), free(v), free(only), free(m), free(alone);
+}
+
+/* With an order, a batch has the samples of these positions, shuffled or not: it is as if they lay
+ * so. What is shuffled are positions, and the permutation that is told is the one. */
+static void test_order(void) {
+  enum { EPOCH = 3, HELD = 5, TRAINED = SAMPLES - HELD };
+  static writer w;
+  static float x[SAMPLES * INPUTS];
+  int32_t y[SAMPLES];
+  uint32_t order[SAMPLES], shuffled[SAMPLES];
+  uint8_t seen[SAMPLES] = {0};
+  every_layer(&w, OFS_ADAM);
+  ofs_model *m = open_model(&w, NULL), *alone = open_model(&w, NULL);
+  ofs_model_shuffled(m, order, 0, 7, SAMPLES, (1ull << 53) - 1);
+  ofs_model_shuffled(m, order + 7, 7, SAMPLES - 7, SAMPLES, (1ull << 53) - 1);
+  ofs_model_shuffled(m, shuffled, 0, SAMPLES, SAMPLES, EPOCH);
+  CHECK(memcmp(order, shuffled, sizeof order) != 0);
+  for (int i = 0; i < SAMPLES; i++) {
+    CHECK(order[i] < SAMPLES);
+    seen[order[i]]++;
+    y[i] = labels[order[i]];
+    memcpy(x + i * INPUTS, images + order[i] * INPUTS, INPUTS * sizeof *x);
+  }
+  for (int i = 0; i < SAMPLES; i++) CHECK_INT(seen[i], 1);
+  const ofs_data ordered = {images, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL, order},
+                 moved = {x, y, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
+  for (uint32_t shuffle = 0; shuffle < 2; shuffle++) {
+    ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *q = open_plan(alone, OFS_TRAIN, BATCH);
+    CHECK_INT(ofs_plan_set_data(p, &ordered, NULL), OFS_OK);
+    CHECK_INT(ofs_plan_set_data(q, &moved, NULL), OFS_OK);
+    for (uint32_t first = 0; first < TRAINED; first += BATCH) {
+      const uint32_t count = TRAINED - first < BATCH ? TRAINED - first : BATCH;
+      const ofs_batch at = {first, TRAINED, count, shuffle, EPOCH};
+      CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
+      CHECK_INT(ofs_step_begin(q, &at, NULL), OFS_OK);
+      CHECK_INT(ofs_step_run(p, ALL, NULL), OFS_OK);
+      CHECK_INT(ofs_step_run(q, ALL, NULL), OFS_OK);
+    }
+    float *want = weights_of(alone);
+    CHECK(same_weights(m, want));
+    free(want), free(p), free(q);
+  }
+  free(m), free(alone);
 }
 
 /* ---- batches ---- */
@@ -349,7 +392,7 @@ static void order(double seed, uint64_t epoch, uint32_t n, uint32_t shuffle, uin
   ofs_plan *p = identity(&w, &m, batch, seed);
   for (uint32_t i = 0; i < 2000; i++) x[i] = (float)i;
   /* beyond n: the part held out for validation */
-  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000, 0, NULL};
+  const ofs_data numbers = {x, NULL, OFS_F32, OFS_NONE, 2000, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &numbers, NULL), OFS_OK);
   for (uint32_t first = 0; first < n; first += batch) {
     const uint32_t count = n - first < batch ? n - first : batch;
@@ -416,7 +459,7 @@ static void test_data(void) {
   every_layer(&w, OFS_SGD);
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH), *q = open_plan(m, OFS_PREDICT, BATCH);
-  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL};
+  const ofs_data unlabelled = {images, NULL, OFS_F32, OFS_NONE, SAMPLES, 0, NULL, NULL};
   ofs_data d = data;
   const uint32_t strange[] = {OFS_NONE, OFS_I32, 4, 0xffffffffu};
   for (int i = 0; i < 4; i++) {
@@ -653,6 +696,7 @@ int main(void) {
   test_slices();
   test_discard();
   test_predict_between();
+  test_order();
   test_partial();
   test_shuffle();
   test_data();

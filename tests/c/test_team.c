@@ -263,7 +263,7 @@ static void test_lending(void) {
 
 static float inputs[SAMPLES * MOST_INPUTS];
 static int32_t labels[SAMPLES];
-static const ofs_data data = {inputs, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+static const ofs_data data = {inputs, labels, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
 
 static void conv(writer *w, int filters, int kernel, int stride, int pad, int act) {
   writer_record(w, OFS_CONV2D);

@@ -97,7 +97,7 @@ static void check_rule(const rule *r, const char *name) {
   float x[8 * 5], y[8 * 3];
   for (int i = 0; i < 40; i++) x[i] = random_float();
   for (int i = 0; i < 24; i++) y[i] = random_float();
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   size_t n = f.parameters;
   double *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b), scale = 0;
@@ -145,7 +145,7 @@ static void test_two_plans(void) {
   float x[8 * 5], y[8 * 3];
   for (int i = 0; i < 40; i++) x[i] = random_float();
   for (int i = 0; i < 24; i++) y[i] = random_float();
-  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_F32, 8, 0, NULL, NULL};
   model_record(&w, 1, 5, 0, 0, OFS_LOSS_MSE);
   write_rule(&w, &r);
   dense(&w, 3, OFS_ACT_TANH);
@@ -235,7 +235,7 @@ static void check_ending(const ending *e, const char *name) {
   const ofs_data data = {x,       e->sparse ? (void *)index : (void *)y,
                          OFS_F32, e->sparse ? OFS_I32 : OFS_F32,
                          SAMPLES, 0,
-                         NULL};
+                         NULL,    NULL};
   ofs_plan *all[] = {p, q, train};
   for (int i = 0; i < 3; i++) {
     CHECK_INT(ofs_plan_set_data(all[i], &data, NULL), OFS_OK);
@@ -296,7 +296,7 @@ static void test_sure(void) {
       if (binary) weights(m)[0] = 1, weights(m)[1] = 0, weights(m)[2] = 0;
       const float x[] = {binary ? -big[k] : big[k], 0, binary ? -big[k] : big[k], 0};
       const int32_t y[] = {0, 1};
-      const ofs_data data = {x, y, OFS_F32, OFS_I32, 2, 0, NULL};
+      const ofs_data data = {x, y, OFS_F32, OFS_I32, 2, 0, NULL, NULL};
       CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
       CHECK_INT(run_step(p, 0, 2, ALL), OFS_OK);
       ofs_totals t;
@@ -329,8 +329,8 @@ static void test_uint8(void) {
     writer_record(&w, OFS_FLATTEN);
     ofs_model *m = open_model(&w, NULL);
     ofs_plan *p = open_plan(m, OFS_PREDICT, 4);
-    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4, 0, NULL},
-                   wide = {x, NULL, OFS_F32, OFS_NONE, 4, 0, NULL};
+    const ofs_data small = {bytes, NULL, OFS_U8, OFS_NONE, 4, 0, NULL, NULL},
+                   wide = {x, NULL, OFS_F32, OFS_NONE, 4, 0, NULL, NULL};
     CHECK_INT(ofs_plan_set_data(p, &small, NULL), OFS_OK);
     CHECK_INT(run_step(p, 0, 4, 1), OFS_OK);
     CHECK(memcmp(ofs_plan_output(p, 0), x, sizeof x) == 0);
@@ -610,7 +610,7 @@ static void check_learning(int optimizer, double rate) {
   dense(&w, 3, OFS_ACT_SOFTMAX);
   ofs_model *m = open_model(&w, NULL);
   ofs_plan *p = open_plan(m, OFS_TRAIN, 16);
-  const ofs_data data = {x, y, OFS_F32, OFS_I32, 90, 0, NULL};
+  const ofs_data data = {x, y, OFS_F32, OFS_I32, 90, 0, NULL, NULL};
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   double last = 1e9, correct = 0;
   for (uint64_t epoch = 0; epoch < 30; epoch++) {

@@ -168,10 +168,10 @@ static void give_data(state *s, fuzz_input *in, uint32_t i) {
       FUZZ_CHECK(any < n);
     free(classes);
   }
-  const ofs_data d = {x, y, x_type, y_type, n, 0, weights};
+  const ofs_data d = {x, y, x_type, y_type, n, 0, weights, NULL};
   const ofs_data wrong =
-      {x, y,   fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n,
-       0, NULL};
+      {x,    y,   fuzz_below(in, 2) ? 4 + (uint32_t)fuzz_count(in) % 1000 : OFS_NONE, y_type, n, 0,
+       NULL, NULL};
   FUZZ_CHECK(ofs_plan_set_data(p, &wrong, &err) < 0);
   if (bad || fuzz_refused(ofs_plan_set_data(p, &d, &err), &err)) {
     free(x);

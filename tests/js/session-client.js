@@ -13,7 +13,7 @@ import { createHost } from '../../worker/host/clock.js';
 export { createManualHost } from './manual-host.js';
 
 const ERRORS = ['ERROR', 'TRAINING_ERROR'];
-const MORE_TO_COME = ['TRAINING_PROGRESS', 'TRAINING_SNAPSHOT'];
+const MORE_TO_COME = ['TRAINING_PROGRESS', 'TRAINING_SNAPSHOT', 'EPOCH_ENDED'];
 
 export const VARIANTS = ['base', 'simd'];
 

@@ -44,6 +44,7 @@ for (const place of PLACES)
         'accuracy',
         'valLoss',
         'valAccuracy',
+        'learningRate',
       ]);
       const first = result.history[0];
       const last = result.history[39];
@@ -473,12 +474,13 @@ test('progress: every epoch, at most one batch a message, no more often than ask
   assert.deepEqual(
     all
       .filter(({ kind }) => kind === 'epoch')
-      .map(({ epoch, loss, accuracy, valLoss, valAccuracy }) => ({
+      .map(({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }) => ({
         epoch,
         loss,
         accuracy,
         valLoss,
         valAccuracy,
+        learningRate,
       })),
     result.history,
   );

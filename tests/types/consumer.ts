@@ -135,7 +135,8 @@ export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, 
   trainer.addEventListener('fallback', ({ detail: { reason } }) => console.log(reason), { once: true });
   await Promise.all([trainer.dispose(), again.dispose()]);
   const result: Result = await run;
-  const reason: 'finished' | 'stopped' | 'earlyStopping' = result.reason;
+  const reason: 'finished' | 'stopped' | 'earlyStopping' | 'limit' | 'reached' | 'onEpoch' =
+    result.reason;
   console.log(reason, result.history.map((epoch) => epoch.accuracy ?? epoch.loss), result.epochs, result.durationSeconds);
   return run.result;
 }

@@ -81,6 +81,13 @@ export const signal = {
     'addEventListener' in value,
 };
 
+/** @type {Rule<((...given: any[]) => any) | undefined>} */
+export const callback = {
+  otherwise: undefined,
+  allowed: 'a function',
+  accepts: (value) => typeof value === 'function',
+};
+
 /** Accepts anything: the value is read elsewhere. @type {Rule<any>} */
 export const given = { otherwise: undefined, allowed: '', accepts: () => true };
 

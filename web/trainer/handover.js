@@ -6,7 +6,7 @@
  * worker/data/forms.js only. */
 import { ELEMENT_BYTES, copyElements, dtypeOf } from '../../worker/data/columns.js';
 import { readWeights, readX, readY } from '../../worker/data/forms.js';
-import { OffstageError, tagOf } from '../../worker/host/errors.js';
+import { OffstageError, about, isRecord, show, tagOf } from '../../worker/host/errors.js';
 import { messageChannel } from '../../worker/host/node.js';
 import { isSmall, stepOf } from './capture.js';
 
@@ -19,9 +19,13 @@ import { isSmall, stepOf } from './capture.js';
  * Data on their way into a session.
  * @typedef {Column & Extras & import('./capture.js').Captured} Source
  * @typedef {object} Extras
+ * @property {Field} field of the request that it goes into
+ * @property {'validationData'} [within] the field of the request that has that field
  * @property {'inputs' | 'outputs' | undefined} [key] names the list, where there are several
  * @property {number[]} [shape] of a sample
  */
+
+/** @typedef {'x' | 'y' | 'sampleWeight'} Field */
 
 const SLICES_UNDER_WAY = 3;
 
@@ -33,6 +37,7 @@ export function inputs(x, facts) {
   return {
     ...column,
     name: 'x',
+    field: 'x',
     key: 'inputs',
     shape: facts.inputs[0].shape,
     given: givenArrays(x, 'inputs'),
@@ -45,6 +50,7 @@ export function targets(y, facts, samples) {
   return {
     ...readY(y, facts, samples),
     name: 'y',
+    field: 'y',
     key: 'outputs',
     given: givenArrays(y, 'outputs'),
   };
@@ -58,7 +64,71 @@ export function targets(y, facts, samples) {
 export const sampleWeights = (weights, samples) =>
   weights === undefined
     ? []
-    : [{ ...readWeights(weights, samples), name: 'sampleWeight', given: givenArrays(weights) }];
+    : [
+        {
+          ...readWeights(weights, samples),
+          name: 'sampleWeight',
+          field: 'sampleWeight',
+          given: givenArrays(weights),
+        },
+      ];
+
+/**
+ * Reads samples with their targets and weights.
+ * @param {unknown} x @param {unknown} y @param {unknown} weights @param {DataFacts} facts
+ * @returns {Source[]}
+ */
+export function labelled(x, y, weights, facts) {
+  const samples = inputs(x, facts);
+  const wanted = targets(y, facts, samples.samples);
+  return [samples, wanted, ...sampleWeights(weights, samples.samples)];
+}
+
+const PAIR = ['x', 'y', 'sampleWeight'];
+
+/**
+ * Reads what was given to validate on: [x, y], [x, y, sampleWeight] or an object of these.
+ * @param {any} given @param {DataFacts} facts
+ * @returns {Source[]} none where nothing was given
+ */
+export function validation(given, facts) {
+  if (given === undefined) return [];
+  const listed = Array.isArray(given) && (given.length === 2 || given.length === 3);
+  const named = isRecord(given) && Object.keys(given).every((key) => PAIR.includes(key));
+  if (!listed && !named) {
+    throw new OffstageError(
+      'INVALID_OPTION',
+      `fit: validationData is ${show(given)}, ` +
+        'expected [x, y], [x, y, sampleWeight] or { x, y, sampleWeight }',
+    );
+  }
+  const [x, y, weights] = listed ? given : PAIR.map((key) => /** @type {any} */ (given)[key]);
+  try {
+    return labelled(x, y, weights, facts).map((source) => ({
+      ...source,
+      name: `validationData: ${source.name}`,
+      within: 'validationData',
+    }));
+  } catch (error) {
+    throw about('validationData', error);
+  }
+}
+
+/**
+ * Makes the fields of a request that has these data.
+ * @param {Pick<Source, 'field' | 'within'>[]} sources
+ * @param {unknown[]} values what stands for each of them
+ * @returns {Record<string, unknown>}
+ */
+export function fieldsOf(sources, values) {
+  /** @type {Record<string, any>} */
+  const fields = {};
+  for (const [i, { field, within }] of sources.entries()) {
+    if (within) (fields[within] ??= {})[field] = values[i];
+    else fields[field] = values[i];
+  }
+  return fields;
+}
 
 /**
  * Stands for x and y of a fit that trains on what storage holds under the run's name.

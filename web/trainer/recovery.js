@@ -195,6 +195,11 @@ export class Recovery {
     this.reached(step);
   }
 
+  /** Warns of an error that came too late to end what it is about. @param {any} error */
+  warn({ code, message }) {
+    this.#options.emit('warning', { code, message });
+  }
+
   /** A run begins. @param {Stored} [persist] where its checkpoints are kept */
   begins(persist) {
     if (persist) {

@@ -5,7 +5,7 @@
  * DATA_LOST. */
 import { OffstageError } from '../../worker/host/errors.js';
 import { bytesOf, capture } from './capture.js';
-import { HANDED_OVER, STORED, dataLost, deliver, isGone } from './handover.js';
+import { HANDED_OVER, STORED, dataLost, deliver, fieldsOf, isGone } from './handover.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
@@ -24,7 +24,7 @@ export class RunData {
   #loss;
 
   /**
-   * @param {Source[]} sources x, y, and the samples' weights, where they have some
+   * @param {Source[]} sources each with the field of the request that it goes into
    * @param {object} options
    * @param {Record<string, number>} [options.classWeight] goes where the data go
    * @param {boolean} options.transfer
@@ -73,9 +73,10 @@ export class RunData {
       if (!this.#options.persisted) throw this.#lostError();
       return { x: STORED, y: STORED }; // with the weights beside them
     }
+    const sources = this.#sources;
     /** @param {unknown[]} values */
-    const fields = ([x, y, sampleWeight]) => ({ x, y, sampleWeight, classWeight });
-    const values = deliver(client, this.#sources, {
+    const fields = (values) => ({ ...fieldsOf(sources, values), classWeight });
+    const values = deliver(client, sources, {
       transfer,
       check,
       sent: (source, fingerprint) => this.#compare(source, fingerprint),

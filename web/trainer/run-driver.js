@@ -4,8 +4,10 @@
  * never an error; ABORTED by its signal, once the session stands; else it ends as the session says.
  * While the data are still on their way pause and resume wait for the start, and stop cancels it. A
  * session that is lost is followed by the next, which is given the data again and begins where the
- * checkpoint kept on the page stands; no record is told twice. */
-import { OffstageError } from '../../worker/host/errors.js';
+ * checkpoint kept on the page stands; no record is told twice, and the app is asked once about the
+ * end of an epoch. */
+import { OffstageError, isRecord, reasonOf, show } from '../../worker/host/errors.js';
+import { RATE } from '../../worker/trainer/run/fit-options.js';
 import { abortedBy } from '../host/options.js';
 import { RunData } from './run-data.js';
 import { RunLog } from './run-log.js';
@@ -26,7 +28,16 @@ import { Run } from './run.js';
  * @property {boolean} transfer
  * @property {boolean} keep
  * @property {AbortSignal | undefined} signal
+ * @property {((record: Progress) => unknown) | undefined} onEpoch
  */
+/** @typedef {import('./run.js').Progress} Progress */
+/** @typedef {import('./run.js').RunState} RunState */
+/**
+ * What the app answers to the end of an epoch.
+ * @typedef {{ stop?: true, learningRate?: number }} Answer
+ */
+
+/** What may change while a run is on. @typedef {{ learningRate?: number, duty?: number }} Change */
 
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
@@ -39,7 +50,7 @@ export function failedRun(error) {
   const done = async () => {};
   return new Run(({ reject }) => {
     reject(error);
-    return { pause: done, resume: done, stop: done };
+    return { pause: done, resume: done, stop: done, set: done, state: () => 'ended' };
   });
 }
 
@@ -60,6 +71,17 @@ export class RunDriver {
   /** The checkpoint that is kept is of this run. */
   #kept = false;
   #stopping = false;
+  /** The run is to end with its epoch. */
+  #endsWithEpoch = false;
+  /** What the app changed while it runs: for a session in place of a lost one. @type {Change} */
+  #change = {};
+  /**
+   * The app's answers to the ends of epochs that may be told again.
+   * @type {Map<number, Promise<Answer>>}
+   */
+  #answers = new Map();
+  /** The error of onEpoch, which ends the run. @type {unknown} */
+  #failure;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
   #ending = false;
   /** Ends the wait for a session where the run is to end. */
@@ -79,7 +101,7 @@ export class RunDriver {
   /**
    * Posts the start before it returns where the data are small enough to go along with it.
    * @param {Recovery} recovery
-   * @param {Source[]} sources x, y, and the samples' weights, where they have some
+   * @param {Source[]} sources each with the field of the request that it goes into
    * @param {Settings} settings
    */
   constructor(recovery, sources, settings) {
@@ -97,7 +119,9 @@ export class RunDriver {
       return {
         pause: () => this.#turn('PAUSE_TRAINING', 'paused'),
         resume: () => this.#turn('RESUME_TRAINING', 'training'),
-        stop: () => this.#stop(),
+        stop: (afterEpoch) => this.#stop(afterEpoch),
+        set: (change) => this.#set(change),
+        state: () => this.#stateOfRun,
       };
     });
     this.#handle = /** @type {Handle} */ (/** @type {unknown} */ (handle));
@@ -118,6 +142,14 @@ export class RunDriver {
     await ended;
   }
 
+  /** @returns {RunState} */
+  get #stateOfRun() {
+    if (this.state === 'ended') return 'ended';
+    if (this.#stopping || this.#endsWithEpoch) return 'stopping';
+    if (this.state === 'uploading') return 'starting';
+    return this.state === 'paused' ? 'paused' : 'running';
+  }
+
   async #drive() {
     const { signal } = this.#settings;
     const aborted = () => this.#requestStop();
@@ -127,9 +159,11 @@ export class RunDriver {
       this.log.ended(result);
       this.#recovery.completed(result);
       if (signal?.aborted) throw abortedBy(signal);
+      if (this.#failure) throw this.#failure;
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
-      if (signal?.aborted) this.#finish(() => this.#handle.reject(abortedBy(signal)));
+      const ended = signal?.aborted ? abortedBy(signal) : this.#failure;
+      if (ended) this.#finish(() => this.#handle.reject(ended));
       else if (this.#meansStopped(error)) {
         const result = this.log.stoppedAt(this.#lastStep());
         this.#finish(() => this.#handle.resolve(result));
@@ -170,7 +204,7 @@ export class RunDriver {
 
   /** @param {Client} client @returns {Promise<import('./run.js').Result>} */
   async #trainOn(client) {
-    const { start, resume, otherData, persist } = this.#settings;
+    const { start, resume, otherData, persist, onEpoch } = this.#settings;
     const kept = this.#kept;
     const { past, snapshotMs } = this.#recovery;
     if (resume && !kept && past) this.log.resumes(past); // as the session that stands has said
@@ -187,14 +221,17 @@ export class RunDriver {
         snapshotMs,
         resume: resume || kept,
         otherData: otherData && !kept,
+        ...(onEpoch && { waits: true }),
       },
       {
         lasting: true,
         before: {
           TRAINING_PROGRESS: (payload) => this.#progress(payload),
+          EPOCH_ENDED: (ended) => this.#epochEnded(client, ended),
           TRAINING_SNAPSHOT: (checkpoint) => {
             this.#kept = true;
             this.#recovery.keep(checkpoint);
+            this.#forgetAnswers(this.log.epoch);
           },
         },
       },
@@ -204,6 +241,8 @@ export class RunDriver {
     else this.state = 'training';
     if (!this.#supervisor.recovers) this.#drop();
     if (this.#stopping) this.#requestStop();
+    else if (this.#endsWithEpoch) this.#tell('STOP_TRAINING', { after: 'epoch' });
+    if (Object.keys(this.#change).length > 0) this.#tell('SET_RUN', this.#change);
     this.#startKnown();
     const { stage, stageSeconds, stepBytes, liveBytes, totals, epoch, batch, ...result } =
       await completed;
@@ -253,6 +292,58 @@ export class RunDriver {
     }
   }
 
+  /**
+   * Has the app answer to the end of an epoch, and hands the answer on; where a session tells of
+   * the end again, the same one.
+   * @param {Client} client
+   * @param {import('../../worker/protocol.js').EpochEnded} ended
+   */
+  async #epochEnded(client, { epoch, record }) {
+    if (!this.#supervisor.recovers) this.#forgetAnswers(epoch);
+    const answer = this.#answers.get(epoch) ?? this.#ask(record);
+    this.#answers.set(epoch, answer);
+    try {
+      const fields = await answer;
+      if (fields.learningRate !== undefined) delete this.#change.learningRate;
+      await client.request('CONTINUE_TRAINING', { epoch, ...fields });
+    } catch (error) {
+      if (error === client.loss) return; // the next session is told
+      if (this.state === 'ended') return this.#recovery.warn(error);
+      this.#failure ??= error;
+      this.#requestStop();
+    }
+  }
+
+  /** @param {Progress} record @returns {Promise<Answer>} */
+  async #ask(record) {
+    const { onEpoch } = this.#settings;
+    const where = `onEpoch of epoch ${record.epoch}`;
+    /** @type {any} */
+    let answer;
+    try {
+      answer = await onEpoch?.(record);
+    } catch (cause) {
+      throw new OffstageError('ABORTED', `${where} failed: ${reasonOf(cause)}`, { cause });
+    }
+    if (answer === undefined) return {};
+    if (answer === false) return { stop: true };
+    const named = isRecord(answer) && Object.keys(answer).join() === 'learningRate';
+    if (named && RATE.accepts(answer.learningRate)) return { learningRate: answer.learningRate };
+    throw new OffstageError(
+      'INVALID_OPTION',
+      `${where} gave ${named ? `a learningRate of ${show(answer.learningRate)}` : show(answer)}, ` +
+        `expected undefined, false or { learningRate }, ${RATE.allowed}`,
+    );
+  }
+
+  /**
+   * Forgets answers that no session will ask for again: those before an epoch.
+   * @param {number} epoch
+   */
+  #forgetAnswers(epoch) {
+    for (const each of this.#answers.keys()) if (each < epoch) this.#answers.delete(each);
+  }
+
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
   #finish(settle, reason = 'stopped') {
     this.state = 'ended';
@@ -283,8 +374,40 @@ export class RunDriver {
     }
   }
 
-  async #stop() {
+  /** @param {boolean} afterEpoch */
+  async #stop(afterEpoch) {
+    if (afterEpoch) {
+      this.#endsWithEpoch = true;
+      this.#tell('STOP_TRAINING', { after: 'epoch' });
+      return this.#whenEnded();
+    }
     await Promise.all([this.#whenEnded(), this.#requestStop()]);
+  }
+
+  /**
+   * Asks the session that trains, where there is one, and does not wait for what it says.
+   * @param {string} type @param {object} payload
+   */
+  #tell(type, payload) {
+    this.#client?.request(type, payload).catch(() => {});
+  }
+
+  /** @param {Change} change */
+  async #set(change) {
+    for (;;) {
+      await this.whenStarted();
+      const client = /** @type {Client} */ (this.#client);
+      if (this.state === 'ended') return;
+      try {
+        await client.request('SET_RUN', change);
+        Object.assign(this.#change, change);
+        return;
+      } catch (error) {
+        if (error !== client.loss) throw error;
+        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
+        this.#leave(client);
+      }
+    }
   }
 
   /** @returns {Promise<void>} */

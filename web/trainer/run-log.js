@@ -14,6 +14,7 @@ const MEASURED = /** @type {const} */ ([
   'accuracy',
   'valLoss',
   'valAccuracy',
+  'learningRate',
   'outputs',
 ]);
 

@@ -5,6 +5,9 @@
  * latest only. A failure is an unhandled rejection only if nobody awaited, iterated or listened.
  * How the run is driven is not known here. */
 import { checkType } from '../host/events.js';
+import * as rule from '../host/options.js';
+import { readOptions } from '../host/options.js';
+import { SETTINGS, SHARE } from '../../worker/trainer/run/fit-options.js';
 import { Iteration } from './iteration.js';
 
 /** @typedef {import('../host/events.js').AnyListener} AnyListener */
@@ -31,8 +34,8 @@ import { Iteration } from './iteration.js';
  * @property {number} timestamp ms since 1970
  * @property {number} threadId of the session's thread: Node's; 1 in a browser's worker, 0 on the
  *   main thread
+ * @property {number} learningRate of the latest step
  * @property {number} [rollbacks] with nonFinite: 'rollback', so far
- * @property {number} [learningRate] likewise: halved so often
  */
 
 /**
@@ -43,13 +46,14 @@ import { Iteration } from './iteration.js';
  * @property {number} [accuracy]
  * @property {number} [valLoss]
  * @property {number} [valAccuracy]
+ * @property {number} [learningRate] of its last step; none in checkpoints of older versions
  * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
  *   where there are several: loss is the sum of theirs, weighted
  */
 
 /**
  * @typedef {object} Result
- * @property {'finished' | 'stopped' | 'earlyStopping'} reason
+ * @property {import('../../worker/trainer/run/state.js').Reason} reason
  * @property {Epoch[]} history
  * @property {number} epochs complete ones
  * @property {number} steps updates of this run
@@ -66,7 +70,14 @@ import { Iteration } from './iteration.js';
  * @typedef {object} Controls what a run asks of who drives it
  * @property {() => Promise<void>} pause
  * @property {() => Promise<void>} resume
- * @property {() => Promise<void>} stop
+ * @property {(afterEpoch: boolean) => Promise<void>} stop
+ * @property {(change: { learningRate?: number, duty?: number }) => Promise<void>} set
+ * @property {() => RunState} state
+ */
+/**
+ * 'starting': its data are on their way, also into a worker in place of a lost one; 'stopping': its
+ * end was asked for.
+ * @typedef {'starting' | 'running' | 'paused' | 'stopping' | 'ended'} RunState
  */
 
 /**
@@ -77,6 +88,8 @@ import { Iteration } from './iteration.js';
  */
 
 const EVENTS = ['progress'];
+const STOP = { after: rule.optional(rule.oneOf(['epoch'], 'epoch')) };
+const SET = { learningRate: SETTINGS.learningRate, duty: { ...SHARE, otherwise: undefined } };
 
 /** @implements {PromiseLike<Result>} */
 export class Run extends EventTarget {
@@ -153,12 +166,35 @@ export class Run extends EventTarget {
     return this.#ended ? Promise.resolve() : this.#controls.resume();
   }
 
+  /** How it stands. @returns {RunState} */
+  get state() {
+    return this.#controls.state();
+  }
+
   /**
-   * Ends the run at the last complete step; its result has the reason 'stopped'.
+   * Ends the run at the last complete step, or, with after: 'epoch', when its epoch is complete;
+   * its result has the reason 'stopped'.
+   * @param {{ after?: 'epoch' }} [options]
    * @returns {Promise<void>}
    */
-  stop() {
-    return this.#ended ? Promise.resolve() : this.#controls.stop();
+  async stop(options) {
+    const { after } = readOptions('stop', options, STOP);
+    if (!this.#ended) await this.#controls.stop(after !== undefined);
+  }
+
+  /**
+   * Changes how it trains, from its next step on. learningRate: up to the optimizer's own; duty:
+   * share of the time in which it computes.
+   * @param {{ learningRate?: number, duty?: number }} options
+   * @returns {Promise<void>}
+   */
+  async set(options) {
+    const { learningRate, duty } = readOptions('set', options, SET);
+    const change = {
+      ...(learningRate !== undefined && { learningRate }),
+      ...(duty !== undefined && { duty }),
+    };
+    if (!this.#ended) await this.#controls.set(change);
   }
 
   /**

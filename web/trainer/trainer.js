@@ -17,10 +17,11 @@ import {
   STORED,
   dataLost,
   deliver,
+  fieldsOf,
   inputs,
   isGone,
-  sampleWeights,
-  targets,
+  labelled,
+  validation,
 } from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
@@ -41,6 +42,11 @@ import { RunDriver, failedRun } from './run-driver.js';
  *   Default: 1 each
  * @property {Readonly<Record<string, number>>} [classWeight] by label or index, likewise, of a
  *   classifier's samples; not in validation. Default: 1 each
+ * @property {ValidationData} [validationData] to validate on, instead of a validationSplit.
+ *   Default: none
+ * @property {OnEpoch} [onEpoch] called at each epoch's end, where the run stands until what it
+ *   promises has settled: false ends the run, { learningRate } sets it from the next step on.
+ *   Default: none
  * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
  * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
  *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
@@ -63,6 +69,19 @@ import { RunDriver, failedRun } from './run-driver.js';
 /** @typedef {NumberArray | NestedNumbers | readonly string[]} OneTarget */
 /** @typedef {OneInput | { inputs: Record<string, OneInput> }} InputData */
 /** @typedef {OneTarget | { outputs: Record<string, OneTarget> }} TargetData */
+
+/** @typedef {void | undefined | false | { learningRate: number }} EpochAnswer */
+/**
+ * @callback OnEpoch
+ * @param {import('./run.js').Progress} record of the epoch
+ * @param {Trainer} trainer which answers of that very step
+ * @returns {EpochAnswer | Promise<EpochAnswer>}
+ */
+/** @typedef {NumberArray | readonly number[]} SampleWeights */
+/**
+ * @typedef {readonly [InputData, TargetData] | readonly [InputData, TargetData, SampleWeights]
+ *   | { x: InputData, y: TargetData, sampleWeight?: SampleWeights }} ValidationData
+ */
 
 /** @typedef {import('../../worker/protocol.js').Weight} Weight */
 
@@ -91,6 +110,8 @@ export const FIT = {
   ...REQUESTED,
   sampleWeight: rule.given,
   classWeight: rule.given,
+  validationData: rule.given,
+  onEpoch: rule.callback,
   transfer: rule.flag(false),
   keep: rule.flag(true),
   persist: PERSIST,
@@ -160,15 +181,17 @@ export class Trainer extends EventsTarget {
       const wanted = this.#settingsOf(settings, options);
       this.#checkNotTraining('fit');
       throwIfAborted(settings.signal);
+      const { facts } = this.#recovery;
+      const { sampleWeight, validationSplit, validationData } = settings;
+      if (validationData !== undefined && validationSplit > 0) {
+        throw new OffstageError(
+          'INVALID_OPTION',
+          `fit: validationData beside validationSplit ${validationSplit}, expected one of them`,
+        );
+      }
       const stored = /** @type {unknown} */ (x) === STORED;
-      const samples = stored ? STORED : inputs(x, this.#recovery.facts);
-      const sources = stored
-        ? [STORED, STORED]
-        : [
-            samples,
-            targets(y, this.#recovery.facts, samples.samples),
-            ...sampleWeights(settings.sampleWeight, samples.samples),
-          ];
+      const own = stored ? [STORED] : labelled(x, y, sampleWeight, facts);
+      const sources = [...own, ...validation(validationData, facts)];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
       return this.#driver.run;
     } catch (error) {
@@ -189,6 +212,7 @@ export class Trainer extends EventsTarget {
       transfer,
       keep,
       signal,
+      onEpoch,
       persist,
       persistData = this.#parts.persistData,
     } = settings;
@@ -208,6 +232,7 @@ export class Trainer extends EventsTarget {
       transfer,
       keep,
       signal,
+      onEpoch: onEpoch && ((record) => onEpoch(record, this)),
     };
   }
 
@@ -241,11 +266,9 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
-    const source = inputs(x, this.#recovery.facts);
-    const weights = sampleWeights(given.sampleWeight, source.samples);
-    const sources = [source, targets(y, this.#recovery.facts, source.samples), ...weights];
-    return this.#ask(sources, { signal, transfer }, (client, [x, y, sampleWeight]) =>
-      client.request('EVALUATE_MODEL', { x, y, sampleWeight, batchSize }, { signal }),
+    const sources = labelled(x, y, given.sampleWeight, this.#recovery.facts);
+    return this.#ask(sources, { signal, transfer }, (client, values) =>
+      client.request('EVALUATE_MODEL', { ...fieldsOf(sources, values), batchSize }, { signal }),
     );
   }
 

@@ -50,6 +50,15 @@ export class OffstageError extends Error {
 }
 
 /**
+ * Names the option whose data an error is about; any other error stays as it is.
+ * @param {string} option @param {any} error
+ */
+export const about = (option, error) =>
+  error instanceof OffstageError && error.code === 'INVALID_DATA'
+    ? new OffstageError(error.code, `${option}: ${error.message}`, { cause: error.cause })
+    : error;
+
+/**
  * With the stack of what caused it below its own.
  * @param {OffstageError} error
  * @returns {WireError}

@@ -65,6 +65,8 @@ export class Pump {
   /** When its turn began. */ #began = 0;
   /** Background work that may rest had its turn. */ #trained = false;
   /** Rest for each ms of background work. */ #restful = 0;
+  /** The share of the time in which the background computes, unless rest() says another. */
+  #duty = 1;
   /** Rest in ms that it owes. */ #debt = 0;
   #resting = false;
   #restBegan = 0;
@@ -101,11 +103,17 @@ export class Pump {
    *   computes
    */
   configure({ sliceMs, sliceWork, duty = 1 }) {
-    this.#restful = 1 / duty - 1;
-    this.#debt = 0;
+    this.#duty = duty;
+    this.rest();
     this.sliceMs = sliceMs;
     this.#fixed = sliceWork !== undefined;
     this.chunk = sliceWork ?? (this.#rate * sliceMs) / CHUNKS;
+  }
+
+  /** Sets the duty for the present work; as configured. @param {number} [duty] */
+  rest(duty = this.#duty) {
+    this.#restful = 1 / duty - 1;
+    this.#debt = 0;
   }
 
   /** Units per millisecond, as measured. */

@@ -28,7 +28,12 @@ import { dataFile, pieceFile } from './naming.js';
  * @property {number} [indices]
  * @property {() => AsyncGenerator<Uint8Array, void>} pieces
  */
-/** @typedef {{ x: T, y: T, weights?: T }} Columns  weights: of the samples, if any @template T */
+/**
+ * weights: of the samples, if any; validation...: what was given to validate on.
+ * @template T
+ * @typedef {{ x: T, y: T, weights?: T, validationX?: T, validationY?: T, validationWeights?: T }}
+ *   Columns
+ */
 /** @typedef {Columns<KeptColumn> & { about: any }} KeptData */
 /**
  * The files of a data set: pieces, and the index without which the set does not exist.
@@ -36,6 +41,12 @@ import { dataFile, pieceFile } from './naming.js';
  */
 
 const PIECE_BYTES = 1024 * 1024;
+const OPTIONAL = /** @type {const} */ ([
+  'weights',
+  'validationX',
+  'validationY',
+  'validationWeights',
+]);
 
 /**
  * @param {FileSet} files
@@ -98,9 +109,12 @@ export async function readColumns(files, { number, index: { storage, file: index
   });
   const text = new TextDecoder().decode(await read(indexFile));
   try {
-    const { about, x, y, weights } = JSON.parse(text);
-    const columns = { x: kept('x', x), y: kept('y', y) };
-    return { about, ...columns, ...(weights && { weights: kept('weights', weights) }) };
+    const { about, x, y, ...more } = JSON.parse(text);
+    const there = OPTIONAL.filter((name) => more[name]).map((name) => [
+      name,
+      kept(name, more[name]),
+    ]);
+    return { about, x: kept('x', x), y: kept('y', y), ...Object.fromEntries(there) };
   } catch (error) {
     return lose(`${indexFile}: ${reasonOf(error)}`, error);
   }

@@ -55,8 +55,9 @@ const TOTALS = 'run/totals';
 /** The prefix of tensors that a run goes back to after a step that is not finite. */
 export const BEFORE = 'rollback/';
 const HISTORY = 'history/';
-const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy']);
-const REASONS = ['finished', 'stopped', 'earlyStopping'];
+const RATE = 'learningRate';
+const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy', RATE]);
+const REASONS = ['finished', 'stopped', 'earlyStopping', 'limit', 'reached', 'onEpoch'];
 
 /** @param {number[]} shape */
 const sizeOf = (shape) => shape.reduce((size, n) => size * n, 1);
@@ -131,7 +132,8 @@ function runSources({ totals, history }) {
     };
   };
   const measuredOf = (/** @type {any} */ epoch) => MEASURED.filter((name) => name in epoch);
-  const own = history.slice(0, 1).flatMap((epoch) =>
+  /* The last epoch has all that an earlier version's, with which the run began, may lack. */
+  const own = history.slice(-1).flatMap((epoch) =>
     measuredOf(epoch).map((name) =>
       source(
         HISTORY + name,
@@ -143,7 +145,7 @@ function runSources({ totals, history }) {
     measuredOf(first).map((name) =>
       source(
         `${HISTORY}${output}/${name}`,
-        history.map((each) => Number(each.outputs?.[output][name])),
+        history.map((each) => Number(/** @type {any} */ (each.outputs?.[output])[name])),
       ),
     ),
   );
@@ -373,7 +375,7 @@ function totalsOf(runs) {
 function readRun(given, tensors) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
   const fields = [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'];
-  const run = fieldsOf(given, fields, 'run');
+  const run = fieldsOf(given, [...fields, RATE, 'waiting'], 'run');
   for (const name of counts) count(run[name], `run.${name}`);
   const settings = readSettings(run.settings, 'run.settings');
   if (settings.nonFinite || run.rollback !== undefined) {
@@ -382,6 +384,13 @@ function readRun(given, tensors) {
     if (rollback.loss !== null && typeof rollback.loss !== 'number') {
       refuse(`run.rollback.loss is ${show(rollback.loss)}, expected a number or null`);
     }
+  }
+  const { accepts, allowed } = SETTINGS.learningRate;
+  if (run.learningRate !== undefined && !accepts(run.learningRate)) {
+    refuse(`run.learningRate is ${show(run.learningRate)}, expected ${allowed}`);
+  }
+  if (run.waiting !== undefined && run.waiting !== true) {
+    refuse(`run.waiting is ${show(run.waiting)}, expected true`);
   }
   const held = run.samples - trainSamplesOf(run.samples, settings.validationSplit);
   const batches = Math.ceil((run.samples - held) / settings.batchSize);
@@ -413,6 +422,9 @@ function readRun(given, tensors) {
         `its history has ${history.length} epochs`,
     );
   }
+  if (run.waiting && (open === 1 || run.epoch === 0)) {
+    refuse(`run waits at the end of epoch ${run.epoch}, which is not complete`);
+  }
   return /** @type {RunState} */ ({ ...run, settings, totals, history });
 }
 
@@ -440,7 +452,9 @@ function takeHistory(tensors) {
   }
   const outputs = [...new Set(columns.flatMap(({ output }) => output ?? []))];
   const measured = (/** @type {number} */ i, /** @type {string | undefined} */ of) =>
-    columns.flatMap(({ output, name, values }) => (output === of ? [[name, values[i]]] : []));
+    columns.flatMap(({ output, name, values }) =>
+      output === of && !(name === RATE && Number.isNaN(values[i])) ? [[name, values[i]]] : [],
+    );
   const byOutput = (/** @type {number} */ i) =>
     Object.fromEntries(outputs.map((output) => [output, Object.fromEntries(measured(i, output))]));
   return Array.from({ length: epochs }, (_, i) => ({

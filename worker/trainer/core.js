@@ -380,12 +380,23 @@ export class Core {
    * @param {number} y @param {number} yType @param {number} n
    * @param {number} [yIndices]  a bit for each of several outputs with class indices as targets
    * @param {number} [weights]  address of the samples' weights, 0: none
+   * @param {number} [order]  address of the sample of each position, 0: as they lie
    */
-  planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0) {
+  planSetData(plan, x, xType, y, yType, n, yIndices = 0, weights = 0, order = 0) {
     this.#check(
-      this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err),
+      this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, order, n, this.#err),
     );
     if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#lease.begin();
+  }
+
+  /**
+   * Writes elements [first, first + n) of the seed's permutation of [0, of), as u32, that no epoch
+   * of training has.
+   * @param {number} model @param {number} address @param {number} first @param {number} n
+   * @param {number} of
+   */
+  modelShuffled(model, address, first, n, of) {
+    this.#wasm.model_shuffled(model, address, first, n, of, Number.MAX_SAFE_INTEGER);
   }
 
   /**

@@ -529,16 +529,19 @@ export class Store {
   }
 
   /**
-   * Refuses weights of samples that are none, and gives those of the first `trained` their class's
-   * too.
+   * Refuses weights of samples that are none, and gives those of samples that are trained on their
+   * class's too: of the first `trained`, or of those that are not held out.
    * @param {import('../host/pump.js').Pump} pump @param {Stored | null} weights
-   * @param {{ y: Stored, trained: number, classWeight: Float32Array | null }} by
+   * @param {{ y: Stored, trained: number, held?: Uint8Array | null,
+   *   classWeight: Float32Array | null }} by
    */
-  *prepareWeights(pump, weights, { y, trained, classWeight }) {
+  *prepareWeights(pump, weights, { y, trained, held, classWeight }) {
     if (!weights) return;
+    if (held) trained = y.samples;
     const rows = Math.max(1, Math.floor((WEIGHED_AT_ONCE * y.samples) / y.length));
     for (let first = 0; first < weights.length; first += rows) {
       const count = Math.min(rows, weights.length - first);
+      const before = held && classWeight && this.numbersOf(weights, first, count).slice();
       const bad = this.#weigh(
         weights,
         y,
@@ -552,6 +555,10 @@ export class Store {
           `sampleWeight is ${this.#numberAt(weights, first + bad)} ` +
             `for sample ${first + bad}, expected a finite number from 0 on`,
         );
+      }
+      if (before) {
+        const after = this.numbersOf(weights, first, count);
+        for (let i = 0; i < count; i++) if (held[first + i]) after[i] = before[i];
       }
       if (first + count < weights.length && pump.look()) yield;
     }

@@ -232,8 +232,11 @@ export class Model {
     yield* this.store.checkY(pump, y);
   }
 
-  /** @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data */
-  setData(plan, { x, y, weights }) {
+  /**
+   * @param {number} plan @param {{ x: Stored, y: Stored, weights: Stored | null }} data
+   * @param {number} [order]  address of the sample of each position; 0: as they lie
+   */
+  setData(plan, { x, y, weights }, order = 0) {
     this.core.planSetData(
       plan,
       x.address,
@@ -243,6 +246,7 @@ export class Model {
       x.samples,
       y.indices,
       weights?.address,
+      order,
     );
   }
 

@@ -5,7 +5,7 @@
  * host's to know, and no page, worker or clock is known here: the same file runs in a Web Worker,
  * in a Node worker thread and beside the app on its own thread. */
 
-import { OffstageError, checkFields, errorToWire, show, trapError } from '../host/errors.js';
+import { OffstageError, about, checkFields, errorToWire, show, trapError } from '../host/errors.js';
 import { Later } from '../host/later.js';
 import { readRuntime } from '../host/module.js';
 import { LANES } from '../host/pump.js';
@@ -17,7 +17,14 @@ import { makeModel, openSource } from './building.js';
 import { isStored, isUpload } from './datasets.js';
 import * as dialect from './foreign.js';
 import { Training } from './run/lifecycle.js';
-import { readBatchSize, readClassWeight, readSettings } from './run/settings.js';
+import {
+  readAnswer,
+  readBatchSize,
+  readChange,
+  readClassWeight,
+  readSettings,
+  readStop,
+} from './run/settings.js';
 import { saveState } from './snapshot.js';
 import { Stages, statusOf } from './stages.js';
 import { getWeights } from './weights.js';
@@ -59,7 +66,7 @@ const REQUESTS = {
     reply: REPLIES.STOP_TRAINING,
     needs: true,
     lane: LANES.CONTROL,
-    handle: (trainer) => trainer.stop(),
+    handle: (trainer, payload) => trainer.stop(payload),
   },
   PAUSE_TRAINING: {
     reply: REPLIES.PAUSE_TRAINING,
@@ -72,6 +79,21 @@ const REQUESTS = {
     needs: true,
     lane: LANES.CONTROL,
     handle: (trainer) => trainer.control((training) => training.resume()),
+  },
+  CONTINUE_TRAINING: {
+    reply: REPLIES.CONTINUE_TRAINING,
+    needs: true,
+    lane: LANES.CONTROL,
+    handle: (trainer, payload) => {
+      const answer = readAnswer(payload);
+      return trainer.control((training) => training.answer(answer));
+    },
+  },
+  SET_RUN: {
+    reply: REPLIES.SET_RUN,
+    needs: true,
+    lane: LANES.CONTROL,
+    handle: (trainer, payload) => trainer.change(payload),
   },
   PREDICT: {
     reply: REPLIES.PREDICT,
@@ -230,8 +252,8 @@ class Trainer {
   }
 
   /** @param {Payload} payload */
-  refused({ x, y, sampleWeight }) {
-    for (const data of [x, y, sampleWeight]) {
+  refused({ x, y, sampleWeight, validationData }) {
+    for (const data of [x, y, sampleWeight, ...Object.values(Object(validationData))]) {
       if (isUpload(data)) this.#model?.store.discard(data.upload);
     }
   }
@@ -344,7 +366,7 @@ class Trainer {
   start(payload, turn) {
     const { model } = this;
     const settings = readSettings(payload, model.past);
-    const { x, y, sampleWeight, classWeight } = payload;
+    const { x, y, sampleWeight, classWeight, validationData } = payload;
     if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
       throw new OffstageError(
         'INVALID_OPTION',
@@ -353,7 +375,13 @@ class Trainer {
       );
     }
     const keptData = isStored(x) && isStored(y);
-    const needsWire = !keptData && model.store.needsWire(x, { y, weights: sampleWeight });
+    const needsWire =
+      (!keptData && model.store.needsWire(x, { y, weights: sampleWeight })) ||
+      (validationData !== undefined &&
+        model.store.needsWire(validationData.x, {
+          y: validationData.y,
+          weights: validationData.sampleWeight,
+        }));
     if (settings.persist || isStored(x) || isStored(y)) {
       return this.#startKept(payload, turn, settings, { keptData, needsWire });
     }
@@ -397,6 +425,16 @@ class Trainer {
         if (keptData && data.weights) {
           payload.sampleWeight = await model.store.receiveKept(data.weights);
         }
+        if (keptData && data.validationX && !payload.validationData) {
+          const given = (payload.validationData = /** @type {any} */ ({}));
+          for (const [name, column] of Object.entries({
+            x: data.validationX,
+            y: data.validationY,
+            sampleWeight: data.validationWeights,
+          })) {
+            if (column) given[name] = await model.store.receiveKept(column);
+          }
+        }
         this.#refuseLost(model);
       }
       return () =>
@@ -427,13 +465,27 @@ class Trainer {
     const classWeight = readClassWeight(payload.classWeight, model.facts.outputs);
     const data = this.#take(model, payload, classWeight !== null);
     const request = { turn, end: new Later() };
+    /** @type {import('./run/loop.js').Data | null} */
+    let validation = null;
     try {
-      this.#training.begin({ request, model, settings, data, classWeight, keeper, kept });
+      validation = this.#takeValidation(model, payload);
+      const begin = { request, model, settings, data, validation, classWeight, keeper, kept };
+      this.#training.begin(begin);
     } catch (error) {
-      model.store.free(...Object.values(data));
+      model.store.free(...Object.values(data), ...Object.values(validation ?? {}));
       throw error;
     }
     return request.end;
+  }
+
+  /** @param {Model} model @param {Payload} payload */
+  #takeValidation(model, { validationData }) {
+    if (validationData === undefined) return null;
+    try {
+      return this.#take(model, validationData, false);
+    } catch (error) {
+      throw about('validationData', error);
+    }
   }
 
   /**
@@ -466,11 +518,28 @@ class Trainer {
     return { state, epoch, batch, step };
   }
 
-  /** @returns {Generator<void, Later<any>, void>} */
-  *stop() {
+  /** @param {Payload} payload */
+  stop(payload) {
+    return this.#stop(readStop(payload));
+  }
+
+  /** @param {boolean} afterEpoch @returns {Generator<void, Later<any>, void>} */
+  *#stop(afterEpoch) {
     const stopped = new Later();
-    this.#training.stop(() => stopped.resolve(this.#standing()));
+    const ended = () => stopped.resolve(this.#standing());
+    if (afterEpoch) this.#training.stopAfterEpoch(ended);
+    else this.#training.stop(ended);
     return stopped;
+  }
+
+  /** A run is waited for until it has begun. @param {Payload} payload */
+  change(payload) {
+    const change = readChange(payload);
+    const begun = new Later();
+    this.#training.whenBegun(() =>
+      begun.resolve(this.control((training) => training.change(change))),
+    );
+    return begun;
   }
 
   /**

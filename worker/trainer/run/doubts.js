@@ -6,13 +6,14 @@
  * are alike in it: a few percent of the time that the check takes. */
 
 import { rgbaBytes, rgbaShare } from '../../data/columns.js';
+import { classOf } from './split.js';
 
 /** @typedef {import('../datasets.js').Stored} Stored */
 /** @typedef {'IMBALANCED' | 'SORTED_LABELS' | 'UNSCALED' | 'SCALE_UNUSED' | 'CONSTANT_FEATURE' |
  *   'LIKELY_RGBA'} DoubtCode */
 /** @typedef {{ code: DoubtCode, message: string }} Doubt */
 /**
- * What is looked at. trained: samples, the others validate.
+ * What is looked at. trained: samples, the others, at the end of the data, validate.
  * @typedef {object} Looked
  * @property {import('../model.js').Model} model
  * @property {import('../../host/pump.js').Pump} pump
@@ -83,7 +84,7 @@ function* inClasses({ model, pump, data: { y, weights }, trained }) {
       code: 'SORTED_LABELS',
       message:
         `${what}: validationSplit takes the last ${y.samples - trained} samples; ` +
-        'shuffle the samples, x and y alike, before they are given',
+        "splitBy: 'stratified' takes its share of each class",
     });
   }
   return doubts;
@@ -105,14 +106,6 @@ function countClasses(counted, indices) {
   }
   counted.changes = changes;
   counted.before = before;
-}
-
-/** @param {ArrayLike<number>} values @param {number} at @param {number} width */
-function classOf(values, at, width) {
-  if (width === 1) return Number(values[at] > 0.5);
-  let largest = 0;
-  for (let k = 1; k < width; k++) if (values[at + k] > values[at + largest]) largest = k;
-  return largest;
 }
 
 /** @param {Looked} looked @returns {Generator<void, Doubt[], void>} */

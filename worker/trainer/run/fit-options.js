@@ -21,13 +21,25 @@
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
 /**
  * Settings as a checkpoint has them.
- * @typedef {Omit<FitSettings, 'nonFinite'> & { nonFinite?: 'rollback' }} RunSettings
+ * @typedef {Omit<FitSettings, 'nonFinite' | 'splitBy' | 'learningRate'>
+ *   & { nonFinite?: 'rollback', splitBy?: 'random' | 'stratified', learningRate?: number }}
+ *   RunSettings
  */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
 const POSITIVE = {
   allowed: 'a positive integer',
   accepts: (value) => Number.isSafeInteger(value) && value >= 1,
+};
+/** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
+export const RATE = {
+  allowed: 'a number from 0 to 1e6',
+  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1e6,
+};
+/** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
+export const SHARE = {
+  allowed: 'a number above 0 and up to 1',
+  accepts: (value) => typeof value === 'number' && value > 0 && value <= 1,
 };
 /** @type {Pick<Rule<boolean>, 'allowed' | 'accepts'>} */
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
@@ -39,15 +51,25 @@ export const SETTINGS = Object.freeze({
   batchSize: { ...POSITIVE, otherwise: 32 },
   /** The order of samples is another one in each epoch. @type {Rule<boolean>} */
   shuffle: { ...FLAG, otherwise: true },
-  /**
-   * The share of the samples that validates, from the end of the data, before any shuffling.
-   * @type {Rule<number>}
-   */
+  /** The share of the samples that validates. @type {Rule<number>} */
   validationSplit: {
     otherwise: 0,
     allowed: 'a number from 0 to below 1',
     accepts: (value) => typeof value === 'number' && value >= 0 && value < 1,
   },
+  /**
+   * The samples that validate: the end of the data, before any shuffling; or chosen at random, by
+   * the model's seed; or so that each class has its share.
+   * @type {Rule<'end' | 'random' | 'stratified'>}
+   */
+  splitBy: {
+    otherwise: 'end',
+    allowed: "'end', 'random', 'stratified'",
+    accepts: (value) => value === 'end' || value === 'random' || value === 'stratified',
+    sparse: true,
+  },
+  /** The optimizer's learning rate in this run; its own. @type {Rule<number | undefined>} */
+  learningRate: { ...RATE, otherwise: undefined, sparse: true },
   /**
    * The answer to a step whose loss or gradients are not finite: the run fails; or its epoch begins
    * anew, as it began before, at half the learning rate, 20 times at most.

@@ -54,6 +54,7 @@ import { Run } from './loop.js';
  * @property {import('../model.js').Model} model
  * @property {import('./settings.js').Settings} settings
  * @property {import('./loop.js').Data} data  the run's, unless it throws
+ * @property {import('./loop.js').Data | null} validation  likewise
  * @property {Float32Array | null} classWeight
  * @property {CheckpointStore | null} keeper  the storage of checkpoints
  * @property {boolean} kept  the data come from there
@@ -108,7 +109,7 @@ export class Training {
   }
 
   /** @param {Begin} begin */
-  begin({ request, model, settings, data, classWeight, keeper, kept }) {
+  begin({ request, model, settings, data, validation, classWeight, keeper, kept }) {
     const { pump, host, stages, post, notice } = this.#ports;
     /** @type {Run} */
     const run = new Run({
@@ -118,13 +119,15 @@ export class Training {
       stages,
       settings,
       data,
+      validation,
       classWeight,
       kept,
       notice,
       report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
+      epochEnded: (ended) => post(request, 'EPOCH_ENDED', ended),
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) {
-          current.storing = keepData(keeper, model, data, fingerprint);
+          current.storing = keepData(keeper, model, { data, validation }, fingerprint);
         } else if (!settings.resume) keeper?.forgetData(); // they are an earlier run's
         this.#turn('begun');
         this.#callBack(this.#beginning);
@@ -147,11 +150,11 @@ export class Training {
     /** @type {Current} */
     const current = (this.#current = { run, request, keeper, storing: null });
     this.#turn('start');
-    pump.setBackground(this.#background(run, run.work(), () => this.#end('finished')));
+    pump.setBackground(this.#background(run, run.work(), (reason) => this.#end(reason)));
   }
 
   /**
-   * @param {Run} run @param {import('../../host/pump.js').Work} work
+   * @param {Run} run @param {Generator<void, any, void>} work
    * @param {(value: any) => void} done
    */
   #background(run, work, done) {
@@ -160,7 +163,7 @@ export class Training {
       done,
       fail: (/** @type {unknown} */ error) => this.#fail(error),
       updating: () => run.updating(),
-      paused: () => this.#state === 'paused',
+      paused: () => this.#state === 'paused' || run.waits,
       // A request waits for a refusal, or for the end.
       urgent: () => this.#isChecking || this.#state === 'ending',
     };
@@ -201,6 +204,30 @@ export class Training {
 
   resume() {
     if (this.#turn('resume')) this.run?.resume();
+  }
+
+  /** @param {{ learningRate?: number, duty?: number }} change  without a run none */
+  change(change) {
+    this.run?.change(change);
+  }
+
+  /**
+   * Goes on with a run that stands at the end of an epoch, or ends it there; nothing where none
+   * does.
+   * @param {{ epoch: number, stop: boolean, learningRate?: number }} answer
+   */
+  answer(answer) {
+    if (this.run?.answered(answer) && answer.stop) this.#end('onEpoch');
+  }
+
+  /**
+   * Ends the run as stopped when its epoch is complete.
+   * @param {() => void} ended  called when the run has ended, at once without one
+   */
+  stopAfterEpoch(ended) {
+    if (!this.run) return ended();
+    this.#waiting.push(ended);
+    this.run.stopAfterEpoch();
   }
 
   /**
@@ -306,16 +333,22 @@ export class Training {
  * Stores a run's data with its checkpoints, unless data of this fingerprint are stored.
  * @param {CheckpointStore} keeper
  * @param {import('../model.js').Model} model
- * @param {import('./loop.js').Data} data
+ * @param {{ data: import('./loop.js').Data, validation: import('./loop.js').Data | null }} all
  * @param {string} fingerprint
  */
-async function keepData(keeper, { store }, { x, y, weights }, fingerprint) {
+async function keepData(keeper, { store }, { data, validation }, fingerprint) {
   if ((await keeper.aboutData()) === fingerprint) return;
+  const { x, y, weights } = data;
   await keeper.writeData(
     {
       x: store.piecesOf(x),
       y: store.piecesOf(y),
       ...(weights && { weights: store.piecesOf(weights) }),
+      ...(validation && {
+        validationX: store.piecesOf(validation.x),
+        validationY: store.piecesOf(validation.y),
+      }),
+      ...(validation?.weights && { validationWeights: store.piecesOf(validation.weights) }),
     },
     fingerprint,
   );

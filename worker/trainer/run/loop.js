@@ -6,12 +6,14 @@
  * nothing. What ends it, and when, is lifecycle.js's; its state is state.js's; its reports are
  * reports.js's. */
 
-import { OffstageError } from '../../host/errors.js';
+import { OffstageError, about } from '../../host/errors.js';
 import { findDoubts } from './doubts.js';
 import { meansOf, noTotals, together } from './measures.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
+import { Rate } from './rate.js';
 import { Records } from './reports.js';
 import { Rollback } from './rollback.js';
+import { checkStratified, writeOrder } from './split.js';
 import { State } from './state.js';
 import { Stopwatch } from './stopwatch.js';
 import { saveState } from '../snapshot.js';
@@ -33,10 +35,12 @@ import { copyWeights, takeAverages } from '../weights.js';
  * @property {import('../stages.js').Stages} stages
  * @property {import('./settings.js').Settings} settings
  * @property {Data} data
+ * @property {Data | null} validation  data that were given to validate on
  * @property {Float32Array | null} classWeight
  * @property {(progress: import('../../protocol.js').Progress) => void} report
  * @property {boolean} kept  the data come from storage
  * @property {(notice: import('../../protocol.js').Notice) => void} notice
+ * @property {(ended: import('../../protocol.js').EpochEnded) => void} epochEnded  asks the client
  * @property {(fingerprint: string) => void} begun  called when the data are checked
  * @property {Pick<import('./checkpoint-schedule.js').Saves, 'snapshot' | 'keep' | 'warn'>} saves
  */
@@ -48,24 +52,40 @@ export class Run {
   #records;
   /** @type {CheckpointSchedule | null} */ #schedule = null;
   /** @type {Rollback | null} */ #rollback = null;
+  #rate;
   /** The plans, until the run is closed. @type {Plans | null} */ #plans;
   /** The memory of a step. */ #memory;
+  /** The address of the data's order; 0: as they lie. */ #order = 0;
   /** @type {Reason | null} */ #ended = null;
   /** Says that the slice is over, which waits for a complete epoch's record. */ #over = false;
   /** Says that the model or its copy is between two states. */ #changing = false;
+  /** Says that the run is paused. */ #paused = false;
+  /** Says that the client was asked, and has not answered: the run stands at an epoch's end. */
+  #asked = false;
+  /** Says that the run ends with its epoch. */ #endsWithEpoch = false;
 
   /**
    * Takes the data, which it frees in the end; where it throws they are still the caller's.
    * @param {Parts} parts
    */
   constructor(parts) {
-    const { model, host, stages, settings, data, report } = parts;
+    const { model, host, stages, settings, data, validation, report } = parts;
     this.#parts = parts;
     this.settings = settings;
-    const state = (this.#state = new State(model.measured, settings.run, data.x.samples));
+    const state = (this.#state = new State(
+      model.measured,
+      settings.run,
+      data.x.samples,
+      validation?.x.samples,
+    ));
     const stopwatch = (this.#stopwatch = new Stopwatch(host));
-    if (settings.run.nonFinite) this.#rollback = new Rollback(model);
-    const { training } = (this.#plans = openPlans(model, state, settings.run.batchSize));
+    const { splitBy, batchSize, learningRate } = settings.run;
+    const rate = (this.#rate = new Rate(model));
+    if (learningRate !== undefined) rate.set(learningRate);
+    if (settings.run.nonFinite) this.#rollback = new Rollback(model, rate);
+    if (splitBy === 'stratified') checkStratified(model);
+    const { training } = (this.#plans = openPlans(model, state, batchSize));
+    if (splitBy) this.#order = roomForOrder(model, data.x.samples, this.#plans);
     const memory = (this.#memory = model.core.planMemory(training.plan));
     this.#records = new Records({
       model,
@@ -75,6 +95,7 @@ export class Run {
       state,
       stopwatch,
       rollback: this.#rollback,
+      rate,
       memory,
       report,
     });
@@ -86,7 +107,12 @@ export class Run {
   }
 
   get paused() {
-    return this.#stopwatch.paused;
+    return this.#paused;
+  }
+
+  /** Says that it stands at the end of an epoch until the client has answered. */
+  get waits() {
+    return this.#asked;
   }
 
   get epoch() {
@@ -111,12 +137,44 @@ export class Run {
 
   /** Stands still: what is to be told of the run so far is told. */
   pause() {
+    this.#paused = true;
     this.#stopwatch.pause();
     this.flush();
   }
 
   resume() {
+    this.#paused = false;
+    this.#goOn();
+  }
+
+  /** Time counts, unless the run stands still for another reason. */
+  #goOn() {
+    if (this.#paused || this.#asked) return;
     this.#parts.stages.leaveOut(this.#stopwatch.resume());
+  }
+
+  /** Ends the run with its present epoch. */
+  stopAfterEpoch() {
+    this.#endsWithEpoch = true;
+  }
+
+  /**
+   * The client has answered to the end of an epoch: the run goes on.
+   * @param {{ epoch: number, learningRate?: number }} answer
+   * @returns {boolean} false: nobody waits for that
+   */
+  answered({ epoch, learningRate }) {
+    if (!this.#asked || epoch !== this.epoch) return false;
+    if (learningRate !== undefined) this.#rate.set(learningRate);
+    this.#asked = this.#state.waiting = false;
+    this.#goOn();
+    return true;
+  }
+
+  /** @param {{ learningRate?: number, duty?: number }} change  from the next step on */
+  change({ learningRate, duty }) {
+    if (learningRate !== undefined) this.#rate.set(learningRate);
+    if (duty !== undefined) this.#parts.pump.rest(duty);
   }
 
   /** Leaves out time that was not the run's: the machine slept. @param {number} ms */
@@ -129,11 +187,15 @@ export class Run {
     this.#records.flush();
   }
 
-  /** Checks the data and trains, to the end of the last epoch. @returns {Work} */
+  /**
+   * Checks the data and trains, to the end of the last epoch.
+   * @returns {Generator<void, Reason, void>} why it ends
+   */
   *work() {
     const {
       model,
       pump,
+      settings,
       settings: {
         run: { epochs },
       },
@@ -143,20 +205,40 @@ export class Run {
     const state = this.#state;
     if (this.paused) yield;
     if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
+    if (state.waiting) yield* this.#awaitAnswer();
     while (state.epoch < epochs || state.isOpen) {
       if (!state.isOpen) state.beginEpoch(model.epochsBegun++);
       yield* this.#trainEpoch(schedule);
       const trained = { epoch: state.epoch, ...state.means };
-      const result = state.heldOut > 0 ? together(trained, yield* this.#validate()) : trained;
+      const measured = state.validates ? together(trained, yield* this.#validate()) : trained;
+      const result = { ...measured, learningRate: this.#rate.present };
       state.history.push(result);
+      state.waiting = settings.waits;
       this.#records.add('epoch', result);
       if (this.#records.due(pump.time)) this.flush();
       schedule.epochEnded(state.history.length);
       if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
+      if (state.waiting) yield* this.#awaitAnswer();
+      if (this.#endsWithEpoch && state.epoch < epochs) return 'stopped';
       // The last epoch's record finishes the run: nobody has a turn in which to stop it.
       if (this.#over && state.epoch < epochs) yield;
     }
     yield* this.#change(takeAverages(pump, model));
+    return 'finished';
+  }
+
+  /** Stands at the end of an epoch until the client has answered. @returns {Work} */
+  *#awaitAnswer() {
+    const { model, settings, epochEnded } = this.#parts;
+    const { epoch, history } = this.#state;
+    this.#state.waiting = settings.waits;
+    if (!settings.waits) return;
+    const record = this.#records.make('epoch', history[history.length - 1]);
+    this.flush();
+    this.#asked = true;
+    this.#stopwatch.pause();
+    epochEnded({ epoch, step: model.step, record });
+    while (this.#asked) yield;
   }
 
   /** Checks all data, and takes the place of the run that it goes on with. @returns {Work} */
@@ -168,24 +250,36 @@ export class Run {
       classWeight,
       data,
       data: { x, y, weights },
+      validation,
     } = this.#parts;
     const state = this.#state;
+    const { trainSamples: trained } = state;
     yield* model.check(pump, data);
-    yield* model.store.prepareWeights(pump, weights, {
-      y,
-      trained: state.trainSamples,
-      classWeight,
-    });
+    const held = yield* this.#split();
+    yield* model.store.prepareWeights(pump, weights, { y, trained, held, classWeight });
+    if (validation) {
+      const { y, weights } = validation;
+      try {
+        yield* model.check(pump, validation);
+        yield* model.store.prepareWeights(pump, weights, { y, trained: 0, classWeight: null });
+      } catch (error) {
+        throw about('validationData', error);
+      }
+    }
     if (!settings.resume) {
-      const doubts = yield* findDoubts({ model, pump, data, trained: state.trainSamples });
+      const atEnd = held ? x.samples : trained;
+      const doubts = yield* findDoubts({ model, pump, data, trained: atEnd });
       for (const doubt of doubts) this.#parts.notice({ kind: 'warning', ...doubt });
     }
     const sums = [];
-    for (const column of [x, y, weights]) {
-      if (column) sums.push(yield* model.store.fingerprint(pump, column));
+    for (const { x, y, weights } of validation ? [data, validation] : [data]) {
+      for (const column of [x, y, weights]) {
+        if (column) sums.push(yield* model.store.fingerprint(pump, column));
+      }
+      sums.push('/');
     }
-    state.fingerprint = sums.join(' ');
-    model.core.modelSetRate(model.address, 1);
+    state.fingerprint = sums.slice(0, -1).join(' ');
+    this.#rate.apply();
     if (!settings.resume) return;
     // Weights that were set between the request and its turn have ended the run to resume.
     if (!model.past) {
@@ -195,6 +289,25 @@ export class Run {
       );
     }
     this.#goOnWith(model.past);
+  }
+
+  /**
+   * Chooses the samples that validate, where these are not the end of the data.
+   * @returns {Generator<void, Uint8Array | null, void>} 1 for each of them
+   */
+  *#split() {
+    const {
+      model,
+      pump,
+      settings: {
+        run: { splitBy: by },
+      },
+      data: { y },
+    } = this.#parts;
+    if (!by) return null;
+    const { from, to } = this.#state.validated;
+    const [address, heldOut] = [this.#order, to - from];
+    return yield* writeOrder({ model, pump, address, y, heldOut, by });
   }
 
   /** @param {RunState} past */
@@ -217,14 +330,25 @@ export class Run {
           `from the beginning of epoch ${past.epoch}`,
       );
     }
+    const validated = past.history.length > 0 && 'valLoss' in past.history[0];
+    if (past.history.length > 0 && validated !== state.validates) {
+      throw new OffstageError(
+        'INVALID_OPTION',
+        `validationData ${validated ? 'is missing' : 'is given'}, but the run that is resumed ` +
+          `${validated ? 'validates' : 'does not validate'}`,
+      );
+    }
     state.goOnWith(past);
+    if (past.learningRate !== undefined) this.#rate.set(past.learningRate);
     this.#rollback?.take(past);
   }
 
   #begin() {
     const { model, pump, host, settings, saves, data, begun } = this.#parts;
     const { training, validation } = /** @type {Plans} */ (this.#plans);
-    for (const each of [training, validation]) if (each) model.setData(each.plan, data);
+    model.setData(training.plan, data, this.#order);
+    const given = this.#parts.validation;
+    if (validation) model.setData(validation.plan, given ?? data, given ? 0 : this.#order);
     this.#stopwatch.start(settings.resume ? (model.past?.elapsedMs ?? 0) : 0);
     this.#records.open();
     const { snapshotMs, persist } = settings;
@@ -294,9 +418,9 @@ export class Run {
     }
   }
 
-  /** Measures the held-out end of the data, in order. */
+  /** Measures the samples that validate, in order. */
   *#validate() {
-    const { samples, trainSamples } = this.#state;
+    const { from, to } = this.#state.validated;
     const {
       model,
       pump,
@@ -308,14 +432,14 @@ export class Run {
     const { plan } = /** @type {Plan} */ (this.#plans?.validation);
     stages.enter('validating');
     const totals = noTotals(model.measured);
-    for (let first = trainSamples; first < samples; first += batchSize) {
+    for (let first = from; first < to; first += batchSize) {
       yield* model.measure(pump, plan, totals, {
         first,
-        count: Math.min(batchSize, samples - first),
-        samples,
+        count: Math.min(batchSize, to - first),
+        samples: to,
       });
       this.#over = pump.spend(model.core.units) || pump.waiting;
-      if (this.#over && first + batchSize < samples) yield;
+      if (this.#over && first + batchSize < to) yield;
     }
     return meansOf(model.measured, totals, ['valLoss', 'valAccuracy']);
   }
@@ -359,12 +483,14 @@ export class Run {
       ...this.#state.toRecord(),
       elapsedMs: this.#stopwatch.elapsedMs,
       ended: this.#ended,
+      ...(this.#rate.given !== undefined && { learningRate: this.#rate.given }),
       ...this.#rollback?.state(),
     };
   }
 
   /** Settles, between two steps, how the run ended; sends its records. @param {Reason} reason */
   end(reason) {
+    this.#asked = false;
     this.resume();
     this.#stopwatch.stop();
     this.#ended = reason;
@@ -417,13 +543,15 @@ export class Run {
 
   /** Frees what the run has; the model keeps its state. */
   #leave() {
-    const { model, stages, data } = this.#parts;
+    const { model, pump, stages, data } = this.#parts;
     const { training, validation } = /** @type {Plans} */ (this.#plans);
     if (this.began) model.past = this.#describe();
     this.#plans = null;
     model.closePlan(training);
     model.closePlan(validation);
-    model.store.free(...Object.values(data));
+    if (this.#order) model.core.memory.free(this.#order);
+    model.store.free(...Object.values(data), ...Object.values(this.#parts.validation ?? {}));
+    pump.rest();
     stages.enter('done');
   }
 }
@@ -433,13 +561,27 @@ export class Run {
  * @param {import('../model.js').Model} model @param {State} state @param {number} batchSize
  * @returns {Plans}
  */
-function openPlans(model, { trainSamples, heldOut }, batchSize) {
+function openPlans(model, { trainSamples, validates, validated: { from, to } }, batchSize) {
   const training = model.openPlan('TRAIN', Math.min(batchSize, trainSamples));
   try {
-    const batch = Math.min(batchSize, heldOut);
-    return { training, validation: heldOut > 0 ? model.openPlan('EVALUATE', batch) : null };
+    const batch = Math.min(batchSize, to - from);
+    return { training, validation: validates ? model.openPlan('EVALUATE', batch) : null };
   } catch (error) {
     model.closePlan(training);
+    throw error;
+  }
+}
+
+/**
+ * Takes memory for the order of the data, or closes the plans.
+ * @param {import('../model.js').Model} model @param {number} samples @param {Plans} plans
+ */
+function roomForOrder(model, samples, { training, validation }) {
+  try {
+    return model.core.memory.alloc(4 * samples, 'the order of the samples');
+  } catch (error) {
+    model.closePlan(training);
+    model.closePlan(validation);
     throw error;
   }
 }

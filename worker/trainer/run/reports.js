@@ -17,6 +17,7 @@ import { MOST_RUNS, NO_RUNS } from '../../protocol.js';
  * @property {import('./state.js').State} state
  * @property {import('./stopwatch.js').Stopwatch} stopwatch
  * @property {import('./rollback.js').Rollback | null} rollback
+ * @property {import('./rate.js').Rate} rate
  * @property {ReturnType<import('../core.js').Core['planMemory']>} memory  of a step
  * @property {(progress: import('../../protocol.js').Progress) => void} report
  */
@@ -91,10 +92,21 @@ export class Records {
    * @param {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} measured
    */
   add(kind, measured) {
+    this.#waiting.push(this.make(kind, measured));
+  }
+
+  /**
+   * Makes a record of where the run stands.
+   * @param {'epoch' | 'batch'} kind
+   * @param {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} measured
+   * @returns {ProgressRecord}
+   */
+  make(kind, measured) {
     const {
       model,
       host,
       rollback,
+      rate,
       stopwatch,
       state,
       settings: {
@@ -105,13 +117,14 @@ export class Records {
     const elapsedSeconds = stopwatch.seconds;
     const total = totalEpochs * totalBatches;
     const done = (epoch - 1) * totalBatches + batch;
-    this.#waiting.push({
+    return {
       kind,
       epoch,
       totalEpochs,
       batch,
       totalBatches,
       step: model.step,
+      learningRate: rate.present,
       ...measured,
       ...rollback?.describe(),
       percent: (100 * done) / total,
@@ -120,7 +133,7 @@ export class Records {
       samplesPerSecond: elapsedSeconds > 0 ? trained / elapsedSeconds : 0,
       timestamp: host.wall(),
       threadId: host.threadId ?? 0,
-    });
+    };
   }
 
   /** Sends the records that wait. */

@@ -20,11 +20,13 @@ export class Rollback {
   #step = -1;
   /** @type {number | null} */ #loss = null;
   #model;
+  #rate;
   #tensors;
 
-  /** @param {import('../model.js').Model} model */
-  constructor(model) {
+  /** @param {import('../model.js').Model} model @param {import('./rate.js').Rate} rate */
+  constructor(model, rate) {
     this.#model = model;
+    this.#rate = rate;
     this.#tensors = stateTensors(model);
     const size = this.#tensors.reduce((sum, tensor) => sum + 4 * tensor.size, 0);
     try {
@@ -45,10 +47,7 @@ export class Rollback {
 
   /** Describes the rollbacks for a record. */
   describe() {
-    return {
-      rollbacks: this.count,
-      learningRate: this.#model.about.optimizer.learningRate * this.factor,
-    };
+    return { rollbacks: this.count, learningRate: this.#rate.present };
   }
 
   /** Takes over the rollbacks of another run. @param {import('./state.js').RunState} past */
@@ -56,7 +55,7 @@ export class Rollback {
     if (!rollback) return;
     this.count = rollback.count;
     this.#loss = rollback.loss;
-    this.#model.core.modelSetRate(this.#model.address, this.factor);
+    this.#rate.scale(this.factor);
     if (!before) return;
     this.#bytes.set(before);
     this.#step = rollback.step;
@@ -110,7 +109,7 @@ export class Rollback {
     const { core, address } = this.#model;
     this.count++;
     core.modelSetStep(address, this.#step);
-    core.modelSetRate(address, this.factor);
+    this.#rate.scale(this.factor);
   }
 
   /** Says whether going back may help: not where nothing has changed. @param {unknown} error */

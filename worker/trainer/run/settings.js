@@ -5,7 +5,7 @@
  * more. */
 
 import { OffstageError, checkFields, show } from '../../host/errors.js';
-import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-options.js';
+import { REQUESTED, SETTINGS, SETTING_NAMES, SHARE, settingsOf, wireName } from './fit-options.js';
 
 /** @typedef {import('./fit-options.js').RunSettings} RunSettings */
 /**
@@ -24,20 +24,24 @@ import { REQUESTED, SETTINGS, SETTING_NAMES, settingsOf, wireName } from './fit-
  * @property {boolean} otherData
  * @property {number} progressHz
  * @property {boolean} returnWeights
+ * @property {boolean} waits             the client answers to the end of each epoch
  * @property {number | null} snapshotMs  null: the client wants none
  * @property {Persist | null} persist
  */
 
+export const DATA_FIELDS = ['x', 'y', 'sampleWeight'];
 const FIELDS = [
   'x',
   'y',
   ...SETTING_NAMES.map(wireName),
   ...Object.keys(REQUESTED),
   'returnWeights',
+  'waits',
   'snapshotMs',
   'persist',
   'sampleWeight',
   'classWeight',
+  'validationData',
 ];
 const MOST_KEPT = 100;
 
@@ -48,7 +52,7 @@ const MOST_KEPT = 100;
  */
 export function readSettings(payload, past) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
-  const { returnWeights = false, snapshotMs = null } = payload;
+  const { returnWeights = false, waits = false, snapshotMs = null } = payload;
   const {
     progressHz = REQUESTED.progressHz.otherwise,
     resume = REQUESTED.resume.otherwise,
@@ -59,16 +63,27 @@ export function readSettings(payload, past) {
     follow(wire === name ? name : `${wire} (${name})`, payload[wire], rule);
   }
   follow('returnWeights', returnWeights, REQUESTED.resume);
+  follow('waits', waits, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
   const run = settingsOf(payload, resume ? past?.settings : {});
   if (resume && past) refuseOther(run, past);
+  if (run.splitBy && run.validationSplit === 0) {
+    refuse(`splitBy is '${run.splitBy}', expected validationSplit above 0 with it`);
+  }
+  if (payload.validationData !== undefined) {
+    if (run.validationSplit > 0) {
+      refuse(`validationData beside validationSplit ${run.validationSplit}, expected one of them`);
+    }
+    checkFields(payload.validationData, DATA_FIELDS, 'validationData', 'INVALID_OPTION');
+  }
   return {
     run,
     resume,
     otherData,
     progressHz,
     returnWeights,
+    waits,
     snapshotMs,
     persist: readPersist(payload.persist),
   };
@@ -125,6 +140,42 @@ export function readClassWeight(given, outputs) {
     weights[names.includes(name) ? names.indexOf(name) : Number(name)] = weight;
   }
   return weights;
+}
+
+/**
+ * Reads when a run is to be stopped: at the end of its epoch, or at once.
+ * @param {any} payload  of STOP_TRAINING @returns {boolean}
+ */
+export function readStop(payload) {
+  const { after } = checkFields(payload, ['after'], 'STOP_TRAINING', 'INVALID_OPTION');
+  if (after !== undefined && after !== 'epoch') refuse(`after is ${show(after)}, expected 'epoch'`);
+  return after === 'epoch';
+}
+
+/**
+ * @param {any} payload  of SET_RUN
+ * @returns {{ learningRate?: number, duty?: number }}
+ */
+export function readChange(payload) {
+  const allowed = ['learningRate', 'duty'];
+  const { learningRate, duty } = checkFields(payload, allowed, 'SET_RUN', 'INVALID_OPTION');
+  follow('learningRate', learningRate, SETTINGS.learningRate);
+  follow('duty', duty, { ...SHARE, otherwise: 1 });
+  return { learningRate, duty };
+}
+
+/**
+ * @param {any} payload  of CONTINUE_TRAINING
+ * @returns {{ epoch: number, stop: boolean, learningRate?: number }}
+ */
+export function readAnswer(payload) {
+  const allowed = ['epoch', 'stop', 'learningRate'];
+  const fields = checkFields(payload, allowed, 'CONTINUE_TRAINING', 'INVALID_OPTION');
+  const { epoch, stop = false, learningRate } = fields;
+  positiveInteger('epoch', epoch);
+  follow('stop', stop, REQUESTED.resume);
+  follow('learningRate', learningRate, SETTINGS.learningRate);
+  return { epoch, stop, learningRate };
 }
 
 /** @param {unknown} batchSize @returns {number} */

@@ -9,7 +9,7 @@ import { addStep, meansOf, noTotals } from './measures.js';
 import { trainSamplesOf } from './fit-options.js';
 
 /** @typedef {import('../../protocol.js').EpochResult} EpochResult */
-/** @typedef {'finished' | 'stopped' | 'earlyStopping'} Reason */
+/** @typedef {'finished' | 'stopped' | 'earlyStopping' | 'limit' | 'reached' | 'onEpoch'} Reason */
 /**
  * A run's state as checkpoints keep it.
  * @typedef {object} RunState
@@ -27,6 +27,8 @@ import { trainSamplesOf } from './fit-options.js';
  * @property {EpochResult[]} history  complete epochs
  * @property {{ count: number, step: number, loss: number | null }} [rollback]  with nonFinite:
  *   'rollback': how many there were, and the step and loss of the copy they go back to
+ * @property {number} [learningRate] that was set, in place of the optimizer's own
+ * @property {true} [waiting]      the app has not answered to the end of the epoch
  * @property {Uint8Array} [before] the copy, unless the model has the same bits
  */
 
@@ -38,6 +40,8 @@ export class State {
   /** The samples of all steps. */ trained = 0;
   /** @type {EpochResult[]} */ history = [];
   /** The fingerprint of the data. */ fingerprint = '';
+  /** Says that the app has not answered to the end of the epoch. */
+  waiting = /** @type {boolean} */ (false);
   /** @type {number[]} */ #totals;
   #measured;
 
@@ -45,22 +49,29 @@ export class State {
    * @param {import('./measures.js').Measured} measured
    * @param {import('./fit-options.js').RunSettings} settings
    * @param {number} samples
+   * @param {number} [given]  that validate, beside these
    */
-  constructor(measured, { validationSplit: split, batchSize }, samples) {
+  constructor(measured, { validationSplit: split, batchSize }, samples, given = 0) {
     this.#measured = measured;
     this.#totals = noTotals(measured);
     this.samples = samples;
     this.trainSamples = trainSamplesOf(samples, split);
-    /** The samples that validate: the end of the data. */
-    this.heldOut = samples - this.trainSamples;
-    if (this.trainSamples < 1 || (split > 0 && this.heldOut < 1)) {
+    const heldOut = samples - this.trainSamples;
+    if (this.trainSamples < 1 || (split > 0 && heldOut < 1)) {
       throw new OffstageError(
         'INVALID_OPTION',
         `validationSplit ${split} leaves ${this.trainSamples} samples to train ` +
-          `and ${this.heldOut} to validate of ${samples}, expected at least one of each`,
+          `and ${heldOut} to validate of ${samples}, expected at least one of each`,
       );
     }
+    /** The positions that validate: of the data given for that, or the last of all data. */
+    this.validated = given > 0 ? { from: 0, to: given } : { from: this.trainSamples, to: samples };
     this.totalBatches = Math.ceil(this.trainSamples / batchSize);
+  }
+
+  /** Says that samples validate. */
+  get validates() {
+    return this.validated.to > this.validated.from;
   }
 
   /** Says that the epoch that began last is not complete. */
@@ -95,8 +106,10 @@ export class State {
   }
 
   /** Takes another run's place, whose data were these or may be others. @param {RunState} past */
-  goOnWith({ epoch, batch, key, steps, trained, totals, history, fingerprint }) {
+  goOnWith(past) {
+    const { epoch, batch, key, steps, trained, totals, history, fingerprint } = past;
     Object.assign(this, { epoch, batch, key, steps, trained, history: [...history] });
+    this.waiting = past.waiting === true;
     this.#totals = [...totals];
     if (fingerprint === this.fingerprint) return;
     if (this.isOpen) this.beginAnew();
@@ -116,6 +129,7 @@ export class State {
       fingerprint,
       totals: [...this.#totals],
       history: [...this.history],
+      ...(this.waiting && { waiting: /** @type {true} */ (true) }),
     };
   }
 }
