@@ -65,6 +65,10 @@ export const REPLIES = Object.freeze({
   DISPOSE: 'DISPOSED',
 });
 
+/** The columns of `batches` of TRAINING_PROGRESS. */
+export const BATCH_COLUMNS = Object.freeze(
+  /** @type {const} */ (['epoch', 'batch', 'step', 'batchLoss', 'batchAccuracy', 'learningRate']),
+);
 /** Runs of a model that are listed: the latest. */
 export const MOST_RUNS = 100;
 /** @type {Totals} */
@@ -265,6 +269,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} loss              mean over the epoch's samples so far, each with the weights
  *   its step began with
  * @property {number} [accuracy]        with metrics ['accuracy']; likewise
+ * @property {number} [batchLoss]       of batch records: mean over its own samples
+ * @property {number} [batchAccuracy]   likewise
  * @property {number} [valLoss]         of epoch records, where samples validate
  * @property {number} [valAccuracy]
  * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is
@@ -281,10 +287,12 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * TRAINING_PROGRESS: the latest record, and all since the message before: every epoch record, then
- * at most one batch record. memoryBytes, threads: as in STATUS; stepBytes, liveBytes: as in
- * MODEL_READY, of a training step.
+ * at most one batch record. batches: with batchRecords 'every', a row of BATCH_COLUMNS for each
+ * step since, batchAccuracy NaN where there is none; transferred. memoryBytes, threads: as in
+ * STATUS; stepBytes, liveBytes: as in MODEL_READY, of a training step.
  * @typedef {ProgressRecord & Told & { records: ProgressRecord[], memoryBytes: number,
- *   threads: number, totals: Totals, stepBytes: number, liveBytes: number }} Progress
+ *   threads: number, totals: Totals, stepBytes: number, liveBytes: number,
+ *   batches?: Float64Array }} Progress
  */
 /**
  * EPOCH_ENDED: the run stands at the end of an epoch, whose record has been sent. `record` is that
@@ -293,8 +301,8 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * The measures of one of several outputs.
- * @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }}
- *   OutputResult
+ * @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number,
+ *   batchLoss?: number, batchAccuracy?: number }} OutputResult
  */
 /**
  * learningRate: of its last step; none in checkpoints of older versions.
@@ -345,12 +353,12 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * @typedef {Partial<OutputPrediction> & { outputs?: Record<string, OutputPrediction>,
- *   single: boolean }} Prediction
+ *   single: boolean, step: number }} Prediction
  */
 /**
  * EVALUATION_RESULT.
  * @typedef {{ loss: number, accuracy?: number, outputs?: Record<string, OutputResult>,
- *   samples: number }} Evaluation
+ *   samples: number, step: number }} Evaluation
  */
 /**
  * STATUS.

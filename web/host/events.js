@@ -64,7 +64,11 @@ export class Events {
     const entry = this.#entries[type]?.(detail);
     if (entry) this.log(...entry);
     this.#tell(type, detail);
+    this.onEvent();
   };
+
+  /** Set by who wants to know that something has happened. */
+  onEvent = () => {};
 
   /**
    * Set by who knows what a jump of a session's clock means.

@@ -18,13 +18,16 @@ export class Iteration {
   #queue = [];
   /** @type {Array<(value: any) => void>} calls of next() that wait */
   #waiting = [];
+  #only;
 
   /**
    * @param {Promise<Result>} result
    * @param {() => boolean} begin starts the delivery; whether the run has ended already
    * @param {() => void} leave
+   * @param {'epoch'} [only] records of this kind
    */
-  constructor(result, begin, leave) {
+  constructor(result, begin, leave, only) {
+    this.#only = only;
     this.#result = result;
     this.#begin = begin;
     this.#leave = leave;
@@ -58,6 +61,7 @@ export class Iteration {
 
   /** @param {Progress} record */
   push(record) {
+    if (this.#only && record.kind !== this.#only) return;
     const waiting = this.#waiting.shift();
     if (waiting) return waiting({ done: false, value: record });
     if (this.#queue.at(-1)?.kind === 'batch') this.#queue.pop();

@@ -14,9 +14,10 @@ import { infoOf } from './info.js';
 /** @typedef {import('./run.js').Epoch} Epoch */
 /** A name on storage. @typedef {{ name: string, folder?: string }} Stored */
 /**
- * Where the latest run stood. ended, data: of a run that can be resumed, as the session says.
- * @typedef {{ steps: number, history: Epoch[], ended?: string | null, data?: 'stored' | null }}
- *   Past
+ * Where the latest run stood; its history is frozen. ended, data: of a run that can be resumed, as
+ * the session says.
+ * @typedef {{ steps: number, history: readonly Epoch[], ended?: string | null,
+ *   data?: 'stored' | null }} Past
  */
 /**
  * What a session begins with.
@@ -35,6 +36,9 @@ import { infoOf } from './info.js';
  * @property {number} startedAt by performance.now()
  */
 
+/** @type {readonly Epoch[]} */
+const NO_EPOCHS = Object.freeze([]);
+
 export class Recovery {
   supervisor;
   /** @type {import('./info.js').Info} */
@@ -43,6 +47,10 @@ export class Recovery {
   facts = /** @type {any} */ (undefined); // likewise
   /** Where the latest run stood when it ended, or the session began. @type {Past | null} */
   past = null;
+  /** The epochs of it. @type {readonly Epoch[]} */
+  get history() {
+    return this.past?.history ?? NO_EPOCHS;
+  }
   /** Updates in the model, apart from those of a run that is on. */
   step = 0;
   /** A run is on. See begins() and ends(). */
@@ -124,6 +132,7 @@ export class Recovery {
   /** @param {Client} client @param {any} ready */
   #describe(client, ready) {
     this.past = ready.run ?? null;
+    if (this.past) Object.freeze(this.past.history);
     const { inputs, outputs, inputScale, inputOffset } = ready;
     this.facts = { inputs, outputs, inputScale, inputOffset };
     this.info = infoOf(ready, {
@@ -255,7 +264,7 @@ export class Recovery {
   completed({ step, steps, history }) {
     this.supervisor.proved();
     this.step = step;
-    this.past = { steps, history };
+    this.past = { steps, history: Object.freeze([...history]) };
   }
 
   /** The run that was on has failed, after so many updates at least. @param {number} step */

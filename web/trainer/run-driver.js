@@ -7,6 +7,7 @@
  * checkpoint kept on the page stands; no record is told twice, and the app is asked once about the
  * end of an epoch. */
 import { OffstageError, isRecord, reasonOf, show } from '../../worker/host/errors.js';
+import { BATCH_COLUMNS } from '../../worker/protocol.js';
 import { RATE } from '../../worker/trainer/run/fit-options.js';
 import { abortedBy } from '../host/options.js';
 import { RunData } from './run-data.js';
@@ -29,6 +30,7 @@ import { Run } from './run.js';
  * @property {boolean} keep
  * @property {AbortSignal | undefined} signal
  * @property {((record: Progress) => unknown) | undefined} onEpoch
+ * @property {() => void} changed called when the run stands otherwise, or has told something
  */
 /** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./run.js').RunState} RunState */
@@ -44,12 +46,12 @@ const CANCELLED = Symbol('cancelled');
 
 /**
  * Makes a run that has failed already.
- * @param {unknown} error
+ * @param {Promise<unknown>} error
  */
 export function failedRun(error) {
   const done = async () => {};
   return new Run(({ reject }) => {
-    reject(error);
+    error.then(reject);
     return { pause: done, resume: done, stop: done, set: done, state: () => 'ended' };
   });
 }
@@ -59,6 +61,8 @@ export class RunDriver {
   run;
   /** @type {'uploading' | 'training' | 'paused' | 'ended'} */
   state = 'uploading';
+  /** The error that ended it. @type {unknown} */
+  error = null;
   /** @type {RunLog} */
   log;
 
@@ -80,6 +84,10 @@ export class RunDriver {
    * @type {Map<number, Promise<Answer>>}
    */
   #answers = new Map();
+  /** The last step of which a row was told by a session before; a later one is told again. */
+  #toldTo = 0;
+  /** And by this one. */
+  #lastRow = 0;
   /** The error of onEpoch, which ends the run. @type {unknown} */
   #failure;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
@@ -163,17 +171,23 @@ export class RunDriver {
       this.#finish(() => this.#handle.resolve(result));
     } catch (error) {
       const ended = signal?.aborted ? abortedBy(signal) : this.#failure;
-      if (ended) this.#finish(() => this.#handle.reject(ended));
+      if (ended) this.#finish(() => this.#reject(ended));
       else if (this.#meansStopped(error)) {
         const result = this.log.stoppedAt(this.#lastStep());
         this.#finish(() => this.#handle.resolve(result));
       } else {
-        this.#finish(() => this.#handle.reject(error), 'failed');
+        this.#finish(() => this.#reject(error), 'failed');
         if (this.#client && !this.#client.loss) this.#recovery.failed(this.log.step);
       }
     } finally {
       signal?.removeEventListener('abort', aborted);
     }
+  }
+
+  /** @param {unknown} error */
+  #reject(error) {
+    this.error = error;
+    this.#handle.reject(error);
   }
 
   /** Trains in one session after the other. @returns {Promise<import('./run.js').Result>} */
@@ -239,6 +253,7 @@ export class RunDriver {
     this.#client = client;
     if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
     else this.state = 'training';
+    this.#changed();
     if (!this.#supervisor.recovers) this.#drop();
     if (this.#stopping) this.#requestStop();
     else if (this.#endsWithEpoch) this.#tell('STOP_TRAINING', { after: 'epoch' });
@@ -279,17 +294,38 @@ export class RunDriver {
     if (this.#client !== client || this.state === 'ended') return;
     this.#client = undefined;
     if (this.state === 'training') this.state = 'uploading';
+    this.#toldTo = this.#lastRow;
+    this.#changed();
     this.#awaitStart();
   }
 
   /** @param {import('../../worker/protocol.js').Progress} payload */
-  #progress({ records, stepBytes, liveBytes }) {
+  #progress({ records, stepBytes, liveBytes, batches }) {
     this.#recovery.measured({ stepBytes, liveBytes });
+    if (batches) this.#batches(batches);
     for (const record of records) {
       if (!this.log.add(record)) continue;
       this.#recovery.reached(record.step);
-      this.#handle.record(record);
+      this.#handle.record(Object.freeze(record));
     }
+    this.#settings.changed();
+  }
+
+  /** Tells the rows of steps that a session before has not told of. @param {Float64Array} rows */
+  #batches(rows) {
+    const [width, at] = [BATCH_COLUMNS.length, BATCH_COLUMNS.indexOf('step')];
+    let first = 0;
+    while (first < rows.length && rows[first + at] <= this.#toldTo) first += width;
+    if (first === rows.length) return;
+    this.#toldTo = 0;
+    this.#lastRow = rows[rows.length - width + at];
+    this.#handle.batches(rows.subarray(first));
+  }
+
+  /** How the run stands has changed. */
+  #changed() {
+    this.#handle.changed();
+    this.#settings.changed();
   }
 
   /**
@@ -350,6 +386,7 @@ export class RunDriver {
     this.#drop();
     this.#recovery.ends(reason);
     settle();
+    this.#settings.changed();
     this.#startKnown();
     for (const ended of this.#waiters.splice(0)) ended();
   }
@@ -365,6 +402,7 @@ export class RunDriver {
         if (/** @type {string} */ (this.state) === 'ended') return;
         this.state = state;
         this.log.stands(stands);
+        this.#changed();
         return;
       } catch (error) {
         if (error !== client.loss) throw error;
@@ -378,6 +416,7 @@ export class RunDriver {
   async #stop(afterEpoch) {
     if (afterEpoch) {
       this.#endsWithEpoch = true;
+      this.#changed();
       this.#tell('STOP_TRAINING', { after: 'epoch' });
       return this.#whenEnded();
     }
@@ -413,6 +452,7 @@ export class RunDriver {
   /** @returns {Promise<void>} */
   async #requestStop() {
     this.#stopping = true;
+    this.#changed();
     this.#impatience.abort();
     /* No failure is a stop's own: the run ends all the same, and its result tells how. */
     await this.#client?.request('STOP_TRAINING').catch(() => {});

@@ -38,7 +38,7 @@ export class RunLog {
 
   /**
    * Where the run stood as a session said last.
-   * @type {{ step: number, steps: number, history: Epoch[] }}
+   * @type {{ step: number, steps: number, history: readonly Epoch[] }}
    */
   #stood;
   /**
@@ -46,6 +46,8 @@ export class RunLog {
    * @type {{ epoch: Epoch, step: number }[]}
    */
   #told = [];
+  /** The history, until it grows. @type {readonly Epoch[] | null} */
+  #history = null;
   #startedAt = performance.now();
 
   /** @param {number} step updates in the model as the run begins */
@@ -54,17 +56,25 @@ export class RunLog {
     this.#stood = { step, steps: 0, history: [] };
   }
 
-  /** Complete epochs, those before the run was interrupted included. @returns {Epoch[]} */
+  /**
+   * Complete epochs, those before the run was interrupted included; frozen, the same array until it
+   * grows.
+   * @returns {readonly Epoch[]}
+   */
   get history() {
-    return this.#historyTo(Infinity);
+    this.#history ??= Object.freeze(
+      this.#historyTo(Infinity).map((epoch) => Object.freeze({ ...epoch })),
+    );
+    return this.#history;
   }
 
   /**
    * It goes on with a run that had come so far.
-   * @param {{ steps: number, history: Epoch[] }} past
+   * @param {{ steps: number, history: readonly Epoch[] }} past
    */
   resumes({ steps, history }) {
     this.#stood = { ...this.#stood, steps, history };
+    this.#history = null;
   }
 
   /** @param {Progress} record @returns {boolean} whether it is to be told */
@@ -73,7 +83,10 @@ export class RunLog {
     const { kind, epoch, batch, step } = record;
     this.latest = record;
     this.stands({ epoch, batch, step });
-    if (kind === 'epoch') this.#told.push({ epoch: epochOf(record), step });
+    if (kind === 'epoch') {
+      this.#told.push({ epoch: epochOf(record), step });
+      this.#history = null;
+    }
     return true;
   }
 
@@ -100,6 +113,7 @@ export class RunLog {
   ended({ step, steps, history }) {
     this.step = step;
     this.#stood = { step, steps, history };
+    this.#history = null;
     this.#told = [];
   }
 

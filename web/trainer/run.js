@@ -7,6 +7,7 @@
 import { checkType } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions } from '../host/options.js';
+import { BATCH_COLUMNS } from '../../worker/protocol.js';
 import { SETTINGS, SHARE } from '../../worker/trainer/run/fit-options.js';
 import { Iteration } from './iteration.js';
 
@@ -23,6 +24,8 @@ import { Iteration } from './iteration.js';
  * @property {number} step updates since the trainer was created
  * @property {number} loss mean over the epoch's samples so far
  * @property {number} [accuracy] likewise, from 0 to 1, where it is a metric
+ * @property {number} [batchLoss] mean over the batch's own samples: in 'batch' records
+ * @property {number} [batchAccuracy] likewise
  * @property {number} [valLoss] of the samples that validate, after the epoch: in 'epoch' records
  * @property {number} [valAccuracy] likewise
  * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
@@ -83,11 +86,29 @@ import { Iteration } from './iteration.js';
 /**
  * @typedef {object} Handle what the driver tells a run
  * @property {(record: Progress) => void} record
+ * @property {(rows: Float64Array) => void} batches told of every step, as BATCH_COLUMNS has them
+ * @property {() => void} changed how it stands
  * @property {(result: Result) => void} resolve
  * @property {(error: unknown) => void} reject
  */
 
-const EVENTS = ['progress'];
+/**
+ * One step: a batch record, or, with batchRecords: 'every', what is told of each.
+ * @typedef {Pick<Progress, 'epoch' | 'batch' | 'step' | 'batchLoss' | 'batchAccuracy'
+ *   | 'learningRate'> & Partial<Progress>} Batch
+ */
+/**
+ * The types of a run's events and their details.
+ * @typedef {object} RunEvents
+ * @property {Progress} progress a record
+ * @property {Progress} epoch an epoch's record
+ * @property {Batch} batch of a batch record; with batchRecords: 'every' of every step
+ * @property {{ columns: typeof BATCH_COLUMNS, rows: Float64Array }} batches with batchRecords:
+ *   'every', the steps since the one before: row after row, batchAccuracy NaN where there is none
+ * @property {{ state: RunState, before: RunState }} state
+ */
+
+const EVENTS = ['progress', 'epoch', 'batch', 'batches', 'state'];
 const STOP = { after: rule.optional(rule.oneOf(['epoch'], 'epoch')) };
 const SET = { learningRate: SETTINGS.learningRate, duty: { ...SHARE, otherwise: undefined } };
 
@@ -95,6 +116,12 @@ const SET = { learningRate: SETTINGS.learningRate, duty: { ...SHARE, otherwise: 
 export class Run extends EventTarget {
   #controls;
   #ended = false;
+  /** As last told. @type {RunState} */
+  #state = 'starting';
+  /** Somebody has listened to 'batch': events are made for it. */
+  #tellsBatches = false;
+  /** Every step is told. */
+  #hasRows = false;
   /** @type {Set<Iteration>} */
   #iterations = new Set();
   /** @type {Promise<Result>} */
@@ -113,6 +140,8 @@ export class Run extends EventTarget {
     });
     this.#controls = drive({
       record: (record) => this.#record(record),
+      batches: (rows) => this.#batches(rows),
+      changed: () => this.#changed(),
       resolve: (result) => {
         this.#end();
         resolve(result);
@@ -122,6 +151,7 @@ export class Run extends EventTarget {
         reject(error);
       },
     });
+    this.#state = this.#controls.state();
   }
 
   /** @returns {Promise<Result>} */
@@ -198,22 +228,25 @@ export class Run extends EventTarget {
   }
 
   /**
-   * 'progress': a CustomEvent whose detail is a Progress record. The run does not wait for its
+   * The events of RunEvents, whose details are those of CustomEvents. The run does not wait for its
    * listeners. Another type is INVALID_OPTION.
-   * @param {'progress'} type
-   * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
+   * @template {keyof RunEvents} K
+   * @param {K} type
+   * @param {((event: CustomEvent<RunEvents[K]>) => void) | EventListenerObject | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    * @override
    */
   addEventListener(type, listener, options) {
     checkType(type, EVENTS);
     this.#listened();
+    if (type === 'batch') this.#tellsBatches = true;
     super.addEventListener(type, /** @type {AnyListener} */ (listener), options);
   }
 
   /**
-   * @param {'progress'} type
-   * @param {((event: CustomEvent<Progress>) => void) | EventListenerObject | null} listener
+   * @template {keyof RunEvents} K
+   * @param {K} type
+   * @param {((event: CustomEvent<RunEvents[K]>) => void) | EventListenerObject | null} listener
    * @param {boolean | EventListenerOptions} [options]
    * @override
    */
@@ -227,6 +260,19 @@ export class Run extends EventTarget {
    * @returns {AsyncIterableIterator<Progress>}
    */
   [Symbol.asyncIterator]() {
+    return this.#iterate();
+  }
+
+  /**
+   * Iterates likewise over the records of epochs alone.
+   * @returns {AsyncIterableIterator<Progress>}
+   */
+  epochs() {
+    return this.#iterate('epoch');
+  }
+
+  /** @param {'epoch'} [only] */
+  #iterate(only) {
     const iteration = new Iteration(
       this.#result,
       () => {
@@ -235,6 +281,7 @@ export class Run extends EventTarget {
         return this.#ended;
       },
       () => this.#iterations.delete(iteration),
+      only,
     );
     return iteration;
   }
@@ -242,11 +289,39 @@ export class Run extends EventTarget {
   /** @param {Progress} record */
   #record(record) {
     for (const iteration of this.#iterations) iteration.push(record);
-    this.dispatchEvent(new CustomEvent('progress', { detail: record }));
+    this.#tell('progress', record);
+    if (record.kind === 'epoch') this.#tell('epoch', record);
+    else if (this.#tellsBatches && !this.#hasRows) this.#tell('batch', record);
+  }
+
+  /** @param {Float64Array} rows */
+  #batches(rows) {
+    this.#hasRows = true;
+    this.#tell('batches', { columns: BATCH_COLUMNS, rows });
+    const width = BATCH_COLUMNS.length;
+    for (let at = 0; this.#tellsBatches && at < rows.length; at += width) {
+      const [epoch, batch, step, batchLoss, accuracy, learningRate] = rows.subarray(at, at + width);
+      const batchAccuracy = Number.isNaN(accuracy) ? undefined : accuracy;
+      this.#tell('batch', { epoch, batch, step, batchLoss, batchAccuracy, learningRate });
+    }
+  }
+
+  #changed() {
+    const state = this.#controls.state();
+    const before = this.#state;
+    if (state === before) return;
+    this.#state = state;
+    this.#tell('state', { state, before });
+  }
+
+  /** @template {keyof RunEvents} K @param {K} type @param {RunEvents[K]} detail */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
   #end() {
     this.#ended = true;
+    this.#changed();
     for (const iteration of this.#iterations) iteration.end();
     this.#iterations.clear();
   }

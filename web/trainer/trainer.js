@@ -4,7 +4,7 @@
  * calls, those with large data when these have arrived; nothing throws synchronously. Arguments are
  * checked here as far as the page can know, the rest is the session's to refuse. How a session is
  * made, reached and replaced is not known here. No maths. */
-import { OffstageError } from '../../worker/host/errors.js';
+import { OffstageError, reasonOf, show } from '../../worker/host/errors.js';
 import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
@@ -25,6 +25,7 @@ import {
 } from './handover.js';
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
+import { Snapshots } from './snapshot.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
@@ -146,6 +147,7 @@ export class Trainer extends EventsTarget {
   #driver;
   /** @type {Promise<void> | undefined} */
   #disposal;
+  #snapshots;
 
   /** createTrainer() is who makes trainers. @param {TrainerParts} parts */
   constructor(parts) {
@@ -153,6 +155,11 @@ export class Trainer extends EventsTarget {
     this.#parts = parts;
     this.#recovery = parts.recovery;
     this.#supervisor = parts.recovery.supervisor;
+    this.#snapshots = new Snapshots(
+      () => this.#show(),
+      (error) => parts.events.log('error', `a listener of subscribe() threw: ${reasonOf(error)}`),
+    );
+    parts.events.onEvent = () => this.#snapshots.changed();
   }
 
   /** @returns {Info} */
@@ -193,9 +200,10 @@ export class Trainer extends EventsTarget {
       const own = stored ? [STORED] : labelled(x, y, sampleWeight, facts);
       const sources = [...own, ...validation(validationData, facts)];
       this.#driver = new RunDriver(this.#recovery, sources, wanted);
+      this.#snapshots.changed();
       return this.#driver.run;
     } catch (error) {
-      return failedRun(error);
+      return failedRun(Promise.resolve(error));
     }
   }
 
@@ -207,6 +215,7 @@ export class Trainer extends EventsTarget {
   #settingsOf(settings, given = {}) {
     const {
       progressHz,
+      batchRecords,
       resume,
       otherData,
       transfer,
@@ -224,7 +233,7 @@ export class Trainer extends EventsTarget {
       );
     }
     return {
-      start: { ...toWire(resume ? given : settings), progressHz },
+      start: { ...toWire(resume ? given : settings), progressHz, batchRecords },
       classWeight: plainData(settings.classWeight, 'fit: classWeight', 'INVALID_OPTION'),
       persist: kept && { ...kept, data: persistData },
       resume,
@@ -233,6 +242,7 @@ export class Trainer extends EventsTarget {
       keep,
       signal,
       onEpoch: onEpoch && ((record) => onEpoch(record, this)),
+      changed: () => this.#snapshots.changed(),
     };
   }
 
@@ -293,12 +303,16 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Gets the weights of the last complete step, in the order of layers.
-   * @returns {Promise<Weight[]>}
+   * Gets the weights of the last complete step, which the property `step` tells, in the order of
+   * layers.
+   * @returns {Promise<Weight[] & { readonly step: number }>}
    */
   async getWeights() {
     this.#checkOpen();
-    return (await this.#supervisor.call((client) => client.request('GET_WEIGHTS'))).weights;
+    const { weights, step } = await this.#supervisor.call((client) =>
+      client.request('GET_WEIGHTS'),
+    );
+    return ofStep(weights, step);
   }
 
   /**
@@ -316,14 +330,17 @@ export class Trainer extends EventsTarget {
   }
 
   /**
-   * Gives a complete checkpoint of the last complete step, as a .safetensors file; at any time,
-   * also while training.
-   * @returns {Promise<Uint8Array>}
+   * Gives a complete checkpoint of the last complete step, which the property `step` tells, as a
+   * .safetensors file; at any time, also while training.
+   * @returns {Promise<Uint8Array & { readonly step: number }>}
    */
   async save() {
     this.#checkOpen();
     await this.#driver?.whenStarted();
-    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    const { bytes, step } = await this.#supervisor.call((client) =>
+      client.request('SAVE_CHECKPOINT'),
+    );
+    return ofStep(bytes, step);
   }
 
   /**
@@ -340,6 +357,7 @@ export class Trainer extends EventsTarget {
     const before = this.#driver;
     await this.#recovery.change('LOAD_CHECKPOINT', { bytes: copy }, [copy.buffer]);
     if (this.#driver === before) this.#driver = undefined; // else a run has begun behind it
+    this.#snapshots.changed();
   }
 
   /**
@@ -347,7 +365,7 @@ export class Trainer extends EventsTarget {
    * @returns {import('./run.js').Epoch[]}
    */
   get history() {
-    return structuredClone(this.#driver?.log.history ?? this.#recovery.past?.history ?? []);
+    return [...structuredClone(this.#driver?.log.history ?? this.#recovery.history)];
   }
 
   /**
@@ -364,6 +382,45 @@ export class Trainer extends EventsTarget {
    */
   get totals() {
     return { ...this.#parts.monitor.runs.totals };
+  }
+
+  /**
+   * What a view shows, frozen: another object at each change, and only then.
+   * @returns {Readonly<import('./snapshot.js').Snapshot>}
+   */
+  get snapshot() {
+    return this.#snapshots.present;
+  }
+
+  /**
+   * Calls back at each change of the snapshot.
+   * @param {(snapshot: Readonly<import('./snapshot.js').Snapshot>) => void} listener
+   * @returns {() => void} ends that
+   */
+  subscribe(listener) {
+    if (typeof listener !== 'function') {
+      throw new OffstageError(
+        'INVALID_OPTION',
+        `subscribe: listener is ${show(listener)}, expected a function`,
+      );
+    }
+    return this.#snapshots.subscribe(listener);
+  }
+
+  /** @returns {import('./snapshot.js').Snapshot} */
+  #show() {
+    const driver = this.#driver;
+    return {
+      state: this.#state(),
+      mode: this.#recovery.info.mode,
+      run: driver?.run ?? null,
+      runState: driver?.run.state ?? null,
+      epoch: driver?.log.epoch ?? 0,
+      step: driver?.log.step ?? this.#recovery.step,
+      record: driver?.log.latest ?? null,
+      history: driver?.log.history ?? this.#recovery.history,
+      error: this.#supervisor.verdict ?? driver?.error ?? null,
+    };
   }
 
   /** Tells how the trainer stands, at once: nobody is asked. @returns {Status} */
@@ -407,7 +464,10 @@ export class Trainer extends EventsTarget {
    * @returns {Promise<void>}
    */
   dispose() {
-    this.#disposal ??= this.#dispose();
+    if (!this.#disposal) {
+      this.#disposal = this.#dispose();
+      this.#snapshots.changed();
+    }
     return this.#disposal;
   }
 
@@ -427,3 +487,12 @@ export class Trainer extends EventsTarget {
     throw new OffstageError('BUSY', `${what}: a run is on; wait for its end or stop it`);
   }
 }
+
+/**
+ * Tells of which step weights or bytes are: by a property that no copy or comparison sees.
+ * @template {object} T
+ * @param {T} value @param {number} step
+ * @returns {T & { readonly step: number }}
+ */
+const ofStep = (value, step) =>
+  Object.defineProperty(/** @type {any} */ (value), 'step', { value: step });

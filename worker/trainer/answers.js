@@ -55,13 +55,15 @@ export function addTo(
 }
 
 /**
- * @param {Answer[]} answers @param {OutputFacts[]} outputs @param {boolean} single
+ * @param {Answer[]} answers @param {OutputFacts[]} outputs
+ * @param {{ single: boolean, step: number }} of
  * @returns {import('../protocol.js').Prediction}
  */
-export function tell(answers, outputs, single) {
+export function tell(answers, outputs, of) {
+  const { single } = of;
   const told = answers.map((answer) => (single ? asOne(answer) : answer));
-  if (told.length === 1) return { ...told[0], single };
-  return { outputs: Object.fromEntries(outputs.map(({ name }, k) => [name, told[k]])), single };
+  if (told.length === 1) return { ...told[0], ...of };
+  return { outputs: Object.fromEntries(outputs.map(({ name }, k) => [name, told[k]])), ...of };
 }
 
 /** Makes one sample's prediction scalars. @param {Answer} answer */

@@ -188,7 +188,7 @@ export function toBare(type, payload) {
       return [{ type, payload: { ...rest, modelWeights: weights } }];
     }
     case 'PREDICTION_RESULT': {
-      const { single, ...rest } = payload;
+      const { single, step, ...rest } = payload;
       return [{ type, payload: rest }];
     }
     case 'MODEL_READY':

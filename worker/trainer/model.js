@@ -122,7 +122,7 @@ export class Model {
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
     const answers = roomFor(facts.outputs, 1);
     this.#add(answers, plan, 0, 1);
-    return tell(answers, facts.outputs, column.single);
+    return tell(answers, facts.outputs, { single: column.single, step: this.step });
   }
 
   /** Predicts a stored column, and frees it. @param {Pump} pump @param {Stored} x */
@@ -146,7 +146,7 @@ export class Model {
         this.#add(answers, plan, first, count);
         if (pump.spend(units)) yield;
       }
-      return tell(answers, outputs, x.single);
+      return tell(answers, outputs, { single: x.single, step: this.step });
     } finally {
       this.closePlan(opened);
       this.store.free(x);
@@ -216,7 +216,7 @@ export class Model {
         });
         if (pump.spend(this.core.units)) yield;
       }
-      return { ...meansOf(this.measured, totals), samples: x.samples };
+      return { ...meansOf(this.measured, totals), samples: x.samples, step: this.step };
     } finally {
       this.closePlan(opened);
       this.store.free(x, y, weights);

@@ -91,6 +91,15 @@ export const REQUESTED = Object.freeze({
     accepts: (value) => typeof value === 'number' && value > 0 && value <= 1000,
   },
   /**
+   * The batches that are told of: the latest one with each message, or every one, as numbers.
+   * @type {Rule<'throttled' | 'every'>}
+   */
+  batchRecords: {
+    otherwise: 'throttled',
+    allowed: "'throttled', 'every'",
+    accepts: (value) => value === 'throttled' || value === 'every',
+  },
+  /**
    * The run that was interrupted, or one that is to have more epochs, goes on; settings that are
    * not given are its own.
    * @type {Rule<boolean>}

@@ -123,7 +123,7 @@ export class Training {
       classWeight,
       kept,
       notice,
-      report: (progress) => post(request, 'TRAINING_PROGRESS', progress),
+      report: (progress, transfer) => post(request, 'TRAINING_PROGRESS', progress, transfer),
       epochEnded: (ended) => post(request, 'EPOCH_ENDED', ended),
       begun: (fingerprint) => {
         if (keeper && settings.persist?.data) {

@@ -8,7 +8,7 @@
 
 import { OffstageError, about } from '../../host/errors.js';
 import { findDoubts } from './doubts.js';
-import { meansOf, noTotals, together } from './measures.js';
+import { meansOf, meansOfStep, noTotals, together } from './measures.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
 import { Rate } from './rate.js';
 import { Records } from './reports.js';
@@ -37,7 +37,7 @@ import { copyWeights, takeAverages } from '../weights.js';
  * @property {Data} data
  * @property {Data | null} validation  data that were given to validate on
  * @property {Float32Array | null} classWeight
- * @property {(progress: import('../../protocol.js').Progress) => void} report
+ * @property {import('./reports.js').Report} report
  * @property {boolean} kept  the data come from storage
  * @property {(notice: import('../../protocol.js').Notice) => void} notice
  * @property {(ended: import('../../protocol.js').EpochEnded) => void} epochEnded  asks the client
@@ -371,6 +371,7 @@ export class Run {
     const state = this.#state;
     const { trainSamples, totalBatches } = state;
     const {
+      model,
       model: { core },
       pump,
       stages,
@@ -405,9 +406,12 @@ export class Run {
       const totals = core.stepTotals(plan);
       state.batchEnded(totals, count);
       this.#rollback?.batchEnded(totals[0] / count);
-      // The last batch has no record but the epoch's.
-      if (this.#records.due(pump.time) && state.batch < totalBatches) {
-        this.#records.add('batch', state.means);
+      // The last batch has no record but the epoch's. The core's totals last until it is called.
+      const tells = this.#records.due(pump.time) && state.batch < totalBatches;
+      const own = tells ? meansOfStep(model.measured, totals, count) : null;
+      this.#records.batchEnded(totals, count);
+      if (own) {
+        this.#records.add('batch', together(state.means, own));
         this.flush();
       }
       this.#over = pump.spend(core.units) || pump.waiting;

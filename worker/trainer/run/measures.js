@@ -10,7 +10,8 @@
  * @property {boolean} accuracy  it is a metric
  */
 /**
- * @typedef {{ loss?: number, accuracy?: number, valLoss?: number, valAccuracy?: number }} Measures
+ * @typedef {{ loss?: number, accuracy?: number, valLoss?: number, valAccuracy?: number,
+ *   batchLoss?: number, batchAccuracy?: number }} Measures
  */
 
 /** @param {Measured} measured @returns {number[]} */
@@ -27,7 +28,7 @@ export function addStep(totals, step, samples) {
 /**
  * @param {Measured} measured
  * @param {number[]} totals
- * @param {['loss', 'accuracy'] | ['valLoss', 'valAccuracy']} [names]
+ * @param {['loss' | 'valLoss' | 'batchLoss', 'accuracy' | 'valAccuracy' | 'batchAccuracy']} [names]
  * @returns {any} Measures, with `outputs`: Measures of each, where there are several
  */
 export function meansOf(
@@ -51,7 +52,21 @@ export function meansOf(
   return { ...means(loss, 0, false), outputs: Object.fromEntries(entries) };
 }
 
-/** Merges the measures of training and of validation. @param {any} a @param {any} b */
+/**
+ * The means of one step.
+ * @param {Measured} measured @param {Float64Array} step  the core's totals
+ * @param {number} samples
+ */
+export function meansOfStep(measured, step, samples) {
+  const totals = noTotals(measured);
+  addStep(totals, step, samples);
+  return meansOf(measured, totals, ['batchLoss', 'batchAccuracy']);
+}
+
+/**
+ * Merges what was measured of training and of a batch or validation.
+ * @param {any} a @param {any} b
+ */
 export const together = (a, b) => ({
   ...a,
   ...b,

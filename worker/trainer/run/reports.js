@@ -5,9 +5,15 @@
  * out at most progressHz times a second. Only here is that entry written. Nothing of a run depends
  * on its reports. */
 
-import { MOST_RUNS, NO_RUNS } from '../../protocol.js';
+import { BATCH_COLUMNS, MOST_RUNS, NO_RUNS } from '../../protocol.js';
 
 /** @typedef {import('../../protocol.js').ProgressRecord} ProgressRecord */
+/**
+ * @callback Report
+ * @param {import('../../protocol.js').Progress} progress
+ * @param {Transferable[]} [transfer]
+ * @returns {void}
+ */
 /**
  * @typedef {object} Parts
  * @property {import('../model.js').Model} model  the owner of the list of runs
@@ -19,8 +25,11 @@ import { MOST_RUNS, NO_RUNS } from '../../protocol.js';
  * @property {import('./rollback.js').Rollback | null} rollback
  * @property {import('./rate.js').Rate} rate
  * @property {ReturnType<import('../core.js').Core['planMemory']>} memory  of a step
- * @property {(progress: import('../../protocol.js').Progress) => void} report
+ * @property {Report} report
  */
+
+/** Steps of a message with all of them: it goes out earlier where there are more. */
+const MOST_ROWS = 4096;
 
 export class Records {
   /** The run's entry, once it has begun. @type {import('../../protocol.js').RunRecord | null} */
@@ -30,10 +39,15 @@ export class Records {
   #parts;
   /** @type {ProgressRecord[]} */ #waiting = [];
   #due = -Infinity;
+  /** Rows of BATCH_COLUMNS that wait, where each step is told. @type {Float64Array | null} */
+  #rows = null;
+  /** Their numbers. */ #filled = 0;
 
   /** @param {Parts} parts */
   constructor(parts) {
     this.#parts = parts;
+    if (parts.settings.batchRecords !== 'every') return;
+    this.#rows = new Float64Array(MOST_ROWS * BATCH_COLUMNS.length);
   }
 
   /** Enters the run into the list of runs. A run that is resumed is the same run. */
@@ -83,7 +97,22 @@ export class Records {
 
   /** @param {number} time @returns {boolean} a message may go out */
   due(time) {
-    return time >= this.#due;
+    return time >= this.#due || this.#filled >= (MOST_ROWS - 1) * BATCH_COLUMNS.length;
+  }
+
+  /**
+   * A step is complete.
+   * @param {Float64Array} totals  the core's @param {number} count  samples
+   */
+  batchEnded(totals, count) {
+    if (!this.#rows) return;
+    const { model, rate, state } = this.#parts;
+    const { accuracy, outputs } = model.measured;
+    const loss = totals[0] / count; // before the model is asked, which uses their place
+    const share = accuracy && outputs.length === 1 ? totals[3] / count : NaN;
+    const row = [state.epoch, state.batch, model.step, loss, share, rate.present];
+    this.#rows.set(row, this.#filled);
+    this.#filled += row.length;
   }
 
   /**
@@ -144,15 +173,21 @@ export class Records {
     this.#waiting = [];
     this.#due = host.now() + 1000 / settings.progressHz;
     const memoryBytes = model.core.memory.buffer().byteLength;
-    report({
-      ...records[records.length - 1],
-      records,
-      memoryBytes,
-      threads: model.core.threads,
-      totals: this.#totals,
-      ...memory,
-      ...stages.describe(),
-    });
+    const batches = this.#rows?.slice(0, this.#filled);
+    this.#filled = 0;
+    report(
+      {
+        ...records[records.length - 1],
+        records,
+        ...(batches && { batches }),
+        memoryBytes,
+        threads: model.core.threads,
+        totals: this.#totals,
+        ...memory,
+        ...stages.describe(),
+      },
+      batches && [batches.buffer],
+    );
   }
 }
 

@@ -23,6 +23,7 @@ import { REQUESTED, SETTINGS, SETTING_NAMES, SHARE, settingsOf, wireName } from 
  * @property {boolean} resume
  * @property {boolean} otherData
  * @property {number} progressHz
+ * @property {'throttled' | 'every'} batchRecords
  * @property {boolean} returnWeights
  * @property {boolean} waits             the client answers to the end of each epoch
  * @property {number | null} snapshotMs  null: the client wants none
@@ -55,6 +56,7 @@ export function readSettings(payload, past) {
   const { returnWeights = false, waits = false, snapshotMs = null } = payload;
   const {
     progressHz = REQUESTED.progressHz.otherwise,
+    batchRecords = REQUESTED.batchRecords.otherwise,
     resume = REQUESTED.resume.otherwise,
     otherData = REQUESTED.otherData.otherwise,
   } = payload;
@@ -82,6 +84,7 @@ export function readSettings(payload, past) {
     resume,
     otherData,
     progressHz,
+    batchRecords,
     returnWeights,
     waits,
     snapshotMs,
