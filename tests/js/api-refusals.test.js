@@ -405,3 +405,25 @@ test('nothing but the contract is exported', () => {
     'resumeTrainer',
   ]);
 });
+
+test('what users of Keras and TensorFlow.js look for in fit: where it is', async () => {
+  const trainer = await createTrainer(cloudSpec(), { mode: 'main' });
+  const { x, y } = clouds(30);
+  for (const [name, where] of Object.entries({
+    callbacks: /callbacks: onEpoch is called at the end of each epoch/,
+    patience: /patience: onEpoch/,
+    monitor: /monitor: onEpoch/,
+    verbose: /verbose: the records of the run tell/,
+    initial_epoch: /initial_epoch: resume: true goes on/,
+    steps_per_epoch: /steps_per_epoch: an epoch goes through all samples/,
+    validation_data: /did you mean 'validationData'\?$/,
+    validation_split: /did you mean 'validationSplit'\?$/,
+    class_weight: /did you mean 'classWeight'\?$/,
+    sample_weight: /did you mean 'sampleWeight'\?$/,
+    lr: /lr: learningRate is that of this run/,
+    metrics: /metrics: it belongs to the trainer/,
+    constructor: /unknown field 'constructor', expected one of/,
+  })) {
+    await refused(trainer.fit(x, y, { [name]: 1 }), 'INVALID_OPTION', where);
+  }
+});

@@ -89,6 +89,11 @@ export class Recovery {
     );
   }
 
+  /** Where the sessions' files are, unless that is beside the module. */
+  get assets() {
+    return this.#options.setting.assets?.href;
+  }
+
   /** How often a run is to hand a snapshot over, in ms. @returns {number | undefined} */
   get snapshotMs() {
     return this.supervisor.recovers ? 1000 : undefined;

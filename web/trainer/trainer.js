@@ -26,6 +26,7 @@ import {
 import { PERSIST, readPersist } from './persist.js';
 import { RunDriver, failedRun } from './run-driver.js';
 import { Snapshots } from './snapshot.js';
+import { worded } from './words.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
 /** @typedef {import('./handover.js').Source} Source */
@@ -203,7 +204,7 @@ export class Trainer extends EventsTarget {
       this.#snapshots.changed();
       return this.#driver.run;
     } catch (error) {
-      return failedRun(Promise.resolve(error));
+      return failedRun(worded(error, this.#recovery.assets));
     }
   }
 

@@ -188,6 +188,9 @@ export function isRecord(value) {
   return plain || Object.keys(/** @type {object} */ (value)).length > 0;
 }
 
+/** The fields that errors of checkFields() are about. @type {WeakMap<object, string>} */
+export const unknownFields = new WeakMap();
+
 /**
  * Refuses what is no plain object, and every field that is not allowed: a misspelt option is an
  * error.
@@ -203,10 +206,12 @@ export function checkFields(object, allowed, what, code) {
   }
   for (const key of Object.keys(object)) {
     if (!allowed.includes(key)) {
-      throw new OffstageError(
+      const error = new OffstageError(
         code,
         `${what}: unknown field '${key}', expected one of ${oneOf(allowed)}${meant(key, allowed)}`,
       );
+      unknownFields.set(error, key);
+      throw error;
     }
   }
   return object;

@@ -5,6 +5,7 @@
  * the spec that was refused turn them back into names. Only wording lives here. It is a part
  * (host/parts.js): refused.js loads it. */
 
+export { elsewhere } from './elsewhere.js';
 import { OffstageError, folded, meant, oneOf } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 import { aboutLayer, codeOf } from './refused.js';
