@@ -119,7 +119,7 @@ test('bytes stay bytes where all are; beside floats they are scaled as the core 
 test('predictions: of one sample, of one with an axis of samples, of many', async () => {
   const trainer = await trainerOf();
   const many = await trainer.predict(DATA.x);
-  assert.deepEqual(Object.keys(many), ['outputs']);
+  assert.deepEqual(Object.keys(many), ['outputs', 'step']);
   const { kind: kinds, price: prices } = many.outputs;
   assert.deepEqual(
     [kinds.output.length, kinds.index.length, kinds.label.length, prices.output.length],
@@ -156,7 +156,7 @@ test('each output is measured, in records, results and checkpoints', async () =>
   const { history } = await run;
   assert.deepEqual(trainer.history, history);
   for (const [i, { epoch, loss, valLoss, outputs, ...rest }] of history.entries()) {
-    assert.deepEqual([epoch, rest], [i + 1, {}]);
+    assert.deepEqual([epoch, rest], [i + 1, { learningRate: 0.01 }]);
     assert.deepEqual(Object.keys(outputs.kind).sort(), [
       'accuracy',
       'loss',
@@ -172,7 +172,7 @@ test('each output is measured, in records, results and checkpoints', async () =>
     assert.deepEqual(record?.outputs, outputs);
   }
   const told = await trainer.evaluate(DATA.x, DATA.y);
-  assert.deepEqual(Object.keys(told).sort(), ['loss', 'outputs', 'samples']);
+  assert.deepEqual(Object.keys(told).sort(), ['loss', 'outputs', 'samples', 'step']);
   const other = await loadTrainer(await trainer.save(), { mode: 'main' });
   assert.deepEqual(other.history, history);
   assert.deepEqual(other.runs, trainer.runs);

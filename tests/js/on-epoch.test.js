@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../web/index.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../../worker/trainer/checkpoint.js';
 import { BOTH, bitsOf, cloudSpec, clouds, everywhere, refused, until } from './api-setting.js';
 import { assertSame, eventsOf, followed, withStrikes } from './recovery-setting.js';
 
@@ -285,4 +286,59 @@ test('an answer that comes too late is told, and does no harm', async () => {
   fail(new Error('too late'));
   await until(() => events.length > 0);
   assert.match(events[0].message, /onEpoch of epoch 1 failed: too late/);
+});
+
+/** A checkpoint as an earlier version wrote it: its history has no learning rates. */
+function asBefore(bytes) {
+  const { about, tensors } = decodeCheckpoint(bytes);
+  const history = about.run.history.map(({ learningRate, ...epoch }) => epoch);
+  const sources = [...tensors].map(([name, { dtype, shape, data }]) => ({
+    name,
+    dtype,
+    shape,
+    read: (at, count) => data.subarray(at, at + count),
+  }));
+  const run = { ...about.run, history };
+  const work = encodeCheckpoint({ look: () => false }, { ...about, run }, sources);
+  return work.next().value;
+}
+
+test('a run of an earlier version goes on, and tells its rates from then on', async () => {
+  const first = await createTrainer(cloudSpec(), { mode: 'main' });
+  await first.fit(x, y, { ...RUN, epochs: 2 });
+  const second = await createTrainer(cloudSpec(), { mode: 'main' });
+  await second.load(asBefore(await first.save()));
+  const rates = (history) => history.map(({ learningRate }) => learningRate);
+  assert.deepEqual(rates(second.history), [undefined, undefined]);
+  assert.ok(second.history.every((epoch) => !('learningRate' in epoch)));
+  const { history } = await second.fit(x, y, { resume: true, epochs: 4 });
+  assert.deepEqual(rates(history), [undefined, undefined, 0.01, 0.01]);
+  const third = await createTrainer(cloudSpec(), { mode: 'main' });
+  await third.load(await second.save());
+  assert.deepEqual(third.history, history);
+});
+
+test('a checkpoint that waits where no epoch ends is refused', async () => {
+  const trainer = await createTrainer(cloudSpec(), { mode: 'main' });
+  await trainer.fit(x, y, { ...RUN, epochs: 2 });
+  const { about, tensors } = decodeCheckpoint(await trainer.save());
+  const sources = [...tensors].map(([name, { dtype, shape, data }]) => ({
+    name,
+    dtype,
+    shape,
+    read: (at, count) => data.subarray(at, at + count),
+  }));
+  const flawed = (fields) => {
+    const run = { ...about.run, ...fields };
+    const work = encodeCheckpoint({ look: () => false }, { ...about, run }, sources);
+    return trainer.load(work.next().value);
+  };
+  await refused(flawed({ waiting: 1 }), 'BAD_CHECKPOINT', /run.waiting is 1/);
+  await refused(
+    flawed({ waiting: true, history: about.run.history.slice(1), batch: 3 }),
+    'BAD_CHECKPOINT',
+    /waits at the end of epoch 2, which is not complete/,
+  );
+  await refused(flawed({ learningRate: -1 }), 'BAD_CHECKPOINT', /run.learningRate is -1/);
+  await flawed({ waiting: true });
 });

@@ -220,3 +220,22 @@ everywhere('an answer tells of which step it is', BOTH, async (make) => {
   });
   for (const [step, ...others] of steps) assert.deepEqual(others, [step, step]);
 });
+
+test('a trainer whose worker is lost for good shows that', async () => {
+  await withStrikes([{ at: 'TRAINING_PROGRESS' }], async () => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { retries: 0 } });
+    const shown = [];
+    trainer.subscribe((snapshot) => shown.push(snapshot));
+    await refused(trainer.fit(x, y, RUN), 'WORKER_LOST');
+    const { state, error, runState } = trainer.snapshot;
+    assert.deepEqual([state, error.code, runState], ['lost', 'WORKER_LOST', 'ended']);
+    assert.equal(shown.at(-1), trainer.snapshot);
+  });
+  await withStrikes([{ at: 'TRAINING_SNAPSHOT' }], async () => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { retries: 0 } });
+    const shown = [];
+    trainer.subscribe((snapshot) => shown.push(snapshot.state));
+    await trainer.dispose();
+    assert.deepEqual([shown, trainer.snapshot.error], [['disposed'], null]);
+  });
+});

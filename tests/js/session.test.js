@@ -245,7 +245,11 @@ test('one sigmoid unit has two classes, and a regression has none', async () => 
     [line.ready.loss, line.ready.classes, line.ready.metrics],
     ['meanSquaredError', 0, []],
   );
-  assert.deepEqual(Object.keys(await line.ask('PREDICT', { x: [3] })), ['output', 'single']);
+  assert.deepEqual(Object.keys(await line.ask('PREDICT', { x: [3] })), [
+    'output',
+    'single',
+    'step',
+  ]);
   assert.deepEqual(Object.keys(await line.ask('EVALUATE_MODEL', { x: [1, 2], y: [1, 2] })), [
     'loss',
     'samples',

@@ -116,7 +116,11 @@ everywhere('an event that never happens cannot be listened to', BOTH, async (mak
     [trainer, 'warn', /type is 'warn', expected one of .*'warning'.*; did you mean 'warning'\?$/],
     [trainer, 'progress', /type is 'progress', expected one of 'warning'/],
     [trainer, 'error', /type is 'error'/],
-    [run, 'progres', /type is 'progres', expected one of 'progress'; did you mean 'progress'\?$/],
+    [
+      run,
+      'progres',
+      /type is 'progres', expected one of 'progress', .*; did you mean 'progress'\?$/,
+    ],
     [run, 'end', /type is 'end'/],
   ]) {
     assert.throws(() => target.addEventListener(type, () => {}), {

@@ -130,6 +130,17 @@ export async function train(x: Uint8Array, y: Uint8Array, draw: (epoch: number, 
   await again.load(bytes);
   const resumed: Result = await again.fit(x, y, { resume: true, otherData: true, persist: 'digits', persistData: false });
   const latest: Run | undefined = again.run;
+  const split = again.fit(x, y, { validationSplit: 0.2, splitBy: 'stratified', learningRate: 0.001, batchRecords: 'every' });
+  split.addEventListener('epoch', ({ detail: { valLoss, learningRate } }) => console.log(valLoss, learningRate));
+  split.addEventListener('batch', ({ detail: { step, batchLoss } }) => console.log(step, batchLoss));
+  split.addEventListener('batches', ({ detail: { columns, rows } }) => console.log(columns.indexOf('batchLoss'), rows.length));
+  split.addEventListener('state', ({ detail: { state, before } }) => console.log(state === 'paused', before));
+  for await (const { epoch } of split.epochs()) if (epoch === 2) await split.stop({ after: 'epoch' });
+  await split.set({ learningRate: 0.0005, duty: 0.5 });
+  await again.fit(x, y, { validationData: [x, y], onEpoch: async ({ valLoss }, trainer) => (valLoss === 0 ? false : { learningRate: (await trainer.predict(x)).step }) });
+  const unsubscribe = again.subscribe(({ state, run: shown, history, record }) => console.log(state, shown?.state, history.length, record?.loss));
+  unsubscribe();
+  console.log(again.snapshot.epoch, (await again.getWeights()).step, (await again.save()).step);
   console.log(resumed.step, latest === again.run, info.persist?.name, info.persist?.storage, info.persist?.reason);
   trainer.addEventListener('restart', ({ detail: { attempt, error, step } }) => console.log(attempt, error.message, step));
   trainer.addEventListener('fallback', ({ detail: { reason } }) => console.log(reason), { once: true });
@@ -169,7 +180,7 @@ export async function mistakes(trainer: Trainer): Promise<void> {
   // @ts-expect-error no such event
   trainer.addEventListener('nonsense', () => {});
   // @ts-expect-error no such event of a run
-  trainer.run?.addEventListener('epoch', () => {});
+  trainer.run?.addEventListener('epochs', () => {});
   // @ts-expect-error a gap is a number
   trainer.addEventListener('resumed', ({ detail }) => detail.ms.length);
   // @ts-expect-error a spec has layers

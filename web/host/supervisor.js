@@ -24,6 +24,7 @@ import { openFirst } from './place.js';
  * @property {(client: Client, ready: any) => string | null} stands a session stands; gives why it
  *   runs otherwise than asked or best, where it does
  * @property {() => void} lost it stands no more
+ * @property {() => void} [ended] there will be none any more
  * @property {() => object} goesOnFrom what the event of a restart says beside the attempt and the
  *   error
  * @property {() => boolean} isBusy a long request is on: an answer to another one proves nothing
@@ -265,5 +266,6 @@ export class Supervisor {
     clearTimeout(/** @type {any} */ (this.#timer));
     this.#opening?.close(verdict);
     for (const { reject } of [...this.#waiting]) reject(verdict);
+    this.#owner.ended?.();
   }
 }

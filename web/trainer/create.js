@@ -216,6 +216,7 @@ export async function beginTrainer(name, options, begin) {
     beginning,
     startedAt,
     emit: events.emit,
+    ended: () => events.onEvent(),
     setting: {
       load,
       assets: assetsFolder(assets),

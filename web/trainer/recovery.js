@@ -33,6 +33,7 @@ import { infoOf } from './info.js';
  * @property {Beginning} beginning
  * @property {import('../host/events.js').Emit} emit
  * @property {(on: boolean, reason?: 'stopped' | 'failed') => void} trains see ends()
+ * @property {() => void} ended called when there will be no session any more
  * @property {number} startedAt by performance.now()
  */
 
@@ -83,6 +84,7 @@ export class Recovery {
         lost: () => {
           this.step = this.#kept.step;
         },
+        ended: () => options.ended(),
         goesOnFrom: () => ({ step: this.step }),
         isBusy: () => this.training,
       },

@@ -97,8 +97,9 @@ import { worded } from './words.js';
  * @property {number | Float32Array} [confidence] the class's own probability
  */
 /**
- * A prediction. With several outputs each has its own.
- * @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction
+ * A prediction, of the model after `step` updates. With several outputs each has its own.
+ * @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction>, step: number }}
+ *   Prediction
  */
 
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
@@ -420,7 +421,7 @@ export class Trainer extends EventsTarget {
       step: driver?.log.step ?? this.#recovery.step,
       record: driver?.log.latest ?? null,
       history: driver?.log.history ?? this.#recovery.history,
-      error: this.#supervisor.verdict ?? driver?.error ?? null,
+      error: (this.#disposal ? null : this.#supervisor.verdict) ?? driver?.error ?? null,
     };
   }
 

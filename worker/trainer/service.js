@@ -253,7 +253,8 @@ class Trainer {
 
   /** @param {Payload} payload */
   refused({ x, y, sampleWeight, validationData }) {
-    for (const data of [x, y, sampleWeight, ...Object.values(Object(validationData))]) {
+    const given = Object(validationData);
+    for (const data of [x, y, sampleWeight, given.x, given.y, given.sampleWeight]) {
       if (isUpload(data)) this.#model?.store.discard(data.upload);
     }
   }

@@ -175,6 +175,7 @@ export function readAnswer(payload) {
   const allowed = ['epoch', 'stop', 'learningRate'];
   const fields = checkFields(payload, allowed, 'CONTINUE_TRAINING', 'INVALID_OPTION');
   const { epoch, stop = false, learningRate } = fields;
+  if (epoch === undefined) refuse('epoch is missing, expected that of EPOCH_ENDED');
   positiveInteger('epoch', epoch);
   follow('stop', stop, REQUESTED.resume);
   follow('learningRate', learningRate, SETTINGS.learningRate);
