@@ -253,6 +253,7 @@ test('one sigmoid unit has two classes, and a regression has none', async () => 
   assert.deepEqual(Object.keys(await line.ask('EVALUATE_MODEL', { x: [1, 2], y: [1, 2] })), [
     'loss',
     'samples',
+    'step',
   ]);
 });
 
