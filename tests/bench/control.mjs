@@ -67,9 +67,7 @@ export async function measure({ quick, say }) {
     figures.push({
       what: `W3 with ${what}, over without`,
       unit: '',
-      value: median(ratios),
-      low: Math.min(...ratios),
-      high: Math.max(...ratios),
+      ...median(ratios),
       goal: { most: MOST_SHARE },
     });
   }

@@ -342,3 +342,37 @@ test('a checkpoint that waits where no epoch ends is refused', async () => {
   await refused(flawed({ learningRate: -1 }), 'BAD_CHECKPOINT', /run.learningRate is -1/);
   await flawed({ waiting: true });
 });
+
+test('a killed worker: what was set, and the end that was asked for, hold in its place', async () => {
+  await withStrikes([{ at: 'RUN_SET' }, { at: 'TRAINING_PROGRESS', nth: 12 }], async (workers) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { delay: 0 } });
+    const run = trainer.fit(x, y, { ...RUN, epochs: 2000 });
+    await run.set({ learningRate: 0.002 });
+    const rates = new Set();
+    for await (const { epoch, learningRate } of run.epochs()) {
+      if (epoch > 40) rates.add(learningRate);
+      if (epoch === 200) break;
+    }
+    assert.deepEqual([...rates], [0.002]);
+    assert.equal(workers.length, 3);
+    await run.stop();
+    await trainer.dispose();
+  });
+  await withStrikes([{ at: 'TRAINING_PROGRESS', nth: 20 }], async (workers) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { delay: 0 } });
+    const answered = [];
+    const run = trainer.fit(x, y, {
+      ...RUN,
+      epochs: 50,
+      onEpoch: async ({ epoch }) => {
+        answered.push(epoch);
+        if (epoch === 1) workers[0].terminate();
+        if (epoch === 2) run.stop({ after: 'epoch' });
+      },
+    });
+    const { reason, epochs, steps } = await run;
+    assert.deepEqual([reason, epochs, steps], ['stopped', 2, 30]);
+    assert.deepEqual(answered, [1, 2]);
+    await trainer.dispose();
+  });
+});

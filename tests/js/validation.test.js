@@ -11,6 +11,8 @@ import { quotasOf } from '../../worker/trainer/run/split.js';
 import {
   BOTH,
   IN_WORKER,
+  barSpec,
+  bars,
   bitsOf,
   cloudSpec,
   clouds,
@@ -362,4 +364,52 @@ test('large data to validate on go in slices, are kept, and are handed over', as
   await trainer.fit(x.slice(), y.slice(), { validationData: copy, transfer: true });
   assert.equal(copy.x.length, 0);
   await trainer.dispose();
+});
+
+test('keep: false: a worker in place of a lost one reads the arrays again', async () => {
+  const large = clouds(20_000, { seed: 4 });
+  const options = { ...RUN, validationData: [large.x, large.y], keep: false };
+  const fit = (trainer) => followed(trainer.fit(x, y, options));
+  const calm = await createTrainer(cloudSpec(), { mode: 'worker' });
+  const told = await fit(calm);
+  const expected = { ...told, bits: bitsOf(await calm.getWeights()) };
+  await calm.dispose();
+  const strike = [{ at: 'TRAINING_PROGRESS', nth: 3 }];
+  await withStrikes(strike, async (workers) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { delay: 0 } });
+    const got = await fit(trainer);
+    assertSame({ ...got, bits: bitsOf(await trainer.getWeights()) }, expected);
+    assert.equal(workers.length, 2);
+    await trainer.dispose();
+  });
+  await withStrikes(strike, async () => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { delay: 0 } });
+    const run = trainer.fit(x, y, options);
+    run.addEventListener('progress', () => large.x[9]++, { once: true });
+    await refused(run, 'DATA_LOST', /validationData: x has changed since/);
+    await trainer.dispose();
+  });
+});
+
+test('threads and slices: the same bits, with an order and with data of their own', async () => {
+  const pictures = bars(400);
+  const held = bars(90, 7);
+  for (const options of [
+    { validationSplit: 0.25, splitBy: 'stratified' },
+    { validationData: [held.x, held.y] },
+  ]) {
+    const runs = [];
+    for (const place of [
+      { mode: 'main', variant: 'base' },
+      { mode: 'worker', threads: 1 },
+      { mode: 'worker', threads: 3 },
+    ]) {
+      const trainer = await createTrainer(barSpec(), place);
+      const fit = { epochs: 2, batchSize: 64, ...options };
+      runs.push(await trained(trainer, pictures.x, pictures.y, fit));
+      await trainer.dispose();
+    }
+    assert.deepEqual(runs[1], runs[0]);
+    assert.deepEqual(runs[2], runs[0]);
+  }
 });
