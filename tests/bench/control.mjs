@@ -15,7 +15,7 @@ const MOST_SHARE = 1.01;
 const FEATURES = {
   "batchRecords: 'every'": { batchRecords: 'every' },
   onEpoch: { onEpoch: () => {} },
-  "splitBy: 'random', over 'end'": { splitBy: 'random' },
+  "splitBy: 'random'": { splitBy: 'random' },
 };
 
 /** @param {number} rounds @param {number} epochs */
