@@ -25,6 +25,7 @@ const PROBLEMS = {
     ...bars(200),
     fits: [
       { epochs: 4, batchSize: 8, validationSplit: 0.2 },
+      { epochs: 3, batchSize: 8, validationSplit: 0.3, splitBy: 'stratified' },
       { epochs: 2, batchSize: 16, shuffle: false },
     ],
   },
