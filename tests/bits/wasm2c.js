@@ -10,7 +10,9 @@ import { findProgram } from '../../wasm-build/toolchain.mjs';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = `${ROOT}build-bits/wasm2c`;
 
-/** @returns {{ wasm2c: string, runtime: string } | null} the translator, and where its runtime is */
+/**
+ * @returns {{ wasm2c: string, runtime: string } | null} the translator, and where its runtime is
+ */
 export function findWasm2c() {
   const wasm2c = findProgram('wasm2c');
   if (!wasm2c) return null;
