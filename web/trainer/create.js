@@ -11,7 +11,7 @@ import { Lifecycle } from '../host/page.js';
 import { checkpointBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
-import { sharedCores } from '../host/support.js';
+import { refuseServiceWorker, sharedCores } from '../host/support.js';
 import { Monitor } from './trainer-status.js';
 import { TRAINER_EVENTS } from './trainer-events.js';
 import { Trainer } from './trainer.js';
@@ -202,6 +202,7 @@ export async function beginTrainer(name, options, begin) {
   const restart = readOptions(`${name}: restart`, settings.restart, RESTART);
   const persist = readPersist(name, settings.persist);
   throwIfAborted(settings.signal);
+  refuseServiceWorker(name);
   const beginning = begin();
   const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);

@@ -310,7 +310,8 @@ export class RunDriver {
     return (
       error === CANCELLED ||
       (this.#ending &&
-        (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')))
+        (this.#supervisor.ended ||
+          (error instanceof OffstageError && /^(DISPOSED|BUSY)$/.test(error.code))))
     );
   }
 

@@ -5,7 +5,7 @@
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
-import { whyNotLoaded } from './asset.js';
+import { unbundled, whyNotLoaded } from './asset.js';
 import { nodeBuiltin } from './node.js';
 
 /**
@@ -100,20 +100,36 @@ function spawnWeb(script, { heard, failed }) {
  * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
  *   known; made: that of the module in between
  */
-function openWeb({ name, served, web, node, blob }) {
-  const address = served ?? originOf(node);
+function openWeb({ name, served: given, web, node, blob }) {
+  const beside = originOf(node);
+  const served = given ?? (beside && unbundled(beside));
+  const address = served ?? beside;
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
     return { served, worker: served ? new Worker(served, { type: 'module', name }) : web() };
   }
-  const text = `import ${JSON.stringify(address.href)};`;
+  /* Of a sandboxed frame, which has no origin. */
+  const type = origin === 'null' ? 'classic' : 'module';
+  const text = (type === 'classic' ? imports : importsAtOnce)(JSON.stringify(address.href));
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
-    return { served: address, made, worker: new Worker(made, { type: 'module', name }) };
+    return { served: address, made, worker: new Worker(made, { type, name }) };
   } catch (cause) {
     throw new Error(`script ${foreign(address)} is refused`, { cause });
   }
 }
+
+/** The module in between. @param {string} address as a literal */
+const importsAtOnce = (address) => `import ${address};`;
+/**
+ * The same as a classic script: without an origin Chromium loads no module from a blob:. Messages
+ * that come earlier than the module are kept for it.
+ * @param {string} address as a literal
+ */
+const imports = (address) =>
+  `const early = []; onmessage = (event) => early.push(event); import(${address}).then(` +
+  '() => early.forEach((event) => dispatchEvent(event)), ' +
+  '(error) => setTimeout(() => { throw error; }))';
 
 /** @param {() => URL} address @returns {URL | undefined} undefined: a bundler has left none */
 function originOf(address) {
@@ -164,9 +180,10 @@ function spawnNode({ name, served, node }, { heard, failed }) {
     if (open) heard(message);
   });
   thread.on('messageerror', (/** @type {unknown} */ error) => fail(UNREADABLE, error));
-  thread.on('error', (/** @type {any} */ error) =>
-    fail(`failed: ${error?.message ?? error}`, error),
-  );
+  thread.on('error', (/** @type {any} */ error) => {
+    const missing = /^(ERR_)?MODULE_NOT_FOUND$/.test(error?.code);
+    fail(`failed: ${missing ? whyNotLoaded(error) : (error?.message ?? error)}`, error);
+  });
   thread.on('exit', (/** @type {number} */ code) =>
     fail(`ended without being asked (exit code ${code})`),
   );
