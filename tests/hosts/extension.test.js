@@ -1,5 +1,5 @@
-/* extension.test.js: an extension of Chromium (manifest version 3) under its own policy: a page of it
- * trains in a worker; its background, a service worker, is told what to do instead. */
+/* extension.test.js: an extension of Chromium (manifest version 3) under its own policy: a page of
+ * it trains in a worker; its background, a service worker, is told what to do instead. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
-/* parcel.test.js: an app that Parcel 2 builds without settings: worker, wasm and what keeps trainers
- * are found. */
+/* parcel.test.js: an app that Parcel 2 builds without settings: worker, wasm and what keeps
+ * trainers are found. */
 
 import { after, before, test } from 'node:test';
 import { openBrowser } from '../browser/setting.js';

@@ -1,4 +1,5 @@
-/* run.mjs: `npm test -- hosts`: an app in every host; `npm test -- hosts-third`: in a third of them.
+/* run.mjs: `npm test -- hosts`: an app in every host; `npm test -- hosts-third`: in a third of
+ * them.
  *
  * Which third has its turn follows from the number of the commit alone. The package is packed once,
  * and what plain Node computes with it is told to all tests. */

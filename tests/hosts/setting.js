@@ -18,19 +18,22 @@ import { VERSIONS } from './versions.js';
 
 export { GUARD, page };
 
-/** Without colours, and without what a tool would ask or tell others. */
+/** These keep tools from colours, and from what they would ask or tell others. */
 const QUIET = {
   NO_COLOR: '1',
   CI: 'true',
   NEXT_TELEMETRY_DISABLED: '1',
   NG_CLI_ANALYTICS: 'false',
 };
-/** A main module for what runs scripts: it prints what came of the job. */
+/** This main module is for what runs scripts: it prints what came of the job. */
 export const MAIN = `import * as api from 'offstage';
 import { train } from './job.js';
 console.log(JSON.stringify(await train(api)));
 `;
-/** One for a page, which leaves it in `result`. @param {string} options of createTrainer() */
+/**
+ * Writes one for a page, which leaves that in `result`.
+ * @param {string} options of createTrainer()
+ */
 export const pageMain = (options = '{}') => `import * as api from 'offstage';
 import { tryTrain } from './job.js';
 globalThis.result = tryTrain(api, ${options});

@@ -5,8 +5,8 @@
  * to have all it needs in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a
  * class of its own, which counts as ours. A part that is missing, or of another build than the file
  * that asks for it, is refused: a site that was deployed anew while its page was open has such
- * files. Where a bundler has lost the exports of such a file, they are found where the file has left
- * them. In the checkout parts are sources like all others, but for kept.js. */
+ * files. Where a bundler has lost the exports of such a file, they are found where the file has
+ * left them. In the checkout parts are sources like all others, but for kept.js. */
 
 import { assetUrl, besideUrl, whyNotLoaded } from './asset.js';
 import { BUILD } from './envelope.js';

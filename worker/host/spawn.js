@@ -108,9 +108,9 @@ function openWeb({ name, served: given, web, node, blob }) {
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
     return { served, worker: served ? new Worker(served, { type: 'module', name }) : web() };
   }
-  /* Of a sandboxed frame, which has no origin. */
+  /* A sandboxed frame has no origin. */
   const type = origin === 'null' ? 'classic' : 'module';
-  const text = (type === 'classic' ? imports : importsAtOnce)(JSON.stringify(address.href));
+  const text = (type === 'classic' ? classicImport : moduleImport)(JSON.stringify(address.href));
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
     return { served: address, made, worker: new Worker(made, { type, name }) };
@@ -119,14 +119,14 @@ function openWeb({ name, served: given, web, node, blob }) {
   }
 }
 
-/** The module in between. @param {string} address as a literal */
-const importsAtOnce = (address) => `import ${address};`;
+/** Writes the module in between. @param {string} address as a literal */
+const moduleImport = (address) => `import ${address};`;
 /**
- * The same as a classic script: without an origin Chromium loads no module from a blob:. Messages
- * that come earlier than the module are kept for it.
+ * Writes it as a classic script, for without an origin Chromium loads no module from a blob:. It
+ * keeps messages that come before the module is there.
  * @param {string} address as a literal
  */
-const imports = (address) =>
+const classicImport = (address) =>
   `const early = []; onmessage = (event) => early.push(event); import(${address}).then(` +
   '() => early.forEach((event) => dispatchEvent(event)), ' +
   '(error) => setTimeout(() => { throw error; }))';
