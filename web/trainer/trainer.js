@@ -76,10 +76,29 @@ import { RunDriver, failedRun } from './run-driver.js';
  * @property {number | Float32Array} [confidence] the class's own probability
  */
 /**
- * A prediction. With several outputs each has its own.
- * @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction
+ * A prediction.
+ * @typedef {OutputPrediction & SeveralOutputs} Prediction
+ */
+/**
+ * @typedef {object} SeveralOutputs
+ * @property {Record<string, OutputPrediction>} outputs of a model with several outputs, by name: it
+ *   has nothing beside it
  */
 
+/**
+ * @typedef {object} PredictOptions
+ * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ */
+/**
+ * @typedef {object} EvaluateOptions
+ * @property {number} [batchSize] samples at a time: the more, the faster, and the more memory; the
+ *   means are the same but for rounding. Default: 32
+ * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
+ *   Default: 1 each
+ * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ */
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
 /** @typedef {import('./info.js').Info} Info */
@@ -215,7 +234,7 @@ export class Trainer extends EventsTarget {
    * Predicts for one sample (of its shape, or flat with as many elements) or for many. At any time,
    * also while training.
    * @param {InputData} x
-   * @param {{ signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {PredictOptions} [options]
    * @returns {Promise<Prediction>}
    */
   async predict(x, options) {
@@ -233,8 +252,7 @@ export class Trainer extends EventsTarget {
    * Measures the mean loss, and accuracy where it is a metric, over the samples.
    * @param {InputData} x
    * @param {TargetData} y
-   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[],
-   *   signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {EvaluateOptions} [options]
    * @returns {Promise<Evaluation>}
    */
   async evaluate(x, y, options) {
