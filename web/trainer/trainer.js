@@ -299,8 +299,13 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
-    await this.#driver?.whenStarted();
-    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    const driver = this.#driver;
+    await driver?.whenStarted();
+    const saved = await this.#supervisor.call(async (client, loss) => {
+      if (loss) await driver?.whenStarted(); // in the session that stands in
+      return client.request('SAVE_CHECKPOINT');
+    });
+    return saved.bytes;
   }
 
   /**
