@@ -8,7 +8,7 @@ import { Events } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { Lifecycle } from '../host/page.js';
-import { checkpointBytes, plainSpec } from './copies.js';
+import { checkpointBytes, copyBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
 import { sharedCores } from '../host/support.js';
@@ -196,7 +196,7 @@ export const createTrainer = async (/** @type {unknown} */ spec, /** @type {unkn
  * @returns {Promise<Trainer>}
  */
 export async function loadTrainer(bytes, options) {
-  const begin = () => ({ bytes: checkpointBytes(bytes) });
+  const begin = () => ({ bytes: copyBytes(checkpointBytes(bytes)) });
   return (await beginTrainer('loadTrainer', options, begin)).trainer;
 }
 

@@ -11,7 +11,7 @@ import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
-import { capture } from './capture.js';
+import { capture, release } from './capture.js';
 import {
   HANDED_OVER,
   STORED,
@@ -273,18 +273,22 @@ export class Trainer extends EventsTarget {
    * @param {{ signal: AbortSignal | undefined, transfer: boolean }} options
    * @param {(client: Client, values: unknown[]) => Promise<any>} request
    */
-  #ask(sources, { signal, transfer }, request) {
+  async #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
-    const data = transfer ? sources : capture(sources);
+    const data = capture(sources, { transfer });
     const check = () => throwIfAborted(signal);
-    return this.#supervisor.call(
-      async (client, loss) => {
-        if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
-        const sent = deliver(client, data, { transfer, check });
-        return request(client, 'then' in sent ? await sent : sent);
-      },
-      { signal },
-    );
+    try {
+      return await this.#supervisor.call(
+        async (client, loss) => {
+          if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
+          const sent = deliver(client, data, { transfer, check });
+          return request(client, 'then' in sent ? await sent : sent);
+        },
+        { signal },
+      );
+    } finally {
+      release(data);
+    }
   }
 
   /**
@@ -317,8 +321,13 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
-    await this.#driver?.whenStarted();
-    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    const driver = this.#driver;
+    await driver?.whenStarted();
+    const saved = await this.#supervisor.call(async (client, loss) => {
+      if (loss) await driver?.whenStarted(); // in the session that stands in
+      return client.request('SAVE_CHECKPOINT');
+    });
+    return saved.bytes;
   }
 
   /**
