@@ -26,6 +26,7 @@ import { tryTrain } from './job.js';
 const options = { assets: '/' };
 let mounts = 0;
 const settled = [];
+const disposals = [];
 function Digits() {
   const [result, setResult] = useState(null);
   useEffect(() => { const mount = mounts++; ${use} }, []);
@@ -40,6 +41,7 @@ const div = document.body.appendChild(document.createElement('div'));
 createRoot(div).render(createElement(StrictMode, null, createElement(Digits)));
 globalThis.result = (async () => {
   while (!(settled[0] && settled[1] && div.textContent)) await new Promise((next) => setTimeout(next, 10));
+  await Promise.all(disposals);
   return { mounts, settled, shown: div.textContent, alive: workers.filter((worker) => worker.alive).length };
 })();
 `;
@@ -56,7 +58,7 @@ const DISPOSED = `
       const { history } = await trainer.fit(x, x, { epochs: 20, persist: 'strict' });
       return { losses: history.map(({ loss }) => loss), weights: 'trained' };
     }).catch(({ code }) => ({ error: code })).then((r) => { settled[mount] = r; if (told.on) setResult(r); });
-    return () => { told.on = false; making.then((trainer) => trainer.dispose()); };`;
+    return () => { told.on = false; disposals.push(making.then((trainer) => trainer.dispose())); };`;
 
 /** @type {import('playwright-core').Browser} */
 let browser;
