@@ -11,8 +11,8 @@
  * @property {number} parameters numbers in all weights
  * @property {number} memoryBytes of the wasm memory, which never shrinks
  * @property {number} startupMs from createTrainer() to a ready model
- * @property {import('../../worker/protocol.js').BuiltLayer[]} layers as built, from input to output,
- *   with every field's value
+ * @property {import('../../worker/protocol.js').BuiltLayer[]} layers as built, from input to
+ *   output, with every field's value
  * @property {number} trainableParameters those that training changes
  * @property {number} stepBytes buffers of one step: of the latest run's, or, where there was none,
  *   of predicting one sample
