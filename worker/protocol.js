@@ -139,10 +139,10 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
 /** @typedef {BuiltPart & { [field: string]: any }} BuiltLayer */
 /**
  * @typedef {object} OutputLoss
- * @property {any} loss                 a name, or { type, ...options }
+ * @property {import('../wasm-build/dist/spec.js').Loss} loss  a name, or { type, ...options }
  * @property {number} lossWeight        in the sum that is trained
  */
-/** @typedef {import('./data/columns.js').OutputFacts & OutputLoss} BuiltOutput */
+/** @typedef {Omit<import('./data/columns.js').OutputFacts, 'loss'> & OutputLoss} BuiltOutput */
 /**
  * MODEL_READY.
  * @typedef {object} ModelReady

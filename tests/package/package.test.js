@@ -120,6 +120,7 @@ export { loss };\n`,
   const tsc = ['--noEmit', '--strict', '--target', 'es2022', 'app.ts'];
   for (const [module, resolution] of [
     ['nodenext', 'nodenext'],
+    ['node16', 'node16'],
     ['es2022', 'bundler'],
   ]) {
     run(

@@ -113,7 +113,7 @@ import { Trainer } from './trainer.js';
  *   that has answered before is replaced. Default: 10000
  * @property {RestartOptions} [restart] of a lost worker. After so many attempts mode 'auto' goes on
  *   on the main thread, and any other mode ends with WORKER_LOST. The page keeps a checkpoint in
- *   memory for it
+ *   memory for it. Default: 3 attempts
  * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: a name to keep
  *   checkpoints under, or more; see FitOptions. Default: none is kept
  * @property {boolean} [persistData] of every fit: the data are kept too; see FitOptions. Default:

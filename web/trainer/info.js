@@ -1,6 +1,7 @@
 /* info.js: describes a trainer's model and where it runs: what trainer.info tells.
  * Invariant: all of it is the session's own description, but for what only the page knows. */
 
+/** @typedef {import('../../wasm-build/dist/spec.js').Loss} Loss */
 /**
  * @typedef {object} Info
  * @property {'worker' | 'main'} mode where it computes: 'main': on the page's own thread
@@ -26,7 +27,7 @@
  * @property {number[]} outputShape of the first output, like classes and targets
  * @property {number} classes 0: not a classifier
  * @property {number} targets class indices of one sample; 0: y is rows only
- * @property {any} loss as in the spec
+ * @property {Loss | Record<string, Loss>} loss as in the spec
  * @property {Record<string, unknown> & Pick<import('../../worker/protocol.js').BuiltLayer, 'type'>}
  *   optimizer with every option's value
  * @property {string[]} metrics that are told beside the loss

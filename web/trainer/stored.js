@@ -14,9 +14,10 @@ import { FOLDER } from './persist.js';
 
 /** @typedef {import('../../worker/storage/list.js').StoredTrainer} StoredTrainer */
 /**
- * Where trainers are looked for. In Node in a folder, '.offstage' in the working directory unless
- * told otherwise; a page looks at its origin's storage. `assets` is that of createTrainer().
- * @typedef {{ folder?: string, assets?: string | URL }} StoredOptions
+ * Where trainers are looked for: in Node in a folder, in a page in its origin's storage.
+ * @typedef {object} StoredOptions
+ * @property {string} [folder] in Node: where. Default: '.offstage' in the working directory
+ * @property {string | URL} [assets] as createTrainer() takes it. Default: beside the module
  */
 
 const PLACE = { folder: FOLDER, assets: rule.address };

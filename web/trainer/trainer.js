@@ -43,8 +43,8 @@ import { RunDriver, failedRun } from './run-driver.js';
  *   classifier's samples; not in validation. Default: 1 each
  * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
  * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
- *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
- *   and the run ends with DATA_LOST where they have changed
+ *   worker in place of a lost one trains on the same. false: it reads the app's arrays again, and
+ *   the run ends with DATA_LOST where they have changed. Default: true
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
  *   under this name. Default: as createTrainer() was told
  * @property {boolean} [persistData] keep the data there too. Default: as createTrainer() was told
@@ -81,8 +81,8 @@ import { RunDriver, failedRun } from './run-driver.js';
  */
 /**
  * @typedef {object} SeveralOutputs
- * @property {Record<string, OutputPrediction>} outputs of a model with several outputs, by name: it
- *   has nothing beside it
+ * @property {Record<string, OutputPrediction>} [outputs] of a model with several outputs, by name:
+ *   it has nothing beside it
  */
 
 /**
