@@ -26,7 +26,7 @@ if (findProgram('ccache')) process.env.CMAKE_C_COMPILER_LAUNCHER ??= 'ccache';
 
 /* Slow js tests: places and deaths, which wait, floods of requests, and an app that is compiled. */
 const SLOW_JS =
-  /^(api-hover|api-recovery|api-types|hover|api-visible|hostile-many|memory|persist-api|suspend)/;
+  /^(api-hover|api-recovery|api-types|api-visible|hostile-many|memory|persist-api|suspend)/;
 /* Slow native tests: gradients by differences, and threads. */
 const SLOW_NATIVE = '^test_(gradients|gradients_conv|gradients_norm|gradients_recurrent|team)$';
 

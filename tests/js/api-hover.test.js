@@ -1,5 +1,6 @@
 /* api-hover.test.js: what an editor shows of the generated types: every option that an app writes
- * has a hover text, one with a default where it may be left out, and no public type says any. */
+ * has a hover text, one with a default where it may be left out, what it is told has one, and no
+ * public type says any. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
@@ -101,6 +102,30 @@ for (const name of OPTIONS) {
     });
     assert.deepEqual(without, []);
     assert.ok(count >= 2, `${count} options`);
+  });
+}
+
+/** What an app is told. */
+const TOLD = [
+  'Info',
+  'Status',
+  'Progress',
+  'Epoch',
+  'Result',
+  'RunRecord',
+  'Prediction',
+  'Evaluation',
+  'Weight',
+  'StoredTrainer',
+];
+
+for (const name of TOLD) {
+  test(`every number and word of ${name} has its text`, () => {
+    const without = [];
+    walk(exported(name), name, (property, type, path) => {
+      if (property.getDocumentationComment(checker).length === 0) without.push(path);
+    });
+    assert.deepEqual(without, []);
   });
 }
 
