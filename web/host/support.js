@@ -3,6 +3,9 @@
  * process.getBuiltinModule, which bundlers do not see. Nothing is started here. */
 import { threadKind } from '../../worker/host/spawn.js';
 
+/** Whether this file is of the built files for older engines. */
+const CLASSIC = /** @type {any} */ (globalThis).OFFSTAGE_CLASSIC === true;
+
 /**
  * @typedef {object} NodeProcess
  * @property {{ node?: string }} [versions]
@@ -37,6 +40,28 @@ export function sharedCores() {
     return (share = { share: memory });
   } catch {
     return (share = {});
+  }
+}
+
+/**
+ * Tells whether a worker may be a module, without making one: who knows of modules asks for the
+ * type before it refuses the address. Engines with Node's modules beside their workers all do.
+ */
+export function takesModules() {
+  if (CLASSIC) return false;
+  if (threadKind() !== 'web' || /** @type {any} */ (globalThis).process?.versions) return true;
+  let asked = false;
+  try {
+    const options = {
+      get type() {
+        asked = true;
+        return /** @type {const} */ ('module');
+      },
+    };
+    new Worker('http://[', options).terminate();
+    return asked;
+  } catch (error) {
+    return asked && /** @type {any} */ (error)?.name !== 'TypeError'; // of a type it does not know
   }
 }
 
