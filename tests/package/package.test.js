@@ -114,6 +114,16 @@ test('Node: a worker file of the package is reached by its name', GUARD, () => {
   );
 });
 
+test('Node: the file for older browsers trains in a worker, too', GUARD, () => {
+  const folder = installedFolder({ 'main.js': FROM_NODE });
+  const app = `${folder}/src/app.js`;
+  writeFileSync(
+    app,
+    readFileSync(app, 'utf8').replace("from 'offstage'", "from 'offstage/classic'"),
+  );
+  assertTrained(trainInNode(folder), expected, 'folder');
+});
+
 test('TypeScript: the types are found from the tarball, in both ways of resolving', GUARD, () => {
   const folder = installedFolder({
     'app.ts': `import { createTrainer, type Trainer } from 'offstage';

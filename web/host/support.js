@@ -48,17 +48,19 @@ export function sharedCores() {
  * type before it refuses the address. Engines with Node's modules beside their workers all do.
  */
 export function takesModules() {
-  if (CLASSIC) return false;
   if (threadKind() !== 'web' || /** @type {any} */ (globalThis).process?.versions) return true;
+  if (CLASSIC) return false;
   let asked = false;
+  /* Address and options in one: bundlers refuse an address that is a literal. */
+  const probe = /** @type {any} */ ({
+    toString: () => 'http://[',
+    get type() {
+      asked = true;
+      return 'module';
+    },
+  });
   try {
-    const options = {
-      get type() {
-        asked = true;
-        return /** @type {const} */ ('module');
-      },
-    };
-    new Worker('http://[', options).terminate();
+    new Worker(probe, probe).terminate();
     return asked;
   } catch (error) {
     return asked && /** @type {any} */ (error)?.name !== 'TypeError'; // of a type it does not know
