@@ -51,14 +51,21 @@ export const PARTS = {
  */
 const LEAST_BYTES = 4096;
 
+/**
+ * A part's exports are left under a name of its build, too: Parcel makes a script without exports
+ * of a file that a URL names.
+ * @param {string} name @param {string} module
+ */
+const partOf = (name, module) =>
+  `export * from '${module}'; import * as exports from '${module}'; ` +
+  'export const BUILD = globalThis.OFFSTAGE_BUILD; ' +
+  `globalThis[Symbol.for(\`offstage ${name} \${BUILD}\`)] = { ...exports, BUILD };`;
+
 /** All built files. @type {Record<string, string>} */
 export const BUNDLES = {
   ...ENTRIES,
   ...Object.fromEntries(
-    Object.entries(PARTS).map(([name, module]) => [
-      name,
-      `export * from '${module}'; export const BUILD = globalThis.OFFSTAGE_BUILD;`,
-    ]),
+    Object.entries(PARTS).map(([name, module]) => [name, partOf(name, module)]),
   ),
 };
 

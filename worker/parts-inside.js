@@ -1,5 +1,5 @@
-/* parts-inside.js: host/parts.js for files that have the parts in them: wasm-build/bundles.mjs puts it
- * in its place. Nothing is asked for, so that nothing is missing or of another build. */
+/* parts-inside.js: host/parts.js for files that have the parts in them: wasm-build/bundles.mjs
+ * puts it in its place. Nothing is asked for, so that nothing is missing or of another build. */
 
 /** @type {Record<string, () => Promise<any>>} */
 const INSIDE = {

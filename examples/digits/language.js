@@ -1,5 +1,6 @@
 /* language.js: gives the page its own language where the browser names none: in the C locale
- * WebKitGTK says 'C', which Intl refuses, and with it uPlot as it is loaded. Imported before that. */
+ * WebKitGTK says 'C', which Intl refuses, and with it uPlot as it is loaded. Imported before
+ * that. */
 
 try {
   new Intl.NumberFormat(navigator.language);

@@ -91,8 +91,8 @@ function beginOthers(count) {
  */
 export async function measure({ quick, say, nets = NETS }) {
   const { rounds, roundMs, warmMs } = quick
-    ? { rounds: 6, roundMs: 500, warmMs: 2000 }
-    : { rounds: 20, roundMs: 1000, warmMs: 3000 };
+    ? { rounds: 4, roundMs: 500, warmMs: 2000 }
+    : { rounds: 10, roundMs: 500, warmMs: 2500 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const id of nets) {

@@ -24,7 +24,7 @@ export const STRICT = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; 
 const BLANK =
   '<!doctype html><html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">';
 
-function chromiumPath() {
+export function chromiumPath() {
   const path = findChromium();
   if (!path)
     throw new Error(

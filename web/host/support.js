@@ -1,6 +1,7 @@
 /* support.js: tells whether a session can run beside the page, and where relative addresses begin.
  * Invariant: every "no" is a sentence that can stand in info.reason. Node's facilities come from
  * process.getBuiltinModule, which bundlers do not see. Nothing is started here. */
+import { OffstageError } from '../../worker/host/errors.js';
 import { threadKind } from '../../worker/host/spawn.js';
 
 /** Whether this file is of the built files for older engines. */
@@ -74,6 +75,19 @@ export function whyNoWorker() {
   return node
     ? `Node ${node.versions?.node} has no process.getBuiltinModule (20.16 or newer has)`
     : 'this page has no Worker';
+}
+
+/**
+ * Refuses in a service worker, where nothing else would say what to do instead.
+ * @param {string} where the function that was called
+ */
+export function refuseServiceWorker(where) {
+  if (Object.prototype.toString.call(globalThis) !== '[object ServiceWorkerGlobalScope]') return;
+  throw new OffstageError(
+    'UNSUPPORTED',
+    `${where}: a service worker has no workers and loads no modules later: call it in a page, or ` +
+      'an offscreen document of an extension, that exchanges messages with the service worker',
+  );
 }
 
 /** @returns {string | null} why mode 'auto' should not use a worker although there may be one */

@@ -7,6 +7,7 @@ import { checkWhere } from '../../worker/storage/naming.js';
 import { assetsFolder } from '../host/endpoint.js';
 import * as rule from '../host/options.js';
 import { readOptions } from '../host/options.js';
+import { refuseServiceWorker } from '../host/support.js';
 import { TRAINER_OPTIONS, beginTrainer } from './create.js';
 import { STORED } from './handover.js';
 import { FOLDER } from './persist.js';
@@ -86,6 +87,7 @@ export async function removeTrainer(name, options) {
 /** @param {string} where @param {StoredOptions | undefined} options */
 async function open(where, options) {
   const { folder, assets } = readOptions(where, options, PLACE);
+  refuseServiceWorker(where);
   return { folder, kept: await load(assetsFolder(assets)?.href) };
 }
 

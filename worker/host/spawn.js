@@ -5,7 +5,7 @@
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
-import { whyNotLoaded } from './asset.js';
+import { unbundled, whyNotLoaded } from './asset.js';
 import { nodeBuiltin } from './node.js';
 
 /**
@@ -102,27 +102,43 @@ function spawnWeb(script, { heard, failed }) {
  * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
  *   known; made: that of the module in between
  */
-function openWeb({ name, served, web, node, blob, files }) {
-  const address = served ?? originOf(node);
-  /** @type {WorkerOptions} */
-  const options = files ? { name } : { type: 'module', name };
+function openWeb({ name, served: given, web, node, blob, files }) {
+  const beside = originOf(node);
+  const served = given ?? (beside && unbundled(beside));
+  const address = served ?? beside;
   const told = JSON.stringify(files);
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
     const script = files ? `${served}#${encodeURIComponent(told)}` : served;
+    /** @type {WorkerOptions} */
+    const options = files ? { name } : { type: 'module', name };
     return { served, worker: script ? new Worker(script, options) : web() };
   }
+  /* A sandboxed frame has no origin. */
+  const type = files || origin === 'null' ? 'classic' : 'module';
   const script = JSON.stringify(address.href);
   const text = files
     ? `self.OFFSTAGE_FILES = ${told}; importScripts(${script});`
-    : `import ${script};`;
+    : (type === 'classic' ? classicImport : moduleImport)(script);
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
-    return { served: address, made, worker: new Worker(made, options) };
+    return { served: address, made, worker: new Worker(made, { type, name }) };
   } catch (cause) {
     throw new Error(`script ${foreign(address)} is refused`, { cause });
   }
 }
+
+/** Writes the module in between. @param {string} address as a literal */
+const moduleImport = (address) => `import ${address};`;
+/**
+ * Writes it as a classic script, for without an origin Chromium loads no module from a blob:. It
+ * keeps messages that come before the module is there.
+ * @param {string} address as a literal
+ */
+const classicImport = (address) =>
+  `const early = []; onmessage = (event) => early.push(event); import(${address}).then(` +
+  '() => early.forEach((event) => dispatchEvent(event)), ' +
+  '(error) => setTimeout(() => { throw error; }))';
 
 /** @param {() => URL} address @returns {URL | undefined} undefined: a bundler has left none */
 function originOf(address) {
@@ -173,9 +189,10 @@ function spawnNode({ name, served, node }, { heard, failed }) {
     if (open) heard(message);
   });
   thread.on('messageerror', (/** @type {unknown} */ error) => fail(UNREADABLE, error));
-  thread.on('error', (/** @type {any} */ error) =>
-    fail(`failed: ${error?.message ?? error}`, error),
-  );
+  thread.on('error', (/** @type {any} */ error) => {
+    const missing = /^(ERR_)?MODULE_NOT_FOUND$/.test(error?.code);
+    fail(`failed: ${missing ? whyNotLoaded(error) : (error?.message ?? error)}`, error);
+  });
   thread.on('exit', (/** @type {number} */ code) =>
     fail(`ended without being asked (exit code ${code})`),
   );

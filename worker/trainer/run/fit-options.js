@@ -21,7 +21,7 @@
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
 /**
  * Settings as a checkpoint has them.
- * @typedef {Omit<FitSettings, 'nonFinite'> & { nonFinite?: 'rollback' }} RunSettings
+ * @typedef {Omit<FitSettings, 'nonFinite'> & Pick<Partial<FitSettings>, 'nonFinite'>} RunSettings
  */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */

@@ -410,6 +410,8 @@ export class Run {
 
   /** Closes the run, instead of end() and close(), after an error that leaves the core intact. */
   fail() {
+    const state = this.#state;
+    if (this.began && state.isOpen && state.batch > 0) this.#records.addRest(state.means);
     this.flush();
     this.#records.mark('failed');
     this.#leave();

@@ -28,6 +28,7 @@ export class Records {
   #others = NO_RUNS;
   #parts;
   /** @type {ProgressRecord[]} */ #waiting = [];
+  /** The updates in the model, as the latest record has them. */ #step = -1;
   #due = -Infinity;
 
   /** @param {Parts} parts */
@@ -110,6 +111,7 @@ export class Records {
     const elapsedSeconds = stopwatch.seconds;
     const total = totalEpochs * totalBatches;
     const done = (epoch - 1) * totalBatches + batch;
+    this.#step = model.step;
     this.#waiting.push({
       kind,
       epoch,
@@ -126,6 +128,14 @@ export class Records {
       timestamp: host.wall(),
       threadId: host.threadId ?? 0,
     });
+  }
+
+  /**
+   * Adds where the run stands, unless its latest record tells.
+   * @param {{ loss: number, accuracy?: number }} means  of the epoch so far
+   */
+  addRest(means) {
+    if (this.#step !== this.#parts.model.step) this.add('batch', means);
   }
 
   /** Sends the records that wait. */
