@@ -127,7 +127,10 @@ const flat = (name) => ({
   },
 });
 
-/** What a file owes to others: idb is part of kept.js, and of what has it inside. @param {string} name */
+/**
+ * What a file owes to others: idb is part of kept.js, and of what has it inside.
+ * @param {string} name
+ */
 function bannerOf(name) {
   if (name !== 'kept.js' && !WHOLE.includes(name)) return '';
   const idb = `${ROOT}node_modules/idb/`;

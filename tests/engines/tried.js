@@ -1,9 +1,9 @@
 /* tried.js: what is tried in an engine beside Chromium, whichever it is and whoever drives it
  * (webdriver.js): the API's core, the bits of every problem, threads, a run that goes on after a
- * reload, workers that die, the demo, and the site that `npm run pages` writes. The pages load what Chromium's tests load
- * (tests/browser/suite.js and lives.js, tests/bits/train.js); the bits wanted are those of Node's
- * main thread. What an engine has is told by its test file. Nothing depends on the machine's
- * speed. */
+ * reload, workers that die, the demo, and the site that `npm run pages` writes. The pages load
+ * what Chromium's tests load (tests/browser/suite.js and lives.js, tests/bits/train.js); the
+ * bits wanted are those of Node's main thread. What an engine has is told by its test file.
+ * Nothing depends on the machine's speed. */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
