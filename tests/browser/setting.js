@@ -112,6 +112,21 @@ export async function withPage(
 }
 
 /**
+ * For a page, before anything else: its workers cannot be modules. Knows no option but the name, so
+ * that a module is a script with a syntax error.
+ */
+export function ignores() {
+  const Real = globalThis.Worker;
+  globalThis.Worker = /** @type {any} */ (
+    class extends Real {
+      constructor(url, { name } = {}) {
+        super(url, { name });
+      }
+    }
+  );
+}
+
+/**
  * What a page said that no page should: uncaught errors, console errors, broken policies, warnings.
  */
 export const complaints = (said) =>

@@ -4,6 +4,9 @@
 import { OffstageError } from '../../worker/host/errors.js';
 import { threadKind } from '../../worker/host/spawn.js';
 
+/** Whether this file is of the built files for older engines. */
+const CLASSIC = /** @type {any} */ (globalThis).OFFSTAGE_CLASSIC === true;
+
 /**
  * @typedef {object} NodeProcess
  * @property {{ node?: string }} [versions]
@@ -38,6 +41,30 @@ export function sharedCores() {
     return (share = { share: memory });
   } catch {
     return (share = {});
+  }
+}
+
+/**
+ * Tells whether a worker may be a module, without making one: who knows of modules asks for the
+ * type before it refuses the address. Engines with Node's modules beside their workers all do.
+ */
+export function takesModules() {
+  if (threadKind() !== 'web' || /** @type {any} */ (globalThis).process?.versions) return true;
+  if (CLASSIC) return false;
+  let asked = false;
+  /* Address and options in one: bundlers refuse an address that is a literal. */
+  const probe = /** @type {any} */ ({
+    toString: () => 'http://[',
+    get type() {
+      asked = true;
+      return 'module';
+    },
+  });
+  try {
+    new Worker(probe, probe).terminate();
+    return asked;
+  } catch (error) {
+    return asked && /** @type {any} */ (error)?.name !== 'TypeError'; // of a type it does not know
   }
 }
 

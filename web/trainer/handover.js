@@ -196,7 +196,7 @@ async function send(client, id, source, { handOver, check }) {
     underWay.push(stored);
     if (underWay.length >= SLICES_UNDER_WAY) spare = (await underWay.shift())?.bytes;
   }
-  return (await Promise.all(underWay)).at(-1)?.fingerprint;
+  return (await Promise.all(underWay)).pop()?.fingerprint;
 }
 
 /**

@@ -283,10 +283,13 @@ class Lease {
 /** @param {string | undefined} assets @param {import('./spawn.js').Listener} listener */
 function openHelper(assets, listener) {
   const here = import.meta.url; // not in place below, lest a bundler emits the helper a second time
+  const { OFFSTAGE_FILES: files } = /** @type {any} */ (globalThis); // in a classic worker
+  const served = assets ? assetUrl(HELPER, assets) : undefined;
   return spawn(
     {
       name: 'offstage helper',
-      served: assets ? assetUrl(HELPER, assets) : undefined,
+      served: files ? new URL(files['worker.classic.js']) : served,
+      files,
       web: () =>
         new Worker(new URL('../helper.js', import.meta.url), {
           type: 'module',

@@ -1,4 +1,4 @@
-/* spawn.js: makes a thread that runs a script: a browser's module worker, or a Node worker thread.
+/* spawn.js: makes a thread that runs a script: a browser's worker, or a Node worker thread.
  *
  * Both look alike (Thread). Messages are cloned or transferred; `failed` is told at most once, with
  * the reason as a clause whose subject is the thread, and never after close(). A thread does not
@@ -17,6 +17,8 @@ import { nodeBuiltin } from './node.js';
  * @property {() => URL} node     the address of the script beside the caller
  * @property {boolean} [blob]     import it from a module of the page's own origin, in a browser,
  *   also where its address has that origin
+ * @property {Record<string, string>} [files]  makes it a classic script, which is told these
+ *   addresses by the names of built files; it is served, then
  */
 /**
  * @typedef {object} Listener
@@ -100,17 +102,24 @@ function spawnWeb(script, { heard, failed }) {
  * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
  *   known; made: that of the module in between
  */
-function openWeb({ name, served: given, web, node, blob }) {
+function openWeb({ name, served: given, web, node, blob, files }) {
   const beside = originOf(node);
   const served = given ?? (beside && unbundled(beside));
   const address = served ?? beside;
+  const told = JSON.stringify(files);
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
-    return { served, worker: served ? new Worker(served, { type: 'module', name }) : web() };
+    const script = files ? `${served}#${encodeURIComponent(told)}` : served;
+    /** @type {WorkerOptions} */
+    const options = files ? { name } : { type: 'module', name };
+    return { served, worker: script ? new Worker(script, options) : web() };
   }
   /* A sandboxed frame has no origin. */
-  const type = origin === 'null' ? 'classic' : 'module';
-  const text = (type === 'classic' ? classicImport : moduleImport)(JSON.stringify(address.href));
+  const type = files || origin === 'null' ? 'classic' : 'module';
+  const script = JSON.stringify(address.href);
+  const text = files
+    ? `self.OFFSTAGE_FILES = ${told}; importScripts(${script});`
+    : (type === 'classic' ? classicImport : moduleImport)(script);
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
     return { served: address, made, worker: new Worker(made, { type, name }) };
@@ -142,7 +151,7 @@ function originOf(address) {
 
 /** What names a script of another origin, with what it takes to load it. @param {URL} [served] */
 const foreign = (served) =>
-  `${served}, which a blob: module imports (the page's policy has to allow blob: in worker-src, ` +
+  `${served}, which a blob: script imports (the page's policy has to allow blob: in worker-src, ` +
   `else child-src, else script-src, and ${served?.origin} in script-src and connect-src; that ` +
   'server has to allow other origins),';
 

@@ -39,7 +39,7 @@ export class Records {
   /** Enters the run into the list of runs. A run that is resumed is the same run. */
   open() {
     const { model, host, settings, state } = this.#parts;
-    const last = model.runs.at(-1);
+    const last = model.runs[model.runs.length - 1];
     const resumed = settings.resume ? last : undefined;
     this.#others = resumed ? sumOf(model.totals, this.#own(), -1) : model.totals;
     this.run = {
@@ -77,7 +77,12 @@ export class Records {
     } = this.#parts;
     const endedAt = reason === null ? null : host.wall();
     if (!this.run) return;
-    Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
+    Object.assign(this.run, {
+      endedAt,
+      reason,
+      metrics: history[history.length - 1] ?? null,
+      steps,
+    });
     model.totals = this.#totals;
   }
 
