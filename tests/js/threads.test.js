@@ -73,9 +73,13 @@ test('a net without work to share never has helpers', () =>
   withThreads(async (made) => {
     const client = connectLocal();
     await client.ask('INIT_TRAINING', init(4, QUADRANTS));
-    await client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 5 });
+    const run = client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 1e6 });
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(made.length, 0);
+    assert.equal((await client.ask('GET_STATUS')).threads, 1, 'one computes, whatever may');
+    await client.ask('STOP_TRAINING');
+    await run;
+    assert.equal((await client.ask('GET_STATUS')).threads, 4);
     await client.ask('DISPOSE');
   }));
 

@@ -208,17 +208,21 @@ class Lease {
 
   /** Threads that compute, helpers that are on their way among them. */
   get threads() {
-    return Math.min(1 + this.count, this.#count.count);
+    return this.#opened ? Math.min(1 + this.count, this.#count.count) : 1;
   }
 
   /** Steps begin that take batches of so many samples. @param {number} batch */
   train(batch) {
-    this.#count.begin(batch);
+    if (this.#count.begin(batch)) this.#limit();
   }
 
   /** A step is over. @param {number} samples @param {number} ms  that it took */
   stepTook(samples, ms) {
-    if (this.#opened && this.#count.stepTook(samples, ms)) this.#setting.limit(this.#count.count);
+    if (this.#opened && this.#count.stepTook(samples, ms)) this.#limit();
+  }
+
+  #limit() {
+    this.#setting.limit(this.#count.count);
   }
 
   /** The core has work to share, from here on. */

@@ -259,7 +259,7 @@ export class Run {
       validation,
     } = /** @type {Plans} */ (this.#plans);
     stages.enter('training');
-    core.train(batchSize);
+    core.train(Math.min(batchSize, trainSamples));
     let began = pump.worked;
     while (state.batch < totalBatches) {
       if (schedule.due) {
