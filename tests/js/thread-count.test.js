@@ -182,6 +182,16 @@ test('batch sizes in turn cost no more than one of them, however short each is',
   }
 });
 
+test('what is found out for steps of one kind is not taken for those of another', () => {
+  const { count, run } = training(busy);
+  assert.equal(run(2500), 1);
+  assert.equal(count.begin(SAMPLES, 1), true);
+  assert.equal(count.count, 2);
+  assert.equal(count.begin(SAMPLES, 1), false);
+  assert.equal(count.begin(SAMPLES), true);
+  assert.equal(count.count, 1);
+});
+
 test('threads that may compute and then may not, again and again, cost little', () => {
   for (const ms of [500, 1500, 4000]) {
     for (const of of [idle, (/** @type {number} */ n) => 6 + 2 * n]) {

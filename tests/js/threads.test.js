@@ -260,6 +260,35 @@ test('the number of threads changes after every step, and no bit does', async (t
   }
 });
 
+test('evaluating and predicting are measured too, and have a number of their own', async (t) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(4));
+  await gather(client, 3);
+  const { stepTook } = ThreadCount.prototype;
+  const training = t.mock.method(ThreadCount.prototype, 'stepTook', function (samples) {
+    stepTook.call(this, samples, 1000); // all that may are known
+    this.count = 1;
+    return true;
+  });
+  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+  assert.equal(client.of('TRAINING_PROGRESS').at(-1).threads, 1);
+  training.mock.restore();
+  /** @type {[number, number, number][]} */ const steps = [];
+  t.mock.method(ThreadCount.prototype, 'stepTook', function (samples, ms) {
+    steps.push([samples, ms, this.count]);
+    return false;
+  });
+  const n = (await client.ask('EVALUATE_MODEL', EVALUATION)).samples;
+  await client.ask('PREDICT', { x: data.x });
+  assert.equal(
+    steps.reduce((sum, [samples]) => sum + samples, 0),
+    2 * n,
+  );
+  assert.ok(steps.some(([, ms]) => ms > 0));
+  for (const [, , count] of steps) assert.ok(count > 1, `${count}`);
+  await client.ask('DISPOSE');
+});
+
 test('a helper that ends while the number changes takes the session down, which can begin anew', (t) =>
   withThreads(async (made) => {
     for (const at of [1, 2, 3, 4]) {

@@ -4,10 +4,10 @@
  * measured in windows of training time, in pairs: one with the present number, one with a rival. A
  * rival that is faster takes its place, and then the next rivals have their turn; where none is
  * faster there is a pause, each longer than the last, and never shorter than is worth what the
- * rivals have cost; a pace that has plainly changed ends it. What is found out holds for batches of
- * about one size, and for so many threads that may compute: each such pair has a search of its own,
- * which goes on where it stood when the pair comes back. No clock is read here, and nothing is
- * known of threads. */
+ * rivals have cost; a pace that has plainly changed ends it. What is found out holds for steps of
+ * one kind, with batches of about one size, and for so many threads that may compute: others have a
+ * search of their own, and each goes on where it stood. No clock is read here, and nothing is known
+ * of threads. */
 
 /** Several turns of a busy machine's scheduler, which gives its programs 3 or 4 ms at a time. */
 const WINDOW_MS = 30;
@@ -33,8 +33,8 @@ export class ThreadCount {
 
   #mostOf;
   /** Threads that might compute when that was last asked. */ #most = 0;
-  /** Of the batches, as a power of two: up to twice as many samples are about as many. */ #size = 0;
-  /** By threads that may compute, and size. @type {Map<number, Search>} */ #searches = new Map();
+  /** What the steps are: up to twice as many samples are about as many. */ #steps = 0;
+  /** By threads that may compute, and steps. @type {Map<number, Search>} */ #searches = new Map();
   #search = new Search(Infinity);
 
   /** @param {() => number} mostOf  tells how many threads may compute, 1 or more */
@@ -43,14 +43,14 @@ export class ThreadCount {
   }
 
   /**
-   * Steps begin that take batches of so many samples.
-   * @param {number} batch
+   * Steps of a kind begin, with batches of so many samples.
+   * @param {number} batch @param {number} [kind]  from 0 to 3
    * @returns {boolean} count may have changed
    */
-  begin(batch) {
-    const size = Math.clz32(batch);
-    if (size === this.#size) return false;
-    this.#size = size;
+  begin(batch, kind = 0) {
+    const steps = 32 * kind + Math.clz32(batch);
+    if (steps === this.#steps) return false;
+    this.#steps = steps;
     if (this.#most === 0) return false;
     this.#choose();
     return true;
@@ -73,7 +73,7 @@ export class ThreadCount {
 
   /** Goes on with the search for the present setting. */
   #choose() {
-    const key = 32 * this.#most + this.#size;
+    const key = 128 * this.#most + this.#steps;
     const search = this.#searches.get(key) ?? new Search(this.#most);
     this.#searches.set(key, search);
     this.#search = search;
@@ -81,7 +81,7 @@ export class ThreadCount {
   }
 }
 
-/** What is found out for batches of about one size, where so many threads may compute. */
+/** What is found out for steps that are about alike, where so many threads may compute. */
 class Search {
   /** Threads that are to compute. */ count;
 
