@@ -30,7 +30,7 @@ export const ENTRIES = {
     "export { ownHost } from './worker/host/clock.js';",
   // For engines without module workers: where the worker for them is, that worker, and what an app
   // imports that is to run where the syntax of index.js is not understood.
-  'classic.js': "export * from './web/host/classic.js';",
+  'classic.js': "export * from './web/host/classic-script.js';",
   'worker.classic.js': "import './worker/classic.js';",
   'index.classic.js': "export * from './web/index.js';",
 };
@@ -86,7 +86,7 @@ const BUILD = hash(
 const ON_DEMAND = {
   'worker/trainer/service.js': './session.js',
   'worker/host/clock.js': './session.js',
-  'web/host/classic.js': './classic.js',
+  'web/host/classic-script.js': './classic.js',
 };
 
 /**

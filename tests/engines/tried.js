@@ -35,16 +35,31 @@ const HEARTBEAT = 3000;
  * @property {'opfs' | 'indexedDB'} storage the best that it has
  * @property {RegExp | null} whyNoThreads what it says where it has none on an isolated page
  * @property {boolean} relaxed whether it has relaxed SIMD
+ * @property {RegExp} [breaks] what is said where the engine itself has broken: it is tried once
+ *   more, in a new browser, and the report tells
  */
 
 /**
  * @param {Engine} engine
  * @param {RegExp} [only] of what is tried, by its title
  */
-export function tryEngine({ name, skip, open, storage, whyNoThreads, relaxed }, only) {
+export function tryEngine(engine, only) {
+  const { name, skip, open, storage, whyNoThreads, relaxed, breaks } = engine;
   /** @param {string} title @param {() => Promise<void>} body @param {string | false} [without] */
   const attempt = (title, body, without = skip) => {
-    if (!only || only.test(title)) test(`${name}: ${title}`, { ...GUARD, skip: without }, body);
+    if (only && !only.test(title)) return;
+    test(`${name}: ${title}`, { ...GUARD, skip: without }, async (t) => {
+      try {
+        await body();
+      } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        if (!breaks?.test(message)) throw error;
+        t.diagnostic(`${name} broke, and is tried once more: ${message.split('\n')[0]}`);
+        await browser.close();
+        browser = await open();
+        await body();
+      }
+    });
   };
   const threads = whyNoThreads === null ? 2 : 1;
   /** @type {import('./webdriver.js').Browser} */

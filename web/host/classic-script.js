@@ -1,6 +1,6 @@
-/* classic.js: where the classic worker is, and what it has to be told: loaded where an engine has
- * no module workers, so that others do not pay for it. Its addresses are literals, which bundlers
- * recognise; the wasm's are module.js's. */
+/* classic-script.js: where the classic worker is, and what it has to be told: loaded where an
+ * engine has no module workers, so that others do not pay for it. Its addresses are literals, which
+ * bundlers recognise; the wasm's are module.js's. */
 import { besideUrl } from '../../worker/host/asset.js';
 import { BESIDE } from '../../worker/host/module.js';
 
