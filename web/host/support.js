@@ -37,7 +37,9 @@ export function sharedCores() {
   try {
     if (crossOriginIsolated === false) return (share = {});
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    structuredClone(memory); // as a message clones it: some engines share none
+    const { port1 } = new MessageChannel();
+    port1.postMessage(memory); // some engines share none
+    port1.close();
     return (share = { share: memory });
   } catch {
     return (share = {});
