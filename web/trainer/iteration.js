@@ -64,7 +64,7 @@ export class Iteration {
     if (this.#only && record.kind !== this.#only) return;
     const waiting = this.#waiting.shift();
     if (waiting) return waiting({ done: false, value: record });
-    if (this.#queue.at(-1)?.kind === 'batch') this.#queue.pop();
+    if (this.#queue[this.#queue.length - 1]?.kind === 'batch') this.#queue.pop();
     this.#queue.push(record);
   }
 

@@ -193,6 +193,8 @@ const messageWords = [
   'duty',
   'notices',
   'debug',
+  'build',
+  'share',
   'x',
   'y',
   'trainingData',

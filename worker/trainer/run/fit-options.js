@@ -45,13 +45,17 @@ export const SHARE = {
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
 export const SETTINGS = Object.freeze({
-  /** How often the data are gone through, counted from the run's beginning. @type {Rule<number>} */
+  /**
+   * How often the data are gone through, counted from the run's beginning: an integer from 1.
+   * Default: 1
+   * @type {Rule<number>}
+   */
   epochs: { ...POSITIVE, otherwise: 1, grows: true },
-  /** Samples of a step. @type {Rule<number>} */
+  /** Samples of a step: an integer from 1. Default: 32 @type {Rule<number>} */
   batchSize: { ...POSITIVE, otherwise: 32 },
-  /** The order of samples is another one in each epoch. @type {Rule<boolean>} */
+  /** The order of samples is another one in each epoch. Default: true @type {Rule<boolean>} */
   shuffle: { ...FLAG, otherwise: true },
-  /** The share of the samples that validates. @type {Rule<number>} */
+  /** The share of the samples that validates: from 0 to below 1. Default: 0 @type {Rule<number>} */
   validationSplit: {
     otherwise: 0,
     allowed: 'a number from 0 to below 1',
@@ -59,7 +63,7 @@ export const SETTINGS = Object.freeze({
   },
   /**
    * The samples that validate: the end of the data, before any shuffling; or chosen at random, by
-   * the model's seed; or so that each class has its share.
+   * the model's seed; or so that each class has its share. Default: 'end'
    * @type {Rule<'end' | 'random' | 'stratified'>}
    */
   splitBy: {
@@ -68,11 +72,14 @@ export const SETTINGS = Object.freeze({
     accepts: (value) => value === 'end' || value === 'random' || value === 'stratified',
     sparse: true,
   },
-  /** The optimizer's learning rate in this run; its own. @type {Rule<number | undefined>} */
+  /**
+   * The optimizer's learning rate in this run: a number from 0 to 1e6. Default: its own
+   * @type {Rule<number | undefined>}
+   */
   learningRate: { ...RATE, otherwise: undefined, sparse: true },
   /**
    * The answer to a step whose loss or gradients are not finite: the run fails; or its epoch begins
-   * anew, as it began before, at half the learning rate, 20 times at most.
+   * anew, as it began before, at half the learning rate, 20 times at most. Default: 'error'
    * @type {Rule<'error' | 'rollback'>}
    */
   nonFinite: {
@@ -84,7 +91,10 @@ export const SETTINGS = Object.freeze({
 });
 
 export const REQUESTED = Object.freeze({
-  /** The most progress messages a second. @type {Rule<number>} */
+  /**
+   * The most progress messages a second: above 0 and up to 1000. Default: 10
+   * @type {Rule<number>}
+   */
   progressHz: {
     otherwise: 10,
     allowed: 'a number above 0 and up to 1000',
@@ -92,6 +102,7 @@ export const REQUESTED = Object.freeze({
   },
   /**
    * The batches that are told of: the latest one with each message, or every one, as numbers.
+   * Default: 'throttled'
    * @type {Rule<'throttled' | 'every'>}
    */
   batchRecords: {
@@ -101,12 +112,13 @@ export const REQUESTED = Object.freeze({
   },
   /**
    * The run that was interrupted, or one that is to have more epochs, goes on; settings that are
-   * not given are its own.
+   * not given are its own. Default: false
    * @type {Rule<boolean>}
    */
   resume: { ...FLAG, otherwise: false },
   /**
    * The run goes on although the data are not those that it began with; its epoch begins anew.
+   * Default: false
    * @type {Rule<boolean>}
    */
   otherData: { ...FLAG, otherwise: false },
