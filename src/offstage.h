@@ -183,6 +183,11 @@ const char *ofs_model_moment_name(const ofs_model *model, uint32_t k);
  * first, and calls do not add up. */
 void ofs_model_set_rate(ofs_model *model, double factor);
 
+/* Sets the learning rate from the next step on, in place of the spec's; the factor above stays.
+ * *most is the greatest that the optimizer takes, with its epsilon and weight decay; above it, below
+ * 0 or NaN: OFS_INVALID_ARGUMENT, and nothing is changed. */
+ofs_status ofs_model_set_learning_rate(ofs_model *model, double rate, double *most);
+
 /* Sets how many updates the model has had. It is for a caller who has written weights and moments
  * through ofs_tensor in place of ofs_model_randomize: with these three the model goes on where
  * another one stood, to the same bits. */
@@ -231,6 +236,41 @@ void ofs_model_get_facts(const ofs_model *model, ofs_model_facts *facts);
 ofs_status ofs_model_input(const ofs_model *model, uint32_t i, ofs_input_info *input);
 /* Describes output i; OFS_INVALID_ARGUMENT where there is none. */
 ofs_status ofs_model_output(const ofs_model *model, uint32_t i, ofs_output_info *output);
+
+/* ---- control ---- */
+
+/* What decides during a run: a schedule of learning rates, early stopping, the rate's fall on a
+ * plateau, targets, limits. It knows no model: the caller asks for the rate before a step, tells
+ * what was measured after an epoch, and does what is decided. */
+typedef struct ofs_control ofs_control;
+
+/* Returns the size of its block. */
+size_t ofs_control_bytes(void);
+/* Makes a control in `mem`, which stays the caller's and is aligned to OFS_ALIGN, of a list of
+ * records (schema.h: schedules, at most one; decisions). `monitors` is how many numbers the caller
+ * has after an epoch. A schedule beside reduceOnPlateau: OFS_WHY_CONFLICT. */
+ofs_status ofs_control_init(void *mem, const void *spec, size_t n, uint32_t monitors,
+                            ofs_control **control, ofs_error *err);
+/* Returns the learning rate of the update that follows `updates` others of the run, after `epochs`
+ * complete ones: the schedule's, which begins at its own rate or at `own`; without one `own`. It may
+ * be more than the optimizer takes. */
+double ofs_control_rate(const ofs_control *control, double own, uint64_t updates, uint64_t epochs);
+/* Says whether a run of so many steps, which took so long, is at one of its limits. */
+int ofs_control_at_limit(const ofs_control *control, uint64_t steps, double seconds);
+
+/* What was decided after an epoch: the model's weights are to be kept as the best; the run is to end
+ * because it no longer improves; because every target is reached. */
+enum { OFS_KEEP_BEST = 1, OFS_STOP_EARLY = 2, OFS_STOP_REACHED = 4 };
+/* Decides after an epoch, counted from 1: `values` are the monitors'. *rate is the learning rate,
+ * which a plateau makes less. */
+uint32_t ofs_control_epoch(ofs_control *control, uint64_t epoch, const double *values,
+                           double *rate);
+/* Returns the numbers that decisions depend on, *n, for a checkpoint; borrowed. Number 3 is the
+ * epoch whose weights are the best, 0 where none are kept. */
+const double *ofs_control_state(const ofs_control *control, uint64_t *n);
+/* Sets them. OFS_INVALID_DATA where they cannot be those of this control; then nothing is
+ * changed. */
+ofs_status ofs_control_restore(ofs_control *control, const double *from, uint64_t n);
 
 /* ---- plan ---- */
 

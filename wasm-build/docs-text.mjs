@@ -161,6 +161,68 @@ export const LOSS_OPTIONS = {
  * g is the gradient, t the number of the update, lr the learning rate.
  * @type {Record<string, string>}
  */
+/* s: updates, or epochs, that are complete; N: decaySteps; r: learningRate. */
+export const SCHEDULES = {
+  constant: '`r`',
+  exponential: '`r · decayRate^(s / N)`; staircase: the exponent is rounded down',
+  piecewise:
+    'values[0] up to and with step boundaries[0], values[1] up to boundaries[1], and so on',
+  polynomial:
+    '`(r − end) · (1 − s / N)^power + end`, from N on endLearningRate; cycle: N grows to its next multiple',
+  inverseTime: '`r / (1 + decayRate · s / N)`; staircase: s / N is rounded down',
+  cosine:
+    'a line from learningRate to warmupTarget over warmupSteps, then half a cosine over N steps down to alpha of it. Without warmupTarget the line goes from 0 to learningRate (Keras: no warm-up then)',
+  cosineRestarts:
+    'SGDR: half a cosine over firstDecaySteps, then again from mMul times the height over tMul times the steps',
+  oneCycle:
+    'PyTorch’s OneCycleLR, the rate alone: half a cosine up to maxLearningRate over pctStart of totalSteps, then one down to where it began / finalDivFactor. It begins at learningRate, else at maxLearningRate / divFactor',
+};
+
+/* Keras 3.16's callbacks, their order of operations included. */
+export const CONTROLS = {
+  earlyStopping: 'ends the run when a number of its epochs’ records no longer gets better',
+  reduceOnPlateau: 'makes the learning rate less when a number no longer gets better',
+};
+
+export const CONTROL_OPTIONS = {
+  monitor: 'the name of a number of epoch records',
+  mode: 'whether less or more of it is better; auto: as the metric says',
+  'earlyStopping.patience': 'epochs in a row without a better value that are borne',
+  'reduceOnPlateau.patience': 'epochs in a row without a better value before the rate falls',
+  minDelta: 'what is better by no more than this is not better',
+  baseline: 'a value that has to be bettered within patience epochs',
+  startFromEpoch: 'epochs at the begin that are not looked at',
+  restoreBest: 'at its end, whatever ended it, the model has the weights of the best epoch',
+  factor: 'the rate is multiplied by it: above 0',
+  cooldown: 'epochs after a fall that are not counted',
+  minLearningRate: 'the rate does not fall below it',
+};
+
+export const SCHEDULE_OPTIONS = {
+  learningRate: 'where it begins; without it the optimizer’s own',
+  'oneCycle.learningRate': 'where it begins, in place of maxLearningRate / divFactor',
+  per: 'whether steps or complete epochs are counted; steps are updates since the run’s beginning',
+  decaySteps: 'N',
+  decayRate: 'see above',
+  staircase: 'in steps instead of a slope',
+  boundaries: 'rising counts',
+  values: 'one rate more than boundaries',
+  endLearningRate: 'where it ends',
+  power: 'see above',
+  cycle: 'begins anew after N',
+  alpha: 'the share that is left at the end',
+  warmupTarget: 'the rate after the warm-up, which needs warmupSteps',
+  warmupSteps: 'steps of the warm-up, which are not among N',
+  firstDecaySteps: 'steps of the first cycle',
+  tMul: 'each cycle’s length by the one’s before',
+  mMul: 'each cycle’s height likewise',
+  totalSteps: 'of the cycle; the rate stays at its end from there on',
+  maxLearningRate: 'the highest rate',
+  pctStart: 'the share of totalSteps in which it rises',
+  divFactor: 'maxLearningRate / where it begins',
+  finalDivFactor: 'where it begins / where it ends',
+};
+
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
   adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras 3 adds it to √v before the correction, which is a smaller one in the first steps',

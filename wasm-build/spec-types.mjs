@@ -4,7 +4,18 @@
 
 import { readFileSync } from 'node:fs';
 import { readSchema } from '../worker/spec/schema.js';
-import { INITIALIZERS, LAYERS, LOSSES, LOSS_OPTIONS, OPTIMIZERS, OPTIONS } from './docs-text.mjs';
+import {
+  CONTROLS,
+  CONTROL_OPTIONS,
+  INITIALIZERS,
+  LAYERS,
+  LOSSES,
+  LOSS_OPTIONS,
+  OPTIMIZERS,
+  OPTIONS,
+  SCHEDULES,
+  SCHEDULE_OPTIONS,
+} from './docs-text.mjs';
 import { fallback, takes } from './field-text.mjs';
 import { ROOT } from './lists.mjs';
 
@@ -109,11 +120,14 @@ function told(schema, field, of, meanings = OPTIONS) {
   return hover([meaning, taken, last].filter(Boolean).map(capital).join('. '));
 }
 
-/** @param {Schema} schema @param {Field} field @param {string} of */
-function member(schema, field, of) {
+/**
+ * @param {Schema} schema @param {Field} field @param {string} of
+ * @param {Record<string, string>} [meanings]
+ */
+function member(schema, field, of, meanings) {
   const { name, presence } = field;
   const mark = presence === 'required' ? '' : '?';
-  return `  ${told(schema, field, of)}\n  ${name}${mark}: ${typeOf(schema, field)};\n`;
+  return `  ${told(schema, field, of, meanings)}\n  ${name}${mark}: ${typeOf(schema, field)};\n`;
 }
 
 /**
@@ -153,6 +167,39 @@ function interfaces(schema, group, base) {
   return { texts: texts.join('\n'), union: names.join(' | '), types: types.join(' | ') };
 }
 
+const WATCH = `  /** ${capital(CONTROL_OPTIONS.monitor)}. Default: 'valLoss' */
+  monitor?: string;
+  /** ${capital(CONTROL_OPTIONS.mode)}. Default: 'auto' */
+  mode?: 'auto' | 'min' | 'max';
+`;
+
+/** Schedules, and what may end a run or change its rate. @param {Schema} schema */
+function controls(schema) {
+  const schedules = schema.records.filter(({ group }) => group === 'schedule');
+  const decisions = schema.records.filter(({ type }) => Object.hasOwn(CONTROLS, type));
+  const members = (
+    /** @type {string} */ type,
+    /** @type {Field[]} */ fields,
+    /** @type {Record<string, string>} */ meanings,
+  ) => fields.map((field) => member(schema, field, type, meanings)).join('');
+  const names = schedules.map(({ type }) => `${capital(type)}Schedule`);
+  return [
+    ...schedules.map(
+      ({ type, fields }, i) =>
+        `export interface ${names[i]} {\n  ${hover(SCHEDULES[type])}\n  type: '${type}';\n` +
+        `${members(type, fields, SCHEDULE_OPTIONS)}}\n`,
+    ),
+    `export type Schedule = ${names.join(' | ')};\n`,
+    ...decisions.map(({ type, fields }) => {
+      const own = fields.filter(({ name }) => name !== 'monitor' && name !== 'mode');
+      return (
+        `${hover(CONTROLS[type])}\nexport interface ${capital(type)} {\n` +
+        `${WATCH}${members(type, own, CONTROL_OPTIONS)}}\n`
+      );
+    }),
+  ].join('\n');
+}
+
 /** @param {Schema} schema @returns {string} */
 export function typesOf(schema) {
   const options = (/** @type {string} */ name) =>
@@ -185,5 +232,6 @@ export function typesOf(schema) {
     optimizers.texts,
     `export type Optimizer = ${optimizers.types} | ${optimizers.union};`,
     '',
+    controls(schema),
   ].join('\n');
 }

@@ -24,6 +24,7 @@ static inline double ofs_powi(double b, uint64_t n) {
 /* ---- double, to about 1e-15: for sums of a whole batch, which are few ---- */
 
 #define OFS_LN2 0.69314718055994530942
+#define OFS_PI 3.14159265358979323846
 
 /* log s: s = 2^e m, log m = 2 atanh((m - 1) / (m + 1)). */
 static inline double ofs_log64(double s) {

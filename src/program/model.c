@@ -4,6 +4,12 @@
 
 void ofs_model_set_step(ofs_model *m, uint64_t step) { m->step = step; }
 void ofs_model_set_rate(ofs_model *m, double factor) { m->optimizer.rate_factor = factor; }
+ofs_status ofs_model_set_learning_rate(ofs_model *m, double rate, double *most) {
+  *most = ofs_optimizer_most(&m->optimizer);
+  if (!(rate >= 0 && rate <= *most)) return OFS_INVALID_ARGUMENT;
+  m->optimizer.rate = rate;
+  return OFS_OK;
+}
 void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
 
 /* ---- views ---- */

@@ -20,7 +20,8 @@
  * The records are the model, which has the first input; further inputs; one optimizer; the layers;
  * outputs, where the last layer's is not the only one. A wrapper (bidirectional, timeDistributed)
  * stands before the layer that it wraps. Fields of the record `common` may stand in any layer (in a
- * wrapper, not in what it wraps, but for trainable). */
+ * wrapper, not in what it wraps, but for trainable). A list of controls has the same form, and
+ * records of the groups schedule and decision only. */
 #ifndef OFS_SCHEMA_H
 #define OFS_SCHEMA_H
 
@@ -100,7 +101,20 @@
   R(OPTIONS_ORTHOGONAL, 139, "named", "orthogonal")                                          \
   R(OPTIONS_IDENTITY, 140, "named", "identity")                                              \
   R(OPTIONS_VARIANCE_SCALING, 141, "named", "varianceScaling")                               \
-  R(OPTIONS_CONSTANT, 142, "named", "constant")
+  R(OPTIONS_CONSTANT, 142, "named", "constant")                                              \
+  /* learning rates over a run, and what may end it: lists of their own (control.h) */       \
+  R(SCHEDULE_CONSTANT, 160, "schedule", "constant")                                          \
+  R(SCHEDULE_EXPONENTIAL, 161, "schedule", "exponential")                                    \
+  R(SCHEDULE_PIECEWISE, 162, "schedule", "piecewise")                                        \
+  R(SCHEDULE_POLYNOMIAL, 163, "schedule", "polynomial")                                      \
+  R(SCHEDULE_INVERSE_TIME, 164, "schedule", "inverseTime")                                   \
+  R(SCHEDULE_COSINE, 165, "schedule", "cosine")                                              \
+  R(SCHEDULE_RESTARTS, 166, "schedule", "cosineRestarts")                                    \
+  R(SCHEDULE_ONE_CYCLE, 167, "schedule", "oneCycle")                                         \
+  R(EARLY_STOPPING, 176, "decision", "earlyStopping")                                        \
+  R(REDUCE_ON_PLATEAU, 177, "decision", "reduceOnPlateau")                                   \
+  R(UNTIL, 178, "decision", "until")                                                         \
+  R(LIMITS, 179, "decision", "limits")
 #define OFS_INIT_OPTIONS 128
 
 /* V(enumeration, symbol, id, name): each row is a value of an enumeration. */
@@ -185,6 +199,10 @@
   V("distribution", DISTRIBUTION_TRUNCATED, 0, "truncatedNormal")                                  \
   V("distribution", DISTRIBUTION_NORMAL, 1, "normal")                                              \
   V("distribution", DISTRIBUTION_UNIFORM, 2, "uniform")                                            \
+  V("scheduleUnit", PER_STEP, 0, "step")                                                           \
+  V("scheduleUnit", PER_EPOCH, 1, "epoch")                                                         \
+  V("monitorMode", MODE_MIN, 0, "min")                                                             \
+  V("monitorMode", MODE_MAX, 1, "max")                                                             \
   V("loss", LOSS_SPARSE_CATEGORICAL, 0, "sparseCategoricalCrossentropy")                           \
   V("loss", LOSS_CATEGORICAL, 1, "categoricalCrossentropy")                                        \
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                                  \
@@ -227,6 +245,9 @@
 /* An initializer takes at most so many numbers: the fields of its record of options, in their
  * order. */
 #define OFS_INIT_VALUES 3
+/* The most boundaries of a piecewise schedule, and numbers that controls may watch. */
+#define OFS_BOUNDARIES 256
+#define OFS_MONITORS 4096
 
 #define OFS_RECORD_ENUM(symbol, id, group, name) OFS_##symbol = id,
 enum { OFS_RECORDS(OFS_RECORD_ENUM) };
@@ -269,7 +290,8 @@ static inline uint32_t ofs_field_record(const ofs_field *row) {
 }
 
 /* Returns the group of a record: 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an
- * output), 'c' common to all layers, 0 where the id is not in the schema. */
+ * output), 'c' common to all layers, 's' schedule, 'd' decision (a control), 0 where the id is not
+ * in the schema. */
 int ofs_record_group(uint32_t record);
 /* Returns the row of a record's field, NULL where there is none. */
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);

@@ -85,6 +85,13 @@ static ofs_status check(const ofs_optimizer *o, const ofs_record *r, ofs_error *
                     o->weight_decay, 0, 2 / o->rate);
 }
 
+double ofs_optimizer_most(const ofs_optimizer *o) {
+  double most = ofs_field_find(o->type, OFS_SGD_LEARNING_RATE)->high;
+  if (o->epsilon > 0 && most > STEP_LIMIT * o->epsilon) most = STEP_LIMIT * o->epsilon;
+  if (most * o->weight_decay > 2) most = 2 / o->weight_decay;
+  return most;
+}
+
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err) {
   *o = (ofs_optimizer){.type = r->id,
                        .rate_factor = 1,

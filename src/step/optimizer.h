@@ -39,6 +39,8 @@ typedef struct ofs_optimizer {
 
 /* Reads and checks an optimizer's record. */
 ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *err);
+/* Returns the greatest learning rate that its other options allow. */
+double ofs_optimizer_most(const ofs_optimizer *o);
 /* Lists the slots of a model's layers in o->slots. */
 void ofs_optimizer_lay(ofs_optimizer *o, const ofs_layer *layers, uint32_t count);
 /* Returns Keras's name of vector k; NULL where there are fewer. */

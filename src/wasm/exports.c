@@ -89,6 +89,9 @@ int model_randomize(ofs_model *m, double work) { return ofs_model_randomize(m, (
 
 void model_set_step(ofs_model *m, double step) { ofs_model_set_step(m, (uint64_t)step); }
 void model_set_rate(ofs_model *m, double factor) { ofs_model_set_rate(m, factor); }
+int model_set_learning_rate(ofs_model *m, double rate, double *most) {
+  return ofs_model_set_learning_rate(m, rate, most);
+}
 const char *model_moment_name(const ofs_model *m, uint32_t k) {
   return ofs_model_moment_name(m, k);
 }
@@ -230,6 +233,32 @@ void plan_memory(const ofs_plan *p, double *to) {
   } r;
   ofs_plan_memory(p, &r.buffers, &r.live);
   MEMORY;
+}
+
+size_t control_bytes(void) { return ofs_control_bytes(); }
+ofs_control *control_init(void *mem, const void *spec, size_t n, uint32_t monitors, double *err) {
+  ofs_control *control = NULL;
+  ofs_error e = {0};
+  ofs_status s = ofs_control_init(mem, spec, n, monitors, &control, &e);
+  return report(err, s, &e) < 0 ? NULL : control;
+}
+double control_rate(const ofs_control *c, double own, double updates, double epochs) {
+  return ofs_control_rate(c, own, (uint64_t)updates, (uint64_t)epochs);
+}
+int control_at_limit(const ofs_control *c, double steps, double seconds) {
+  return ofs_control_at_limit(c, (uint64_t)steps, seconds);
+}
+uint32_t control_epoch(ofs_control *c, double epoch, const double *values, double *rate) {
+  return ofs_control_epoch(c, (uint64_t)epoch, values, rate);
+}
+const double *control_state(const ofs_control *c, double *n) {
+  uint64_t count;
+  const double *state = ofs_control_state(c, &count);
+  n[0] = (double)count;
+  return state;
+}
+int control_restore(ofs_control *c, const double *from, double n) {
+  return ofs_control_restore(c, from, (uint64_t)n);
 }
 
 #ifdef OFS_THREADS

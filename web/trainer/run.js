@@ -8,7 +8,7 @@ import { checkType } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions } from '../host/options.js';
 import { BATCH_COLUMNS } from '../../worker/protocol.js';
-import { SETTINGS, SHARE } from '../../worker/trainer/run/fit-options.js';
+import { RATE, SHARE } from '../../worker/trainer/run/fit-options.js';
 import { Iteration } from './iteration.js';
 
 /** @typedef {import('../host/events.js').AnyListener} AnyListener */
@@ -64,6 +64,8 @@ import { Iteration } from './iteration.js';
  * @property {number} durationSeconds pauses and suspensions left out
  * @property {number} [rollbacks] with nonFinite: 'rollback', as in Progress
  * @property {number} [learningRate] likewise
+ * @property {number} [bestEpoch] with restoreBest: whose weights were the best; 0: none was complete
+ * @property {boolean} [restored] likewise: the model has them
  * @property {import('../../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it;
  *   null: stopped before it began
  * @property {string | null} [persisted] the storage that has the run's last checkpoint
@@ -110,7 +112,10 @@ import { Iteration } from './iteration.js';
 
 const EVENTS = ['progress', 'epoch', 'batch', 'batches', 'state'];
 const STOP = { after: rule.optional(rule.oneOf(['epoch'], 'epoch')) };
-const SET = { learningRate: SETTINGS.learningRate, duty: { ...SHARE, otherwise: undefined } };
+const SET = {
+  learningRate: rule.optional({ ...RATE, otherwise: 0 }),
+  duty: { ...SHARE, otherwise: undefined },
+};
 
 /** @implements {PromiseLike<Result>} */
 export class Run extends EventTarget {

@@ -253,7 +253,11 @@ export class Trainer extends EventsTarget {
       );
     }
     return {
-      start: { ...toWire(resume ? given : settings), progressHz, batchRecords },
+      start: {
+        ...plainData(toWire(resume ? given : settings), '', 'INVALID_OPTION'),
+        progressHz,
+        batchRecords,
+      },
       classWeight: plainData(settings.classWeight, 'fit: classWeight', 'INVALID_OPTION'),
       persist: kept && { ...kept, data: persistData },
       resume,

@@ -7,22 +7,39 @@ import { folded } from '../host/errors.js';
 
 const OF_THE_SPEC = "it belongs to the trainer: createTrainer's spec has it";
 const ON_EPOCH = 'onEpoch is called at the end of each epoch, with its record, and may end the run';
+const SCHEDULE = "learningRate takes a schedule, such as { type: 'cosine', decaySteps: 1000 }";
+const WATCHED = 'earlyStopping and reduceOnPlateau have it';
 const RECORDS = 'the records of the run tell: for await (const record of run)';
+
+const CALLBACKS = `use earlyStopping, reduceOnPlateau, onEpoch; ${RECORDS}`;
 
 /** By folded names. @type {Record<string, string>} */
 const PLACES = {
-  callbacks: `${ON_EPOCH} or set its learningRate; ${RECORDS}`,
-  callback: `${ON_EPOCH} or set its learningRate`,
+  callbacks: CALLBACKS,
+  callback: CALLBACKS,
+  earlystoppingcallback: CALLBACKS,
+  learningratescheduler: SCHEDULE,
+  reducelronplateau: 'reduceOnPlateau lowers the learning rate',
+  modelcheckpoint:
+    'earlyStopping with restoreBest keeps the best weights; persist keeps checkpoints',
+  tensorboard: RECORDS,
+  schedule: SCHEDULE,
+  decaysteps: SCHEDULE,
   onepochend: ON_EPOCH,
   onepochbegin: ON_EPOCH,
   onbatchend: "run.addEventListener('batch', ...) hears of batches; batchRecords: 'every'",
   onbatchbegin: "run.addEventListener('batch', ...) hears of batches; batchRecords: 'every'",
   ontrainend: 'await run gives the result',
   ontrainbegin: "run.addEventListener('state', ...) tells when it has begun",
-  monitor: ON_EPOCH,
-  patience: ON_EPOCH,
-  mindelta: ON_EPOCH,
-  restorebestweights: `${ON_EPOCH}; getWeights() there, setWeights() after the run`,
+  monitor: WATCHED,
+  patience: WATCHED,
+  mindelta: WATCHED,
+  mode: WATCHED,
+  baseline: WATCHED,
+  cooldown: 'reduceOnPlateau has it',
+  minlr: 'reduceOnPlateau has minLearningRate',
+  restorebestweights: 'earlyStopping has it as restoreBest',
+  restorebest: 'earlyStopping has it',
   verbose: RECORDS,
   initialepoch: 'resume: true goes on with the run that was interrupted',
   stepsperepoch: 'an epoch goes through all samples: give fewer of them, or more epochs',

@@ -102,7 +102,7 @@ export function encodeSpec(schema, spec) {
     ...(plain ? [] : outputs),
   ].flatMap(withInner);
   return {
-    bytes: writeBytes(schema, records),
+    bytes: encodeRecords(schema, records),
     records,
     model,
     inputs,
@@ -208,7 +208,7 @@ export function checkLabels(labels, classes, what) {
 }
 
 /** @param {Schema} schema @param {Part[]} records @returns {Uint8Array} */
-function writeBytes(schema, records) {
+export function encodeRecords(schema, records) {
   const lists = records.map(({ record, values }) =>
     fieldsOf(schema, record)
       .filter((field) => values[field.name] !== undefined)

@@ -10,7 +10,13 @@ import { crc32 } from '../host/crc32.js';
 import { OffstageError, checkFields, show } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 import { TextDecoder, TextEncoder } from '../host/node.js';
-import { SETTINGS, SETTING_NAMES, isKept, trainSamplesOf } from './run/fit-options.js';
+import {
+  RATE as RATES,
+  SETTINGS,
+  SETTING_NAMES,
+  isKept,
+  trainSamplesOf,
+} from './run/fit-options.js';
 import { MOST_RUNS, NO_RUNS } from '../protocol.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
@@ -52,11 +58,15 @@ const MOST_RANK = 8;
 /** The bytes read or written at a time: a quarter of a millisecond. */
 const PIECE = 2 ** 18;
 const TOTALS = 'run/totals';
+const CONTROL = 'run/control';
 /** The prefix of tensors that a run goes back to after a step that is not finite. */
 export const BEFORE = 'rollback/';
+/** The prefix of the weights of the best epoch, or of the run's own while the model has those. */
+export const BEST = 'best/';
 const HISTORY = 'history/';
 const RATE = 'learningRate';
 const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy', RATE]);
+const DECIDED = ['earlyStopping', 'reached'];
 const REASONS = ['finished', 'stopped', 'earlyStopping', 'limit', 'reached', 'onEpoch'];
 
 /** @param {number[]} shape */
@@ -71,17 +81,18 @@ const ALL_AT_ONCE = { look: () => false };
  * @param {Pick<Pump, 'look'>} pump
  * @param {About} about
  * @param {Source[]} weights  and moments
+ * @param {Source[]} [best]  those that are kept as the best
  * @returns {Generator<void, Uint8Array<ArrayBuffer>, void>}
  */
-export function* encodeCheckpoint(pump, about, weights) {
+export function* encodeCheckpoint(pump, about, weights, best = []) {
   const { step, epochsBegun, run, ...rest } = about;
-  const { totals, history, before, ...state } = run ?? {};
+  const { totals, history, before, control, ...state } = run ?? {};
   const offstage = JSON.stringify(
     { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` },
     finite,
   );
   const sources = run
-    ? [...weights, ...runSources(run), ...(before ? beforeSources(before, weights) : [])]
+    ? [...weights, ...best, ...runSources(run), ...(before ? beforeSources(before, weights) : [])]
     : weights;
   let end = 0;
   const entries = sources.map(({ name, dtype, shape }) => {
@@ -122,7 +133,7 @@ export function* encodeCheckpoint(pump, about, weights) {
  * Makes tensors of a run's measures: JSON has no word for a loss that is not finite.
  * @param {RunState} run @returns {Source[]}
  */
-function runSources({ totals, history }) {
+function runSources({ totals, history, control }) {
   /** @param {string} name @param {number[]} values @returns {Source} */
   const source = (name, values) => {
     const bytes = new Uint8Array(new Float64Array(values).buffer);
@@ -151,7 +162,12 @@ function runSources({ totals, history }) {
       ),
     ),
   );
-  return [source(TOTALS, totals), ...own, ...outputs];
+  return [
+    source(TOTALS, totals),
+    ...(control ? [source(CONTROL, control)] : []),
+    ...own,
+    ...outputs,
+  ];
 }
 
 /**
@@ -378,7 +394,7 @@ function totalsOf(runs) {
 function readRun(given, tensors) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
   const fields = [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'];
-  const run = fieldsOf(given, [...fields, RATE, 'waiting'], 'run');
+  const run = fieldsOf(given, [...fields, RATE, 'waiting', 'decided', 'best'], 'run');
   for (const name of counts) count(run[name], `run.${name}`);
   const settings = readSettings(run.settings, 'run.settings');
   if (settings.nonFinite || run.rollback !== undefined) {
@@ -388,10 +404,10 @@ function readRun(given, tensors) {
       refuse(`run.rollback.loss is ${show(rollback.loss)}, expected a number or null`);
     }
   }
-  const { accepts, allowed } = SETTINGS.learningRate;
-  if (run.learningRate !== undefined && !accepts(run.learningRate)) {
-    refuse(`run.learningRate is ${show(run.learningRate)}, expected ${allowed}`);
+  if (run.learningRate !== undefined && !RATES.accepts(run.learningRate)) {
+    refuse(`run.learningRate is ${show(run.learningRate)}, expected ${RATES.allowed}`);
   }
+  readBest(run.best, settings);
   if (run.waiting !== undefined && run.waiting !== true) {
     refuse(`run.waiting is ${show(run.waiting)}, expected true`);
   }
@@ -428,7 +444,32 @@ function readRun(given, tensors) {
   if (run.waiting && (open === 1 || run.epoch === 0)) {
     refuse(`run waits at the end of epoch ${run.epoch}, which is not complete`);
   }
-  return /** @type {RunState} */ ({ ...run, settings, totals, history });
+  if (run.decided !== undefined && (open === 1 || !DECIDED.includes(run.decided))) {
+    refuse(`run.decided is ${show(run.decided)} in epoch ${run.epoch}`);
+  }
+  const control = takeDoubles(tensors, CONTROL);
+  return /** @type {RunState} */ ({
+    ...run,
+    settings,
+    totals,
+    history,
+    ...(control && { control }),
+  });
+}
+
+/**
+ * Checks what is said of the best weights, which only a run that restores them has.
+ * @param {any} given @param {import('./run/fit-options.js').RunSettings} settings
+ */
+function readBest(given, { earlyStopping }) {
+  const restores = earlyStopping?.restoreBest === true;
+  if (given === undefined && !restores) return;
+  if (!restores) refuse(`run.best is ${show(given)}, of a run that restores none`);
+  const { epoch, restored } = fieldsOf(given, ['epoch', 'restored'], 'run.best');
+  count(epoch, 'run.best.epoch');
+  if (typeof restored !== 'boolean' || (restored && epoch === 0)) {
+    refuse(`run.best.restored is ${show(restored)}, of epoch ${epoch}`);
+  }
 }
 
 /**

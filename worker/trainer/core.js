@@ -298,6 +298,19 @@ export class Core {
     this.#wasm.model_set_rate(model, factor);
   }
 
+  /**
+   * Sets the learning rate from here on, in place of the spec's.
+   * @param {number} model @param {number} rate  refused with INVALID_OPTION, beyond what the
+   *   optimizer takes
+   */
+  modelSetLearningRate(model, rate) {
+    if (this.#wasm.model_set_learning_rate(model, rate, this.#out) >= 0) return;
+    throw new OffstageError(
+      'INVALID_OPTION',
+      `learningRate is ${rate}, expected a number from 0 to ${this.#mail()[0]}`,
+    );
+  }
+
   /** Names the optimizer's vectors, in the order of a tensor's moments. @param {number} model */
   modelMoments(model) {
     const { MOMENTS } = this.schema.constants;
@@ -497,6 +510,73 @@ export class Core {
     this.#wasm.plan_memory(plan, this.#out);
     const { buffers: stepBytes, live: liveBytes } = this.#record('memory');
     return { stepBytes, liveBytes };
+  }
+
+  /* ---- control ---- */
+
+  /**
+   * Makes a control of records (encodeRecords); its block is to be freed.
+   * @param {Uint8Array} records @param {number} monitors  numbers that it is told after an epoch
+   * @returns {number}
+   */
+  controlInit(records, monitors) {
+    const list = this.memory.alloc(records.length, 'the controls');
+    const room = this.#wasm.control_bytes() + 8 * (monitors + 1); // what it is told stands behind it
+    const block = this.memory.alloc(room, 'the controls');
+    this.write(list, records);
+    const made = this.#wasm.control_init(block, list, records.length, monitors, this.#err) >>> 0;
+    this.memory.free(list);
+    if (made) return made;
+    this.memory.free(block);
+    throw this.#refusal();
+  }
+
+  /**
+   * The learning rate of the update that follows `updates` others.
+   * @param {number} control @param {number} own  where its schedule has none to begin with
+   * @param {number} updates @param {number} epochs  complete ones
+   * @returns {number}
+   */
+  controlRate(control, own, updates, epochs) {
+    return this.#wasm.control_rate(control, own, updates, epochs);
+  }
+
+  /** @param {number} control @param {number} steps @param {number} seconds @returns {boolean} */
+  controlAtLimit(control, steps, seconds) {
+    return this.#wasm.control_at_limit(control, steps, seconds) !== 0;
+  }
+
+  /**
+   * What is decided after an epoch, as bits, and the learning rate then.
+   * @param {number} control @param {number} epoch  from 1
+   * @param {number[]} values  of the monitors @param {number} rate  so far
+   * @returns {{ decided: number, rate: number }}
+   */
+  controlEpoch(control, epoch, values, rate) {
+    const at = control + this.#wasm.control_bytes();
+    const told = new Float64Array(this.memory.buffer(), at, values.length + 1);
+    told.set([rate, ...values]);
+    const decided = this.#wasm.control_epoch(control, epoch, at + 8, at);
+    return { decided, rate: told[0] };
+  }
+
+  /** Copies what decisions depend on. @param {number} control @returns {number[]} */
+  controlState(control) {
+    const at = this.#wasm.control_state(control, this.#out) >>> 0;
+    return [...new Float64Array(this.memory.buffer(), at, this.#mail()[0])];
+  }
+
+  /**
+   * Puts back what controlState() gave.
+   * @param {number} control @param {number[]} state
+   * @returns {boolean} false: it cannot be this control's
+   */
+  controlRestore(control, state) {
+    const at = this.memory.alloc(8 * state.length || 8, 'the controls');
+    new Float64Array(this.memory.buffer(), at, state.length).set(state);
+    const status = this.#wasm.control_restore(control, at, state.length);
+    this.memory.free(at);
+    return status >= 0;
   }
 
   /** Copies `n` floats. @param {number} address @param {number} n */

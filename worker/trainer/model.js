@@ -26,6 +26,7 @@ export class Model {
   /** The epochs begun since the model was made: each shuffle's key. */ epochsBegun = 0;
   /** The latest run's state, to resume it. @type {import('./run/state.js').RunState | null} */
   past = null;
+  /** The best weights that it had. @type {import('./run/best.js').Best | null} */ best = null;
   /** The latest runs. @type {import('../protocol.js').RunRecord[]} */ runs = [];
   /** Of all runs. @type {import('../protocol.js').Totals} */ totals = NO_RUNS;
 
@@ -61,6 +62,18 @@ export class Model {
   /** Writes the initial weights. @param {Pump} pump */
   *randomize(pump) {
     while (this.core.modelRandomize(this.address, pump.chunk)) if (pump.spend(pump.chunk)) yield;
+  }
+
+  /** Forgets the latest run: nobody goes on with it. */
+  forgetRun() {
+    this.past = null;
+    this.keepBest(null);
+  }
+
+  /** @param {import('./run/best.js').Best | null} best  in place of those of an earlier run */
+  keepBest(best) {
+    if (best !== this.best) this.best?.free();
+    this.best = best;
   }
 
   get step() {

@@ -366,7 +366,7 @@ class Trainer {
   /** @param {Payload} payload @param {Turn} turn */
   start(payload, turn) {
     const { model } = this;
-    const settings = readSettings(payload, model.past);
+    const settings = readSettings(payload, model.past, model.core.schema);
     const { x, y, sampleWeight, classWeight, validationData } = payload;
     if (isStored(x) && (sampleWeight !== undefined || classWeight !== undefined)) {
       throw new OffstageError(

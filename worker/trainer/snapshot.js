@@ -5,8 +5,9 @@
  * the pump and the run see to that. A checkpoint is checked against the model before anything of it
  * is written. */
 
-import { BEFORE, encodeCheckpoint } from './checkpoint.js';
+import { BEFORE, BEST, encodeCheckpoint } from './checkpoint.js';
 import { OffstageError } from '../host/errors.js';
+import { Best } from './run/best.js';
 import { noTotals } from './run/measures.js';
 import { tensorsOf } from './weights.js';
 
@@ -38,19 +39,22 @@ export function stateTensors(model) {
  */
 export function* saveState(pump, model, run = model.past) {
   const { memory } = model.core;
-  const weights = stateTensors(model).map(({ name, shape, address }) => ({
+  /** @param {{ name: string, shape: number[], address: number }} tensor */
+  const source = ({ name, shape, address }) => ({
     name,
     shape,
     dtype: /** @type {const} */ ('F32'),
     read: (/** @type {number} */ at, /** @type {number} */ count) =>
       new Uint8Array(memory.buffer(), address + at, count),
-  }));
+  });
+  const best = run?.best && model.best ? model.best.tensors : [];
   const { step, epochsBegun, runs, totals, spec } = model;
   const coreVersion = model.core.version();
   return yield* encodeCheckpoint(
     pump,
     { format: 1, coreVersion, spec, step, epochsBegun, run, runs, totals },
-    weights,
+    stateTensors(model).map(source),
+    best.map((tensor) => source({ ...tensor, name: BEST + tensor.name })),
   );
 }
 
@@ -64,6 +68,8 @@ export function* restoreState(pump, model, { about, tensors }) {
   const names = expected.map(({ name, shape }) => ({ name, shape }));
   const goesBack = about.run?.settings.nonFinite && tensors.has(BEFORE + names[0]?.name);
   if (goesBack) names.push(...names.map(({ name, shape }) => ({ name: BEFORE + name, shape })));
+  const best = about.run?.best ? new Best(model) : null;
+  for (const { name, shape } of best?.tensors ?? []) names.push({ name: BEST + name, shape });
   for (const { name, shape } of names) {
     const found = tensors.get(name);
     if (!found) refuse(`it has no tensor '${name}'`);
@@ -89,7 +95,8 @@ export function* restoreState(pump, model, { about, tensors }) {
       expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data),
     );
   }
-  for (const { name, address } of expected) {
+  const kept = best?.tensors.map((of) => ({ ...of, name: BEST + of.name })) ?? [];
+  for (const { name, address } of [...expected, ...kept]) {
     const { data } = /** @type {import('./checkpoint.js').Tensor} */ (tensors.get(name));
     for (let at = 0; at < data.length; at += WRITTEN_AT_ONCE) {
       model.core.write(address + at, data.subarray(at, at + WRITTEN_AT_ONCE));
@@ -99,6 +106,8 @@ export function* restoreState(pump, model, { about, tensors }) {
   model.core.modelSetStep(model.address, about.step);
   model.epochsBegun = about.epochsBegun;
   model.past = about.run;
+  if (best && about.run?.best) Object.assign(best, about.run.best);
+  model.keepBest(best);
   model.runs = about.runs;
   model.totals = about.totals;
 }

@@ -94,7 +94,7 @@ export function* setWeights(pump, model, weights) {
       if (at % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1 && pump.look()) yield;
     }
   }
-  model.past = null;
+  model.forgetRun();
   for (const [i, { data: address, size }] of tensors.entries()) {
     const data = checked[i];
     for (let at = 0; at < size; at += COPIED_AT_ONCE) {

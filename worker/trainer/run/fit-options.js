@@ -20,10 +20,17 @@
  */
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
 /**
+ * The settings that a checkpoint has only where they are not the default.
+ * @typedef {'nonFinite' | 'splitBy' | 'learningRate' | 'earlyStopping' | 'reduceOnPlateau' | 'until'
+ *   | 'maxSteps' | 'maxSeconds'} Sparse
+ */
+/** @typedef {import('../../../wasm-build/dist/spec.js').Schedule} Schedule */
+/** @typedef {import('../../../wasm-build/dist/spec.js').EarlyStopping} EarlyStopping */
+/** @typedef {import('../../../wasm-build/dist/spec.js').ReduceOnPlateau} ReduceOnPlateau */
+/**
  * Settings as a checkpoint has them.
- * @typedef {Omit<FitSettings, 'nonFinite' | 'splitBy' | 'learningRate'>
- *   & { nonFinite?: 'rollback', splitBy?: 'random' | 'stratified', learningRate?: number }}
- *   RunSettings
+ * @typedef {Omit<FitSettings, Sparse> & { nonFinite?: 'rollback', splitBy?: 'random' | 'stratified' }
+ *   & Partial<Pick<FitSettings, Exclude<Sparse, 'nonFinite' | 'splitBy'>>>} RunSettings
  */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
@@ -41,6 +48,14 @@ export const SHARE = {
   allowed: 'a number above 0 and up to 1',
   accepts: (value) => typeof value === 'number' && value > 0 && value <= 1,
 };
+/**
+ * Takes options by name, which are read where they are used.
+ * @param {string} like @returns {Pick<Rule<any>, 'allowed' | 'accepts'>}
+ */
+const options = (like) => ({
+  allowed: `an object such as ${like}`,
+  accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+});
 /** @type {Pick<Rule<boolean>, 'allowed' | 'accepts'>} */
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
@@ -73,10 +88,48 @@ export const SETTINGS = Object.freeze({
     sparse: true,
   },
   /**
-   * The optimizer's learning rate in this run: a number from 0 to 1e6. Default: its own
+   * The optimizer's learning rate in this run: a number from 0 to 1e6, or a schedule. Default: its
+   * own
+   * @type {Rule<number | Schedule | undefined>}
+   */
+  learningRate: {
+    allowed: `${RATE.allowed}, or a schedule such as { type: 'cosine', decaySteps: 1000 }`,
+    accepts: (value) => RATE.accepts(value) || options('').accepts(value),
+    otherwise: undefined,
+    sparse: true,
+  },
+  /**
+   * The run ends when a number of its epochs' records no longer gets better. Default: it does not
+   * @type {Rule<EarlyStopping | undefined>}
+   */
+  earlyStopping: { ...options('{ patience: 3 }'), otherwise: undefined, sparse: true },
+  /**
+   * The learning rate falls when a number no longer gets better. Default: it does not
+   * @type {Rule<ReduceOnPlateau | undefined>}
+   */
+  reduceOnPlateau: { ...options('{ patience: 3 }'), otherwise: undefined, sparse: true },
+  /**
+   * The run ends when numbers of an epoch's record are all as good as these, or better. Default: it
+   * does not
+   * @type {Rule<Readonly<Record<string, number>> | undefined>}
+   */
+  until: { ...options('{ valAccuracy: 0.98 }'), otherwise: undefined, sparse: true },
+  /**
+   * The most steps, counted from the run's beginning: an integer from 1. Default: no limit
    * @type {Rule<number | undefined>}
    */
-  learningRate: { ...RATE, otherwise: undefined, sparse: true },
+  maxSteps: { ...POSITIVE, otherwise: undefined, grows: true, sparse: true },
+  /**
+   * The most seconds, counted likewise, pauses left out: a number above 0. Default: no limit
+   * @type {Rule<number | undefined>}
+   */
+  maxSeconds: {
+    otherwise: undefined,
+    allowed: 'a number above 0',
+    accepts: (value) => typeof value === 'number' && value > 0 && value <= 1e30,
+    grows: true,
+    sparse: true,
+  },
   /**
    * The answer to a step whose loss or gradients are not finite: the run fails; or its epoch begins
    * anew, as it began before, at half the learning rate, 20 times at most. Default: 'error'

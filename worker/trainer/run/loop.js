@@ -8,7 +8,9 @@
 
 import { OffstageError, about } from '../../host/errors.js';
 import { findDoubts } from './doubts.js';
+import { Controls, monitorsOf } from './controls.js';
 import { meansOf, meansOfStep, noTotals, together } from './measures.js';
+import { Best } from './best.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
 import { Rate } from './rate.js';
 import { Records } from './reports.js';
@@ -53,6 +55,8 @@ export class Run {
   /** @type {CheckpointSchedule | null} */ #schedule = null;
   /** @type {Rollback | null} */ #rollback = null;
   #rate;
+  /** What decides about its rate and its end. @type {Controls | null} */ #controls = null;
+  /** The best weights, where they are kept. @type {Best | null} */ #best = null;
   /** The plans, until the run is closed. @type {Plans | null} */ #plans;
   /** The memory of a step. */ #memory;
   /** The address of the data's order; 0: as they lie. */ #order = 0;
@@ -80,12 +84,19 @@ export class Run {
     ));
     const stopwatch = (this.#stopwatch = new Stopwatch(host));
     const { splitBy, batchSize, learningRate } = settings.run;
-    const rate = (this.#rate = new Rate(model));
-    if (learningRate !== undefined) rate.set(learningRate);
+    const rate = (this.#rate = new Rate(model, typeof learningRate === 'object'));
+    if (typeof learningRate === 'number') rate.set(learningRate);
     if (settings.run.nonFinite) this.#rollback = new Rollback(model, rate);
     if (splitBy === 'stratified') checkStratified(model);
     const { training } = (this.#plans = openPlans(model, state, batchSize));
-    if (splitBy) this.#order = roomForOrder(model, data.x.samples, this.#plans);
+    try {
+      if (splitBy)
+        this.#order = model.core.memory.alloc(4 * data.x.samples, 'the order of samples');
+      if (Controls.asked(settings.run)) this.#control();
+    } catch (error) {
+      this.#free();
+      throw error;
+    }
     const memory = (this.#memory = model.core.planMemory(training.plan));
     this.#records = new Records({
       model,
@@ -99,6 +110,24 @@ export class Run {
       memory,
       report,
     });
+  }
+
+  #control() {
+    const { model, settings } = this.#parts;
+    const controls = new Controls(model.core, settings.run, this.#monitors);
+    this.#controls = controls;
+    if (controls.restores) {
+      this.#best = (settings.resume && model.best) || new Best(model);
+    }
+  }
+
+  /** The numbers of its epochs' records. */
+  get #monitors() {
+    const { measured } = this.#parts.model;
+    const totals = noTotals(measured).fill(1);
+    const trained = meansOf(measured, totals);
+    if (!this.#state.validates) return monitorsOf(trained);
+    return monitorsOf(together(trained, meansOf(measured, totals, ['valLoss', 'valAccuracy'])));
   }
 
   /** Says that the data are checked and the loop has started: from here on the run fails. */
@@ -204,27 +233,68 @@ export class Run {
     const schedule = this.#begin();
     const state = this.#state;
     if (this.paused) yield;
+    if (this.#best?.restored) yield* this.#change(this.#best.swap(pump));
     if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
     if (state.waiting) yield* this.#awaitAnswer();
-    while (state.epoch < epochs || state.isOpen) {
+    while (!state.decided && (state.epoch < epochs || state.isOpen)) {
+      if (this.#isAtLimit) return yield* this.#completed('limit');
       if (!state.isOpen) state.beginEpoch(model.epochsBegun++);
-      yield* this.#trainEpoch(schedule);
+      if (yield* this.#trainEpoch(schedule)) return yield* this.#completed('limit');
       const trained = { epoch: state.epoch, ...state.means };
       const measured = state.validates ? together(trained, yield* this.#validate()) : trained;
       const result = { ...measured, learningRate: this.#rate.present };
       state.history.push(result);
+      const keepsBest = this.#decide(result);
       state.waiting = settings.waits;
       this.#records.add('epoch', result);
       if (this.#records.due(pump.time)) this.flush();
       schedule.epochEnded(state.history.length);
+      if (keepsBest && this.#best) yield* this.#change(this.#best.keep(pump, state.epoch));
       if (this.#rollback) yield* this.#change(this.#rollback.epochEnded(pump, result.loss));
       if (state.waiting) yield* this.#awaitAnswer();
       if (this.#endsWithEpoch && state.epoch < epochs) return 'stopped';
       // The last epoch's record finishes the run: nobody has a turn in which to stop it.
       if (this.#over && state.epoch < epochs) yield;
     }
+    return yield* this.#completed(state.decided ?? 'finished');
+  }
+
+  /**
+   * The run ends by itself.
+   * @param {Reason} reason
+   * @returns {Generator<void, Reason, void>}
+   */
+  *#completed(reason) {
+    const { pump, model } = this.#parts;
     yield* this.#change(takeAverages(pump, model));
-    return 'finished';
+    return reason;
+  }
+
+  /**
+   * Has the controls decide after an epoch.
+   * @param {import('../../protocol.js').EpochResult} result
+   * @returns {boolean} the present weights are to be kept as the best
+   */
+  #decide(result) {
+    if (!this.#controls) return false;
+    const rate = this.#rate.base;
+    const decided = this.#controls.epochEnded(result, rate);
+    if (decided.rate !== rate) this.#rate.set(decided.rate);
+    this.#state.decided = decided.reason;
+    return decided.keepsBest;
+  }
+
+  get #isAtLimit() {
+    return this.#controls?.atLimit(this.#state.steps, this.#stopwatch.seconds) ?? false;
+  }
+
+  /** Sets the rate of the step that begins, where a schedule has it. */
+  #followSchedule() {
+    if (!this.#controls?.isScheduled) return;
+    const { steps, history } = this.#state;
+    const { gradientAccumulationSteps } = this.#parts.model.about.optimizer;
+    const updates = Math.floor(steps / gradientAccumulationSteps);
+    this.#rate.follow(this.#controls.rateOf(this.#rate.own, updates, history.length));
   }
 
   /** Stands at the end of an epoch until the client has answered. @returns {Work} */
@@ -339,6 +409,7 @@ export class Run {
       );
     }
     state.goOnWith(past);
+    if (past.control) this.#controls?.restore(past.control);
     if (past.learningRate !== undefined) this.#rate.set(past.learningRate);
     this.#rollback?.take(past);
   }
@@ -362,11 +433,15 @@ export class Run {
       at: () => ({ step: model.step, epoch: this.epoch }),
     }));
     model.past = null;
+    model.keepBest(this.#best);
     begun(this.#state.fingerprint);
     return schedule;
   }
 
-  /** @param {CheckpointSchedule} schedule @returns {Work} */
+  /**
+   * @param {CheckpointSchedule} schedule
+   * @returns {Generator<void, boolean, void>} true: it is left at a limit
+   */
   *#trainEpoch(schedule) {
     const state = this.#state;
     const { trainSamples, totalBatches } = state;
@@ -392,6 +467,8 @@ export class Run {
         stages.enter('training');
         began = pump.worked;
       }
+      if (this.#isAtLimit) return true;
+      this.#followSchedule();
       const first = state.batch * batchSize;
       const count = Math.min(batchSize, trainSamples - first);
       core.stepBegin(plan, first, count, trainSamples, shuffle ? 1 : 0, state.key);
@@ -419,6 +496,7 @@ export class Run {
       began = ended;
       if (this.#over && (state.batch < totalBatches || validation)) yield;
     }
+    return false;
   }
 
   /** Measures the samples that validate, in order. */
@@ -484,6 +562,8 @@ export class Run {
       elapsedMs: this.#stopwatch.elapsedMs,
       ended: this.#ended,
       ...(this.#rate.given !== undefined && { learningRate: this.#rate.given }),
+      ...(this.#controls && { control: this.#controls.state }),
+      ...(this.#best && { best: { epoch: this.#best.epoch, restored: this.#best.restored } }),
       ...this.#rollback?.state(),
     };
   }
@@ -503,7 +583,11 @@ export class Run {
    * @returns {Generator<void, Promise<unknown> | null, void>} the promise that it is on storage
    */
   *last() {
-    this.#parts.stages.enter('saving');
+    const { stages, pump } = this.#parts;
+    stages.enter('saving');
+    if (this.began && this.#best?.epoch && !this.#best.restored) {
+      yield* this.#change(this.#best.swap(pump));
+    }
     return this.#schedule ? yield* this.#schedule.last() : null;
   }
 
@@ -528,6 +612,7 @@ export class Run {
       durationSeconds: this.#stopwatch.seconds,
       run: this.#records.run,
       ...this.#rollback?.describe(),
+      ...(this.#best && { bestEpoch: this.#best.epoch, restored: this.#best.restored }),
       ...this.#memory,
       ...stages.describe(),
       ...(settings.returnWeights && { weights: copyWeights(model) }),
@@ -546,15 +631,23 @@ export class Run {
   /** Frees what the run has; the model keeps its state. */
   #leave() {
     const { model, pump, stages, data } = this.#parts;
-    const { training, validation } = /** @type {Plans} */ (this.#plans);
     if (this.began) model.past = this.#describe();
+    this.#free();
+    model.store.free(...Object.values(data), ...Object.values(this.#parts.validation ?? {}));
+    pump.rest();
+    stages.enter('done');
+  }
+
+  /** Frees what it has beside the data. */
+  #free() {
+    const { model } = this.#parts;
+    const { training, validation } = /** @type {Plans} */ (this.#plans);
     this.#plans = null;
     model.closePlan(training);
     model.closePlan(validation);
     if (this.#order) model.core.memory.free(this.#order);
-    model.store.free(...Object.values(data), ...Object.values(this.#parts.validation ?? {}));
-    pump.rest();
-    stages.enter('done');
+    this.#controls?.free();
+    if (this.#best !== model.best) this.#best?.free();
   }
 }
 
@@ -570,20 +663,6 @@ function openPlans(model, { trainSamples, validates, validated: { from, to } }, 
     return { training, validation: validates ? model.openPlan('EVALUATE', batch) : null };
   } catch (error) {
     model.closePlan(training);
-    throw error;
-  }
-}
-
-/**
- * Takes memory for the order of the data, or closes the plans.
- * @param {import('../model.js').Model} model @param {number} samples @param {Plans} plans
- */
-function roomForOrder(model, samples, { training, validation }) {
-  try {
-    return model.core.memory.alloc(4 * samples, 'the order of the samples');
-  } catch (error) {
-    model.closePlan(training);
-    model.closePlan(validation);
     throw error;
   }
 }

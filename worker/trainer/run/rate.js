@@ -1,38 +1,54 @@
-/* rate.js: the learning rate of a run: the optimizer's own, or the one that was set in its place,
- * times a factor, which rollbacks halve. It is set between two steps, and holds from the next one
- * on. */
+/* rate.js: the learning rate of a run: its schedule's, else the one that was set, else the
+ * optimizer's own; times a factor, which rollbacks halve. It is set between two steps, and holds
+ * from the next one on. */
 
 import { OffstageError } from '../../host/errors.js';
 
 export class Rate {
   /** The rate that was set. @type {number | undefined} */ given;
+  /** The schedule's, of the step that began last. @type {number | undefined} */ #scheduled;
+  #isScheduled;
   #factor = 1;
   #model;
 
-  /** @param {import('../model.js').Model} model */
-  constructor(model) {
+  /** @param {import('../model.js').Model} model @param {boolean} isScheduled */
+  constructor(model, isScheduled) {
     this.#model = model;
+    this.#isScheduled = isScheduled;
   }
 
-  get #own() {
+  /** The optimizer's own. */
+  get own() {
     return this.#model.about.optimizer.learningRate;
   }
 
-  /** The rate of the next step. */
-  get present() {
-    return (this.given ?? this.#own) * this.#factor;
+  /** The rate before factors. */
+  get base() {
+    return this.#scheduled ?? this.given ?? this.own;
   }
 
-  /** Sets the rate before factors. @param {number} rate  refused above the optimizer's own */
+  /** The rate of the latest step, or of the next one where it was set since. */
+  get present() {
+    return this.base * this.#factor;
+  }
+
+  /** Sets the rate before factors. @param {number} rate  refused beyond what the optimizer takes */
   set(rate) {
-    if (rate > this.#own) {
+    if (this.#isScheduled) {
       throw new OffstageError(
         'INVALID_OPTION',
-        `learningRate is ${rate}, expected a number from 0 to ${this.#own}, the optimizer's own`,
+        `learningRate is ${rate}, but a schedule sets it in this run: expected none`,
       );
     }
+    this.#tell(rate);
     this.given = rate;
-    this.apply();
+  }
+
+  /** Takes the schedule's rate of the step that begins. @param {number} rate */
+  follow(rate) {
+    if (rate === this.#scheduled) return;
+    this.#tell(rate);
+    this.#scheduled = rate;
   }
 
   /** @param {number} factor  up to 1 */
@@ -43,7 +59,12 @@ export class Rate {
 
   /** Tells the core, whose rate may be that of an earlier run. */
   apply() {
-    const share = this.given === undefined ? 1 : this.given / (this.#own || 1);
-    this.#model.core.modelSetRate(this.#model.address, share * this.#factor);
+    this.#tell(this.base);
+    this.#model.core.modelSetRate(this.#model.address, this.#factor);
+  }
+
+  /** @param {number} rate */
+  #tell(rate) {
+    this.#model.core.modelSetLearningRate(this.#model.address, rate);
   }
 }

@@ -5,7 +5,16 @@
  * more. */
 
 import { OffstageError, checkFields, show } from '../../host/errors.js';
-import { REQUESTED, SETTINGS, SETTING_NAMES, SHARE, settingsOf, wireName } from './fit-options.js';
+import { completeControls } from './controls.js';
+import {
+  RATE,
+  REQUESTED,
+  SETTINGS,
+  SETTING_NAMES,
+  SHARE,
+  settingsOf,
+  wireName,
+} from './fit-options.js';
 
 /** @typedef {import('./fit-options.js').RunSettings} RunSettings */
 /**
@@ -49,9 +58,10 @@ const MOST_KEPT = 100;
 /**
  * @param {any} payload  of START_TRAINING
  * @param {import('./state.js').RunState | null} past  the run that can be resumed
+ * @param {import('../../spec/schema.js').Schema} schema
  * @returns {Settings}
  */
-export function readSettings(payload, past) {
+export function readSettings(payload, past, schema) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
   const { returnWeights = false, waits = false, snapshotMs = null } = payload;
   const {
@@ -68,7 +78,7 @@ export function readSettings(payload, past) {
   follow('waits', waits, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
-  const run = settingsOf(payload, resume ? past?.settings : {});
+  const run = completeControls(schema, settingsOf(payload, resume ? past?.settings : {}));
   if (resume && past) refuseOther(run, past);
   if (run.splitBy && run.validationSplit === 0) {
     refuse(`splitBy is '${run.splitBy}', expected validationSplit above 0 with it`);
@@ -101,6 +111,9 @@ function follow(name, value, { accepts, allowed }) {
   refuse(`${name} is ${show(value)}, expected ${allowed}`);
 }
 
+/** A setting as a text. @param {unknown} value */
+const told = (value) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+
 /**
  * Refuses settings that are not those of the run that is resumed.
  * @param {RunSettings} run @param {import('./state.js').RunState} past
@@ -109,10 +122,10 @@ function refuseOther(run, { settings, epoch }) {
   for (const name of SETTING_NAMES) {
     /** @type {import('./fit-options.js').Rule<any>} */
     const { grows, otherwise } = SETTINGS[name];
-    if (grows || run[name] === settings[name]) continue;
+    if (grows || told(run[name]) === told(settings[name])) continue;
     refuse(
-      `${name} is ${run[name] ?? otherwise}, ` +
-        `but the run that is resumed has ${settings[name] ?? otherwise}`,
+      `${name} is ${told(run[name] ?? otherwise)}, ` +
+        `but the run that is resumed has ${told(settings[name] ?? otherwise)}`,
     );
   }
   if (run.epochs < epoch) {
@@ -162,7 +175,7 @@ export function readStop(payload) {
 export function readChange(payload) {
   const allowed = ['learningRate', 'duty'];
   const { learningRate, duty } = checkFields(payload, allowed, 'SET_RUN', 'INVALID_OPTION');
-  follow('learningRate', learningRate, SETTINGS.learningRate);
+  follow('learningRate', learningRate, { ...RATE, otherwise: undefined });
   follow('duty', duty, { ...SHARE, otherwise: 1 });
   return { learningRate, duty };
 }
@@ -178,7 +191,7 @@ export function readAnswer(payload) {
   if (epoch === undefined) refuse('epoch is missing, expected that of EPOCH_ENDED');
   positiveInteger('epoch', epoch);
   follow('stop', stop, REQUESTED.resume);
-  follow('learningRate', learningRate, SETTINGS.learningRate);
+  follow('learningRate', learningRate, { ...RATE, otherwise: undefined });
   return { epoch, stop, learningRate };
 }
 

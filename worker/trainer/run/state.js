@@ -29,6 +29,10 @@ import { trainSamplesOf } from './fit-options.js';
  *   'rollback': how many there were, and the step and loss of the copy they go back to
  * @property {number} [learningRate] that was set, in place of the optimizer's own
  * @property {true} [waiting]      the app has not answered to the end of the epoch
+ * @property {number[]} [control]  the state of what decides about its rate and its end
+ * @property {'earlyStopping' | 'reached'} [decided]  it is to end with its complete epoch
+ * @property {{ epoch: number, restored: boolean }} [best]  the epoch of the best weights, 0 before
+ *   there are any, and whether they are the model's and its own are kept
  * @property {Uint8Array} [before] the copy, unless the model has the same bits
  */
 
@@ -40,6 +44,8 @@ export class State {
   /** The samples of all steps. */ trained = 0;
   /** @type {EpochResult[]} */ history = [];
   /** The fingerprint of the data. */ fingerprint = '';
+  /** Why it is to end with the epoch that is complete. @type {'earlyStopping' | 'reached' | null} */
+  decided = null;
   /** Says that the app has not answered to the end of the epoch. */
   waiting = /** @type {boolean} */ (false);
   /** @type {number[]} */ #totals;
@@ -88,6 +94,7 @@ export class State {
   beginEpoch(key) {
     this.epoch++;
     this.key = key;
+    this.decided = null;
     this.beginAnew();
   }
 
@@ -110,6 +117,7 @@ export class State {
     const { epoch, batch, key, steps, trained, totals, history, fingerprint } = past;
     Object.assign(this, { epoch, batch, key, steps, trained, history: [...history] });
     this.waiting = past.waiting === true;
+    this.decided = past.ended === null ? (past.decided ?? null) : null; // it was resumed to go on
     this.#totals = [...totals];
     if (fingerprint === this.fingerprint) return;
     if (this.isOpen) this.beginAnew();
@@ -130,6 +138,7 @@ export class State {
       totals: [...this.#totals],
       history: [...this.history],
       ...(this.waiting && { waiting: /** @type {true} */ (true) }),
+      ...(this.decided && { decided: this.decided }),
     };
   }
 }
