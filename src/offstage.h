@@ -184,8 +184,8 @@ const char *ofs_model_moment_name(const ofs_model *model, uint32_t k);
 void ofs_model_set_rate(ofs_model *model, double factor);
 
 /* Sets the learning rate from the next step on, in place of the spec's; the factor above stays.
- * *most is the greatest that the optimizer takes, with its epsilon and weight decay; above it, below
- * 0 or NaN: OFS_INVALID_ARGUMENT, and nothing is changed. */
+ * *most is the greatest that the optimizer takes, with its epsilon and weight decay; above it,
+ * below 0 or NaN: OFS_INVALID_ARGUMENT, and nothing is changed. */
 ofs_status ofs_model_set_learning_rate(ofs_model *model, double rate, double *most);
 
 /* Sets how many updates the model has had. It is for a caller who has written weights and moments
@@ -252,14 +252,14 @@ size_t ofs_control_bytes(void);
 ofs_status ofs_control_init(void *mem, const void *spec, size_t n, uint32_t monitors,
                             ofs_control **control, ofs_error *err);
 /* Returns the learning rate of the update that follows `updates` others of the run, after `epochs`
- * complete ones: the schedule's, which begins at its own rate or at `own`; without one `own`. It may
- * be more than the optimizer takes. */
+ * complete ones: the schedule's, which begins at its own rate or at `own`; without one `own`. It
+ * may be more than the optimizer takes. */
 double ofs_control_rate(const ofs_control *control, double own, uint64_t updates, uint64_t epochs);
 /* Says whether a run of so many steps, which took so long, is at one of its limits. */
 int ofs_control_at_limit(const ofs_control *control, uint64_t steps, double seconds);
 
-/* What was decided after an epoch: the model's weights are to be kept as the best; the run is to end
- * because it no longer improves; because every target is reached. */
+/* What was decided after an epoch: the model's weights are to be kept as the best; the run is to
+ * end because it no longer improves; because every target is reached. */
 enum { OFS_KEEP_BEST = 1, OFS_STOP_EARLY = 2, OFS_STOP_REACHED = 4 };
 /* Decides after an epoch, counted from 1: `values` are the monitors'. *rate is the learning rate,
  * which a plateau makes less. */

@@ -410,9 +410,9 @@ test('what users of Keras and TensorFlow.js look for in fit: where it is', async
   const trainer = await createTrainer(cloudSpec(), { mode: 'main' });
   const { x, y } = clouds(30);
   for (const [name, where] of Object.entries({
-    callbacks: /callbacks: onEpoch is called at the end of each epoch/,
-    patience: /patience: onEpoch/,
-    monitor: /monitor: onEpoch/,
+    callbacks: /callbacks: use earlyStopping, reduceOnPlateau, onEpoch/,
+    patience: /patience: earlyStopping and reduceOnPlateau have it/,
+    monitor: /monitor: earlyStopping and reduceOnPlateau have it/,
     verbose: /verbose: the records of the run tell/,
     initial_epoch: /initial_epoch: resume: true goes on/,
     steps_per_epoch: /steps_per_epoch: an epoch goes through all samples/,

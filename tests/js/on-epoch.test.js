@@ -80,7 +80,13 @@ everywhere('a rate of the whole run: as if the optimizer had it', BOTH, async (m
   await other.fit(x, y, RUN);
   assert.deepEqual(bitsOf(await one.getWeights()), bitsOf(await other.getWeights()));
   assert.equal(one.runs[0].options.learningRate, 0.005);
-  await refused(one.fit(x, y, { learningRate: 1 }), 'INVALID_OPTION', /from 0 to 0.01/);
+  await refused(one.fit(x, y, { learningRate: 2e6 }), 'INVALID_OPTION', /from 0 to 1e6/);
+  const small = await make({ ...cloudSpec(), optimizer: { type: 'sgd', weightDecay: 4 } });
+  await refused(
+    small.fit(x, y, { learningRate: 1 }),
+    'INVALID_OPTION',
+    /learningRate is 1, expected a number from 0 to 0.5/,
+  );
   await refused(one.fit(x, y, { learningRate: -1 }), 'INVALID_OPTION', /from 0 to 1e6/);
 });
 
@@ -107,7 +113,7 @@ everywhere('what onEpoch throws, or gives wrong, ends the run', BOTH, async (mak
     [0.1, /gave 0.1/],
     [{ rate: 1 }, /gave \{ rate \}/],
     [{ learningRate: '1' }, /gave a learningRate of '1'/],
-    [{ learningRate: 5 }, /learningRate is 5, expected a number from 0 to 0.01/],
+    [{ learningRate: 2e6 }, /gave a learningRate of 2000000/],
   ]) {
     await refused(
       fit(() => given),
@@ -195,7 +201,7 @@ everywhere('run.set: another rate, another duty', BOTH, async (make) => {
   await refused(run.set({ duty: 0 }), 'INVALID_OPTION', /above 0 and up to 1/);
   assert.equal(await run.set({ duty: 1 }), undefined);
   const next = trainer.fit(x, y, { ...RUN, epochs: 1000 });
-  await refused(next.set({ learningRate: 0.02 }), 'INVALID_OPTION', /from 0 to 0.01/);
+  await refused(next.set({ learningRate: 2e6 }), 'INVALID_OPTION', /from 0 to 1e6/);
   await next.stop();
   assert.equal((await next).reason, 'stopped');
 });

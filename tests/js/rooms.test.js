@@ -29,6 +29,7 @@ const ROOMS = {
   'src/layers/': CORE,
   // What a step reads and writes
   'src/step/': [...CORE, 'src/program/model.h', 'src/program/plan.h'],
+  'src/control/': ['src/offstage.h', 'src/base/', 'src/spec/'],
   'src/program/': [...CORE, 'src/layers/', 'src/step/'],
   'src/wasm/': ['src/offstage.h', 'src/spec/schema.h'],
   'worker/protocol.js': ['worker/host/'],

@@ -59,7 +59,7 @@ test('the run stands at the end of each epoch, and everybody else is answered', 
   assert.deepEqual(await ask('CONTINUE_TRAINING', { epoch: 2 }), stands);
   assert.equal((await ask('PAUSE_TRAINING')).state, 'paused');
   assert.equal((await ask('RESUME_TRAINING')).state, 'training');
-  await assert.rejects(ask('CONTINUE_TRAINING', { epoch: 1, learningRate: 1 }), {
+  await assert.rejects(ask('CONTINUE_TRAINING', { epoch: 1, learningRate: 2e6 }), {
     code: 'INVALID_OPTION',
   });
   assert.equal(client.of('EPOCH_ENDED').length, 1);

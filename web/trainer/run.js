@@ -64,7 +64,8 @@ import { Iteration } from './iteration.js';
  * @property {number} durationSeconds pauses and suspensions left out
  * @property {number} [rollbacks] with nonFinite: 'rollback', as in Progress
  * @property {number} [learningRate] likewise
- * @property {number} [bestEpoch] with restoreBest: whose weights were the best; 0: none was complete
+ * @property {number} [bestEpoch] with restoreBest: whose weights were the best; 0: none was
+ *   complete
  * @property {boolean} [restored] likewise: the model has them
  * @property {import('../../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it;
  *   null: stopped before it began

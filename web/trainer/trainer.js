@@ -65,12 +65,24 @@ import { worded } from './words.js';
  */
 /** @typedef {readonly (number | NumberArray | NestedNumbers)[]} NestedNumbers */
 /**
- * @typedef {NumberArray | NestedNumbers
- *   | { data: NumberArray | readonly number[], shape: readonly number[] }} OneInput
+ * Numbers with their shape.
+ * @typedef {object} Shaped
+ * @property {NumberArray | readonly number[]} data the numbers, one sample after the other.
+ *   Required
+ * @property {readonly number[]} shape samples first. Required
  */
+/** @typedef {NumberArray | NestedNumbers | Shaped} OneInput */
 /** @typedef {NumberArray | NestedNumbers | readonly string[]} OneTarget */
-/** @typedef {OneInput | { inputs: Record<string, OneInput> }} InputData */
-/** @typedef {OneTarget | { outputs: Record<string, OneTarget> }} TargetData */
+/**
+ * @typedef {object} SeveralInputs
+ * @property {Record<string, OneInput>} inputs of a model with several, by name. Required
+ */
+/**
+ * @typedef {object} SeveralTargets
+ * @property {Record<string, OneTarget>} outputs of a model with several, by name. Required
+ */
+/** @typedef {OneInput | SeveralInputs} InputData */
+/** @typedef {OneTarget | SeveralTargets} TargetData */
 
 /** @typedef {void | undefined | false | { learningRate: number }} EpochAnswer */
 /**
@@ -81,8 +93,14 @@ import { worded } from './words.js';
  */
 /** @typedef {NumberArray | readonly number[]} SampleWeights */
 /**
+ * @typedef {object} Labelled
+ * @property {InputData} x samples. Required
+ * @property {TargetData} y their targets. Required
+ * @property {SampleWeights} [sampleWeight] of each sample's loss, from 0 on. Default: 1 each
+ */
+/**
  * @typedef {readonly [InputData, TargetData] | readonly [InputData, TargetData, SampleWeights]
- *   | { x: InputData, y: TargetData, sampleWeight?: SampleWeights }} ValidationData
+ *   | Labelled} ValidationData
  */
 
 /** @typedef {import('../../worker/protocol.js').Weight} Weight */
@@ -98,7 +116,11 @@ import { worded } from './words.js';
  */
 /**
  * A prediction, of the model after `step` updates.
- * @typedef {OutputPrediction & SeveralOutputs & { step: number }} Prediction
+ * @typedef {OutputPrediction & SeveralOutputs & OfStep} Prediction
+ */
+/**
+ * @typedef {object} OfStep
+ * @property {number} step updates that the model had
  */
 /**
  * @typedef {object} SeveralOutputs

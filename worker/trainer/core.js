@@ -521,7 +521,8 @@ export class Core {
    */
   controlInit(records, monitors) {
     const list = this.memory.alloc(records.length, 'the controls');
-    const room = this.#wasm.control_bytes() + 8 * (monitors + 1); // what it is told stands behind it
+    // What it is told after an epoch stands behind it.
+    const room = this.#wasm.control_bytes() + 8 * (monitors + 1);
     const block = this.memory.alloc(room, 'the controls');
     this.write(list, records);
     const made = this.#wasm.control_init(block, list, records.length, monitors, this.#err) >>> 0;

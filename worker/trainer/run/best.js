@@ -2,8 +2,8 @@
  *
  * They lie in the core's memory beside the model's own: all tensors, those too that no optimizer
  * changes. Optimizer vectors and step are not among them. When the run ends the two change places,
- * so that the model has the best weights, and a run that is resumed goes on from its own. The object
- * is the model's: it outlives the run, until another one begins or weights are set. */
+ * so that the model has the best weights, and a run that is resumed goes on from its own. The
+ * object is the model's: it outlives the run, until another one begins or weights are set. */
 
 import { tensorsOf } from '../weights.js';
 

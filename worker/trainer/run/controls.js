@@ -12,7 +12,10 @@ import { encodeRecords } from '../../spec/spec.js';
 
 /** @typedef {import('../../spec/schema.js').Schema} Schema */
 /** @typedef {import('./fit-options.js').RunSettings} RunSettings */
-/** direction: 1 where more is better, -1 less. @typedef {{ name: string, direction: number }} Monitor */
+/**
+ * direction: 1 where more is better, -1 less.
+ * @typedef {{ name: string, direction: number }} Monitor
+ */
 
 /** What an epoch's end decides, as control.c's bits. */
 const KEEP_BEST = 1;

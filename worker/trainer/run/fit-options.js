@@ -21,16 +21,15 @@
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
 /**
  * The settings that a checkpoint has only where they are not the default.
- * @typedef {'nonFinite' | 'splitBy' | 'learningRate' | 'earlyStopping' | 'reduceOnPlateau' | 'until'
- *   | 'maxSteps' | 'maxSeconds'} Sparse
+ * @typedef {'nonFinite' | 'splitBy' | 'learningRate' | 'earlyStopping' | 'reduceOnPlateau'
+ *   | 'until' | 'maxSteps' | 'maxSeconds'} Sparse
  */
 /** @typedef {import('../../../wasm-build/dist/spec.js').Schedule} Schedule */
 /** @typedef {import('../../../wasm-build/dist/spec.js').EarlyStopping} EarlyStopping */
 /** @typedef {import('../../../wasm-build/dist/spec.js').ReduceOnPlateau} ReduceOnPlateau */
 /**
  * Settings as a checkpoint has them.
- * @typedef {Omit<FitSettings, Sparse> & { nonFinite?: 'rollback', splitBy?: 'random' | 'stratified' }
- *   & Partial<Pick<FitSettings, Exclude<Sparse, 'nonFinite' | 'splitBy'>>>} RunSettings
+ * @typedef {Omit<FitSettings, Sparse> & Pick<Partial<FitSettings>, Sparse>} RunSettings
  */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */

@@ -374,7 +374,7 @@ export class Run {
       },
       data: { y },
     } = this.#parts;
-    if (!by) return null;
+    if (!by || by === 'end') return null;
     const { from, to } = this.#state.validated;
     const [address, heldOut] = [this.#order, to - from];
     return yield* writeOrder({ model, pump, address, y, heldOut, by });

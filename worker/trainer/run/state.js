@@ -44,7 +44,10 @@ export class State {
   /** The samples of all steps. */ trained = 0;
   /** @type {EpochResult[]} */ history = [];
   /** The fingerprint of the data. */ fingerprint = '';
-  /** Why it is to end with the epoch that is complete. @type {'earlyStopping' | 'reached' | null} */
+  /**
+   * Why it is to end with the epoch that is complete.
+   * @type {'earlyStopping' | 'reached' | null}
+   */
   decided = null;
   /** Says that the app has not answered to the end of the epoch. */
   waiting = /** @type {boolean} */ (false);
