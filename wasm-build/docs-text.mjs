@@ -162,6 +162,7 @@ export const LOSS_OPTIONS = {
  * @type {Record<string, string>}
  */
 /* s: updates, or epochs, that are complete; N: decaySteps; r: learningRate. */
+/** @type {Record<string, string>} */
 export const SCHEDULES = {
   constant: '`r`',
   exponential: '`r · decayRate^(s / N)`; staircase: the exponent is rounded down',
@@ -179,11 +180,13 @@ export const SCHEDULES = {
 };
 
 /* Keras 3.16's callbacks, their order of operations included. */
+/** @type {Record<string, string>} */
 export const CONTROLS = {
   earlyStopping: 'ends the run when a number of its epochs’ records no longer gets better',
   reduceOnPlateau: 'makes the learning rate less when a number no longer gets better',
 };
 
+/** @type {Record<string, string>} */
 export const CONTROL_OPTIONS = {
   monitor: 'the name of a number of epoch records',
   mode: 'whether less or more of it is better; auto: as the metric says',
@@ -198,6 +201,7 @@ export const CONTROL_OPTIONS = {
   minLearningRate: 'the rate does not fall below it',
 };
 
+/** @type {Record<string, string>} */
 export const SCHEDULE_OPTIONS = {
   learningRate: 'where it begins; without it the optimizer’s own',
   'oneCycle.learningRate': 'where it begins, in place of maxLearningRate / divFactor',
@@ -223,6 +227,7 @@ export const SCHEDULE_OPTIONS = {
   finalDivFactor: 'where it begins / where it ends',
 };
 
+/** @type {Record<string, string>} */
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
   adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras 3 adds it to √v before the correction, which is a smaller one in the first steps',

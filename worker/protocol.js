@@ -56,6 +56,7 @@ export const REPLIES = Object.freeze({
   SET_RUN: 'RUN_SET',
   PREDICT: 'PREDICTION_RESULT',
   EVALUATE_MODEL: 'EVALUATION_RESULT',
+  FIND_LEARNING_RATE: 'LEARNING_RATE_FOUND',
   GET_WEIGHTS: 'WEIGHTS',
   SET_WEIGHTS: 'WEIGHTS_SET',
   SAVE_CHECKPOINT: 'CHECKPOINT',
@@ -381,6 +382,14 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
 /**
  * @typedef {Partial<OutputPrediction> & { outputs?: Record<string, OutputPrediction>,
  *   single: boolean, step: number }} Prediction
+ */
+/**
+ * LEARNING_RATE_FOUND.
+ * @typedef {object} RateSearch
+ * @property {number | null} suggestion  a rate on the slope where the smoothed loss falls; null: it
+ *   does not
+ * @property {Float32Array} rates    of the steps: fewer than were asked for where the loss exploded
+ * @property {Float32Array} losses   of their batches
  */
 /**
  * EVALUATION_RESULT.

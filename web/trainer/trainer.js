@@ -8,7 +8,7 @@ import { OffstageError, reasonOf, show } from '../../worker/host/errors.js';
 import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
-import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
+import { REQUESTED, SEARCH, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
 import { capture, release } from './capture.js';
@@ -142,6 +142,10 @@ import { worded } from './words.js';
  * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
  * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
  */
+/**
+ * @typedef {Partial<import('../../worker/trainer/run/fit-options.js').Values<typeof SEARCH>>
+ *   & Omit<EvaluateOptions, 'batchSize'>} FindOptions
+ */
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
 /** @typedef {import('./info.js').Info} Info */
@@ -164,6 +168,12 @@ export const FIT = {
 
 const EVALUATE = {
   batchSize: SETTINGS.batchSize,
+  sampleWeight: rule.given,
+  transfer: rule.flag(false),
+  signal: rule.signal,
+};
+const FIND = {
+  ...SEARCH,
   sampleWeight: rule.given,
   transfer: rule.flag(false),
   signal: rule.signal,
@@ -324,6 +334,28 @@ export class Trainer extends EventsTarget {
     const sources = labelled(x, y, given.sampleWeight, this.#recovery.facts);
     return this.#ask(sources, { signal, transfer }, (client, values) =>
       client.request('EVALUATE_MODEL', { ...fieldsOf(sources, values), batchSize }, { signal }),
+    );
+  }
+
+  /**
+   * Tries learning rates: trains a step at each of a rising series of them, and leaves the model as
+   * it was, to the bit. Nothing else is answered meanwhile, and no run may be on.
+   * @param {InputData} x
+   * @param {TargetData} y
+   * @param {FindOptions} [options]
+   * @returns {Promise<import('../../worker/protocol.js').RateSearch>}
+   */
+  async findLearningRate(x, y, options) {
+    this.#checkOpen();
+    const { signal, transfer, sampleWeight, ...range } = readOptions(
+      'findLearningRate',
+      options,
+      FIND,
+    );
+    this.#checkNotTraining('findLearningRate');
+    const sources = labelled(x, y, sampleWeight, this.#recovery.facts);
+    return this.#ask(sources, { signal, transfer }, (client, values) =>
+      client.request('FIND_LEARNING_RATE', { ...fieldsOf(sources, values), ...range }, { signal }),
     );
   }
 

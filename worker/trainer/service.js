@@ -22,9 +22,11 @@ import {
   readBatchSize,
   readChange,
   readClassWeight,
+  readRange,
   readSettings,
   readStop,
 } from './run/settings.js';
+import { searchRate } from './rate-search.js';
 import { saveState } from './snapshot.js';
 import { Stages, statusOf } from './stages.js';
 import { getWeights } from './weights.js';
@@ -105,6 +107,12 @@ const REQUESTS = {
     reply: REPLIES.EVALUATE_MODEL,
     needs: true,
     handle: (trainer, payload, turn) => trainer.evaluate(payload, turn),
+  },
+  FIND_LEARNING_RATE: {
+    reply: REPLIES.FIND_LEARNING_RATE,
+    needs: true,
+    busy: true,
+    handle: (trainer, payload, turn) => trainer.findRate(payload, turn),
   },
   GET_WEIGHTS: {
     reply: REPLIES.GET_WEIGHTS,
@@ -597,6 +605,25 @@ class Trainer {
     return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
       this.model.evaluate(this.pump, this.#take(this.model, payload, false), size),
     );
+  }
+
+  /**
+   * The model learns meanwhile, so that everybody else waits.
+   * @param {Payload} payload @param {Turn} turn
+   */
+  async findRate(payload, turn) {
+    const range = readRange(payload);
+    const { x, y, sampleWeight: weights } = payload;
+    const { model } = this;
+    turn.gate();
+    if (model.store.needsWire(x, { y, weights })) {
+      await dialect.load({}, this.assets());
+      this.#refuseLost(model);
+    }
+    const work = searchRate(this.pump, model, this.#take(model, payload, false), range);
+    const found = await this.#ports.finished(work);
+    this.#refuseLost(model);
+    return new Answer(found, { transfer: [found.rates.buffer, found.losses.buffer] });
   }
 
   /** @param {Payload} payload @param {Turn} turn */

@@ -254,7 +254,7 @@ export class Run {
       if (state.waiting) yield* this.#awaitAnswer();
       if (this.#endsWithEpoch && state.epoch < epochs) return 'stopped';
       // The last epoch's record finishes the run: nobody has a turn in which to stop it.
-      if (this.#over && state.epoch < epochs) yield;
+      if (this.#over && state.epoch < epochs && !state.decided) yield;
     }
     return yield* this.#completed(state.decided ?? 'finished');
   }
