@@ -18,7 +18,7 @@ import { nodeBuiltin } from './node.js';
  * @property {boolean} [blob]     import it from a module of the page's own origin, in a browser,
  *   also where its address has that origin
  * @property {Record<string, string>} [files]  makes it a classic script, which is told these
- *   addresses by the names of built files; it is served, then
+ *   addresses, by the names of built files, in its first message; it is served, then
  */
 /**
  * @typedef {object} Listener
@@ -84,8 +84,11 @@ function spawnWeb(script, { heard, failed }) {
   worker.onerror = (event) => {
     event.preventDefault?.();
     close();
-    failed(webFailure(event, silent, made ? foreign(served) : served), event.error ?? undefined);
+    const what = `script ${made ? foreign(served) : (served ?? '')}`.trim();
+    const classic = script.files !== undefined;
+    failed(webFailure(event, silent && what, classic), event.error ?? undefined);
   };
+  if (script.files) worker.postMessage({ OFFSTAGE_FILES: script.files });
   return {
     threadId: 1,
     post: (message, transfer) => worker.postMessage(message, transfer ?? []),
@@ -106,19 +109,17 @@ function openWeb({ name, served: given, web, node, blob, files }) {
   const beside = originOf(node);
   const served = given ?? (beside && unbundled(beside));
   const address = served ?? beside;
-  const told = JSON.stringify(files);
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
-    const script = files ? `${served}#${encodeURIComponent(told)}` : served;
     /** @type {WorkerOptions} */
     const options = files ? { name } : { type: 'module', name };
-    return { served, worker: script ? new Worker(script, options) : web() };
+    return { served, worker: served ? new Worker(served, options) : web() };
   }
   /* A sandboxed frame has no origin. */
   const type = files || origin === 'null' ? 'classic' : 'module';
   const script = JSON.stringify(address.href);
   const text = files
-    ? `self.OFFSTAGE_FILES = ${told}; importScripts(${script});`
+    ? `importScripts(${script})`
     : (type === 'classic' ? classicImport : moduleImport)(script);
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
@@ -157,15 +158,17 @@ const foreign = (served) =>
 
 /**
  * A script that cannot be loaded fires an event without a message, so that reason is written here.
+ * In place of a classic one a page would run, and the module in between has a message of its own.
  * @param {ErrorEvent} event
- * @param {boolean} silent whether the worker had said nothing yet
- * @param {URL | string} [served]
+ * @param {string | false} script what it is called, where it had said nothing yet
+ * @param {boolean} classic
  */
-function webFailure({ message, filename, lineno }, silent, served) {
-  if (message) return `failed: ${message}${filename ? ` (${filename}:${lineno})` : ''}`;
-  if (!silent) return 'failed without giving a reason';
-  const what = served ? `script ${served}` : 'script';
-  return whyNotLoaded(`${what} could not be loaded (not found, blocked by a policy, or no script)`);
+function webFailure({ message, filename, lineno }, script, classic) {
+  const said = message && `${message}${filename ? ` (${filename}:${lineno})` : ''}`;
+  if (said && !(script && classic)) return `failed: ${said}`;
+  if (!script) return 'failed without giving a reason';
+  const why = said || 'not found, blocked by a policy, or no script';
+  return whyNotLoaded(`${script} could not be loaded (${why})`);
 }
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */
