@@ -278,6 +278,43 @@ test('a page of the app, or a script of another build, in its place', GUARD, asy
   }
 });
 
+test(
+  'of another origin: what it throws is told, and what keeps it from loading',
+  GUARD,
+  async () => {
+    const late = `${SCRIPT}\n;addEventListener('message', () => Promise.reject(new Error('struck')));`;
+    const open = { 'Access-Control-Allow-Origin': '*' };
+    const cdn = await serve({ extra: open, answers: { [CLASSIC]: script(late) } });
+    const from = (/** @type {string} */ directive) =>
+      `script-src 'self' 'wasm-unsafe-eval'; ${directive}`;
+    const all = `connect-src 'self' ${cdn.url}`;
+    try {
+      for (const [policy, assets, message] of [
+        [undefined, cdn.url, /^WORKER_LOST: the session failed: struck$/],
+        [from(`worker-src blob:; ${all}`), cdn.url, /the session failed: struck$/],
+        [
+          from(`worker-src 'self'; ${all}`),
+          cdn.url,
+          /worker\.classic\.js, which .*blob: in worker-src/,
+        ],
+        [
+          from("worker-src blob:; connect-src 'self'"),
+          cdn.url,
+          /classic\.js could not .*connect-src/,
+        ],
+        [undefined, `${cdn.url}/none`, /classic\.js could not be read \(the server answered 404/],
+      ]) {
+        await withPage(browser, { prepare: ignores, policy }, async ({ page }) => {
+          const told = await page.evaluate(refusal, [BUILT, { mode: 'worker', assets }]);
+          assert.match(told, message);
+        });
+      }
+    } finally {
+      await cdn.close();
+    }
+  },
+);
+
 test('a worker that somebody else makes of it finds the wasm beside it', GUARD, () =>
   withPage(browser, {}, async ({ page }) => {
     const types = await page.evaluate(async (address) => {

@@ -19,6 +19,7 @@ import { nodeBuiltin } from './node.js';
  *   also where its address has that origin
  * @property {Record<string, string>} [files]  makes it a classic script, which is told these
  *   addresses, by the names of built files, in its first message; it is served, then
+ * @property {URL} [from]         where what is served is a copy of, in a blob:
  */
 /**
  * @typedef {object} Listener
@@ -62,7 +63,7 @@ export function spawn(script, listener) {
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */
 function spawnWeb(script, { heard, failed }) {
-  const { worker, served, made } = openWeb(script);
+  const { worker, what, made } = openWeb(script);
   let silent = true;
   const forget = () => made && URL.revokeObjectURL(made);
   const close = () => {
@@ -84,7 +85,6 @@ function spawnWeb(script, { heard, failed }) {
   worker.onerror = (event) => {
     event.preventDefault?.();
     close();
-    const what = `script ${made ? foreign(served) : (served ?? '')}`.trim();
     const classic = script.files !== undefined;
     failed(webFailure(event, silent && what, classic), event.error ?? undefined);
   };
@@ -100,32 +100,32 @@ function spawnWeb(script, { heard, failed }) {
 
 /**
  * A worker's script has to have the page's origin, but may import from any other: where the script
- * has another one, a module of the page's own imports it.
+ * has another one, a module of the page's own imports it. A classic one would keep its errors to
+ * itself, and so a copy of it is made before (`from`).
  * @param {Script} script
- * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
- *   known; made: that of the module in between
+ * @returns {{ worker: Worker, what: string, made?: string }} what: it is called; made: the address
+ *   of the module in between
  */
-function openWeb({ name, served: given, web, node, blob, files }) {
+function openWeb({ name, served: given, web, node, blob, files, from }) {
   const beside = originOf(node);
   const served = given ?? (beside && unbundled(beside));
-  const address = served ?? beside;
+  const address = from ?? served ?? beside;
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
-    /** @type {WorkerOptions} */
-    const options = files ? { name } : { type: 'module', name };
-    return { served, worker: served ? new Worker(served, options) : web() };
+    const worker = served ? new Worker(served, files ? { name } : { type: 'module', name }) : web();
+    return { what: `script ${served ?? ''}`.trim(), worker };
   }
+  const what = `script ${foreign(address)}`;
   /* A sandboxed frame has no origin. */
   const type = files || origin === 'null' ? 'classic' : 'module';
-  const script = JSON.stringify(address.href);
-  const text = files
-    ? `importScripts(${script})`
-    : (type === 'classic' ? classicImport : moduleImport)(script);
-  const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const text = (type === 'classic' ? classicImport : moduleImport)(JSON.stringify(address.href));
+  const made = from
+    ? undefined
+    : URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
-    return { served: address, made, worker: new Worker(made, { type, name }) };
+    return { what, made, worker: new Worker(made ?? /** @type {URL} */ (served), { type, name }) };
   } catch (cause) {
-    throw new Error(`script ${foreign(address)} is refused`, { cause });
+    throw new Error(`${what} is refused`, { cause });
   }
 }
 
@@ -150,10 +150,10 @@ function originOf(address) {
   }
 }
 
-/** What names a script of another origin, with what it takes to load it. @param {URL} [served] */
+/** What names a script of another origin, with what it takes to load it. @param {URL} served */
 const foreign = (served) =>
   `${served}, which a blob: script imports (the page's policy has to allow blob: in worker-src, ` +
-  `else child-src, else script-src, and ${served?.origin} in script-src and connect-src; that ` +
+  `else child-src, else script-src, and ${served.origin} in script-src and connect-src; that ` +
   'server has to allow other origins),';
 
 /**
