@@ -315,6 +315,38 @@ test(
   },
 );
 
+/** Gives up a trainer whose file does not come, in the page. */
+async function giveUp([module, mode, how]) {
+  const { createTrainer } = await import(module);
+  const abort = new AbortController();
+  const options = { mode, signal: abort.signal, ...(how === 'timeout' && { timeout: 200 }) };
+  const spec = { inputShape: [1], layers: [{ type: 'dense', units: 1 }] };
+  const made = createTrainer(spec, options);
+  if (how === 'abort') setTimeout(() => abort.abort(), 100);
+  return made.then(
+    ({ info }) => info.mode,
+    ({ code }) => code,
+  );
+}
+
+test('a file that does not come: signal and timeout end the waiting', GUARD, async () => {
+  for (const [file, mode, how, wanted] of [
+    ['classic.js', 'worker', 'abort', 'ABORTED'],
+    ['classic.js', 'auto', 'abort', 'ABORTED'],
+    ['classic.js', 'worker', 'timeout', 'TIMEOUT'],
+    ['classic.js', 'auto', 'timeout', 'main'],
+    ['worker.classic.js', 'worker', 'timeout', 'TIMEOUT'],
+    ['session.js', 'main', 'abort', 'ABORTED'],
+  ]) {
+    const watch = (page) => page.context().route(`**/dist/${file}`, () => {});
+    await withPage(browser, { prepare: ignores, watch }, async ({ page, said }) => {
+      const told = await page.evaluate(giveUp, [BUILT, mode, how]);
+      assert.equal(told, wanted, `${file}, ${mode}, ${how}`);
+      assert.equal(complaints(said).length, wanted === 'main' ? 1 : 0);
+    });
+  }
+});
+
 test('a worker that somebody else makes of it finds the wasm beside it', GUARD, () =>
   withPage(browser, {}, async ({ page }) => {
     const types = await page.evaluate(async (address) => {
