@@ -1,6 +1,6 @@
 /* vite.test.js: an app of Vite: its build and its development server without settings, and that
- * server where node_modules is above the app's folder and the package is not bundled beforehand; with
- * the classic worker where there are no modules. */
+ * server where node_modules is above the app's folder and the package is not bundled beforehand;
+ * with the classic worker where there are no modules. */
 
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
