@@ -7,6 +7,7 @@
  * the operations that predict are run again instead, and it checks their outputs. */
 #include "base/status.h"
 #include "base/team.h"
+#include "metrics/metrics.h"
 #include "program/plan.h"
 #include "step/guard.h"
 #include "step/update.h"
@@ -95,6 +96,7 @@ static void complete(ofs_plan *p) {
   }
   if (p->kind == OFS_EVALUATE) ofs_update_sums(p);
   if (p->kind != OFS_PREDICT) p->totals.loss += p->penalty * p->count;
+  if (p->metrics) ofs_metrics_add(p);
   if (p->kind == OFS_TRAIN) p->model->step++;
 }
 

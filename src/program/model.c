@@ -4,6 +4,7 @@
 
 void ofs_model_set_step(ofs_model *m, uint64_t step) { m->step = step; }
 void ofs_model_set_rate(ofs_model *m, double factor) { m->optimizer.rate_factor = factor; }
+void ofs_model_set_metrics(ofs_model *m, ofs_metrics *metrics) { m->metrics = metrics; }
 void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
 
 /* ---- views ---- */

@@ -100,7 +100,27 @@
   R(OPTIONS_ORTHOGONAL, 139, "named", "orthogonal")                                          \
   R(OPTIONS_IDENTITY, 140, "named", "identity")                                              \
   R(OPTIONS_VARIANCE_SCALING, 141, "named", "varianceScaling")                               \
-  R(OPTIONS_CONSTANT, 142, "named", "constant")
+  R(OPTIONS_CONSTANT, 142, "named", "constant")                                              \
+  /* metrics (metrics.h): lists of their own, never in a spec; 200 is kept for auc */        \
+  R(METRIC_ACCURACY, 192, "evaluation", "accuracy")                                          \
+  R(METRIC_BINARY, 193, "evaluation", "binaryAccuracy")                                      \
+  R(METRIC_TOP_K, 194, "evaluation", "topKAccuracy")                                         \
+  R(METRIC_PRECISION, 195, "evaluation", "precision")                                        \
+  R(METRIC_RECALL, 196, "evaluation", "recall")                                              \
+  R(METRIC_F1, 197, "evaluation", "f1")                                                      \
+  R(METRIC_F_BETA, 198, "evaluation", "fBeta")                                               \
+  R(METRIC_SPECIFICITY, 199, "evaluation", "specificity")                                    \
+  R(METRIC_CONFUSION, 201, "evaluation", "confusionMatrix")                                  \
+  R(METRIC_PER_CLASS, 202, "evaluation", "perClassAccuracy")                                 \
+  R(METRIC_MEAN_IOU, 203, "evaluation", "meanIoU")                                           \
+  R(METRIC_MATTHEWS, 204, "evaluation", "matthews")                                          \
+  R(METRIC_MSE, 205, "evaluation", "meanSquaredError")                                       \
+  R(METRIC_RMSE, 206, "evaluation", "rootMeanSquaredError")                                  \
+  R(METRIC_MAE, 207, "evaluation", "meanAbsoluteError")                                      \
+  R(METRIC_MAPE, 208, "evaluation", "meanAbsolutePercentageError")                           \
+  R(METRIC_R2, 209, "evaluation", "r2")                                                      \
+  R(METRIC_PEARSON, 210, "evaluation", "pearson")                                            \
+  R(METRIC_COSINE, 211, "evaluation", "cosineSimilarity")
 #define OFS_INIT_OPTIONS 128
 
 /* V(enumeration, symbol, id, name): each row is a value of an enumeration. */
@@ -185,6 +205,10 @@
   V("distribution", DISTRIBUTION_TRUNCATED, 0, "truncatedNormal")                                  \
   V("distribution", DISTRIBUTION_NORMAL, 1, "normal")                                              \
   V("distribution", DISTRIBUTION_UNIFORM, 2, "uniform")                                            \
+  V("average", AVERAGE_MACRO, 0, "macro")                                                          \
+  V("average", AVERAGE_MICRO, 1, "micro")                                                          \
+  V("average", AVERAGE_WEIGHTED, 2, "weighted")                                                    \
+  V("average", AVERAGE_NONE, 3, "none")                                                            \
   V("loss", LOSS_SPARSE_CATEGORICAL, 0, "sparseCategoricalCrossentropy")                           \
   V("loss", LOSS_CATEGORICAL, 1, "categoricalCrossentropy")                                        \
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                                  \
@@ -269,7 +293,7 @@ static inline uint32_t ofs_field_record(const ofs_field *row) {
 }
 
 /* Returns the group of a record: 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an
- * output), 'c' common to all layers, 0 where the id is not in the schema. */
+ * output), 'c' common to all layers, 'e' evaluation (a metric), 0 where the id is not in the schema. */
 int ofs_record_group(uint32_t record);
 /* Returns the row of a record's field, NULL where there is none. */
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);
