@@ -479,6 +479,74 @@ export class Core {
     return { stepBytes, liveBytes };
   }
 
+  /**
+   * Measures metrics of a model; metricsInit() makes them in a block of so many bytes.
+   * @param {number} model @param {number} list @param {number} size  their records' bytes
+   * @returns {number}
+   */
+  metricsBytes(model, list, size) {
+    return this.#check(this.#wasm.metrics_bytes(model, list, size, this.#err));
+  }
+
+  /**
+   * @param {number} block @param {number} bytes @param {number} model
+   * @param {number} list @param {number} size @returns {number}
+   */
+  metricsInit(block, bytes, model, list, size) {
+    const metrics = this.#wasm.metrics_init(block, bytes, model, list, size, this.#err) >>> 0;
+    if (metrics === 0) throw this.#refusal();
+    return metrics;
+  }
+
+  /**
+   * Makes plans from here on add to these metrics; 0: to none.
+   * @param {number} model @param {number} metrics
+   */
+  modelSetMetrics(model, metrics) {
+    this.#wasm.model_set_metrics(model, metrics);
+  }
+
+  /** @param {number} metrics */
+  metricsReset(metrics) {
+    this.#wasm.metrics_reset(metrics);
+  }
+
+  /**
+   * Describes metric i: its record's id, how many numbers it is, 1 where more is better, -1 less.
+   * @param {number} metrics @param {number} i
+   * @returns {{ type: number, output: number, length: number, direction: number }}
+   */
+  metricsInfo(metrics, i) {
+    const status = this.#wasm.metrics_info(metrics, i, this.#out);
+    if (status < 0) throw this.#bare(status);
+    return this.#record('metric');
+  }
+
+  /** Returns the numbers of metric i. @param {number} metrics @param {number} i */
+  metricsResult(metrics, i) {
+    const { length } = this.metricsInfo(metrics, i);
+    const to = this.memory.alloc(8 * length, 'a metric');
+    this.#wasm.metrics_result(metrics, i, to);
+    const numbers = new Float64Array(this.memory.buffer(), to, length).slice();
+    this.memory.free(to);
+    return numbers;
+  }
+
+  /** Copies the sums, for a checkpoint. @param {number} metrics */
+  metricsState(metrics) {
+    const sums = this.#wasm.metrics_state(metrics, this.#out) >>> 0;
+    return new Float64Array(this.memory.buffer(), sums, this.#mail()[0]).slice();
+  }
+
+  /** Puts sums back, which metricsState() gave. @param {number} metrics @param {Float64Array} sums */
+  metricsRestore(metrics, sums) {
+    const from = this.memory.alloc(sums.byteLength, 'sums of metrics');
+    new Float64Array(this.memory.buffer(), from, sums.length).set(sums);
+    const status = this.#wasm.metrics_restore(metrics, from, sums.length);
+    this.memory.free(from);
+    if (status < 0) throw this.#bare(status);
+  }
+
   /** Copies `n` floats. @param {number} address @param {number} n */
   floats(address, n) {
     return new Float32Array(this.memory.buffer(), address, n).slice();
