@@ -20,7 +20,8 @@
  * The records are the model, which has the first input; further inputs; one optimizer; the layers;
  * outputs, where the last layer's is not the only one. A wrapper (bidirectional, timeDistributed)
  * stands before the layer that it wraps. Fields of the record `common` may stand in any layer (in a
- * wrapper, not in what it wraps, but for trainable). */
+ * wrapper, not in what it wraps, but for trainable). A list of metrics has the
+ * same form, and records of the group evaluation only. */
 #ifndef OFS_SCHEMA_H
 #define OFS_SCHEMA_H
 
@@ -293,7 +294,8 @@ static inline uint32_t ofs_field_record(const ofs_field *row) {
 }
 
 /* Returns the group of a record: 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an
- * output), 'c' common to all layers, 'e' evaluation (a metric), 0 where the id is not in the schema. */
+ * output), 'c' common to all layers, 'e' evaluation (a metric), 0 where the id is not in the
+ * schema. */
 int ofs_record_group(uint32_t record);
 /* Returns the row of a record's field, NULL where there is none. */
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);
