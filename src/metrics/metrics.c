@@ -291,6 +291,8 @@ void ofs_metrics_add(const ofs_plan *p) {
       if (p->masks[k] && p->masks[k][i] == 0) continue;
       uint64_t sample = p->indices[i / positions];
       const ofs_target t = ofs_target_of(p, k, &s, sample, i % positions);
+      /* of data that ofs_check_y has not seen: no class */
+      if (out->axis > 1 && t.index >= (int64_t)out->axis) continue;
       const row r = row_of(out, p->outputs[k] + i * out->axis);
       double w = p->data.weights ? p->data.weights[sample] : 1;
       for (uint32_t j = 0; j < all->count; j++)
