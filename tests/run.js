@@ -2,7 +2,8 @@
  *
  * Installs what is missing, builds, then runs the steps below, two side by side (one at a time
  * where it says `alone`); all of them run whatever fails, and the exit status is zero only where
- * all passed. `npm test -- js browser` runs the steps named. `npm test -- quick` is a change's own
+ * all passed. `npm test -- js browser` runs the steps named; `all` are those that run where none
+ * is. `npm test -- quick` is a change's own
  * loop, below three minutes once it has been built: types, and the native and js tests that are
  * fast and between them use everything; no sanitizers, no browser. What a step says is printed
  * whole when it ends; at the end stand each step's seconds and the slowest tests. Node's own
@@ -24,7 +25,8 @@ if (findProgram('ninja')) process.env.CMAKE_GENERATOR ??= 'Ninja';
 if (findProgram('ccache')) process.env.CMAKE_C_COMPILER_LAUNCHER ??= 'ccache';
 
 /* Slow js tests: places and deaths, which wait, floods of requests, and an app that is compiled. */
-const SLOW_JS = /^(api-recovery|api-types|api-visible|hostile-many|memory|persist-api|suspend)/;
+const SLOW_JS =
+  /^(api-hover|api-recovery|api-types|api-visible|hostile-many|memory|persist-api|suspend)/;
 /* Slow native tests: gradients by differences, and threads. */
 const SLOW_NATIVE = '^test_(gradients|gradients_conv|gradients_norm|gradients_recurrent|team)$';
 
@@ -97,6 +99,16 @@ const STEPS = {
   package: { alone: true, commands: () => [node(filesOf('package'))] },
 };
 
+/* Steps that run where they are named only: their tools come from the registry. @type
+ * {Record<string, Step>} */
+const NAMED = {
+  hosts: { alone: true, commands: () => [[process.execPath, 'tests/hosts/run.mjs']] },
+  'hosts-third': {
+    alone: true,
+    commands: () => [[process.execPath, 'tests/hosts/run.mjs', 'third']],
+  },
+};
+
 /** @type {Record<string, Step>} */
 const QUICK = {
   'quick native': {
@@ -111,7 +123,8 @@ const QUICK = {
 };
 
 await asCommand(async () => {
-  const names = Object.keys(STEPS);
+  const every = { ...STEPS, ...NAMED };
+  const names = [...Object.keys(every), 'all'];
   const asked = process.argv.slice(2);
   const unknown = asked.filter((name) => name !== 'quick' && !names.includes(name));
   if (unknown.length)
@@ -123,10 +136,10 @@ await asCommand(async () => {
   ensurePackages();
   await build();
   buildDigits();
-  const steps = asked[0] === 'quick' ? QUICK : STEPS;
-  const chosen = Object.entries(steps).filter(
-    ([name]) => steps === QUICK || !asked.length || asked.includes(name),
+  const all = asked.length === 0 || asked.includes('all');
+  const chosen = Object.entries(every).filter(
+    ([name]) => (all && name in STEPS) || asked.includes(name),
   );
-  const failed = await runSteps(Object.fromEntries(chosen));
+  const failed = await runSteps(asked[0] === 'quick' ? QUICK : Object.fromEntries(chosen));
   if (failed.length) throw new SetupError(`failed: ${failed.join(', ')}`);
 });

@@ -15,6 +15,8 @@ import { hash, once } from './once.mjs';
 import { SetupError } from './setup.mjs';
 
 const DIST = `${ROOT}wasm-build/dist/`;
+/** What files for engines without module workers are lowered to, and the others. */
+export const CLASSIC_TARGET = ['chrome80', 'firefox88', 'safari14.1'];
 const TARGET = 'es2022';
 
 /** The entries, and what each is made of. */
@@ -26,7 +28,14 @@ export const ENTRIES = {
   'session.js':
     "export { createSession } from './worker/trainer/service.js'; " +
     "export { ownHost } from './worker/host/clock.js';",
+  // For engines without module workers: where the worker for them is, that worker, and what an app
+  // imports that is to run where the syntax of index.js is not understood.
+  'classic.js': "export * from './web/host/classic-script.js';",
+  'worker.classic.js': "import './worker/classic.js';",
+  'index.classic.js': "export * from './web/index.js';",
 };
+/** Those of them that have everything in them. */
+const WHOLE = ['worker.classic.js', 'index.classic.js'];
 
 /**
  * The parts, which load where they are used (worker/host/parts.js), and the module that each is.
@@ -42,14 +51,21 @@ export const PARTS = {
  */
 const LEAST_BYTES = 4096;
 
+/**
+ * A part's exports are left under a name of its build, too: Parcel makes a script without exports
+ * of a file that a URL names.
+ * @param {string} name @param {string} module
+ */
+const partOf = (name, module) =>
+  `export * from '${module}'; import * as exports from '${module}'; ` +
+  'export const BUILD = globalThis.OFFSTAGE_BUILD; ' +
+  `globalThis[Symbol.for(\`offstage ${name} \${BUILD}\`)] = { ...exports, BUILD };`;
+
 /** All built files. @type {Record<string, string>} */
 export const BUNDLES = {
   ...ENTRIES,
   ...Object.fromEntries(
-    Object.entries(PARTS).map(([name, module]) => [
-      name,
-      `export * from '${module}'; export const BUILD = globalThis.OFFSTAGE_BUILD;`,
-    ]),
+    Object.entries(PARTS).map(([name, module]) => [name, partOf(name, module)]),
   ),
 };
 
@@ -70,6 +86,7 @@ const BUILD = hash(
 const ON_DEMAND = {
   'worker/trainer/service.js': './session.js',
   'worker/host/clock.js': './session.js',
+  'web/host/classic-script.js': './classic.js',
 };
 
 /**
@@ -82,30 +99,40 @@ const KEPT_COMMENTS = /^!|@vite-ignore|webpackIgnore/;
 
 /**
  * Every file lies beside every other: addresses are rewritten so, and modules on demand are left
- * out.
- * @type {import('esbuild').Plugin}
+ * out, but of files that have everything in them. A classic script is told the addresses.
+ * @param {string} name
+ * @returns {import('esbuild').Plugin}
  */
-const flat = {
+const flat = (name) => ({
   name: 'flat',
   setup(build) {
+    const address = (/** @type {string} */ file, /** @type {string} */ base) =>
+      name === 'worker.classic.js'
+        ? `new URL(globalThis.OFFSTAGE_FILES['${file}'])`
+        : `new URL('./${file}', ${base})`;
     build.onLoad({ filter: /[\\/](web|worker)[\\/].*\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(
-        ADDRESS,
-        (_, file, base) => `new URL('./${basename(file)}', ${base})`,
+      contents: readFileSync(path, 'utf8').replace(ADDRESS, (_, file, base) =>
+        address(basename(file), base),
       ),
       loader: 'js',
     }));
     build.onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
+      if (WHOLE.includes(name)) {
+        return /\/parts\.js$/.test(path) ? { path: `${ROOT}worker/parts-inside.js` } : undefined;
+      }
       if (kind !== 'dynamic-import') return undefined;
       const module = relative(ROOT, new URL(path, `file://${resolveDir}/`).pathname);
       return ON_DEMAND[module] ? { path: ON_DEMAND[module], external: true } : undefined;
     });
   },
-};
+});
 
-/** What a file owes to others: idb is part of kept.js. @param {string} name */
+/**
+ * What a file owes to others: idb is part of kept.js, and of what has it inside.
+ * @param {string} name
+ */
 function bannerOf(name) {
-  if (name !== 'kept.js') return '';
+  if (name !== 'kept.js' && !WHOLE.includes(name)) return '';
   const idb = `${ROOT}node_modules/idb/`;
   const { version } = JSON.parse(readFileSync(`${idb}package.json`, 'utf8'));
   return `/*! idb ${version}\n\n${readFileSync(`${idb}LICENSE`, 'utf8').trim()} */`;
@@ -120,15 +147,24 @@ export const bundleOptions = (name) => ({
   stdin: { contents: BUNDLES[name], resolveDir: ROOT, sourcefile: name },
   absWorkingDir: ROOT,
   bundle: true,
-  format: 'esm',
-  target: TARGET,
-  define: { 'globalThis.OFFSTAGE_BUILD': JSON.stringify(BUILD) },
+  format: name === 'worker.classic.js' ? 'iife' : 'esm',
+  target: name.includes('classic') ? CLASSIC_TARGET : TARGET,
+  define: {
+    'globalThis.OFFSTAGE_BUILD': JSON.stringify(BUILD),
+    'globalThis.OFFSTAGE_CLASSIC': String(WHOLE.includes(name)),
+    ...(name === 'worker.classic.js' && { 'import.meta.url': 'self.location.href' }),
+    ...(WHOLE.includes(name) && {
+      'Object.hasOwn': 'OFFSTAGE_HAS_OWN',
+      structuredClone: 'OFFSTAGE_CLONE',
+    }),
+  },
+  inject: WHOLE.includes(name) ? [`${ROOT}worker/host/older.js`] : [],
   // What it does to white space takes KEPT_COMMENTS with it: that is left to terser.
   minifySyntax: true,
   minifyIdentifiers: true,
   outfile: DIST + name,
   sourcemap: 'external',
-  plugins: [flat],
+  plugins: [flat(name)],
   banner: { js: bannerOf(name) },
   write: false,
   metafile: true,
@@ -154,7 +190,7 @@ async function bundle(name) {
     const made = await minify(
       { [name]: code },
       {
-        module: true,
+        module: name !== 'worker.classic.js',
         ecma: 2020,
         compress: { passes: 3 },
         format: { comments: KEPT_COMMENTS },

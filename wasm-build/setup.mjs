@@ -117,6 +117,14 @@ const NEEDS = [
   },
   {
     group: 'test',
+    name: 'wasm2c',
+    why: 'translates the wasm to C, an engine more that has to compute the same bits',
+    have: () => findProgram('wasm2c'),
+    apt: 'wabt',
+    else: '`brew install wabt`, or its releases',
+  },
+  {
+    group: 'test',
     name: 'clang-format 14',
     why: 'checks the form of the C files',
     have: findClangFormat,

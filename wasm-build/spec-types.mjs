@@ -4,6 +4,8 @@
 
 import { readFileSync } from 'node:fs';
 import { readSchema } from '../worker/spec/schema.js';
+import { INITIALIZERS, LAYERS, LOSSES, LOSS_OPTIONS, OPTIMIZERS, OPTIONS } from './docs-text.mjs';
+import { fallback, takes } from './field-text.mjs';
 import { ROOT } from './lists.mjs';
 
 /** @typedef {import('../worker/spec/schema.js').Field} Field */
@@ -25,17 +27,28 @@ export async function schemaOf() {
 
 const HEAD = `/* spec.d.ts: the types of a spec. Written by the build from the core's schema. */
 
-export type Regularizer = 'l1' | 'l2' | 'l1l2' | { l1?: number; l2?: number };
-export type Constraint = 'maxNorm' | { maxNorm?: number; axis?: number | readonly number[] };
+export type Regularizer = 'l1' | 'l2' | 'l1l2' | {
+  /** Of the sum of absolute values. Default: 0 */
+  l1?: number;
+  /** Of the sum of squares. Default: 0 */
+  l2?: number;
+};
+export type Constraint = 'maxNorm' | {
+  /** The largest norm. Default: 2 */
+  maxNorm?: number;
+  /** Axis or axes that a norm goes over, from 0. Default: 0 */
+  axis?: number | readonly number[];
+};
 `;
 
 const COMMON = `interface Common {
-  /** Unique; unless given: the type, type_1, type_2, ... */
+  /** One that no other layer has. Default: the type, then type_1, type_2, ... */
   name?: string;
-  /** Earlier layers or inputs by name; unless given: the layer before. */
+  /** Earlier layers or inputs by name. Default: the layer before */
   input?: string | readonly string[];
+  /** false keeps its weights as they are. Default: true */
   trainable?: boolean;
-  /** An earlier layer of the same type and shapes, whose weights this one has too. */
+  /** An earlier layer of the same type and shapes, whose weights this one has too. Default: none */
   tiedTo?: string;
 }
 `;
@@ -71,32 +84,70 @@ function typeOf(schema, { kind, enumeration, most, spread, ...range }) {
   return spread || kind === 'number' ? 'number | readonly number[]' : 'readonly number[]';
 }
 
-/** @param {Schema} schema @param {Field} field */
-function member(schema, field) {
-  const { name, presence, default: value, kind, enumeration } = field;
-  const ids = [...(schema.enumerations.get(enumeration) ?? [])];
-  const named =
-    kind === 'boolean' ? String(value !== 0) : (ids.find(([, id]) => id === value)?.[0] ?? value);
-  const told = presence === 'default' ? `  /** ${named} */\n` : '';
-  return `${told}  ${name}${presence === 'required' ? '' : '?'}: ${typeOf(schema, field)};\n`;
+/** @param {string} text */
+const hover = (text) => `/** ${text.replaceAll('*/', '* /')} */`;
+
+/** A weight's options that are not its initializer. @type {Record<string, string>} */
+const OF_WEIGHTS = {
+  Initializer: 'where the weight begins',
+  Regularizer: 'added to the loss',
+  Constraint: 'of the weight after each update',
+};
+
+/**
+ * What an option means, takes, and is unless given.
+ * @param {Schema} schema @param {Field} field @param {string} of  the record's name
+ * @param {Record<string, string>} [meanings]
+ */
+function told(schema, field, of, meanings = OPTIONS) {
+  const { name } = field;
+  const [, weight] = /(Initializer|Regularizer|Constraint)$/.exec(name) ?? [];
+  const meaning = weight ? OF_WEIGHTS[weight] : (meanings[`${of}.${name}`] ?? meanings[name]);
+  const taken = field.kind === 'boolean' ? '' : takes(schema, field);
+  const otherwise = fallback(schema, field);
+  const last = { required: 'Required', '–': 'Default: none' }[otherwise] ?? `Default: ${otherwise}`;
+  return hover([meaning, taken, last].filter(Boolean).map(capital).join('. '));
 }
 
-/** @param {Schema} schema @param {string} type @param {Field[]} fields */
-const inline = (schema, type, fields) => {
-  const told = fields.map((field) => `${field.name}?: ${typeOf(schema, field)}`);
-  return `{ ${[`type: '${type}'`, ...told].join('; ')} }`;
-};
+/** @param {Schema} schema @param {Field} field @param {string} of */
+function member(schema, field, of) {
+  const { name, presence } = field;
+  const mark = presence === 'required' ? '' : '?';
+  return `  ${told(schema, field, of)}\n  ${name}${mark}: ${typeOf(schema, field)};\n`;
+}
+
+/**
+ * What a name stands for, and its options, where it takes some.
+ * @typedef {{ names: Record<string, string>, options: Record<string, string>, of: string }} Texts
+ */
+
+/** @param {Schema} schema @param {string} type @param {Field[]} fields @param {Texts} texts */
+const inline = (schema, type, fields, { names, options, of }) =>
+  [
+    '{',
+    `    ${hover(names[type])}`,
+    `    type: '${type}';`,
+    ...fields.flatMap((field) => [
+      `    ${told(schema, field, of, options)}`,
+      `    ${field.name}?: ${typeOf(schema, field)};`,
+    ]),
+    '  }',
+  ].join('\n');
+
+const WRAPPED = '/** Its own options, and neither name nor input. */';
 
 /** @param {Schema} schema @param {string} group @param {string} base */
 function interfaces(schema, group, base) {
   const records = schema.records.filter((record) => record.group.startsWith(group));
   const kind = base === 'Common' ? 'Layer' : 'Optimizer';
+  const about = base === 'Common' ? LAYERS : OPTIMIZERS;
   const names = records.map(({ type }) => `${capital(type)}${kind}`);
   const texts = records.map(
     ({ type, group: own, fields }, i) =>
-      `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n  type: '${type}';\n` +
-      `${own === 'layer-wrapper' ? '  layer: Layer;\n' : ''}` +
-      `${fields.map((field) => member(schema, field)).join('')}}\n`,
+      `export interface ${names[i]}${base ? ` extends ${base}` : ''} {\n` +
+      `  ${hover(about[type])}\n  type: '${type}';\n` +
+      `${own === 'layer-wrapper' ? `  ${WRAPPED}\n  layer: Layer;\n` : ''}` +
+      `${fields.map((field) => member(schema, field, type)).join('')}}\n`,
   );
   const types = records.map(({ type }) => `'${type}'`);
   return { texts: texts.join('\n'), union: names.join(' | '), types: types.join(' | ') };
@@ -110,9 +161,10 @@ export function typesOf(schema) {
   const objects = (
     /** @type {string} */ enumeration,
     /** @type {(name: string) => Field[]} */ of,
+    /** @type {Texts} */ texts,
   ) =>
     [...(schema.enumerations.get(enumeration)?.keys() ?? [])]
-      .map((name) => inline(schema, name, of(name)))
+      .map((name) => inline(schema, name, of(name), texts))
       .join('\n  | ');
   const lossOptions = (/** @type {string} */ name) =>
     output.filter((field) => schema.enumerations.get(name)?.has(field.name));
@@ -123,8 +175,8 @@ export function typesOf(schema) {
     `export type Activation = ${union(schema, 'activation')};`,
     `export type GateActivation = ${union(schema, 'gateActivation')};`,
     `export type Initializer = ${union(schema, 'initializer')}\n` +
-      `  | ${objects('initializer', options)};`,
-    `export type Loss = ${union(schema, 'loss')}\n  | ${objects('loss', lossOptions)};`,
+      `  | ${objects('initializer', options, { names: INITIALIZERS, options: OPTIONS, of: 'named' })};`,
+    `export type Loss = ${union(schema, 'loss')}\n  | ${objects('loss', lossOptions, { names: LOSSES, options: LOSS_OPTIONS, of: '' })};`,
     '',
     COMMON,
     layers.texts,

@@ -129,17 +129,27 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /** @typedef {Spec & { runtime?: Runtime }} InitPayload */
 /**
- * @typedef {{ type: string, name: string, input: string | string[], outputShape: number[],
- *   parameters: number, [field: string]: any }} BuiltLayer
+ * @typedef {object} BuiltPart
+ * @property {string} type              as in the spec
+ * @property {string} name              likewise, or the one that it got
+ * @property {string | string[]} input  names of what it reads
+ * @property {number[]} outputShape     of one sample
+ * @property {number} parameters        numbers in its weights
  */
+/** @typedef {BuiltPart & { [field: string]: any }} BuiltLayer */
+/**
+ * @typedef {object} OutputLoss
+ * @property {import('../wasm-build/dist/spec.js').Loss} loss  a name, or { type, ...options }
+ * @property {number} lossWeight        in the sum that is trained
+ */
+/** @typedef {Omit<import('./data/columns.js').OutputFacts, 'loss'> & OutputLoss} BuiltOutput */
 /**
  * MODEL_READY.
  * @typedef {object} ModelReady
  * @property {BuiltLayer[]} layers       every field, defaults filled in
  * @property {number[] | Record<string, number[]>} inputShape  as in the spec
  * @property {import('./data/columns.js').InputFacts[]} inputs
- * @property {(import('./data/columns.js').OutputFacts & { loss: any, lossWeight: number })[]}
- *   outputs
+ * @property {BuiltOutput[]} outputs
  * @property {number[]} outputShape      of the first output, like classes and targets
  * @property {number} classes            0: no classifier; 2 for one sigmoid unit
  * @property {number} targets            class indices a sample where y is integer; 0: y is rows
@@ -169,8 +179,12 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {Told['stageSeconds']} stageSeconds
  */
 /**
- * Of all runs of a model, the one that is on included. seconds: that they trained.
- * @typedef {{ runs: number, epochs: number, steps: number, seconds: number }} Totals
+ * Of all runs of a model, the one that is on included.
+ * @typedef {object} Totals
+ * @property {number} runs               how many
+ * @property {number} epochs             complete ones
+ * @property {number} steps              updates
+ * @property {number} seconds            that they trained
  */
 /**
  * @typedef {object} RunToResume
@@ -187,12 +201,13 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @typedef {object} RunRecord
  * @property {number} id                 from 1
  * @property {number} startedAt          ms since 1970
- * @property {number | null} endedAt
+ * @property {number | null} endedAt     likewise; null: it was under way
  * @property {string | null} reason      'finished', 'stopped', 'earlyStopping', 'failed'; null: it
  *   was under way
- * @property {import('./trainer/run/fit-options.js').RunSettings} options
+ * @property {import('./trainer/run/fit-options.js').RunSettings} options  of fit, each with its
+ *   value
  * @property {EpochResult | null} metrics of the last complete epoch
- * @property {number} steps
+ * @property {number} steps              updates
  */
 /**
  * The payload of CHECKPOINT and of TRAINING_SNAPSHOT.
@@ -277,12 +292,19 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * The measures of one of several outputs.
- * @typedef {{ loss: number, accuracy?: number, valLoss?: number, valAccuracy?: number }}
- *   OutputResult
+ * @typedef {object} OutputResult
+ * @property {number} loss              mean over the samples
+ * @property {number} [accuracy]        likewise, from 0 to 1, where it is a metric
+ * @property {number} [valLoss]         of the samples that validate
+ * @property {number} [valAccuracy]     likewise
  */
 /**
- * @typedef {OutputResult & { epoch: number, outputs?: Record<string, OutputResult> }} EpochResult
+ * @typedef {object} EpochNumbers
+ * @property {number} epoch             from 1
+ * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is
+ *   their weighted sum
  */
+/** @typedef {OutputResult & EpochNumbers} EpochResult */
 /**
  * TRAINING_COMPLETE.
  * @typedef {object} TrainingComplete
@@ -306,8 +328,12 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {Told['stageSeconds']} [stageSeconds]
  */
 /**
- * A weight. trainable: false in a layer with trainable: false, and for a moving statistic.
- * @typedef {{ name: string, shape: number[], trainable: boolean, data: Float32Array }} Weight
+ * @typedef {object} Weight
+ * @property {string} name            `<layer>/<role>`, as in dense/kernel
+ * @property {number[]} shape         as Keras has it
+ * @property {boolean} trainable      false in a layer with trainable: false, and for a moving
+ *   statistic
+ * @property {Float32Array} data      flat, in row-major order
  */
 /** WEIGHTS. @typedef {{ weights: Weight[], step: number }} Weights */
 /**
@@ -331,8 +357,12 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * EVALUATION_RESULT.
- * @typedef {{ loss: number, accuracy?: number, outputs?: Record<string, OutputResult>,
- *   samples: number }} Evaluation
+ * @typedef {object} Evaluation
+ * @property {number} loss          mean over the samples
+ * @property {number} [accuracy]    likewise, from 0 to 1, where it is a metric
+ * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is
+ *   their weighted sum
+ * @property {number} samples       how many there were
  */
 /**
  * STATUS.

@@ -4,6 +4,7 @@
  * out of the running means that the records carry: those drag the start of an epoch along and would
  * draw steps. Drawn once a frame at most. Colours are the page's custom properties, read anew at
  * each drawing. */
+import './language.js';
 import uPlot from '../../node_modules/uplot/dist/uPlot.esm.js';
 import { loss as lossText, percent } from './words.js';
 

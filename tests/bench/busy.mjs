@@ -1,10 +1,11 @@
 /* busy.mjs: what training loses where other programs want the cores.
  *
- * Three sessions train the same network in Node: on one thread, on as many as there are cores, and
- * on as many of these as pay, by the session's own measuring. One has the machine at a time (the
- * others are paused), in interleaved rounds, beside 0, 1, 2 and 4 programs that do nothing but
- * compute. The loss is the last one's time for a step over that of the better of the first two, all
- * rounds together. A level begins with some seconds that do not count: it is found out in them. */
+ * One session trains a network in Node, in three ways in turn: on one thread, on as many as there
+ * are cores, and on as many of these as pay, by its own measuring. It is the same session, for two
+ * that do the same differ by a quarter, by where their memory and threads happen to lie. In
+ * interleaved rounds, beside 0, 1, 2 and 4 programs that do nothing but compute. The loss is the
+ * last way's time for a step over that of the better of the first two, all rounds together. A level
+ * begins with some seconds that do not count: it is found out in them. */
 
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -20,16 +21,14 @@ const NETS = ['W2', 'W3', 'W4', 'W6', 'W7'];
 /** @type {Record<string, number>} */
 const GOAL = { most: 1.05 };
 
-const RUNNERS = [
-  { name: 'one', threads: 1, all: false },
-  { name: 'all', threads: cpus().length, all: true },
-  { name: 'own', threads: cpus().length, all: false },
-];
+/** Threads that compute, 0: by its own measuring. */
+const WAYS = [1, cpus().length, 0];
 
-/** @param {typeof RUNNERS[number]} runner @param {import('./workloads.mjs').Workload} workload */
-async function openSession({ threads, all }, workload) {
+/** @param {import('./workloads.mjs').Workload} workload */
+async function openSession(workload) {
+  const way = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL('probes/busy-worker.js', import.meta.url), {
-    workerData: { all },
+    workerData: { way },
   });
   /** @type {Map<number, (payload: any) => void>} */
   const waiting = new Map();
@@ -47,8 +46,8 @@ async function openSession({ threads, all }, workload) {
     return new Promise((resolve) => waiting.set(id, resolve));
   };
   const { x, y } = dataOf(workload);
-  const variant = threads > 1 ? 'simd-mt' : 'simd';
-  await ask('INIT_TRAINING', { ...workload.spec, runtime: { variant, threads } });
+  const runtime = { variant: 'simd-mt', threads: cpus().length };
+  await ask('INIT_TRAINING', { ...workload.spec, runtime });
   void ask('START_TRAINING', {
     x,
     y,
@@ -60,10 +59,11 @@ async function openSession({ threads, all }, workload) {
   return {
     /**
      * Trains for so long, and at least one step.
-     * @param {number} ms
+     * @param {number} threads @param {number} ms
      * @returns {Promise<{ ms: number, steps: number, threads: number }>}
      */
-    async train(ms) {
+    async train(threads, ms) {
+      Atomics.store(way, 0, threads);
       const before = await ask('GET_STATUS');
       const start = performance.now();
       await ask('RESUME_TRAINING');
@@ -91,26 +91,25 @@ function beginOthers(count) {
  */
 export async function measure({ quick, say, nets = NETS }) {
   const { rounds, roundMs, warmMs } = quick
-    ? { rounds: 6, roundMs: 500, warmMs: 2000 }
-    : { rounds: 20, roundMs: 1000, warmMs: 3000 };
+    ? { rounds: 4, roundMs: 500, warmMs: 2000 }
+    : { rounds: 10, roundMs: 500, warmMs: 2500 };
   /** @type {import('./table.mjs').Figure[]} */
   const figures = [];
   for (const id of nets) {
     const workload = /** @type {import('./workloads.mjs').Workload} */ (
       WORKLOADS.find((each) => each.id === id)
     );
-    const sessions = [];
-    for (const runner of RUNNERS) sessions.push(await openSession(runner, workload));
+    const { train, close } = await openSession(workload);
     for (const level of LEVELS) {
       say(`${id} beside ${level} busy programs`);
       const endOthers = beginOthers(level);
-      const sums = RUNNERS.map(() => ({ ms: 0, steps: 0, threads: 0 }));
+      const sums = WAYS.map(() => ({ ms: 0, steps: 0, threads: 0 }));
       try {
-        for (const { train } of sessions) await train(warmMs);
+        await train(0, warmMs);
         for (let round = 0; round < rounds; round++) {
-          for (let i = 0; i < sessions.length; i++) {
-            const which = (round + i) % sessions.length;
-            const { ms, steps, threads } = await sessions[which].train(roundMs);
+          for (let i = 0; i < WAYS.length; i++) {
+            const which = (round + i) % WAYS.length;
+            const { ms, steps, threads } = await train(WAYS[which], roundMs);
             sums[which].ms += ms;
             sums[which].steps += steps;
             sums[which].threads += threads / rounds;
@@ -129,7 +128,7 @@ export async function measure({ quick, say, nets = NETS }) {
         goal: GOAL,
       });
     }
-    for (const { close } of sessions) await close();
+    await close();
   }
   return figures;
 }

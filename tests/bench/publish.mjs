@@ -1,5 +1,5 @@
-/* publish.mjs: docs/bench.md and docs/bench.svg from one JSON file of results, which goes beside
- * them.
+/* publish.mjs: docs/bench.md and docs/bench.svg from a JSON file of results, which goes beside them;
+ * the questions that further files answer are of those, and say of which commit.
  *
  * Nothing is measured and nothing is typed here by hand: what the page says is in the file. */
 
@@ -15,7 +15,9 @@ import { WORKLOADS } from './workloads.mjs';
 /** @typedef {import('./table.mjs').Figure} Figure */
 /**
  * @typedef {{ date: string, command: string, commit: string, machine: Record<string, any>, results:
- *   Record<string, { title: string, figures?: Figure[], error?: string }> }} Results
+ *   Record<string, Answer> }} Results
+ * @typedef {{ title: string, figures?: Figure[], error?: string, later?: string }} Answer later:
+ *   when and of which commit, where it was asked after the others
  */
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -47,9 +49,9 @@ function row(figure) {
   ];
 }
 
-/** @param {string} name @param {{ title: string, figures?: Figure[], error?: string }} result */
-function section(name, { title, figures = [], error }) {
-  const head = `### ${name}: ${title}\n\n\`npm run bench -- ${name}\`\n`;
+/** @param {string} name @param {Answer} answer */
+function section(name, { title, figures = [], error, later }) {
+  const head = `### ${name}: ${title}\n\n\`npm run bench -- ${name}\`${later ? `, ${later}` : ''}\n`;
   if (error) return `${head}\nNot measured: ${error}\n`;
   return `${head}\n${tableOf(['figure', 'value', 'spread', 'peer', 'ratio', 'goal'], figures.filter(({ detail }) => !detail).map(row))}\n`;
 }
@@ -123,7 +125,7 @@ function page({ date, command, commit, machine, results }, json) {
   return `# What Offstage measures
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.platform}; Chromium ${machine.chromium}, Node ${machine.node}; ${date.slice(0, 10)}, commit ${commit}, load ${digits(machine.load)} before it began.
-Made by \`${command}\`: all of it in one run on one machine, in interleaved rounds; a figure is a median, its spread
+Made by \`${command}\`: all of it on one machine, in one run where no question says that it was asked again, in interleaved rounds; a figure is a median, its spread
 the quartiles (for latencies: the least and the most that a round had). Peers: ${versions}. The figures themselves:
 [${json}](${json}). ${goals.filter(Boolean).length} of ${goals.length} goals are met. What was tried and did not pay: [tried.md](tried.md).
 
@@ -148,16 +150,23 @@ ${Object.entries(others)
   .join('\n')}`;
 }
 
-/** @param {string} file of results */
-export async function publish(file) {
-  /** @type {Results} */
-  const results = JSON.parse(readFileSync(file, 'utf8'));
+/** @param {string[]} files of results, the one that has most of them first */
+export async function publish(files) {
+  const [results, ...others] = files.map(
+    (file) => /** @type {Results} */ (JSON.parse(readFileSync(file, 'utf8'))),
+  );
+  for (const { date, commit, machine, results: answers } of others)
+    for (const [name, answer] of Object.entries(answers))
+      results.results[name] = {
+        ...answer,
+        later: `asked again on ${date.slice(0, 10)} of commit ${commit}, load ${digits(machine.load)}`,
+      };
   const name = `${results.date.slice(0, 10)}.json`;
   mkdirSync(`${DOCS}bench/`, { recursive: true });
   writeFileSync(`${DOCS}bench/${name}`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${DOCS}bench.svg`, await draw(results.results));
   writeFileSync(`${DOCS}bench.md`, page(results, `bench/${name}`));
   process.stdout.write(
-    `docs/bench.md, docs/bench.svg and docs/bench/${name} are of ${basename(file)}\n`,
+    `docs/bench.md, docs/bench.svg and docs/bench/${name} are of ${files.map((file) => basename(file)).join(', ')}\n`,
   );
 }

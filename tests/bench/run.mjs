@@ -3,9 +3,9 @@
  *
  * A question is a file beside this one that exports `title` and `measure(setting)`, which returns
  * figures (table.mjs). Without names all are asked, --quick with fewer samples. --publish makes
- * docs/bench.md of the results, or of a file of earlier ones that is named instead of questions. A
- * goal that is missed is a finding, not a failure: the exit status tells only whether everything
- * could be measured. */
+ * docs/bench.md of the results, or of files of earlier ones that are named instead of questions: a
+ * later file's answers stand in the place of an earlier one's. A goal that is missed is a finding,
+ * not a failure: the exit status tells only whether everything could be measured. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -48,15 +48,15 @@ function readArguments(args) {
   const unknown = args.filter((arg) => ![...OPTIONS, ...QUESTIONS, ...files].includes(arg));
   if (unknown.length)
     throw new SetupError(
-      `unknown: ${unknown.join(' ')}; expected any of ${[...QUESTIONS, ...OPTIONS].join(' ')}, or --publish and a .json file`,
+      `unknown: ${unknown.join(' ')}; expected any of ${[...QUESTIONS, ...OPTIONS].join(' ')}, or --publish and .json files`,
     );
-  if (files.length > 1 || (files.length && names.length))
-    throw new SetupError('--publish takes one file of results, or questions to ask');
+  if (files.length && names.length)
+    throw new SetupError('--publish takes files of results, or questions to ask');
   return {
     names: names.length ? names : QUESTIONS,
     quick: args.includes('--quick'),
     publish,
-    file: files[0],
+    files,
   };
 }
 
@@ -187,13 +187,13 @@ async function ask(names, quick) {
 }
 
 await asCommand(async () => {
-  const { names, quick, publish, file } = readArguments(process.argv.slice(2));
+  const { names, quick, publish, files } = readArguments(process.argv.slice(2));
   ensurePackages();
   if (publish || names.some((name) => PEERED.includes(name))) ensurePeers();
-  if (!file) {
+  if (!files.length) {
     ensureTools(['build']);
     await build();
   }
-  const results = file ?? (await ask(names, quick));
+  const results = files.length ? files : [await ask(names, quick)];
   if (publish) await (await import('./publish.mjs')).publish(results);
 });

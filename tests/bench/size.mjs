@@ -152,6 +152,12 @@ export async function measure() {
         gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))),
       ),
     ),
+    ...['classic.js', 'worker.classic.js', 'index.classic.js'].map((name) =>
+      kb(
+        `loaded by older browsers alone: ${name}, gzip`,
+        gzip(readFileSync(fileOf(`wasm-build/dist/${name}`))),
+      ),
+    ),
     kb(
       `the checkout, not bundled: ${modules.length} files minified one by one, gzip`,
       sum(minified, gzip),

@@ -26,14 +26,19 @@ export const ARGS = [
  * @property {() => Promise<void>} close
  */
 
-/** @param {string} path of Chromium @returns {Promise<Pipe>} */
-export async function openPipe(path) {
+/**
+ * @param {string} path of Chromium
+ * @param {string[]} [more] arguments
+ * @returns {Promise<Pipe>}
+ */
+export async function openPipe(path, more = []) {
   const profile = mkdtempSync(`${tmpdir()}/offstage-`);
   const args = [
     ...ARGS,
     '--headless=new',
     '--remote-debugging-pipe',
     `--user-data-dir=${profile}`,
+    ...more,
     'about:blank',
   ];
   const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });

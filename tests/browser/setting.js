@@ -24,7 +24,7 @@ export const STRICT = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; 
 const BLANK =
   '<!doctype html><html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">';
 
-function chromiumPath() {
+export function chromiumPath() {
   const path = findChromium();
   if (!path)
     throw new Error(
@@ -109,6 +109,21 @@ export async function withPage(
     await context.close();
     await server.close();
   }
+}
+
+/**
+ * For a page, before anything else: its workers cannot be modules. Knows no option but the name, so
+ * that a module is a script with a syntax error.
+ */
+export function ignores() {
+  const Real = globalThis.Worker;
+  globalThis.Worker = /** @type {any} */ (
+    class extends Real {
+      constructor(url, { name } = {}) {
+        super(url, { name });
+      }
+    }
+  );
 }
 
 /**

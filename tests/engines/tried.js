@@ -1,13 +1,15 @@
 /* tried.js: what is tried in an engine beside Chromium, whichever it is and whoever drives it
  * (webdriver.js): the API's core, the bits of every problem, threads, a run that goes on after a
- * reload, workers that die, and the demo. The pages load what Chromium's tests load
- * (tests/browser/suite.js and lives.js, tests/bits/train.js); the bits wanted are those of Node's
- * main thread. What an engine has is told by its test file. Nothing depends on the machine's
- * speed. */
+ * reload, workers that die, the demo, and the site that `npm run pages` writes. The pages load
+ * what Chromium's tests load (tests/browser/suite.js and lives.js, tests/bits/train.js); the
+ * bits wanted are those of Node's main thread. What an engine has is told by its test file.
+ * Nothing depends on the machine's speed. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { buildDigits } from '../../examples/digits-data/build.js';
+import { writeSite } from '../../examples/pages/site.js';
 import { DEMO, serve as serveDemo } from '../../examples/serve/server.js';
 import { PROBLEMS, isShared } from '../bits/problems.js';
 import { connectMain, train } from '../bits/train.js';
@@ -17,6 +19,7 @@ import { GUARD, STRICT, serve } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
 import { BLOWS } from './acts.js';
 
+const PATH = '/any/sub/path/';
 const LIVES = '/tests/browser/lives.js';
 const ACTS = '/tests/engines/acts.js';
 /** Relative, of losses, as in tests/browser/variants.test.js. */
@@ -32,16 +35,31 @@ const HEARTBEAT = 3000;
  * @property {'opfs' | 'indexedDB'} storage the best that it has
  * @property {RegExp | null} whyNoThreads what it says where it has none on an isolated page
  * @property {boolean} relaxed whether it has relaxed SIMD
+ * @property {RegExp} [breaks] what is said where the engine itself has broken: it is tried once
+ *   more, in a new browser, and the report tells
  */
 
 /**
  * @param {Engine} engine
  * @param {RegExp} [only] of what is tried, by its title
  */
-export function tryEngine({ name, skip, open, storage, whyNoThreads, relaxed }, only) {
+export function tryEngine(engine, only) {
+  const { name, skip, open, storage, whyNoThreads, relaxed, breaks } = engine;
   /** @param {string} title @param {() => Promise<void>} body @param {string | false} [without] */
   const attempt = (title, body, without = skip) => {
-    if (!only || only.test(title)) test(`${name}: ${title}`, { ...GUARD, skip: without }, body);
+    if (only && !only.test(title)) return;
+    test(`${name}: ${title}`, { ...GUARD, skip: without }, async (t) => {
+      try {
+        await body();
+      } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        if (!breaks?.test(message)) throw error;
+        t.diagnostic(`${name} broke, and is tried once more: ${message.split('\n')[0]}`);
+        await browser.close();
+        browser = await open();
+        await body();
+      }
+    });
   };
   const threads = whyNoThreads === null ? 2 : 1;
   /** @type {import('./webdriver.js').Browser} */
@@ -226,6 +244,27 @@ export function tryEngine({ name, skip, open, storage, whyNoThreads, relaxed }, 
       assert.deepEqual(await page.call('/tests/engines/asked.js', 'said'), []);
     } finally {
       await server.close();
+    }
+  });
+
+  attempt(`the static site, below a path and without headers`, async () => {
+    buildDigits();
+    const root = mkdtempSync(`${tmpdir()}/offstage-pages-`);
+    writeSite(root + PATH);
+    cpSync(new URL('.', import.meta.url), `${root}/tests/engines`, { recursive: true });
+    const server = await serveDemo({ root, isolated: false });
+    const { page } = browser;
+    try {
+      await page.goto(`${server.url}${PATH}examples/digits/`);
+      await page.says('#state', 'Ready when you are');
+      await page.call(ACTS, 'choose', '#epochs', '3');
+      await page.click('#go');
+      await page.says('#badge', 'in a Web Worker');
+      await page.says('#state', '^Finished.* read right');
+      assert.deepEqual(await page.call('/tests/engines/asked.js', 'said'), []);
+    } finally {
+      await server.close();
+      rmSync(root, { recursive: true, force: true });
     }
   });
 }

@@ -36,7 +36,7 @@ export async function openWebKit({ driver, browser, screen }, environment = {}) 
       WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // containers have no user namespaces
       LIBGL_ALWAYS_SOFTWARE: '1',
       NO_AT_BRIDGE: '1', // no desktop, so no bus for what assists
-      LC_ALL: 'en_US.UTF-8', // else navigator.language is 'C', which is none
+      LC_ALL: 'C', // navigator.language is 'C', which is none: pages have to bear it
       ...environment,
       HOME: home,
       XDG_DATA_HOME: `${home}/data`,

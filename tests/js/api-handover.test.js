@@ -155,6 +155,18 @@ test('flat lists, nested lists and class names are read slice by slice', async (
   });
 });
 
+test('rows that are larger than a slice are read a few at a time', async () => {
+  const meter = { reads: 0, mostReads: 0 };
+  const width = 40_000;
+  const rows = counted(new Array(100).fill(new Array(width).fill(0.5)), meter);
+  const layers = [{ type: 'dense', units: 1 }];
+  const trainer = await createTrainer({ inputShape: [width], layers }, { mode: 'worker' });
+  await everyTurn(meter, () => trainer.evaluate(rows, new Float32Array(100)));
+  /* Three slices at once, one that is looked at, and the first, which tells the form. */
+  assert.ok(meter.mostReads <= 8, `${meter.mostReads} rows read in one go`);
+  await trainer.dispose();
+});
+
 test('what is wrong far behind is told with its place, and ends the hand-over', async () => {
   const samples = 3000;
   const flat = Array.from({ length: samples * WIDTH }, pixel);

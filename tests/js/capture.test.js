@@ -3,7 +3,10 @@
  * nobody touches. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createTrainer } from '../../web/index.js';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createTrainer, loadTrainer } from '../../web/index.js';
+import { ARRAYS } from '../../worker/data/columns.js';
 import { bitsOf } from './api-setting.js';
 import { withStrikes } from './recovery-setting.js';
 
@@ -85,6 +88,75 @@ for (const [how, change] of Object.entries({ refilled: refill, detached: detach 
     }
   });
 }
+
+test('fit: a change is seen although most numbers are as they were', async () => {
+  /* One number of a row is 1: of a few that are looked at none need be another. */
+  const mark = (x, value, at) => {
+    for (let i = at; i < x.length; i += WIDTH) x[i] = value;
+  };
+  for (const keep of [true, false]) {
+    const data = dataOf(SIZES.large);
+    data.x.fill(0);
+    mark(data.x, 1, 3);
+    const change = ({ x }) => {
+      mark(x, 0, 3);
+      mark(x, 1, 17);
+    };
+    await assert.rejects(fitted(data, change, { keep }), {
+      code: 'INVALID_DATA',
+      message: /^x changed after it was handed over/,
+    });
+  }
+});
+
+for (const mode of ['worker', 'main']) {
+  for (const Type of [Float32Array, Float64Array]) {
+    test(`transfer: true, what is changed before it is detached is refused: ${mode}, ${Type.name}`, async () => {
+      await withTrainer(
+        async (trainer) => {
+          for (const call of ['fit', 'evaluate']) {
+            const { x, y } = dataOf(SIZES.sliced * 4, Type); // both in slices
+            const asked = Promise.resolve(trainer[call](x, y, { transfer: true }));
+            y.fill(0);
+            await assert.rejects(asked, {
+              code: 'INVALID_DATA',
+              message: /^y changed after it was handed over/,
+            });
+          }
+        },
+        { mode, threads: undefined },
+      );
+    });
+  }
+}
+
+test('loadTrainer and load use the bytes that they were given', async () => {
+  const wide = {
+    ...SPEC,
+    layers: [{ type: 'dense', units: 4000, activation: 'tanh' }, ...SPEC.layers],
+  };
+  const first = await createTrainer(wide, { mode: 'main' });
+  const { x, y } = dataOf(SIZES.small);
+  await first.fit(x, y);
+  const bits = bitsOf(await first.getWeights());
+  const saved = await first.save();
+  assert.ok(saved.length > 2 ** 20, 'more than a slice');
+  for (const mode of ['worker', 'main']) {
+    const bytes = saved.slice();
+    const loading = loadTrainer(bytes, { mode });
+    bytes.fill(0);
+    const trainer = await loading;
+    assert.deepEqual(bitsOf(await trainer.getWeights()), bits);
+    await trainer.fit(x, y);
+    bytes.set(saved);
+    const again = trainer.load(bytes);
+    bytes.fill(0);
+    await again;
+    assert.deepEqual(bitsOf(await trainer.getWeights()), bits);
+    await trainer.dispose();
+  }
+  await first.dispose();
+});
 
 test('fit: large data that nobody touches are copied slice by slice, to the same bits', async () => {
   const expected = await fitted(dataOf(SIZES.large), undefined, { keep: false });
@@ -169,6 +241,138 @@ for (const strike of [
     });
   });
 }
+
+test('a copy that the page has no memory for is refused, with what takes none', async () => {
+  const { x, y } = dataOf(SIZES.large);
+  const { float32 } = ARRAYS;
+  await withTrainer(async (trainer) => {
+    ARRAYS.float32 = /** @type {any} */ (
+      class extends float32 {
+        constructor(...given) {
+          if (given[0] > 2 ** 21) throw new RangeError('Array buffer allocation failed');
+          super(.../** @type {[any]} */ (given));
+        }
+      }
+    );
+    try {
+      for (const call of ['fit', 'evaluate']) {
+        await assert.rejects(Promise.resolve(trainer[call](x, y)), {
+          code: 'OUT_OF_MEMORY',
+          message:
+            /^x: the page gets no 24000000 bytes for a copy of it: transfer: true, or in fit/,
+        });
+      }
+      assert.equal((await trainer.fit(x, y, { ...FIT, keep: false })).reason, 'finished');
+    } finally {
+      ARRAYS.float32 = float32;
+    }
+  });
+});
+
+/** Rows of the data, as lists. */
+const listsOf = ({ x, y }) => ({
+  x: Array.from(y, (_, i) => [...x.subarray(i * WIDTH, (i + 1) * WIDTH)]),
+  y: [...y],
+});
+
+for (const size of ['small', 'sliced']) {
+  test(`transfer: true of lists, which nobody can hand over: ${size} ones are kept`, async () => {
+    const options = { ...FIT, epochs: 6, transfer: true };
+    const expected = await fitted(listsOf(dataOf(SIZES[size])), undefined, options);
+    await withStrikes([{ at: 'TRAINING_SNAPSHOT', nth: 2 }], (workers) =>
+      withTrainer(async (trainer) => {
+        const { x, y } = listsOf(dataOf(SIZES[size]));
+        trainer.addEventListener('restart', () => x.forEach((row) => row.fill(0)));
+        const { history } = await trainer.fit(x, y, options);
+        assert.deepEqual({ history, bits: bitsOf(await trainer.getWeights()) }, expected);
+        assert.equal(workers.length, 2);
+      }),
+    );
+  });
+}
+
+test('keep: false, a worker that is lost: lists that have lost their form', async () => {
+  for (const change of [(x) => (x.length = 0), (x) => (x[5] = [1]), (x) => x[7].fill('a')]) {
+    await withStrikes([{ at: 'TRAINING_SNAPSHOT', nth: 2 }], () =>
+      withTrainer(async (trainer) => {
+        const { x, y } = listsOf(dataOf(SIZES.sliced));
+        trainer.addEventListener('restart', () => change(x));
+        const run = trainer.fit(x, y, { ...FIT, epochs: 6, keep: false });
+        await assert.rejects(Promise.resolve(run), {
+          code: 'DATA_LOST',
+          message: /^the data are not kept by the page \(keep: false\) and have changed since \(x/,
+        });
+      }),
+    );
+  }
+});
+
+test('a run that is stopped copies no more', async () => {
+  let reads = 0;
+  const rows = new Proxy(new Array(200_000).fill(new Array(WIDTH).fill(0.5)), {
+    get(target, name) {
+      reads++;
+      return target[name];
+    },
+  });
+  await withTrainer(async (trainer) => {
+    const run = trainer.fit(rows, new Float32Array(rows.length));
+    await run.stop();
+    const before = reads;
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    assert.equal(reads, before);
+  });
+});
+
+setFlagsFromString('--expose-gc');
+const collect = /** @type {() => void} */ (runInNewContext('gc'));
+
+/** What of the app's arrays is still held, once garbage is collected. @param {WeakRef[]} refs */
+async function held(refs) {
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    collect();
+  }
+  return refs.filter((ref) => ref.deref() !== undefined).length;
+}
+
+test("the app's arrays are held no longer than they are read", async () => {
+  for (const samples of Object.values(SIZES)) {
+    for (const keep of [true, false]) {
+      await withTrainer(async (trainer) => {
+        /** @type {WeakRef[]} */
+        let refs = [];
+        const begin = () => {
+          const { x, y } = dataOf(samples);
+          refs = [x, y].map((array) => new WeakRef(array));
+          return trainer.fit(x, y, { ...FIT, keep, epochs: 1e6 });
+        };
+        const run = begin();
+        await new Promise((resolve) => run.addEventListener('progress', resolve, { once: true }));
+        if (keep) assert.equal(await held(refs), 0, `${samples} samples, while the run is on`);
+        await run.stop();
+        assert.equal(await held(refs), 0, `${samples} samples, after the run`);
+      });
+    }
+  }
+});
+
+test('once the main thread goes on, and nothing would be restarted, nothing is kept', async () => {
+  const { x, y } = dataOf(SIZES.sliced);
+  await withStrikes([{ at: 'TRAINING_SNAPSHOT' }], () =>
+    withTrainer(
+      async (trainer) => {
+        const run = trainer.fit(x, y, { ...FIT, epochs: 1e6 });
+        await new Promise((resolve) => trainer.addEventListener('fallback', resolve));
+        assert.equal(trainer.info.keptBytes, 4 * (x.length + y.length), 'for the main thread');
+        await trainer.save(); // once the run is on there
+        assert.deepEqual([trainer.info.mode, trainer.info.keptBytes], ['main', 0]);
+        await run.stop();
+      },
+      { mode: 'auto', restart: { retries: 0 } },
+    ),
+  );
+});
 
 test('info.keptBytes tells what the copy takes', async () => {
   const { x, y } = dataOf(SIZES.sliced, Float64Array);

@@ -129,6 +129,30 @@ everywhere('a feature that never changes', BOTH, async (make) => {
   }
 });
 
+everywhere('features that are never anything but the background', BOTH, async (make) => {
+  const trainer = await make(net(40, 2));
+  const next = numbers(9);
+  /* A word, or a bright point, stands in one of the first 30 places. */
+  const x = new Float32Array(200 * 40);
+  for (let i = 0; i < 200; i++) x[i * 40 + Math.floor(next() * 30)] = 1;
+  assert.deepEqual(await warned(trainer, x, turns(200, 2)), {});
+  const scaled = x.map((v) => (v - 0.13) / 0.31);
+  assert.deepEqual(await warned(trainer, scaled, turns(200, 2)), {});
+  for (let i = 0; i < 200; i++) x[i * 40 + 35] = 0.5;
+  const { CONSTANT_FEATURE } = await warned(trainer, x, turns(200, 2));
+  assert.match(CONSTANT_FEATURE, /at element 35:/);
+});
+
+everywhere('one unit whose targets are shares tells no classes', BOTH, async (make) => {
+  const layers = [{ type: 'dense', units: 1, activation: 'sigmoid' }];
+  const x = noise(60, 4);
+  const y = Array.from({ length: 60 }, (_, i) => [i / 200]);
+  for (const loss of ['meanSquaredError', 'binaryCrossentropy']) {
+    const trainer = await make({ inputShape: [4], layers, loss });
+    assert.deepEqual(await warned(trainer, x, y, { validationSplit: 0.1 }), {});
+  }
+});
+
 /** Pixels of a canvas of 8 x 8: a red stroke on nothing; of `pale` pixels alpha is between. */
 function canvas(pale = 0) {
   const pixels = new Uint8ClampedArray(8 * 8 * 4);
@@ -158,6 +182,12 @@ everywhere('pixels of a canvas are not four pictures', BOTH, async (make) => {
   const four = Uint8Array.from({ length: 4 * 64 }, () => (next() < 0.5 ? 0 : 255));
   assert.deepEqual(await warned(grey, four, [0, 1, 0, 1]), {}, 'black and white');
   assert.deepEqual(await warned(grey, new Uint8Array(256).fill(255), [0, 1, 0, 1]), {}, 'white');
+  const wide = await make({ ...pictures(1), inputShape: [64, 64, 1] });
+  const shapes = new Uint8Array(4 * 64 * 64);
+  for (let row = 0; row < 4 * 64; row++) {
+    shapes.fill(255, 64 * row + 3 + (row % 2), 64 * row + 55 + (row % 5));
+  }
+  assert.deepEqual(await warned(wide, shapes, [0, 1, 0, 1]), {}, 'shapes in black and white');
 });
 
 everywhere('targets that a binary cross-entropy cannot have', BOTH, async (make) => {

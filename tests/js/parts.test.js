@@ -294,6 +294,18 @@ for (const [name, connect] of Object.entries(SESSIONS)) {
   });
 }
 
+test('a part whose exports a bundler has lost is found where it has left them', async (t) => {
+  const runtime = changed(t, (dist) => {
+    const text = readFileSync(`${dist}/refusal.js`, 'utf8');
+    assert.match(text, /\bexport\{[^}]+\};?/);
+    writeFileSync(`${dist}/refusal.js`, text.replace(/\bexport\{[^}]+\};?/, ''));
+  });
+  await assert.rejects(connectBuilt().ask('INIT_TRAINING', { ...FLAWED, runtime }), {
+    code: 'INVALID_SPEC',
+    message: SENTENCE,
+  });
+});
+
 test('a part of another build is refused, and its file is named', async (t) => {
   const runtime = changed(t, (dist) =>
     ['kept.js', 'refusal.js'].forEach((file) => rebuild(`${dist}/${file}`)),

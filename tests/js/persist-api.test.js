@@ -221,6 +221,17 @@ test('what is not there, or torn altogether, is BAD_CHECKPOINT; what is in use i
   await removeTrainer('bars', { folder });
 });
 
+test('a run that waits for a name in use ends as stopped, where its trainer is disposed of', async (t) => {
+  const where = { name: 'bars', folder: temporaryFolder(t) };
+  const { trainer } = await made(t, createTrainer(barSpec(), { persist: where }));
+  await trainer.fit(DATA.x, DATA.y, { epochs: 1 });
+  const second = (await made(t, createTrainer(barSpec(), { persist: where }))).trainer;
+  const waits = second.fit(DATA.x, DATA.y, { epochs: 1 });
+  const gone = second.dispose();
+  assert.deepEqual([(await waits).reason, (await waits).history], ['stopped', []]);
+  await gone;
+});
+
 test('a trainer is in use as long as its process lives, and by a process of its own', async (t) => {
   const folder = temporaryFolder(t);
   const { trainer } = await made(

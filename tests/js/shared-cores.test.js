@@ -2,7 +2,8 @@
  * of the test's own: what is out of date counts for nothing. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { SharedCores } from '../../worker/host/shared-cores.js';
+import { sharedCores } from '../../web/host/support.js';
+import { SharedCores, isShare } from '../../worker/host/shared-cores.js';
 
 const memory = () => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
 const T = 1.7e12;
@@ -58,5 +59,17 @@ test('clocks that are set, and low words that overflow, change nothing for long'
     one.shareOf(8, edge - 10);
     assert.equal(other.shareOf(8, edge + 10), 4);
     assert.equal(one.shareOf(8, edge), 4);
+  }
+});
+
+test('a page whose engine has threads but no structuredClone has such a memory too', () => {
+  const { structuredClone } = globalThis;
+  try {
+    Reflect.deleteProperty(globalThis, 'structuredClone');
+    const { share } = sharedCores();
+    assert.ok(isShare(share));
+    assert.equal(sharedCores().share, share, 'one for all');
+  } finally {
+    Object.assign(globalThis, { structuredClone });
   }
 });

@@ -6,6 +6,7 @@ import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { createTrainer, loadTrainer } from '../../web/index.js';
 import { bitsOf } from './api-setting.js';
+import { withStrikes } from './recovery-setting.js';
 
 const SPEC = {
   inputShape: [4],
@@ -39,7 +40,7 @@ for (const mode of ['worker', 'main']) {
       await new Promise((resolve) => setTimeout(resolve, 5));
       await run.pause();
       const { epoch, batch, step } = trainer.status();
-      assert.equal(step, (epoch - 1) * Math.ceil(1000 / 7) + batch);
+      assert.equal(step, Math.max(0, epoch - 1) * Math.ceil(1000 / 7) + batch);
       assert.equal(await keptStep(trainer), step, 'as the checkpoint taken next has it');
       await run.resume();
       assert.ok(trainer.status().step >= step);
@@ -48,9 +49,91 @@ for (const mode of ['worker', 'main']) {
     const result = await run;
     const { epoch, batch, step } = trainer.status();
     assert.equal(step, result.step);
-    assert.equal(step, (epoch - 1) * Math.ceil(1000 / 7) + batch);
+    assert.equal(step, Math.max(0, epoch - 1) * Math.ceil(1000 / 7) + batch);
     await trainer.dispose();
   });
+}
+
+for (const ask of ['before', 'as']) {
+  test(`save() asked ${ask} the worker is lost holds the run, which begins anew`, async () => {
+    const strike = { at: 'DATA_STORED', nth: ask === 'as' ? 2 : 1, before: true };
+    const strikes = ask === 'as' ? [{ at: 'TRAINING_PROGRESS', before: true }] : [strike];
+    await withStrikes(strikes, async (workers) => {
+      const trainer = await make();
+      const [x, y] = dataOf(40_000);
+      const lost = new Promise((resolve) =>
+        trainer.addEventListener('restart', () => resolve(trainer.save())),
+      );
+      const run = trainer.fit(x, y, { epochs: 3, batchSize: 16 });
+      const [bytes] = await Promise.all(ask === 'as' ? [lost] : [trainer.save(), lost]);
+      assert.equal(workers.length, 2);
+      await Promise.all([run.stop(), run]);
+      await trainer.dispose();
+      const again = await loadTrainer(bytes, { mode: 'main' });
+      assert.equal(again.runs.length, 1);
+      await again.dispose();
+    });
+  });
+}
+
+const STEPS = Math.ceil(1000 / 7); // of an epoch
+for (const snapshotMs of [20, 1e9]) {
+  test(`a paused run whose worker is replaced stands where the next one does (${snapshotMs})`, async () => {
+    const strikes = [{ at: 'TRAINING_PAUSED' }];
+    const body = async (workers) => {
+      const trainer = await make();
+      const [x, y] = dataOf(1000);
+      const run = trainer.fit(x, y, { epochs: 1e6, batchSize: 7, progressHz: 1000 });
+      const replaced = new Promise((resolve) => trainer.addEventListener('restart', resolve));
+      for await (const { step } of run) if (step > 2 * STEPS) break;
+      await run.pause();
+      await replaced;
+      const kept = await keptStep(trainer); // once the run is on there
+      assert.equal(workers.length, 2);
+      const { state, epoch, batch, step } = trainer.status();
+      assert.deepEqual([state, step], ['paused', kept]);
+      assert.equal(step > 0, snapshotMs === 20);
+      assert.equal(step, Math.max(0, epoch - 1) * STEPS + batch);
+      await run.stop();
+      await trainer.dispose();
+    };
+    await withStrikes(strikes, body, { snapshotMs });
+  });
+}
+
+for (const mode of ['worker', 'main']) {
+  test(`a run that is resumed and paused at once: status() is exact: ${mode}`, async () => {
+    const trainer = await make({ mode });
+    const [x, y] = dataOf(1000);
+    const first = trainer.fit(x, y, { epochs: 1e6, batchSize: 7, progressHz: 1000 });
+    for await (const { step } of first) if (step > 2 * STEPS) break;
+    await first.stop();
+    const { epoch, batch, step } = trainer.status();
+    const run = trainer.fit(x, y, { resume: true });
+    await run.pause();
+    const stands = trainer.status();
+    assert.deepEqual([stands.epoch, stands.batch, stands.step], [epoch, batch, step]);
+    await run.stop();
+    await trainer.dispose();
+  });
+}
+
+for (const mode of ['worker', 'main']) {
+  for (const retries of [0, 3]) {
+    test(`a run that has failed: status() says where the model stands: ${mode}, ${retries} retries`, async () => {
+      const trainer = await createTrainer(
+        { ...SPEC, optimizer: 'sgd', learningRate: 1e4, layers: [{ type: 'dense', units: 1 }] },
+        { mode, restart: { retries } },
+      );
+      const [x, y] = dataOf(1000);
+      const run = trainer.fit(x, y, { epochs: 100, batchSize: 7, progressHz: 1e-3 });
+      await assert.rejects(Promise.resolve(run), { code: 'NON_FINITE' });
+      const { state, step } = trainer.status();
+      assert.ok(step > 0);
+      assert.deepEqual([state, step], ['ready', await keptStep(trainer)]);
+      await trainer.dispose();
+    });
+  }
 }
 
 for (const [name, samples] of Object.entries({ small: 60, sliced: 40_000 })) {

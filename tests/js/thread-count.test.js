@@ -165,6 +165,57 @@ test('another batch size is measured anew, the same one is not', () => {
   assert.equal(state.changes[changes]?.[1], 2, 'all of them have their chance again');
 });
 
+test('batch sizes in turn cost no more than one of them, however short each is', () => {
+  for (const ms of [20, 50, 100, 300, 1000]) {
+    for (const [of, most] of /** @type {const} */ ([
+      [busy, 2],
+      [idle, 8],
+    ])) {
+      const { state, count, run } = training(of, { most });
+      for (let turn = 0; state.ms < 60_000; turn++) {
+        count.begin(turn % 2 ? SAMPLES : 4 * SAMPLES);
+        run(ms);
+      }
+      const { lost, ms: all } = state;
+      assert.ok(lost < 0.03 * all, `turns of ${ms} ms: ${lost} of ${all} ms are lost`);
+    }
+  }
+});
+
+test('what is found out for steps of one kind is not taken for those of another', () => {
+  const { count, run } = training(busy);
+  assert.equal(run(2500), 1);
+  assert.equal(count.begin(SAMPLES, 1), true);
+  assert.equal(count.count, 2);
+  assert.equal(count.begin(SAMPLES, 1), false);
+  assert.equal(count.begin(SAMPLES), true);
+  assert.equal(count.count, 1);
+});
+
+test('threads that may compute and then may not, again and again, cost little', () => {
+  for (const ms of [500, 1500, 4000]) {
+    for (const of of [idle, (/** @type {number} */ n) => 6 + 2 * n]) {
+      const { state, run } = training(of, { most: 7 });
+      for (let turn = 0; state.ms < 120_000; turn++) {
+        state.most = turn % 2 ? 3 : 7;
+        run(ms);
+      }
+      const { lost, ms: all } = state;
+      assert.ok(lost < 0.03 * all, `turns of ${ms} ms: ${lost} of ${all} ms are lost`);
+    }
+  }
+});
+
+test('one step that took long for another reason, whenever it was, makes no pause long', () => {
+  for (let at = 30; at < 1500; at += 30) {
+    const { state, count, run } = training((n, ms) => (ms < 60_000 ? busy : idle)(n));
+    run(at);
+    count.stepTook(SAMPLES, 20_000); // an evaluation between two steps, say
+    run(60_000 + 70_000 - state.ms);
+    assert.equal(count.count, 2, `after ${at} ms`);
+  }
+});
+
 test('time that stands still decides nothing', () => {
   const count = new ThreadCount(() => 2);
   count.begin(SAMPLES);

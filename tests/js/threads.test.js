@@ -73,9 +73,13 @@ test('a net without work to share never has helpers', () =>
   withThreads(async (made) => {
     const client = connectLocal();
     await client.ask('INIT_TRAINING', init(4, QUADRANTS));
-    await client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 5 });
+    const run = client.ask('START_TRAINING', { ...quadrants(200), numEpochs: 1e6 });
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(made.length, 0);
+    assert.equal((await client.ask('GET_STATUS')).threads, 1, 'one computes, whatever may');
+    await client.ask('STOP_TRAINING');
+    await run;
+    assert.equal((await client.ask('GET_STATUS')).threads, 4);
     await client.ask('DISPOSE');
   }));
 
@@ -254,6 +258,35 @@ test('the number of threads changes after every step, and no bit does', async (t
     changes.end();
     await client.ask('DISPOSE');
   }
+});
+
+test('evaluating and predicting are measured too, and have a number of their own', async (t) => {
+  const client = connectLocal();
+  await client.ask('INIT_TRAINING', init(4));
+  await gather(client, 3);
+  const { stepTook } = ThreadCount.prototype;
+  const training = t.mock.method(ThreadCount.prototype, 'stepTook', function (samples) {
+    stepTook.call(this, samples, 1000); // all that may are known
+    this.count = 1;
+    return true;
+  });
+  await client.ask('START_TRAINING', { ...data, batchSize: 16 });
+  assert.equal(client.of('TRAINING_PROGRESS').at(-1).threads, 1);
+  training.mock.restore();
+  /** @type {[number, number, number][]} */ const steps = [];
+  t.mock.method(ThreadCount.prototype, 'stepTook', function (samples, ms) {
+    steps.push([samples, ms, this.count]);
+    return false;
+  });
+  const n = (await client.ask('EVALUATE_MODEL', EVALUATION)).samples;
+  await client.ask('PREDICT', { x: data.x });
+  assert.equal(
+    steps.reduce((sum, [samples]) => sum + samples, 0),
+    2 * n,
+  );
+  assert.ok(steps.some(([, ms]) => ms > 0));
+  for (const [, , count] of steps) assert.ok(count > 1, `${count}`);
+  await client.ask('DISPOSE');
 });
 
 test('a helper that ends while the number changes takes the session down, which can begin anew', (t) =>

@@ -12,7 +12,7 @@ import webpack from 'webpack';
 import { BUNDLES } from '../../wasm-build/bundles.mjs';
 import { ROOT } from '../../wasm-build/lists.mjs';
 import { SET_NAMES, VARIANTS, VARIANT_NAMES, fileOf } from '../../wasm-build/variants.mjs';
-import { GUARD, openBrowser } from '../browser/setting.js';
+import { GUARD, ignores, openBrowser } from '../browser/setting.js';
 import { withoutRelaxedFiles } from '../relaxed.js';
 import {
   assertTrained,
@@ -35,6 +35,12 @@ const FROM_NODE =
 
 /** @param {string} folder @returns {any} what the app tells when Node runs it there */
 const trainInNode = (folder) => JSON.parse(run(process.execPath, ['main.js'], folder));
+
+/** Where workers may be modules, and where they may not. @param {string} root */
+async function assertTrains(root) {
+  assertTrained(await resultOfPage(browser, root), expected);
+  assertTrained(await resultOfPage(browser, root, ignores), expected);
+}
 
 before(async () => {
   const result = trainInNode(installedFolder({ 'main.js': FROM_NODE }));
@@ -108,6 +114,16 @@ test('Node: a worker file of the package is reached by its name', GUARD, () => {
   );
 });
 
+test('Node: the file for older browsers trains in a worker, too', GUARD, () => {
+  const folder = installedFolder({ 'main.js': FROM_NODE });
+  const app = `${folder}/src/app.js`;
+  writeFileSync(
+    app,
+    readFileSync(app, 'utf8').replace("from 'offstage'", "from 'offstage/classic'"),
+  );
+  assertTrained(trainInNode(folder), expected, 'folder');
+});
+
 test('TypeScript: the types are found from the tarball, in both ways of resolving', GUARD, () => {
   const folder = installedFolder({
     'app.ts': `import { createTrainer, type Trainer } from 'offstage';
@@ -120,6 +136,7 @@ export { loss };\n`,
   const tsc = ['--noEmit', '--strict', '--target', 'es2022', 'app.ts'];
   for (const [module, resolution] of [
     ['nodenext', 'nodenext'],
+    ['node16', 'node16'],
     ['es2022', 'bundler'],
   ]) {
     run(
@@ -144,7 +161,7 @@ test('a page without a bundler', GUARD, async () => {
     'index.html': page(`${names}<script type="module" src="src/index.js"></script>`),
     'src/index.js': RUN,
   });
-  assertTrained(await resultOfPage(browser, withoutOpfs(folder)), expected);
+  await assertTrains(withoutOpfs(folder));
 });
 
 test('Vite, a production build without settings', GUARD, async () => {
@@ -153,7 +170,7 @@ test('Vite, a production build without settings', GUARD, async () => {
     'src/index.js': RUN,
   });
   run(process.execPath, [`${ROOT}node_modules/vite/bin/vite.js`, 'build'], folder);
-  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
+  await assertTrains(withoutOpfs(`${folder}/dist`));
 });
 
 // The output's folder is where webpack's command would put it: below the working folder, which is
@@ -168,7 +185,7 @@ test('webpack 5, a production build without settings', GUARD, async () => {
   });
   assert.equal(stats.hasErrors() || stats.hasWarnings(), false, stats.toString('errors-warnings'));
   writeFileSync(`${folder}/dist/index.html`, page('<script defer src="main.js"></script>'));
-  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
+  await assertTrains(withoutOpfs(`${folder}/dist`));
 });
 
 test('esbuild, with `assets`', GUARD, async () => {
@@ -190,5 +207,5 @@ test('esbuild, with `assets`', GUARD, async () => {
   cpSync(`${folder}/node_modules/offstage/wasm-build`, `${folder}/dist/offstage/wasm-build`, {
     recursive: true,
   });
-  assertTrained(await resultOfPage(browser, withoutOpfs(`${folder}/dist`)), expected);
+  await assertTrains(withoutOpfs(`${folder}/dist`));
 });

@@ -116,8 +116,9 @@ async function isForHelper(/** @type {import('playwright-core').Request} */ requ
  * Opens the folder's index.html and waits for what the script leaves in `result`, and for a second
  * thread's script.
  * @param {import('playwright-core').Browser} browser @param {string} root
+ * @param {() => void} [prepare] runs in the page before anything else
  */
-export async function resultOfPage(browser, root) {
+export async function resultOfPage(browser, root, prepare) {
   const server = await serve({ root, isolated: true });
   let result;
   let helper;
@@ -125,14 +126,18 @@ export async function resultOfPage(browser, root) {
     helper = page.context().waitForEvent('request', { predicate: isForHelper, ...GUARD });
     helper.catch(() => {}); // where the page fails before
   };
-  await withPage(browser, { server, path: '/index.html', watch }, async ({ page, said }) => {
-    await page
-      .waitForFunction('globalThis.result')
-      .catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
-    result = await page.evaluate('globalThis.result');
-    await helper;
-    assert.deepEqual(complaints(said), []);
-  });
+  await withPage(
+    browser,
+    { server, path: '/index.html', prepare, watch },
+    async ({ page, said }) => {
+      await page
+        .waitForFunction('globalThis.result')
+        .catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));
+      result = await page.evaluate('globalThis.result');
+      await helper;
+      assert.deepEqual(complaints(said), []);
+    },
+  );
   return result;
 }
 

@@ -1,7 +1,8 @@
-/* connect.js: opens one session in one place, and has its owner bring it to where it is to begin.
- * Invariant: a worker is made, or the session of this thread asked for, before openSession()
- * returns; where `ready` rejects nothing is left running. Which place, when, how often, and what a
- * session begins with, is not known here. */
+/* connect.js: opens one session in one place, and has its owner bring it to where it is to
+ * begin.
+ * Invariant: a worker is made, or what makes one or the session of this thread asked for, before
+ * openSession() returns; where `ready` rejects nothing is left running. Which place, when, how
+ * often, and what a session begins with, is not known here. */
 import { OTHER_VERSION } from '../../worker/host/envelope.js';
 import { OffstageError } from '../../worker/host/errors.js';
 import { Client } from './client.js';

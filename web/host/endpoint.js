@@ -9,7 +9,7 @@ import { OffstageError } from '../../worker/host/errors.js';
 import { messageChannel } from '../../worker/host/node.js';
 import { spawn } from '../../worker/host/spawn.js';
 import { VERSION } from '../../worker/host/envelope.js';
-import { baseAddress, whyNoWorker } from './support.js';
+import { baseAddress, takesModules, whyNoWorker } from './support.js';
 
 /**
  * @typedef {object} Listener
@@ -62,35 +62,61 @@ export function assetsFolder(assets) {
 }
 
 /**
- * Opens the session that a worker of its own has from the start.
+ * Opens the session that a worker of its own has from the start: a classic one where this engine
+ * has no other.
  * @param {{ assets?: URL, crossOrigin?: 'blob' }} where
  * @param {Listener} listener
- * @returns {Endpoint}
+ * @returns {Endpoint | Promise<Endpoint>}
  */
-export function openWorker({ assets, crossOrigin }, { heard, lost }) {
+export function openWorker({ assets, crossOrigin }, listener) {
   const none = whyNoWorker();
   if (none) throw new OffstageError('UNSUPPORTED', `no worker can be had: ${none}`);
   const here = import.meta.url; // not in place below, lest a bundler emits the worker a second time
-  try {
-    const thread = spawn(
-      {
+  const script = {
+    name: 'offstage',
+    served: assets && new URL('wasm-build/dist/worker.js', assets),
+    web: () =>
+      new Worker(new URL('../../worker/worker.js', import.meta.url), {
+        type: 'module',
         name: 'offstage',
-        served: assets && new URL('wasm-build/dist/worker.js', assets),
-        web: () =>
-          new Worker(new URL('../../worker/worker.js', import.meta.url), {
-            type: 'module',
-            name: 'offstage',
-          }),
-        node: () => new URL('../../worker/worker.js', here),
-        blob: crossOrigin === 'blob',
-      },
-      { heard, failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)) },
-    );
-    return { mode: 'worker', ...thread };
+      }),
+    node: () => new URL('../../worker/worker.js', here),
+    blob: crossOrigin === 'blob',
+  };
+  return takesModules() ? start(script, listener) : startClassic(script, assets, listener);
+}
+
+/** @param {import('../../worker/host/spawn.js').Script} script @param {Listener} listener */
+function start(script, { heard, lost }) {
+  try {
+    const thread = spawn(script, {
+      heard,
+      failed: (why, cause) => lost(lostError(`the worker ${why}`, cause)),
+    });
+    return { mode: /** @type {const} */ ('worker'), ...thread };
   } catch (cause) {
-    throw lostError(`the worker could not be started: ${whyNotLoaded(cause)}`, cause);
+    throw notStarted(cause);
   }
 }
+
+/**
+ * @param {import('../../worker/host/spawn.js').Script} script
+ * @param {URL | undefined} assets
+ * @param {Listener} listener
+ */
+async function startClassic(script, assets, listener) {
+  let classic;
+  try {
+    classic = (await import('./classic-script.js')).classicScript(assets);
+  } catch (cause) {
+    throw notStarted(cause);
+  }
+  return start({ ...script, ...classic }, listener);
+}
+
+/** @param {unknown} cause */
+const notStarted = (cause) =>
+  lostError(`the worker could not be started: ${whyNotLoaded(cause)}`, cause);
 
 /**
  * Opens a session on this thread. A real channel lies between, so that messages are cloned as

@@ -34,8 +34,6 @@ export class Supervisor {
   client;
   /** Sessions that stood in for a lost one. */
   restarts = 0;
-  /** Whether a loss can be made good, so that it is worth keeping what that takes. */
-  recovers = false;
   /** Why the place is not the best one. @type {string[]} */
   reasons = [];
   /** dispose() was called. */
@@ -81,6 +79,11 @@ export class Supervisor {
     return this.#ended !== undefined;
   }
 
+  /** Whether a loss can be made good, so that it is worth keeping what that takes. */
+  get recovers() {
+    return this.#restart.retries > 0 || (this.#mode === 'auto' && this.#place === 'worker');
+  }
+
   /** When something was last heard of a session, in ms since 1970. */
   get lastBeat() {
     return this.client?.lastBeat ?? this.#lastBeat;
@@ -98,7 +101,6 @@ export class Supervisor {
     const { place, reasons, client, ready } = await openFirst(this.#mode, this.#owner.open, signal);
     this.#place = place;
     this.reasons = reasons;
-    this.recovers = this.#restart.retries > 0 || (this.#mode === 'auto' && place === 'worker');
     this.#take(client, ready);
   }
 

@@ -1,7 +1,11 @@
 /* support.js: tells whether a session can run beside the page, and where relative addresses begin.
  * Invariant: every "no" is a sentence that can stand in info.reason. Node's facilities come from
  * process.getBuiltinModule, which bundlers do not see. Nothing is started here. */
+import { OffstageError } from '../../worker/host/errors.js';
 import { threadKind } from '../../worker/host/spawn.js';
+
+/** Whether this file is of the built files for older engines. */
+const CLASSIC = /** @type {any} */ (globalThis).OFFSTAGE_CLASSIC === true;
 
 /**
  * @typedef {object} NodeProcess
@@ -33,10 +37,36 @@ export function sharedCores() {
   try {
     if (crossOriginIsolated === false) return (share = {});
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    structuredClone(memory); // as a message clones it: some engines share none
+    const { port1 } = new MessageChannel();
+    port1.postMessage(memory); // some engines share none
+    port1.close();
     return (share = { share: memory });
   } catch {
     return (share = {});
+  }
+}
+
+/**
+ * Tells whether a worker may be a module, without making one: who knows of modules asks for the
+ * type before it refuses the address. Engines with Node's modules beside their workers all do.
+ */
+export function takesModules() {
+  if (threadKind() !== 'web' || /** @type {any} */ (globalThis).process?.versions) return true;
+  if (CLASSIC) return false;
+  let asked = false;
+  /* Address and options in one: bundlers refuse an address that is a literal. */
+  const probe = /** @type {any} */ ({
+    toString: () => 'http://[',
+    get type() {
+      asked = true;
+      return 'module';
+    },
+  });
+  try {
+    new Worker(probe, probe).terminate();
+    return asked;
+  } catch (error) {
+    return asked && /** @type {any} */ (error)?.name !== 'TypeError'; // of a type it does not know
   }
 }
 
@@ -47,6 +77,19 @@ export function whyNoWorker() {
   return node
     ? `Node ${node.versions?.node} has no process.getBuiltinModule (20.16 or newer has)`
     : 'this page has no Worker';
+}
+
+/**
+ * Refuses in a service worker, where nothing else would say what to do instead.
+ * @param {string} where the function that was called
+ */
+export function refuseServiceWorker(where) {
+  if (Object.prototype.toString.call(globalThis) !== '[object ServiceWorkerGlobalScope]') return;
+  throw new OffstageError(
+    'UNSUPPORTED',
+    `${where}: a service worker has no workers and loads no modules later: call it in a page, or ` +
+      'an offscreen document of an extension, that exchanges messages with the service worker',
+  );
 }
 
 /** @returns {string | null} why mode 'auto' should not use a worker although there may be one */

@@ -1,12 +1,13 @@
 /* capture.js: takes what an app hands over as it is at that moment, whatever the app does with its
  * arrays afterwards.
- * Invariant: a captured source reads from the page's own copy alone. Up to AT_ONCE_BYTES are copied
- * before capture() returns; the rest follows slice by slice, between which the page has its turn,
- * and is refused where what the app holds has changed in the meantime, as far as one row of each
- * slice tells. A guarded source has no copy, and is refused likewise. What the data mean is not
- * known here. */
+ * Invariant: a captured source reads from the page's own copy alone, and holds nothing of the app's
+ * once that is made. Up to AT_ONCE_BYTES are copied before capture() returns; the rest follows
+ * slice by slice, between which the page has its turn, and is refused where what the app holds has
+ * changed in the meantime, as far as some rows of each slice tell. A guarded source has no copy,
+ * and is refused likewise. What the data mean is not known here. */
 import { ARRAYS, ELEMENT_BYTES, copyElements, refuse } from '../../worker/data/columns.js';
 import { createYield } from '../../worker/host/clock.js';
+import { OffstageError } from '../../worker/host/errors.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
 /** @typedef {import('../../worker/data/columns.js').Piece} Piece */
@@ -16,10 +17,17 @@ export const SLICE_BYTES = 1024 * 1024;
 export const INLINE_BYTES = 256 * 1024;
 /** Elements of lists are converted so many at a time: half a millisecond to two. */
 export const LIST_ELEMENTS = 32 * 1024;
-/** Slices of a list that are converted in one go: what a session gets before it answers. */
-const LIST_SLICES = 3;
+/**
+ * Slices that are converted in one go, of a list, or of several inputs: what a session gets before
+ * it answers.
+ */
+const CONVERTED_SLICES = 3;
 /** Bytes that are copied in one go: some milliseconds, and less than a frame on a slow phone. */
-const AT_ONCE_BYTES = 8 * SLICE_BYTES;
+export const AT_ONCE_BYTES = 8 * SLICE_BYTES;
+/** Elements of a slice by which a change of it is seen: a few kilobytes of a megabyte. */
+const LOOKED_AT = 1024;
+/** Likewise of a slice of a list, whose elements take longer. */
+const LOOKED_AT_OF_LIST = 64;
 
 /** @param {Column} column */
 const isTyped = ({ typed, parts }) =>
@@ -47,44 +55,82 @@ let later;
 /** Gives the page its turn. @returns {Promise<void>} */
 export const turn = () => new Promise((resolve) => (later ??= createYield())(resolve));
 
-/** Slices of a column, as they were when it was handed over: one row of each tells. */
+/** Some rows of slices of a column, as they were when it was handed over. */
 class Guard {
   #source;
   #step;
-  /** @type {Piece[]} */
-  #rows = [];
+  /** Elements that are looked at in a slice: whole rows. */
+  #count;
+  /** By where their slice begins. @type {Map<number, Piece>} */
+  #looked = new Map();
   /** Of the app's own arrays: a detached one has none. @type {number[]} */
   #lengths;
 
   /** @param {Column & Captured} source @param {number} [from] a slice's beginning */
   constructor(source, from = 0) {
-    this.#source = source;
-    this.#lengths = source.given.map(({ byteLength }) => byteLength);
+    const { given, length, unit } = (this.#source = source);
     const step = (this.#step = stepOf(source));
-    for (let begin = from; begin < source.length; begin += step) {
-      this.#rows[begin / step] = this.#read(begin);
+    this.#lengths = given.map(({ byteLength }) => byteLength);
+    const most = isTyped(source) ? LOOKED_AT : LOOKED_AT_OF_LIST;
+    this.#count = unit * Math.max(1, Math.floor(most / unit));
+    const slices = Math.ceil((length - from) / step);
+    /* As much as one slice has in all, lest large rows were read in one go; the last ones first,
+     * which are read last. */
+    const every = step * Math.max(1, Math.ceil((slices * this.#count) / step));
+    for (let begin = from + (slices - 1) * step; begin >= from; begin -= every) {
+      this.#looked.set(begin, this.#read(begin));
     }
   }
 
-  /** A row from the middle of a slice. @param {number} begin */
+  /** Rows from the middle of a slice. @param {number} begin */
   #read(begin) {
     const { length, unit } = this.#source;
-    const count = Math.min(this.#step, length - begin);
-    const at = begin + unit * Math.floor(count / unit / 2);
-    return copyElements(this.#source, Math.min(at, length - unit), unit);
+    const rows = Math.min(this.#step, length - begin) / unit;
+    const count = Math.min(this.#count / unit, rows);
+    return copyElements(this.#source, begin + unit * Math.floor((rows - count) / 2), unit * count);
   }
 
-  /** Refuses a slice that has changed. @param {number} begin */
-  check(begin) {
-    const { name, given, length } = this.#source;
-    const row = this.#rows[begin / this.#step];
-    const same =
-      given.every(({ byteLength }, i) => byteLength === this.#lengths[i]) &&
-      this.#read(begin).every((value, i) => Object.is(value, row[i]));
-    if (same) return;
-    refuse(
-      `${name} changed after it was handed over, before all of its ${length} elements were read: ` +
-        'leave it as it is until training has begun, or hand it over (transfer: true)',
+  /** Refuses slices that have changed. @param {number} begin @param {number} end */
+  check(begin, end) {
+    for (let at = begin; at < end; at += this.#step) {
+      if (!this.#isSame(at)) refuseChanged(this.#source);
+    }
+  }
+
+  /** @param {number} begin of a slice */
+  #isSame(begin) {
+    const { given } = this.#source;
+    if (given.some(({ byteLength }, i) => byteLength !== this.#lengths[i])) return false;
+    const looked = this.#looked.get(begin);
+    if (!looked) return true;
+    try {
+      return this.#read(begin).every((value, i) => Object.is(value, looked[i]));
+    } catch {
+      return false; // its form has changed
+    }
+  }
+}
+
+/** @param {Column & Captured} source @returns {never} */
+const refuseChanged = ({ name, length }) =>
+  refuse(
+    `${name} changed after it was handed over, before all of its ${length} elements were read: ` +
+      'leave it as it is until the answer, or the first progress, is here, or give a copy of it',
+  );
+
+/** Ends the copying of what nobody waits for. */
+const NOT_WANTED = new Error('the copy is not wanted any more');
+
+/** @param {Column & Captured} source @returns {Piece} */
+function roomFor(source) {
+  try {
+    return new ARRAYS[source.dtype](source.length);
+  } catch (cause) {
+    throw new OffstageError(
+      'OUT_OF_MEMORY',
+      `${source.name}: the page gets no ${bytesOf(source)} bytes for a copy of it: ` +
+        'transfer: true, or in fit keep: false, makes none',
+      { cause },
     );
   }
 }
@@ -95,50 +141,54 @@ class Copy {
   own;
   /** Elements that are copied. */
   #done = 0;
-  #source;
-  /** @type {Guard | undefined} */
-  #guard;
-  /** Why the rest cannot be copied. @type {unknown} */
+  /** Why the rest is not copied. @type {unknown} */
   #error;
 
   /** @param {Column & Captured} source */
   constructor(source) {
-    this.#source = source;
-    this.own = new ARRAYS[source.dtype](source.length);
+    this.own = roomFor(source);
   }
 
-  #slice() {
-    const { length, read } = this.#source;
+  /** @param {Column} source @param {Guard} [guard] */
+  #slice(source, guard) {
     const begin = this.#done;
-    this.#guard?.check(begin);
-    const end = Math.min(length, begin + stepOf(this.#source));
-    read(this.own.subarray(begin, end), begin);
+    const end = Math.min(source.length, begin + stepOf(source));
+    guard?.check(begin, end);
+    source.read(this.own.subarray(begin, end), begin);
     this.#done = end;
   }
 
-  /** Copies in one go, up to so many bytes. @param {number} most @returns {number} bytes copied */
-  begin(most) {
-    const { length, dtype } = this.#source;
-    const step = stepOf(this.#source);
-    const end = isTyped(this.#source) ? most / ELEMENT_BYTES[dtype] : LIST_SLICES * step;
-    while (this.#done < length && this.#done + step <= end) this.#slice();
+  /**
+   * Copies in one go, up to so many bytes.
+   * @param {Column} source @param {number} most @returns {number} bytes copied
+   */
+  begin(source, most) {
+    const { length, dtype } = source;
+    const step = stepOf(source);
+    const one = isTyped(source) && !source.parts;
+    const end = one ? most / ELEMENT_BYTES[dtype] : CONVERTED_SLICES * step;
+    while (this.#done < length && this.#done + step <= end) this.#slice(source);
     return this.#done * ELEMENT_BYTES[dtype];
   }
 
-  /** Copies the rest, slice by slice. */
-  async finish() {
-    const { length } = this.#source;
-    if (this.#done === length) return;
+  /** Copies the rest, slice by slice. @param {Column & Captured} source */
+  async finish(source) {
+    if (this.#done === source.length) return;
     try {
-      this.#guard = new Guard(this.#source, this.#done);
-      while (this.#done < length) {
+      const guard = new Guard(source, this.#done);
+      while (this.#done < source.length) {
         await turn();
-        this.#slice();
+        if (this.#error) return;
+        this.#slice(source, guard);
       }
     } catch (error) {
       this.#error = error;
     }
-    this.#guard = undefined;
+  }
+
+  /** Leaves the rest uncopied. */
+  cancel() {
+    this.#error ??= NOT_WANTED;
   }
 
   /** Waits until elements up to `end` are copied. @param {number} end */
@@ -164,19 +214,26 @@ class Copy {
 /**
  * @template {object} T
  * @param {(T & Column & Captured)[]} sources
- * @param {{ keep?: boolean }} [options] keep: false: what is large is not copied, but guarded
+ * @param {{ keep?: boolean, transfer?: boolean }} [options] keep: false: what is large is not
+ *   copied, but guarded; transfer: so are arrays of any size, which are detached once they are read
  * @returns {(T & Column & Captured)[]}
  */
-export function capture(sources, { keep = true } = {}) {
+export function capture(sources, { keep = true, transfer = false } = {}) {
   let left = AT_ONCE_BYTES;
   return sources.map((source) => {
+    if (transfer && source.given.length > 0) return { ...source, guard: new Guard(source) };
     if (isSmall(source)) return copyOfSmall(source);
     if (!keep) return { ...source, guard: new Guard(source) };
     const copy = new Copy(source);
-    left -= copy.begin(left);
-    copy.finish();
+    left -= copy.begin(source, left);
+    copy.finish(source);
     return { ...source, ...reading(copy.own), parts: undefined, given: [], copy };
   });
+}
+
+/** Nobody waits for what was captured any more. @param {readonly { copy?: Copy }[]} sources */
+export function release(sources) {
+  for (const { copy } of sources) copy?.cancel();
 }
 
 /** @template {object} T @param {T & Column & Captured} source @returns {T & Column & Captured} */

@@ -4,7 +4,7 @@
 import { ELEMENT_BYTES } from '../../worker/data/columns.js';
 import { readFlat } from '../../worker/data/forms.js';
 import { OffstageError, arrayType, isRecord, show, tagOf } from '../../worker/host/errors.js';
-import { INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
+import { AT_ONCE_BYTES, INLINE_BYTES, SLICE_BYTES, capture, turn } from './capture.js';
 import { givenArrays } from './handover.js';
 
 /** @typedef {import('../../worker/data/columns.js').Column} Column */
@@ -120,19 +120,21 @@ function refuseBytes(got, cause) {
 }
 
 /**
- * A copy in a buffer of its own: at once where it is small, else the page has its turn between two
- * slices.
+ * A copy in a buffer of its own: at once up to AT_ONCE_BYTES, the rest slice by slice, between
+ * which the page has its turn. Who changes the bytes before their end makes a copy whose checksum
+ * is wrong.
  * @param {Uint8Array} bytes
  * @returns {Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>}
  */
 export const copyBytes = (bytes) =>
-  bytes.length <= SLICE_BYTES ? new Uint8Array(bytes) : copySlices(bytes);
+  bytes.length <= AT_ONCE_BYTES ? new Uint8Array(bytes) : copySlices(bytes);
 
 /** @param {Uint8Array} bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
 async function copySlices(bytes) {
   const copy = new Uint8Array(bytes.length);
-  for (let begin = 0; begin < bytes.length; begin += SLICE_BYTES) {
-    if (begin > 0) await turn();
+  copy.set(bytes.subarray(0, AT_ONCE_BYTES));
+  for (let begin = AT_ONCE_BYTES; begin < copy.length; begin += SLICE_BYTES) {
+    await turn();
     copy.set(bytes.subarray(begin, begin + SLICE_BYTES), begin);
   }
   return copy;

@@ -8,10 +8,10 @@ import { Events } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
 import { Lifecycle } from '../host/page.js';
-import { checkpointBytes, plainSpec } from './copies.js';
+import { checkpointBytes, copyBytes, plainSpec } from './copies.js';
 import { PERSIST, readPersist } from './persist.js';
 import { Recovery } from './recovery.js';
-import { sharedCores } from '../host/support.js';
+import { refuseServiceWorker, sharedCores } from '../host/support.js';
 import { Monitor } from './trainer-status.js';
 import { TRAINER_EVENTS } from './trainer-events.js';
 import { Trainer } from './trainer.js';
@@ -21,14 +21,28 @@ import { Trainer } from './trainer.js';
 /** @typedef {import('../../wasm-build/dist/spec.js').Layer} Layer */
 /** @typedef {import('../../wasm-build/dist/spec.js').Loss} Loss */
 /**
+ * @typedef {object} OutputSpec
+ * @property {string} name of the layer
+ * @property {Loss} [loss] Default: as the spec's
+ * @property {number} [lossWeight] in the sum that is trained, from 0 on. Default: 1
+ */
+/**
+ * Attempts at a worker in place of a lost one, in a row, without a step completed in between: the
+ * first at once, the second after `delay`, each later one after `factor` times as long.
+ * @typedef {object} RestartOptions
+ * @property {number} [retries] how many; 0: none. Default: 3
+ * @property {number} [delay] ms before the second. Default: 250
+ * @property {number} [factor] of the delay, from one to the next; 1 or more. Default: 2
+ * @property {number} [maxDelay] ms before any. Default: 30000
+ */
+/**
  * A network, as createTrainer() takes it; docs/layers.md has every layer and field.
  * @typedef {object} Spec
  * @property {readonly number[] | Readonly<Record<string, readonly number[]>>} inputShape of one
  *   sample, without the batch's axis; of several inputs by name, in this order
  * @property {readonly Layer[]} layers from input to output; each reads the one before it, unless
  *   `input` names others
- * @property {ReadonlyArray<string | { readonly name: string, readonly loss?: Loss,
- *   readonly lossWeight?: number }>} [outputs] layers by name. Default: the last layer
+ * @property {ReadonlyArray<string | OutputSpec>} [outputs] layers by name. Default: the last layer
  * @property {Loss | Readonly<Record<string, Loss>>} [loss] of all outputs, or by name. Default: by
  *   the last activation: softmax 'categoricalCrossentropy', sigmoid 'binaryCrossentropy', any
  *   other 'meanSquaredError'
@@ -97,11 +111,9 @@ import { Trainer } from './trainer.js';
  *   trainer with it. Default: 30000
  * @property {number} [heartbeat] ms of silence, while the page itself ran, after which a worker
  *   that has answered before is replaced. Default: 10000
- * @property {{ retries?: number, delay?: number, factor?: number, maxDelay?: number }} [restart] of
- *   a lost worker: how many attempts in a row, without a step completed in between (3; 0: none);
- *   the first at once, the second after `delay` ms (250), each later one after `factor` (2) times
- *   as long, `maxDelay` (30000) at most. After that mode 'auto' goes on on the main thread, and any
- *   other mode ends with WORKER_LOST. The page keeps a checkpoint in memory for it
+ * @property {RestartOptions} [restart] of a lost worker. After so many attempts mode 'auto' goes on
+ *   on the main thread, and any other mode ends with WORKER_LOST. The page keeps a checkpoint in
+ *   memory for it. Default: 3 attempts
  * @property {string | import('./persist.js').PersistOptions} [persist] of every fit: a name to keep
  *   checkpoints under, or more; see FitOptions. Default: none is kept
  * @property {boolean} [persistData] of every fit: the data are kept too; see FitOptions. Default:
@@ -184,7 +196,7 @@ export const createTrainer = async (/** @type {unknown} */ spec, /** @type {unkn
  * @returns {Promise<Trainer>}
  */
 export async function loadTrainer(bytes, options) {
-  const begin = () => ({ bytes: checkpointBytes(bytes) });
+  const begin = () => ({ bytes: copyBytes(checkpointBytes(bytes)) });
   return (await beginTrainer('loadTrainer', options, begin)).trainer;
 }
 
@@ -202,6 +214,7 @@ export async function beginTrainer(name, options, begin) {
   const restart = readOptions(`${name}: restart`, settings.restart, RESTART);
   const persist = readPersist(name, settings.persist);
   throwIfAborted(settings.signal);
+  refuseServiceWorker(name);
   const beginning = begin();
   const events = new Events(TRAINER_EVENTS, settings.debug);
   const lifecycle = new Lifecycle(events, settings.keepAwake);

@@ -176,7 +176,7 @@ async function upload(client, sources, { transfer, check, sent }) {
 async function send(client, id, source, { handOver, check }) {
   const { dtype, length } = source;
   const size = ELEMENT_BYTES[dtype];
-  const own = handOver ? ownPiece(source) : null;
+  const own = handOver && !source.copy ? ownPiece(source) : null;
   const step = own ? length : stepOf(source);
   /** The buffer of a slice that the session is done with. @type {ArrayBuffer | undefined} */
   let spare;
@@ -186,7 +186,7 @@ async function send(client, id, source, { handOver, check }) {
     check();
     const count = Math.min(step, length - begin);
     if (source.copy) await source.copy.until(begin + count);
-    source.guard?.check(begin);
+    source.guard?.check(begin, begin + count);
     const place = spare?.byteLength === count * size ? { buffer: spare, at: 0 } : undefined;
     const piece = own ?? copyElements(source, begin, count, place);
     const bytes = /** @type {ArrayBuffer} */ (piece.buffer);
@@ -196,7 +196,7 @@ async function send(client, id, source, { handOver, check }) {
     underWay.push(stored);
     if (underWay.length >= SLICES_UNDER_WAY) spare = (await underWay.shift())?.bytes;
   }
-  return (await Promise.all(underWay)).at(-1)?.fingerprint;
+  return (await Promise.all(underWay)).pop()?.fingerprint;
 }
 
 /**
@@ -205,6 +205,7 @@ async function send(client, id, source, { handOver, check }) {
  */
 function inline(source, transfer) {
   const { key, parts, samples } = source;
+  source.guard?.check(0, source.length);
   const of = (/** @type {Column} */ column, /** @type {number[]} */ shape = []) => {
     const data = (transfer ? null : ownPiece(column)) ?? copyElements(column, 0, column.length);
     return source.tellShape ? { data, shape: [samples, ...shape] } : data;

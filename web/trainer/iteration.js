@@ -60,7 +60,7 @@ export class Iteration {
   push(record) {
     const waiting = this.#waiting.shift();
     if (waiting) return waiting({ done: false, value: record });
-    if (this.#queue.at(-1)?.kind === 'batch') this.#queue.pop();
+    if (this.#queue[this.#queue.length - 1]?.kind === 'batch') this.#queue.pop();
     this.#queue.push(record);
   }
 

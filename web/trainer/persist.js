@@ -8,10 +8,10 @@ import { optional, readOptions } from '../host/options.js';
  * @typedef {object} PersistOptions
  * @property {string} name under which resumeTrainer() finds it, 1 to 100 characters; one trainer at
  *   a time has a name
- * @property {number} [keep] checkpoints that are kept, 2
- * @property {number} [seconds] between two of them, 5
- * @property {number} [epochs] between two of them, instead
- * @property {string} [folder] in Node: where, '.offstage' in the working directory
+ * @property {number} [keep] checkpoints that are kept, an integer from 1. Default: 2
+ * @property {number} [seconds] between two of them, from 0. Default: 5
+ * @property {number} [epochs] between two of them, instead: an integer from 1. Default: none
+ * @property {string} [folder] in Node: where. Default: '.offstage' in the working directory
  */
 
 /** Where files are kept, in Node. @type {rule.Rule<string | undefined>} */

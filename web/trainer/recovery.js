@@ -20,7 +20,8 @@ import { infoOf } from './info.js';
  */
 /**
  * What a session begins with.
- * @typedef {{ spec: object } | { bytes: Uint8Array, hold?: Stored } | { stored: Stored }} Beginning
+ * @typedef {{ spec: object } | { bytes: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>,
+ *   hold?: Stored } | { stored: Stored }} Beginning
  */
 
 /**
@@ -107,7 +108,8 @@ export class Recovery {
     if ('stored' in beginning) {
       return client.request('LOAD_CHECKPOINT', { ...beginning, runtime }, { signal });
     }
-    const bytes = await copyBytes(beginning.bytes);
+    const own = await beginning.bytes;
+    const bytes = this.supervisor.recovers ? await copyBytes(own) : own;
     const payload = { bytes, hold: beginning.hold, runtime };
     return client.request('LOAD_CHECKPOINT', payload, { signal, transfer: [bytes.buffer] });
   }
@@ -187,7 +189,7 @@ export class Recovery {
 
   /**
    * From here on a session begins with this.
-   * @param {{ bytes: Uint8Array, step: number }} checkpoint
+   * @param {{ bytes: Uint8Array<ArrayBuffer>, step: number }} checkpoint
    */
   keep({ bytes, step }) {
     this.#kept = { beginning: { bytes, hold: this.#hold }, step };

@@ -4,7 +4,7 @@
  * one gets the very same data, by their fingerprint or from storage, or the run fails with
  * DATA_LOST. */
 import { OffstageError } from '../../worker/host/errors.js';
-import { bytesOf, capture } from './capture.js';
+import { bytesOf, capture, release } from './capture.js';
 import { HANDED_OVER, STORED, dataLost, deliver, isGone } from './handover.js';
 
 /** @typedef {import('../host/client.js').Client} Client */
@@ -18,8 +18,10 @@ export class RunData {
   bytes = 0;
   #sources;
   #options;
-  /** What the first session has got of what is not kept. @type {Map<Source, string>} */
-  #sent = new Map();
+  /** What the first session has got of what is not kept. @type {WeakMap<Source, string>} */
+  #sent = new WeakMap();
+  /** A session has got all of it. */
+  #delivered = false;
   /** How the latest session was lost. @type {OffstageError | undefined} */
   #loss;
 
@@ -38,15 +40,15 @@ export class RunData {
 
   /** Takes the data as they are. */
   take() {
-    const { transfer, keep } = this.#options;
-    if (transfer || this.#areStored) return;
-    this.#sources = capture(this.#sources, { keep });
+    if (this.#areStored) return;
+    this.#sources = capture(this.#sources, this.#options);
     const kept = this.#sources.filter(({ guard }) => !guard);
     this.bytes = kept.reduce((sum, source) => sum + bytesOf(source), 0);
   }
 
   /** Drops the data: no session will ask for them any more. */
   drop() {
+    release(this.#sources);
     this.#sources = [];
   }
 
@@ -74,13 +76,24 @@ export class RunData {
       return { x: STORED, y: STORED }; // with the weights beside them
     }
     /** @param {unknown[]} values */
-    const fields = ([x, y, sampleWeight]) => ({ x, y, sampleWeight, classWeight });
+    const fields = ([x, y, sampleWeight]) => {
+      this.#delivered = true;
+      return { x, y, sampleWeight, classWeight };
+    };
     const values = deliver(client, this.#sources, {
       transfer,
       check,
       sent: (source, fingerprint) => this.#compare(source, fingerprint),
     });
-    return 'then' in values ? values.then(fields) : fields(values);
+    if (!('then' in values)) return fields(values);
+    return values.then(fields, (error) => {
+      throw this.#delivered && error?.code === 'INVALID_DATA' ? this.#unreadable(error) : error;
+    });
+  }
+
+  /** What was read before cannot be read any more. @param {OffstageError} error */
+  #unreadable({ message }) {
+    return dataLost(`${NOT_KEPT} and have changed since (${message})`, this.#loss);
   }
 
   /** @param {Source} source @param {string} fingerprint */

@@ -200,7 +200,7 @@ export class RunDriver {
       },
     );
     this.#client = client;
-    if (this.state === 'paused') client.request('PAUSE_TRAINING').catch(() => {});
+    if (this.state === 'paused') this.#pauseAgain(client);
     else this.state = 'training';
     if (!this.#supervisor.recovers) this.#drop();
     if (this.#stopping) this.#requestStop();
@@ -212,11 +212,22 @@ export class RunDriver {
     return result;
   }
 
+  /** The run that the session goes on with stood still. @param {Client} client */
+  async #pauseAgain(client) {
+    try {
+      const stands = await client.request('PAUSE_TRAINING');
+      if (this.state !== 'ended') this.log.stands(stands);
+    } catch {
+      // lost, or refused with the run, which tells
+    }
+  }
+
   /**
    * The session that there is knows of the run, or the run has ended.
    * @returns {Promise<void>}
    */
   async whenStarted() {
+    if (this.#client?.loss) this.#leave(this.#client);
     while (this.state !== 'ended' && !this.#client) await this.#started;
   }
 
@@ -310,7 +321,8 @@ export class RunDriver {
     return (
       error === CANCELLED ||
       (this.#ending &&
-        (this.#supervisor.ended || (error instanceof OffstageError && error.code === 'DISPOSED')))
+        (this.#supervisor.ended ||
+          (error instanceof OffstageError && /^(DISPOSED|BUSY)$/.test(error.code))))
     );
   }
 

@@ -82,7 +82,7 @@ export class RunLog {
    */
   #isTold({ kind, epoch, step, rollbacks = 0 }) {
     if (!this.latest) return false;
-    if (kind === 'epoch') return epoch <= (this.#told.at(-1)?.epoch.epoch ?? 0);
+    if (kind === 'epoch') return epoch <= (this.#told[this.#told.length - 1]?.epoch.epoch ?? 0);
     const { rollbacks: before = 0, step: last } = this.latest;
     return rollbacks < before || (rollbacks === before && step <= last);
   }

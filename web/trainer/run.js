@@ -37,26 +37,26 @@ import { Iteration } from './iteration.js';
 
 /**
  * @typedef {object} Epoch
- * @property {number} epoch
+ * @property {number} epoch from 1
  * @property {number} loss mean over the samples, each taken with the weights that its step started
  *   from
- * @property {number} [accuracy]
- * @property {number} [valLoss]
- * @property {number} [valAccuracy]
+ * @property {number} [accuracy] likewise, from 0 to 1, where it is a metric
+ * @property {number} [valLoss] of the samples that validate
+ * @property {number} [valAccuracy] likewise
  * @property {Record<string, import('../../worker/protocol.js').OutputResult>} [outputs] of each,
  *   where there are several: loss is the sum of theirs, weighted
  */
 
 /**
  * @typedef {object} Result
- * @property {'finished' | 'stopped' | 'earlyStopping'} reason
- * @property {Epoch[]} history
+ * @property {'finished' | 'stopped' | 'earlyStopping'} reason why it ended
+ * @property {Epoch[]} history complete epochs
  * @property {number} epochs complete ones
  * @property {number} steps updates of this run
  * @property {number} step updates since the trainer was created
  * @property {number} durationSeconds pauses and suspensions left out
  * @property {number} [rollbacks] with nonFinite: 'rollback', as in Progress
- * @property {number} [learningRate]
+ * @property {number} [learningRate] likewise
  * @property {import('../../worker/protocol.js').RunRecord | null} [run] as trainer.runs has it;
  *   null: stopped before it began
  * @property {string | null} [persisted] the storage that has the run's last checkpoint

@@ -3,7 +3,7 @@
  * between two requests belongs to no stage, and a session that is replaced takes nothing away. */
 
 /** @typedef {import('../../worker/trainer/stages.js').Stage} Stage */
-/** @typedef {Record<Stage, number>} Seconds */
+/** @typedef {import('../../worker/trainer/stages.js').StageSeconds} Seconds */
 
 /** @returns {Seconds} */
 const none = () => ({ loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 });

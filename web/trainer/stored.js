@@ -7,15 +7,17 @@ import { checkWhere } from '../../worker/storage/naming.js';
 import { assetsFolder } from '../host/endpoint.js';
 import * as rule from '../host/options.js';
 import { readOptions } from '../host/options.js';
+import { refuseServiceWorker } from '../host/support.js';
 import { TRAINER_OPTIONS, beginTrainer } from './create.js';
 import { STORED } from './handover.js';
 import { FOLDER } from './persist.js';
 
 /** @typedef {import('../../worker/storage/list.js').StoredTrainer} StoredTrainer */
 /**
- * Where trainers are looked for. In Node in a folder, '.offstage' in the working directory unless
- * told otherwise; a page looks at its origin's storage. `assets` is that of createTrainer().
- * @typedef {{ folder?: string, assets?: string | URL }} StoredOptions
+ * Where trainers are looked for: in Node in a folder, in a page in its origin's storage.
+ * @typedef {object} StoredOptions
+ * @property {string} [folder] in Node: where. Default: '.offstage' in the working directory
+ * @property {string | URL} [assets] as createTrainer() takes it. Default: beside the module
  */
 
 const PLACE = { folder: FOLDER, assets: rule.address };
@@ -86,6 +88,7 @@ export async function removeTrainer(name, options) {
 /** @param {string} where @param {StoredOptions | undefined} options */
 async function open(where, options) {
   const { folder, assets } = readOptions(where, options, PLACE);
+  refuseServiceWorker(where);
   return { folder, kept: await load(assetsFolder(assets)?.href) };
 }
 

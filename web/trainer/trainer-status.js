@@ -17,13 +17,14 @@ import { StageClock } from './stage-clock.js';
  * since 1970.
  * @typedef {object} Status
  * @property {'ready' | 'training' | 'paused' | 'lost' | 'disposed'} state
+ *   'lost': no session stands, and none will
  * @property {Stage | 'done'} stage what is being done; 'done': nothing
  * @property {Seconds} stageSeconds spent in each, pauses and suspensions left out
  * @property {number} epoch of the latest run
- * @property {number} batch
+ * @property {number} batch complete ones of that epoch
  * @property {number} step updates since the model was made
  * @property {number} thread that trains; 0: the main one
- * @property {string} threadName
+ * @property {string} threadName 'offstage', or 'main'
  * @property {number} threads as in info
  * @property {number | null} processId in Node
  * @property {boolean} alive there is a session; false while a lost one is replaced, and after the

@@ -11,7 +11,7 @@ import { readOptions, throwIfAborted } from '../host/options.js';
 import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
-import { capture } from './capture.js';
+import { capture, release } from './capture.js';
 import {
   HANDED_OVER,
   STORED,
@@ -43,8 +43,8 @@ import { RunDriver, failedRun } from './run-driver.js';
  *   classifier's samples; not in validation. Default: 1 each
  * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
  * @property {boolean} [keep] the page keeps a copy of the data while the run is on, so that a
- *   worker in place of a lost one trains on the same; true. false: it reads the app's arrays again,
- *   and the run ends with DATA_LOST where they have changed
+ *   worker in place of a lost one trains on the same. false: it reads the app's arrays again, and
+ *   the run ends with DATA_LOST where they have changed. Default: true
  * @property {string | import('./persist.js').PersistOptions} [persist] keep checkpoints on storage
  *   under this name. Default: as createTrainer() was told
  * @property {boolean} [persistData] keep the data there too. Default: as createTrainer() was told
@@ -76,10 +76,29 @@ import { RunDriver, failedRun } from './run-driver.js';
  * @property {number | Float32Array} [confidence] the class's own probability
  */
 /**
- * A prediction. With several outputs each has its own.
- * @typedef {OutputPrediction & { outputs: Record<string, OutputPrediction> }} Prediction
+ * A prediction.
+ * @typedef {OutputPrediction & SeveralOutputs} Prediction
+ */
+/**
+ * @typedef {object} SeveralOutputs
+ * @property {Record<string, OutputPrediction>} [outputs] of a model with several outputs, by name:
+ *   it has nothing beside it
  */
 
+/**
+ * @typedef {object} PredictOptions
+ * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ */
+/**
+ * @typedef {object} EvaluateOptions
+ * @property {number} [batchSize] samples at a time: the more, the faster, and the more memory; the
+ *   means are the same but for rounding. Default: 32
+ * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
+ *   Default: 1 each
+ * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
+ * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ */
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
 /** @typedef {import('./info.js').Info} Info */
@@ -215,7 +234,7 @@ export class Trainer extends EventsTarget {
    * Predicts for one sample (of its shape, or flat with as many elements) or for many. At any time,
    * also while training.
    * @param {InputData} x
-   * @param {{ signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {PredictOptions} [options]
    * @returns {Promise<Prediction>}
    */
   async predict(x, options) {
@@ -233,8 +252,7 @@ export class Trainer extends EventsTarget {
    * Measures the mean loss, and accuracy where it is a metric, over the samples.
    * @param {InputData} x
    * @param {TargetData} y
-   * @param {{ batchSize?: number, sampleWeight?: NumberArray | readonly number[],
-   *   signal?: AbortSignal, transfer?: boolean }} [options]
+   * @param {EvaluateOptions} [options]
    * @returns {Promise<Evaluation>}
    */
   async evaluate(x, y, options) {
@@ -255,18 +273,22 @@ export class Trainer extends EventsTarget {
    * @param {{ signal: AbortSignal | undefined, transfer: boolean }} options
    * @param {(client: Client, values: unknown[]) => Promise<any>} request
    */
-  #ask(sources, { signal, transfer }, request) {
+  async #ask(sources, { signal, transfer }, request) {
     throwIfAborted(signal);
-    const data = transfer ? sources : capture(sources);
+    const data = capture(sources, { transfer });
     const check = () => throwIfAborted(signal);
-    return this.#supervisor.call(
-      async (client, loss) => {
-        if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
-        const sent = deliver(client, data, { transfer, check });
-        return request(client, 'then' in sent ? await sent : sent);
-      },
-      { signal },
-    );
+    try {
+      return await this.#supervisor.call(
+        async (client, loss) => {
+          if (loss && data.some(isGone)) throw dataLost(HANDED_OVER, loss);
+          const sent = deliver(client, data, { transfer, check });
+          return request(client, 'then' in sent ? await sent : sent);
+        },
+        { signal },
+      );
+    } finally {
+      release(data);
+    }
   }
 
   /**
@@ -299,8 +321,13 @@ export class Trainer extends EventsTarget {
    */
   async save() {
     this.#checkOpen();
-    await this.#driver?.whenStarted();
-    return (await this.#supervisor.call((client) => client.request('SAVE_CHECKPOINT'))).bytes;
+    const driver = this.#driver;
+    await driver?.whenStarted();
+    const saved = await this.#supervisor.call(async (client, loss) => {
+      if (loss) await driver?.whenStarted(); // in the session that stands in
+      return client.request('SAVE_CHECKPOINT');
+    });
+    return saved.bytes;
   }
 
   /**

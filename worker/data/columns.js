@@ -35,19 +35,19 @@ import { OffstageError, arrayType, isRecord } from '../host/errors.js';
  */
 /**
  * @typedef {object} InputFacts
- * @property {string} name
+ * @property {string} name      in the spec
  * @property {number[]} shape   of one sample
  * @property {number} size      elements of one sample
  * @property {number} below     an embedding reads it: indices from 0 to below this; 0: none does
  */
 /**
  * @typedef {object} OutputFacts
- * @property {string} name
- * @property {number[]} shape
+ * @property {string} name      of its layer
+ * @property {number[]} shape   of one prediction
  * @property {number} size      elements of one prediction
  * @property {number} classes   0: no classifier; 2 for one sigmoid unit
  * @property {number} targets   class indices a sample; 0: y has no integer form
- * @property {string[] | null} labels
+ * @property {string[] | null} labels  class names, in the order of their indices
  * @property {any} [loss]       a name, or { type, ...options }
  */
 export const ELEMENT_BYTES = Object.freeze({ float32: 4, uint8: 1, int32: 4 });

@@ -21,6 +21,7 @@ export function assetUrl(path, assets) {
 }
 
 const ASSETS = 'tell by the option assets where wasm-build/dist/ is';
+const VITE = " (for Vite's development server set optimizeDeps.exclude: ['offstage'])";
 /** How Chromium, Firefox and WebKit say that a policy forbids WebAssembly. */
 const FORBIDDEN = /unsafe-eval|\bCSP\b|content security policy/i;
 /** How Chromium, Firefox and WebKit say that nobody answers. */
@@ -46,11 +47,20 @@ export function whyNotLoaded(cause) {
   if (NO_ANSWER.test(why)) {
     return `${why}: no network, or connect-src of a Content Security Policy; ${ASSETS}`;
   }
-  if (!NO_WASM.test(why)) return `${why}; ${ASSETS}`;
-  return (
-    `${why}; the server sent something else, probably a page: ${ASSETS} ` +
-    "(for Vite's development server set optimizeDeps.exclude: ['offstage'])"
-  );
+  if (NO_WASM.test(why))
+    return `${why}; the server sent something else, probably a page: ${ASSETS}${VITE}`;
+  return `${why}; ${ASSETS}${/https?:\S+\/node_modules\//.test(why) ? VITE : ''}`;
+}
+
+/**
+ * Vite's development server puts a package's scripts into a folder of its own, but not the files
+ * that they name.
+ * @param {URL} url of such a file
+ * @returns {URL | undefined} where it lies
+ */
+export function unbundled({ href }) {
+  const at = href.replace(/\/\.vite\/(?:.+\/)?deps\/([^/]+)$/, '/offstage/wasm-build/dist/$1');
+  return at === href ? undefined : new URL(at);
 }
 
 /**
@@ -60,7 +70,8 @@ export function whyNotLoaded(cause) {
  */
 export function besideUrl(beside, what) {
   try {
-    return onDisk(beside());
+    const url = beside();
+    return unbundled(url) ?? onDisk(url);
   } catch (cause) {
     throw new OffstageError(
       'UNSUPPORTED',

@@ -37,6 +37,8 @@ const HELPER = 'wasm-build/dist/helper.js'; // below `assets`
  * @typedef {{ id: number, module: WebAssembly.Module, memory: WebAssembly.Memory, team: number,
  *   stack: number }} Task */
 /** @typedef {{ thread: import('./spawn.js').Thread, computing: boolean }} Helper */
+/** Steps that are alike: of a kind, with so many samples each. @typedef {{ kind: number, batch:
+ *   number }} Steps */
 
 export class Helpers {
   /** @type {(Helper | undefined)[]} */ #helpers = [];
@@ -184,6 +186,7 @@ class Lease {
   #helpers;
   #setting;
   #count;
+  /** @type {Steps | null} */ #steps = null;
   /** Helpers that have been in the team at one time. */ #seen = 0;
   #opened = false;
   #closed = false;
@@ -208,17 +211,16 @@ class Lease {
 
   /** Threads that compute, helpers that are on their way among them. */
   get threads() {
-    return Math.min(1 + this.count, this.#count.count);
-  }
-
-  /** Steps begin that take batches of so many samples. @param {number} batch */
-  train(batch) {
-    this.#count.begin(batch);
+    return this.#opened ? Math.min(1 + this.count, this.#count.count) : 1;
   }
 
   /** A step is over. @param {number} samples @param {number} ms  that it took */
   stepTook(samples, ms) {
-    if (this.#opened && this.#count.stepTook(samples, ms)) this.#setting.limit(this.#count.count);
+    if (this.#opened && this.#count.stepTook(samples, ms)) this.#limit();
+  }
+
+  #limit() {
+    this.#setting.limit(this.#count.count);
   }
 
   /** The core has work to share, from here on. */
@@ -228,9 +230,13 @@ class Lease {
     this.#helpers.open(this);
   }
 
-  /** Has the helpers for the core's next step. */
-  take() {
-    if (this.#opened && !this.#closed) this.#helpers.lend(this);
+  /** Has the helpers for the core's next step. @param {Steps} [steps]  if it is shared */
+  take(steps) {
+    if (!this.#opened || this.#closed) return;
+    this.#helpers.lend(this);
+    if (!steps || steps === this.#steps) return;
+    this.#steps = steps;
+    if (this.#count.begin(steps.batch, steps.kind)) this.#limit();
   }
 
   /** Gives up the claim. */
@@ -283,10 +289,13 @@ class Lease {
 /** @param {string | undefined} assets @param {import('./spawn.js').Listener} listener */
 function openHelper(assets, listener) {
   const here = import.meta.url; // not in place below, lest a bundler emits the helper a second time
+  const { OFFSTAGE_FILES: files } = /** @type {any} */ (globalThis); // in a classic worker
+  const served = assets ? assetUrl(HELPER, assets) : undefined;
   return spawn(
     {
       name: 'offstage helper',
-      served: assets ? assetUrl(HELPER, assets) : undefined,
+      served: files ? new URL(files['worker.classic.js']) : served,
+      files,
       web: () =>
         new Worker(new URL('../helper.js', import.meta.url), {
           type: 'module',

@@ -18,8 +18,8 @@ import { VARIANTS } from './variants.js';
 /** @typedef {import('./variants.js').Variant} Variant */
 /** @typedef {import('./variants.js').SetName} SetName */
 
-/** @type {Record<SetName, Record<Variant, () => URL>>} */
-const BESIDE = {
+/** Where the files are. @type {Record<SetName, Record<Variant, () => URL>>} */
+export const BESIDE = {
   full: {
     base: () => new URL('../../wasm-build/dist/offstage.base.wasm', import.meta.url),
     simd: () => new URL('../../wasm-build/dist/offstage.simd.wasm', import.meta.url),

@@ -5,7 +5,8 @@
  * to have all it needs in it: wasm-build/bundles.mjs makes it. The OffstageError in there is a
  * class of its own, which counts as ours. A part that is missing, or of another build than the file
  * that asks for it, is refused: a site that was deployed anew while its page was open has such
- * files. In the checkout parts are sources like all others, but for kept.js. */
+ * files. Where a bundler has lost the exports of such a file, they are found where the file has
+ * left them. In the checkout parts are sources like all others, but for kept.js. */
 
 import { assetUrl, besideUrl, whyNotLoaded } from './asset.js';
 import { BUILD } from './envelope.js';
@@ -36,7 +37,9 @@ const KEPT = {
 export async function loadPart({ file, what, beside }, assets) {
   const url =
     assets === undefined ? besideUrl(beside, what) : assetUrl(`wasm-build/dist/${file}`, assets);
-  const exports = await load(url, what);
+  const loaded = await load(url, what);
+  const left = /** @type {any} */ (globalThis)[Symbol.for(`offstage ${file} ${BUILD}`)];
+  const exports = loaded.BUILD === undefined ? (left ?? loaded) : loaded;
   if (BUILD === undefined || exports.BUILD === BUILD) return exports;
   throw new OffstageError(
     'UNSUPPORTED',

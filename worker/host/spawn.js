@@ -1,11 +1,11 @@
-/* spawn.js: makes a thread that runs a script: a browser's module worker, or a Node worker thread.
+/* spawn.js: makes a thread that runs a script: a browser's worker, or a Node worker thread.
  *
  * Both look alike (Thread). Messages are cloned or transferred; `failed` is told at most once, with
  * the reason as a clause whose subject is the thread, and never after close(). A thread does not
  * keep a Node process alive unless ref() was called last. What threads do, and what their messages
  * mean, is not known here. */
 
-import { whyNotLoaded } from './asset.js';
+import { unbundled, whyNotLoaded } from './asset.js';
 import { nodeBuiltin } from './node.js';
 
 /**
@@ -17,6 +17,8 @@ import { nodeBuiltin } from './node.js';
  * @property {() => URL} node     the address of the script beside the caller
  * @property {boolean} [blob]     import it from a module of the page's own origin, in a browser,
  *   also where its address has that origin
+ * @property {Record<string, string>} [files]  makes it a classic script, which is told these
+ *   addresses by the names of built files; it is served, then
  */
 /**
  * @typedef {object} Listener
@@ -100,20 +102,43 @@ function spawnWeb(script, { heard, failed }) {
  * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
  *   known; made: that of the module in between
  */
-function openWeb({ name, served, web, node, blob }) {
-  const address = served ?? originOf(node);
+function openWeb({ name, served: given, web, node, blob, files }) {
+  const beside = originOf(node);
+  const served = given ?? (beside && unbundled(beside));
+  const address = served ?? beside;
+  const told = JSON.stringify(files);
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
-    return { served, worker: served ? new Worker(served, { type: 'module', name }) : web() };
+    const script = files ? `${served}#${encodeURIComponent(told)}` : served;
+    /** @type {WorkerOptions} */
+    const options = files ? { name } : { type: 'module', name };
+    return { served, worker: script ? new Worker(script, options) : web() };
   }
-  const text = `import ${JSON.stringify(address.href)};`;
+  /* A sandboxed frame has no origin. */
+  const type = files || origin === 'null' ? 'classic' : 'module';
+  const script = JSON.stringify(address.href);
+  const text = files
+    ? `self.OFFSTAGE_FILES = ${told}; importScripts(${script});`
+    : (type === 'classic' ? classicImport : moduleImport)(script);
   const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
-    return { served: address, made, worker: new Worker(made, { type: 'module', name }) };
+    return { served: address, made, worker: new Worker(made, { type, name }) };
   } catch (cause) {
     throw new Error(`script ${foreign(address)} is refused`, { cause });
   }
 }
+
+/** Writes the module in between. @param {string} address as a literal */
+const moduleImport = (address) => `import ${address};`;
+/**
+ * Writes it as a classic script, for without an origin Chromium loads no module from a blob:. It
+ * keeps messages that come before the module is there.
+ * @param {string} address as a literal
+ */
+const classicImport = (address) =>
+  `const early = []; onmessage = (event) => early.push(event); import(${address}).then(` +
+  '() => early.forEach((event) => dispatchEvent(event)), ' +
+  '(error) => setTimeout(() => { throw error; }))';
 
 /** @param {() => URL} address @returns {URL | undefined} undefined: a bundler has left none */
 function originOf(address) {
@@ -126,7 +151,7 @@ function originOf(address) {
 
 /** What names a script of another origin, with what it takes to load it. @param {URL} [served] */
 const foreign = (served) =>
-  `${served}, which a blob: module imports (the page's policy has to allow blob: in worker-src, ` +
+  `${served}, which a blob: script imports (the page's policy has to allow blob: in worker-src, ` +
   `else child-src, else script-src, and ${served?.origin} in script-src and connect-src; that ` +
   'server has to allow other origins),';
 
@@ -164,9 +189,10 @@ function spawnNode({ name, served, node }, { heard, failed }) {
     if (open) heard(message);
   });
   thread.on('messageerror', (/** @type {unknown} */ error) => fail(UNREADABLE, error));
-  thread.on('error', (/** @type {any} */ error) =>
-    fail(`failed: ${error?.message ?? error}`, error),
-  );
+  thread.on('error', (/** @type {any} */ error) => {
+    const missing = /^(ERR_)?MODULE_NOT_FOUND$/.test(error?.code);
+    fail(`failed: ${missing ? whyNotLoaded(error) : (error?.message ?? error)}`, error);
+  });
   thread.on('exit', (/** @type {number} */ code) =>
     fail(`ended without being asked (exit code ${code})`),
   );

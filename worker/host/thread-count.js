@@ -4,8 +4,10 @@
  * measured in windows of training time, in pairs: one with the present number, one with a rival. A
  * rival that is faster takes its place, and then the next rivals have their turn; where none is
  * faster there is a pause, each longer than the last, and never shorter than is worth what the
- * rivals have cost. A pace that has plainly changed, another batch size and another number of
- * threads that may compute end a pause. No clock is read here, and nothing is known of threads. */
+ * rivals have cost; a pace that has plainly changed ends it. What is found out holds for steps of
+ * one kind, with batches of about one size, and for so many threads that may compute: others have a
+ * search of their own, and each goes on where it stood. No clock is read here, and nothing is known
+ * of threads. */
 
 /** Several turns of a busy machine's scheduler, which gives its programs 3 or 4 ms at a time. */
 const WINDOW_MS = 30;
@@ -31,35 +33,27 @@ export class ThreadCount {
 
   #mostOf;
   /** Threads that might compute when that was last asked. */ #most = 0;
-  #batch = 0;
-  #samples = 0;
-  #ms = 0;
-  /** Rivals that have not had their turn. @type {number[]} */ #rivals = [];
-  /** Of the present trial, at `#at` windows. */ #home = 0;
-  #rival = 0;
-  #at = 0;
-  /** The first window's pace and length, of a pair. */ #first = 0;
-  #firstMs = 0;
-  /** A rival's time over that of its pair. @type {number[]} */ #ratios = [];
-  /** Time lost to rivals since the last pause, in ms. */ #lost = 0;
-  /** Rounds of rivals in a row of which none was faster. */ #rounds = 0;
-  /** Of the present pause: what it may be cut short to, its length, and what of it is over. */
-  #leastMs = 0;
-  #pauseMs = 0;
-  #pausedMs = 0;
-  /** @type {number[]} */ #paces = [];
-  #pace = 0;
+  /** What the steps are: up to twice as many samples are about as many. */ #steps = 0;
+  /** By threads that may compute, and steps. @type {Map<number, Search>} */ #searches = new Map();
+  #search = new Search(Infinity);
 
   /** @param {() => number} mostOf  tells how many threads may compute, 1 or more */
   constructor(mostOf) {
     this.#mostOf = mostOf;
   }
 
-  /** Steps begin that take batches of so many samples. @param {number} batch */
-  begin(batch) {
-    if (batch === this.#batch) return;
-    this.#batch = batch;
-    this.#most = 0;
+  /**
+   * Steps of a kind begin, with batches of so many samples.
+   * @param {number} batch @param {number} [kind]  from 0 to 3
+   * @returns {boolean} count may have changed
+   */
+  begin(batch, kind = 0) {
+    const steps = 32 * kind + Math.clz32(batch);
+    if (steps === this.#steps) return false;
+    this.#steps = steps;
+    if (this.#most === 0) return false;
+    this.#choose();
+    return true;
   }
 
   /**
@@ -69,24 +63,69 @@ export class ThreadCount {
    * @returns {boolean} count may have changed
    */
   stepTook(samples, ms) {
-    this.#samples += samples;
-    this.#ms += ms;
-    if (this.#ms < WINDOW_MS) return false;
-    const took = this.#ms;
-    const pace = took / this.#samples;
-    this.#samples = this.#ms = 0;
+    if (!this.#search.stepTook(samples, ms)) return false;
     const most = this.#mostOf();
-    if (most !== this.#most) this.#beginAnew(most);
-    else if (this.#rival) this.#compare(pace, took);
-    else this.#watch(pace, took);
+    this.#search.windowIsOver(most === this.#most);
+    this.#most = most;
+    this.#choose();
     return true;
   }
 
-  /** @param {number} most */
-  #beginAnew(most) {
-    this.#most = this.count = most;
-    this.#rounds = 0;
+  /** Goes on with the search for the present setting. */
+  #choose() {
+    const key = 128 * this.#most + this.#steps;
+    const search = this.#searches.get(key) ?? new Search(this.#most);
+    this.#searches.set(key, search);
+    this.#search = search;
+    this.count = search.count;
+  }
+}
+
+/** What is found out for steps that are about alike, where so many threads may compute. */
+class Search {
+  /** Threads that are to compute. */ count;
+
+  #most;
+  /** Of the present window. */ #samples = 0;
+  #ms = 0;
+  /** Rivals that have not had their turn. @type {number[]} */ #rivals = [];
+  /** Of the present trial, at `#at` windows. */ #home = 0;
+  #rival = 0;
+  #at = 0;
+  /** The first window's pace and length, of a pair. */ #first = 0;
+  #firstMs = 0;
+  /** A rival's time over that of its pair. @type {number[]} */ #ratios = [];
+  /** Ms that each pair has lost. @type {number[]} */ #losses = [];
+  /** Time lost to rivals since the last pause, in ms. */ #lost = 0;
+  /** Rounds of rivals in a row of which none was faster. */ #rounds = 0;
+  /** Of the present pause: what it may be cut short to, its length, and what of it is over. */
+  #leastMs = 0;
+  #pauseMs = 0;
+  #pausedMs = 0;
+  /** @type {number[]} */ #paces = [];
+  #pace = 0;
+
+  /** @param {number} most  threads that may compute */
+  constructor(most) {
+    this.count = this.#most = most;
     this.#beginRound();
+  }
+
+  /** @param {number} samples @param {number} ms @returns {boolean} a window is over */
+  stepTook(samples, ms) {
+    this.#samples += samples;
+    this.#ms += ms;
+    return this.#ms >= WINDOW_MS;
+  }
+
+  /** @param {boolean} counts  the window tells something: all of it had the same setting */
+  windowIsOver(counts) {
+    const ms = this.#ms;
+    const pace = ms / this.#samples;
+    this.#samples = this.#ms = 0;
+    if (!counts) return;
+    if (this.#rival) this.#compare(pace, ms);
+    else this.#watch(pace, ms);
   }
 
   /** @param {number} [before]  the number that was there before, with which it was compared */
@@ -108,6 +147,7 @@ export class ThreadCount {
     this.#rival = this.#rivals.shift() ?? 0;
     this.#at = 0;
     this.#ratios = [];
+    this.#losses = [];
     if (this.#rival) return;
     this.#leastMs = Math.max(FIRST_PAUSE_MS, WORTH * this.#lost);
     const ms = Math.min(FIRST_PAUSE_MS * 2 ** this.#rounds++, MOST_PAUSE_MS);
@@ -131,9 +171,10 @@ export class ThreadCount {
     }
     const ratio = homeFirst ? pace / this.#first : this.#first / pace;
     this.#ratios.push(ratio);
-    this.#lost += (homeFirst ? ms : this.#firstMs) * Math.max(0, 1 - 1 / ratio);
+    this.#losses.push((homeFirst ? ms : this.#firstMs) * Math.max(0, 1 - 1 / ratio));
     const faster = isFaster(this.#ratios);
     if (faster === null) return;
+    this.#lost += this.#losses.length * median(this.#losses);
     this.count = faster ? this.#rival : this.#home;
     if (!faster) return this.#next();
     this.#rounds = 0;
@@ -171,7 +212,7 @@ function isFaster(ratios) {
   return ratios.length < PAIRS ? null : median(ratios) < 1 - LEAST_GAIN;
 }
 
-/** @param {number[]} values  an odd number of them */
+/** @param {number[]} values  @returns {number} the lower one of an even number */
 function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1];
 }

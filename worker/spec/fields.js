@@ -207,7 +207,7 @@ export function toNumbers(schema, { kind, enumeration, ...field }, value) {
     /** @type {number} */ (valuesOf(schema, enumeration).get(name));
   if (PAIRS[enumeration]) {
     return PAIRS[enumeration].keys.flatMap((key) =>
-      Array.isArray(value[key]) ? [value[key][0], value[key].at(-1)] : value[key],
+      Array.isArray(value[key]) ? [value[key][0], value[key][value[key].length - 1]] : value[key],
     );
   }
   if (kind === 'initializer' && typeof value === 'object') {

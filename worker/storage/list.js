@@ -9,13 +9,13 @@ import { LIMIT_MS, openStorages, troubleOf, within } from './storage.js';
 
 /**
  * @typedef {object} StoredTrainer
- * @property {string} name
+ * @property {string} name     that it is kept under
  * @property {number} step     of its newest checkpoint
  * @property {number} epoch    of that, as it was then
  * @property {number} savedAt  ms since 1970
  * @property {number} bytes    of all its checkpoints and data
  * @property {boolean} data    whether the data of a run are there too
- * @property {import('./storage.js').StorageKind} storage
+ * @property {import('./storage.js').StorageKind} storage  where
  */
 /**
  * @typedef {{ folder?: string, limit?: number, openers?: import('./storage.js').Opener[] }} Place

@@ -95,7 +95,9 @@ export function* encodeCheckpoint(pump, about, weights) {
   const text = new TextEncoder().encode(header);
   const length = Math.ceil(text.length / 8) * 8; // so that tensors are aligned in the file
   const bytes = room(8 + length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  const head = new DataView(bytes.buffer);
+  head.setUint32(0, length, true);
+  head.setUint32(4, 0, true);
   bytes.fill(0x20, 8, 8 + length).set(text, 8);
   let sum = crc32(bytes.subarray(0, SUM_AT));
   sum = crc32(bytes.subarray(SUM_AT + SUM_DIGITS, 8 + length), sum);
@@ -218,7 +220,8 @@ export function* openCheckpoint(pump, bytes) {
   if (bytes.length < SUM_AT + SUM_DIGITS) {
     refuse(`it has ${bytes.length} bytes: cut off, or no checkpoint`);
   }
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const head = new DataView(bytes.buffer, bytes.byteOffset);
+  const length = head.getUint32(0, true) + 2 ** 32 * head.getUint32(4, true);
   if (length > MOST_HEADER || 8 + length > bytes.length) {
     refuse(`its header has ${length} bytes, its file ${bytes.length}: cut off, or no checkpoint`);
   }

@@ -66,6 +66,11 @@ export class Core {
   #team = 0;
   /** The claim on the thread's helpers. @type {ReturnType<Helpers['lease']> | null} */
   #lease = null;
+  /**
+   * Open plans whose steps may be shared.
+   * @type {Map<number, import('../host/helpers.js').Steps>}
+   */
+  #shared = new Map();
 
   /**
    * @param {WebAssembly.Instance} instance @param {WebAssembly.Module} module
@@ -152,7 +157,7 @@ export class Core {
     return 1 + (this.#lease?.count ?? 0);
   }
 
-  /** The number of those that take part in training: as many as pay. */
+  /** The number of those that take part in the present steps: as many as pay. */
   get threads() {
     return this.#lease?.threads ?? 1;
   }
@@ -162,14 +167,12 @@ export class Core {
     return this.#lease ? this.#wasm.team_asleep(this.#team) : 0;
   }
 
-  /** Steps of training begin. @param {number} batch */
-  train(batch) {
-    this.#lease?.train(batch);
-  }
-
-  /** A step of training is over. @param {number} samples @param {number} ms  that it took */
-  stepTook(samples, ms) {
-    this.#lease?.stepTook(samples, ms);
+  /**
+   * The plan's step is over, which was the last one.
+   * @param {number} plan @param {number} samples @param {number} ms  that it took
+   */
+  stepTook(plan, samples, ms) {
+    if (this.#shared.has(plan)) this.#lease?.stepTook(samples, ms);
   }
 
   /** The number of helpers that compute for this core. */
@@ -371,7 +374,13 @@ export class Core {
   planInit(block, bytes, model, kind, batch) {
     const plan = this.#wasm.plan_init(block, bytes, model, kind, batch, this.#err) >>> 0;
     if (plan === 0) throw this.#refusal();
+    if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#shared.set(plan, { kind, batch });
     return plan;
+  }
+
+  /** Forgets a plan, whose block is freed. @param {number} plan */
+  planClosed(plan) {
+    this.#shared.delete(plan);
   }
 
   /**
@@ -385,7 +394,7 @@ export class Core {
     this.#check(
       this.#wasm.plan_set_data(plan, x, xType, y, yType, yIndices, weights, n, this.#err),
     );
-    if (this.#lease && this.#wasm.plan_shares(plan) === 1) this.#lease.begin();
+    if (this.#shared.has(plan)) this.#lease?.begin();
   }
 
   /**
@@ -427,7 +436,7 @@ export class Core {
 
   /** @param {number} plan @param {number} work @returns {boolean} parts remain */
   stepRun(plan, work) {
-    this.#lease?.take();
+    this.#lease?.take(this.#shared.get(plan));
     const status = this.#wasm.step_run(plan, work, this.#out);
     if (status < 0) this.#failStep(plan, status);
     this.units = this.#mail()[0];

@@ -101,7 +101,9 @@ export class Model {
 
   /** @param {Plan | null} plan */
   closePlan(plan) {
-    if (plan) this.core.memory.free(plan.block);
+    if (!plan) return;
+    this.core.planClosed(plan.plan);
+    this.core.memory.free(plan.block);
   }
 
   /**
@@ -141,10 +143,13 @@ export class Model {
       for (let first = 0; first < x.samples; first += fits) {
         const count = Math.min(fits, x.samples - first);
         core.stepBegin(plan, first, count, x.samples, 0, 0);
+        const began = pump.worked;
         while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
         const { units } = core;
         this.#add(answers, plan, first, count);
-        if (pump.spend(units)) yield;
+        const over = pump.spend(units);
+        core.stepTook(plan, count, pump.worked - began);
+        if (over) yield;
       }
       return tell(answers, outputs, x.single);
     } finally {
@@ -209,12 +214,9 @@ export class Model {
       this.setData(opened.plan, data);
       const totals = noTotals(this.measured);
       for (let first = 0; first < x.samples; first += batchSize) {
-        yield* this.measure(pump, opened.plan, totals, {
-          first,
-          count: Math.min(batchSize, x.samples - first),
-          samples: x.samples,
-        });
-        if (pump.spend(this.core.units)) yield;
+        const count = Math.min(batchSize, x.samples - first);
+        const batch = { first, count, samples: x.samples };
+        if (yield* this.measure(pump, opened.plan, totals, batch)) yield;
       }
       return { ...meansOf(this.measured, totals), samples: x.samples };
     } finally {
@@ -250,12 +252,17 @@ export class Model {
    * Adds what is measured over a batch, in the order of the data.
    * @param {Pump} pump @param {number} plan @param {number[]} totals
    * @param {{ first: number, count: number, samples: number }} batch
+   * @returns {Generator<void, boolean, void>} the slice is over
    */
   *measure(pump, plan, totals, { first, count, samples }) {
     const { core } = this;
+    const began = pump.worked;
     core.stepBegin(plan, first, count, samples, 0, 0);
     while (core.stepRun(plan, pump.chunk)) if (pump.spend(core.units)) yield;
     addStep(totals, core.stepTotals(plan), count);
+    const over = pump.spend(core.units);
+    core.stepTook(plan, count, pump.worked - began);
+    return over;
   }
 }
 

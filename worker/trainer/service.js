@@ -474,12 +474,15 @@ class Trainer {
   }
 
   /**
+   * Tells where the run stands then: one that is resumed, once its data are checked.
    * @param {(training: Training) => void} action between two steps, ahead of all else
-   * @returns {Work}
+   * @returns {Generator<void, Later<any>, void>}
    */
   *control(action) {
     action(this.#training);
-    return this.#standing();
+    const begun = new Later();
+    this.#training.whenBegun(() => begun.resolve(this.#standing()));
+    return begun;
   }
 
   /** Of the run too where one is on: it is waited for until it has begun. */

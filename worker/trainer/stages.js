@@ -2,11 +2,20 @@
  *
  * One stage at a time; time between two requests belongs to none. Nothing depends on the report. */
 
-/** @typedef {'loading' | 'compiling' | 'training' | 'validating' | 'saving'} Stage */
+/**
+ * Seconds of each stage.
+ * @typedef {object} StageSeconds
+ * @property {number} loading     of files, checkpoints and data
+ * @property {number} compiling   of the wasm, and making the model
+ * @property {number} training    steps
+ * @property {number} validating  after epochs
+ * @property {number} saving      of checkpoints
+ */
+/** @typedef {keyof StageSeconds} Stage */
 
 export class Stages {
   /** @type {Stage | 'done'} */ now = 'done';
-  /** @type {Record<Stage, number>} */
+  /** @type {StageSeconds} */
   #seconds = { loading: 0, compiling: 0, training: 0, validating: 0, saving: 0 };
   #since = 0;
   #host;

@@ -191,6 +191,8 @@ const messageWords = [
   'duty',
   'notices',
   'debug',
+  'build',
+  'share',
   'x',
   'y',
   'trainingData',

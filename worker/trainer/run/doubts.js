@@ -28,6 +28,7 @@ const LEAST_SHARE = 0.1; // of a class
 const LARGE = 10; // root mean square of what is about 1 where it is scaled
 const MOST_FEATURES = 4096; // and classes
 const MOST_CONSTANT = 8; // features that are read whole
+const FREQUENT = 0.25; // of the numbers of what changes
 const LIKELY = 0.9; // of the pixels of a picture
 
 /** @param {Looked} looked @returns {Generator<void, Doubt[], void>} */
@@ -50,6 +51,8 @@ function* inClasses({ model, pump, data: { y, weights }, trained }) {
     if (first === trained) taught = counts.slice();
     const count = Math.min(step, (first < trained ? trained : y.samples) - first);
     const values = model.store.numbersOf(y, first * width, count * width);
+    /* One unit in (0, 1) may as well give a share, or any other number. */
+    if (rows && width === 1 && values.some((value) => value !== 0 && value !== 1)) return [];
     countClasses(
       counted,
       rows ? Array.from({ length: count }, (_, i) => classOf(values, i * width, width)) : values,
@@ -162,8 +165,19 @@ function* inNumbers({ model, pump, data: { x } }) {
     }
     /** @type {number[]} */
     const constant = [];
+    /** Numbers, and whether they are the background of others. @type {Map<number, boolean>} */
+    const background = new Map();
     for (let k = 0; below === 0 && k < features && constant.length < MOST_CONSTANT; k++) {
-      if (alike[k] && (yield* isConstant({ model, pump, x, row, at: begin + k }))) constant.push(k);
+      if (!alike[k]) continue;
+      const at = begin + k;
+      const [value] = model.store.numbersOf(x, at, 1);
+      if (!background.has(value)) {
+        const values = model.store.numbersOf(x, 0, x.length);
+        background.set(value, isFrequent(values, value, { begin, row: next * row, rows, alike }));
+        if (pump.look()) yield;
+      }
+      if (background.get(value)) continue;
+      if (yield* isConstant({ model, pump, x, row, at })) constant.push(k);
     }
     if (constant.length > 0 && constant.length < features) {
       doubts.push({
@@ -178,7 +192,10 @@ function* inNumbers({ model, pump, data: { x } }) {
   }
   const picture = bytes && inputs.length === 1 ? rgbaBytes(inputs[0].shape) : 0;
   if (picture > 0 && x.length % picture === 0) {
-    if (rgbaShare(model.store.numbersOf(x, 0, picture), picture) >= LIKELY) {
+    const values = model.store.numbersOf(x, 0, picture);
+    /* In black and white a shape's rows end like opaque pixels, as often as not. */
+    const grey = values.some((value) => value !== 0 && value !== 255);
+    if (grey && rgbaShare(values, picture) >= LIKELY) {
       doubts.push({
         code: 'LIKELY_RGBA',
         message:
@@ -208,6 +225,25 @@ function measure(measured, values, { at, first, size, scale: [scale, offset] }) 
   }
   measured.squares = squares;
   measured.most = most;
+}
+
+/**
+ * Says whether a number is that of many features that change: the background of pictures, the words
+ * that a text does not have. That some features are never another is usual there.
+ * @param {ArrayLike<number>} values @param {number} value
+ * @param {{ begin: number, row: number, rows: number, alike: Uint8Array }} looked alike: the
+ *   features that do not change
+ */
+function isFrequent(values, value, { begin, row, rows, alike }) {
+  let [changing, same] = [0, 0];
+  for (let i = 0; i < rows; i++) {
+    for (let k = 0; k < alike.length; k++) {
+      if (alike[k]) continue;
+      changing++;
+      if (values[begin + i * row + k] === value) same++;
+    }
+  }
+  return same > FREQUENT * changing;
 }
 
 /**

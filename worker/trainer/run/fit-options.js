@@ -21,7 +21,7 @@
 /** @typedef {Values<typeof SETTINGS>} FitSettings */
 /**
  * Settings as a checkpoint has them.
- * @typedef {Omit<FitSettings, 'nonFinite'> & { nonFinite?: 'rollback' }} RunSettings
+ * @typedef {Omit<FitSettings, 'nonFinite'> & Pick<Partial<FitSettings>, 'nonFinite'>} RunSettings
  */
 
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
@@ -33,14 +33,19 @@ const POSITIVE = {
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
 export const SETTINGS = Object.freeze({
-  /** How often the data are gone through, counted from the run's beginning. @type {Rule<number>} */
+  /**
+   * How often the data are gone through, counted from the run's beginning: an integer from 1.
+   * Default: 1
+   * @type {Rule<number>}
+   */
   epochs: { ...POSITIVE, otherwise: 1, grows: true },
-  /** Samples of a step. @type {Rule<number>} */
+  /** Samples of a step: an integer from 1. Default: 32 @type {Rule<number>} */
   batchSize: { ...POSITIVE, otherwise: 32 },
-  /** The order of samples is another one in each epoch. @type {Rule<boolean>} */
+  /** The order of samples is another one in each epoch. Default: true @type {Rule<boolean>} */
   shuffle: { ...FLAG, otherwise: true },
   /**
-   * The share of the samples that validates, from the end of the data, before any shuffling.
+   * The share of the samples that validates, from the end of the data, before any shuffling: from 0
+   * to below 1. Default: 0
    * @type {Rule<number>}
    */
   validationSplit: {
@@ -50,7 +55,7 @@ export const SETTINGS = Object.freeze({
   },
   /**
    * The answer to a step whose loss or gradients are not finite: the run fails; or its epoch begins
-   * anew, as it began before, at half the learning rate, 20 times at most.
+   * anew, as it began before, at half the learning rate, 20 times at most. Default: 'error'
    * @type {Rule<'error' | 'rollback'>}
    */
   nonFinite: {
@@ -62,7 +67,10 @@ export const SETTINGS = Object.freeze({
 });
 
 export const REQUESTED = Object.freeze({
-  /** The most progress messages a second. @type {Rule<number>} */
+  /**
+   * The most progress messages a second: above 0 and up to 1000. Default: 10
+   * @type {Rule<number>}
+   */
   progressHz: {
     otherwise: 10,
     allowed: 'a number above 0 and up to 1000',
@@ -70,12 +78,13 @@ export const REQUESTED = Object.freeze({
   },
   /**
    * The run that was interrupted, or one that is to have more epochs, goes on; settings that are
-   * not given are its own.
+   * not given are its own. Default: false
    * @type {Rule<boolean>}
    */
   resume: { ...FLAG, otherwise: false },
   /**
    * The run goes on although the data are not those that it began with; its epoch begins anew.
+   * Default: false
    * @type {Rule<boolean>}
    */
   otherData: { ...FLAG, otherwise: false },

@@ -259,7 +259,6 @@ export class Run {
       validation,
     } = /** @type {Plans} */ (this.#plans);
     stages.enter('training');
-    core.train(batchSize);
     let began = pump.worked;
     while (state.batch < totalBatches) {
       if (schedule.due) {
@@ -288,7 +287,7 @@ export class Run {
       }
       this.#over = pump.spend(core.units) || pump.waiting;
       const ended = pump.worked;
-      core.stepTook(count, ended - began);
+      core.stepTook(plan, count, ended - began);
       began = ended;
       if (this.#over && (state.batch < totalBatches || validation)) yield;
     }
@@ -309,12 +308,9 @@ export class Run {
     stages.enter('validating');
     const totals = noTotals(model.measured);
     for (let first = trainSamples; first < samples; first += batchSize) {
-      yield* model.measure(pump, plan, totals, {
-        first,
-        count: Math.min(batchSize, samples - first),
-        samples,
-      });
-      this.#over = pump.spend(model.core.units) || pump.waiting;
+      const count = Math.min(batchSize, samples - first);
+      this.#over =
+        (yield* model.measure(pump, plan, totals, { first, count, samples })) || pump.waiting;
       if (this.#over && first + batchSize < samples) yield;
     }
     return meansOf(model.measured, totals, ['valLoss', 'valAccuracy']);
@@ -410,6 +406,8 @@ export class Run {
 
   /** Closes the run, instead of end() and close(), after an error that leaves the core intact. */
   fail() {
+    const state = this.#state;
+    if (this.began && state.isOpen && state.batch > 0) this.#records.addRest(state.means);
     this.flush();
     this.#records.mark('failed');
     this.#leave();

@@ -28,6 +28,7 @@ export class Records {
   #others = NO_RUNS;
   #parts;
   /** @type {ProgressRecord[]} */ #waiting = [];
+  /** The updates in the model, as the latest record has them. */ #step = -1;
   #due = -Infinity;
 
   /** @param {Parts} parts */
@@ -38,7 +39,7 @@ export class Records {
   /** Enters the run into the list of runs. A run that is resumed is the same run. */
   open() {
     const { model, host, settings, state } = this.#parts;
-    const last = model.runs.at(-1);
+    const last = model.runs[model.runs.length - 1];
     const resumed = settings.resume ? last : undefined;
     this.#others = resumed ? sumOf(model.totals, this.#own(), -1) : model.totals;
     this.run = {
@@ -76,7 +77,12 @@ export class Records {
     } = this.#parts;
     const endedAt = reason === null ? null : host.wall();
     if (!this.run) return;
-    Object.assign(this.run, { endedAt, reason, metrics: history.at(-1) ?? null, steps });
+    Object.assign(this.run, {
+      endedAt,
+      reason,
+      metrics: history[history.length - 1] ?? null,
+      steps,
+    });
     model.totals = this.#totals;
   }
 
@@ -105,6 +111,7 @@ export class Records {
     const elapsedSeconds = stopwatch.seconds;
     const total = totalEpochs * totalBatches;
     const done = (epoch - 1) * totalBatches + batch;
+    this.#step = model.step;
     this.#waiting.push({
       kind,
       epoch,
@@ -121,6 +128,14 @@ export class Records {
       timestamp: host.wall(),
       threadId: host.threadId ?? 0,
     });
+  }
+
+  /**
+   * Adds where the run stands, unless its latest record tells.
+   * @param {{ loss: number, accuracy?: number }} means  of the epoch so far
+   */
+  addRest(means) {
+    if (this.#step !== this.#parts.model.step) this.add('batch', means);
   }
 
   /** Sends the records that wait. */

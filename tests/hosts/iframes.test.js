@@ -1,0 +1,57 @@
+/* iframes.test.js: frames that train beside each other and the page that has them: of the same
+ * origin, by srcdoc, and sandboxed without an origin of their own. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { serve } from '../../examples/serve/server.js';
+import { openBrowser } from '../browser/setting.js';
+import { GUARD, appWith, assertTrained, copyInto, page, resultOfPage } from './setting.js';
+
+/** A frame's script, which tells its parent. @param {string} name */
+const script = (name) => `<script type="module">
+import * as api from '/wasm-build/dist/index.js';
+import { tryTrain } from '/job.js';
+const result = await tryTrain(api, {}, '${name}');
+parent.postMessage({ name: '${name}', result }, '*');
+</script>`;
+
+const MAIN = `import * as api from '/wasm-build/dist/index.js';
+import { tryTrain } from '/job.js';
+const frames = { same: { src: 'same.html' }, srcdoc: { srcdoc: SRCDOC },
+  sandboxed: { src: 'sandboxed.html', sandbox: 'allow-scripts' } };
+const told = {};
+const all = new Promise((resolve) => addEventListener('message', ({ data }) => {
+  told[data.name] = data.result;
+  if (Object.keys(told).length === 3) resolve();
+}));
+for (const attributes of Object.values(frames))
+  document.body.append(Object.assign(document.createElement('iframe'), attributes));
+globalThis.result = tryTrain(api, {}, 'page').then(async (page) => { await all; return { page, ...told }; });
+`;
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+let results;
+before(async () => {
+  const folder = appWith([], {
+    'site/index.html': page('<body><script type="module" src="main.js"></script>'),
+    'site/main.js': MAIN.replace('SRCDOC', JSON.stringify(script('srcdoc'))),
+    'site/same.html': page(script('same')),
+    'site/sandboxed.html': page(script('sandboxed')),
+  });
+  copyInto(folder, 'site', 'wasm-build/dist');
+  browser = await openBrowser();
+  // A page without an origin loads modules as from another site.
+  const headers = { 'Access-Control-Allow-Origin': '*' };
+  const server = await serve({ root: `${folder}/site`, isolated: false, headers });
+  results = await resultOfPage(browser, { server });
+}, GUARD);
+after(() => browser?.close());
+
+for (const name of ['page', 'same', 'srcdoc'])
+  test(`iframes: ${name}`, () => assertTrained(results[name], { storage: 'opfs' }));
+
+test('iframes: one that is sandboxed has no storage, and keeps in memory', () => {
+  assertTrained(results.sandboxed, { storage: 'memory' });
+  assert.equal(results.sandboxed.resumed, undefined);
+});

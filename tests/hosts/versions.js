@@ -1,0 +1,27 @@
+/* versions.js: the packages that hosts are made of, each in the one version that it is tried in. */
+
+export const VERSIONS = {
+  '@angular/build': '21.2.27',
+  '@angular/cli': '21.2.27',
+  '@angular/common': '21.2.26',
+  '@angular/compiler': '21.2.26',
+  '@angular/compiler-cli': '21.2.26',
+  '@angular/core': '21.2.26',
+  '@angular/platform-browser': '21.2.26',
+  '@vitest/web-worker': '4.1.11',
+  bun: '1.4.5',
+  deno: '2.9.6',
+  'happy-dom': '21.0.4',
+  jest: '30.5.2',
+  'jest-environment-jsdom': '30.5.2',
+  jsdom: '29.1.1',
+  next: '16.4.6',
+  parcel: '2.16.4',
+  react: '19.3.1',
+  'react-dom': '19.3.1',
+  rxjs: '7.8.2',
+  tslib: '2.9.1',
+  typescript: '5.9.3',
+  vite: '8.4.0',
+  vitest: '4.1.11',
+};
