@@ -4,7 +4,16 @@
 
 import { readFileSync } from 'node:fs';
 import { readSchema } from '../worker/spec/schema.js';
-import { INITIALIZERS, LAYERS, LOSSES, LOSS_OPTIONS, OPTIMIZERS, OPTIONS } from './docs-text.mjs';
+import {
+  INITIALIZERS,
+  LAYERS,
+  LOSSES,
+  LOSS_OPTIONS,
+  METRICS,
+  METRIC_OPTIONS,
+  OPTIMIZERS,
+  OPTIONS,
+} from './docs-text.mjs';
 import { fallback, takes } from './field-text.mjs';
 import { ROOT } from './lists.mjs';
 
@@ -109,11 +118,14 @@ function told(schema, field, of, meanings = OPTIONS) {
   return hover([meaning, taken, last].filter(Boolean).map(capital).join('. '));
 }
 
-/** @param {Schema} schema @param {Field} field @param {string} of */
-function member(schema, field, of) {
+/**
+ * @param {Schema} schema @param {Field} field @param {string} of
+ * @param {Record<string, string>} [meanings]
+ */
+function member(schema, field, of, meanings) {
   const { name, presence } = field;
   const mark = presence === 'required' ? '' : '?';
-  return `  ${told(schema, field, of)}\n  ${name}${mark}: ${typeOf(schema, field)};\n`;
+  return `  ${told(schema, field, of, meanings)}\n  ${name}${mark}: ${typeOf(schema, field)};\n`;
 }
 
 /**
@@ -153,6 +165,28 @@ function interfaces(schema, group, base) {
   return { texts: texts.join('\n'), union: names.join(' | '), types: types.join(' | ') };
 }
 
+/** What is measured beside the loss. @param {Schema} schema */
+function metrics(schema) {
+  const all = schema.records.filter(({ group }) => group.startsWith('evaluation'));
+  const names = all.map(({ type }) => `${capital(type)}Metric`);
+  const alone = all.filter(({ fields }) => fields.every((f) => f.presence !== 'required'));
+  return [
+    ...all.map(
+      ({ type, fields }, i) =>
+        `export interface ${names[i]} {\n  ${hover(METRICS[type])}\n  type: '${type}';\n` +
+        '  /** What it is called in records. Default: its type */\n  name?: string;\n' +
+        `${fields
+          .filter(({ name }) => name !== 'output')
+          .map((field) => member(schema, field, type, METRIC_OPTIONS))
+          .join('')}}\n`,
+    ),
+    `export type Metric = ${[...alone.map(({ type }) => `'${type}'`), ...names].join(' | ')};`,
+    '/** A list, or one of each output by name. */',
+    'export type Metrics = readonly Metric[] | { readonly [output: string]: readonly Metric[] };',
+    '',
+  ].join('\n');
+}
+
 /** @param {Schema} schema @returns {string} */
 export function typesOf(schema) {
   const options = (/** @type {string} */ name) =>
@@ -185,5 +219,6 @@ export function typesOf(schema) {
     optimizers.texts,
     `export type Optimizer = ${optimizers.types} | ${optimizers.union};`,
     '',
+    metrics(schema),
   ].join('\n');
 }

@@ -27,7 +27,9 @@ struct ofs_plan {
    * losses take, and the masks of these (NULL: all positions count) */
   const real *outputs[OFS_MAX_OUTPUTS], *masks[OFS_MAX_OUTPUTS];
   ofs_metrics *metrics; /* NULL: none */
-  ofs_update update;    /* numbers of this step */
+  uint32_t measuring;   /* the output that is added to them, and how many positions have been */
+  uint64_t measured;
+  ofs_update update; /* numbers of this step */
   ofs_sum *sums; /* records of update.h; NULL: nothing is summed; sum_block: parameters a part */
   uint64_t sum_block;
   double penalty;

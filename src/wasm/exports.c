@@ -28,7 +28,7 @@
   NUMBER(loss) NUMBER(weight) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
 #define FAULT NUMBER(what) NUMBER(layer) NUMBER(step)
 #define MEMORY NUMBER(buffers) NUMBER(live)
-#define METRIC NUMBER(type) NUMBER(output) NUMBER(length) NUMBER(direction)
+#define METRIC NUMBER(type) NUMBER(output) NUMBER(length) NUMBER(rank) NUMBER(direction)
 
 #define TEXT(x) #x
 #define NUMBER(member) " " #member
@@ -227,18 +227,18 @@ void plan_memory(const ofs_plan *p, double *to) {
   MEMORY;
 }
 
-double metrics_bytes(const ofs_model *m, const void *spec, size_t n, double *err) {
+double metrics_bytes(const ofs_model *m, const void *spec, size_t n, double samples, double *err) {
   uint64_t bytes = 0;
   ofs_error e = {0};
-  ofs_status s = report(err, ofs_metrics_bytes(m, spec, n, &bytes, &e), &e);
+  ofs_status s = report(err, ofs_metrics_bytes(m, spec, n, (uint64_t)samples, &bytes, &e), &e);
   return s < 0 ? s : (double)bytes;
 }
 
 ofs_metrics *metrics_init(void *mem, double bytes, const ofs_model *m, const void *spec, size_t n,
-                          double *err) {
+                          double samples, double *err) {
   ofs_metrics *all = NULL;
   ofs_error e = {0};
-  ofs_status s = ofs_metrics_init(mem, (uint64_t)bytes, m, spec, n, &all, &e);
+  ofs_status s = ofs_metrics_init(mem, (uint64_t)bytes, m, spec, n, (uint64_t)samples, &all, &e);
   return report(err, s, &e) < 0 ? NULL : all;
 }
 
@@ -251,6 +251,13 @@ int metrics_info(const ofs_metrics *all, uint32_t i, double *to) {
   if (s == OFS_OK) {
     METRIC;
   }
+  return s;
+}
+
+int metrics_finish(ofs_metrics *all, double work, double *done) {
+  uint64_t spent = 0;
+  ofs_status s = ofs_metrics_finish(all, (uint64_t)work, &spent);
+  *done = (double)spent;
   return s;
 }
 

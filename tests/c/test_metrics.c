@@ -31,8 +31,9 @@ static ofs_model *model_of(writer *w, int units, int act) {
 static ofs_metrics *open_metrics(const ofs_model *m, const writer *w, ofs_error *err) {
   uint64_t bytes = 0;
   ofs_metrics *metrics = NULL;
-  if (ofs_metrics_bytes(m, w->bytes, w->n, &bytes, err) < 0) return NULL;
-  CHECK_INT(ofs_metrics_init(block_of(bytes), bytes, m, w->bytes, w->n, &metrics, err), OFS_OK);
+  if (ofs_metrics_bytes(m, w->bytes, w->n, SAMPLES, &bytes, err) < 0) return NULL;
+  CHECK_INT(ofs_metrics_init(block_of(bytes), bytes, m, w->bytes, w->n, SAMPLES, &metrics, err),
+            OFS_OK);
   return metrics;
 }
 
@@ -313,6 +314,201 @@ static void test_masks(void) {
   free(p), free(metrics), free(m);
 }
 
+/* Returns Keras's AUC over n thresholds, as its confusion_metrics.py has it: every threshold's
+ * counts, then the rule over them. */
+static double keras_auc(const float *p, const int32_t *truly, uint32_t column, uint32_t n, int pr) {
+  double tp[64], fp[64], up = 0, down = 0, sum = 0;
+  for (uint32_t t = 0; t < n; t++) {
+    float at = t == 0 ? -1e-7f : t == n - 1 ? 1 + 1e-7f : (float)((double)t / (n - 1));
+    tp[t] = fp[t] = up = down = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+      int high = truly[i] == (int32_t)column;
+      *(high ? &up : &down) += weights[i];
+      if (p[CLASSES * i + column] > at) *(high ? &tp[t] : &fp[t]) += weights[i];
+    }
+  }
+  for (uint32_t t = 0; t + 1 < n; t++) {
+    double dtp = tp[t] - tp[t + 1], before = tp[t] + fp[t], after = tp[t + 1] + fp[t + 1];
+    double slope = over(dtp, before - after), start = tp[t + 1] - slope * after;
+    double ratio = before > 0 && after > 0 ? before / after : 1;
+    if (pr)
+      sum += over(slope * (dtp + start * log(ratio)), up);
+    else
+      sum += (tp[t] + tp[t + 1]) / 2 / up * (fp[t] - fp[t + 1]) / down;
+  }
+  return sum;
+}
+
+static void finish(ofs_metrics *metrics, uint64_t work) {
+  ofs_status s = OFS_MORE;
+  uint64_t done = 0;
+  while (s == OFS_MORE) {
+    s = ofs_metrics_finish(metrics, work, &done);
+    CHECK(s == OFS_OK || done > 0);
+  }
+  CHECK_INT(s, OFS_OK);
+}
+
+static void test_areas(void) {
+  enum { EXACT_ROC, EXACT_PR, ROC_NONE, PR_NONE, TWO };
+  writer w;
+  ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
+  for (int i = 0; i < SAMPLES; i++) classes[i] = (int32_t)(uniform() * CLASSES);
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weights};
+  w.n = 0;
+  writer_record(&w, OFS_METRIC_AUC);
+  writer_record(&w, OFS_METRIC_AUC);
+  FIELD(&w, OFS_AUC_CURVE, OFS_CURVE_PR);
+  for (int pr = 0; pr < 2; pr++) {
+    writer_record(&w, OFS_METRIC_AUC);
+    FIELD(&w, OFS_AUC_AVERAGE, OFS_AVERAGE_NONE);
+    FIELD(&w, OFS_AUC_CURVE, pr);
+    FIELD(&w, OFS_AUC_THRESHOLDS, 33);
+  }
+  writer_record(&w, OFS_METRIC_AUC);
+  FIELD(&w, OFS_AUC_THRESHOLDS, 2);
+  ofs_metrics *metrics = open_metrics(m, &w, NULL), *other = open_metrics(m, &w, NULL);
+  measure(m, metrics, &data, UINT64_MAX);
+  double none[2][CLASSES], roc = 0, to;
+  CHECK_INT(ofs_metrics_result(metrics, EXACT_ROC, &to), OFS_INVALID_STATE);
+  CHECK_INT(ofs_metrics_finish(metrics, 1, NULL), OFS_MORE);
+  CHECK_INT(ofs_metrics_result(metrics, EXACT_PR, &to), OFS_INVALID_STATE);
+  finish(metrics, 1);
+  float *p = predict(m, &data, CLASSES);
+  for (uint32_t pr = 0; pr < 2; pr++) {
+    CHECK_INT(ofs_metrics_result(metrics, ROC_NONE + pr, none[pr]), OFS_OK);
+    for (uint32_t k = 0; k < CLASSES; k++)
+      CHECK_NEAR(none[pr][k], keras_auc(p, classes, k, 33, (int)pr), 1e-9);
+  }
+  for (uint32_t k = 0; k < CLASSES; k++) {
+    double won = 0, pairs = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++)
+      for (uint32_t j = 0; j < SAMPLES; j++) {
+        if (classes[i] != (int32_t)k || classes[j] == (int32_t)k) continue;
+        double a = p[CLASSES * i + k], b = p[CLASSES * j + k], weight = weights[i] * weights[j];
+        won += weight * (a > b ? 1 : a == b ? 0.5 : 0);
+        pairs += weight;
+      }
+    roc += won / pairs / CLASSES;
+  }
+  CHECK_NEAR(result(metrics, EXACT_ROC), roc, 1e-6);
+  CHECK_NEAR(result(metrics, TWO), 0.5, 1e-12);
+  /* whole, in slices, and of a state that was put back: the same bits */
+  uint64_t n, at_most;
+  const double *sums = ofs_metrics_state(metrics, &n);
+  measure(m, other, &data, 1);
+  finish(other, UINT64_MAX);
+  const double *again = ofs_metrics_state(other, &at_most);
+  CHECK_INT(n, at_most);
+  CHECK(memcmp(sums, again, n * sizeof *sums) == 0);
+  CHECK(result(metrics, EXACT_PR) == result(other, EXACT_PR));
+  ofs_metrics_reset(other);
+  uint64_t scores_begin;
+  ofs_metrics_state(other, &scores_begin);
+  CHECK(scores_begin < n);
+  CHECK_INT(ofs_metrics_result(other, EXACT_ROC, &to), OFS_INVALID_STATE);
+  finish(other, UINT64_MAX);
+  CHECK_NEAR(result(other, EXACT_ROC), 0, 0);
+  CHECK_INT(ofs_metrics_restore(other, sums, n), OFS_OK);
+  CHECK_INT(ofs_metrics_result(other, EXACT_ROC, &to), OFS_INVALID_STATE);
+  finish(other, 1);
+  CHECK(result(metrics, EXACT_ROC) == result(other, EXACT_ROC));
+  /* hostile: the number of positions, a weight, a score */
+  double bad[512];
+  CHECK(n < 512);
+  const double held[] = {-1, 0.5, NAN, SAMPLES + 1, 1e300};
+  for (uint32_t i = 0; i < 5; i++) {
+    memcpy(bad, sums, n * sizeof *bad);
+    bad[1] = held[i];
+    CHECK_INT(ofs_metrics_restore(other, bad, n), OFS_INVALID_DATA);
+  }
+  const float scores[] = {-1.5f, 2, NAN, INFINITY}, no_weights[] = {0, -1, NAN, INFINITY};
+  for (uint32_t i = 0; i < 8; i++) {
+    memcpy(bad, sums, n * sizeof *bad);
+    float *first = (float *)(bad + scores_begin);
+    first[i < 4 ? 1 : 0] = i < 4 ? scores[i] : no_weights[i - 4];
+    CHECK_INT(ofs_metrics_restore(other, bad, n), OFS_INVALID_DATA);
+  }
+  CHECK_INT(ofs_metrics_restore(other, sums, n + 1), OFS_INVALID_DATA);
+  CHECK_INT(ofs_metrics_restore(other, sums, n - 1), OFS_INVALID_DATA);
+  /* more samples than there is room for: no result is made up */
+  measure(m, metrics, &data, UINT64_MAX);
+  finish(metrics, UINT64_MAX);
+  CHECK(isnan(result(metrics, EXACT_ROC)));
+  CHECK_INT(ofs_metrics_result(metrics, PR_NONE, none[0]), OFS_OK);
+  CHECK(isnan(none[0][CLASSES - 1]));
+  free(p), free(metrics), free(other), free(m);
+}
+
+/* A prediction that is not finite makes results NaN, and no state that cannot be put back. */
+static void test_not_finite(void) {
+  static const uint16_t types[] = {OFS_METRIC_ACCURACY, OFS_METRIC_F1, OFS_METRIC_MSE,
+                                   OFS_METRIC_R2, OFS_METRIC_AUC};
+  writer w;
+  ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+  w.n = 0;
+  for (int i = 0; i < 5; i++) writer_record(&w, types[i]);
+  ofs_metrics *metrics = open_metrics(m, &w, NULL);
+  ofs_tensor t;
+  ofs_model_tensor(m, 0, &t);
+  float kept = t.data[0];
+  const float values[] = {NAN, INFINITY};
+  for (int i = 0; i < 2; i++) {
+    t.data[0] = values[i];
+    measure(m, metrics, &data, UINT64_MAX);
+    finish(metrics, UINT64_MAX);
+    uint64_t n;
+    const double *sums = ofs_metrics_state(metrics, &n);
+    double copy[512];
+    CHECK(n < 512);
+    memcpy(copy, sums, n * sizeof *copy);
+    for (uint32_t k = 0; k < 5; k++) CHECK(isnan(result(metrics, k)));
+    CHECK_INT(ofs_metrics_restore(metrics, copy, n), OFS_OK);
+    finish(metrics, UINT64_MAX);
+    CHECK(isnan(result(metrics, 1)));
+    ofs_metrics_reset(metrics);
+  }
+  t.data[0] = kept;
+  measure(m, metrics, &data, UINT64_MAX);
+  finish(metrics, UINT64_MAX);
+  for (uint32_t k = 0; k < 5; k++) CHECK(isfinite(result(metrics, k)));
+  free(metrics), free(m);
+}
+
+/* A step that has begun to add cannot be discarded, and no other begins before it is complete. */
+static void test_between(void) {
+  writer w;
+  ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+  w.n = 0;
+  writer_record(&w, OFS_METRIC_MSE);
+  ofs_metrics *metrics = open_metrics(m, &w, NULL);
+  ofs_model_set_metrics(m, metrics);
+  for (int kind = OFS_TRAIN; kind <= OFS_EVALUATE; kind++) {
+    ofs_plan *p = open_plan(m, kind, SAMPLES);
+    CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
+    const ofs_batch at = {.count = SAMPLES, .n = SAMPLES};
+    CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_OK);
+    ofs_metrics_reset(metrics);
+    uint64_t n, refused = 0;
+    const double *sums = ofs_metrics_state(metrics, &n);
+    while (ofs_step_run(p, 1, NULL) == OFS_MORE) {
+      if (sums[2] > 0) {
+        CHECK_INT(ofs_step_updating(p), 1);
+        CHECK_INT(ofs_step_discard(p), OFS_INVALID_STATE);
+        CHECK_INT(ofs_step_begin(p, &at, NULL), OFS_INVALID_STATE);
+        refused++;
+      }
+    }
+    CHECK_MSG(refused > 0, "positions are added in one part");
+    CHECK_NEAR(sums[2], SAMPLES, 0);
+    CHECK_INT(ofs_step_updating(p), 0);
+    free(p);
+  }
+  free(metrics), free(m);
+}
+
 /* A training step adds what evaluating before it adds, and only once it is complete; weights and
  * moments stay what they are without metrics. */
 static void test_steps(void) {
@@ -324,6 +520,7 @@ static void test_steps(void) {
   writer_record(&list, OFS_METRIC_CONFUSION);
   writer_record(&list, OFS_METRIC_MSE);
   writer_record(&list, OFS_METRIC_R2);
+  writer_record(&list, OFS_METRIC_AUC);
   ofs_metrics *trained = open_metrics(m, &list, NULL), *before = open_metrics(m, &list, NULL),
               *copy = open_metrics(m, &list, NULL);
   uint64_t n, none;
@@ -352,9 +549,12 @@ static void test_steps(void) {
     CHECK_INT(run_step(e, at.first, at.count, step % 2 ? 1 : UINT64_MAX), OFS_OK);
     CHECK_INT(run_step(p, at.first, at.count, step % 3 ? UINT64_MAX : 1), OFS_OK);
     CHECK_INT(run_step(q, at.first, at.count, UINT64_MAX), OFS_OK);
+    ofs_metrics_state(trained, &n), ofs_metrics_state(before, &none);
+    CHECK_INT(n, none);
     CHECK_MSG(memcmp(sums, same, n * sizeof *sums) == 0, "training and evaluating differ");
     CHECK_INT(ofs_metrics_restore(copy, sums, n), OFS_OK);
-    for (uint32_t i = 1; i < 3; i++) CHECK_NEAR(result(copy, i), result(trained, i), 0);
+    finish(copy, 1), finish(trained, UINT64_MAX);
+    for (uint32_t i = 1; i < 4; i++) CHECK_NEAR(result(copy, i), result(trained, i), 0);
   }
   ofs_tensor a, b;
   for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
@@ -367,7 +567,8 @@ static void test_steps(void) {
   CHECK_INT(run_step(p, 0, 4, UINT64_MAX), OFS_NON_FINITE);
   a.data[0] = kept;
   CHECK_MSG(memcmp(sums, same, n * sizeof *sums) == 0, "a step that was not applied counts");
-  double bad[64];
+  double bad[256];
+  CHECK(n < 256);
   memcpy(bad, sums, n * sizeof *bad);
   CHECK_INT(ofs_metrics_restore(copy, bad, n - 1), OFS_INVALID_DATA);
   bad[0] = -1;
@@ -376,6 +577,7 @@ static void test_steps(void) {
   CHECK_INT(ofs_metrics_restore(copy, bad, n), OFS_INVALID_DATA);
   CHECK(memcmp(ofs_metrics_state(copy, &none), sums, n * sizeof *sums) == 0);
   ofs_metrics_reset(trained);
+  ofs_metrics_state(trained, &n);
   for (uint64_t i = 0; i < n; i++) CHECK(sums[i] == 0);
   for (uint32_t i = 1; i < 3; i++) CHECK_NEAR(result(trained, i), 0, 0);
   free(p), free(q), free(e), free(trained), free(before), free(copy), free(m), free(plain);
@@ -384,7 +586,7 @@ static void test_steps(void) {
 static void refused(const ofs_model *m, const writer *w, int field, int why, int line) {
   ofs_error err = {0};
   uint64_t bytes = 77;
-  ofs_status s = ofs_metrics_bytes(m, w->bytes, w->n, &bytes, &err);
+  ofs_status s = ofs_metrics_bytes(m, w->bytes, w->n, SAMPLES, &bytes, &err);
   CHECK_MSG(s == OFS_INVALID_SPEC && err.field == field && err.reason == why && bytes == 77,
             "line %d: status %d, field %d, reason %d", line, s, err.field, err.reason);
 }
@@ -403,6 +605,8 @@ static void test_refusals(void) {
   REFUSED(line, OFS_METRIC_PRECISION, -1, 0, -1, OFS_WHY_OUTPUT);
   REFUSED(line, OFS_METRIC_CONFUSION, -1, 0, -1, OFS_WHY_OUTPUT);
   REFUSED(line, OFS_METRIC_TOP_K, -1, 0, -1, OFS_WHY_OUTPUT);
+  REFUSED(line, OFS_METRIC_AUC, -1, 0, -1, OFS_WHY_OUTPUT);
+  REFUSED(soft, OFS_METRIC_AUC, OFS_AUC_THRESHOLDS, 1, OFS_AUC_THRESHOLDS, OFS_WHY_RANGE);
   REFUSED(soft, OFS_METRIC_BINARY, -1, 0, -1, OFS_WHY_OUTPUT);
   REFUSED(soft, OFS_METRIC_TOP_K, OFS_TOP_K_K, 5, OFS_TOP_K_K, OFS_WHY_RANGE);
   REFUSED(soft, OFS_METRIC_R2, OFS_METRIC_R2_OUTPUT, 1, OFS_METRIC_R2_OUTPUT, OFS_WHY_RANGE);
@@ -417,16 +621,16 @@ static void test_refusals(void) {
   writer_record(&w, OFS_METRIC_F1);
   FIELD(&w, OFS_F1_THRESHOLD, 0.5);
   for (size_t n = 0; n < w.n; n++)
-    CHECK_INT(ofs_metrics_bytes(soft, w.bytes, n, &bytes, &err), OFS_INVALID_SPEC);
-  CHECK_INT(ofs_metrics_bytes(soft, w.bytes, w.n + 1, &bytes, &err), OFS_INVALID_SPEC);
+    CHECK_INT(ofs_metrics_bytes(soft, w.bytes, n, SAMPLES, &bytes, &err), OFS_INVALID_SPEC);
+  CHECK_INT(ofs_metrics_bytes(soft, w.bytes, w.n + 1, SAMPLES, &bytes, &err), OFS_INVALID_SPEC);
   CHECK_INT(err.reason, OFS_WHY_TRUNCATED);
-  CHECK_INT(ofs_metrics_bytes(soft, w.bytes, w.n, &bytes, &err), OFS_OK);
+  CHECK_INT(ofs_metrics_bytes(soft, w.bytes, w.n, SAMPLES, &bytes, &err), OFS_OK);
   ofs_metrics *metrics = NULL;
   void *block = block_of(bytes);
-  CHECK_INT(ofs_metrics_init(block, bytes - 1, soft, w.bytes, w.n, &metrics, &err),
+  CHECK_INT(ofs_metrics_init(block, bytes - 1, soft, w.bytes, w.n, SAMPLES, &metrics, &err),
             OFS_OUT_OF_MEMORY);
   CHECK(metrics == NULL);
-  CHECK_INT(ofs_metrics_init(block, bytes, soft, w.bytes, w.n, &metrics, &err), OFS_OK);
+  CHECK_INT(ofs_metrics_init(block, bytes, soft, w.bytes, w.n, SAMPLES, &metrics, &err), OFS_OK);
   ofs_metric_info info;
   double to;
   CHECK_INT(ofs_metrics_count(metrics), 1);
@@ -452,6 +656,9 @@ int main(void) {
   test_labels(1);
   test_labels(3);
   test_masks();
+  test_areas();
+  test_not_finite();
+  test_between();
   test_steps();
   test_refusals();
   return check_report("metrics");

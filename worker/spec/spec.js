@@ -28,6 +28,11 @@ import { fieldsOf, recordOf } from './schema.js';
  * @property {(string[] | null)[]} labels  of each output
  */
 /**
+ * Records that are no spec: `what` is the name before a field's in messages.
+ * @typedef {{ parts: (Part & { what: string })[], code: import('../host/errors.js').ErrorCode }}
+ *   Listed
+ */
+/**
  * An ofs_error.
  * @typedef {{ status: number, layer: number, field: number, reason: number, got: number,
  *   low: number, high: number }}
@@ -102,7 +107,7 @@ export function encodeSpec(schema, spec) {
     ...(plain ? [] : outputs),
   ].flatMap(withInner);
   return {
-    bytes: writeBytes(schema, records),
+    bytes: encodeRecords(schema, records),
     records,
     model,
     inputs,
@@ -208,7 +213,7 @@ export function checkLabels(labels, classes, what) {
 }
 
 /** @param {Schema} schema @param {Part[]} records @returns {Uint8Array} */
-function writeBytes(schema, records) {
+export function encodeRecords(schema, records) {
   const lists = records.map(({ record, values }) =>
     fieldsOf(schema, record)
       .filter((field) => values[field.name] !== undefined)
