@@ -1,5 +1,5 @@
-/* publish.mjs: docs/bench.md and docs/bench.svg from a JSON file of results, which goes beside them;
- * the questions that further files answer are of those, and say of which commit.
+/* publish.mjs: docs/bench.md and docs/bench.svg from a JSON file of results, which goes beside
+ * them; the questions that further files answer are of those, and say of which commit.
  *
  * Nothing is measured and nothing is typed here by hand: what the page says is in the file. */
 
