@@ -110,11 +110,14 @@ static void add_moments(double *sums, const row *r) {
   }
 }
 
+/* Returns a score, which rounding may have taken a little beyond 1. */
+static float score(const row *r, uint32_t i) { return r->p[i] < 1 ? (float)r->p[i] : 1; }
+
 /* Puts scores between thresholds i / bins as Keras does, in float: above the lower one, up to the
  * upper one. */
 static void add_bins(const metric *m, double *sums, const row *r) {
   for (uint32_t i = 0; i < r->out->axis; i++, sums += 2 * m->bins) {
-    float at = (float)r->p[i] * (float)m->bins;
+    float at = score(r, i) * (float)m->bins;
     uint64_t bin = at > 0 ? (uint64_t)at : 0;
     bin -= bin > 0 && (float)bin == at;
     sums[(is_high(r, i) ? 0 : m->bins) + bin] += r->w;
@@ -125,8 +128,7 @@ static void add_scores(const metric *m, ofs_metrics *all, const row *r) {
   uint64_t held = (uint64_t)all->sums[m->at];
   float *to = scores_of(all, m) + held * ((uint64_t)r->out->axis + 1);
   *to++ = (float)r->w;
-  for (uint32_t i = 0; i < r->out->axis; i++)
-    to[i] = is_high(r, i) ? (float)r->p[i] : -(float)r->p[i];
+  for (uint32_t i = 0; i < r->out->axis; i++) to[i] = is_high(r, i) ? score(r, i) : -score(r, i);
   if ((held + 1) % 2 && r->out->axis % 2 == 0) to[r->out->axis] = 0; /* the rest of a double */
   all->sums[m->at] = (double)(held + 1);
 }
