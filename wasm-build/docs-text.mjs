@@ -391,3 +391,65 @@ export const DIFFERENCES = `## Where others differ, in short
 - Recurrent layers have no dropout of their own and no state from one batch to the next: such fields are refused.
 - PyTorch: channels come first there, \`Linear\` and \`Conv\` hold transposed weights, recurrent gates come in another order.
 `;
+
+/**
+ * y is what a number should be, p what it is; TP, FP, FN, TN are sums of weights of one class.
+ * @type {Record<string, string>}
+ */
+export const METRICS = {
+  accuracy:
+    'as the loss has it: the largest is the target’s largest; with a binary loss, the share of numbers on the right side of 0.5',
+  binaryAccuracy: 'the share of numbers on the right side of threshold, of a sigmoid',
+  topKAccuracy: 'the target’s class is among the k largest; ties at the boundary count as hits',
+  precision: '`TP / (TP + FP)`',
+  recall: '`TP / (TP + FN)`',
+  f1: '`2 TP / (2 TP + FN + FP)`',
+  fBeta: '`(1 + beta²) TP / ((1 + beta²) TP + beta² FN + FP)`',
+  specificity: '`TN / (TN + FP)`',
+  auc: 'the area below the curve: roc, the chance that a sample of the class has a higher score than one that is not of it, equal scores counting half; pr, scikit-learn’s average precision. A class without samples, or that all samples have (roc), counts in no mean. With thresholds it is Keras’s approximation',
+  confusionMatrix:
+    '`{ size, counts }`: rows are true classes, columns predicted ones; 1,024 classes at most',
+  perClassAccuracy: 'recall of each class, of one sigmoid unit both',
+  meanIoU: 'the mean of `TP / (TP + FP + FN)` over the classes that are there or predicted',
+  matthews: 'the correlation of true and predicted classes (Matthews’s φ, Gorodkin’s Rₖ)',
+  meanSquaredError: 'the mean of `(y − p)²`',
+  rootMeanSquaredError: 'its square root',
+  meanAbsoluteError: 'the mean of `abs(y − p)`',
+  meanAbsolutePercentageError: 'the mean of `100 abs(y − p) / max(abs(y), 1e-7)`',
+  r2: '`1 − Σ(y − p)² / Σ(y − ȳ)²`, the mean over the numbers of the output; of a number whose targets are all alike 1 where all are met, else 0',
+  pearson: 'the correlation of y and p, the mean over the numbers of the output',
+  cosineSimilarity: 'the mean of `Σ y · p`, both scaled to length 1, over the last axis',
+};
+
+/** Of options of metrics. @type {Record<string, string>} */
+export const METRIC_OPTIONS = {
+  threshold:
+    'a number above it is positive. Without it the largest of a softmax is, and of a sigmoid what is above 0.5',
+  'binaryAccuracy.threshold': 'a number above it is positive',
+  average:
+    'over classes: macro is the plain mean, weighted that by their weight among the targets, micro of all counts (or scores) together, none a Float32Array',
+  classIndex: 'the only class that counts',
+  beta: 'how much more recall counts than precision',
+  k: 'how many may be the right one',
+  curve: 'roc: true over false positives; pr: precision over recall',
+  thresholds:
+    'from 0 to 1, in equal steps: memory does not grow with the data. Without them all scores are kept and sorted',
+};
+
+export const METRICS_PAGE = `# Metrics
+
+This page is made of the schema that the core checks metrics by (\`npm run docs\`): names, ranges and defaults are those that
+count.
+
+\`metrics: ['accuracy', 'f1', { type: 'auc', curve: 'pr', name: 'precisionRecall' }]\`; of several outputs by name:
+\`metrics: { kind: ['f1'], age: ['meanAbsoluteError'] }\`. A list is meant for every output. \`{ type, … }\` takes options, and
+\`name\`: what the number is called in records, its type unless given; two may not have the same. What validates has \`val\` before
+it: \`valF1\`.
+
+Training metrics are those of an epoch's batches, each before its update, as Keras has them. sampleWeight multiplies what a sample
+counts; of a sequence every position counts that is not masked. Where 0 would be divided by 0 the result is 0. Where a prediction is
+not finite the results are NaN. Numbers are computed in double, in the order of the data: bits do not depend on threads.
+
+A class is the largest of a softmax, or of one sigmoid unit what is above 0.5; each of several sigmoid units is a label of its own, and
+average goes over them. Of one sigmoid unit average changes nothing.
+`;

@@ -28,6 +28,11 @@ import { fieldsOf, recordOf } from './schema.js';
  * @property {(string[] | null)[]} labels  of each output
  */
 /**
+ * Records that are no spec: `what` is the name before a field's in messages.
+ * @typedef {{ parts: (Part & { what: string })[], code: import('../host/errors.js').ErrorCode }}
+ *   Listed
+ */
+/**
  * An ofs_error.
  * @typedef {{ status: number, layer: number, field: number, reason: number, got: number,
  *   low: number, high: number }}
