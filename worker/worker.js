@@ -55,6 +55,7 @@ import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';
 import './trainer/run/measures.js';
+import './trainer/run/metrics.js';
 import './trainer/run/rate.js';
 import './trainer/run/reports.js';
 import './trainer/run/rollback.js';

@@ -135,6 +135,8 @@ import { worded } from './words.js';
  */
 /**
  * @typedef {object} EvaluateOptions
+ * @property {import('../../wasm-build/dist/spec.js').Metrics} [metrics] to measure, in place of the
+ *   trainer's. Default: the trainer's
  * @property {number} [batchSize] samples at a time: the more, the faster, and the more memory; the
  *   means are the same but for rounding. Default: 32
  * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
@@ -144,7 +146,7 @@ import { worded } from './words.js';
  */
 /**
  * @typedef {Partial<import('../../worker/trainer/run/fit-options.js').Values<typeof SEARCH>>
- *   & Omit<EvaluateOptions, 'batchSize'>} FindOptions
+ *   & Omit<EvaluateOptions, 'batchSize' | 'metrics'>} FindOptions
  */
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
@@ -167,6 +169,7 @@ export const FIT = {
 };
 
 const EVALUATE = {
+  metrics: rule.given,
   batchSize: SETTINGS.batchSize,
   sampleWeight: rule.given,
   transfer: rule.flag(false),
@@ -331,9 +334,14 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
+    const metrics = plainData(given.metrics, 'evaluate: metrics', 'INVALID_OPTION');
     const sources = labelled(x, y, given.sampleWeight, this.#recovery.facts);
     return this.#ask(sources, { signal, transfer }, (client, values) =>
-      client.request('EVALUATE_MODEL', { ...fieldsOf(sources, values), batchSize }, { signal }),
+      client.request(
+        'EVALUATE_MODEL',
+        { ...fieldsOf(sources, values), batchSize, metrics },
+        { signal },
+      ),
     );
   }
 

@@ -15,6 +15,7 @@ import { REPLIES, buffersOf } from '../protocol.js';
 import { NameLock } from '../storage/name-lock.js';
 import { makeModel, openSource } from './building.js';
 import { isStored, isUpload } from './datasets.js';
+import { worded } from '../spec/refused.js';
 import * as dialect from './foreign.js';
 import { Training } from './run/lifecycle.js';
 import {
@@ -594,16 +595,25 @@ class Trainer {
 
   /** @param {Payload} payload @param {Turn} turn */
   evaluate(payload, turn) {
-    const { batchSize } = checkFields(
+    const { model } = this;
+    const { batchSize, metrics } = checkFields(
       payload,
-      ['x', 'y', 'sampleWeight', 'batchSize'],
+      ['x', 'y', 'sampleWeight', 'batchSize', 'metrics'],
       'EVALUATE_MODEL',
       'INVALID_OPTION',
     );
     const size = readBatchSize(batchSize);
     const { x, y, sampleWeight: weights } = payload;
-    return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
-      this.model.evaluate(this.pump, this.#take(this.model, payload, false), size),
+    /** @type {import('./model.js').Question} */
+    let question;
+    try {
+      question = model.questionOf(metrics);
+    } catch (error) {
+      const { assets } = readRuntime(this.#runtime);
+      return worded(error, assets).then((refusal) => Promise.reject(refusal));
+    }
+    return this.#reading(turn, model.store.needsWire(x, { y, weights }), () =>
+      model.evaluate(this.pump, this.#take(model, payload, false), size, question),
     );
   }
 

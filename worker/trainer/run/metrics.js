@@ -5,7 +5,9 @@
  * state are the core's (src/metrics): who asks for nothing else has no object of this class. */
 
 import { OffstageError, isRecord, meant, oneOf, show } from '../../host/errors.js';
+import { prefixed } from './measures.js';
 import { readOptions } from '../../spec/options.js';
+import { refuseName } from '../../spec/refused.js';
 
 /** @typedef {import('../../host/errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('../../spec/schema.js').Schema} Schema */
@@ -109,10 +111,9 @@ function readMetric(schema, given, what, code) {
   const record = records.find((each) => each.type === type);
   if (!record) {
     const is = isRecord(given) ? `${what}.type` : what;
-    throw new OffstageError(
-      code,
-      `${is} is ${show(type)}, expected one of ${oneOf(types)}${meant(type, types)}`,
-    );
+    const message = `${is} is ${show(type)}, expected one of ${oneOf(types)}`;
+    if (code === 'INVALID_SPEC') refuseName(message, type, types);
+    throw new OffstageError(code, message + meant(type, types));
   }
   checkName(name, what, code);
   const fields = record.fields.filter((field) => field.name !== 'output');
@@ -151,6 +152,36 @@ const directionOf = ({ record: { group }, values: { average, classIndex } }) =>
  */
 export const directionsOf = ({ measures }) =>
   Object.fromEntries(measures.map(({ key, direction }) => [key, direction]));
+
+/**
+ * Which outputs have an accuracy: as they were asked for; where nothing was, those with classes.
+ * @param {unknown} given @param {Asked | null} asked  of it
+ * @param {{ name: string, classes: number }[]} outputs
+ * @returns {boolean[]} of each
+ */
+export function accuraciesOf(given, asked, outputs) {
+  const classifies = outputs.some(({ classes }) => classes > 0);
+  return outputs.map(({ name, classes }) => {
+    if (!asked) return classes > 0;
+    if (!asked.accuracy.includes(name)) return false;
+    // One list is meant for those outputs that it fits.
+    return !Array.isArray(given) || classes > 0 || !classifies;
+  });
+}
+
+/**
+ * A record of what is one number, for who lists those.
+ * @param {Asked} asked @param {string} [prefix] @returns {Record<string, any>}
+ */
+export function sampleOf({ measures }, prefix = '') {
+  /** @type {Record<string, any>} */
+  const fields = {};
+  for (const { name, output, key, direction } of measures) {
+    const to = key === name ? fields : ((fields.outputs ??= {})[output] ??= {});
+    if (direction !== 0) to[prefixed(prefix, name)] = 1;
+  }
+  return fields;
+}
 
 /** The metrics of a model's plans: a sum over what they go through between two resets. */
 export class Metrics {
@@ -206,10 +237,6 @@ export class Metrics {
     this.#core.memory.free(this.address);
   }
 }
-
-/** @param {string} prefix @param {string} name */
-export const prefixed = (prefix, name) =>
-  prefix ? `${prefix}${name[0].toUpperCase()}${name.slice(1)}` : name;
 
 /** @param {number} rank @param {Float64Array} numbers @returns {Measured} */
 function measuredOf(rank, numbers) {
