@@ -131,24 +131,16 @@ static int improves(const watch *w, double value, double than, double delta) {
 /* Returns what early stopping decides after an epoch. */
 static uint32_t stop_early(ofs_control *c, uint64_t epoch, double value) {
   double *s = c->state;
-  uint32_t kept = 0;
   if ((double)(epoch - 1) < c->from) return 0;
-  if (c->restores && s[KEPT] == 0) {
-    s[KEPT] = (double)epoch;
-    kept = OFS_KEEP_BEST;
-  }
   s[WAIT]++;
   if (s[HAS] == 0 || improves(&c->early, value, s[BEST], c->min_delta)) {
     s[HAS] = 1;
     s[BEST] = value;
-    if (c->restores) {
-      s[KEPT] = (double)epoch;
-      kept = OFS_KEEP_BEST;
-    }
+    if (c->restores) s[KEPT] = (double)epoch;
     if (!c->has_baseline || improves(&c->early, value, c->baseline, c->min_delta)) s[WAIT] = 0;
-    return kept;
+    return c->restores ? OFS_KEEP_BEST : 0;
   }
-  return kept | (s[WAIT] >= c->patience && epoch > 1 ? OFS_STOP_EARLY : 0);
+  return s[WAIT] >= c->patience && epoch > 1 ? OFS_STOP_EARLY : 0;
 }
 
 /* Returns the rate after an epoch. Rates are compared as Keras has them, as floats. */
@@ -200,7 +192,7 @@ ofs_status ofs_control_restore(ofs_control *c, const double *from, uint64_t n) {
     if (!(from[i] >= 0 && from[i] <= (flag ? 1 : 0x1p53) && from[i] == (double)(int64_t)from[i]))
       return OFS_INVALID_DATA;
   }
-  if (from[KEPT] > 0 && !c->restores) return OFS_INVALID_DATA;
+  if ((from[KEPT] > 0) != (c->restores && from[HAS] > 0)) return OFS_INVALID_DATA;
   for (uint32_t i = 0; i < NUMBERS; i++) c->state[i] = from[i];
   return OFS_OK;
 }

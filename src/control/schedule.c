@@ -74,23 +74,27 @@ static double half_cosine(double x) {
   return x < 0.5 ? 1 - sine * sine : sine * sine;
 }
 
-static double whole(double x) { return (double)(uint64_t)x; }
+/* Returns x, x >= 0, without what is behind its point. */
+static double whole(double x) { return x < 0x1p53 ? (double)(uint64_t)x : x; }
+
+/* Returns a power that is finite, so that it times 0 is 0. */
+static double bounded(double power) { return power < 1e290 ? power : 1e290; }
 
 /* Returns where cycle i of SGDR begins: each lasts tMul (b) times the one before it. */
 static double cycle_at(const ofs_schedule *s, double i) {
   return s->b == 1 ? s->steps * i : s->steps * (ofs_powi(s->b, (uint64_t)i) - 1) / (s->b - 1);
 }
 
-/* Returns the rate of SGDR (Loshchilov and Hutter 2016): cycle i lasts N tMul^i and begins at the
- * start times mMul^i. */
+/* Returns the rate of SGDR (Loshchilov and Hutter 2016): cycle i lasts N tMul^i, and what decays in
+ * it, all but alpha, is mMul^i of the first. */
 static double restarts(const ofs_schedule *s, double start, double at) {
   double x = at / s->steps;
   double i = whole(s->b == 1 ? x : ofs_log64(1 + x * (s->b - 1)) / ofs_log64(s->b));
   if (i > 0 && cycle_at(s, i) > at) i--; /* a logarithm is not exact */
   if (cycle_at(s, i + 1) <= at) i++;
   double share = (at - cycle_at(s, i)) / (s->steps * ofs_powi(s->b, (uint64_t)i));
-  return start * ofs_powi(s->c, (uint64_t)i) *
-         ((1 - s->a) * half_cosine(share < 1 ? share : 1) + s->a);
+  double height = bounded(ofs_powi(s->c, (uint64_t)i));
+  return start * ((1 - s->a) * height * half_cosine(share < 1 ? share : 1) + s->a);
 }
 
 static double one_cycle(const ofs_schedule *s, double start, double at) {
@@ -105,7 +109,7 @@ double ofs_schedule_rate(const ofs_schedule *s, double own, uint64_t updates, ui
   double at = (double)(s->per_epoch ? epochs : updates), x = at / s->steps;
   double start = s->has_start ? s->start : own;
   switch (s->type) {
-  case OFS_SCHEDULE_EXPONENTIAL: return start * ofs_pow64(s->a, s->flag ? whole(x) : x);
+  case OFS_SCHEDULE_EXPONENTIAL: return start * bounded(ofs_pow64(s->a, s->flag ? whole(x) : x));
   case OFS_SCHEDULE_PIECEWISE: {
     uint32_t i = 0;
     while (i < s->bounds && at > s->boundaries[i]) i++;

@@ -40,9 +40,9 @@ export function completeControls(schema, settings) {
         "the schedule would undo the plateau's rate",
     );
   }
-  if (until) readTargets(until);
   return {
     ...settings,
+    ...(until && { until: readTargets(until) }),
     ...(isScheduled && { learningRate: readSchedule(schema, learningRate) }),
     ...(earlyStopping && {
       earlyStopping: readDecision(schema, 'earlyStopping', earlyStopping),
@@ -121,9 +121,9 @@ function readDecision(schema, name, given) {
 const checkRecord = (given, name) =>
   checkFields(given, isRecord(given) ? Object.keys(given) : [], name, CODE);
 
-/** @param {any} until */
+/** Sorts targets by their names. @param {any} until @returns {Record<string, number>} */
 function readTargets(until) {
-  const targets = Object.entries(checkRecord(until, 'until'));
+  const targets = Object.entries(checkRecord(until, 'until')).sort();
   if (targets.length === 0 || targets.length > 64) {
     refuse(
       `until holds ${targets.length} targets, expected 1 to 64, such as { valAccuracy: 0.98 }`,
@@ -133,6 +133,7 @@ function readTargets(until) {
     if (typeof value === 'number' && Math.abs(value) <= 1e30) continue;
     refuse(`until.${name} is ${show(value)}, expected a finite number`);
   }
+  return Object.fromEntries(targets);
 }
 
 /**
