@@ -161,6 +161,25 @@ export const LOSS_OPTIONS = {
  * g is the gradient, t the number of the update, lr the learning rate.
  * @type {Record<string, string>}
  */
+export const CONTROL_PAGE = `# Learning rates of a run, and its end
+
+This page is made of the schema that the core checks a run by (\`npm run docs\`): names, ranges and defaults are those that
+count. Formulas and rules are Keras 3.16's unless it is said otherwise. They are computed in double by the core: an interrupted
+run goes on to the same bits, in every browser.
+`;
+
+export const ABOUT_SCHEDULES = `\`fit(x, y, { learningRate: { type: 'cosine', decaySteps: 1000 } })\`. In the formulas s is the number of updates since the run's
+beginning, the first one at 0 (batches / gradientAccumulationSteps, rounded down; Keras counts batches), or of complete epochs with
+\`per: 'epoch'\`; N is decaySteps, r learningRate. A rate that the optimizer does not take, with its epsilon and weightDecay, fails
+the run. A schedule stands neither beside reduceOnPlateau nor beside a rate from \`onEpoch\` or \`run.set\`: each would undo the other.`;
+
+export const OTHER_CONTROLS = `### until, maxSteps, maxSeconds
+
+\`until: { valAccuracy: 0.98, valLoss: 0.1 }\` ends the run with the first epoch whose numbers are all as good, or better, each in its own
+direction (\`reason\` is \`'reached'\`). \`maxSteps\` and \`maxSeconds\` end it after a step (\`'limit'\`); both count from the run's
+beginning, seconds without pauses, and a run that is resumed may be given more.
+`;
+
 /* s: updates, or epochs, that are complete; N: decaySteps; r: learningRate. */
 /** @type {Record<string, string>} */
 export const SCHEDULES = {
@@ -345,7 +364,7 @@ computed: with INVALID_SPEC, and the layer and field that it is about.
 - \`loss\`: a name, or \`{ type, … }\` with its options, for all outputs; or \`{ output: loss }\`. Unless given it follows from the
   output's activation: softmax categorical, sigmoid binary cross-entropy, else meanSquaredError.
 - \`lossWeights\`: \`{ output: number from 0 on }\`; 1. What is trained on, and told as \`loss\`, is the weighted sum.
-- \`metrics\`: \`['accuracy']\` or \`[]\`; \`labels\`: names of the classes, of several outputs by name.
+- \`metrics\`: what is told beside the loss: [metrics.md](metrics.md); \`labels\`: names of the classes, of several outputs by name.
 - \`optimizer\`: a name or \`{ type, … }\`; \`learningRate\` here or there.
 
 inputScale and inputOffset are applied to uint8 data on the way into the network, but not to the indices of an embedding.

@@ -1,5 +1,5 @@
-/* docs.mjs: `npm run docs`: writes docs/layers.md and docs/metrics.md from the schema that the wasm
- * carries, so that no range, default or option can be told wrong. What a name means is
+/* docs.mjs: `npm run docs`: writes docs/layers.md, docs/metrics.md and docs/control.md from the
+ * schema that the wasm carries, so that no range, default or option can be told wrong. What a name means is
  * docs-text.mjs's; a name that has no text there is an error, and so is a text that no name has. */
 
 import { writeFileSync } from 'node:fs';
@@ -11,13 +11,15 @@ import { schemaOf } from './spec-types.mjs';
 
 const PAGE = `${ROOT}docs/layers.md`;
 const METRICS_PAGE = `${ROOT}docs/metrics.md`;
+const CONTROL_PAGE = `${ROOT}docs/control.md`;
 
 /** What of the texts was used. @type {Set<string>} */
 const used = new Set();
 
 /**
  * @param {'LAYERS' | 'ACTIVATIONS' | 'INITIALIZERS' | 'LOSSES' | 'LOSS_OPTIONS' | 'OPTIMIZERS' |
- *   'OPTIONS' | 'METRICS' | 'METRIC_OPTIONS'} table
+ *   'OPTIONS' | 'METRICS' | 'METRIC_OPTIONS' | 'SCHEDULES' | 'SCHEDULE_OPTIONS' | 'CONTROLS' |
+ *   'CONTROL_OPTIONS'} table
  * @param {string[]} names one of them
  */
 function textOf(table, ...names) {
@@ -203,6 +205,64 @@ export function metricsPageOf(schema) {
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
+/** The page of schedules, and of what ends a run. @param {Schema} schema @returns {string} */
+export function controlPageOf(schema) {
+  used.clear();
+  /**
+   * @param {string} type @param {Field[]} fields @param {'SCHEDULES' | 'CONTROLS'} table
+   * @param {'SCHEDULE_OPTIONS' | 'CONTROL_OPTIONS'} meanings @param {string[][]} first  rows
+   */
+  const section = (type, fields, table, meanings, first) => [
+    `### ${type}`,
+    '',
+    `${textOf(table, type)}.`,
+    '',
+    ...tableOf(
+      ['option', 'takes', 'default', ''],
+      [
+        ...first,
+        ...fields.map((field) => [
+          code(field.name),
+          takes(schema, field),
+          fallback(schema, field),
+          textOf(meanings, `${type}.${field.name}`, field.name),
+        ]),
+      ],
+    ),
+  ];
+  const watched = () => [
+    [code('monitor'), 'a name', code("'valLoss'"), textOf('CONTROL_OPTIONS', 'monitor')],
+    [
+      code('mode'),
+      ['auto', 'min', 'max'].map(code).join(', '),
+      code("'auto'"),
+      textOf('CONTROL_OPTIONS', 'mode'),
+    ],
+  ];
+  const own = (/** @type {Field[]} */ fields) =>
+    fields.filter(({ name }) => name !== 'monitor' && name !== 'mode');
+  const lines = [
+    text.CONTROL_PAGE,
+    '## Schedules',
+    '',
+    text.ABOUT_SCHEDULES,
+    '',
+    ...records(schema, 'schedule').flatMap(({ type, fields }) =>
+      section(type, fields, 'SCHEDULES', 'SCHEDULE_OPTIONS', []),
+    ),
+    '## What ends a run, or makes its rate less',
+    '',
+    ...records(schema, 'decision')
+      .filter(({ type }) => Object.hasOwn(text.CONTROLS, type))
+      .flatMap(({ type, fields }) =>
+        section(type, own(fields), 'CONTROLS', 'CONTROL_OPTIONS', watched()),
+      ),
+    text.OTHER_CONTROLS,
+  ];
+  checkUsed(['SCHEDULES', 'SCHEDULE_OPTIONS', 'CONTROLS', 'CONTROL_OPTIONS']);
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
 /** Refuses texts that nothing in the schema has. @param {string[]} tables */
 function checkUsed(tables) {
   const unused = tables
@@ -221,4 +281,5 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const schema = await schemaOf();
   writeFileSync(PAGE, pageOf(schema));
   writeFileSync(METRICS_PAGE, metricsPageOf(schema));
+  writeFileSync(CONTROL_PAGE, controlPageOf(schema));
 }
