@@ -3,8 +3,8 @@
  *
  * The input chooses the model, the records, the data and which call comes next. States that come
  * back are the object's own, which must be taken and give the same results, or spoiled, which may
- * be. Data that ofs_check_y refuses is not passed on; predictions need not be finite. Every block is
- * exactly as big as the core asked for. */
+ * be taken. Data that ofs_check_y refuses is not passed on; predictions need not be finite. Every
+ * block is exactly as big as the core asked for. */
 #include "../c/spec_writer.h"
 #include "fuzz.h"
 
