@@ -2,6 +2,7 @@
  * of records, results as fields of records, and refusals. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { worded } from '../../worker/spec/refused.js';
 import { Metrics, directionsOf, readMetrics } from '../../worker/trainer/run/metrics.js';
 import { open, put } from './metrics-setting.js';
 
@@ -130,6 +131,9 @@ test('what cannot be read is refused, each with what was got and what is expecte
     [['f1', 'f2'], types],
     [['F1'], /metrics\[0\] is 'F1', .*; did you mean 'f1'\?/],
     [[{ type: 'f11' }], /metrics\[0\]\.type is 'f11', .*; did you mean 'f1'\?/],
+    [['rmse'], /; did you mean 'rootMeanSquaredError'\?/],
+    [['AUROC'], /; did you mean 'auc'\?/],
+    [['sensitivity'], /; did you mean 'recall'\?/],
     [[undefined], /metrics\[0\] is undefined, expected one of/],
     [
       [{ type: 'f1', averge: 'macro' }],
@@ -150,10 +154,15 @@ test('what cannot be read is refused, each with what was got and what is expecte
       'metrics holds 65 values of all outputs, expected at most 64',
     ],
   ])) {
-    assert.throws(() => readMetrics(core.schema, given, outputs, 'INVALID_SPEC'), {
-      code: 'INVALID_SPEC',
-      message,
-    });
+    let refused;
+    try {
+      readMetrics(core.schema, given, outputs, 'INVALID_OPTION');
+    } catch (error) {
+      refused = await worded(error);
+    }
+    assert.equal(refused?.code, 'INVALID_OPTION');
+    if (typeof message === 'string') assert.equal(refused.message, message);
+    else assert.match(refused.message, message);
   }
   assert.deepEqual(readMetrics(core.schema, [], ['output'], 'INVALID_SPEC').measures, []);
 });

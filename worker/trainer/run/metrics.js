@@ -6,6 +6,7 @@
 
 import { OffstageError, isRecord, meant, oneOf, show } from '../../host/errors.js';
 import { readOptions } from '../../spec/options.js';
+import { refuseName } from '../../spec/refused.js';
 
 /** @typedef {import('../../host/errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('../../spec/schema.js').Schema} Schema */
@@ -109,10 +110,7 @@ function readMetric(schema, given, what, code) {
   const record = records.find((each) => each.type === type);
   if (!record) {
     const is = isRecord(given) ? `${what}.type` : what;
-    throw new OffstageError(
-      code,
-      `${is} is ${show(type)}, expected one of ${oneOf(types)}${meant(type, types)}`,
-    );
+    refuseName(`${is} is ${show(type)}, expected one of ${oneOf(types)}`, type, types, code);
   }
   checkName(name, what, code);
   const fields = record.fields.filter((field) => field.name !== 'output');
