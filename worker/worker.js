@@ -75,8 +75,8 @@ if (typeof scope.postMessage === 'function') {
     scope.onmessageerror = failed;
     /* A page is told of an error without its stack, and of a rejection not at all; a Node thread
      * tells of both. */
-    const crashed = (/** @type {any} */ { error, reason }) =>
-      session.complain(trapError(error ?? reason));
+    const crashed = (/** @type {any} */ { error, reason, message }) =>
+      session.complain(trapError(error ?? reason ?? message));
     scope.addEventListener('error', crashed);
     scope.addEventListener('unhandledrejection', crashed);
   }
