@@ -156,13 +156,17 @@ test('what cannot be read is refused, each with what was got and what is expecte
   ])) {
     let refused;
     try {
-      readMetrics(core.schema, given, outputs, 'INVALID_OPTION');
+      readMetrics(core.schema, given, outputs, 'INVALID_SPEC');
     } catch (error) {
       refused = await worded(error);
     }
-    assert.equal(refused?.code, 'INVALID_OPTION');
+    assert.equal(refused?.code, 'INVALID_SPEC');
     if (typeof message === 'string') assert.equal(refused.message, message);
     else assert.match(refused.message, message);
   }
+  assert.throws(() => readMetrics(core.schema, ['F1'], ['output'], 'INVALID_OPTION'), {
+    code: 'INVALID_OPTION',
+    message: /did you mean 'f1'\?$/,
+  });
   assert.deepEqual(readMetrics(core.schema, [], ['output'], 'INVALID_SPEC').measures, []);
 });

@@ -46,15 +46,13 @@ const refusals = new WeakMap();
 const unknowns = new WeakMap();
 
 /**
- * Refuses a name, in a spec unless another code is given; what may have been meant is said by
- * worded().
+ * Refuses a name in a spec; what may have been meant is said by worded().
  * @param {string} message
  * @param {unknown} name @param {readonly string[]} names
- * @param {import('../host/errors.js').ErrorCode} [code]
  * @returns {never}
  */
-export function refuseName(message, name, names, code = 'INVALID_SPEC') {
-  const error = new OffstageError(code, message);
+export function refuseName(message, name, names) {
+  const error = new OffstageError('INVALID_SPEC', message);
   unknowns.set(error, [name, names]);
   throw error;
 }

@@ -110,7 +110,9 @@ function readMetric(schema, given, what, code) {
   const record = records.find((each) => each.type === type);
   if (!record) {
     const is = isRecord(given) ? `${what}.type` : what;
-    refuseName(`${is} is ${show(type)}, expected one of ${oneOf(types)}`, type, types, code);
+    const message = `${is} is ${show(type)}, expected one of ${oneOf(types)}`;
+    if (code === 'INVALID_SPEC') refuseName(message, type, types);
+    throw new OffstageError(code, message + meant(type, types));
   }
   checkName(name, what, code);
   const fields = record.fields.filter((field) => field.name !== 'output');
