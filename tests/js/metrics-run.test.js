@@ -80,6 +80,7 @@ test('results are fields of records, by name; scores are sorted in slices', asyn
   metrics.reset();
   assert.equal(whole(metrics.results(pump)).value.f1, 0);
   metrics.restore(state);
+  assert.throws(() => metrics.restore(state.map((v) => -v - 1)), { code: 'BAD_CHECKPOINT' });
   assert.deepEqual(whole(metrics.results(pump)).value, value);
   assert.deepEqual(Object.keys(whole(metrics.results(pump, 'val')).value).slice(0, 2), [
     'valF1',
