@@ -32,14 +32,11 @@ static void predict(const ofs_output *out, const real *z, double *p) {
   int softmax = out->act == OFS_ACT_SOFTMAX;
   double sum = 0, top = softmax ? z[largest(z, n)] : 0;
   for (uint32_t i = 0; i < n; i++) {
-    if (!out->fused)
-      p[i] = z[i];
-    else if (softmax)
-      sum += p[i] = ofs_exp64(z[i] - top);
-    else {
-      double e = ofs_exp64(z[i] < 0 ? z[i] : -z[i]);
-      p[i] = (z[i] < 0 ? e : 1) / (1 + e);
-    }
+    p[i] = z[i];
+    if (!out->fused) continue;
+    double e = ofs_exp64(softmax ? z[i] - top : z[i] < 0 ? z[i] : -z[i]);
+    p[i] = softmax ? e : (z[i] < 0 ? e : 1) / (1 + e);
+    sum += e;
   }
   for (uint32_t i = 0; out->fused && softmax && i < n; i++) p[i] /= sum;
 }
@@ -86,8 +83,8 @@ static double value_at(const metric *m, const row *r) {
 static void add_counts(const metric *m, double *sums, const row *r) {
   if (!m->cut) {
     int hit = r->best == r->truth;
-    sums[COUNTED * (uint64_t)r->truth + (hit ? TP : FN)] += r->w;
-    if (!hit) sums[COUNTED * (uint64_t)r->best + FP] += r->w;
+    sums[COUNTED * (size_t)r->truth + (hit ? TP : FN)] += r->w;
+    if (!hit) sums[COUNTED * (size_t)r->best + FP] += r->w;
     return;
   }
   for (uint32_t i = 0; i < r->out->axis; i++, sums += COUNTED) {
@@ -118,15 +115,15 @@ static float score(const row *r, uint32_t i) { return r->p[i] < 1 ? (float)r->p[
 static void add_bins(const metric *m, double *sums, const row *r) {
   for (uint32_t i = 0; i < r->out->axis; i++, sums += 2 * m->bins) {
     float at = score(r, i) * (float)m->bins;
-    uint64_t bin = at > 0 ? (uint64_t)at : 0;
+    size_t bin = at > 0 ? (size_t)at : 0;
     bin -= bin > 0 && (float)bin == at;
     sums[(is_high(r, i) ? 0 : m->bins) + bin] += r->w;
   }
 }
 
 static void add_scores(const metric *m, ofs_metrics *all, const row *r) {
-  uint64_t held = (uint64_t)all->sums[m->at];
-  float *to = scores_of(all, m) + held * ((uint64_t)r->out->axis + 1);
+  size_t held = (size_t)all->sums[m->at];
+  float *to = scores_of(all, m) + held * ((size_t)r->out->axis + 1);
   *to++ = (float)r->w;
   for (uint32_t i = 0; i < r->out->axis; i++) to[i] = is_high(r, i) ? score(r, i) : -score(r, i);
   if ((held + 1) % 2 && r->out->axis % 2 == 0) to[r->out->axis] = 0; /* the rest of a double */
@@ -138,7 +135,7 @@ static void add(const metric *m, ofs_metrics *all, const row *r) {
   switch (m->kind) {
   case COUNTS: add_counts(m, sums, r); break;
   case CONFUSION: {
-    uint64_t classes = r->out->axis == 1 ? 2 : r->out->axis;
+    size_t classes = r->out->axis == 1 ? 2 : r->out->axis;
     sums[r->truth * classes + r->best] += r->w;
     break;
   }
@@ -168,11 +165,11 @@ static int counts(const ofs_metrics *all, uint32_t k, const row *r) {
   return finite;
 }
 
-static void add_position(const ofs_plan *p, uint32_t k, uint64_t i, uint64_t positions,
+static void add_position(const ofs_plan *p, uint32_t k, size_t i, size_t positions,
                          const ofs_span *s) {
   ofs_metrics *all = p->metrics;
   const ofs_output *out = &p->model->outputs[k];
-  uint64_t sample = p->indices[i / positions];
+  size_t sample = p->indices[i / positions];
   double w = p->data.weights ? p->data.weights[sample] : 1;
   if ((p->masks[k] && p->masks[k][i] == 0) || w == 0) return;
   row r = {.out = out, .z = p->outputs[k] + i * out->axis, .p = all->row, .w = w};
@@ -190,15 +187,15 @@ static void add_position(const ofs_plan *p, uint32_t k, uint64_t i, uint64_t pos
     if (m->own && m->output == k) add(m, all, &r);
 }
 
-static uint64_t positions_of(const ofs_plan *p, uint32_t k) {
+static size_t positions_of(const ofs_plan *p, uint32_t k) {
   return p->model->layers[p->model->outputs[k].node].shape.size / p->model->outputs[k].axis;
 }
 
 /* Returns how many positions of the plan's present output are left, at most a part. */
-static uint64_t next_positions(const ofs_plan *p) {
-  uint64_t unit = p->metrics->work[p->measuring];
-  uint64_t left = p->count * positions_of(p, p->measuring) - p->measured;
-  uint64_t most = unit < ADD_WORK ? ADD_WORK / (unit ? unit : 1) : 1;
+static size_t next_positions(const ofs_plan *p) {
+  size_t unit = p->metrics->work[p->measuring];
+  size_t left = p->count * positions_of(p, p->measuring) - p->measured;
+  size_t most = unit < ADD_WORK ? ADD_WORK / (unit ? unit : 1) : 1;
   return unit ? (left < most ? left : most) : 0;
 }
 
@@ -210,7 +207,7 @@ uint64_t ofs_metrics_next(ofs_plan *p) {
 }
 
 void ofs_metrics_add(ofs_plan *p) {
-  uint64_t positions = positions_of(p, p->measuring), end = p->measured + next_positions(p);
+  size_t positions = positions_of(p, p->measuring), end = p->measured + next_positions(p);
   const ofs_span s = ofs_span_of(p, p->measuring);
   ofs_metrics_unrank(p->metrics);
   for (; p->measured < end; p->measured++)

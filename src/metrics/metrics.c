@@ -63,7 +63,6 @@ static ofs_status read_metric(metric *m, const ofs_model *model, const ofs_recor
                       both ? OFS_ACT_SIGMOID : one);
   }
   int averages = m->kind == COUNTS || m->kind == BINS || m->kind == SCORES;
-  m->direction = ofs_record_direction(r->id);
   m->threshold = option(r, OFS_PRECISION_THRESHOLD, 0.5);
   m->cut = out->act == OFS_ACT_SIGMOID || r->count[OFS_PRECISION_THRESHOLD];
   m->average = (uint32_t)option(r, OFS_PRECISION_AVERAGE, OFS_AVERAGE_MACRO);
@@ -78,10 +77,11 @@ static ofs_status read_metric(metric *m, const ofs_model *model, const ofs_recor
   if (averages && m->average == OFS_AVERAGE_NONE && m->column < 0) {
     m->length = (uint32_t)axis;
     m->rank = 1;
-    m->direction = 0;
   }
   if (r->id == OFS_METRIC_PER_CLASS) m->length = (uint32_t)classes, m->rank = 1;
   if (r->id == OFS_METRIC_CONFUSION) m->length = (uint32_t)(classes * classes), m->rank = 2;
+  int is_error = r->id >= OFS_METRIC_MSE && r->id <= OFS_METRIC_MAPE;
+  m->direction = m->rank ? 0 : is_error ? -1 : 1; /* as the groups of the records have it */
   if (m->kind == CONFUSION && classes > CONFUSION_MOST)
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, -1, OFS_WHY_COUNT, (double)classes, 2,
                       CONFUSION_MOST);

@@ -18,10 +18,10 @@ static double ratio(const metric *m, const double *s) {
 }
 
 static void counts_result(const metric *m, const double *sums, double *to) {
-  uint64_t n = m->out->axis;
+  size_t n = m->out->axis;
   double all[COUNTED] = {0}, sum = 0, support = 0, total = 0;
-  for (uint64_t i = 0; i < n; i++) total += sums[COUNTED * i + TP] + sums[COUNTED * i + FN];
-  for (uint64_t i = 0; i < n; i++, sums += COUNTED) {
+  for (size_t i = 0; i < n; i++) total += sums[COUNTED * i + TP] + sums[COUNTED * i + FN];
+  for (size_t i = 0; i < n; i++, sums += COUNTED) {
     double s[COUNTED] = {sums[TP], sums[FP], sums[FN], sums[TN]}, truly = s[TP] + s[FN];
     if (!m->cut) s[TN] = at_least_0(total - truly - s[FP]);
     double share = m->average == OFS_AVERAGE_WEIGHTED ? truly : 1, one = ratio(m, s);
@@ -37,13 +37,13 @@ static void counts_result(const metric *m, const double *sums, double *to) {
 
 /* Makes what all classes have together; one unit has two. */
 static void classes_result(const metric *m, const double *sums, double *to) {
-  uint64_t n = m->out->axis;
+  size_t n = m->out->axis;
   const double two[2 * COUNTED] = {sums[TN], sums[FN], sums[FP], sums[TP],
                                    sums[TP], sums[FP], sums[FN], sums[TN]};
   const double *s = n == 1 ? two : sums;
   if (n == 1) n = 2;
   double total = 0, right = 0, chance = 0, rows = 0, columns = 0, shares = 0, seen = 0;
-  for (uint64_t i = 0; i < n; i++, s += COUNTED) {
+  for (size_t i = 0; i < n; i++, s += COUNTED) {
     double of_row = s[TP] + s[FN], of_column = s[TP] + s[FP];
     if (m->type == OFS_METRIC_PER_CLASS) to[i] = over(s[TP], of_row);
     total += of_row;
@@ -82,12 +82,12 @@ static double moments_result(const metric *m, const double *s) {
 
 /* Returns the area below the curve of bins, from the highest score down. Precision over recall is
  * interpolated as Keras does (Davis and Goadrich 2006). */
-static double binned_area(const metric *m, const double *up, const double *down, uint64_t step,
+static double binned_area(const metric *m, const double *up, const double *down, size_t step,
                           double positive, double negative) {
   double tp = 0, fp = 0, area = 0;
-  for (uint64_t i = m->bins; i-- > 0;) {
+  for (size_t i = m->bins; i-- > 0;) {
     double more_tp = 0, more_fp = 0;
-    for (uint64_t k = 0; k < (step ? m->out->axis : 1ull); k++) {
+    for (size_t k = 0; k < (step ? m->out->axis : 1ull); k++) {
       more_tp += up[k * step + i];
       more_fp += down[k * step + i];
     }
@@ -105,7 +105,7 @@ static double binned_area(const metric *m, const double *up, const double *down,
 }
 
 /* Makes the facts of one number's scores, or of all together (column: the number of numbers). */
-static double area_of(const ofs_metrics *all, const metric *m, uint64_t column, double *positive,
+static double area_of(const ofs_metrics *all, const metric *m, size_t column, double *positive,
                       double *negative) {
   if (m->kind == SCORES) {
     const double *facts = all->ranked + m->ranked_at + RANKED * column;
@@ -113,11 +113,11 @@ static double area_of(const ofs_metrics *all, const metric *m, uint64_t column, 
     *negative = facts[NEGATIVE];
     return facts[m->curve == OFS_CURVE_ROC ? ROC : PRECISIONS];
   }
-  uint64_t n = m->out->axis, bins = m->bins, pooled = column == n;
+  size_t n = m->out->axis, bins = m->bins, pooled = column == n;
   const double *up = all->sums + m->at + (pooled ? 0 : 2 * bins * column);
   *positive = *negative = 0;
-  for (uint64_t k = 0; k < (pooled ? n : 1); k++)
-    for (uint64_t i = 0; i < bins; i++) {
+  for (size_t k = 0; k < (pooled ? n : 1); k++)
+    for (size_t i = 0; i < bins; i++) {
       *positive += up[2 * bins * k + i];
       *negative += up[2 * bins * k + bins + i];
     }
@@ -126,13 +126,13 @@ static double area_of(const ofs_metrics *all, const metric *m, uint64_t column, 
 
 /* A number of which all scores should be high, or all low, has no curve, and counts in no mean. */
 static void area_result(const ofs_metrics *all, const metric *m, double *to) {
-  uint64_t n = m->out->axis;
+  size_t n = m->out->axis;
   double sum = 0, shares = 0, positive, negative;
   if (n > 1 && m->average == OFS_AVERAGE_MICRO) {
     *to = area_of(all, m, n, &positive, &negative);
     return;
   }
-  for (uint64_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n; i++) {
     double area = area_of(all, m, i, &positive, &negative);
     int has = positive > 0 && (negative > 0 || m->curve == OFS_CURVE_PR);
     double share = !has ? 0 : m->average == OFS_AVERAGE_WEIGHTED ? positive : 1;
@@ -151,7 +151,7 @@ ofs_status ofs_metrics_result(const ofs_metrics *all, uint32_t i, double *to) {
   switch (m->kind) {
   case COUNTS: (m->type < OFS_METRIC_CONFUSION ? counts_result : classes_result)(m, s, to); break;
   case CONFUSION:
-    for (uint64_t k = 0; k < m->length; k++) to[k] = s[k];
+    for (size_t k = 0; k < m->length; k++) to[k] = s[k];
     break;
   case MOMENTS: *to = moments_result(m, s); break;
   case MEAN: *to = over(s[0], s[1]); break;

@@ -30,17 +30,6 @@ int ofs_record_group(uint32_t record) {
   }
 }
 
-int ofs_record_direction(uint32_t record) {
-  switch (record) {
-#define RECORD_DIRECTION(symbol, id, group, name) \
-  case id:                                        \
-    return (group)[sizeof(group) - 2] == 'p' ? 1 : (group)[sizeof(group) - 3] == 'w' ? -1 : 0;
-    OFS_RECORDS(RECORD_DIRECTION)
-#undef RECORD_DIRECTION
-  default: return 0;
-  }
-}
-
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id) {
   for (uint32_t i = 0; i < OFS_FIELD_COUNT; i++)
     if (ofs_fields.record[i] == record && ofs_fields.row[i].id == id) return &ofs_fields.row[i];

@@ -321,8 +321,6 @@ static inline uint32_t ofs_field_record(const ofs_field *row) {
  * output), 'c' common to all layers, 's' schedule, 'd' decision (a control), 'e' evaluation (a
  * metric), 0 where the id is not in the schema. */
 int ofs_record_group(uint32_t record);
-/* Returns 1 where more of a metric is better, -1 where less is, 0 where it is a list. */
-int ofs_record_direction(uint32_t record);
 /* Returns the row of a record's field, NULL where there is none. */
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);
 

@@ -94,6 +94,7 @@ test('results are those of the predictions', async () => {
 
 test('the schema tells which way a metric is better', async () => {
   const { core } = await opened('simd');
+  const seen = new Set();
   const of = (/** @type {string} */ group) =>
     core.schema.records.filter((r) => r.group === group).map(({ type }) => type);
   assert.deepEqual(of('evaluation-down'), [
@@ -104,6 +105,29 @@ test('the schema tells which way a metric is better', async () => {
   ]);
   assert.deepEqual(of('evaluation-none'), ['confusionMatrix', 'perClassAccuracy']);
   assert.equal(of('evaluation-up').length, 14);
+  /* and so does the core */
+  for (const [activation, units] of /** @type {[string, number][]} */ ([
+    ['softmax', 5],
+    ['sigmoid', 1],
+    ['linear', 2],
+  ])) {
+    const spec = { inputShape: [2], layers: [{ type: 'dense', units, activation }] };
+    const setting = await open('simd', spec, SAMPLES);
+    for (const { type, id, group } of core.schema.records) {
+      if (!group.startsWith('evaluation')) continue;
+      let made;
+      try {
+        made = setting.metrics([{ type, ...(type === 'fBeta' && { beta: 2 }) }]);
+      } catch {
+        continue; // not of this output
+      }
+      const told = setting.core.metricsInfo(made, 0);
+      const direction = { 1: 'up', '-1': 'down', 0: 'none' }[told.direction];
+      assert.deepEqual([told.type, `evaluation-${direction}`], [id, group]);
+      seen.add(type);
+    }
+  }
+  assert.equal(seen.size, 20);
 });
 
 test('sums and results have the same bits in base and simd, whole and in slices, and come back', async () => {
@@ -120,14 +144,15 @@ test('sums and results have the same bits in base and simd, whole and in slices,
       work,
       each: () => {
         const sums = core.metricsState(all);
-        core.metricsRestore(copy, sums);
+        assert.ok(core.metricsRestore(copy, sums));
         assert.deepEqual(core.metricsState(copy), sums);
         assert.deepEqual(results(copy, LIST.length, 1), results(all, LIST.length));
       },
     });
     states.push([core.metricsState(all), results(all, LIST.length, work)]);
     const bad = core.metricsState(all).fill(NaN);
-    assert.throws(() => core.metricsRestore(copy, bad), OffstageError);
+    assert.equal(core.metricsRestore(copy, bad), false);
+    assert.equal(core.metricsRestore(copy, bad.subarray(0, 0)), false);
     core.metricsReset(all);
     assert.ok(core.metricsState(all).every((v) => v === 0));
   }

@@ -2,6 +2,7 @@
  * of records, results as fields of records, and refusals. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { worded } from '../../worker/spec/refused.js';
 import { Metrics, directionsOf, readMetrics } from '../../worker/trainer/run/metrics.js';
 import { open, put } from './metrics-setting.js';
 
@@ -79,6 +80,7 @@ test('results are fields of records, by name; scores are sorted in slices', asyn
   metrics.reset();
   assert.equal(whole(metrics.results(pump)).value.f1, 0);
   metrics.restore(state);
+  assert.throws(() => metrics.restore(state.map((v) => -v - 1)), { code: 'BAD_CHECKPOINT' });
   assert.deepEqual(whole(metrics.results(pump)).value, value);
   assert.deepEqual(Object.keys(whole(metrics.results(pump, 'val')).value).slice(0, 2), [
     'valF1',
@@ -130,6 +132,9 @@ test('what cannot be read is refused, each with what was got and what is expecte
     [['f1', 'f2'], types],
     [['F1'], /metrics\[0\] is 'F1', .*; did you mean 'f1'\?/],
     [[{ type: 'f11' }], /metrics\[0\]\.type is 'f11', .*; did you mean 'f1'\?/],
+    [['rmse'], /; did you mean 'rootMeanSquaredError'\?/],
+    [['AUROC'], /; did you mean 'auc'\?/],
+    [['sensitivity'], /; did you mean 'recall'\?/],
     [[undefined], /metrics\[0\] is undefined, expected one of/],
     [
       [{ type: 'f1', averge: 'macro' }],
@@ -150,10 +155,19 @@ test('what cannot be read is refused, each with what was got and what is expecte
       'metrics holds 65 values of all outputs, expected at most 64',
     ],
   ])) {
-    assert.throws(() => readMetrics(core.schema, given, outputs, 'INVALID_SPEC'), {
-      code: 'INVALID_SPEC',
-      message,
-    });
+    let refused;
+    try {
+      readMetrics(core.schema, given, outputs, 'INVALID_SPEC');
+    } catch (error) {
+      refused = await worded(error);
+    }
+    assert.equal(refused?.code, 'INVALID_SPEC');
+    if (typeof message === 'string') assert.equal(refused.message, message);
+    else assert.match(refused.message, message);
   }
+  assert.throws(() => readMetrics(core.schema, ['F1'], ['output'], 'INVALID_OPTION'), {
+    code: 'INVALID_OPTION',
+    message: /did you mean 'f1'\?$/,
+  });
   assert.deepEqual(readMetrics(core.schema, [], ['output'], 'INVALID_SPEC').measures, []);
 });

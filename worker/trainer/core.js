@@ -659,13 +659,17 @@ export class Core {
     return new Float64Array(this.memory.buffer(), sums, this.#mail()[0]).slice();
   }
 
-  /** Puts back what metricsState() gave. @param {number} metrics @param {Float64Array} sums */
+  /**
+   * Puts back what metricsState() gave.
+   * @param {number} metrics @param {Float64Array} sums
+   * @returns {boolean} false: they cannot be of these metrics
+   */
   metricsRestore(metrics, sums) {
-    const from = this.memory.alloc(sums.byteLength, 'sums of metrics');
+    const from = this.memory.alloc(sums.byteLength || 8, 'sums of metrics');
     new Float64Array(this.memory.buffer(), from, sums.length).set(sums);
     const status = this.#wasm.metrics_restore(metrics, from, sums.length);
     this.memory.free(from);
-    if (status < 0) throw this.#bare(status);
+    return status >= 0;
   }
 
   /** Copies `n` floats. @param {number} address @param {number} n */

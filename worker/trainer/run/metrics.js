@@ -228,9 +228,13 @@ export class Metrics {
     return this.#core.metricsState(this.address);
   }
 
-  /** @param {Float64Array} state  of a checkpoint: refused with INVALID_DATA where it is no such */
+  /** @param {Float64Array} state  of a checkpoint */
   restore(state) {
-    this.#core.metricsRestore(this.address, state);
+    if (this.#core.metricsRestore(this.address, state)) return;
+    throw new OffstageError(
+      'BAD_CHECKPOINT',
+      'the checkpoint is refused: run/metrics holds numbers that its metrics cannot have',
+    );
   }
 
   free() {
