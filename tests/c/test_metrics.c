@@ -101,7 +101,7 @@ static void test_classes(int weighted) {
   ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
   /* class 3 is in no target */
   for (int i = 0; i < SAMPLES; i++) classes[i] = (int32_t)(uniform() * 3);
-  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weighted ? weights : NULL};
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weighted ? weights : NULL, NULL};
   w.n = 0;
   writer_record(&w, OFS_METRIC_ACCURACY);
   writer_record(&w, OFS_METRIC_PRECISION);
@@ -190,7 +190,7 @@ static void test_labels(int units) {
   writer w;
   ofs_model *m = model_of(&w, units, OFS_ACT_SIGMOID);
   for (int i = 0; i < SAMPLES * units; i++) rows[i] = uniform() < 0.4f;
-  const ofs_data data = {x, rows, OFS_F32, OFS_F32, SAMPLES, 0, NULL};
+  const ofs_data data = {x, rows, OFS_F32, OFS_F32, SAMPLES, 0, NULL, NULL};
   w.n = 0;
   writer_record(&w, OFS_METRIC_PRECISION);
   writer_record(&w, OFS_METRIC_RECALL);
@@ -229,7 +229,7 @@ static void test_numbers(int weighted) {
   ofs_model *m = model_of(&w, UNITS, OFS_ACT_LINEAR);
   /* far from 0, so that sums of squares would have no digits left */
   for (int i = 0; i < SAMPLES * UNITS; i++) rows[i] = 1000 + uniform();
-  const ofs_data data = {x, rows, OFS_F32, OFS_F32, SAMPLES, 0, weighted ? weights : NULL};
+  const ofs_data data = {x, rows, OFS_F32, OFS_F32, SAMPLES, 0, weighted ? weights : NULL, NULL};
   static const uint16_t types[] = {OFS_METRIC_MSE,   OFS_METRIC_RMSE, OFS_METRIC_MAE,
                                    OFS_METRIC_MAPE,  OFS_METRIC_R2,   OFS_METRIC_PEARSON,
                                    OFS_METRIC_COSINE};
@@ -297,7 +297,7 @@ static void test_masks(void) {
     classes[i] = (int32_t)(uniform() * 3);
     positions += words[i] != 0;
   }
-  const ofs_data data = {words, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+  const ofs_data data = {words, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
   w.n = 0;
   writer_record(&w, OFS_METRIC_ACCURACY);
   writer_record(&w, OFS_METRIC_CONFUSION);
@@ -354,7 +354,7 @@ static void test_areas(void) {
   writer w;
   ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
   for (int i = 0; i < SAMPLES; i++) classes[i] = (int32_t)(uniform() * CLASSES);
-  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weights};
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weights, NULL};
   w.n = 0;
   writer_record(&w, OFS_METRIC_AUC);
   writer_record(&w, OFS_METRIC_AUC);
@@ -446,7 +446,7 @@ static void test_not_finite(void) {
                                    OFS_METRIC_R2, OFS_METRIC_AUC};
   writer w;
   ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
-  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
   w.n = 0;
   for (int i = 0; i < 5; i++) writer_record(&w, types[i]);
   ofs_metrics *metrics = open_metrics(m, &w, NULL);
@@ -480,7 +480,7 @@ static void test_not_finite(void) {
 static void test_between(void) {
   writer w;
   ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
-  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL};
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, NULL, NULL};
   w.n = 0;
   writer_record(&w, OFS_METRIC_MSE);
   ofs_metrics *metrics = open_metrics(m, &w, NULL);
@@ -515,7 +515,7 @@ static void test_steps(void) {
   writer w, list = {.n = 0};
   ofs_model *m = model_of(&w, CLASSES, OFS_ACT_SOFTMAX),
             *plain = model_of(&w, CLASSES, OFS_ACT_SOFTMAX);
-  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weights};
+  const ofs_data data = {x, classes, OFS_F32, OFS_I32, SAMPLES, 0, weights, NULL};
   for (int i = 0; i < SAMPLES; i++) classes[i] = (int32_t)(uniform() * CLASSES);
   writer_record(&list, OFS_METRIC_CONFUSION);
   writer_record(&list, OFS_METRIC_MSE);
