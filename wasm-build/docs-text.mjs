@@ -157,10 +157,6 @@ export const LOSS_OPTIONS = {
   applyClassBalancing: 'weigh by alpha',
 };
 
-/**
- * g is the gradient, t the number of the update, lr the learning rate.
- * @type {Record<string, string>}
- */
 export const CONTROL_PAGE = `# Learning rates of a run, and its end
 
 This page is made of the schema that the core checks a run by (\`npm run docs\`): names, ranges and defaults are those that
@@ -180,8 +176,10 @@ direction (\`reason\` is \`'reached'\`). \`maxSteps\` and \`maxSeconds\` end it 
 beginning, seconds without pauses, and a run that is resumed may be given more.
 `;
 
-/* s: updates, or epochs, that are complete; N: decaySteps; r: learningRate. */
-/** @type {Record<string, string>} */
+/**
+ * s: updates, or epochs, that are complete; N: decaySteps; r: learningRate.
+ * @type {Record<string, string>}
+ */
 export const SCHEDULES = {
   constant: '`r`',
   exponential: '`r · decayRate^(s / N)`; staircase: the exponent is rounded down',
@@ -246,7 +244,10 @@ export const SCHEDULE_OPTIONS = {
   finalDivFactor: 'where it begins / where it ends',
 };
 
-/** @type {Record<string, string>} */
+/**
+ * g is the gradient, t the number of the update, lr the learning rate.
+ * @type {Record<string, string>}
+ */
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
   adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras 3 adds it to √v before the correction, which is a smaller one in the first steps',

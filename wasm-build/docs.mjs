@@ -1,6 +1,7 @@
 /* docs.mjs: `npm run docs`: writes docs/layers.md, docs/metrics.md and docs/control.md from the
- * schema that the wasm carries, so that no range, default or option can be told wrong. What a name means is
- * docs-text.mjs's; a name that has no text there is an error, and so is a text that no name has. */
+ * schema that the wasm carries, so that no range, default or option can be told wrong. What a name
+ * means is docs-text.mjs's; a name that has no text there is an error, and so is a text that no
+ * name has. */
 
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';

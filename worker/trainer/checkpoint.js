@@ -355,14 +355,15 @@ function readAbout(given, tensors) {
     refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
   }
   if (!Array.isArray(runs)) refuse(`runs is ${show(runs)}, expected an array`);
-  const records = runs.map(readRecord);
+  const names = namesOf(spec?.metrics);
+  const records = runs.map((each, i) => readRecord(each, i, names));
   return {
     format,
     coreVersion,
     spec: fieldsOf(spec, null, 'spec'),
     step: counter(step, 'step'),
     epochsBegun: counter(epochsBegun, 'epochsBegun'),
-    run: run === null ? null : readRun(run, tensors, namesOf(spec?.metrics)),
+    run: run === null ? null : readRun(run, tensors, names),
     runs: records.slice(-MOST_RUNS),
     totals: totals === undefined ? totalsOf(records) : readTotals(totals),
   };
@@ -576,8 +577,11 @@ function readSettings(given, what) {
   return /** @type {import('./run/fit-options.js').RunSettings} */ (settings);
 }
 
-/** @param {any} given @param {number} i @returns {RunRecord} */
-function readRecord(given, i) {
+/**
+ * @param {any} given @param {number} i @param {Set<string>} names  of metrics
+ * @returns {RunRecord}
+ */
+function readRecord(given, i, names) {
   const what = `runs[${i}]`;
   const fields = ['id', 'startedAt', 'endedAt', 'reason', 'options', 'metrics', 'steps'];
   const { id, startedAt, endedAt, reason, options, metrics, steps } = fieldsOf(given, fields, what);
@@ -591,19 +595,23 @@ function readRecord(given, i) {
     startedAt: time(startedAt, 'startedAt'),
     endedAt: endedAt === null ? null : time(endedAt, 'endedAt'),
     options: readSettings(options, `${what}.options`),
-    metrics: metrics === null ? null : readMetrics(metrics, `${what}.metrics`),
+    metrics:
+      metrics === null ? null : readMetrics(metrics, `${what}.metrics`, [...MEASURED, ...names]),
   };
 }
 
-/** @param {any} given @param {string} what @returns {import('../protocol.js').EpochResult} */
-function readMetrics(given, what) {
-  const { outputs, ...own } = fieldsOf(given, null, what);
+/**
+ * @param {any} given @param {string} what @param {string[]} measured  fields that there may be
+ * @returns {import('../protocol.js').EpochResult}
+ */
+function readMetrics(given, what, measured) {
+  const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...measured], what);
   if (outputs === undefined) return readNumbers(own, what);
   const named = Object.entries(fieldsOf(outputs, null, `${what}.outputs`));
   const each = Object.fromEntries(
-    named.map(([name, measured]) => {
+    named.map(([name, fields]) => {
       const path = `${what}.outputs.${name}`;
-      return [name, readNumbers(fieldsOf(measured, null, path), path)];
+      return [name, readNumbers(fieldsOf(fields, measured, path), path)];
     }),
   );
   return { ...readNumbers(own, what), outputs: each };
