@@ -94,7 +94,7 @@ const BAD_SPECS = {
   ],
   'an unknown metric': [
     { ...dense(), metrics: ['precise'] },
-    /'precise', .*did you mean 'precision'/,
+    /metrics\[0\] is 'precise', expected one of 'accuracy'/,
   ],
   'a metric that is no list': [{ ...dense(), metrics: 'accuracy' }, /metrics/],
   'too few labels': [{ ...dense(), labels: ['a'] }, /label/],
