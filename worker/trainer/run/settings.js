@@ -35,6 +35,7 @@ import {
  * @property {'throttled' | 'every'} batchRecords
  * @property {boolean} returnWeights
  * @property {boolean} waits             the client answers to the end of each epoch
+ * @property {boolean} recovers          its session was lost: where it had ended it has ended
  * @property {number | null} snapshotMs  null: the client wants none
  * @property {Persist | null} persist
  */
@@ -47,6 +48,7 @@ const FIELDS = [
   ...Object.keys(REQUESTED),
   'returnWeights',
   'waits',
+  'recovers',
   'snapshotMs',
   'persist',
   'sampleWeight',
@@ -63,7 +65,7 @@ const MOST_KEPT = 100;
  */
 export function readSettings(payload, past, schema) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
-  const { returnWeights = false, waits = false, snapshotMs = null } = payload;
+  const { returnWeights = false, waits = false, recovers = false, snapshotMs = null } = payload;
   const {
     progressHz = REQUESTED.progressHz.otherwise,
     batchRecords = REQUESTED.batchRecords.otherwise,
@@ -76,6 +78,7 @@ export function readSettings(payload, past, schema) {
   }
   follow('returnWeights', returnWeights, REQUESTED.resume);
   follow('waits', waits, REQUESTED.resume);
+  follow('recovers', recovers, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
   const run = completeControls(schema, settingsOf(payload, resume ? past?.settings : {}));
@@ -97,6 +100,7 @@ export function readSettings(payload, past, schema) {
     batchRecords,
     returnWeights,
     waits,
+    recovers,
     snapshotMs,
     persist: readPersist(payload.persist),
   };
