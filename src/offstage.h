@@ -272,6 +272,60 @@ const double *ofs_control_state(const ofs_control *control, uint64_t *n);
  * changed. */
 ofs_status ofs_control_restore(ofs_control *control, const double *from, uint64_t n);
 
+/* ---- metrics ---- */
+
+/* Metrics are sums over the batches of plans' steps, and results made of the sums at any time
+ * between two steps. `spec` is n bytes in the form of a spec whose records are metrics, 1 to 64,
+ * which the calls do not keep. In errors `layer` is the record's index.
+ *
+ * `samples` is how many are added between two resets at most: an exact auc holds all scores.
+ *
+ *     ofs_metrics_bytes(model, spec, n, samples, &bytes, &err);
+ *     ofs_metrics_init(block, bytes, model, spec, n, samples, &metrics, &err);
+ *     ofs_model_set_metrics(model, metrics);  then ofs_plan_bytes, ofs_plan_init
+ *     each epoch: ofs_metrics_reset(metrics); the steps; ofs_metrics_finish until it is OFS_OK;
+ *     ofs_metrics_result(metrics, i, to); */
+typedef struct ofs_metrics ofs_metrics;
+
+/* Returns in *bytes the size of the block that these metrics need. */
+ofs_status ofs_metrics_bytes(const ofs_model *model, const void *spec, size_t n, uint64_t samples,
+                             uint64_t *bytes, ofs_error *err);
+/* Makes metrics of the model's outputs in `mem`, which stays the caller's, is aligned to OFS_ALIGN
+ * and has at least ofs_metrics_bytes bytes. OFS_WHY_OUTPUT: the metric has no meaning there. */
+ofs_status ofs_metrics_init(void *mem, uint64_t bytes, const ofs_model *model, const void *spec,
+                            size_t n, uint64_t samples, ofs_metrics **metrics, ofs_error *err);
+/* Makes plans that train or evaluate, of ofs_plan_bytes and ofs_plan_init from here on, add each
+ * step that completes to these metrics, which must outlive them; NULL: to none. A step that is
+ * discarded or OFS_NON_FINITE adds nothing; one that has begun to add cannot be discarded. */
+void ofs_model_set_metrics(ofs_model *model, ofs_metrics *metrics);
+/* Sets all sums to 0. */
+void ofs_metrics_reset(ofs_metrics *metrics);
+
+typedef struct ofs_metric_info {
+  uint32_t type;     /* the schema's record id */
+  uint32_t output;   /* index of the model's output */
+  uint32_t length;   /* numbers of its result */
+  uint32_t rank;     /* 0: one number; 1: one of each class; 2: a square of these, rows true */
+  int32_t direction; /* 1: more is better; -1: less is; 0: neither */
+} ofs_metric_info;
+
+/* Returns the number of metrics, which have the order of their records. */
+uint32_t ofs_metrics_count(const ofs_metrics *metrics);
+/* Describes metric i; OFS_INVALID_ARGUMENT where there is none. */
+ofs_status ofs_metrics_info(const ofs_metrics *metrics, uint32_t i, ofs_metric_info *info);
+/* Sorts the scores that metrics hold, once all is added and before results are asked for, with
+ * about `work` units in this call (done: how many it took, or NULL). OFS_MORE: some remain. */
+ofs_status ofs_metrics_finish(ofs_metrics *metrics, uint64_t work, uint64_t *done);
+/* Writes the result of metric i, of what was added since the last reset: info.length numbers, all
+ * of them NaN where a prediction was not finite, or where more samples came than there was room
+ * for. OFS_INVALID_STATE: its scores are not sorted. */
+ofs_status ofs_metrics_result(const ofs_metrics *metrics, uint32_t i, double *to);
+/* Returns the sums, *n numbers, for a checkpoint; borrowed. */
+const double *ofs_metrics_state(const ofs_metrics *metrics, uint64_t *n);
+/* Sets the sums to n numbers that ofs_metrics_state had. OFS_INVALID_DATA where they cannot be
+ * sums of these metrics; then nothing is changed. */
+ofs_status ofs_metrics_restore(ofs_metrics *metrics, const double *from, uint64_t n);
+
 /* ---- plan ---- */
 
 /* A plan of a kind does this with a batch: update the weights, measure loss and accuracy, or only

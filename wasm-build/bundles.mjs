@@ -108,7 +108,7 @@ const flat = (name) => ({
   setup(build) {
     const address = (/** @type {string} */ file, /** @type {string} */ base) =>
       name === 'worker.classic.js'
-        ? `new URL(globalThis.OFFSTAGE_FILES['${file}'])`
+        ? `new URL(globalThis.OFFSTAGE_FILES['${file}'] ?? './${file}', self.location.href)`
         : `new URL('./${file}', ${base})`;
     build.onLoad({ filter: /[\\/](web|worker)[\\/].*\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(ADDRESS, (_, file, base) =>
@@ -156,6 +156,7 @@ export const bundleOptions = (name) => ({
     ...(WHOLE.includes(name) && {
       'Object.hasOwn': 'OFFSTAGE_HAS_OWN',
       structuredClone: 'OFFSTAGE_CLONE',
+      Error: 'OFFSTAGE_ERROR',
     }),
   },
   inject: WHOLE.includes(name) ? [`${ROOT}worker/host/older.js`] : [],

@@ -157,11 +157,29 @@ export const LOSS_OPTIONS = {
   applyClassBalancing: 'weigh by alpha',
 };
 
+export const CONTROL_PAGE = `# Learning rates of a run, and its end
+
+This page is made of the schema that the core checks a run by (\`npm run docs\`): names, ranges and defaults are those that
+count. Formulas and rules are Keras 3.16's unless it is said otherwise. They are computed in double by the core: an interrupted
+run goes on to the same bits, in every browser.
+`;
+
+export const ABOUT_SCHEDULES = `\`fit(x, y, { learningRate: { type: 'cosine', decaySteps: 1000 } })\`. In the formulas s is the number of updates since the run's
+beginning, the first one at 0 (batches / gradientAccumulationSteps, rounded down; Keras counts batches), or of complete epochs with
+\`per: 'epoch'\`; N is decaySteps, r learningRate. A rate that the optimizer does not take, with its epsilon and weightDecay, fails
+the run. A schedule stands neither beside reduceOnPlateau nor beside a rate from \`onEpoch\` or \`run.set\`: each would undo the other.`;
+
+export const OTHER_CONTROLS = `### until, maxSteps, maxSeconds
+
+\`until: { valAccuracy: 0.98, valLoss: 0.1 }\` ends the run with the first epoch whose numbers are all as good, or better, each in its own
+direction (\`reason\` is \`'reached'\`). \`maxSteps\` and \`maxSeconds\` end it after a step (\`'limit'\`); both count from the run's
+beginning, seconds without pauses, and a run that is resumed may be given more.
+`;
+
 /**
- * g is the gradient, t the number of the update, lr the learning rate.
+ * s: updates, or epochs, that are complete; N: decaySteps; r: learningRate.
  * @type {Record<string, string>}
  */
-/* s: updates, or epochs, that are complete; N: decaySteps; r: learningRate. */
 export const SCHEDULES = {
   constant: '`r`',
   exponential: '`r · decayRate^(s / N)`; staircase: the exponent is rounded down',
@@ -179,11 +197,13 @@ export const SCHEDULES = {
 };
 
 /* Keras 3.16's callbacks, their order of operations included. */
+/** @type {Record<string, string>} */
 export const CONTROLS = {
   earlyStopping: 'ends the run when a number of its epochs’ records no longer gets better',
   reduceOnPlateau: 'makes the learning rate less when a number no longer gets better',
 };
 
+/** @type {Record<string, string>} */
 export const CONTROL_OPTIONS = {
   monitor: 'the name of a number of epoch records',
   mode: 'whether less or more of it is better; auto: as the metric says',
@@ -198,6 +218,7 @@ export const CONTROL_OPTIONS = {
   minLearningRate: 'the rate does not fall below it',
 };
 
+/** @type {Record<string, string>} */
 export const SCHEDULE_OPTIONS = {
   learningRate: 'where it begins; without it the optimizer’s own',
   'oneCycle.learningRate': 'where it begins, in place of maxLearningRate / divFactor',
@@ -223,6 +244,10 @@ export const SCHEDULE_OPTIONS = {
   finalDivFactor: 'where it begins / where it ends',
 };
 
+/**
+ * g is the gradient, t the number of the update, lr the learning rate.
+ * @type {Record<string, string>}
+ */
 export const OPTIMIZERS = {
   sgd: '`v = momentum · v − lr · g`, `w += v`; nesterov: `w += momentum · v − lr · g`. PyTorch has the learning rate outside of v',
   adam: '`m = β₁m + (1 − β₁)g`, `v = β₂v + (1 − β₂)g²`, `w −= lr · m̂ / (√v̂ + epsilon)` with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ): epsilon as in the paper and PyTorch (there 1e-8). Keras 3 adds it to √v before the correction, which is a smaller one in the first steps',
@@ -340,7 +365,7 @@ computed: with INVALID_SPEC, and the layer and field that it is about.
 - \`loss\`: a name, or \`{ type, … }\` with its options, for all outputs; or \`{ output: loss }\`. Unless given it follows from the
   output's activation: softmax categorical, sigmoid binary cross-entropy, else meanSquaredError.
 - \`lossWeights\`: \`{ output: number from 0 on }\`; 1. What is trained on, and told as \`loss\`, is the weighted sum.
-- \`metrics\`: \`['accuracy']\` or \`[]\`; \`labels\`: names of the classes, of several outputs by name.
+- \`metrics\`: what is told beside the loss: [metrics.md](metrics.md); \`labels\`: names of the classes, of several outputs by name.
 - \`optimizer\`: a name or \`{ type, … }\`; \`learningRate\` here or there.
 
 inputScale and inputOffset are applied to uint8 data on the way into the network, but not to the indices of an embedding.
@@ -385,4 +410,66 @@ export const DIFFERENCES = `## Where others differ, in short
   sigmoid and true, as in Keras 3.
 - Recurrent layers have no dropout of their own and no state from one batch to the next: such fields are refused.
 - PyTorch: channels come first there, \`Linear\` and \`Conv\` hold transposed weights, recurrent gates come in another order.
+`;
+
+/**
+ * y is what a number should be, p what it is; TP, FP, FN, TN are sums of weights of one class.
+ * @type {Record<string, string>}
+ */
+export const METRICS = {
+  accuracy:
+    'as the loss has it: the largest is the target’s largest; with a binary loss, the share of numbers on the right side of 0.5',
+  binaryAccuracy: 'the share of numbers on the right side of threshold, of a sigmoid',
+  topKAccuracy: 'the target’s class is among the k largest; ties at the boundary count as hits',
+  precision: '`TP / (TP + FP)`',
+  recall: '`TP / (TP + FN)`',
+  f1: '`2 TP / (2 TP + FN + FP)`',
+  fBeta: '`(1 + beta²) TP / ((1 + beta²) TP + beta² FN + FP)`',
+  specificity: '`TN / (TN + FP)`',
+  auc: 'the area below the curve: roc, the chance that a sample of the class has a higher score than one that is not of it, equal scores counting half; pr, scikit-learn’s average precision. A class without samples, or that all samples have (roc), counts in no mean. With thresholds it is Keras’s approximation',
+  confusionMatrix:
+    '`{ size, counts }`: rows are true classes, columns predicted ones; 1,024 classes at most',
+  perClassAccuracy: 'recall of each class, of one sigmoid unit both',
+  meanIoU: 'the mean of `TP / (TP + FP + FN)` over the classes that are there or predicted',
+  matthews: 'the correlation of true and predicted classes (Matthews’s φ, Gorodkin’s Rₖ)',
+  meanSquaredError: 'the mean of `(y − p)²`',
+  rootMeanSquaredError: 'its square root',
+  meanAbsoluteError: 'the mean of `abs(y − p)`',
+  meanAbsolutePercentageError: 'the mean of `100 abs(y − p) / max(abs(y), 1e-7)`',
+  r2: '`1 − Σ(y − p)² / Σ(y − ȳ)²`, the mean over the numbers of the output; of a number whose targets are all alike 1 where all are met, else 0',
+  pearson: 'the correlation of y and p, the mean over the numbers of the output',
+  cosineSimilarity: 'the mean of `Σ y · p`, both scaled to length 1, over the last axis',
+};
+
+/** Of options of metrics. @type {Record<string, string>} */
+export const METRIC_OPTIONS = {
+  threshold:
+    'a number above it is positive. Without it the largest of a softmax is, and of a sigmoid what is above 0.5',
+  'binaryAccuracy.threshold': 'a number above it is positive',
+  average:
+    'over classes: macro is the plain mean, weighted that by their weight among the targets, micro of all counts (or scores) together, none a Float32Array',
+  classIndex: 'the only class that counts',
+  beta: 'how much more recall counts than precision',
+  k: 'how many may be the right one',
+  curve: 'roc: true over false positives; pr: precision over recall',
+  thresholds:
+    'from 0 to 1, in equal steps: memory does not grow with the data. Without them all scores are kept and sorted',
+};
+
+export const METRICS_PAGE = `# Metrics
+
+This page is made of the schema that the core checks metrics by (\`npm run docs\`): names, ranges and defaults are those that
+count.
+
+\`metrics: ['accuracy', 'f1', { type: 'auc', curve: 'pr', name: 'precisionRecall' }]\`; of several outputs by name:
+\`metrics: { kind: ['f1'], age: ['meanAbsoluteError'] }\`. A list is meant for every output. \`{ type, … }\` takes options, and
+\`name\`: what the number is called in records, its type unless given; two may not have the same. What validates has \`val\` before
+it: \`valF1\`.
+
+Training metrics are those of an epoch's batches, each before its update, as Keras has them. sampleWeight multiplies what a sample
+counts; of a sequence every position counts that is not masked. Where 0 would be divided by 0 the result is 0. Where a prediction is
+not finite the results are NaN. Numbers are computed in double, in the order of the data: bits do not depend on threads.
+
+A class is the largest of a softmax, or of one sigmoid unit what is above 0.5; each of several sigmoid units is a label of its own, and
+average goes over them. Of one sigmoid unit average changes nothing.
 `;

@@ -1,6 +1,7 @@
-/* docs.mjs: `npm run docs`: writes docs/layers.md from the schema that the wasm carries, so that no
- * range, default or option can be told wrong. What a name means is docs-text.mjs's; a name that has
- * no text there is an error, and so is a text that no name has. */
+/* docs.mjs: `npm run docs`: writes docs/layers.md, docs/metrics.md and docs/control.md from the
+ * schema that the wasm carries, so that no range, default or option can be told wrong. What a name
+ * means is docs-text.mjs's; a name that has no text there is an error, and so is a text that no
+ * name has. */
 
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -10,13 +11,16 @@ import { ROOT } from './lists.mjs';
 import { schemaOf } from './spec-types.mjs';
 
 const PAGE = `${ROOT}docs/layers.md`;
+const METRICS_PAGE = `${ROOT}docs/metrics.md`;
+const CONTROL_PAGE = `${ROOT}docs/control.md`;
 
 /** What of the texts was used. @type {Set<string>} */
 const used = new Set();
 
 /**
  * @param {'LAYERS' | 'ACTIVATIONS' | 'INITIALIZERS' | 'LOSSES' | 'LOSS_OPTIONS' | 'OPTIMIZERS' |
- *   'OPTIONS'} table
+ *   'OPTIONS' | 'METRICS' | 'METRIC_OPTIONS' | 'SCHEDULES' | 'SCHEDULE_OPTIONS' | 'CONTROLS' |
+ *   'CONTROL_OPTIONS'} table
  * @param {string[]} names one of them
  */
 function textOf(table, ...names) {
@@ -162,7 +166,7 @@ export function pageOf(schema) {
     ...optimizers(schema),
     text.DIFFERENCES,
   ];
-  const tables = [
+  checkUsed([
     'LAYERS',
     'ACTIVATIONS',
     'INITIALIZERS',
@@ -170,7 +174,98 @@ export function pageOf(schema) {
     'LOSS_OPTIONS',
     'OPTIMIZERS',
     'OPTIONS',
+  ]);
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+const DIRECTIONS = /** @type {Record<string, string>} */ ({ up: 'more', down: 'less', none: '–' });
+
+/** The page of metrics. @param {Schema} schema @returns {string} */
+export function metricsPageOf(schema) {
+  used.clear();
+  const rows = records(schema, 'evaluation').map(({ type, group, fields }) => {
+    const taken = fields
+      .filter(({ name }) => name !== 'output')
+      .map((field) => {
+        const told = `${fallback(schema, field)}; ${takes(schema, field)}`;
+        textOf('METRIC_OPTIONS', `${type}.${field.name}`, field.name);
+        return `${code(field.name)} (${told})`;
+      });
+    const better = DIRECTIONS[group.slice(group.indexOf('-') + 1)];
+    return [code(type), textOf('METRICS', type), better, taken.join('<br>')];
+  });
+  const meanings = Object.entries(text.METRIC_OPTIONS)
+    .filter(([name]) => !name.includes('.'))
+    .map(([name, meaning]) => [code(name), meaning]);
+  const lines = [
+    text.METRICS_PAGE,
+    ...tableOf(['metric', '', 'better', 'options (default; takes)'], rows),
+    ...tableOf(['option', ''], meanings),
   ];
+  checkUsed(['METRICS', 'METRIC_OPTIONS']);
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+/** The page of schedules, and of what ends a run. @param {Schema} schema @returns {string} */
+export function controlPageOf(schema) {
+  used.clear();
+  /**
+   * @param {string} type @param {Field[]} fields @param {'SCHEDULES' | 'CONTROLS'} table
+   * @param {'SCHEDULE_OPTIONS' | 'CONTROL_OPTIONS'} meanings @param {string[][]} first  rows
+   */
+  const section = (type, fields, table, meanings, first) => [
+    `### ${type}`,
+    '',
+    `${textOf(table, type)}.`,
+    '',
+    ...tableOf(
+      ['option', 'takes', 'default', ''],
+      [
+        ...first,
+        ...fields.map((field) => [
+          code(field.name),
+          takes(schema, field),
+          fallback(schema, field),
+          textOf(meanings, `${type}.${field.name}`, field.name),
+        ]),
+      ],
+    ),
+  ];
+  const watched = () => [
+    [code('monitor'), 'a name', code("'valLoss'"), textOf('CONTROL_OPTIONS', 'monitor')],
+    [
+      code('mode'),
+      ['auto', 'min', 'max'].map(code).join(', '),
+      code("'auto'"),
+      textOf('CONTROL_OPTIONS', 'mode'),
+    ],
+  ];
+  const own = (/** @type {Field[]} */ fields) =>
+    fields.filter(({ name }) => name !== 'monitor' && name !== 'mode');
+  const lines = [
+    text.CONTROL_PAGE,
+    '## Schedules',
+    '',
+    text.ABOUT_SCHEDULES,
+    '',
+    ...records(schema, 'schedule').flatMap(({ type, fields }) =>
+      section(type, fields, 'SCHEDULES', 'SCHEDULE_OPTIONS', []),
+    ),
+    '## What ends a run, or makes its rate less',
+    '',
+    ...records(schema, 'decision')
+      .filter(({ type }) => Object.hasOwn(text.CONTROLS, type))
+      .flatMap(({ type, fields }) =>
+        section(type, own(fields), 'CONTROLS', 'CONTROL_OPTIONS', watched()),
+      ),
+    text.OTHER_CONTROLS,
+  ];
+  checkUsed(['SCHEDULES', 'SCHEDULE_OPTIONS', 'CONTROLS', 'CONTROL_OPTIONS']);
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+/** Refuses texts that nothing in the schema has. @param {string[]} tables */
+function checkUsed(tables) {
   const unused = tables
     .flatMap((table) =>
       Object.keys(/** @type {any} */ (text)[table]).map((name) => `${table} ${name}`),
@@ -179,7 +274,6 @@ export function pageOf(schema) {
   if (unused.length) {
     throw new Error(`docs-text.mjs tells of what is not in the schema: ${unused.join(', ')}`);
   }
-  return `${lines.join('\n').trimEnd()}\n`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
@@ -187,4 +281,6 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await build();
   const schema = await schemaOf();
   writeFileSync(PAGE, pageOf(schema));
+  writeFileSync(METRICS_PAGE, metricsPageOf(schema));
+  writeFileSync(CONTROL_PAGE, controlPageOf(schema));
 }

@@ -11,6 +11,8 @@ import {
   LAYERS,
   LOSSES,
   LOSS_OPTIONS,
+  METRICS,
+  METRIC_OPTIONS,
   OPTIMIZERS,
   OPTIONS,
   SCHEDULES,
@@ -200,6 +202,28 @@ function controls(schema) {
   ].join('\n');
 }
 
+/** What is measured beside the loss. @param {Schema} schema */
+function metrics(schema) {
+  const all = schema.records.filter(({ group }) => group.startsWith('evaluation'));
+  const names = all.map(({ type }) => `${capital(type)}Metric`);
+  const alone = all.filter(({ fields }) => fields.every((f) => f.presence !== 'required'));
+  return [
+    ...all.map(
+      ({ type, fields }, i) =>
+        `export interface ${names[i]} {\n  ${hover(METRICS[type])}\n  type: '${type}';\n` +
+        '  /** What it is called in records. Default: its type */\n  name?: string;\n' +
+        `${fields
+          .filter(({ name }) => name !== 'output')
+          .map((field) => member(schema, field, type, METRIC_OPTIONS))
+          .join('')}}\n`,
+    ),
+    `export type Metric = ${[...alone.map(({ type }) => `'${type}'`), ...names].join(' | ')};`,
+    '/** A list, or one of each output by name. */',
+    'export type Metrics = readonly Metric[] | { readonly [output: string]: readonly Metric[] };',
+    '',
+  ].join('\n');
+}
+
 /** @param {Schema} schema @returns {string} */
 export function typesOf(schema) {
   const options = (/** @type {string} */ name) =>
@@ -233,5 +257,6 @@ export function typesOf(schema) {
     `export type Optimizer = ${optimizers.types} | ${optimizers.union};`,
     '',
     controls(schema),
+    metrics(schema),
   ].join('\n');
 }

@@ -56,6 +56,7 @@ export const REPLIES = Object.freeze({
   SET_RUN: 'RUN_SET',
   PREDICT: 'PREDICTION_RESULT',
   EVALUATE_MODEL: 'EVALUATION_RESULT',
+  FIND_LEARNING_RATE: 'LEARNING_RATE_FOUND',
   GET_WEIGHTS: 'WEIGHTS',
   SET_WEIGHTS: 'WEIGHTS_SET',
   SAVE_CHECKPOINT: 'CHECKPOINT',
@@ -133,7 +134,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {Record<string, number>} [lossWeights]
  * @property {string | { type: string, [field: string]: any }} [optimizer]
  * @property {number} [learningRate]
- * @property {string[]} [metrics]
+ * @property {import('../wasm-build/dist/spec.js').Metrics} [metrics]
  * @property {string[] | Record<string, string[]>} [labels]
  * @property {number} [inputScale]
  * @property {number} [inputOffset]
@@ -171,7 +172,7 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  * @property {number} liveBytes          that are in use at one time at least
  * @property {any} loss                  as in the spec
  * @property {{ type: string, [field: string]: any }} optimizer
- * @property {string[]} metrics
+ * @property {import('../wasm-build/dist/spec.js').Metrics} metrics
  * @property {string[] | Record<string, string[]> | null} labels
  * @property {number} inputScale
  * @property {number} inputOffset
@@ -316,7 +317,15 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  */
 /**
  * The measures of one of several outputs.
- * @typedef {object} OutputResult
+ * @typedef {OutputFields & MetricFields} OutputResult
+ */
+/**
+ * What metrics measured, by their names: a number, a Float32Array of one of each class, or
+ * { size, counts }, rows of true classes.
+ * @typedef {{ readonly [metric: string]: unknown }} MetricFields
+ */
+/**
+ * @typedef {object} OutputFields
  * @property {number} loss              mean over the samples
  * @property {number} [accuracy]        likewise, from 0 to 1, where it is a metric
  * @property {number} [valLoss]         of the samples that validate
@@ -383,8 +392,19 @@ export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
  *   single: boolean, step: number }} Prediction
  */
 /**
+ * LEARNING_RATE_FOUND.
+ * @typedef {object} RateSearch
+ * @property {number | null} suggestion  a rate on the slope where the smoothed loss falls; null: it
+ *   does not
+ * @property {Float32Array} rates    of the steps: fewer than were asked for where the loss exploded
+ * @property {Float32Array} losses   of their batches
+ */
+/**
  * EVALUATION_RESULT.
- * @typedef {object} Evaluation
+ * @typedef {EvaluationFields & MetricFields} Evaluation
+ */
+/**
+ * @typedef {object} EvaluationFields
  * @property {number} loss          mean over the samples
  * @property {number} [accuracy]    likewise, from 0 to 1, where it is a metric
  * @property {Record<string, OutputResult>} [outputs]  of each, where there are several; loss is

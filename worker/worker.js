@@ -40,11 +40,13 @@ import './storage/name-lock.js';
 import './trainer/answers.js';
 import './trainer/building.js';
 import './trainer/checkpoint.js';
+import './trainer/copy.js';
 import './trainer/core.js';
 import './trainer/datasets.js';
 import './trainer/describe.js';
 import './trainer/foreign.js';
 import './trainer/model.js';
+import './trainer/rate-search.js';
 import './trainer/run/best.js';
 import './trainer/run/checkpoint-schedule.js';
 import './trainer/run/controls.js';
@@ -53,6 +55,7 @@ import './trainer/run/fit-options.js';
 import './trainer/run/lifecycle.js';
 import './trainer/run/loop.js';
 import './trainer/run/measures.js';
+import './trainer/run/metrics.js';
 import './trainer/run/rate.js';
 import './trainer/run/reports.js';
 import './trainer/run/rollback.js';
@@ -80,8 +83,8 @@ if (typeof scope.postMessage === 'function') {
     scope.onmessageerror = failed;
     /* A page is told of an error without its stack, and of a rejection not at all; a Node thread
      * tells of both. */
-    const crashed = (/** @type {any} */ { error, reason }) =>
-      session.complain(trapError(error ?? reason));
+    const crashed = (/** @type {any} */ { error, reason, message }) =>
+      session.complain(trapError(error ?? reason ?? message));
     scope.addEventListener('error', crashed);
     scope.addEventListener('unhandledrejection', crashed);
   }

@@ -91,6 +91,18 @@ static void begin(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
   b->buffers[0] = (ofs_buffer){0};
 }
 
+/* Returns the buffer that callers or metrics read of output k between steps, 0 where none do. */
+static uint32_t kept(const ofs_builder *b, const ofs_model *m, uint32_t k) {
+  uint32_t i = m->outputs[k].node;
+  if (b->kind == OFS_PREDICT) return b->y[i];
+  if (!m->metrics) return 0;
+  return b->logits[i] ? b->logits[i] : b->y[i];
+}
+/* Returns the buffer of its mask, 0 where there is none or nobody reads it. */
+static uint32_t kept_mask(const ofs_builder *b, const ofs_model *m, uint32_t k) {
+  return b->kind == OFS_PREDICT || !m->metrics ? 0 : b->mask[m->outputs[k].node];
+}
+
 static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) {
   begin(b, m, kind, batch);
   uint64_t words = (sizeof(double) + sizeof(real) - 1) / sizeof(real);
@@ -106,8 +118,10 @@ static void build(ofs_builder *b, const ofs_model *m, int kind, uint32_t batch) 
   const uint32_t own[] = {b->rows, b->indices, b->gradient, b->sums};
   for (uint32_t i = 0; i < 4; i++)
     if (own[i]) lasts(&b->buffers[own[i]]);
-  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++)
-    lasts(&b->buffers[b->y[m->outputs[i].node]]);
+  for (uint32_t k = 0; k < m->output_count; k++) {
+    if (kept(b, m, k)) lasts(&b->buffers[kept(b, m, k)]);
+    if (kept_mask(b, m, k)) lasts(&b->buffers[kept_mask(b, m, k)]);
+  }
 }
 
 /* Counts the bytes that an operation reads or writes at most, samples left out: its fixed buffers,
@@ -191,8 +205,12 @@ ofs_status ofs_plan_init(void *mem, uint64_t bytes, ofs_model *m, int kind, uint
   p->indices = (uint64_t *)(data + b.buffers[b.indices].offset);
   p->context.gradient = b.gradient ? (real *)(data + b.buffers[b.gradient].offset) : NULL;
   p->sums = b.sums ? (ofs_sum *)(data + b.buffers[b.sums].offset) : NULL;
-  for (uint32_t i = 0; kind == OFS_PREDICT && i < m->output_count; i++)
-    p->outputs[i] = (real *)(data + b.buffers[b.y[m->outputs[i].node]].offset);
+  p->metrics = kind == OFS_PREDICT ? NULL : m->metrics;
+  for (uint32_t k = 0; k < m->output_count; k++) {
+    uint32_t output = kept(&b, m, k), mask = kept_mask(&b, m, k);
+    if (output) p->outputs[k] = (real *)(data + b.buffers[output].offset);
+    if (mask) p->masks[k] = (real *)(data + b.buffers[mask].offset);
+  }
   p->buffer_bytes = needed - head_bytes(&b);
   p->live_bytes = b.live;
   *plan = p;

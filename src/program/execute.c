@@ -7,6 +7,7 @@
  * the operations that predict are run again instead, and it checks their outputs. */
 #include "base/status.h"
 #include "base/team.h"
+#include "metrics/metrics.h"
 #include "program/plan.h"
 #include "step/guard.h"
 #include "step/update.h"
@@ -72,7 +73,8 @@ ofs_status ofs_step_begin(ofs_plan *p, const ofs_batch *at, ofs_error *err) {
                       (double)at->first + at->count, 1, (double)n);
   p->at = *at;
   cut_for(p, at->count);
-  p->op = p->part = 0;
+  p->op = p->part = p->measuring = 0;
+  p->measured = 0;
   p->running = 1;
   p->complete = p->tracing = 0;
   p->context.step = p->model->step;
@@ -151,6 +153,13 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
       }
     if (s < 0) break;
   }
+  for (uint64_t next; !p->tracing && (next = ofs_metrics_next(p)) > 0; spent += next) {
+    if (spent && spent + next > work) {
+      if (done) *done = spent;
+      return OFS_MORE;
+    }
+    ofs_metrics_add(p);
+  }
   if (done) *done = spent;
   if (p->tracing) return ofs_guard_end(p);
   complete(p);
@@ -158,7 +167,9 @@ ofs_status ofs_step_run(ofs_plan *p, uint64_t work, uint64_t *done) {
 }
 
 int ofs_step_updating(const ofs_plan *p) {
-  if (!p->running || p->kind != OFS_TRAIN || p->op >= p->op_count) return 0;
+  if (p->running && (p->measuring || p->measured)) return 1;
+  if (!p->running || p->kind != OFS_TRAIN) return 0;
+  if (p->op >= p->op_count) return 1;
   const ofs_op *op = &p->ops[p->op];
   /* before the first part of the first update nothing has been changed */
   int first = !p->op || p->ops[p->op - 1].phase != OFS_PHASE_UPDATE;

@@ -10,6 +10,7 @@ ofs_status ofs_model_set_learning_rate(ofs_model *m, double rate, double *most) 
   m->optimizer.rate = rate;
   return OFS_OK;
 }
+void ofs_model_set_metrics(ofs_model *m, ofs_metrics *metrics) { m->metrics = metrics; }
 void ofs_model_set_team(ofs_model *m, ofs_team *t) { m->team = t; }
 
 /* ---- views ---- */

@@ -38,8 +38,9 @@ struct ofs_model {
   uint64_t step;
   uint32_t fill_tensor; /* position of ofs_model_randomize */
   uint64_t fill_at, fill_turn;
-  ofs_team *team; /* the team that shares its steps; NULL: none */
-  ofs_op *ops;    /* the builder's scratch */
+  ofs_metrics *metrics; /* those of the next plan; NULL: none */
+  ofs_team *team;       /* the team that shares its steps; NULL: none */
+  ofs_op *ops;          /* the builder's scratch */
   ofs_buffer *buffers;
   uint32_t *links;
 };

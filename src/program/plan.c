@@ -26,7 +26,7 @@ ofs_status ofs_plan_set_data(ofs_plan *p, const ofs_data *d, ofs_error *err) {
 
 void ofs_step_totals(const ofs_plan *p, ofs_totals *t) { *t = p->totals; }
 const ofs_real *ofs_plan_output(const ofs_plan *p, uint32_t i) {
-  return p->complete && i < p->model->output_count ? p->outputs[i] : NULL;
+  return p->kind == OFS_PREDICT && p->complete && i < p->model->output_count ? p->outputs[i] : NULL;
 }
 const ofs_real *ofs_plan_gradient(const ofs_plan *p) { return p->context.gradient; }
 

@@ -23,7 +23,12 @@ struct ofs_plan {
   ofs_batch at;
   double *rows;      /* (batch, outputs, 2): loss and correct of each sample */
   uint64_t *indices; /* (batch): the sample of each row */
-  const real *outputs[OFS_MAX_OUTPUTS];
+  /* what a plan keeps until its next step: predictions, of a plan with metrics those that its
+   * losses take, and the masks of these (NULL: all positions count) */
+  const real *outputs[OFS_MAX_OUTPUTS], *masks[OFS_MAX_OUTPUTS];
+  ofs_metrics *metrics; /* NULL: none */
+  uint32_t measuring;   /* the output that is added to them, and how many positions have been */
+  uint64_t measured;
   ofs_update update; /* numbers of this step */
   ofs_sum *sums; /* records of update.h; NULL: nothing is summed; sum_block: parameters a part */
   uint64_t sum_block;

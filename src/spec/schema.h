@@ -21,7 +21,8 @@
  * outputs, where the last layer's is not the only one. A wrapper (bidirectional, timeDistributed)
  * stands before the layer that it wraps. Fields of the record `common` may stand in any layer (in a
  * wrapper, not in what it wraps, but for trainable). A list of controls has the same form, and
- * records of the groups schedule and decision only. */
+ * records of the groups schedule and decision only; so has a list of metrics, of the groups
+ * evaluation-up, -down and -none. */
 #ifndef OFS_SCHEMA_H
 #define OFS_SCHEMA_H
 
@@ -114,7 +115,28 @@
   R(EARLY_STOPPING, 176, "decision", "earlyStopping")                                        \
   R(REDUCE_ON_PLATEAU, 177, "decision", "reduceOnPlateau")                                   \
   R(UNTIL, 178, "decision", "until")                                                         \
-  R(LIMITS, 179, "decision", "limits")
+  R(LIMITS, 179, "decision", "limits")                                                       \
+  /* metrics (metrics.h): lists of their own; the group tells which way is better */         \
+  R(METRIC_ACCURACY, 192, "evaluation-up", "accuracy")                                       \
+  R(METRIC_BINARY, 193, "evaluation-up", "binaryAccuracy")                                   \
+  R(METRIC_TOP_K, 194, "evaluation-up", "topKAccuracy")                                      \
+  R(METRIC_PRECISION, 195, "evaluation-up", "precision")                                     \
+  R(METRIC_RECALL, 196, "evaluation-up", "recall")                                           \
+  R(METRIC_F1, 197, "evaluation-up", "f1")                                                   \
+  R(METRIC_F_BETA, 198, "evaluation-up", "fBeta")                                            \
+  R(METRIC_SPECIFICITY, 199, "evaluation-up", "specificity")                                 \
+  R(METRIC_AUC, 200, "evaluation-up", "auc")                                                 \
+  R(METRIC_CONFUSION, 201, "evaluation-none", "confusionMatrix")                             \
+  R(METRIC_PER_CLASS, 202, "evaluation-none", "perClassAccuracy")                            \
+  R(METRIC_MEAN_IOU, 203, "evaluation-up", "meanIoU")                                        \
+  R(METRIC_MATTHEWS, 204, "evaluation-up", "matthews")                                       \
+  R(METRIC_MSE, 205, "evaluation-down", "meanSquaredError")                                  \
+  R(METRIC_RMSE, 206, "evaluation-down", "rootMeanSquaredError")                             \
+  R(METRIC_MAE, 207, "evaluation-down", "meanAbsoluteError")                                 \
+  R(METRIC_MAPE, 208, "evaluation-down", "meanAbsolutePercentageError")                      \
+  R(METRIC_R2, 209, "evaluation-up", "r2")                                                   \
+  R(METRIC_PEARSON, 210, "evaluation-up", "pearson")                                         \
+  R(METRIC_COSINE, 211, "evaluation-up", "cosineSimilarity")
 #define OFS_INIT_OPTIONS 128
 
 /* V(enumeration, symbol, id, name): each row is a value of an enumeration. */
@@ -203,6 +225,12 @@
   V("scheduleUnit", PER_EPOCH, 1, "epoch")                                                         \
   V("monitorMode", MODE_MIN, 0, "min")                                                             \
   V("monitorMode", MODE_MAX, 1, "max")                                                             \
+  V("average", AVERAGE_MACRO, 0, "macro")                                                          \
+  V("average", AVERAGE_MICRO, 1, "micro")                                                          \
+  V("average", AVERAGE_WEIGHTED, 2, "weighted")                                                    \
+  V("average", AVERAGE_NONE, 3, "none")                                                            \
+  V("curve", CURVE_ROC, 0, "roc")                                                                  \
+  V("curve", CURVE_PR, 1, "pr")                                                                    \
   V("loss", LOSS_SPARSE_CATEGORICAL, 0, "sparseCategoricalCrossentropy")                           \
   V("loss", LOSS_CATEGORICAL, 1, "categoricalCrossentropy")                                        \
   V("loss", LOSS_BINARY, 2, "binaryCrossentropy")                                                  \
@@ -290,8 +318,8 @@ static inline uint32_t ofs_field_record(const ofs_field *row) {
 }
 
 /* Returns the group of a record: 'm' model, 'i' input, 'o' optimizer, 'l' layer, 'r' result (an
- * output), 'c' common to all layers, 's' schedule, 'd' decision (a control), 0 where the id is not
- * in the schema. */
+ * output), 'c' common to all layers, 's' schedule, 'd' decision (a control), 'e' evaluation (a
+ * metric), 0 where the id is not in the schema. */
 int ofs_record_group(uint32_t record);
 /* Returns the row of a record's field, NULL where there is none. */
 const ofs_field *ofs_field_find(uint32_t record, uint32_t id);

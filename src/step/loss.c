@@ -66,14 +66,9 @@ static int has_indices(const ofs_plan *p, uint32_t k) {
   return p->data.y_type == OFS_I32 || p->data.y_indices >> k & 1;
 }
 
-/* A span is where output k begins in a row of y, and the row's length. */
-typedef struct span {
-  uint64_t at, row;
-} span;
-
-static span span_of(const ofs_plan *p, uint32_t k) {
+ofs_span ofs_span_of(const ofs_plan *p, uint32_t k) {
   const ofs_model *m = p->model;
-  span s = {0, 0};
+  ofs_span s = {0, 0};
   for (uint32_t i = 0; i < m->output_count; i++) {
     if (i == k) s.at = s.row;
     s.row += has_indices(p, i) ? m->outputs[i].targets : m->layers[m->outputs[i].node].shape.size;
@@ -81,9 +76,8 @@ static span span_of(const ofs_plan *p, uint32_t k) {
   return s;
 }
 
-/* Returns a position's target as the data have it. */
-static ofs_target target_of(const ofs_plan *p, uint32_t k, const span *s, uint64_t sample,
-                            uint64_t position) {
+ofs_target ofs_target_of(const ofs_plan *p, uint32_t k, const ofs_span *s, uint64_t sample,
+                         uint64_t position) {
   const ofs_output *out = &p->model->outputs[k];
   uint64_t at = sample * s->row + s->at;
   ofs_target t = {.index = -1, .sparse_one = out->axis == 1, .scale = 1};
@@ -116,12 +110,12 @@ static void facts_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) 
   (void)part;
   uint32_t k = op->n[OUTPUT], axis = p->model->outputs[k].axis;
   uint64_t positions = op->n[POSITIONS];
-  const span s = span_of(p, k);
+  const ofs_span s = ofs_span_of(p, k);
   real valid = 0, two = is_hinge(p->model->outputs[k].loss);
   for (uint64_t row = 0; row < p->count; row++)
     for (uint64_t i = 0; i < positions; i++) {
       valid += !op->at[MASK] || op->at[MASK][row * positions + i] != 0;
-      ofs_target t = target_of(p, k, &s, p->indices[row], i);
+      ofs_target t = ofs_target_of(p, k, &s, p->indices[row], i);
       for (uint32_t j = 0; j < axis && two != 0; j++)
         if (ofs_wanted(&t, j) != 0 && ofs_wanted(&t, j) != 1) two = 0;
     }
@@ -136,7 +130,7 @@ static void loss_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
   const ofs_output *out = &m->outputs[k];
   const real *facts = op->at[FACTS], *mask = op->at[MASK];
   uint64_t positions = op->n[POSITIONS];
-  const span s = span_of(p, k);
+  const ofs_span s = ofs_span_of(p, k);
   double valid = facts ? (double)facts[0] : (double)p->count * (double)positions;
   /* the share of a position in its sample's part of the sum */
   double of_sample = valid > 0 ? p->count / valid : 0;
@@ -150,7 +144,7 @@ static void loss_part(const ofs_context *ctx, const ofs_op *op, uint32_t part) {
         if (d) ofs_zero(d, out->axis);
         continue;
       }
-      ofs_target t = target_of(p, k, &s, p->indices[row], i);
+      ofs_target t = ofs_target_of(p, k, &s, p->indices[row], i);
       correct += ofs_correct_at(out, op->at[PREDICTION] + at, &t);
       transform(out, &t, facts && facts[1] != 0);
       loss += ofs_loss_at(out, op->at[PREDICTION] + at, &t, d, weight * out->weight / valid);

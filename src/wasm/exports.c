@@ -28,6 +28,7 @@
   NUMBER(loss) NUMBER(weight) NUMBER(rank) NUMBERS(dims, OFS_MAX_RANK)
 #define FAULT NUMBER(what) NUMBER(layer) NUMBER(step)
 #define MEMORY NUMBER(buffers) NUMBER(live)
+#define METRIC NUMBER(type) NUMBER(output) NUMBER(length) NUMBER(rank) NUMBER(direction)
 
 #define TEXT(x) #x
 #define NUMBER(member) " " #member
@@ -36,7 +37,7 @@
 #define ADDRESSES NUMBERS
 static const char layouts_text[] =
     "error" ERROR "\nfacts" FACTS "\nlayer" LAYER "\ntensor" TENSOR "\ninput" INPUT
-    "\noutput" OUTPUT "\nfault" FAULT "\nmemory" MEMORY;
+    "\noutput" OUTPUT "\nfault" FAULT "\nmemory" MEMORY "\nmetric" METRIC;
 #undef NUMBER
 #undef NUMBERS
 #undef ADDRESS
@@ -259,6 +260,55 @@ const double *control_state(const ofs_control *c, double *n) {
 }
 int control_restore(ofs_control *c, const double *from, double n) {
   return ofs_control_restore(c, from, (uint64_t)n);
+}
+
+double metrics_bytes(const ofs_model *m, const void *spec, size_t n, double samples, double *err) {
+  uint64_t bytes = 0;
+  ofs_error e = {0};
+  ofs_status s = report(err, ofs_metrics_bytes(m, spec, n, (uint64_t)samples, &bytes, &e), &e);
+  return s < 0 ? s : (double)bytes;
+}
+
+ofs_metrics *metrics_init(void *mem, double bytes, const ofs_model *m, const void *spec, size_t n,
+                          double samples, double *err) {
+  ofs_metrics *all = NULL;
+  ofs_error e = {0};
+  ofs_status s = ofs_metrics_init(mem, (uint64_t)bytes, m, spec, n, (uint64_t)samples, &all, &e);
+  return report(err, s, &e) < 0 ? NULL : all;
+}
+
+void model_set_metrics(ofs_model *m, ofs_metrics *all) { ofs_model_set_metrics(m, all); }
+void metrics_reset(ofs_metrics *all) { ofs_metrics_reset(all); }
+
+int metrics_info(const ofs_metrics *all, uint32_t i, double *to) {
+  ofs_metric_info r;
+  ofs_status s = ofs_metrics_info(all, i, &r);
+  if (s == OFS_OK) {
+    METRIC;
+  }
+  return s;
+}
+
+int metrics_finish(ofs_metrics *all, double work, double *done) {
+  uint64_t spent = 0;
+  ofs_status s = ofs_metrics_finish(all, (uint64_t)work, &spent);
+  *done = (double)spent;
+  return s;
+}
+
+int metrics_result(const ofs_metrics *all, uint32_t i, double *to) {
+  return ofs_metrics_result(all, i, to);
+}
+
+const double *metrics_state(const ofs_metrics *all, double *n) {
+  uint64_t count;
+  const double *sums = ofs_metrics_state(all, &count);
+  n[0] = (double)count;
+  return sums;
+}
+
+int metrics_restore(ofs_metrics *all, const double *from, double n) {
+  return ofs_metrics_restore(all, from, (uint64_t)n);
 }
 
 #ifdef OFS_THREADS

@@ -300,7 +300,7 @@ export function dataOf({ spec, samples, bytes, below }) {
   const x = bytes ? new Uint8Array(samples * inputs) : new Float32Array(samples * inputs);
   for (let i = 0; i < x.length; i++)
     x[i] = bytes ? Math.floor(256 * next()) : below ? Math.floor(below * next()) : 4 * next() - 2;
-  const { units, activation } = spec.layers.at(-1);
+  const { units, activation } = spec.layers[spec.layers.length - 1];
   if (activation === undefined)
     return { x, y: Float32Array.from({ length: samples * units }, () => 6 * next() - 3) };
   const targets = below ? inputs : 1; // a text has a class for each of its places

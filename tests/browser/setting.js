@@ -7,6 +7,8 @@ import sirv from 'sirv';
 import { findChromium } from '../../wasm-build/toolchain.mjs';
 import { ARGS, openPipe, openTab } from './pipe.js';
 
+export { ignores } from '../engines/acts.js';
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What hangs longer than this is broken; nothing is expected to be quicker than anything. */
 export const GUARD = { timeout: 240_000 };
@@ -109,21 +111,6 @@ export async function withPage(
     await context.close();
     await server.close();
   }
-}
-
-/**
- * For a page, before anything else: its workers cannot be modules. Knows no option but the name, so
- * that a module is a script with a syntax error.
- */
-export function ignores() {
-  const Real = globalThis.Worker;
-  globalThis.Worker = /** @type {any} */ (
-    class extends Real {
-      constructor(url, { name } = {}) {
-        super(url, { name });
-      }
-    }
-  );
 }
 
 /**

@@ -386,18 +386,42 @@ static uint64_t work_of(slicing how) {
 typedef struct result {
   double loss;
   uint64_t hash; /* FNV-1a of every bit of the weights */
+  uint64_t sums; /* likewise, of metrics over both epochs */
 } result;
 
+#define HASH_BASIS 14695981039346656037ull
+
+static uint64_t hash_on(uint64_t hash, const void *from, uint64_t n) {
+  const unsigned char *bytes = from;
+  for (uint64_t k = 0; k < n; k++) hash = (hash ^ bytes[k]) * 1099511628211ull;
+  return hash;
+}
+
 static uint64_t hash_of(const ofs_model *m) {
-  uint64_t hash = 14695981039346656037ull;
+  uint64_t hash = HASH_BASIS;
   for (uint32_t i = 0; i < ofs_model_tensors(m); i++) {
     ofs_tensor t;
     CHECK_INT(ofs_model_tensor(m, i, &t), OFS_OK);
-    const unsigned char *bytes = (const unsigned char *)t.data;
-    for (uint64_t k = 0; k < t.size * sizeof *t.data; k++)
-      hash = (hash ^ bytes[k]) * 1099511628211ull;
+    hash = hash_on(hash, t.data, t.size * sizeof *t.data);
   }
   return hash;
+}
+
+/* Returns metrics of every kind of sums, with room for two epochs. */
+static ofs_metrics *open_metrics(const ofs_model *m) {
+  static const uint16_t types[] = {OFS_METRIC_ACCURACY, OFS_METRIC_F1, OFS_METRIC_CONFUSION,
+                                   OFS_METRIC_R2, OFS_METRIC_AUC};
+  static writer w;
+  w.n = 0;
+  for (int i = 0; i < 5; i++) writer_record(&w, types[i]);
+  FIELD(&w, OFS_AUC_THRESHOLDS, 20);
+  writer_record(&w, OFS_METRIC_AUC);
+  uint64_t bytes = 0;
+  ofs_metrics *metrics = NULL;
+  CHECK_INT(ofs_metrics_bytes(m, w.bytes, w.n, 2 * SAMPLES, &bytes, NULL), OFS_OK);
+  CHECK_INT(ofs_metrics_init(block_of(bytes), bytes, m, w.bytes, w.n, 2 * SAMPLES, &metrics, NULL),
+            OFS_OK);
+  return metrics;
 }
 
 /* How helpers come: all before the first step; one more with every step; or all, and another limit
@@ -408,8 +432,10 @@ typedef enum coming { AT_ONCE, LATE, LIMITED } coming;
 static result train(void (*net)(writer *), int helpers, slicing how, coming late) {
   static writer w;
   net(&w);
-  result r = {0, 0};
+  result r = {0, 0, 0};
   ofs_model *m = open_model(&w, NULL);
+  ofs_metrics *metrics = open_metrics(m);
+  ofs_model_set_metrics(m, metrics);
   ofs_plan *p = open_plan(m, OFS_TRAIN, BATCH);
   CHECK_INT(ofs_plan_set_data(p, &data, NULL), OFS_OK);
   /* of wide, every step changes too many weights */
@@ -435,7 +461,10 @@ static result train(void (*net)(writer *), int helpers, slicing how, coming late
     }
   crew_close(&c);
   r.hash = hash_of(m);
-  free(p), free(m);
+  uint64_t n;
+  const double *sums = ofs_metrics_state(metrics, &n);
+  r.sums = hash_on(HASH_BASIS, sums, n * sizeof *sums);
+  free(p), free(metrics), free(m);
   return r;
 }
 
@@ -450,7 +479,7 @@ static void test_trainings(void) {
     for (int k = 0; k < 4; k++)
       for (slicing how = WHOLE; how <= RANDOM; how++) {
         const result got = train(nets[net], counts[k], how, (coming)((k + (int)how) % 3));
-        CHECK_MSG(got.hash == want.hash && got.loss == want.loss,
+        CHECK_MSG(got.hash == want.hash && got.loss == want.loss && got.sums == want.sums,
                   "net %d, %d threads, slicing %d: other bits", net, counts[k] + 1, how);
       }
   }

@@ -104,7 +104,7 @@ int main(void) {
   DEMAND(bytes > 0);
   uint32_t plan = Z_coreZ_plan_init(&core, place(bytes), bytes, model, OFS_TRAIN, h[BATCH], out);
   DEMAND(plan);
-  DEMAND(Z_coreZ_plan_set_data(&core, plan, x, (uint32_t)h[X_TYPE], y, (uint32_t)h[Y_TYPE], 0, 0,
+  DEMAND(Z_coreZ_plan_set_data(&core, plan, x, (uint32_t)h[X_TYPE], y, (uint32_t)h[Y_TYPE], 0, 0, 0,
                                h[SAMPLES], out) == OFS_OK);
 
   for (double epoch = 0; epoch < h[EPOCHS]; epoch++) {

@@ -1,5 +1,20 @@
-/* acts.js: what only a page can do for tried.js: it strikes its worker, waits for a progress bar
- * and chooses an option. */
+/* acts.js: what only a page can do for tried.js: it gives up workers that are modules, strikes its
+ * worker, waits for a progress bar and chooses an option. */
+
+/**
+ * For a page, before anything else: its workers cannot be modules. Knows no option but the name, so
+ * that a module is a script with a syntax error.
+ */
+export function ignores() {
+  const Real = globalThis.Worker;
+  globalThis.Worker = /** @type {any} */ (
+    class extends Real {
+      constructor(url, { name } = {}) {
+        super(url, { name });
+      }
+    }
+  );
+}
 
 /** Speaks to the workers whose script begins with BLOWS. @param {string} blow */
 export function strike(blow) {

@@ -24,6 +24,8 @@ const LIVES = '/tests/browser/lives.js';
 const ACTS = '/tests/engines/acts.js';
 /** Relative, of losses, as in tests/browser/variants.test.js. */
 const LOSS_TOLERANCE = 1e-5;
+/** Whose workers may be copies, and whose files may be of another origin. */
+const ANYWHERE = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src *";
 /** Short, for what is told by silence alone; long enough for a worker that has to share cores. */
 const HEARTBEAT = 3000;
 
@@ -104,6 +106,27 @@ export function tryEngine(engine, only) {
       }),
     );
   }
+
+  attempt('the classic worker, of this origin and of another', () =>
+    withPage({ isolated: true, policy: ANYWHERE }, async (page) => {
+      const wanted = await train(connectMain, { problem: 'pictures', variant: 'base' });
+      const cors = { 'Access-Control-Allow-Origin': '*' };
+      const other = await serve({ extra: cors });
+      try {
+        await page.call(ACTS, 'ignores');
+        const variant = threads > 1 ? 'simd-mt' : 'simd';
+        for (const assets of [undefined, other.url]) {
+          const options = { mode: 'worker', variant, threads, assets };
+          const got = await page.call('/tests/browser/suite.js', 'suite', 'pictures', options);
+          assert.deepEqual([got.info.mode, got.info.variant], ['worker', variant]);
+          assert.deepEqual(got.history, wanted.history);
+          assert.equal(got.hash, wanted.hash);
+        }
+      } finally {
+        await other.close();
+      }
+    }),
+  );
 
   for (const problem of Object.keys(PROBLEMS)) {
     const ways = [

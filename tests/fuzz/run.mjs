@@ -1,8 +1,7 @@
-/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two at a time, one on each
- * core.
+/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two or three at a time.
  *
- * First the core's two (libFuzzer), then the decoders of worker/ in two processes; each pair has
- * the time that is given. What is found on the way is kept in build-fuzz and used by the next run
+ * First the core's (libFuzzer), then the decoders of worker/ in two processes; each group has the
+ * time that is given. What is found on the way is kept in build-fuzz and used by the next run
  * on this machine; `merge` makes the fewest inputs that reach as much the corpus in
  * tests/fuzz/corpus. `npm test` runs a fixed count of each with a fixed seed and from the corpus
  * alone, and keeps nothing. A finding is an input in build-fuzz/findings, and the exit status. */
@@ -18,11 +17,12 @@ import { findProgram } from '../../wasm-build/toolchain.mjs';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-fuzz`;
 const CORPUS = `${ROOT}tests/fuzz/corpus`;
-const CORE = ['fuzz_spec', 'fuzz_steps'];
+const CORE = ['fuzz_spec', 'fuzz_steps', 'fuzz_metrics'];
 /* Runs in npm test: counts, so that what is tried does not depend on the machine. */
 const TEST_RUNS = /** @type {Record<string, number>} */ ({
   fuzz_spec: 250_000,
   fuzz_steps: 80_000,
+  fuzz_metrics: 40_000,
 });
 const DECODERS = ['spec,message,weights', 'data,store,checkpoint'];
 const LIBFUZZER = [

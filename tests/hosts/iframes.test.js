@@ -1,10 +1,10 @@
 /* iframes.test.js: frames that train beside each other and the page that has them: of the same
- * origin, by srcdoc, and sandboxed without an origin of their own. */
+ * origin, by srcdoc, and sandboxed without an origin of their own; with classic workers too. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { serve } from '../../examples/serve/server.js';
-import { openBrowser } from '../browser/setting.js';
+import { ignores, openBrowser } from '../browser/setting.js';
 import { GUARD, appWith, assertTrained, copyInto, page, resultOfPage } from './setting.js';
 
 /** A frame's script, which tells its parent. @param {string} name */
@@ -31,6 +31,7 @@ globalThis.result = tryTrain(api, {}, 'page').then(async (page) => { await all; 
 
 /** @type {import('playwright-core').Browser} */
 let browser;
+/** By modules, and by classic workers. */
 let results;
 before(async () => {
   const folder = appWith([], {
@@ -43,15 +44,22 @@ before(async () => {
   browser = await openBrowser();
   // A page without an origin loads modules as from another site.
   const headers = { 'Access-Control-Allow-Origin': '*' };
-  const server = await serve({ root: `${folder}/site`, isolated: false, headers });
-  results = await resultOfPage(browser, { server });
+  results = [];
+  for (const prepare of [undefined, ignores]) {
+    const server = await serve({ root: `${folder}/site`, isolated: false, headers });
+    results.push(await resultOfPage(browser, { server, prepare }));
+  }
 }, GUARD);
 after(() => browser?.close());
 
 for (const name of ['page', 'same', 'srcdoc'])
-  test(`iframes: ${name}`, () => assertTrained(results[name], { storage: 'opfs' }));
+  test(`iframes: ${name}`, () => {
+    for (const each of results) assertTrained(each[name], { storage: 'opfs' });
+  });
 
 test('iframes: one that is sandboxed has no storage, and keeps in memory', () => {
-  assertTrained(results.sandboxed, { storage: 'memory' });
-  assert.equal(results.sandboxed.resumed, undefined);
+  for (const { sandboxed } of results) {
+    assertTrained(sandboxed, { storage: 'memory' });
+    assert.equal(sandboxed.resumed, undefined);
+  }
 });

@@ -1,15 +1,16 @@
 /* iife.test.js: a bundle that is one classic script, by esbuild: with `assets` it trains in a
- * worker, without it the refusal names the option. */
+ * worker, a classic one too, without it the refusal names the option. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { build } from 'esbuild';
-import { openBrowser } from '../browser/setting.js';
+import { ignores, openBrowser } from '../browser/setting.js';
 import { GUARD, appWith, assertTrained, copyInto, page, resultOfPage, served } from './setting.js';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
 let result;
+let classic;
 before(async () => {
   const folder = appWith([], {
     'main.js': `import * as api from 'offstage';
@@ -34,12 +35,18 @@ globalThis.result = (async () => ({
   copyInto(folder, 'site', 'there/wasm-build/dist');
   browser = await openBrowser();
   result = await resultOfPage(browser, { server: await served(`${folder}/site`) });
+  const server = await served(`${folder}/site`);
+  classic = await resultOfPage(browser, { server, prepare: ignores });
 }, GUARD);
 after(() => browser?.close());
 
-test('a classic script: with assets', () => assertTrained(result.told, { storage: 'opfs' }));
+test('a classic script: with assets', () => {
+  for (const { told } of [result, classic]) assertTrained(told, { storage: 'opfs' });
+});
 
 test('a classic script: without, the option is named', () => {
-  assert.match(result.untold.error, /^(WORKER_LOST|UNSUPPORTED): .*the option assets/);
-  assert.match(result.unlisted, /^UNSUPPORTED: .*the option assets/);
+  for (const { untold, unlisted } of [result, classic]) {
+    assert.match(untold.error, /^(WORKER_LOST|UNSUPPORTED): .*the option assets/);
+    assert.match(unlisted, /^UNSUPPORTED: .*the option assets/);
+  }
 });

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openBrowser } from '../browser/setting.js';
+import { ignores, openBrowser } from '../browser/setting.js';
 import {
   GUARD,
   appWith,
@@ -54,7 +54,8 @@ async function assertBothTrain(command) {
   try {
     assertTrained(await (await fetch(`${url}/train`)).json());
     const opened = { server: { url, close: async () => {} }, path: '/' };
-    assertTrained(await resultOfPage(browser, opened), { storage: 'opfs' });
+    for (const prepare of [undefined, ignores])
+      assertTrained(await resultOfPage(browser, { ...opened, prepare }), { storage: 'opfs' });
   } finally {
     await server.close();
   }

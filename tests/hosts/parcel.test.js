@@ -1,8 +1,8 @@
 /* parcel.test.js: an app that Parcel 2 builds without settings: worker, wasm and what keeps
- * trainers are found. */
+ * trainers are found, and the classic worker where there are no modules. */
 
 import { after, before, test } from 'node:test';
-import { openBrowser } from '../browser/setting.js';
+import { ignores, openBrowser } from '../browser/setting.js';
 import {
   GUARD,
   appWith,
@@ -35,6 +35,8 @@ test('Parcel: a build', GUARD, async () => {
     'index.html',
     '--no-cache',
   ]);
-  const result = await resultOfPage(browser, { server: await served(`${folder}/dist`) });
-  assertTrained(result, { storage: 'opfs' });
+  for (const prepare of [undefined, ignores]) {
+    const server = await served(`${folder}/dist`);
+    assertTrained(await resultOfPage(browser, { server, prepare }), { storage: 'opfs' });
+  }
 });

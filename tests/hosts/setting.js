@@ -148,11 +148,12 @@ export function assertTrained(result, { storage = 'folder', mode = 'worker', rea
  * What the script of a page leaves in `result`; the page may not complain.
  * @param {import('playwright-core').Browser} browser
  * @param {{ server: { url: string, close: () => Promise<unknown> }, path?: string,
- *   allowed?: RegExp }} options server: ends with the page; allowed: complaints that are meant
+ *   allowed?: RegExp, prepare?: () => void }} options server: ends with the page; allowed:
+ *   complaints that are meant; prepare: runs before anything else in the page
  */
-export async function resultOfPage(browser, { server, path = '/index.html', allowed }) {
+export async function resultOfPage(browser, { server, path = '/index.html', allowed, prepare }) {
   let result;
-  await withPage(browser, { server, path }, async ({ page: opened, said }) => {
+  await withPage(browser, { server, path, prepare }, async ({ page: opened, said }) => {
     await opened
       .waitForFunction('globalThis.result')
       .catch((error) => assert.fail(`${error.message}: ${JSON.stringify(said)}`));

@@ -1,9 +1,10 @@
 /* vite.test.js: an app of Vite: its build and its development server without settings, and that
- * server where node_modules is above the app's folder and the package is not bundled beforehand. */
+ * server where node_modules is above the app's folder and the package is not bundled beforehand;
+ * with the classic worker where there are no modules. */
 
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { openBrowser } from '../browser/setting.js';
+import { ignores, openBrowser } from '../browser/setting.js';
 import {
   GUARD,
   appWith,
@@ -45,8 +46,17 @@ async function assertServed(root, options) {
   });
   await server.listen();
   const url = server.resolvedUrls.local[0].replace(/\/$/, '');
-  const result = await resultOfPage(browser, { server: { url, close: () => server.close() } });
-  assertTrained(result, { storage: 'opfs' });
+  try {
+    for (const prepare of [undefined, ignores]) {
+      const result = await resultOfPage(browser, {
+        server: { url, close: async () => {} },
+        prepare,
+      });
+      assertTrained(result, { storage: 'opfs' });
+    }
+  } finally {
+    await server.close();
+  }
 }
 
 test('Vite: the development server, which bundles the package beforehand', GUARD, () =>
@@ -59,6 +69,8 @@ test('Vite: the development server, with node_modules above the app', GUARD, () 
 
 test('Vite: a build', GUARD, async () => {
   runIn(folder, [process.execPath, 'node_modules/vite/bin/vite.js', 'build']);
-  const result = await resultOfPage(browser, { server: await served(`${folder}/dist`) });
-  assertTrained(result, { storage: 'opfs' });
+  for (const prepare of [undefined, ignores]) {
+    const server = await served(`${folder}/dist`);
+    assertTrained(await resultOfPage(browser, { server, prepare }), { storage: 'opfs' });
+  }
 });

@@ -92,7 +92,10 @@ const BAD_SPECS = {
     { ...dense(), learningRate: 0.1, optimizer: { type: 'sgd', learningRate: 0.1 } },
     /learningRate/,
   ],
-  'an unknown metric': [{ ...dense(), metrics: ['precision'] }, /precision/],
+  'an unknown metric': [
+    { ...dense(), metrics: ['precise'] },
+    /'precise', .*did you mean 'precision'/,
+  ],
   'a metric that is no list': [{ ...dense(), metrics: 'accuracy' }, /metrics/],
   'too few labels': [{ ...dense(), labels: ['a'] }, /label/],
   'too many labels': [{ ...dense(), labels: ['a', 'b', 'c'] }, /label/],

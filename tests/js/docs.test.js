@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { createTrainer } from '../../web/index.js';
 import { FIT } from '../../web/trainer/trainer.js';
-import { pageOf } from '../../wasm-build/docs.mjs';
+import { controlPageOf, metricsPageOf, pageOf } from '../../wasm-build/docs.mjs';
 import { schemaOf } from '../../wasm-build/spec-types.mjs';
 
 test('docs/layers.md is what npm run docs writes: every name of the schema has its text there, and no other', async () => {
@@ -16,6 +16,16 @@ test('docs/layers.md is what npm run docs writes: every name of the schema has i
     pageOf(await schemaOf()),
     'docs/layers.md is not what the schema says: npm run docs',
   );
+});
+
+test('docs/metrics.md is what npm run docs writes', async () => {
+  const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+  assert.equal(page, metricsPageOf(await schemaOf()), 'npm run docs');
+});
+
+test('docs/control.md is what npm run docs writes', async () => {
+  const page = readFileSync(new URL('../../docs/control.md', import.meta.url), 'utf8');
+  assert.equal(page, controlPageOf(await schemaOf()), 'npm run docs');
 });
 
 test('README tells every option of fit with its default', () => {

@@ -8,7 +8,7 @@ import { parse } from 'acorn';
 import { transform } from 'esbuild';
 import { CLASSIC_TARGET } from '../../wasm-build/bundles.mjs';
 import { ROOT } from '../../wasm-build/lists.mjs';
-import { OFFSTAGE_CLONE, OFFSTAGE_HAS_OWN, copy } from '../../worker/host/older.js';
+import { OFFSTAGE_CLONE, OFFSTAGE_ERROR, OFFSTAGE_HAS_OWN, copy } from '../../worker/host/older.js';
 
 /** ECMAScript 2020, which Chrome 80, Firefox 88 and Safari 14.1 understand. */
 const LANGUAGE = 2020;
@@ -22,7 +22,7 @@ const FUNCTIONS =
   'at|hasOwn|replaceAll|findLast|findLastIndex|toSorted|toReversed|groupBy|withResolvers|' +
   'setBigUint64|getBigUint64|setBigInt64|getBigInt64|throwIfAborted|waitAsync';
 const YOUNGER = new RegExp(
-  `\\.(${FUNCTIONS})\\(|Promise\\.any|AbortSignal\\.|new WeakRef|\\bstructuredClone\\(`,
+  `\\.(${FUNCTIONS})\\(|Promise\\.any|AbortSignal\\.|new WeakRef|\\bstructuredClone\\(|Big(Ui|I)nt64Array|\\(\\?<[=!]`,
   'g',
 );
 
@@ -45,6 +45,7 @@ for (const [name, sourceType] of Object.entries(FILES)) {
 test('what stands in for younger functions', () => {
   const record = { a: [1, NaN, null, { b: 'c' }], d: undefined };
   assert.equal(OFFSTAGE_CLONE, structuredClone);
+  assert.equal(OFFSTAGE_ERROR, Error);
   assert.equal(OFFSTAGE_HAS_OWN({ a: 1 }, 'a'), true);
   assert.equal(OFFSTAGE_HAS_OWN({ a: 1 }, 'toString'), false);
   assert.deepEqual(copy(record), record);

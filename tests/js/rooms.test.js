@@ -30,7 +30,8 @@ const ROOMS = {
   // What a step reads and writes
   'src/step/': [...CORE, 'src/program/model.h', 'src/program/plan.h'],
   'src/control/': ['src/offstage.h', 'src/base/', 'src/spec/'],
-  'src/program/': [...CORE, 'src/layers/', 'src/step/'],
+  'src/metrics/': [...CORE, 'src/step/', 'src/program/model.h', 'src/program/plan.h'],
+  'src/program/': [...CORE, 'src/layers/', 'src/step/', 'src/metrics/'],
   'src/wasm/': ['src/offstage.h', 'src/spec/schema.h'],
   'worker/protocol.js': ['worker/host/'],
   'worker/host/': ['worker/storage/kept.js'], // a part that is loaded when it is first used

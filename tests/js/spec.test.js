@@ -8,6 +8,7 @@ import { describeLayer } from '../../worker/spec/graph.js';
 import { explain } from '../../worker/spec/refusal.js';
 import { readSchema } from '../../worker/spec/schema.js';
 import { encodeSpec, readBuilt } from '../../worker/spec/spec.js';
+import { readMetrics } from '../../worker/trainer/run/metrics.js';
 import { QUADRANTS, connectLocal, quadrants } from './session-client.js';
 
 /**
@@ -203,9 +204,15 @@ test('optimizers, metrics and labels', () => {
     /optimizer \(adam\): unknown field 'beta9'/,
   );
   refused({ ...SPEC, learningRate: '1' }, /optimizer \(adam\): learningRate is '1'/);
-  refused({ ...SPEC, metrics: 'accuracy' }, /metrics is 'accuracy'/);
-  refused({ ...SPEC, metrics: ['f1'] }, /metrics\[0\] is 'f1', expected one of 'accuracy'/);
-  refused({ ...SPEC, metrics: ['accuracy', 'accuracy'] }, /a second time/);
+  for (const [metrics, message] of /** @type {[any, RegExp][]} */ ([
+    ['accuracy', /metrics is 'accuracy'/],
+    [['f2'], /metrics\[0\] is 'f2', expected one of/],
+  ])) {
+    assert.throws(() => readMetrics(SCHEMA, metrics, ['output'], 'INVALID_SPEC'), {
+      code: 'INVALID_SPEC',
+      message,
+    });
+  }
   refused({ ...SPEC, labels: 'ab' }, /labels is 'ab'/);
   refused({ ...SPEC, labels: ['a', 1] }, /labels\[1\] is 1/);
   refused({ ...SPEC, labels: ['a', 'a'] }, /labels\[1\] is 'a' a second time/);
@@ -417,7 +424,7 @@ const BAD = [
   ['a negative seed', { seed: -1 }, /seed is -1/],
   ['a fractional seed', { seed: 0.5 }, /seed is 0.5, expected an integer/],
   ['a seed beyond integers', { seed: 2 ** 53 }, /seed is 9007199254740992/],
-  ['an unknown metric', { metrics: ['auc'] }, /metrics\[0\] is 'auc'/],
+  ['an unknown metric', { metrics: ['auk'] }, /metrics\[0\] is 'auk'/],
   ['too few labels', { labels: ['a', 'b'] }, /labels holds 2 names, expected 3/],
   [
     'labels for a regression',

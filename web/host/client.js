@@ -111,6 +111,30 @@ export class Client {
     if (this.loss) endpoint.close();
   }
 
+  /**
+   * Waits for an endpoint as for an answer. One that comes too late is closed.
+   * @param {Promise<Endpoint>} coming @param {AbortSignal} [signal]
+   * @returns {Promise<void>}
+   */
+  reach(coming, signal) {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      const forget = signal && this.#heed(signal, id);
+      const pending = { resolve, reject, before: undefined, lasting: false, forget };
+      this.#pending.set(id, pending);
+      this.#watch.begin();
+      coming.then(
+        (endpoint) => {
+          this.attach(endpoint);
+          if (!this.#pending.has(id)) return;
+          this.#settled(id, pending);
+          resolve();
+        },
+        (error) => this.#pending.has(id) && this.#drop(id, pending, error),
+      );
+    });
+  }
+
   /** Where the session runs; undefined until it is reached. */
   get mode() {
     return this.#endpoint?.mode;

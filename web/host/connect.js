@@ -36,15 +36,16 @@ const ANY = { timeout: Infinity, heartbeat: Infinity };
  * @param {Place} place
  * @param {Setting} setting
  * @param {(client: Client) => Promise<any>} begin asks the session for its beginning
+ * @param {AbortSignal} [signal] gives up reaching it
  * @returns {Opening}
  */
-export function openSession(place, setting, begin) {
+export function openSession(place, setting, begin, signal) {
   const { load, assets, crossOrigin, timeout, heartbeat, ...rest } = setting;
   const mode = typeof place === 'object' ? place.mode : place;
   /* Silence on this thread is the page's own. */
   const limits = mode === 'main' ? ANY : { timeout, heartbeat };
   const client = new Client({ ...limits, ...rest });
-  return { client, ready: opened(client, place, { load, assets, crossOrigin }, begin) };
+  return { client, ready: opened(client, place, { load, assets, crossOrigin }, begin, signal) };
 }
 
 /**
@@ -52,14 +53,16 @@ export function openSession(place, setting, begin) {
  * @param {Place} place
  * @param {Shared} shared
  * @param {(client: Client) => Promise<any>} begin
+ * @param {AbortSignal} [signal]
  */
-async function opened(client, place, shared, begin) {
+async function opened(client, place, shared, begin, signal) {
   try {
     const endpoint = reach(place, shared, client.listener);
-    client.attach('then' in endpoint ? await endpoint : endpoint);
+    if ('then' in endpoint) await client.reach(endpoint, signal);
+    else client.attach(endpoint);
     return await begin(client);
   } catch (error) {
-    client.refused = !client.loss && client.mode !== undefined;
+    client.refused = !client.loss && (client.mode !== undefined || signal?.aborted === true);
     const reason = understood(/** @type {OffstageError} */ (error));
     client.close(reason);
     throw reason;

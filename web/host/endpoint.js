@@ -107,7 +107,7 @@ function start(script, { heard, lost }) {
 async function startClassic(script, assets, listener) {
   let classic;
   try {
-    classic = (await import('./classic-script.js')).classicScript(assets);
+    classic = await (await import('./classic-script.js')).classicScript(assets, script.blob);
   } catch (cause) {
     throw notStarted(cause);
   }

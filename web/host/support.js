@@ -48,26 +48,34 @@ export function sharedCores() {
 
 /**
  * Tells whether a worker may be a module, without making one: who knows of modules asks for the
- * type before it refuses the address. Engines with Node's modules beside their workers all do.
+ * type before it refuses the address, and refuses that alone. Engines with Node's modules beside
+ * their workers all do.
  */
 export function takesModules() {
-  if (threadKind() !== 'web' || /** @type {any} */ (globalThis).process?.versions) return true;
+  if (threadKind() !== 'web' || nodeProcess()) return true;
   if (CLASSIC) return false;
+  const refusal = refusalOf('module');
+  return refusal !== null && refusal === refusalOf('classic');
+}
+
+/** @param {WorkerType} type @returns {string | null} by name; null where nobody asked for it */
+function refusalOf(type) {
   let asked = false;
   /* Address and options in one: bundlers refuse an address that is a literal. */
   const probe = /** @type {any} */ ({
     toString: () => 'http://[',
     get type() {
       asked = true;
-      return 'module';
+      return type;
     },
   });
+  let refusal = '';
   try {
     new Worker(probe, probe).terminate();
-    return asked;
   } catch (error) {
-    return asked && /** @type {any} */ (error)?.name !== 'TypeError'; // of a type it does not know
+    refusal = String(/** @type {any} */ (error)?.name);
   }
+  return asked ? refusal : null;
 }
 
 /** @returns {string | null} why no worker can be had, null where one can */

@@ -52,8 +52,9 @@ import { Trainer } from './trainer.js';
  *   options. Default: 'adam'
  * @property {number} [learningRate] of the optimizer; here or in `optimizer`, not both. Default:
  *   0.001; the optimizer's own where that is another
- * @property {readonly string[]} [metrics] that are told beside the loss. Default: ['accuracy'] of a
- *   classifier, else none
+ * @property {import('../../wasm-build/dist/spec.js').Metrics} [metrics] that are told beside the
+ *   loss: names, or { type, ...options, name }; by output, or a list for every one. Default:
+ *   ['accuracy'] of a classifier, else none
  * @property {readonly string[] | Readonly<Record<string, readonly string[]>>} [labels] class names,
  *   in the order of their indices; of several outputs by name. Default: the indices
  * @property {number} [inputScale] every element of uint8 data is multiplied by it; other data are

@@ -30,7 +30,8 @@
  * @property {Loss | Record<string, Loss>} loss as in the spec
  * @property {Record<string, unknown> & Pick<import('../../worker/protocol.js').BuiltLayer, 'type'>}
  *   optimizer with every option's value
- * @property {string[]} metrics that are told beside the loss
+ * @property {import('../../wasm-build/dist/spec.js').Metrics} metrics that are told beside the
+ *   loss
  * @property {string[] | Record<string, string[]> | null} labels
  *   class names, in the order of their indices; null: none were given
  * @property {number} inputScale of uint8 data

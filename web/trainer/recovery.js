@@ -80,7 +80,7 @@ export class Recovery {
       { mode, restart, emit },
       {
         open: (place, signal) =>
-          openSession(place, options.setting, (client) => this.#ask(client, place, signal)),
+          openSession(place, options.setting, (client) => this.#ask(client, place, signal), signal),
         stands: (client, ready) => this.#stands(client, ready),
         lost: () => {
           this.step = this.#kept.step;

@@ -14,8 +14,12 @@ import { Iteration } from './iteration.js';
 /** @typedef {import('../host/events.js').AnyListener} AnyListener */
 
 /**
- * How training stands. Loss and accuracy of a batch record are the running means of the epoch.
- * @typedef {object} Progress
+ * How training stands. Loss and accuracy of a batch record are the running means of the epoch;
+ * 'epoch' records have what metrics measured beside them, by their names.
+ * @typedef {ProgressFields & import('../../worker/protocol.js').MetricFields} Progress
+ */
+/**
+ * @typedef {object} ProgressFields
  * @property {'epoch' | 'batch'} kind 'epoch': an epoch is complete; 'batch': one is under way
  * @property {number} epoch from 1
  * @property {number} totalEpochs of the run
@@ -41,8 +45,9 @@ import { Iteration } from './iteration.js';
  * @property {number} [rollbacks] with nonFinite: 'rollback', so far
  */
 
+/** @typedef {EpochFields & import('../../worker/protocol.js').MetricFields} Epoch */
 /**
- * @typedef {object} Epoch
+ * @typedef {object} EpochFields
  * @property {number} epoch from 1
  * @property {number} loss mean over the samples, each taken with the weights that its step started
  *   from

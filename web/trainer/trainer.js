@@ -8,7 +8,7 @@ import { OffstageError, reasonOf, show } from '../../worker/host/errors.js';
 import { EventsTarget } from '../host/events.js';
 import * as rule from '../host/options.js';
 import { readOptions, throwIfAborted } from '../host/options.js';
-import { REQUESTED, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
+import { REQUESTED, SEARCH, SETTINGS, toWire } from '../../worker/trainer/run/fit-options.js';
 import { processId } from '../host/support.js';
 import { checkpointBytes, copyBytes, plainData, weightsToSend } from './copies.js';
 import { capture, release } from './capture.js';
@@ -135,12 +135,18 @@ import { worded } from './words.js';
  */
 /**
  * @typedef {object} EvaluateOptions
+ * @property {import('../../wasm-build/dist/spec.js').Metrics} [metrics] to measure, in place of the
+ *   trainer's. Default: the trainer's
  * @property {number} [batchSize] samples at a time: the more, the faster, and the more memory; the
  *   means are the same but for rounding. Default: 32
  * @property {NumberArray | readonly number[]} [sampleWeight] of each sample's loss, from 0 on.
  *   Default: 1 each
  * @property {AbortSignal} [signal] ends the wait, which rejects ABORTED. Default: none
  * @property {boolean} [transfer] hand the arrays over: they are detached. Default: false
+ */
+/**
+ * @typedef {Partial<import('../../worker/trainer/run/fit-options.js').Values<typeof SEARCH>>
+ *   & Omit<EvaluateOptions, 'batchSize' | 'metrics'>} FindOptions
  */
 /** @typedef {import('../../worker/protocol.js').Evaluation} Evaluation */
 
@@ -163,7 +169,14 @@ export const FIT = {
 };
 
 const EVALUATE = {
+  metrics: rule.given,
   batchSize: SETTINGS.batchSize,
+  sampleWeight: rule.given,
+  transfer: rule.flag(false),
+  signal: rule.signal,
+};
+const FIND = {
+  ...SEARCH,
   sampleWeight: rule.given,
   transfer: rule.flag(false),
   signal: rule.signal,
@@ -321,9 +334,36 @@ export class Trainer extends EventsTarget {
     this.#checkOpen();
     const { signal, transfer, ...given } = readOptions('evaluate', options, EVALUATE);
     const { batchSize } = given;
+    const metrics = plainData(given.metrics, 'evaluate: metrics', 'INVALID_OPTION');
     const sources = labelled(x, y, given.sampleWeight, this.#recovery.facts);
     return this.#ask(sources, { signal, transfer }, (client, values) =>
-      client.request('EVALUATE_MODEL', { ...fieldsOf(sources, values), batchSize }, { signal }),
+      client.request(
+        'EVALUATE_MODEL',
+        { ...fieldsOf(sources, values), batchSize, metrics },
+        { signal },
+      ),
+    );
+  }
+
+  /**
+   * Tries learning rates: trains a step at each of a rising series of them, and leaves the model as
+   * it was, to the bit. Nothing else is answered meanwhile, and no run may be on.
+   * @param {InputData} x
+   * @param {TargetData} y
+   * @param {FindOptions} [options]
+   * @returns {Promise<import('../../worker/protocol.js').RateSearch>}
+   */
+  async findLearningRate(x, y, options) {
+    this.#checkOpen();
+    const { signal, transfer, sampleWeight, ...range } = readOptions(
+      'findLearningRate',
+      options,
+      FIND,
+    );
+    this.#checkNotTraining('findLearningRate');
+    const sources = labelled(x, y, sampleWeight, this.#recovery.facts);
+    return this.#ask(sources, { signal, transfer }, (client, values) =>
+      client.request('FIND_LEARNING_RATE', { ...fieldsOf(sources, values), ...range }, { signal }),
     );
   }
 

@@ -294,7 +294,7 @@ function openHelper(assets, listener) {
   return spawn(
     {
       name: 'offstage helper',
-      served: files ? new URL(files['worker.classic.js']) : served,
+      served: files ? new URL(files['worker.classic.js'] ?? globalThis.location.href) : served,
       files,
       web: () =>
         new Worker(new URL('../helper.js', import.meta.url), {

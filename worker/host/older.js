@@ -15,5 +15,20 @@ export const copy = (value) => {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, copy(each)]));
 };
 
+const { Error: Own } = globalThis;
+class WithCause extends Own {
+  /** @param {string} [message] @param {{ cause?: unknown }} [options] */
+  constructor(message, options) {
+    super(message);
+    if (!options || !('cause' in options)) return;
+    const { cause: value } = options;
+    Object.defineProperty(this, 'cause', { value, writable: true, configurable: true });
+  }
+}
+/** Keeps the cause of an error. @type {ErrorConstructor} */
+export const OFFSTAGE_ERROR = /** @type {any} */ (
+  'cause' in new Own('', { cause: 0 }) ? Own : WithCause
+);
+
 /** @type {typeof structuredClone} */
 export const OFFSTAGE_CLONE = /** @type {any} */ (globalThis).structuredClone ?? copy;

@@ -18,7 +18,8 @@ import { nodeBuiltin } from './node.js';
  * @property {boolean} [blob]     import it from a module of the page's own origin, in a browser,
  *   also where its address has that origin
  * @property {Record<string, string>} [files]  makes it a classic script, which is told these
- *   addresses by the names of built files; it is served, then
+ *   addresses, by the names of built files, in its first message; it is served, then
+ * @property {URL} [from]         where what is served is a copy of, in a blob:
  */
 /**
  * @typedef {object} Listener
@@ -62,7 +63,7 @@ export function spawn(script, listener) {
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */
 function spawnWeb(script, { heard, failed }) {
-  const { worker, served, made } = openWeb(script);
+  const { worker, what, made } = openWeb(script);
   let silent = true;
   const forget = () => made && URL.revokeObjectURL(made);
   const close = () => {
@@ -84,8 +85,10 @@ function spawnWeb(script, { heard, failed }) {
   worker.onerror = (event) => {
     event.preventDefault?.();
     close();
-    failed(webFailure(event, silent, made ? foreign(served) : served), event.error ?? undefined);
+    const classic = script.files !== undefined;
+    failed(webFailure(event, silent && what, classic), event.error ?? undefined);
   };
+  if (script.files) worker.postMessage({ OFFSTAGE_FILES: script.files });
   return {
     threadId: 1,
     post: (message, transfer) => worker.postMessage(message, transfer ?? []),
@@ -97,34 +100,32 @@ function spawnWeb(script, { heard, failed }) {
 
 /**
  * A worker's script has to have the page's origin, but may import from any other: where the script
- * has another one, a module of the page's own imports it.
+ * has another one, a module of the page's own imports it. A classic one would keep its errors to
+ * itself, and so a copy of it is made before (`from`).
  * @param {Script} script
- * @returns {{ worker: Worker, served?: URL, made?: string }} served: its address, where that is
- *   known; made: that of the module in between
+ * @returns {{ worker: Worker, what: string, made?: string }} what: it is called; made: the address
+ *   of the module in between
  */
-function openWeb({ name, served: given, web, node, blob, files }) {
+function openWeb({ name, served: given, web, node, blob, files, from }) {
   const beside = originOf(node);
   const served = given ?? (beside && unbundled(beside));
-  const address = served ?? beside;
-  const told = JSON.stringify(files);
+  const address = from ?? served ?? beside;
   const { origin } = globalThis;
   if (!address || !(blob || (/^https?:/.test(address.href) && address.origin !== origin))) {
-    const script = files ? `${served}#${encodeURIComponent(told)}` : served;
-    /** @type {WorkerOptions} */
-    const options = files ? { name } : { type: 'module', name };
-    return { served, worker: script ? new Worker(script, options) : web() };
+    const worker = served ? new Worker(served, files ? { name } : { type: 'module', name }) : web();
+    return { what: `script ${served ?? ''}`.trim(), worker };
   }
+  const what = `script ${foreign(address)}`;
   /* A sandboxed frame has no origin. */
   const type = files || origin === 'null' ? 'classic' : 'module';
-  const script = JSON.stringify(address.href);
-  const text = files
-    ? `self.OFFSTAGE_FILES = ${told}; importScripts(${script});`
-    : (type === 'classic' ? classicImport : moduleImport)(script);
-  const made = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const text = (type === 'classic' ? classicImport : moduleImport)(JSON.stringify(address.href));
+  const made = from
+    ? undefined
+    : URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   try {
-    return { served: address, made, worker: new Worker(made, { type, name }) };
+    return { what, made, worker: new Worker(made ?? /** @type {URL} */ (served), { type, name }) };
   } catch (cause) {
-    throw new Error(`script ${foreign(address)} is refused`, { cause });
+    throw new Error(`${what} is refused`, { cause });
   }
 }
 
@@ -149,23 +150,25 @@ function originOf(address) {
   }
 }
 
-/** What names a script of another origin, with what it takes to load it. @param {URL} [served] */
+/** What names a script of another origin, with what it takes to load it. @param {URL} served */
 const foreign = (served) =>
   `${served}, which a blob: script imports (the page's policy has to allow blob: in worker-src, ` +
-  `else child-src, else script-src, and ${served?.origin} in script-src and connect-src; that ` +
+  `else child-src, else script-src, and ${served.origin} in script-src and connect-src; that ` +
   'server has to allow other origins),';
 
 /**
  * A script that cannot be loaded fires an event without a message, so that reason is written here.
+ * In place of a classic one a page would run, and the module in between has a message of its own.
  * @param {ErrorEvent} event
- * @param {boolean} silent whether the worker had said nothing yet
- * @param {URL | string} [served]
+ * @param {string | false} script what it is called, where it had said nothing yet
+ * @param {boolean} classic
  */
-function webFailure({ message, filename, lineno }, silent, served) {
-  if (message) return `failed: ${message}${filename ? ` (${filename}:${lineno})` : ''}`;
-  if (!silent) return 'failed without giving a reason';
-  const what = served ? `script ${served}` : 'script';
-  return whyNotLoaded(`${what} could not be loaded (not found, blocked by a policy, or no script)`);
+function webFailure({ message, filename, lineno }, script, classic) {
+  const said = message && `${message}${filename ? ` (${filename}:${lineno})` : ''}`;
+  if (said && !(script && classic)) return `failed: ${said}`;
+  if (!script) return 'failed without giving a reason';
+  const why = said || 'not found, blocked by a policy, or no script';
+  return whyNotLoaded(`${script} could not be loaded (${why})`);
 }
 
 /** @param {Script} script @param {Listener} listener @returns {Thread} */

@@ -8,7 +8,7 @@
 export { elsewhere } from './elsewhere.js';
 import { OffstageError, folded, meant, oneOf } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
-import { aboutLayer, codeOf } from './refused.js';
+import { aboutLayer, codeOf, listOf } from './refused.js';
 import { enumName, fieldsOf } from './schema.js';
 
 /** @typedef {import('./spec.js').Refusal} Refusal */
@@ -18,18 +18,22 @@ import { enumName, fieldsOf } from './schema.js';
 
 /**
  * @param {Schema} schema
- * @param {EncodedSpec | null} spec  the spec that the refusal is about
+ * @param {import('./refused.js').Refused} about
  * @param {Refusal} refusal
  * @returns {OffstageError}
  */
-export function explain(schema, spec, refusal) {
+export function explain(schema, about, refusal) {
   const { layer, field: id, got, low, high } = refusal;
-  const part = partOf(schema, spec, layer);
+  const list = listOf(about);
+  const spec = list ? null : /** @type {EncodedSpec | null} */ (about);
+  const listed = list?.parts[layer];
+  const part = listed ?? partOf(schema, spec, layer);
   const field = part && fieldsOf(schema, part.record).find((f) => f.id === id);
   const reason = schema.reasons.get(refusal.reason) ?? `reason ${refusal.reason}`;
-  const where = placeOf(schema, spec, layer);
+  const where = listed ? `${listed.what} (${listed.record.type}): ` : placeOf(schema, spec, layer);
   const number = fieldNumber(schema, field, got, part?.values);
   const name = field ? `${field.name} ` : '';
+  const unnamed = listed ? 'its output ' : 'layers ';
   const value =
     field && Array.isArray(part?.values[field.name])
       ? `[${part.values[field.name].join(', ')}]`
@@ -37,7 +41,7 @@ export function explain(schema, spec, refusal) {
   const holds = value && value !== `[${got}]` ? ` in ${value}` : '';
   const between = low === high ? `${high}` : `${low} to ${high}`;
   const kind = field?.kind === 'integer' ? 'an integer' : 'a number';
-  return new OffstageError(codeOf(schema, refusal), `${where}${sentence()}`);
+  return new OffstageError(codeOf(schema, refusal, list), `${where}${sentence()}`);
 
   function sentence() {
     switch (reason) {
@@ -62,7 +66,7 @@ export function explain(schema, spec, refusal) {
           ? `type '${typeName(schema, got)}' cannot stand here`
           : `${name}${got} is unknown`;
       case 'count':
-        return `${name || 'layers '}holds ${got} values, expected ${between}`;
+        return `${name || unnamed}holds ${got} values, expected ${between}`;
       case 'rank':
         return `its input has ${got} dimensions, expected ${between}`;
       case 'window':
@@ -93,7 +97,9 @@ export function explain(schema, spec, refusal) {
               'whose weights have the same shapes and are its own; ' +
               'or, for a dense with useBias: false, an embedding';
       case 'output':
-        return outputSentence(schema, part, field, refusal);
+        return listed
+          ? listedSentence(schema, refusal)
+          : outputSentence(schema, part, field, refusal);
       case 'unused':
         return layer >= 0
           ? "leads to no output, expected its name in a layer's input or in outputs"
@@ -170,6 +176,15 @@ function outputSentence(schema, part, field, { got, low }) {
   );
 }
 
+/** A metric and its output. @param {Schema} schema @param {Refusal} refusal */
+function listedSentence(schema, { got, low, high }) {
+  const [is, one, other] = [got, low, high].map((id) => enumName(schema, 'activation', id));
+  return (
+    `its output's layer has activation '${is}', ` +
+    `expected '${one}'${one === other ? '' : ` or '${other}'`}`
+  );
+}
+
 /**
  * What others call by other names than these: Keras and TensorFlow.js, PyTorch, and habit. Names
  * are folded; each has its meanings, of which the first counts that may stand there.
@@ -211,6 +226,21 @@ const MEANINGS = {
   binaryCrossentropy: 'bce bceloss bcewithlogits bcewithlogitsloss sigmoidcrossentropy logloss',
   sparseCategoricalCrossentropy: 'scce sparsecrossentropy nll nllloss',
   categoricalCrossentropy: 'cce ce crossentropy crossentropyloss softmaxcrossentropy xent',
+  rootMeanSquaredError: 'rmse',
+  cosineSimilarity: 'cosine cosineproximity cosineloss',
+  r2: 'r2score rsquared coefficientofdetermination',
+  pearson: 'pearsoncorrelation correlation pearsonr',
+  f1: 'f1score fscore fmeasure f1measure',
+  fBeta: 'fbetascore',
+  recall: 'sensitivity tpr truepositiverate hitrate',
+  precision: 'ppv positivepredictivevalue',
+  specificity: 'tnr truenegativerate selectivity',
+  auc: 'auroc rocauc aucroc rocaucscore auprc prauc aucpr averageprecision averageprecisionscore',
+  topKAccuracy: 'topk top5 topkcategoricalaccuracy sparsetopkcategoricalaccuracy',
+  confusionMatrix: 'confusion confmat',
+  perClassAccuracy: 'classaccuracy balancedaccuracy',
+  meanIoU: 'iou jaccard jaccardscore jaccardindex',
+  matthews: 'mcc matthewscorrcoef matthewscorrelation phi',
   sgd: 'gd gradientdescent stochasticgradientdescent momentum nesterov',
   rmsprop: 'rms',
   accuracy: 'acc categoricalaccuracy binaryaccuracy sparsecategoricalaccuracy',

@@ -10,6 +10,7 @@ import { loadPart } from '../host/parts.js';
 /** @typedef {import('./spec.js').Refusal} Refusal */
 /** @typedef {import('./schema.js').Schema} Schema */
 /** @typedef {import('./spec.js').EncodedSpec} EncodedSpec */
+/** @typedef {EncodedSpec | import('./spec.js').Listed | null} Refused  what a refusal is about */
 
 /** @type {import('../host/parts.js').Part<typeof import('./refusal.js')>} */
 const WORDS = {
@@ -34,7 +35,7 @@ const FAULTS = {
 
 /**
  * What the errors of explain() were made of.
- * @type {WeakMap<Error, [Schema, EncodedSpec | null, Refusal]>}
+ * @type {WeakMap<Error, [Schema, Refused, Refusal]>}
  */
 const refusals = new WeakMap();
 
@@ -65,23 +66,39 @@ export function refuseName(message, name, names) {
 const wordOf = ({ constants }, words, value) =>
   Object.entries(words).find(([name]) => constants[name] === value)?.[1];
 
-/** @param {Schema} schema @param {Refusal} refusal */
-export const codeOf = (schema, { status }) => wordOf(schema, CODES, status) ?? 'WORKER_LOST';
+/**
+ * The list of records that a refusal is about, where it is none of a spec.
+ * @param {Refused} spec
+ */
+export const listOf = (spec) => (spec && 'parts' in spec ? spec : null);
+
+/**
+ * @param {Schema} schema @param {Refusal} refusal
+ * @param {import('./spec.js').Listed | null} list
+ */
+export function codeOf(schema, { status }, list) {
+  const code = wordOf(schema, CODES, status) ?? 'WORKER_LOST';
+  return list && code === 'INVALID_SPEC' ? list.code : code;
+}
 
 /**
  * @param {Schema} schema
- * @param {EncodedSpec | null} spec  the spec that the refusal is about
+ * @param {Refused} spec
  * @param {Refusal} refusal
  * @returns {OffstageError}
  */
 export function explain(schema, spec, refusal) {
   const { status, layer, field, got, low, high } = refusal;
-  const code = codeOf(schema, refusal);
+  const list = listOf(spec);
+  const code = codeOf(schema, refusal, list);
   if (code === 'WORKER_LOST') {
     return new OffstageError(code, `the core was called out of sequence (status ${status})`);
   }
   const reason = schema.reasons.get(refusal.reason);
-  const where = layer < 0 ? '' : `layer ${layer}${aboutLayer(spec, layer)}: `;
+  const about = list
+    ? list.parts[layer]?.what
+    : `layer ${layer}${aboutLayer(/** @type {EncodedSpec | null} */ (spec), layer)}`;
+  const where = layer < 0 ? '' : `${about}: `;
   const error = new OffstageError(
     code,
     reason === 'range' && field < 0

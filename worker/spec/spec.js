@@ -24,8 +24,13 @@ import { fieldsOf, recordOf } from './schema.js';
  * @property {boolean} plain  the one output is the last layer's, and has nothing but the name of a
  *   loss
  * @property {import('./graph.js').Names} names
- * @property {string[] | undefined} metrics  undefined: by the kind of model
+ * @property {unknown} metrics  as they were given; undefined: by the kind of model
  * @property {(string[] | null)[]} labels  of each output
+ */
+/**
+ * Records that are no spec: `what` is the name before a field's in messages.
+ * @typedef {{ parts: (Part & { what: string })[], code: import('../host/errors.js').ErrorCode }}
+ *   Listed
  */
 /**
  * An ofs_error.
@@ -45,7 +50,6 @@ const TOP_LEVEL = [
   'metrics',
   'labels',
 ];
-const METRICS = ['accuracy'];
 
 /**
  * @param {Schema} schema
@@ -111,7 +115,7 @@ export function encodeSpec(schema, spec) {
     outputs,
     plain,
     names,
-    metrics: readMetrics(spec.metrics),
+    metrics: spec.metrics,
     labels: readLabels(
       spec.labels,
       outputs.map(({ name }) => name),
@@ -136,29 +140,6 @@ function readOptimizer(schema, given = 'adam', learningRate) {
   }
   rest.learningRate = learningRate ?? rest.learningRate;
   return { record, values: readFields(schema, record.fields, rest, `optimizer (${type}): `) };
-}
-
-/** @param {any} metrics @returns {string[] | undefined} */
-function readMetrics(metrics) {
-  if (metrics === undefined) return undefined;
-  if (!Array.isArray(metrics)) {
-    refuse(`metrics is ${show(metrics)}, expected an array of ${oneOf(METRICS)}`);
-  }
-  /** @type {string[]} */
-  const read = [];
-  for (let i = 0; i < metrics.length; i++) {
-    const name = metrics[i];
-    if (!METRICS.includes(name)) {
-      refuseName(
-        `metrics[${i}] is ${show(name)}, expected one of ${oneOf(METRICS)}`,
-        name,
-        METRICS,
-      );
-    }
-    if (read.includes(name)) refuse(`metrics[${i}] is ${show(name)} a second time`);
-    read.push(name);
-  }
-  return read;
 }
 
 /**

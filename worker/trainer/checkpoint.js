@@ -17,6 +17,7 @@ import {
   isKept,
   trainSamplesOf,
 } from './run/fit-options.js';
+import { namesOf } from './run/measures.js';
 import { MOST_RUNS, NO_RUNS } from '../protocol.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
@@ -59,6 +60,7 @@ const MOST_RANK = 8;
 const PIECE = 2 ** 18;
 const TOTALS = 'run/totals';
 const CONTROL = 'run/control';
+const METRICS = 'run/metrics';
 /** The prefix of tensors that a run goes back to after a step that is not finite. */
 export const BEFORE = 'rollback/';
 /** The prefix of the weights of the best epoch, or of the run's own while the model has those. */
@@ -86,7 +88,7 @@ const ALL_AT_ONCE = { look: () => false };
  */
 export function* encodeCheckpoint(pump, about, weights, best = []) {
   const { step, epochsBegun, run, ...rest } = about;
-  const { totals, history, before, control, ...state } = run ?? {};
+  const { totals, history, before, control, metrics, ...state } = run ?? {};
   const offstage = JSON.stringify(
     { ...rest, run: run && state, step: `${step}`, epochsBegun: `${epochsBegun}` },
     finite,
@@ -133,41 +135,48 @@ export function* encodeCheckpoint(pump, about, weights, best = []) {
  * Makes tensors of a run's measures: JSON has no word for a loss that is not finite.
  * @param {RunState} run @returns {Source[]}
  */
-function runSources({ totals, history, control }) {
-  /** @param {string} name @param {number[]} values @returns {Source} */
-  const source = (name, values) => {
-    const bytes = new Uint8Array(new Float64Array(values).buffer);
-    return {
-      name,
-      dtype: 'F64',
-      shape: [values.length],
-      read: (at, count) => bytes.subarray(at, at + count),
-    };
+function runSources({ totals, history, control, metrics }) {
+  /** @param {string} name @param {ArrayLike<number>} values @returns {Source} */
+  const source = (name, values, shape = [values.length]) => {
+    const bytes = new Uint8Array(Float64Array.from(values).buffer);
+    return { name, dtype: 'F64', shape, read: (at, count) => bytes.subarray(at, at + count) };
   };
-  const measuredOf = (/** @type {any} */ epoch) => MEASURED.filter((name) => name in epoch);
   /* The last epoch has all that an earlier version's, with which the run began, may lack. */
-  const own = history.slice(-1).flatMap((epoch) =>
-    measuredOf(epoch).map((name) =>
-      source(
-        HISTORY + name,
-        history.map((each) => Number(each[name])),
-      ),
-    ),
-  );
-  const outputs = Object.entries(history[0]?.outputs ?? {}).flatMap(([output, first]) =>
-    measuredOf(first).map((name) =>
-      source(
-        `${HISTORY}${output}/${name}`,
-        history.map((each) => Number(/** @type {any} */ (each.outputs?.[output])[name])),
-      ),
+  const last = history[history.length - 1] ?? {};
+  const columns = (/** @type {any} */ measured, /** @type {any[]} */ all, prefix = HISTORY) =>
+    Object.keys(measured)
+      .filter((name) => name !== 'epoch' && name !== 'outputs')
+      .map((name) => {
+        const lists = all.map((each) => listOf(each[name]));
+        const [{ shape }] = lists;
+        const values = lists.flatMap(({ numbers }) => [...numbers]);
+        return source(prefix + name, values, [all.length, ...shape]);
+      });
+  const outputs = Object.entries(last.outputs ?? {}).flatMap(([output, measured]) =>
+    columns(
+      measured,
+      history.map((each) => each.outputs?.[output]),
+      `${HISTORY}${output}/`,
     ),
   );
   return [
     source(TOTALS, totals),
     ...(control ? [source(CONTROL, control)] : []),
-    ...own,
+    ...(metrics ? [source(METRICS, metrics)] : []),
+    ...columns(last, history),
     ...outputs,
   ];
+}
+
+/**
+ * What an epoch measured, as numbers and the shape that they have.
+ * @param {import('./run/metrics.js').Measured | undefined} value  undefined: of an earlier version
+ * @returns {{ numbers: ArrayLike<number> & Iterable<number>, shape: number[] }}
+ */
+function listOf(value) {
+  if (typeof value !== 'object') return { numbers: [Number(value)], shape: [] };
+  if ('counts' in value) return { numbers: value.counts, shape: [value.size, value.size] };
+  return { numbers: value, shape: [value.length] };
 }
 
 /**
@@ -346,14 +355,15 @@ function readAbout(given, tensors) {
     refuse(`coreVersion is ${show(coreVersion)}, expected a string`);
   }
   if (!Array.isArray(runs)) refuse(`runs is ${show(runs)}, expected an array`);
-  const records = runs.map(readRecord);
+  const names = namesOf(spec?.metrics);
+  const records = runs.map((each, i) => readRecord(each, i, names));
   return {
     format,
     coreVersion,
     spec: fieldsOf(spec, null, 'spec'),
     step: counter(step, 'step'),
     epochsBegun: counter(epochsBegun, 'epochsBegun'),
-    run: run === null ? null : readRun(run, tensors),
+    run: run === null ? null : readRun(run, tensors, names),
     runs: records.slice(-MOST_RUNS),
     totals: totals === undefined ? totalsOf(records) : readTotals(totals),
   };
@@ -390,8 +400,11 @@ function totalsOf(runs) {
   };
 }
 
-/** @param {any} given @param {Map<string, Tensor>} tensors @returns {RunState} */
-function readRun(given, tensors) {
+/**
+ * @param {any} given @param {Map<string, Tensor>} tensors @param {Set<string>} names  of metrics
+ * @returns {RunState}
+ */
+function readRun(given, tensors, names) {
   const counts = ['samples', 'epoch', 'batch', 'key', 'steps', 'trained'];
   const fields = [...counts, 'settings', 'elapsedMs', 'ended', 'fingerprint', 'rollback'];
   const run = fieldsOf(given, [...fields, RATE, 'waiting', 'decided', 'best'], 'run');
@@ -433,7 +446,7 @@ function readRun(given, tensors) {
   }
   const totals = takeDoubles(tensors, TOTALS) ?? [];
   if (totals.length < 3) refuse(`${TOTALS} holds ${totals.length} numbers, expected 3 at least`);
-  const history = takeHistory(tensors);
+  const history = takeHistory(tensors, names);
   const open = run.epoch - history.length; // 1: its last epoch is under way
   if (open !== 1 && !(open === 0 && run.batch === (run.epoch && batches))) {
     refuse(
@@ -448,12 +461,14 @@ function readRun(given, tensors) {
     refuse(`run.decided is ${show(run.decided)} in epoch ${run.epoch}`);
   }
   const control = takeDoubles(tensors, CONTROL);
+  const metrics = takeDoubles(tensors, METRICS);
   return /** @type {RunState} */ ({
     ...run,
     settings,
     totals,
     history,
     ...(control && { control }),
+    ...(metrics && { metrics: Float64Array.from(metrics) }),
   });
 }
 
@@ -474,16 +489,18 @@ function readBest(given, { earlyStopping }) {
 
 /**
  * Reads the history. A column of one of several outputs has the output's name before its own.
- * @param {Map<string, Tensor>} tensors @returns {import('../protocol.js').EpochResult[]}
+ * @param {Map<string, Tensor>} tensors @param {Set<string>} names  of metrics
+ * @returns {import('../protocol.js').EpochResult[]}
  */
-function takeHistory(tensors) {
+function takeHistory(tensors, names) {
   const tensorNames = [...tensors.keys()].filter((name) => name.startsWith(HISTORY));
   const columns = tensorNames.flatMap((tensor) => {
     const path = tensor.slice(HISTORY.length).split('/');
     const name = /** @type {any} */ (path.pop());
-    if (path.length > 1 || !MEASURED.includes(name)) return []; // refused with all unknown tensors
-    const values = /** @type {number[]} */ (takeDoubles(tensors, tensor));
-    return [{ output: path[0], name, values }];
+    const known = MEASURED.includes(name) || names.has(name);
+    if (path.length > 1 || !known) return []; // refused with all unknown tensors
+    const rank = MEASURED.includes(name) ? 1 : 3;
+    return [{ output: path[0], name, ...takeColumn(tensors, tensor, rank) }];
   });
   const losses = columns.find(({ output, name }) => output === undefined && name === 'loss');
   const epochs = losses?.values.length ?? 0;
@@ -506,6 +523,31 @@ function takeHistory(tensors) {
     ...Object.fromEntries(measured(i, undefined)),
     ...(outputs.length && { outputs: byOutput(i) }),
   }));
+}
+
+/**
+ * Takes a column of the history: a number, a list or a square of each epoch.
+ * @param {Map<string, Tensor>} tensors @param {string} name @param {number} most  its rank
+ * @returns {{ values: any[] }}
+ */
+function takeColumn(tensors, name, most) {
+  const { dtype, shape, data } = /** @type {Tensor} */ (tensors.get(name));
+  const [epochs, size = 1, other = size] = shape;
+  if (dtype !== 'F64' || shape.length < 1 || shape.length > most || other !== size) {
+    refuse(`tensor ${show(name)} is ${dtype} [${shape.join(', ')}], expected F64 of each epoch`);
+  }
+  tensors.delete(name);
+  const numbers = new Float64Array(data.slice().buffer);
+  if (shape.length === 1) return { values: [...numbers] };
+  const length = numbers.length / (epochs || 1);
+  const rows = Array.from({ length: epochs }, (_, i) =>
+    numbers.slice(i * length, (i + 1) * length),
+  );
+  return {
+    values: rows.map((row) =>
+      shape.length === 2 ? Float32Array.from(row) : { size, counts: row },
+    ),
+  };
 }
 
 /** @param {Map<string, Tensor>} tensors @param {string} name @returns {number[] | null} */
@@ -535,8 +577,11 @@ function readSettings(given, what) {
   return /** @type {import('./run/fit-options.js').RunSettings} */ (settings);
 }
 
-/** @param {any} given @param {number} i @returns {RunRecord} */
-function readRecord(given, i) {
+/**
+ * @param {any} given @param {number} i @param {Set<string>} names  of metrics
+ * @returns {RunRecord}
+ */
+function readRecord(given, i, names) {
   const what = `runs[${i}]`;
   const fields = ['id', 'startedAt', 'endedAt', 'reason', 'options', 'metrics', 'steps'];
   const { id, startedAt, endedAt, reason, options, metrics, steps } = fieldsOf(given, fields, what);
@@ -550,19 +595,23 @@ function readRecord(given, i) {
     startedAt: time(startedAt, 'startedAt'),
     endedAt: endedAt === null ? null : time(endedAt, 'endedAt'),
     options: readSettings(options, `${what}.options`),
-    metrics: metrics === null ? null : readMetrics(metrics, `${what}.metrics`),
+    metrics:
+      metrics === null ? null : readMetrics(metrics, `${what}.metrics`, [...MEASURED, ...names]),
   };
 }
 
-/** @param {any} given @param {string} what @returns {import('../protocol.js').EpochResult} */
-function readMetrics(given, what) {
-  const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...MEASURED], what);
+/**
+ * @param {any} given @param {string} what @param {string[]} measured  fields that there may be
+ * @returns {import('../protocol.js').EpochResult}
+ */
+function readMetrics(given, what, measured) {
+  const { outputs, ...own } = fieldsOf(given, ['epoch', 'outputs', ...measured], what);
   if (outputs === undefined) return readNumbers(own, what);
   const named = Object.entries(fieldsOf(outputs, null, `${what}.outputs`));
   const each = Object.fromEntries(
-    named.map(([name, measured]) => {
+    named.map(([name, fields]) => {
       const path = `${what}.outputs.${name}`;
-      return [name, readNumbers(fieldsOf(measured, [...MEASURED], path), path)];
+      return [name, readNumbers(fieldsOf(fields, measured, path), path)];
     }),
   );
   return { ...readNumbers(own, what), outputs: each };

@@ -12,6 +12,7 @@ import { OffstageError } from '../host/errors.js';
 import { createMemory, openSharedMemory } from '../host/memory.js';
 import { explain, explainFault } from '../spec/refused.js';
 import { enumName, readLayouts, readSchema } from '../spec/schema.js';
+import { encodeRecords } from '../spec/spec.js';
 import { Helpers } from '../host/helpers.js';
 import { TextDecoder } from '../host/node.js';
 
@@ -214,11 +215,14 @@ export class Core {
     );
   }
 
-  /** Makes the error of a refusal, with a sentence. */
-  #refusal() {
+  /**
+   * Makes the error of a refusal, with a sentence.
+   * @param {import('../spec/spec.js').Listed} [list]  what was refused, where it is no spec
+   */
+  #refusal(list) {
     return explain(
       this.schema,
-      this.spec,
+      list ?? this.spec,
       this.#record('error', new Float64Array(this.memory.buffer(), this.#err)),
     );
   }
@@ -577,6 +581,94 @@ export class Core {
     new Float64Array(this.memory.buffer(), at, state.length).set(state);
     const status = this.#wasm.control_restore(control, at, state.length);
     this.memory.free(at);
+    return status >= 0;
+  }
+
+  /* ---- metrics ---- */
+
+  /**
+   * Makes metrics of a model; their block is to be freed.
+   * @param {number} model @param {import('../spec/spec.js').Listed} list
+   * @param {number} samples  that are added between two resets, at most
+   * @returns {number}
+   */
+  metricsInit(model, list, samples) {
+    const records = encodeRecords(this.schema, list.parts);
+    const from = this.memory.alloc(records.length, 'metrics');
+    try {
+      this.write(from, records);
+      const given = /** @type {const} */ ([model, from, records.length, samples, this.#err]);
+      const bytes = this.#wasm.metrics_bytes(...given);
+      if (bytes < 0) throw this.#refusal(list);
+      const block = this.memory.alloc(bytes, 'metrics');
+      return this.#wasm.metrics_init(block, bytes, ...given) >>> 0;
+    } finally {
+      this.memory.free(from);
+    }
+  }
+
+  /**
+   * Makes plans from here on add to these metrics; 0: to none.
+   * @param {number} model @param {number} metrics
+   */
+  modelSetMetrics(model, metrics) {
+    this.#wasm.model_set_metrics(model, metrics);
+  }
+
+  /** @param {number} metrics */
+  metricsReset(metrics) {
+    this.#wasm.metrics_reset(metrics);
+  }
+
+  /**
+   * Describes metric i: its record's id, how many numbers it is, 1 where more is better, -1 less;
+   * rank 1: one number of each class, 2: a square of these.
+   * @param {number} metrics @param {number} i
+   * @returns {{ type: number, output: number, length: number, rank: number, direction: number }}
+   */
+  metricsInfo(metrics, i) {
+    const status = this.#wasm.metrics_info(metrics, i, this.#out);
+    if (status < 0) throw this.#bare(status);
+    return this.#record('metric');
+  }
+
+  /**
+   * Sorts the scores that metrics hold, before results are asked for.
+   * @param {number} metrics @param {number} work @returns {boolean} some remain
+   */
+  metricsFinish(metrics, work) {
+    const status = this.#wasm.metrics_finish(metrics, work, this.#out);
+    this.units = this.#mail()[0];
+    return status > 0;
+  }
+
+  /** Returns the numbers of metric i. @param {number} metrics @param {number} i */
+  metricsResult(metrics, i) {
+    const { length } = this.metricsInfo(metrics, i);
+    const to = this.memory.alloc(8 * length, 'a metric');
+    const status = this.#wasm.metrics_result(metrics, i, to);
+    if (status < 0) throw this.#bare(status);
+    const numbers = new Float64Array(this.memory.buffer(), to, length).slice();
+    this.memory.free(to);
+    return numbers;
+  }
+
+  /** Copies the sums, for a checkpoint. @param {number} metrics */
+  metricsState(metrics) {
+    const sums = this.#wasm.metrics_state(metrics, this.#out) >>> 0;
+    return new Float64Array(this.memory.buffer(), sums, this.#mail()[0]).slice();
+  }
+
+  /**
+   * Puts back what metricsState() gave.
+   * @param {number} metrics @param {Float64Array} sums
+   * @returns {boolean} false: they cannot be of these metrics
+   */
+  metricsRestore(metrics, sums) {
+    const from = this.memory.alloc(sums.byteLength || 8, 'sums of metrics');
+    new Float64Array(this.memory.buffer(), from, sums.length).set(sums);
+    const status = this.#wasm.metrics_restore(metrics, from, sums.length);
+    this.memory.free(from);
     return status >= 0;
   }
 

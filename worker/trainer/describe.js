@@ -5,6 +5,7 @@
  * put together, once, when the model is made. Nothing is computed or decided here but the labels'
  * number. */
 
+import { accuraciesOf } from './run/metrics.js';
 import { describeLayer, describeLoss } from '../spec/graph.js';
 import { enumName } from '../spec/schema.js';
 import { checkLabels, readBuilt } from '../spec/spec.js';
@@ -12,12 +13,14 @@ import { checkLabels, readBuilt } from '../spec/spec.js';
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../spec/spec.js').EncodedSpec} EncodedSpec */
 /** @typedef {ReturnType<typeof describeModel>} Described */
+/** @typedef {import('../../wasm-build/dist/spec.js').Metrics} Metrics */
 
 /**
  * @param {Core} core @param {number} address  of the model
  * @param {EncodedSpec} spec @param {Uint8Array} filled  its bytes as the core fills them in
+ * @param {import('./run/metrics.js').Asked | null} asked  its metrics; null: none are given
  */
-export function describeModel(core, address, spec, filled) {
+export function describeModel(core, address, spec, filled, asked) {
   const built = readBuilt(core.schema, spec, filled);
   const plain = spec.layers.map((layer, i) => describeLayer(built, layer, spec.names, i));
   const shapes = core.modelLayers(address);
@@ -29,9 +32,7 @@ export function describeModel(core, address, spec, filled) {
   const { parameters, trained: trainableParameters } = core.modelFacts(address);
   const [{ loss, labels, shape: outputShape, classes, targets }] = outputs;
   const several = outputs.length > 1;
-  const accuracy = spec.metrics
-    ? spec.metrics.includes('accuracy')
-    : outputs.some((output) => output.classes > 0);
+  const accuracies = accuraciesOf(spec.metrics, asked, outputs);
   const about = {
     inputShape:
       inputs.length === 1 && inputs[0].name === 'input'
@@ -44,7 +45,9 @@ export function describeModel(core, address, spec, filled) {
       type: spec.optimizer.record.type,
       ...built.get(spec.optimizer),
     }),
-    metrics: accuracy ? ['accuracy'] : [],
+    metrics: /** @type {Metrics} */ (
+      spec.metrics ?? (accuracies.includes(true) ? ['accuracy'] : [])
+    ),
   };
   const names = !several
     ? labels
@@ -57,7 +60,7 @@ export function describeModel(core, address, spec, filled) {
     /** The facts that data are checked against. */
     facts: { inputs, outputs, inputScale, inputOffset },
     counts: { parameters, trainableParameters },
-    measured: { outputs, accuracy },
+    measured: { outputs: outputs.map(({ name }, k) => ({ name, accuracy: accuracies[k] })) },
     /** The other fields of MODEL_READY that stay the same as long as there is the model. */
     about: {
       ...about,

@@ -8,7 +8,8 @@ import { addTo, roomFor, tell } from './answers.js';
 import { describeModel } from './describe.js';
 import { rowOf } from '../data/columns.js';
 import { OffstageError } from '../host/errors.js';
-import { addStep, meansOf, noTotals } from './run/measures.js';
+import { addStep, meansOf, noTotals, together } from './run/measures.js';
+import { Metrics, accuraciesOf, readMetrics } from './run/metrics.js';
 import { NO_RUNS } from '../protocol.js';
 import { encodeSpec } from '../spec/spec.js';
 import { Store } from './datasets.js';
@@ -17,6 +18,11 @@ import { Store } from './datasets.js';
 /** @typedef {import('./datasets.js').Stored} Stored */
 /** @typedef {import('./answers.js').Answer} Answer */
 /** @typedef {{ plan: number, block: number }} Plan */
+/**
+ * What is measured of data.
+ * @typedef {{ asked: import('./run/metrics.js').Asked | null,
+ *   measured: import('./run/measures.js').Measured }} Question
+ */
 
 const MANY = 64; // samples of a batch when predicting many: enough to feed the kernels
 const MANY_BYTES = 2 ** 25; // most that a plan for many may take; memory never shrinks
@@ -37,6 +43,10 @@ export class Model {
   constructor(core, plainSpec) {
     const { schema, memory } = core;
     const spec = encodeSpec(schema, plainSpec);
+    const names = spec.outputs.map(({ name }) => name);
+    /** What is measured beside the loss; null: nothing was asked for. */
+    this.asked =
+      spec.metrics === undefined ? null : readMetrics(schema, spec.metrics, names, 'INVALID_SPEC');
     core.spec = spec;
     this.core = core;
     const { length } = spec.bytes;
@@ -47,7 +57,8 @@ export class Model {
     this.address = core.modelInit(block, size, bytes, length);
     const filled = core.specFill(bytes, length);
     memory.free(bytes);
-    const told = describeModel(core, this.address, spec, filled);
+    if (this.asked) this.openMetrics(this.asked, 1)?.free(); // what does not fit is refused
+    const told = describeModel(core, this.address, spec, filled, this.asked);
     this.layers = told.layers;
     this.facts = told.facts;
     this.counts = told.counts;
@@ -80,6 +91,34 @@ export class Model {
     return this.core.modelFacts(this.address).step;
   }
 
+  /**
+   * Opens what measures metrics beside the accuracy of the loss: null where there are none.
+   * @param {import('./run/metrics.js').Asked | null} asked
+   * @param {number} samples  that it is told of between two resets, at most
+   */
+  openMetrics(asked, samples) {
+    return asked && asked.measures.length > 0
+      ? new Metrics(this.core, this.address, asked, samples)
+      : null;
+  }
+
+  /**
+   * What evaluate is to measure in place of the model's own.
+   * @param {any} given  refused with INVALID_OPTION @returns {Question}
+   */
+  questionOf(given) {
+    if (given === undefined) return { asked: this.asked, measured: this.measured };
+    const { outputs } = this.facts;
+    const names = outputs.map(({ name }) => name);
+    const asked = readMetrics(this.core.schema, given, names, 'INVALID_OPTION');
+    this.openMetrics(asked, 1)?.free();
+    const accuracies = accuraciesOf(given, asked, outputs);
+    return {
+      asked,
+      measured: { outputs: names.map((name, k) => ({ name, accuracy: accuracies[k] })) },
+    };
+  }
+
   /** Describes the model itself, for MODEL_READY. */
   describe() {
     const { inputs, outputs } = this.facts;
@@ -99,15 +138,21 @@ export class Model {
     };
   }
 
-  /** @param {'TRAIN' | 'EVALUATE' | 'PREDICT'} kind @param {number} batch @returns {Plan} */
-  openPlan(kind, batch) {
-    const id = this.core.schema.constants[kind];
-    const bytes = this.core.planBytes(this.address, id, batch);
-    const block = this.core.memory.alloc(bytes, `${DOING[kind]} with batches of ${batch}`);
+  /**
+   * @param {'TRAIN' | 'EVALUATE' | 'PREDICT'} kind @param {number} batch
+   * @param {Metrics | null} [metrics]  that its steps add to
+   * @returns {Plan}
+   */
+  openPlan(kind, batch, metrics = null) {
+    const { core, address } = this;
+    const id = core.schema.constants[kind];
+    core.modelSetMetrics(address, metrics?.address ?? 0);
+    const bytes = core.planBytes(address, id, batch);
+    const block = core.memory.alloc(bytes, `${DOING[kind]} with batches of ${batch}`);
     try {
-      return { block, plan: this.core.planInit(block, bytes, this.address, id, batch) };
+      return { block, plan: core.planInit(block, bytes, address, id, batch) };
     } catch (error) {
-      this.core.memory.free(block);
+      core.memory.free(block);
       throw error;
     }
   }
@@ -212,28 +257,34 @@ export class Model {
   }
 
   /**
-   * Loss and accuracy over data in the store, which is freed.
+   * Measures loss and metrics over data in the store, which is freed.
    * @param {Pump} pump @param {{ x: Stored, y: Stored, weights: Stored | null }} data
-   * @param {number} batchSize
+   * @param {number} batchSize @param {Question} question
    */
-  *evaluate(pump, data, batchSize) {
+  *evaluate(pump, data, batchSize, { asked, measured }) {
     const { x, y, weights } = data;
     /** @type {Plan | null} */
     let opened = null;
+    /** @type {Metrics | null} */
+    let metrics = null;
     try {
       yield* this.check(pump, data);
       yield* this.store.prepareWeights(pump, weights, { y, trained: 0, classWeight: null });
-      opened = this.openPlan('EVALUATE', Math.min(batchSize, x.samples));
+      metrics = this.openMetrics(asked, x.samples);
+      opened = this.openPlan('EVALUATE', Math.min(batchSize, x.samples), metrics);
       this.setData(opened.plan, data);
-      const totals = noTotals(this.measured);
+      const totals = noTotals(measured);
       for (let first = 0; first < x.samples; first += batchSize) {
         const count = Math.min(batchSize, x.samples - first);
         const batch = { first, count, samples: x.samples };
         if (yield* this.measure(pump, opened.plan, totals, batch)) yield;
       }
-      return { ...meansOf(this.measured, totals), samples: x.samples, step: this.step };
+      const means = meansOf(measured, totals);
+      const told = metrics ? together(means, yield* metrics.results(pump)) : means;
+      return { ...told, samples: x.samples, step: this.step };
     } finally {
       this.closePlan(opened);
+      metrics?.free();
       this.store.free(x, y, weights);
     }
   }

@@ -15,6 +15,7 @@ import { REPLIES, buffersOf } from '../protocol.js';
 import { NameLock } from '../storage/name-lock.js';
 import { makeModel, openSource } from './building.js';
 import { isStored, isUpload } from './datasets.js';
+import { worded } from '../spec/refused.js';
 import * as dialect from './foreign.js';
 import { Training } from './run/lifecycle.js';
 import {
@@ -22,9 +23,11 @@ import {
   readBatchSize,
   readChange,
   readClassWeight,
+  readRange,
   readSettings,
   readStop,
 } from './run/settings.js';
+import { searchRate } from './rate-search.js';
 import { saveState } from './snapshot.js';
 import { Stages, statusOf } from './stages.js';
 import { getWeights } from './weights.js';
@@ -105,6 +108,12 @@ const REQUESTS = {
     reply: REPLIES.EVALUATE_MODEL,
     needs: true,
     handle: (trainer, payload, turn) => trainer.evaluate(payload, turn),
+  },
+  FIND_LEARNING_RATE: {
+    reply: REPLIES.FIND_LEARNING_RATE,
+    needs: true,
+    busy: true,
+    handle: (trainer, payload, turn) => trainer.findRate(payload, turn),
   },
   GET_WEIGHTS: {
     reply: REPLIES.GET_WEIGHTS,
@@ -586,17 +595,45 @@ class Trainer {
 
   /** @param {Payload} payload @param {Turn} turn */
   evaluate(payload, turn) {
-    const { batchSize } = checkFields(
+    const { model } = this;
+    const { batchSize, metrics } = checkFields(
       payload,
-      ['x', 'y', 'sampleWeight', 'batchSize'],
+      ['x', 'y', 'sampleWeight', 'batchSize', 'metrics'],
       'EVALUATE_MODEL',
       'INVALID_OPTION',
     );
     const size = readBatchSize(batchSize);
     const { x, y, sampleWeight: weights } = payload;
-    return this.#reading(turn, this.model.store.needsWire(x, { y, weights }), () =>
-      this.model.evaluate(this.pump, this.#take(this.model, payload, false), size),
+    /** @type {import('./model.js').Question} */
+    let question;
+    try {
+      question = model.questionOf(metrics);
+    } catch (error) {
+      const { assets } = readRuntime(this.#runtime);
+      return worded(error, assets).then((refusal) => Promise.reject(refusal));
+    }
+    return this.#reading(turn, model.store.needsWire(x, { y, weights }), () =>
+      model.evaluate(this.pump, this.#take(model, payload, false), size, question),
     );
+  }
+
+  /**
+   * The model learns meanwhile, so that everybody else waits.
+   * @param {Payload} payload @param {Turn} turn
+   */
+  async findRate(payload, turn) {
+    const range = readRange(payload);
+    const { x, y, sampleWeight: weights } = payload;
+    const { model } = this;
+    turn.gate();
+    if (model.store.needsWire(x, { y, weights })) {
+      await dialect.load({}, this.assets());
+      this.#refuseLost(model);
+    }
+    const work = searchRate(this.pump, model, this.#take(model, payload, false), range);
+    const found = await this.#ports.finished(work);
+    this.#refuseLost(model);
+    return new Answer(found, { transfer: [found.rates.buffer, found.losses.buffer] });
   }
 
   /** @param {Payload} payload @param {Turn} turn */

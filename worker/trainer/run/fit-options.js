@@ -43,6 +43,11 @@ export const RATE = {
   accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1e6,
 };
 /** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
+const TRIED = {
+  allowed: 'a number from 1e-12 to 1e6',
+  accepts: (value) => typeof value === 'number' && value >= 1e-12 && value <= 1e6,
+};
+/** @type {Pick<Rule<number>, 'allowed' | 'accepts'>} */
 export const SHARE = {
   allowed: 'a number above 0 and up to 1',
   accepts: (value) => typeof value === 'number' && value > 0 && value <= 1,
@@ -174,6 +179,25 @@ export const REQUESTED = Object.freeze({
    * @type {Rule<boolean>}
    */
   otherData: { ...FLAG, otherwise: false },
+});
+
+/** The options of findLearningRate that are not about its data. */
+export const SEARCH = Object.freeze({
+  /** The first rate: a number from 1e-12 to 1e6. Default: 1e-7 @type {Rule<number>} */
+  from: { ...TRIED, otherwise: 1e-7 },
+  /** The last rate, above the first: a number from 1e-12 to 1e6. Default: 1 @type {Rule<number>} */
+  to: { ...TRIED, otherwise: 1 },
+  /**
+   * How many rates are tried, one a step: an integer from 2 to 1e6. Default: 100
+   * @type {Rule<number>}
+   */
+  steps: {
+    otherwise: 100,
+    allowed: 'an integer from 2 to 1e6',
+    accepts: (value) => Number.isInteger(value) && value >= 2 && value <= 1e6,
+  },
+  /** Samples of a step: an integer from 1. Default: 32 @type {Rule<number>} */
+  batchSize: { ...POSITIVE, otherwise: 32 },
 });
 
 export const SETTING_NAMES = /** @type {(keyof FitSettings)[]} */ (Object.keys(SETTINGS));

@@ -10,6 +10,7 @@ import { OffstageError, about } from '../../host/errors.js';
 import { findDoubts } from './doubts.js';
 import { Controls, monitorsOf } from './controls.js';
 import { meansOf, meansOfStep, noTotals, together } from './measures.js';
+import { directionsOf, sampleOf } from './metrics.js';
 import { Best } from './best.js';
 import { CheckpointSchedule } from './checkpoint-schedule.js';
 import { Rate } from './rate.js';
@@ -23,6 +24,7 @@ import { copyWeights, takeAverages } from '../weights.js';
 
 /** @typedef {import('../../host/pump.js').Work} Work */
 /** @typedef {import('../model.js').Plan} Plan */
+/** @typedef {import('./metrics.js').Metrics} Metrics */
 /** @typedef {import('../datasets.js').Stored} Stored */
 /** @typedef {import('./state.js').Reason} Reason */
 /** @typedef {import('./state.js').RunState} RunState */
@@ -55,9 +57,14 @@ export class Run {
   /** @type {CheckpointSchedule | null} */ #schedule = null;
   /** @type {Rollback | null} */ #rollback = null;
   #rate;
+  /**
+   * What its epochs measure beside the loss, of training and of validation.
+   * @type {(Metrics | null)[]}
+   */
+  #metrics = [];
   /** What decides about its rate and its end. @type {Controls | null} */ #controls = null;
   /** The best weights, where they are kept. @type {Best | null} */ #best = null;
-  /** The plans, until the run is closed. @type {Plans | null} */ #plans;
+  /** The plans, until the run is closed. @type {Plans | null} */ #plans = null;
   /** The memory of a step. */ #memory;
   /** The address of the data's order; 0: as they lie. */ #order = 0;
   /** @type {Reason | null} */ #ended = null;
@@ -83,12 +90,13 @@ export class Run {
       validation?.x.samples,
     ));
     const stopwatch = (this.#stopwatch = new Stopwatch(host));
-    const { splitBy, batchSize, learningRate } = settings.run;
+    const { splitBy, learningRate } = settings.run;
     const rate = (this.#rate = new Rate(model, typeof learningRate === 'object'));
     if (typeof learningRate === 'number') rate.set(learningRate);
     if (settings.run.nonFinite) this.#rollback = new Rollback(model, rate);
     if (splitBy === 'stratified') checkStratified(model);
-    const { training } = (this.#plans = openPlans(model, state, batchSize));
+    this.#openPlans();
+    const { training } = /** @type {Plans} */ (this.#plans);
     try {
       if (splitBy)
         this.#order = model.core.memory.alloc(4 * data.x.samples, 'the order of samples');
@@ -125,9 +133,14 @@ export class Run {
   get #monitors() {
     const { measured } = this.#parts.model;
     const totals = noTotals(measured).fill(1);
-    const trained = meansOf(measured, totals);
-    if (!this.#state.validates) return monitorsOf(trained);
-    return monitorsOf(together(trained, meansOf(measured, totals, ['valLoss', 'valAccuracy'])));
+    const { asked } = this.#parts.model;
+    const sample = (/** @type {any} */ means, prefix = '') =>
+      asked ? together(means, sampleOf(asked, prefix)) : means;
+    const trained = sample(meansOf(measured, totals));
+    const directions = asked ? directionsOf(asked) : {};
+    if (!this.#state.validates) return monitorsOf(trained, directions);
+    const validated = meansOf(measured, totals, ['valLoss', 'valAccuracy']);
+    return monitorsOf(together(trained, sample(validated, 'val')), directions);
   }
 
   /** Says that the data are checked and the loop has started: from here on the run fails. */
@@ -240,9 +253,12 @@ export class Run {
     if (state.waiting) yield* this.#awaitAnswer();
     while (!state.decided && (state.epoch < epochs || state.isOpen)) {
       if (this.#isAtLimit) return yield* this.#completed('limit');
-      if (!state.isOpen) state.beginEpoch(model.epochsBegun++);
+      if (!state.isOpen) {
+        state.beginEpoch(model.epochsBegun++);
+        this.#metrics[0]?.reset();
+      }
       if (yield* this.#trainEpoch(schedule)) return yield* this.#completed('limit');
-      const trained = { epoch: state.epoch, ...state.means };
+      const trained = yield* this.#withMetrics({ epoch: state.epoch, ...state.means }, 0);
       const measured = state.validates ? together(trained, yield* this.#validate()) : trained;
       const result = { ...measured, learningRate: this.#rate.present };
       state.history.push(result);
@@ -256,7 +272,7 @@ export class Run {
       if (state.waiting) yield* this.#awaitAnswer();
       if (this.#endsWithEpoch && state.epoch < epochs) return 'stopped';
       // The last epoch's record finishes the run: nobody has a turn in which to stop it.
-      if (this.#over && state.epoch < epochs) yield;
+      if (this.#over && state.epoch < epochs && !state.decided) yield;
     }
     return yield* this.#completed(state.decided ?? 'finished');
   }
@@ -412,6 +428,7 @@ export class Run {
     }
     state.goOnWith(past);
     if (past.control) this.#controls?.restore(past.control);
+    if (past.metrics && same) this.#metrics[0]?.restore(past.metrics);
     if (past.learningRate !== undefined) this.#rate.set(past.learningRate);
     this.#rollback?.take(past);
     // The epoch's record tells the rate of its last step, which may have been trained.
@@ -517,13 +534,25 @@ export class Run {
     const { plan } = /** @type {Plan} */ (this.#plans?.validation);
     stages.enter('validating');
     const totals = noTotals(model.measured);
+    this.#metrics[1]?.reset();
     for (let first = from; first < to; first += batchSize) {
       const count = Math.min(batchSize, to - first);
       this.#over =
         (yield* model.measure(pump, plan, totals, { first, count, samples: to })) || pump.waiting;
       if (this.#over && first + batchSize < to) yield;
     }
-    return meansOf(model.measured, totals, ['valLoss', 'valAccuracy']);
+    return yield* this.#withMetrics(meansOf(model.measured, totals, ['valLoss', 'valAccuracy']), 1);
+  }
+
+  /**
+   * Adds the results of metrics to the means of what they went through.
+   * @param {any} means @param {0 | 1} which  of training, of validation
+   * @returns {Generator<void, any, void>}
+   */
+  *#withMetrics(means, which) {
+    const metrics = this.#metrics[which];
+    if (!metrics) return means;
+    return together(means, yield* metrics.results(this.#parts.pump, which ? 'val' : ''));
   }
 
   /** Begins the epoch anew. @param {Rollback} rollback @param {OffstageError} error */
@@ -534,6 +563,7 @@ export class Run {
     yield* this.#change(rollback.goBack(pump));
     state.steps -= step - model.step;
     state.beginAnew();
+    this.#metrics[0]?.reset();
     const { rollbacks, learningRate } = rollback.describe();
     notice({
       kind: 'warning',
@@ -566,6 +596,7 @@ export class Run {
       elapsedMs: this.#stopwatch.elapsedMs,
       ended: this.#ended,
       ...(this.#rate.given !== undefined && { learningRate: this.#rate.given }),
+      ...(this.#metrics[0] && { metrics: this.#metrics[0].state }),
       ...(this.#controls && { control: this.#controls.state }),
       ...(this.#best && { best: { epoch: this.#best.epoch, restored: this.#best.restored } }),
       ...this.#rollback?.state(),
@@ -642,6 +673,29 @@ export class Run {
     stages.enter('done');
   }
 
+  /** Opens the plans: for training, and for validating where samples are held out. */
+  #openPlans() {
+    const { model, settings } = this.#parts;
+    const { trainSamples, validates, validated } = this.#state;
+    const { batchSize } = settings.run;
+    const heldOut = validated.to - validated.from;
+    /** @type {Plan | null} */
+    let training = null;
+    try {
+      this.#metrics.push(model.openMetrics(model.asked, trainSamples));
+      if (validates) this.#metrics.push(model.openMetrics(model.asked, heldOut));
+      const [trained, measured] = this.#metrics;
+      training = model.openPlan('TRAIN', Math.min(batchSize, trainSamples), trained);
+      const batch = Math.min(batchSize, heldOut);
+      const validation = validates ? model.openPlan('EVALUATE', batch, measured) : null;
+      this.#plans = { training, validation };
+    } catch (error) {
+      model.closePlan(training);
+      for (const metrics of this.#metrics) metrics?.free();
+      throw error;
+    }
+  }
+
   /** Frees what it has beside the data. */
   #free() {
     const { model } = this.#parts;
@@ -650,23 +704,8 @@ export class Run {
     model.closePlan(training);
     model.closePlan(validation);
     if (this.#order) model.core.memory.free(this.#order);
+    for (const metrics of this.#metrics) metrics?.free();
     this.#controls?.free();
     if (this.#best !== model.best) this.#best?.free();
-  }
-}
-
-/**
- * Opens the plans of a run: for training, and for validating where samples are held out.
- * @param {import('../model.js').Model} model @param {State} state @param {number} batchSize
- * @returns {Plans}
- */
-function openPlans(model, { trainSamples, validates, validated: { from, to } }, batchSize) {
-  const training = model.openPlan('TRAIN', Math.min(batchSize, trainSamples));
-  try {
-    const batch = Math.min(batchSize, to - from);
-    return { training, validation: validates ? model.openPlan('EVALUATE', batch) : null };
-  } catch (error) {
-    model.closePlan(training);
-    throw error;
   }
 }

@@ -4,10 +4,11 @@
  * and correct predictions of each. The accuracy of one output stands beside the loss; of several
  * each has its own, under `outputs`. */
 
+import { isRecord } from '../../host/errors.js';
+
 /**
  * @typedef {object} Measured
- * @property {{ name: string, classes: number }[]} outputs
- * @property {boolean} accuracy  it is a metric
+ * @property {{ name: string, accuracy: boolean }[]} outputs  accuracy: it is told of that one
  */
 /**
  * @typedef {{ loss?: number, accuracy?: number, valLoss?: number, valAccuracy?: number,
@@ -32,7 +33,7 @@ export function addStep(totals, step, samples) {
  * @returns {any} Measures, with `outputs`: Measures of each, where there are several
  */
 export function meansOf(
-  { outputs, accuracy },
+  { outputs },
   [loss, correct, samples, ...each],
   [lossName, accuracyName] = ['loss', 'accuracy'],
 ) {
@@ -41,13 +42,10 @@ export function meansOf(
     [lossName]: sum / samples,
     ...(counts && { [accuracyName]: hits / samples }),
   });
-  if (outputs.length === 1) return means(loss, correct, accuracy);
-  /* Without classes an output has an accuracy only where none has classes: it was asked for. */
-  const classifies = outputs.some(({ classes }) => classes > 0);
-  const counts = (/** @type {number} */ classes) => accuracy && (classes > 0 || !classifies);
-  const entries = outputs.map(({ name, classes }, k) => [
+  if (outputs.length === 1) return means(loss, correct, outputs[0].accuracy);
+  const entries = outputs.map(({ name, accuracy }, k) => [
     name,
-    means(each[2 * k], each[2 * k + 1], counts(classes)),
+    means(each[2 * k], each[2 * k + 1], accuracy),
   ]);
   return { ...means(loss, 0, false), outputs: Object.fromEntries(entries) };
 }
@@ -76,3 +74,23 @@ export const together = (a, b) => ({
     ),
   }),
 });
+
+/** @param {string} prefix @param {string} name */
+export const prefixed = (prefix, name) =>
+  prefix ? `${prefix}${name[0].toUpperCase()}${name.slice(1)}` : name;
+
+/**
+ * The names that records have beside those of the loss, for a spec that is not checked yet.
+ * @param {any} given  a spec's metrics @returns {Set<string>}
+ */
+export function namesOf(given) {
+  const lists = isRecord(given) ? Object.values(given) : [given];
+  const names = lists.flatMap((list) =>
+    Array.isArray(list) ? list.map((each) => each?.name ?? each?.type ?? each) : [],
+  );
+  return new Set(
+    names
+      .filter((name) => typeof name === 'string' && name !== '')
+      .flatMap((name) => [name, prefixed('val', name)]),
+  );
+}

@@ -95,7 +95,7 @@ export class Records {
     Object.assign(this.run, {
       endedAt,
       reason,
-      metrics: history[history.length - 1] ?? null,
+      metrics: history.length > 0 ? numbersOf(history[history.length - 1]) : null,
       steps,
     });
     model.totals = this.#totals;
@@ -113,9 +113,9 @@ export class Records {
   batchEnded(totals, count) {
     if (!this.#rows) return;
     const { model, rate, state } = this.#parts;
-    const { accuracy, outputs } = model.measured;
+    const { outputs } = model.measured;
     const loss = totals[0] / count; // before the model is asked, which uses their place
-    const share = accuracy && outputs.length === 1 ? totals[3] / count : NaN;
+    const share = outputs.length === 1 && outputs[0].accuracy ? totals[3] / count : NaN;
     const row = [state.epoch, state.batch, model.step, loss, share, rate.present];
     this.#rows.set(row, this.#filled);
     this.#filled += row.length;
@@ -204,6 +204,21 @@ export class Records {
       batches && [batches.buffer],
     );
   }
+}
+
+/**
+ * Leaves out lists: there are a hundred runs in each checkpoint.
+ * @param {import('../../protocol.js').EpochResult} result
+ * @returns {import('../../protocol.js').EpochResult}
+ */
+function numbersOf({ outputs, ...own }) {
+  const numbers = (/** @type {object} */ fields) =>
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === 'number'));
+  const each = Object.entries(outputs ?? {}).map(([name, fields]) => [name, numbers(fields)]);
+  return /** @type {any} */ ({
+    ...numbers(own),
+    ...(outputs && { outputs: Object.fromEntries(each) }),
+  });
 }
 
 /**

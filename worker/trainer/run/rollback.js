@@ -6,38 +6,23 @@
  *
  * The copy is part of RunState, so that a resumed run goes back to the same bits. */
 
+import { ModelCopy } from '../copy.js';
 import { OffstageError } from '../../host/errors.js';
-import { showBytes } from '../../host/memory.js';
-import { stateTensors } from '../snapshot.js';
 
 const MOST = 20;
-const COPIED_AT_ONCE = 2 ** 18;
 
 export class Rollback {
   count = 0;
-  /** All tensors, one behind the other, after #step updates; #loss is theirs, null: unknown. */
-  #bytes;
-  #step = -1;
-  /** @type {number | null} */ #loss = null;
+  #copy;
+  /** The loss of the copy; null: unknown. @type {number | null} */ #loss = null;
   #model;
   #rate;
-  #tensors;
 
   /** @param {import('../model.js').Model} model @param {import('./rate.js').Rate} rate */
   constructor(model, rate) {
     this.#model = model;
     this.#rate = rate;
-    this.#tensors = stateTensors(model);
-    const size = this.#tensors.reduce((sum, tensor) => sum + 4 * tensor.size, 0);
-    try {
-      this.#bytes = new Uint8Array(size);
-    } catch (cause) {
-      throw new OffstageError(
-        'OUT_OF_MEMORY',
-        `the weights to go back to need ${showBytes(size)}: more than can be had`,
-        { cause },
-      );
-    }
+    this.#copy = new ModelCopy(model);
   }
 
   /** The factor of the learning rate. */
@@ -57,22 +42,20 @@ export class Rollback {
     this.#loss = rollback.loss;
     this.#rate.scale(this.factor);
     if (!before) return;
-    this.#bytes.set(before);
-    this.#step = rollback.step;
+    this.#copy.bytes.set(before);
+    this.#copy.step = rollback.step;
   }
 
   /** Makes RunState's part; without the copy where the model has the same bits. */
   state() {
-    const rollback = { count: this.count, step: this.#step, loss: this.#loss };
-    return {
-      rollback,
-      ...(this.#step !== this.#model.step && this.#step >= 0 && { before: this.#bytes }),
-    };
+    const { step, bytes } = this.#copy;
+    const rollback = { count: this.count, step, loss: this.#loss };
+    return { rollback, ...(step !== this.#model.step && step >= 0 && { before: bytes }) };
   }
 
   /** The run begins, or goes on. @param {import('../../host/pump.js').Pump} pump */
   *begin(pump) {
-    if (this.#step < 0) yield* this.#copy(pump);
+    if (this.#copy.step < 0) yield* this.#copy.take(pump);
   }
 
   /** A batch of the run was trained. @param {number} loss */
@@ -83,17 +66,8 @@ export class Rollback {
   /** @param {import('../../host/pump.js').Pump} pump @param {number} loss */
   *epochEnded(pump, loss) {
     if (this.#loss !== null && loss > this.#loss) return;
-    yield* this.#copy(pump);
+    yield* this.#copy.take(pump);
     this.#loss = loss;
-  }
-
-  /** @param {import('../../host/pump.js').Pump} pump */
-  *#copy(pump) {
-    for (const [view, own] of this.#pieces()) {
-      own.set(view());
-      if (pump.look()) yield;
-    }
-    this.#step = this.#model.step;
   }
 
   /**
@@ -102,13 +76,8 @@ export class Rollback {
    * @param {import('../../host/pump.js').Pump} pump
    */
   *goBack(pump) {
-    for (const [view, own] of this.#pieces()) {
-      view().set(own);
-      if (pump.look()) yield;
-    }
-    const { core, address } = this.#model;
+    yield* this.#copy.putBack(pump);
     this.count++;
-    core.modelSetStep(address, this.#step);
     this.#rate.scale(this.factor);
   }
 
@@ -117,7 +86,7 @@ export class Rollback {
     if (
       !(error instanceof OffstageError) ||
       error.code !== 'NON_FINITE' ||
-      this.#step === this.#model.step
+      this.#copy.step === this.#model.step
     )
       return false;
     if (this.count < MOST) return true;
@@ -126,24 +95,5 @@ export class Rollback {
       `${error.message} (after ${MOST} rollbacks, ` +
         `with a learningRate of ${this.describe().learningRate})`,
     );
-  }
-
-  /**
-   * Pairs views of the model, made when they are asked for, with those of the copy.
-   * @returns {Generator<[() => Uint8Array, Uint8Array], void>}
-   */
-  *#pieces() {
-    const { memory } = this.#model.core;
-    let at = 0;
-    for (const { address, size } of this.#tensors) {
-      for (let from = 0; from < 4 * size; from += COPIED_AT_ONCE) {
-        const count = Math.min(COPIED_AT_ONCE, 4 * size - from);
-        yield [
-          () => new Uint8Array(memory.buffer(), address + from, count),
-          this.#bytes.subarray(at, at + count),
-        ];
-        at += count;
-      }
-    }
   }
 }

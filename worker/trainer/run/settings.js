@@ -9,6 +9,7 @@ import { completeControls } from './controls.js';
 import {
   RATE,
   REQUESTED,
+  SEARCH,
   SETTINGS,
   SETTING_NAMES,
   SHARE,
@@ -197,6 +198,25 @@ export function readAnswer(payload) {
   follow('stop', stop, REQUESTED.resume);
   follow('learningRate', learningRate, { ...RATE, otherwise: undefined });
   return { epoch, stop, learningRate };
+}
+
+/**
+ * Reads the rates that are to be tried.
+ * @param {any} payload  of FIND_LEARNING_RATE @returns {import('../rate-search.js').Range}
+ */
+export function readRange(payload) {
+  const allowed = [...DATA_FIELDS, ...Object.keys(SEARCH)];
+  checkFields(payload, allowed, 'FIND_LEARNING_RATE', 'INVALID_OPTION');
+  for (const [name, rule] of Object.entries(SEARCH)) follow(name, payload[name], rule);
+  const { from, to, steps, batchSize } = { ...payload };
+  const range = {
+    from: from ?? SEARCH.from.otherwise,
+    to: to ?? SEARCH.to.otherwise,
+    steps: steps ?? SEARCH.steps.otherwise,
+    batchSize: batchSize ?? SEARCH.batchSize.otherwise,
+  };
+  if (range.from < range.to) return range;
+  refuse(`from is ${range.from}, expected a number below to, which is ${range.to}`);
 }
 
 /** @param {unknown} batchSize @returns {number} */

@@ -29,6 +29,7 @@ import { trainSamplesOf } from './fit-options.js';
  *   'rollback': how many there were, and the step and loss of the copy they go back to
  * @property {number} [learningRate] that was set, in place of the optimizer's own
  * @property {true} [waiting]      the app has not answered to the end of the epoch
+ * @property {Float64Array} [metrics]  sums of the epoch's metrics
  * @property {number[]} [control]  the state of what decides about its rate and its end
  * @property {'earlyStopping' | 'reached'} [decided]  it is to end with its complete epoch
  * @property {{ epoch: number, restored: boolean }} [best]  the epoch of the best weights, 0 before
