@@ -378,6 +378,7 @@ const NO_REQUESTS = [
       /** @type {[string, any]} */ (['START_TRAINING', { x: [[1, 2]], y: [0], validationData }]),
   ),
   ['START_TRAINING', { x: [[1, 2]], y: [0], waits: 1 }],
+  ['START_TRAINING', { x: [[1, 2]], y: [0], recovers: 1 }],
   ['START_TRAINING', { x: [[1, 2]], y: [0], batchRecords: 'toString' }],
   ['START_TRAINING', { x: [[1, 2]], y: [0], learningRate: NaN }],
   ['START_TRAINING', { x: [[1, 2]], y: [0], splitBy: 'constructor', validationSplit: 0.5 }],

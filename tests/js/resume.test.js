@@ -10,6 +10,7 @@ import {
   connectLocal,
   connectWorker,
   createManualHost,
+  everyStep,
   quadrants,
 } from './session-client.js';
 
@@ -22,35 +23,6 @@ function connect(place = 'main') {
   const client = place === 'worker' ? connectWorker() : connectLocal();
   open.push(client);
   return client;
-}
-
-/**
- * A checkpoint after every step of a run, and how the run ended. Time stands still, so that none
- * costs anything.
- * @param {any} spec @param {any} start
- */
-async function everyStep(spec, start) {
-  const time = createManualHost();
-  const client = connectLocal(time.host);
-  client.ask('INIT_TRAINING', {
-    ...spec,
-    runtime: { variant: 'simd', threads: 1, sliceWork: 1e9 },
-  });
-  while (client.of('MODEL_READY').length === 0) {
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(client.of('ERROR'), []);
-    time.turn(100);
-  }
-  client.ask('START_TRAINING', { ...start, snapshotMs: 0 });
-  time.turn(Infinity);
-  client.ask('GET_WEIGHTS');
-  time.turn(Infinity);
-  const [[result], [weights], snapshots] = [
-    'TRAINING_COMPLETE',
-    'WEIGHTS',
-    'TRAINING_SNAPSHOT',
-  ].map((type) => client.of(type));
-  return { snapshots, result, bits: bitsOf(weights) };
 }
 
 const HOW = [

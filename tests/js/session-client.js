@@ -4,13 +4,16 @@
  * It keeps every message that came, and answers ask() by id. In this process messages are cloned
  * and buffers transferred as between threads, synchronously, so that a test sees what was answered
  * in the same turn; time can be the test's own. */
+import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 
 import { errorFromWire } from '../../worker/host/errors.js';
 import { createSession } from '../../worker/trainer/service.js';
 import { createHost } from '../../worker/host/clock.js';
 
-export { createManualHost } from './manual-host.js';
+import { createManualHost } from './manual-host.js';
+
+export { createManualHost };
 
 const ERRORS = ['ERROR', 'TRAINING_ERROR'];
 const MORE_TO_COME = ['TRAINING_PROGRESS', 'TRAINING_SNAPSHOT', 'EPOCH_ENDED'];
@@ -78,6 +81,36 @@ export function connectWorker() {
   const client = createClient((message, transfer) => worker.postMessage(message, transfer));
   worker.on('message', client.receive);
   return { ...client, close: async () => void (await worker.terminate()) };
+}
+
+/**
+ * A checkpoint after every step of a run, and how the run ended. Time stands still, so that none
+ * costs anything.
+ * @param {any} spec @param {any} start
+ * @param {(client: any) => (told: any) => void} [hears]  what comes of the run
+ */
+export async function everyStep(spec, start, hears = () => () => {}) {
+  const time = createManualHost();
+  const client = connectLocal(time.host);
+  client.ask('INIT_TRAINING', {
+    ...spec,
+    runtime: { variant: 'simd', threads: 1, sliceWork: 1e9 },
+  });
+  while (client.of('MODEL_READY').length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(client.of('ERROR'), []);
+    time.turn(100);
+  }
+  client.ask('START_TRAINING', { ...start, snapshotMs: 0 }, hears(client));
+  time.turn(Infinity);
+  client.ask('GET_WEIGHTS');
+  time.turn(Infinity);
+  const [[result], [weights], snapshots] = [
+    'TRAINING_COMPLETE',
+    'WEIGHTS',
+    'TRAINING_SNAPSHOT',
+  ].map((type) => client.of(type));
+  return { snapshots, result, bits: bitsOf(weights) };
 }
 
 /**

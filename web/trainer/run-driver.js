@@ -236,6 +236,7 @@ export class RunDriver {
         resume: resume || kept,
         otherData: otherData && !kept,
         ...(onEpoch && { waits: true }),
+        ...(kept && { recovers: true }),
       },
       {
         lasting: true,

@@ -209,6 +209,7 @@ const messageWords = [
   'validationData',
   'learningRate',
   'waits',
+  'recovers',
   'epoch',
   'stop',
   'after',

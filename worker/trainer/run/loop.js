@@ -243,9 +243,11 @@ export class Run {
       },
     } = this.#parts;
     yield* this.#check();
+    const ended = settings.recovers && model.past?.ended;
     const schedule = this.#begin();
     const state = this.#state;
     if (this.paused) yield;
+    if (ended) return ended;
     if (this.#best?.restored) yield* this.#change(this.#best.swap(pump));
     if (this.#rollback) yield* this.#change(this.#rollback.begin(pump));
     if (state.waiting) yield* this.#awaitAnswer();
@@ -304,10 +306,10 @@ export class Run {
     return this.#controls?.atLimit(this.#state.steps, this.#stopwatch.seconds) ?? false;
   }
 
-  /** Sets the rate of the step that begins, where a schedule has it. */
-  #followSchedule() {
+  /** Sets the rate of a step, where a schedule has it. @param {number} steps  before it */
+  #followSchedule(steps) {
     if (!this.#controls?.isScheduled) return;
-    const { steps, history } = this.#state;
+    const { history } = this.#state;
     const { gradientAccumulationSteps } = this.#parts.model.about.optimizer;
     const updates = Math.floor(steps / gradientAccumulationSteps);
     this.#rate.follow(this.#controls.rateOf(this.#rate.own, updates, history.length));
@@ -429,6 +431,8 @@ export class Run {
     if (past.metrics && same) this.#metrics[0]?.restore(past.metrics);
     if (past.learningRate !== undefined) this.#rate.set(past.learningRate);
     this.#rollback?.take(past);
+    // The epoch's record tells the rate of its last step, which may have been trained.
+    if (state.isOpen && state.batch > 0) this.#followSchedule(state.steps - 1);
   }
 
   #begin() {
@@ -485,7 +489,7 @@ export class Run {
         began = pump.worked;
       }
       if (this.#isAtLimit) return true;
-      this.#followSchedule();
+      this.#followSchedule(state.steps);
       const first = state.batch * batchSize;
       const count = Math.min(batchSize, trainSamples - first);
       core.stepBegin(plan, first, count, trainSamples, shuffle ? 1 : 0, state.key);

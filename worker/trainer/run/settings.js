@@ -36,6 +36,7 @@ import {
  * @property {'throttled' | 'every'} batchRecords
  * @property {boolean} returnWeights
  * @property {boolean} waits             the client answers to the end of each epoch
+ * @property {boolean} recovers          its session was lost: where it had ended it has ended
  * @property {number | null} snapshotMs  null: the client wants none
  * @property {Persist | null} persist
  */
@@ -48,6 +49,7 @@ const FIELDS = [
   ...Object.keys(REQUESTED),
   'returnWeights',
   'waits',
+  'recovers',
   'snapshotMs',
   'persist',
   'sampleWeight',
@@ -64,7 +66,7 @@ const MOST_KEPT = 100;
  */
 export function readSettings(payload, past, schema) {
   checkFields(payload, FIELDS, 'START_TRAINING', 'INVALID_OPTION');
-  const { returnWeights = false, waits = false, snapshotMs = null } = payload;
+  const { returnWeights = false, waits = false, recovers = false, snapshotMs = null } = payload;
   const {
     progressHz = REQUESTED.progressHz.otherwise,
     batchRecords = REQUESTED.batchRecords.otherwise,
@@ -77,6 +79,7 @@ export function readSettings(payload, past, schema) {
   }
   follow('returnWeights', returnWeights, REQUESTED.resume);
   follow('waits', waits, REQUESTED.resume);
+  follow('recovers', recovers, REQUESTED.resume);
   if (snapshotMs !== null) atLeast('snapshotMs', snapshotMs, 0);
   if (resume && !past) refuse('resume is true, but there is no run to go on with: leave it out');
   const run = completeControls(schema, settingsOf(payload, resume ? past?.settings : {}));
@@ -98,6 +101,7 @@ export function readSettings(payload, past, schema) {
     batchRecords,
     returnWeights,
     waits,
+    recovers,
     snapshotMs,
     persist: readPersist(payload.persist),
   };
