@@ -141,7 +141,7 @@ static void give_data(fuzz_input *in, const ofs_model *m, ofs_plan *p, float *x,
   }
   uint32_t type = indices ? OFS_I32 : OFS_F32;
   if (ofs_check_y(m, y, type, 0, 0, numbers, &where) < 0) memset(y, 0, 4 * numbers);
-  const ofs_data d = {x, y, OFS_F32, type, SAMPLES, 0, fuzz_below(in, 2) ? weights : NULL};
+  const ofs_data d = {x, y, OFS_F32, type, SAMPLES, 0, fuzz_below(in, 2) ? weights : NULL, NULL};
   ofs_error err = {0};
   fuzz_refused(ofs_plan_set_data(p, &d, &err), &err);
 }
