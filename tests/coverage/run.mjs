@@ -107,7 +107,7 @@ function nativeTests() {
 }
 
 function coverNative() {
-  const fuzz = ['fuzz_spec', 'fuzz_steps', 'fuzz_metrics'];
+  const fuzz = ['fuzz_spec', 'fuzz_steps', 'fuzz_metrics', 'fuzz_control'];
   const tests = nativeTests();
   if (!run('cmake', ['-S', '.', '-B', BUILD, OPTION]).ok) return [];
   if (!run('cmake', ['--build', BUILD, '--parallel', '2', '--target', ...tests, ...fuzz]).ok)

@@ -1,4 +1,4 @@
-/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two or three at a time.
+/* run.mjs: `npm run fuzz -- [seconds] [seed] [merge]`: the fuzz targets, two to four at a time.
  *
  * First the core's (libFuzzer), then the decoders of worker/ in two processes; each group has the
  * time that is given. What is found on the way is kept in build-fuzz and used by the next run
@@ -17,12 +17,13 @@ import { findProgram } from '../../wasm-build/toolchain.mjs';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = `${ROOT}build-fuzz`;
 const CORPUS = `${ROOT}tests/fuzz/corpus`;
-const CORE = ['fuzz_spec', 'fuzz_steps', 'fuzz_metrics'];
+const CORE = ['fuzz_spec', 'fuzz_steps', 'fuzz_metrics', 'fuzz_control'];
 /* Runs in npm test: counts, so that what is tried does not depend on the machine. */
 const TEST_RUNS = /** @type {Record<string, number>} */ ({
   fuzz_spec: 250_000,
   fuzz_steps: 80_000,
   fuzz_metrics: 40_000,
+  fuzz_control: 100_000,
 });
 const DECODERS = ['spec,message,weights', 'data,store,checkpoint'];
 const LIBFUZZER = [

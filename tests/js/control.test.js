@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer, loadTrainer } from '../../web/index.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../../worker/trainer/checkpoint.js';
 import { BOTH, bitsOf, cloudSpec, clouds, everywhere, refused } from './api-setting.js';
 import { twoByTwo, twoByTwoData } from './graph-setting.js';
 import { withStrikes } from './recovery-setting.js';
@@ -462,4 +463,80 @@ everywhere('a run that goes on has its own controls', BOTH, async (make) => {
   const until = { accuracy: 2, loss: 0 };
   const { epochs } = await trainer.fit(x, y, { ...own, until, resume: true, epochs: 2 });
   assert.equal(epochs, 2, 'targets have no order');
+});
+
+test('a checkpoint whose controls cannot be is refused, and the model stays', async () => {
+  const trainer = await createTrainer(cloudSpec(), { mode: 'main' });
+  const earlyStopping = { ...NEVER, patience: 9, restoreBest: true };
+  await trainer.fit(x, y, { ...RUN, epochs: 2, earlyStopping, until: { loss: 0 } });
+  const left = bitsOf(await trainer.getWeights());
+  const { about, tensors } = decodeCheckpoint(await trainer.save());
+  const flawed = (change, without = () => false, more = []) => {
+    const sources = [...tensors]
+      .filter(([name]) => !without(name))
+      .map(([name, { dtype, shape, data }]) => ({
+        name,
+        dtype,
+        shape,
+        read: (at, count) => data.subarray(at, at + count),
+      }));
+    const run = { ...about.run, ...change };
+    const work = encodeCheckpoint({ look: () => false }, { ...about, run }, [...sources, ...more]);
+    return trainer.load(work.next().value);
+  };
+  const { settings, control } = about.run;
+  const early = (change) => ({
+    settings: { ...settings, earlyStopping: { ...settings.earlyStopping, ...change } },
+  });
+  for (const [change, message] of [
+    [early({ patience: -1 }), /run.settings: earlyStopping.patience is -1/],
+    [early({ more: 1 }), /run.settings: earlyStopping: unknown field 'more'/],
+    [early({ monitor: 3 }), /run.settings: earlyStopping.monitor is 3/],
+    [early({ restoreBest: false }), /run.best is .*, of a run that restores none/],
+    [{ settings: { ...settings, until: { loss: 'x' } } }, /run.settings: until.loss is 'x'/],
+    [{ settings: { ...settings, learningRate: { type: 'x' } } }, /learningRate.type is 'x'/],
+    [{ control: undefined }, /it has no run\/control/],
+    [{ best: { epoch: 2, restored: true } }, /run.best.epoch is 2, run\/control has 1/],
+    [{ control: [] }, /run.best.epoch is 1, run\/control has undefined/],
+  ]) {
+    await refused(flawed(change), 'BAD_CHECKPOINT', message);
+  }
+  const [name] = [...tensors.keys()].filter((each) => each.startsWith('best/'));
+  await refused(
+    flawed({}, (each) => each === name),
+    'BAD_CHECKPOINT',
+    new RegExp(`it has no tensor '${name}'`),
+  );
+  const none = { settings: { ...settings, earlyStopping: undefined, until: undefined } };
+  await refused(
+    flawed({ ...none, best: undefined }, (each) => each.startsWith('best/')),
+    'BAD_CHECKPOINT',
+    /it has run\/control, of a run without controls/,
+  );
+  await refused(
+    flawed({ ...none, best: undefined, control: undefined }),
+    'BAD_CHECKPOINT',
+    /it has \d+ tensors, expected/,
+  );
+  assert.deepEqual(bitsOf(await trainer.getWeights()), left);
+  // Only with the data a run knows what it measures: the state is refused as the run goes on
+  for (const [at, value] of [
+    [0, 2],
+    [2, -1],
+    [2, NaN],
+    [6, 0.5],
+  ]) {
+    await flawed({ control: control.with(at, value) });
+    await refused(
+      trainer.fit(x, y, { resume: true, epochs: 3 }),
+      'BAD_CHECKPOINT',
+      /run\/control holds numbers that its controls cannot have/,
+    );
+  }
+  await flawed({ control: [...control, 0] });
+  await refused(trainer.fit(x, y, { resume: true, epochs: 3 }), 'BAD_CHECKPOINT');
+  await flawed({});
+  const { reason, epochs } = await trainer.fit(x, y, { resume: true, epochs: 3 });
+  assert.deepEqual([reason, epochs], ['finished', 3]);
+  await trainer.dispose();
 });

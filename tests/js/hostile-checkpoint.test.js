@@ -363,3 +363,43 @@ test('a checkpoint that no memory holds is refused before a byte of it is read',
   );
   assert.throws(() => work.next(), { code: 'OUT_OF_MEMORY' });
 });
+
+test('what decides about a run, where it cannot be', () => {
+  const stops = { earlyStopping: { patience: 3, restoreBest: true }, until: { loss: 1 } };
+  const wrong = (/** @type {any} */ change, /** @type {RegExp} */ message) =>
+    refused(checkpoint(withRun({ settings: { ...settings, ...stops }, ...change })), message);
+  const best = { epoch: 1, restored: false };
+  const given = withRun({ settings: { ...settings, ...stops }, best });
+  assert.deepEqual(decodeCheckpoint(checkpoint(given)).about.run?.best, best);
+  wrong({}, /run.best is undefined/);
+  wrong({ best: 5 }, /run.best is 5/);
+  wrong({ best: { ...best, more: 1 } }, /run.best: unknown field 'more'/);
+  for (const epoch of [undefined, -1, 0.5, '1', 2 ** 53]) {
+    wrong({ best: { ...best, epoch } }, /run.best.epoch is/);
+  }
+  wrong({ best: { ...best, epoch: 2 } }, /run.best.epoch is 2, its history has 1 epochs/);
+  for (const restored of [undefined, 1, 'true']) {
+    wrong({ best: { ...best, restored } }, /run.best.restored is/);
+  }
+  wrong({ best: { epoch: 0, restored: true } }, /run.best.restored is true, of epoch 0/);
+  refused(checkpoint(withRun({ best })), /run.best is .*, of a run that restores none/);
+  wrong({ best, decided: 'earlyStopping' }, /run.decided is 'earlyStopping' in epoch 2/);
+  const complete = { epoch: 1, batch: 3 };
+  for (const decided of [null, 'limit', 'toString', 1, ['reached']]) {
+    wrong({ best, ...complete, decided }, /run.decided is/);
+  }
+  for (const decided of ['earlyStopping', 'reached']) {
+    refused(checkpoint(withRun({ ...complete, decided })), /run.decided is/);
+    const { settings: all } = /** @type {any} */ (given.about.run);
+    const whole = checkpoint(withRun({ ...complete, settings: all, best, decided }));
+    assert.equal(decodeCheckpoint(whole).about.run?.decided, decided);
+  }
+  for (const name of ['earlyStopping', 'reduceOnPlateau', 'until']) {
+    for (const value of [1, 'x', [], null]) {
+      refused(
+        checkpoint(withRun({ settings: { ...settings, [name]: value } })),
+        new RegExp(`run.settings.${name} is`),
+      );
+    }
+  }
+});

@@ -72,6 +72,43 @@ test('a run takes what it needs when it begins, and gives it back; its steps tak
   assert.equal(status().usedBytes, before);
 });
 
+test('controls and best weights take what they need, and give it back', async () => {
+  const { client, status, settle, time } = await ready(NET, { sliceWork: 1 });
+  const before = status().usedBytes;
+  const { x, y } = data(70, OF_NET);
+  /** @param {any} options */
+  const run = (options) => {
+    client.ask('START_TRAINING', { x, y, numEpochs: 2, batchSize: 16, ...options });
+    const { usedBytes } = status();
+    settle();
+    assert.equal(time.waiting, 0);
+    return [usedBytes - before, status().usedBytes - before];
+  };
+  const [plain, left] = run({});
+  assert.equal(left, 0);
+  const stops = { monitor: 'loss', patience: 9 };
+  const [controlled, leftThen] = run({
+    earlyStopping: stops,
+    learningRate: { type: 'constant' },
+    until: { loss: 0 },
+    maxSteps: 5,
+  });
+  assert.ok(controlled > plain && controlled - plain < 16384, `${controlled - plain}`);
+  assert.equal(leftThen, 0);
+  const [, kept] = run({ earlyStopping: { ...stops, restoreBest: true } });
+  const weights = 4 * (3 * 3 * 2 * 8 + 8 + 6 * 6 * 8 * 4 + 4);
+  assert.ok(kept >= weights && kept < weights + 1024, `${kept} of ${weights}`);
+  const [, again] = run({ earlyStopping: { ...stops, restoreBest: true }, resume: true });
+  assert.equal(again, kept);
+  const [, another] = run({ earlyStopping: { ...stops, restoreBest: true } });
+  assert.equal(another, kept);
+  const refusals = client.of('ERROR').length;
+  const [, refused] = run({ earlyStopping: { ...stops, monitor: 'nothing', restoreBest: true } });
+  assert.equal(client.of('ERROR').length, refusals + 1);
+  assert.equal(refused, kept);
+  assert.deepEqual(run({}), [plain + kept, 0]);
+});
+
 test('memory is no larger than what was in use at once, however often data came and went', async () => {
   const { client, status, settle } = await ready(NET);
   /** @param {any} array @param {string} dtype @param {number} upload */

@@ -68,7 +68,6 @@ export const BEST = 'best/';
 const HISTORY = 'history/';
 const RATE = 'learningRate';
 const MEASURED = /** @type {const} */ (['loss', 'accuracy', 'valLoss', 'valAccuracy', RATE]);
-const DECIDED = ['earlyStopping', 'reached'];
 const REASONS = ['finished', 'stopped', 'earlyStopping', 'limit', 'reached', 'onEpoch'];
 
 /** @param {number[]} shape */
@@ -457,8 +456,16 @@ function readRun(given, tensors, names) {
   if (run.waiting && (open === 1 || run.epoch === 0)) {
     refuse(`run waits at the end of epoch ${run.epoch}, which is not complete`);
   }
-  if (run.decided !== undefined && (open === 1 || !DECIDED.includes(run.decided))) {
-    refuse(`run.decided is ${show(run.decided)} in epoch ${run.epoch}`);
+  if (run.decided !== undefined) {
+    const { earlyStopping, until } = settings;
+    const asked =
+      run.decided === 'reached' ? until : run.decided === 'earlyStopping' && earlyStopping;
+    if (open === 1 || run.epoch === 0 || !asked) {
+      refuse(`run.decided is ${show(run.decided)} in epoch ${run.epoch}`);
+    }
+  }
+  if (run.best?.epoch > history.length) {
+    refuse(`run.best.epoch is ${run.best.epoch}, its history has ${history.length} epochs`);
   }
   const control = takeDoubles(tensors, CONTROL);
   const metrics = takeDoubles(tensors, METRICS);

@@ -8,6 +8,7 @@
 import { BEFORE, BEST, encodeCheckpoint } from './checkpoint.js';
 import { OffstageError } from '../host/errors.js';
 import { Best } from './run/best.js';
+import { Controls, KEPT, completeControls } from './run/controls.js';
 import { noTotals } from './run/measures.js';
 import { tensorsOf } from './weights.js';
 
@@ -68,8 +69,9 @@ export function* restoreState(pump, model, { about, tensors }) {
   const names = expected.map(({ name, shape }) => ({ name, shape }));
   const goesBack = about.run?.settings.nonFinite && tensors.has(BEFORE + names[0]?.name);
   if (goesBack) names.push(...names.map(({ name, shape }) => ({ name: BEFORE + name, shape })));
-  const best = about.run?.best ? new Best(model) : null;
-  for (const { name, shape } of best?.tensors ?? []) names.push({ name: BEST + name, shape });
+  const restores = about.run?.best !== undefined;
+  const own = restores ? tensorsOf(model) : [];
+  names.push(...own.map(({ name, shape }) => ({ name: BEST + name, shape })));
   for (const { name, shape } of names) {
     const found = tensors.get(name);
     if (!found) refuse(`it has no tensor '${name}'`);
@@ -90,6 +92,8 @@ export function* restoreState(pump, model, { about, tensors }) {
   if (tensors.size !== names.length) {
     refuse(`it has ${tensors.size} tensors, expected ${names.length}`);
   }
+  if (about.run) checkControls(model, about.run);
+  const best = restores ? new Best(model) : null;
   if (about.run && goesBack) {
     about.run.before = joined(
       expected.map(({ name }) => /** @type {any} */ (tensors.get(BEFORE + name)).data),
@@ -110,6 +114,25 @@ export function* restoreState(pump, model, { about, tensors }) {
   model.keepBest(best);
   model.runs = about.runs;
   model.totals = about.totals;
+}
+
+/**
+ * Checks what is to decide about a run that may go on, and completes it.
+ * @param {Model} model @param {import('./run/state.js').RunState} run
+ */
+function checkControls(model, run) {
+  try {
+    run.settings = completeControls(model.core.schema, run.settings);
+  } catch (error) {
+    refuse(`run.settings: ${/** @type {Error} */ (error).message}`);
+  }
+  const { control, best, settings } = run;
+  if (Controls.asked(settings) !== (control !== undefined)) {
+    refuse(control ? 'it has run/control, of a run without controls' : 'it has no run/control');
+  }
+  if (best && best.epoch !== control?.[KEPT]) {
+    refuse(`run.best.epoch is ${best.epoch}, run/control has ${control?.[KEPT]}`);
+  }
 }
 
 /** @param {Uint8Array[]} pieces */

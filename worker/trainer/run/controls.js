@@ -22,7 +22,7 @@ const KEEP_BEST = 1;
 const STOP_EARLY = 2;
 const STOP_REACHED = 4;
 /** The state's number of the epoch whose weights are the best. */
-const KEPT = 3;
+export const KEPT = 3;
 
 const CODE = 'INVALID_OPTION';
 
