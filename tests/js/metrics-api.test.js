@@ -52,7 +52,10 @@ everywhere('epochs tell metrics of what trains and what validates', BOTH, async 
     assert.deepEqual(epoch.valConfusionMatrix, { size: 3, counts });
     assert.deepEqual(epoch.valRecalls, Float32Array.from(recalls));
     assert.ok(Math.abs(epoch.valF1 - f1) < 1e-12);
-    assert.equal(epoch.confusionMatrix.counts.reduce((a, b) => a + b), SPLIT);
+    assert.equal(
+      epoch.confusionMatrix.counts.reduce((a, b) => a + b),
+      SPLIT,
+    );
     assert.ok(epoch.auc >= 0 && epoch.auc <= 1 && epoch.valAuc <= 1);
   });
   assert.deepEqual(Object.keys(trainer.runs[0].metrics), [

@@ -62,7 +62,7 @@ export function meansOfStep(measured, step, samples) {
 }
 
 /**
- * Merges what was measured of training and of a batch or validation.
+ * Merges what was measured of training with what was of a batch or validation, or beside it.
  * @param {any} a @param {any} b
  */
 export const together = (a, b) => ({
@@ -70,7 +70,10 @@ export const together = (a, b) => ({
   ...b,
   ...(b.outputs && {
     outputs: Object.fromEntries(
-      Object.keys(b.outputs).map((name) => [name, { ...a.outputs[name], ...b.outputs[name] }]),
+      Object.keys({ ...a.outputs, ...b.outputs }).map((name) => [
+        name,
+        { ...a.outputs?.[name], ...b.outputs[name] },
+      ]),
     ),
   }),
 });
