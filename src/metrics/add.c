@@ -94,15 +94,15 @@ static void add_counts(const metric *m, double *sums, const row *r) {
 }
 
 static void add_moments(double *sums, const row *r) {
-  double part = r->w / (sums[0] += r->w);
+  double part = r->w / (sums[0] += r->w), rest = (1 - part) * r->w; /* no square below 0 */
   double *s = sums + 1;
   for (uint32_t i = 0; i < r->out->axis; i++, s += MOMENTED) {
     double y = ofs_wanted(&r->t, i), p = r->p[i], dy = y - s[TARGET], dp = p - s[GUESS];
     s[TARGET] += part * dy;
     s[GUESS] += part * dp;
-    s[TARGET_SQUARES] += r->w * dy * (y - s[TARGET]);
-    s[GUESS_SQUARES] += r->w * dp * (p - s[GUESS]);
-    s[PRODUCTS] += r->w * dy * (p - s[GUESS]);
+    s[TARGET_SQUARES] += rest * dy * dy;
+    s[GUESS_SQUARES] += rest * dp * dp;
+    s[PRODUCTS] += rest * dy * dp;
     s[ERRORS] += r->w * (y - p) * (y - p);
   }
 }

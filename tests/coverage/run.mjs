@@ -39,6 +39,9 @@ const PARSER_TESTS = {
     'resume',
     'hostile',
     'hostile-checkpoint',
+    'on-epoch',
+    'control',
+    'metrics-api',
   ],
 };
 const TEST_MS = 180_000; // of one test

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer, loadTrainer } from '../../web/index.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../../worker/trainer/checkpoint.js';
 import { BOTH, bitsOf, cloudSpec, clouds, everywhere, refused } from './api-setting.js';
 import { followed, withStrikes } from './recovery-setting.js';
 
@@ -201,4 +202,35 @@ test('a killed worker: the same records', async () => {
       await trainer.dispose();
     });
   }
+});
+
+test('a checkpoint whose history or sums cannot be these metrics’ is refused', async () => {
+  const trainer = await createTrainer(spec(), { mode: 'main' });
+  await trainer.fit(x, y, RUN);
+  const { about, tensors } = decodeCheckpoint(await trainer.save());
+  const sources = [...tensors].map(([name, { dtype, shape, data }]) => ({
+    name,
+    dtype,
+    shape,
+    read: (at, count) => data.subarray(at, at + count),
+  }));
+  const flawed = (fields) => {
+    const run = { ...about.run, ...fields };
+    return encodeCheckpoint({ look: () => false }, { ...about, run }, sources).next().value;
+  };
+  const square = { size: 2, counts: new Float64Array(4) };
+  const history = (fields) => about.run.history.map((epoch) => ({ ...epoch, ...fields }));
+  await refused(
+    trainer.load(flawed({ history: history({ valLoss: square }) })),
+    'BAD_CHECKPOINT',
+    /'history\/valLoss' is F64 \[4, 2, 2\], expected F64 of each epoch/,
+  );
+  await refused(
+    trainer.load(flawed({ history: history({ specificity: 1 }) })),
+    'BAD_CHECKPOINT',
+    /tensors, expected/,
+  );
+  await trainer.load(flawed({ metrics: new Float64Array(3) }));
+  await refused(trainer.fit(x, y, { resume: true, epochs: 5 }), 'BAD_CHECKPOINT', /metrics/);
+  await trainer.dispose();
 });

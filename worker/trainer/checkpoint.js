@@ -546,7 +546,7 @@ function takeColumn(tensors, name, most) {
   tensors.delete(name);
   const numbers = new Float64Array(data.slice().buffer);
   if (shape.length === 1) return { values: [...numbers] };
-  const length = numbers.length / (epochs || 1);
+  const length = numbers.length / epochs;
   const rows = Array.from({ length: epochs }, (_, i) =>
     numbers.slice(i * length, (i + 1) * length),
   );
