@@ -88,6 +88,7 @@ const STEPS = {
   tsan: { commands: () => native('build-tsan', ['-DOFS_TSAN=ON'], ['test_team'], []) },
   soak: { commands: () => [node(filesOf('soak'))] },
   bits: { commands: () => [node(filesOf('bits'))] },
+  ports: { commands: () => [node(filesOf('ports'))] },
   webkit: { commands: () => [node(['tests/engines/webkit.test.js'])] },
   firefox: { commands: () => [node(['tests/engines/firefox.test.js'])] },
   coverage: {

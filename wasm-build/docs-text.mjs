@@ -161,7 +161,7 @@ export const CONTROL_PAGE = `# Learning rates of a run, and its end
 
 This page is made of the schema that the core checks a run by (\`npm run docs\`): names, ranges and defaults are those that
 count. Formulas and rules are Keras 3.16's unless it is said otherwise. They are computed in double by the core: an interrupted
-run goes on to the same bits, in every browser.
+run goes on to the same bits, in every browser. Which one when: [training.md](training.md).
 `;
 
 export const ABOUT_SCHEDULES = `\`fit(x, y, { learningRate: { type: 'cosine', decaySteps: 1000 } })\`. In the formulas s is the number of updates since the run's
@@ -366,7 +366,8 @@ computed: with INVALID_SPEC, and the layer and field that it is about.
   output's activation: softmax categorical, sigmoid binary cross-entropy, else meanSquaredError.
 - \`lossWeights\`: \`{ output: number from 0 on }\`; 1. What is trained on, and told as \`loss\`, is the weighted sum.
 - \`metrics\`: what is told beside the loss: [metrics.md](metrics.md); \`labels\`: names of the classes, of several outputs by name.
-- \`optimizer\`: a name or \`{ type, … }\`; \`learningRate\` here or there.
+- \`optimizer\`: a name or \`{ type, … }\`; \`learningRate\` here or there. Schedules, and what ends a run, are options of \`fit\`:
+  [control.md](control.md). What to use when: [training.md](training.md).
 
 inputScale and inputOffset are applied to uint8 data on the way into the network, but not to the indices of an embedding.
 `;

@@ -57,6 +57,43 @@ const refill = (data) => Object.values(data).forEach((array) => array.fill(0));
 const detach = (data) =>
   structuredClone(null, { transfer: Object.values(data).map(({ buffer }) => buffer) });
 
+/* A list of bytes is more than is copied in one go, and, once copied, as small as what goes along in
+ * the request: from some 98,000 to 262,144 elements. */
+test('of a list of Uint8Arrays every sample arrives, at any size', async () => {
+  const width = 1000;
+  const layers = [{ type: 'dense', units: 1 }];
+  for (const samples of [98, 99, 180, 262, 263]) {
+    const rows = Array.from({ length: samples }, (_, i) =>
+      Uint8Array.from({ length: width }, (_, j) => (7 * i + 13 * j) % 251),
+    );
+    const flat = Uint8Array.from(
+      { length: samples * width },
+      (_, i) => rows[Math.floor(i / width)][i % width],
+    );
+    const y = Float32Array.from({ length: samples }, wave(2.1));
+    for (const inputs of [['input'], ['left', 'right']]) {
+      const several = inputs.length > 1;
+      const named = Object.fromEntries(inputs.map((name) => [name, [width]]));
+      const spec = {
+        inputShape: several ? named : [width],
+        layers: several ? [{ type: 'add', input: inputs }, ...layers] : layers,
+        inputScale: 1 / 255,
+      };
+      const given = (x) => (several ? { inputs: { left: x, right: x } } : x);
+      const answers = [];
+      for (const x of [rows, flat]) {
+        const trainer = await createTrainer(spec, { mode: 'main' });
+        const { output } = await trainer.predict(given(x));
+        const { loss } = await trainer.evaluate(given(x), y);
+        const { history } = await trainer.fit(given(x), y, { validationSplit: 0.2 });
+        answers.push({ output, loss, history, bits: bitsOf(await trainer.getWeights()) });
+        await trainer.dispose();
+      }
+      assert.deepEqual(answers[0], answers[1], `${samples} samples of ${inputs}`);
+    }
+  }
+});
+
 for (const size of ['small', 'sliced']) {
   for (const Type of [Float32Array, Float64Array]) {
     test(`fit: ${size} data of ${Type.name} that are refilled or detached at once`, async () => {

@@ -43,12 +43,15 @@ export function stepOf(column) {
 export const bytesOf = ({ length, dtype }) => length * ELEMENT_BYTES[dtype];
 
 /**
- * Says whether a column goes along in the request.
- * @param {Column & { tellShape?: boolean }} column
+ * Says whether a column goes along in the request. One whose copy is made slice by slice does not:
+ * its end may not be there yet.
+ * @param {Column & { tellShape?: boolean, copy?: object }} column
  */
 export const isSmall = (column) =>
   column.tellShape ||
-  (bytesOf(column) <= INLINE_BYTES && (isTyped(column) || column.length <= LIST_ELEMENTS));
+  (!column.copy &&
+    bytesOf(column) <= INLINE_BYTES &&
+    (isTyped(column) || column.length <= LIST_ELEMENTS));
 
 /** @type {ReturnType<typeof createYield> | undefined} */
 let later;
