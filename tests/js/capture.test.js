@@ -57,8 +57,8 @@ const refill = (data) => Object.values(data).forEach((array) => array.fill(0));
 const detach = (data) =>
   structuredClone(null, { transfer: Object.values(data).map(({ buffer }) => buffer) });
 
-/* A list of bytes is more than is copied in one go, and, once copied, as small as what goes along in
- * the request: from some 98,000 to 262,144 elements. */
+/* A list of bytes is more than is copied in one go, and, once copied, as small as what goes
+ * along in the request: from some 98,000 to 262,144 elements. */
 test('of a list of Uint8Arrays every sample arrives, at any size', async () => {
   const width = 1000;
   const layers = [{ type: 'dense', units: 1 }];

@@ -279,6 +279,14 @@ test('measures of outputs that cannot be', () => {
     checkpoint({ tensors: named('history/b/loss', 2), data: longer }),
     /history\/b\/loss has 2 epochs, history\/loss 1/,
   );
+  const narrow = { dtype: 'F32', shape: [2], data_offsets: [48, 56] };
+  refused(
+    checkpoint({
+      tensors: { ...tensors, 'history/b/loss': narrow },
+      data: longer.slice(0, 56),
+    }),
+    /'history\/b\/loss' is F32 \[2\], expected F64 of each epoch/,
+  );
   for (const name of ['history/b/c/loss', 'history/colour']) {
     assert.ok(
       decodeCheckpoint(checkpoint({ tensors: named(name, 2), data: longer })).tensors.has(name),
@@ -330,6 +338,11 @@ test('runs that cannot be', () => {
   wrong({ elapsedMs: -5 }, /elapsedMs/);
   wrong({ ended: 'never' }, /ended/);
   wrong({ fingerprint: null }, /fingerprint/);
+  wrong({ learningRate: -1 }, /run.learningRate is -1, expected a number from 0/);
+  wrong({ waiting: 1 }, /run.waiting is 1, expected true/);
+  wrong({ waiting: true }, /run waits at the end of epoch 2, which is not complete/);
+  const stands = withRun({ epoch: 1, batch: 3, waiting: true, learningRate: 0.5 });
+  assert.equal(decodeCheckpoint(checkpoint(stands)).about.run?.waiting, true);
   wrong({ settings: { ...settings, more: 1 } }, /unknown field 'more'/);
   wrong({ settings: { ...settings, epochs: 0 } }, /run\.settings\.epochs is 0/);
   wrong({ settings: { ...settings, batchSize: 0 } }, /run\.settings\.batchSize is 0/);

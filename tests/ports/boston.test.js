@@ -1,5 +1,5 @@
-/* boston.test.js: TensorFlow.js's boston-housing: a price by twelve numbers of other sizes, with the
- * weights of the best epoch at the end. */
+/* boston.test.js: TensorFlow.js's boston-housing: a price by twelve numbers of other sizes, with
+ * the weights of the best epoch at the end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../web/index.js';

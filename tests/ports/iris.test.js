@@ -1,5 +1,5 @@
-/* iris.test.js: TensorFlow.js's iris: three flowers by four numbers, whose confusion matrix is shown
- * at each epoch, of that very epoch. */
+/* iris.test.js: TensorFlow.js's iris: three flowers by four numbers, whose confusion matrix is
+ * shown at each epoch, of that very epoch. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../web/index.js';

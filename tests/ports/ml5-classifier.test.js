@@ -1,5 +1,5 @@
-/* ml5-classifier.test.js: ml5's NeuralNetwork that classifies: samples with named columns, classes by
- * their names. */
+/* ml5-classifier.test.js: ml5's NeuralNetwork that classifies: samples with named columns,
+ * classes by their names. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../web/index.js';

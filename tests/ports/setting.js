@@ -1,7 +1,7 @@
 /* setting.js: what the ports share: data from a seed, and what each of them prints.
  *
- * A port is a program of TensorFlow.js's, ml5's or micro:bit's examples, as it is written here. What
- * a user writes stands between two marks, and its lines are counted: neither empty ones nor
+ * A port is a program of TensorFlow.js's, ml5's or micro:bit's examples, as it is written here.
+ * What a user writes stands between two marks, and its lines are counted: neither empty ones nor
  * comments. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

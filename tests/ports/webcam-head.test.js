@@ -1,5 +1,5 @@
-/* webcam-head.test.js: TensorFlow.js's webcam-transfer-learning: a head on what another network sees
- * in a picture, taught by a few of each direction, and asked while it learns. */
+/* webcam-head.test.js: TensorFlow.js's webcam-transfer-learning: a head on what another network
+ * sees in a picture, taught by a few of each direction, and asked while it learns. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer } from '../../web/index.js';
