@@ -75,6 +75,21 @@ export const MOST_RUNS = 100;
 /** @type {Totals} */
 export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
 
+/**
+ * Leaves out lists: there are a hundred runs in each checkpoint.
+ * @param {EpochResult} result
+ * @returns {EpochResult}
+ */
+export function numbersOf({ outputs, ...own }) {
+  const numbers = (/** @type {object} */ fields) =>
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === 'number'));
+  const each = Object.entries(outputs ?? {}).map(([name, fields]) => [name, numbers(fields)]);
+  return /** @type {any} */ ({
+    ...numbers(own),
+    ...(outputs && { outputs: Object.fromEntries(each) }),
+  });
+}
+
 /** @typedef {keyof typeof REPLIES} RequestType */
 /**
  * @typedef {typeof REPLIES[RequestType] | 'TRAINING_PROGRESS' | 'TRAINING_SNAPSHOT'

@@ -65,6 +65,37 @@ everywhere('epochs tell metrics of what trains and what validates', BOTH, async 
   ]);
 });
 
+everywhere(
+  'metrics are in the history while the run is on, and where it was cut off',
+  BOTH,
+  async (make) => {
+    const trainer = await make(spec());
+    const told = [];
+    const run = trainer.fit(x, y, {
+      ...RUN,
+      onEpoch: (record) => {
+        told.push(record);
+        const { kind, epoch, valF1, valConfusionMatrix } = record;
+        assert.equal(kind, 'epoch');
+        for (const history of [trainer.history, trainer.snapshot.history]) {
+          assert.equal(history.length, epoch);
+          assert.equal(history[epoch - 1].valF1, valF1);
+          assert.deepEqual(history[epoch - 1].valConfusionMatrix, valConfusionMatrix);
+        }
+        const { metrics } = trainer.runs[0];
+        assert.equal(metrics.valF1, valF1);
+        assert.ok(!('valConfusionMatrix' in metrics));
+        if (epoch === 2) trainer.dispose();
+      },
+    });
+    const { history } = await run;
+    assert.deepEqual(
+      history.map(({ valF1 }) => valF1),
+      told.map(({ valF1 }) => valF1),
+    );
+  },
+);
+
 everywhere('evaluate: the trainer’s metrics, or others', BOTH, async (make) => {
   const trainer = await make(spec());
   await trainer.fit(x, y, { epochs: 2 });

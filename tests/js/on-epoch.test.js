@@ -241,6 +241,33 @@ test('a killed worker: the app is asked once, and the bits are the same', async 
   }
 });
 
+test('a killed worker: a checkpoint behind what was told forgets no answer', async () => {
+  // The first session hands no checkpoint over; the second one does, in its second epoch.
+  const strikes = [{ at: 'EPOCH_ENDED', nth: 4 }];
+  const body = async (workers) => {
+    const trainer = await createTrainer(cloudSpec(), { mode: 'worker', restart: { delay: 0 } });
+    const asked = [];
+    const { history } = await trainer.fit(x, y, {
+      ...RUN,
+      onEpoch: (record) => {
+        asked.push(record.epoch);
+        return decide(record);
+      },
+    });
+    assert.deepEqual(asked, [1, 2, 3, 4, 5]);
+    assert.equal(workers.length, 2);
+    assert.ok(
+      workers[1].heard.indexOf('TRAINING_SNAPSHOT') < workers[1].heard.lastIndexOf('EPOCH_ENDED'),
+    );
+    assert.deepEqual(
+      history.map(({ learningRate }) => learningRate),
+      [0.01, 0.01, 0.005, 0.01 / 3, 0.0025],
+    );
+    await trainer.dispose();
+  };
+  await withStrikes(strikes, body, { snapshotMs: [1e9, 20] });
+});
+
 everywhere('a run that was left while it waited asks again', BOTH, async (make) => {
   const first = await make(cloudSpec());
   const whole = await trained(await make(cloudSpec()), { onEpoch: decide });
@@ -381,4 +408,29 @@ test('a killed worker: what was set, and the end that was asked for, hold in its
     assert.deepEqual(answered, [1, 2]);
     await trainer.dispose();
   });
+});
+
+everywhere('onEpoch may wait for the end that it asks for', BOTH, async (make) => {
+  const trainer = await make(cloudSpec());
+  let asked = 0;
+  /** @type {any} */
+  let run = null;
+  const onEpoch = async ({ epoch }) => {
+    asked++;
+    if (epoch === 2) await run.stop({ after: 'epoch' });
+  };
+  run = trainer.fit(x, y, { ...RUN, onEpoch });
+  const { reason, epochs } = await run;
+  assert.deepEqual([reason, epochs, asked], ['stopped', 2, 2]);
+  const events = eventsOf(trainer, 'warning');
+  const failing = trainer.fit(x, y, {
+    ...RUN,
+    onEpoch: async () => {
+      await trainer.run.stop({ after: 'epoch' });
+      throw new Error('after the end');
+    },
+  });
+  assert.equal((await failing).reason, 'stopped');
+  await until(() => events.length > 0);
+  assert.match(events[0].message, /onEpoch of epoch 1 failed: after the end/);
 });

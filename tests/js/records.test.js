@@ -196,6 +196,23 @@ everywhere('snapshots: frozen, the same until something changes', BOTH, async (m
   assert.throws(() => trainer.subscribe(), { code: 'INVALID_OPTION' });
 });
 
+everywhere(
+  'a listener that changes something: the others see the newest last',
+  BOTH,
+  async (make) => {
+    const trainer = await make(cloudSpec());
+    trainer.subscribe(({ epoch, runState, run }) => {
+      if (epoch >= 2 && runState === 'running') run.stop();
+    });
+    const stale = [];
+    trainer.subscribe((given) => {
+      if (given !== trainer.snapshot) stale.push(given.runState);
+    });
+    assert.equal((await trainer.fit(x, y, { ...RUN, epochs: 1000 })).reason, 'stopped');
+    assert.deepEqual(stale, []);
+  },
+);
+
 everywhere('an answer tells of which step it is', BOTH, async (make) => {
   const trainer = await make(cloudSpec());
   const one = x.subarray(0, 6);

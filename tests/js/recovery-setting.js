@@ -69,7 +69,8 @@ const workerText = (
  * @param {Parameters<typeof workerText>[1][]} strikes
  * @param {(workers: any[]) => any} body workers: the threads made so far, with `posted`, the
  *   messages to each
- * @param {{ snapshotMs?: number }} [options] between two snapshots, by the workers' clock
+ * @param {{ snapshotMs?: number | number[] }} [options] between two snapshots, by the workers'
+ *   clock: of all workers, or of one after the other
  */
 export async function withStrikes(strikes, body, { snapshotMs = 20 } = {}) {
   const original = process.getBuiltinModule;
@@ -86,6 +87,8 @@ export async function withStrikes(strikes, body, { snapshotMs = 20 } = {}) {
             eval: true,
             resourceLimits: RESOURCES,
           });
+          const nth = workers.length;
+          this.snapshotMs = Array.isArray(snapshotMs) ? snapshotMs[nth] : snapshotMs;
           this.posted = [];
           this.heard = [];
           this.on('message', ({ type }) => this.heard.push(type));
@@ -96,7 +99,9 @@ export async function withStrikes(strikes, body, { snapshotMs = 20 } = {}) {
           const start =
             message.type === 'START_TRAINING' && message.payload.snapshotMs !== undefined;
           super.postMessage(
-            start ? { ...message, payload: { ...message.payload, snapshotMs } } : message,
+            start
+              ? { ...message, payload: { ...message.payload, snapshotMs: this.snapshotMs } }
+              : message,
             transfer,
           );
         }

@@ -80,14 +80,16 @@ export class RunDriver {
   /** What the app changed while it runs: for a session in place of a lost one. @type {Change} */
   #change = {};
   /**
-   * The app's answers to the ends of epochs that may be told again.
-   * @type {Map<number, Promise<Answer>>}
+   * The app's answers to the ends of epochs that may be told again, each with the step there.
+   * @type {Map<number, { step: number, answer: Promise<Answer> }>}
    */
   #answers = new Map();
   /** The last step of which a row was told by a session before; a later one is told again. */
   #toldTo = 0;
   /** And by this one. */
   #lastRow = 0;
+  /** Ends the wait for the app's answer to the end of an epoch. */
+  #release = () => {};
   /** The error of onEpoch, which ends the run. @type {unknown} */
   #failure;
   /** The trainer ends: whatever becomes of the session, the run was stopped. */
@@ -246,7 +248,7 @@ export class RunDriver {
           TRAINING_SNAPSHOT: (checkpoint) => {
             this.#kept = true;
             this.#recovery.keep(checkpoint);
-            this.#forgetAnswers(this.log.epoch);
+            this.#forgetAnswers(checkpoint.step);
           },
         },
       },
@@ -346,10 +348,10 @@ export class RunDriver {
    * @param {Client} client
    * @param {import('../../worker/protocol.js').EpochEnded} ended
    */
-  async #epochEnded(client, { epoch, record }) {
-    if (!this.#supervisor.recovers) this.#forgetAnswers(epoch);
-    const answer = this.#answers.get(epoch) ?? this.#ask(record);
-    this.#answers.set(epoch, answer);
+  async #epochEnded(client, { epoch, step, record }) {
+    if (!this.#supervisor.recovers) this.#forgetAnswers(step);
+    const { answer } = this.#answers.get(epoch) ?? { answer: this.#ask(record) };
+    this.#answers.set(epoch, { step, answer });
     try {
       const fields = await answer;
       if (fields.learningRate !== undefined) delete this.#change.learningRate;
@@ -366,12 +368,28 @@ export class RunDriver {
   async #ask(record) {
     const { onEpoch } = this.#settings;
     const where = `onEpoch of epoch ${record.epoch}`;
+    const failed = (/** @type {unknown} */ cause) =>
+      new OffstageError('ABORTED', `${where} failed: ${reasonOf(cause)}`, { cause });
     /** @type {any} */
     let answer;
+    /** @type {Promise<void>} */
+    const released = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    let isReleased = false;
+    released.then(() => {
+      isReleased = true;
+    });
     try {
-      answer = await onEpoch?.(record);
+      const given = Promise.resolve(onEpoch?.(record));
+      given.catch((cause) => {
+        if (isReleased) this.#recovery.warn(failed(cause)); // nobody waits for it
+      });
+      answer = await Promise.race([given, released]);
     } catch (cause) {
-      throw new OffstageError('ABORTED', `${where} failed: ${reasonOf(cause)}`, { cause });
+      throw failed(cause);
+    } finally {
+      this.#release = () => {};
     }
     if (answer === undefined) return {};
     if (answer === false) return { stop: true };
@@ -385,11 +403,12 @@ export class RunDriver {
   }
 
   /**
-   * Forgets answers that no session will ask for again: those before an epoch.
-   * @param {number} epoch
+   * Forgets answers that no session will ask for again: those before a step that is kept. What was
+   * told may be further on than that.
+   * @param {number} kept
    */
-  #forgetAnswers(epoch) {
-    for (const each of this.#answers.keys()) if (each < epoch) this.#answers.delete(each);
+  #forgetAnswers(kept) {
+    for (const [epoch, { step }] of this.#answers) if (step < kept) this.#answers.delete(epoch);
   }
 
   /** @param {() => void} settle @param {'stopped' | 'failed'} [reason] */
@@ -430,6 +449,7 @@ export class RunDriver {
       this.#endsWithEpoch = true;
       this.#changed();
       this.#tell('STOP_TRAINING', { after: 'epoch' });
+      this.#release(); // onEpoch may be who waits for the end
       return this.#whenEnded();
     }
     await Promise.all([this.#whenEnded(), this.#requestStop()]);

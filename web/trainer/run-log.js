@@ -7,23 +7,26 @@
 /** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./run.js').Result} Result */
 
-/** What an epoch's record measures. */
-const MEASURED = /** @type {const} */ ([
-  'epoch',
-  'loss',
-  'accuracy',
-  'valLoss',
-  'valAccuracy',
-  'learningRate',
-  'outputs',
-]);
+/** What a record has beside the epoch and what was measured, by whatever names. */
+const BESIDE = [
+  'kind',
+  'totalEpochs',
+  'batch',
+  'totalBatches',
+  'step',
+  'rollbacks',
+  'percent',
+  'etaSeconds',
+  'elapsedSeconds',
+  'samplesPerSecond',
+  'timestamp',
+  'threadId',
+];
 
-/** @param {any} record @returns {Epoch} */
+/** @param {Progress} record @returns {Epoch} */
 export const epochOf = (record) =>
   /** @type {any} */ (
-    Object.fromEntries(
-      MEASURED.filter((name) => record[name] !== undefined).map((name) => [name, record[name]]),
-    )
+    Object.fromEntries(Object.entries(record).filter(([name]) => !BESIDE.includes(name)))
   );
 
 export class RunLog {

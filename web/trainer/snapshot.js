@@ -59,6 +59,7 @@ export class Snapshots {
     if (this.#listeners.size === 0 || this.present === this.#told) return;
     const snapshot = (this.#told = this.present);
     for (const entry of [...this.#listeners]) {
+      if (this.#told !== snapshot) return; // a listener has changed something: all know of it
       if (!this.#listeners.has(entry)) continue; // it has left meanwhile
       try {
         entry.listener(snapshot);

@@ -3,7 +3,7 @@
  * takes nothing away from what was counted, and how runs went is what the session says. Nothing
  * depends on it. */
 import { settingsOf } from '../../worker/trainer/run/fit-options.js';
-import { MOST_RUNS, NO_RUNS } from '../../worker/protocol.js';
+import { MOST_RUNS, NO_RUNS, numbersOf } from '../../worker/protocol.js';
 import { epochOf } from './run-log.js';
 import { StageClock } from './stage-clock.js';
 
@@ -94,7 +94,7 @@ export class Runs {
     for (const record of records) {
       const { kind, epoch, batch, totalBatches } = record;
       present.steps = (epoch - 1) * totalBatches + batch;
-      if (kind === 'epoch') present.metrics = epochOf(record);
+      if (kind === 'epoch') present.metrics = numbersOf(epochOf(record));
     }
   }
 

@@ -5,7 +5,7 @@
  * out at most progressHz times a second. Only here is that entry written. Nothing of a run depends
  * on its reports. */
 
-import { BATCH_COLUMNS, MOST_RUNS, NO_RUNS } from '../../protocol.js';
+import { BATCH_COLUMNS, MOST_RUNS, NO_RUNS, numbersOf } from '../../protocol.js';
 
 /** @typedef {import('../../protocol.js').ProgressRecord} ProgressRecord */
 /**
@@ -204,21 +204,6 @@ export class Records {
       batches && [batches.buffer],
     );
   }
-}
-
-/**
- * Leaves out lists: there are a hundred runs in each checkpoint.
- * @param {import('../../protocol.js').EpochResult} result
- * @returns {import('../../protocol.js').EpochResult}
- */
-function numbersOf({ outputs, ...own }) {
-  const numbers = (/** @type {object} */ fields) =>
-    Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === 'number'));
-  const each = Object.entries(outputs ?? {}).map(([name, fields]) => [name, numbers(fields)]);
-  return /** @type {any} */ ({
-    ...numbers(own),
-    ...(outputs && { outputs: Object.fromEntries(each) }),
-  });
 }
 
 /**
