@@ -75,6 +75,12 @@ export const MOST_RUNS = 100;
 /** @type {Totals} */
 export const NO_RUNS = { runs: 0, epochs: 0, steps: 0, seconds: 0 };
 
+/** What a record tells beside the epoch and what was measured. */
+export const PLACE_FIELDS = Object.freeze([
+  ...['kind', 'totalEpochs', 'batch', 'totalBatches', 'step', 'rollbacks', 'percent'],
+  ...['etaSeconds', 'elapsedSeconds', 'samplesPerSecond', 'timestamp', 'threadId'],
+]);
+
 /**
  * Leaves out lists: there are a hundred runs in each checkpoint.
  * @param {EpochResult} result

@@ -6,14 +6,10 @@
 #include "base/status.h"
 #include "control/control.h"
 
-static double given(const ofs_record *r, int field, double otherwise) {
-  return r->count[field] ? r->v[field][0] : otherwise;
-}
-
 ofs_status ofs_schedule_read(ofs_schedule *s, const ofs_record *r, ofs_error *err) {
   *s = (ofs_schedule){.type = r->id, .per_epoch = r->v[OFS_CONSTANT_PER][0] == OFS_PER_EPOCH};
-  s->steps = given(r, OFS_EXPONENTIAL_STEPS, 0);
-  s->a = given(r, OFS_EXPONENTIAL_DECAY, 0);
+  s->steps = ofs_record_number(r, OFS_EXPONENTIAL_STEPS, 0);
+  s->a = ofs_record_number(r, OFS_EXPONENTIAL_DECAY, 0);
   switch (r->id) {
   case OFS_SCHEDULE_PIECEWISE: {
     uint32_t n = r->count[OFS_PIECEWISE_BOUNDARIES];
@@ -37,7 +33,7 @@ ofs_status ofs_schedule_read(ofs_schedule *s, const ofs_record *r, ofs_error *er
     s->b = r->v[OFS_POLYNOMIAL_POWER][0];
     break;
   case OFS_SCHEDULE_COSINE:
-    s->b = given(r, OFS_COSINE_WARMUP_TARGET, -1);
+    s->b = ofs_record_number(r, OFS_COSINE_WARMUP_TARGET, -1);
     s->c = r->v[OFS_COSINE_WARMUP_STEPS][0];
     if (s->b >= 0 && s->c == 0)
       return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_COSINE_WARMUP_STEPS, OFS_WHY_RANGE, 0,
@@ -53,7 +49,7 @@ ofs_status ofs_schedule_read(ofs_schedule *s, const ofs_record *r, ofs_error *er
     s->d = r->v[OFS_ONE_CYCLE_FINAL_DIV][0];
   }
   s->has_start = r->count[OFS_CONSTANT_LEARNING_RATE] > 0;
-  s->start = given(r, OFS_CONSTANT_LEARNING_RATE, 0);
+  s->start = ofs_record_number(r, OFS_CONSTANT_LEARNING_RATE, 0);
   return OFS_OK;
 }
 _Static_assert(OFS_EXPONENTIAL_STEPS == OFS_RESTARTS_STEPS &&

@@ -46,7 +46,7 @@ static ofs_status attention_shape(ofs_layer *l, const ofs_record *r, ofs_error *
     return ofs_refuse(err, OFS_INVALID_SPEC, r->layer, OFS_LAYER_INPUT, OFS_WHY_SHAPE, keys,
                       keys_of(l), keys_of(l));
   const double heads = r->v[OFS_ATTENTION_HEADS][0], k = r->v[OFS_ATTENTION_KEY_DIM][0];
-  const double v = r->count[OFS_ATTENTION_VALUE_DIM] ? r->v[OFS_ATTENTION_VALUE_DIM][0] : k;
+  const double v = ofs_record_number(r, OFS_ATTENTION_VALUE_DIM, k);
   const double queries = queries_of(l), most = queries > keys ? queries : keys,
                wide = k > v ? k : v;
   const double largest = heads * (queries * keys > most * wide ? queries * keys : most * wide);

@@ -28,10 +28,6 @@ static uint32_t kind_of(const ofs_record *r) {
   }
 }
 
-static double option(const ofs_record *r, uint32_t id, double otherwise) {
-  return r->count[id] ? r->v[id][0] : otherwise;
-}
-
 /* Returns 1 where a metric has a meaning for an output. */
 static int fits(const metric *m) {
   int softmax = m->out->act == OFS_ACT_SOFTMAX, sigmoid = m->out->act == OFS_ACT_SIGMOID;
@@ -63,14 +59,14 @@ static ofs_status read_metric(metric *m, const ofs_model *model, const ofs_recor
                       both ? OFS_ACT_SIGMOID : one);
   }
   int averages = m->kind == COUNTS || m->kind == BINS || m->kind == SCORES;
-  m->threshold = option(r, OFS_PRECISION_THRESHOLD, 0.5);
+  m->threshold = ofs_record_number(r, OFS_PRECISION_THRESHOLD, 0.5);
   m->cut = out->act == OFS_ACT_SIGMOID || r->count[OFS_PRECISION_THRESHOLD];
-  m->average = (uint32_t)option(r, OFS_PRECISION_AVERAGE, OFS_AVERAGE_MACRO);
-  m->column = (int32_t)option(r, OFS_PRECISION_CLASS_INDEX, -1);
-  m->beta = option(r, OFS_F_BETA_BETA, 1);
-  m->k = (uint32_t)option(r, OFS_TOP_K_K, 0);
-  m->curve = (uint32_t)option(r, OFS_AUC_CURVE, OFS_CURVE_ROC);
-  m->bins = (uint64_t)option(r, OFS_AUC_THRESHOLDS, 1) - 1;
+  m->average = (uint32_t)ofs_record_number(r, OFS_PRECISION_AVERAGE, OFS_AVERAGE_MACRO);
+  m->column = (int32_t)ofs_record_number(r, OFS_PRECISION_CLASS_INDEX, -1);
+  m->beta = ofs_record_number(r, OFS_F_BETA_BETA, 1);
+  m->k = (uint32_t)ofs_record_number(r, OFS_TOP_K_K, 0);
+  m->curve = (uint32_t)ofs_record_number(r, OFS_AUC_CURVE, OFS_CURVE_ROC);
+  m->bins = (uint64_t)ofs_record_number(r, OFS_AUC_THRESHOLDS, 1) - 1;
   if (m->column >= (int32_t)axis)
     return refuse_range(err, r, OFS_PRECISION_CLASS_INDEX, m->column, 0, (double)axis - 1);
   if (m->k > axis) return refuse_range(err, r, OFS_TOP_K_K, m->k, 1, (double)axis);

@@ -118,6 +118,10 @@ ofs_status ofs_read_record(reader *in, ofs_record *r, int32_t layer, int group, 
   return fill_absent(in, r, err);
 }
 
+double ofs_record_number(const ofs_record *r, uint32_t field, double otherwise) {
+  return r->count[field] ? r->v[field][0] : otherwise;
+}
+
 int ofs_next_group(const reader *in) {
   uint16_t id;
   reader ahead = *in;

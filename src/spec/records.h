@@ -37,6 +37,8 @@ int ofs_next_group(const ofs_reader *in);
 /* Reads one record of a group; absent fields get their defaults. Its values last until the next
  * read. */
 ofs_status ofs_read_record(ofs_reader *in, ofs_record *r, int32_t layer, int group, ofs_error *err);
+/* Returns the first value of a field, `otherwise` where it is absent. */
+double ofs_record_number(const ofs_record *r, uint32_t field, double otherwise);
 /* Refuses bytes that end too early or too late. */
 ofs_status ofs_refuse_end(ofs_error *err, const ofs_reader *in);
 

@@ -27,8 +27,6 @@ static const struct {
     {OFS_LION, {"momentum"}},
 };
 
-static double given(const ofs_record *r, int field) { return r->count[field] ? r->v[field][0] : 0; }
-
 static void read_own(ofs_optimizer *o, const ofs_record *r) {
   o->own = 2;
   switch (r->id) {
@@ -53,7 +51,7 @@ static void read_own(ofs_optimizer *o, const ofs_record *r) {
   default:
     o->beta1 = r->v[OFS_ADAM_BETA1][0];
     o->beta2 = r->v[OFS_ADAM_BETA2][0];
-    o->epsilon = given(r, OFS_ADAM_EPSILON);
+    o->epsilon = ofs_record_number(r, OFS_ADAM_EPSILON, 0);
     if (r->id == OFS_ADAMW) o->type = OFS_ADAM;
     if (o->type == OFS_ADAM) o->own += r->v[OFS_ADAM_AMSGRAD][0] != 0;
     if (o->type == OFS_LION) o->own = 1;
@@ -100,13 +98,13 @@ ofs_status ofs_optimizer_read(ofs_optimizer *o, const ofs_record *r, ofs_error *
   read_own(o, r);
   o->rate = r->v[OFS_SGD_LEARNING_RATE][0];
   o->weight_decay = r->v[OFS_SGD_WEIGHT_DECAY][0];
-  o->clip_value = given(r, OFS_SGD_CLIP_VALUE);
-  o->clip_norm = given(r, OFS_SGD_CLIP_NORM);
-  o->global_clip_norm = given(r, OFS_SGD_GLOBAL_CLIP_NORM);
+  o->clip_value = ofs_record_number(r, OFS_SGD_CLIP_VALUE, 0);
+  o->clip_norm = ofs_record_number(r, OFS_SGD_CLIP_NORM, 0);
+  o->global_clip_norm = ofs_record_number(r, OFS_SGD_GLOBAL_CLIP_NORM, 0);
   o->accumulation = (uint64_t)r->v[OFS_SGD_ACCUMULATION][0];
   o->ema = r->v[OFS_SGD_USE_EMA][0] != 0;
   o->ema_momentum = r->v[OFS_SGD_EMA_MOMENTUM][0];
-  o->overwrite = (uint64_t)given(r, OFS_SGD_EMA_OVERWRITE);
+  o->overwrite = (uint64_t)ofs_record_number(r, OFS_SGD_EMA_OVERWRITE, 0);
   o->moments = o->own;
   if (o->accumulation > 1) o->accumulator = o->moments++;
   if (o->ema) o->average = o->moments++;

@@ -236,6 +236,18 @@ void plan_memory(const ofs_plan *p, double *to) {
   MEMORY;
 }
 
+/* The state of an object, and back. */
+#define STATE(object)                                                   \
+  const double *object##_state(const ofs_##object *o, double *n) {      \
+    uint64_t count;                                                     \
+    const double *state = ofs_##object##_state(o, &count);              \
+    n[0] = (double)count;                                               \
+    return state;                                                       \
+  }                                                                     \
+  int object##_restore(ofs_##object *o, const double *from, double n) { \
+    return ofs_##object##_restore(o, from, (uint64_t)n);                \
+  }
+
 size_t control_bytes(void) { return ofs_control_bytes(); }
 ofs_control *control_init(void *mem, const void *spec, size_t n, uint32_t monitors, double *err) {
   ofs_control *control = NULL;
@@ -252,15 +264,7 @@ int control_at_limit(const ofs_control *c, double steps, double seconds) {
 uint32_t control_epoch(ofs_control *c, double epoch, const double *values, double *rate) {
   return ofs_control_epoch(c, (uint64_t)epoch, values, rate);
 }
-const double *control_state(const ofs_control *c, double *n) {
-  uint64_t count;
-  const double *state = ofs_control_state(c, &count);
-  n[0] = (double)count;
-  return state;
-}
-int control_restore(ofs_control *c, const double *from, double n) {
-  return ofs_control_restore(c, from, (uint64_t)n);
-}
+STATE(control)
 
 double metrics_bytes(const ofs_model *m, const void *spec, size_t n, double samples, double *err) {
   uint64_t bytes = 0;
@@ -300,16 +304,7 @@ int metrics_result(const ofs_metrics *all, uint32_t i, double *to) {
   return ofs_metrics_result(all, i, to);
 }
 
-const double *metrics_state(const ofs_metrics *all, double *n) {
-  uint64_t count;
-  const double *sums = ofs_metrics_state(all, &count);
-  n[0] = (double)count;
-  return sums;
-}
-
-int metrics_restore(ofs_metrics *all, const double *from, double n) {
-  return ofs_metrics_restore(all, from, (uint64_t)n);
-}
+STATE(metrics)
 
 #ifdef OFS_THREADS
 size_t team_bytes(void) { return ofs_team_bytes(); }

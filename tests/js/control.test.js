@@ -4,10 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTrainer, loadTrainer } from '../../web/index.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../../worker/trainer/checkpoint.js';
+import { decodeCheckpoint } from '../../worker/trainer/checkpoint.js';
 import { BOTH, bitsOf, cloudSpec, clouds, everywhere, refused } from './api-setting.js';
+import { rewritten } from './checkpoint-setting.js';
 import { twoByTwo, twoByTwoData } from './graph-setting.js';
 import { withStrikes } from './recovery-setting.js';
+import { LINES } from './session-client.js';
 
 const { x, y: clear } = clouds(300);
 /** Some are wrong, so that a wild learning rate does harm. */
@@ -315,18 +317,8 @@ everywhere('beside a schedule no rate is set', BOTH, async (make) => {
 });
 
 everywhere('rollbacks halve what a schedule says', BOTH, async (make) => {
-  const spec = {
-    inputShape: [2],
-    layers: [
-      { type: 'dense', units: 4 },
-      { type: 'dense', units: 1 },
-    ],
-    loss: 'meanSquaredError',
-    optimizer: 'sgd',
-    seed: 3,
-  };
   const wave = (n, k) => Float32Array.from({ length: n }, (_, i) => Math.sin(k * i));
-  const trainer = await make(spec);
+  const trainer = await make(LINES);
   const { rollbacks, history, learningRate, steps } = await trainer.fit(
     wave(80, 1.7),
     wave(40, 0.9),
@@ -470,20 +462,9 @@ test('a checkpoint whose controls cannot be is refused, and the model stays', as
   const earlyStopping = { ...NEVER, patience: 9, restoreBest: true };
   await trainer.fit(x, y, { ...RUN, epochs: 2, earlyStopping, until: { loss: 0 } });
   const left = bitsOf(await trainer.getWeights());
-  const { about, tensors } = decodeCheckpoint(await trainer.save());
-  const flawed = (change, without = () => false, more = []) => {
-    const sources = [...tensors]
-      .filter(([name]) => !without(name))
-      .map(([name, { dtype, shape, data }]) => ({
-        name,
-        dtype,
-        shape,
-        read: (at, count) => data.subarray(at, at + count),
-      }));
-    const run = { ...about.run, ...change };
-    const work = encodeCheckpoint({ look: () => false }, { ...about, run }, [...sources, ...more]);
-    return trainer.load(work.next().value);
-  };
+  const bytes = await trainer.save();
+  const { about, tensors } = decodeCheckpoint(bytes);
+  const flawed = (change, without) => trainer.load(rewritten(bytes, change, without));
   const { settings, control } = about.run;
   const early = (change) => ({
     settings: { ...settings, earlyStopping: { ...settings.earlyStopping, ...change } },

@@ -5,21 +5,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createTrainer } from '../../web/index.js';
-import { QUADRANTS, bitsOf, connectLocal, createManualHost, quadrants } from './session-client.js';
+import {
+  LINES,
+  QUADRANTS,
+  bitsOf,
+  connectLocal,
+  createManualHost,
+  quadrants,
+} from './session-client.js';
 
 const X = quadrants(40).x;
 /** A line through the points, which plain sgd finds with a small rate and leaves with a big one. */
 const DATA = { x: X, y: Float32Array.from({ length: 40 }, (_, i) => 3 * X[2 * i] - X[2 * i + 1]) };
-const LINES = {
-  inputShape: [2],
-  layers: [
-    { type: 'dense', units: 4 },
-    { type: 'dense', units: 1 },
-  ],
-  loss: 'meanSquaredError',
-  optimizer: 'sgd',
-  seed: 3,
-};
 const START = { ...DATA, numEpochs: 30, batchSize: 10 };
 
 /** A session with a model. @param {any} spec */

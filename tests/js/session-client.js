@@ -139,6 +139,18 @@ export const QUADRANTS = Object.freeze({
   seed: 42,
 });
 
+/** Finds a line with a small rate, and leaves it with a big one. */
+export const LINES = Object.freeze({
+  inputShape: [2],
+  layers: [
+    { type: 'dense', units: 4 },
+    { type: 'dense', units: 1 },
+  ],
+  loss: 'meanSquaredError',
+  optimizer: 'sgd',
+  seed: 3,
+});
+
 /** One of each kind of layer, on images of 8 x 8 with two channels, bytes. */
 export const IMAGES = Object.freeze({
   inputShape: [8, 8, 2],

@@ -43,6 +43,8 @@ import { Run } from './run.js';
 
 /** Thrown through the upload to end it; never seen outside. */
 const CANCELLED = Symbol('cancelled');
+/** Stands for an answer that nobody waits for any more. */
+const RELEASED = Symbol('released');
 
 /**
  * Makes a run that has failed already.
@@ -366,32 +368,15 @@ export class RunDriver {
 
   /** @param {Progress} record @returns {Promise<Answer>} */
   async #ask(record) {
-    const { onEpoch } = this.#settings;
     const where = `onEpoch of epoch ${record.epoch}`;
-    const failed = (/** @type {unknown} */ cause) =>
-      new OffstageError('ABORTED', `${where} failed: ${reasonOf(cause)}`, { cause });
-    /** @type {any} */
-    let answer;
-    /** @type {Promise<void>} */
     const released = new Promise((resolve) => {
-      this.#release = resolve;
+      this.#release = () => resolve(RELEASED);
     });
-    let isReleased = false;
-    released.then(() => {
-      isReleased = true;
-    });
-    try {
-      const given = Promise.resolve(onEpoch?.(record));
-      given.catch((cause) => {
-        if (isReleased) this.#recovery.warn(failed(cause)); // nobody waits for it
-      });
-      answer = await Promise.race([given, released]);
-    } catch (cause) {
-      throw failed(cause);
-    } finally {
-      this.#release = () => {};
-    }
-    if (answer === undefined) return {};
+    const called = this.#call(where, record);
+    const answer = await Promise.race([called, released]);
+    this.#release = () => {};
+    if (answer === RELEASED) called.catch((error) => this.#recovery.warn(error));
+    if (answer === undefined || answer === RELEASED) return {};
     if (answer === false) return { stop: true };
     const named = isRecord(answer) && Object.keys(answer).join() === 'learningRate';
     if (named && RATE.accepts(answer.learningRate)) return { learningRate: answer.learningRate };
@@ -400,6 +385,15 @@ export class RunDriver {
       `${where} gave ${named ? `a learningRate of ${show(answer.learningRate)}` : show(answer)}, ` +
         `expected undefined, false or { learningRate }, ${RATE.allowed}`,
     );
+  }
+
+  /** @param {string} where  for messages @param {Progress} record @returns {Promise<any>} */
+  async #call(where, record) {
+    try {
+      return await this.#settings.onEpoch?.(record);
+    } catch (cause) {
+      throw new OffstageError('ABORTED', `${where} failed: ${reasonOf(cause)}`, { cause });
+    }
   }
 
   /**
@@ -422,25 +416,33 @@ export class RunDriver {
     for (const ended of this.#waiters.splice(0)) ended();
   }
 
-  /** @param {string} type @param {'paused' | 'training'} state */
-  async #turn(type, state) {
+  /**
+   * Asks the session that has the run, and where that is lost the next one.
+   * @param {string} type @param {object} [payload]
+   * @returns {Promise<any>} what it says; undefined: the run has ended before
+   */
+  async #request(type, payload) {
     for (;;) {
       await this.whenStarted();
       const client = /** @type {Client} */ (this.#client);
-      if (this.state === 'ended') return;
+      if (this.state === 'ended') return undefined;
       try {
-        const stands = await client.request(type);
-        if (/** @type {string} */ (this.state) === 'ended') return;
-        this.state = state;
-        this.log.stands(stands);
-        this.#changed();
-        return;
+        return await client.request(type, payload);
       } catch (error) {
         if (error !== client.loss) throw error;
         if (this.#supervisor.verdict) throw this.#supervisor.verdict;
         this.#leave(client);
       }
     }
+  }
+
+  /** @param {string} type @param {'paused' | 'training'} state */
+  async #turn(type, state) {
+    const stands = await this.#request(type);
+    if (this.state === 'ended') return;
+    this.state = state;
+    this.log.stands(stands);
+    this.#changed();
   }
 
   /** @param {boolean} afterEpoch */
@@ -465,20 +467,7 @@ export class RunDriver {
 
   /** @param {Change} change */
   async #set(change) {
-    for (;;) {
-      await this.whenStarted();
-      const client = /** @type {Client} */ (this.#client);
-      if (this.state === 'ended') return;
-      try {
-        await client.request('SET_RUN', change);
-        Object.assign(this.#change, change);
-        return;
-      } catch (error) {
-        if (error !== client.loss) throw error;
-        if (this.#supervisor.verdict) throw this.#supervisor.verdict;
-        this.#leave(client);
-      }
-    }
+    if (await this.#request('SET_RUN', change)) Object.assign(this.#change, change);
   }
 
   /** @returns {Promise<void>} */

@@ -3,30 +3,16 @@
  * again. The history is what a session said last, when the run began or when it had ended, and the
  * epochs that were told since. */
 
+import { PLACE_FIELDS } from '../../worker/protocol.js';
+
 /** @typedef {import('./run.js').Epoch} Epoch */
 /** @typedef {import('./run.js').Progress} Progress */
 /** @typedef {import('./run.js').Result} Result */
 
-/** What a record has beside the epoch and what was measured, by whatever names. */
-const BESIDE = [
-  'kind',
-  'totalEpochs',
-  'batch',
-  'totalBatches',
-  'step',
-  'rollbacks',
-  'percent',
-  'etaSeconds',
-  'elapsedSeconds',
-  'samplesPerSecond',
-  'timestamp',
-  'threadId',
-];
-
 /** @param {Progress} record @returns {Epoch} */
 export const epochOf = (record) =>
   /** @type {any} */ (
-    Object.fromEntries(Object.entries(record).filter(([name]) => !BESIDE.includes(name)))
+    Object.fromEntries(Object.entries(record).filter(([name]) => !PLACE_FIELDS.includes(name)))
   );
 
 export class RunLog {

@@ -224,8 +224,8 @@ export class Run extends EventTarget {
   }
 
   /**
-   * Changes how it trains, from its next step on. learningRate: up to the optimizer's own; duty:
-   * share of the time in which it computes.
+   * Changes how it trains, from its next step on. learningRate: as in fit, where no
+   * schedule sets it; duty: share of the time in which it computes.
    * @param {{ learningRate?: number, duty?: number }} options
    * @returns {Promise<void>}
    */

@@ -4,10 +4,9 @@
 import { OffstageError } from '../host/errors.js';
 import { showBytes } from '../host/memory.js';
 import { stateTensors } from './snapshot.js';
+import { slicesOf } from './weights.js';
 
 /** @typedef {import('../host/pump.js').Pump} Pump */
-
-const COPIED_AT_ONCE = 2 ** 18;
 
 export class ModelCopy {
   /** The updates that the model had had; -1: nothing is copied yet. */ step = -1;
@@ -33,8 +32,8 @@ export class ModelCopy {
 
   /** @param {Pump} pump */
   *take(pump) {
-    for (const [view, own] of this.#pieces()) {
-      own.set(view());
+    for (const [model, copy] of this.#pieces()) {
+      copy.set(model);
       if (pump.look()) yield;
     }
     this.step = this.#model.step;
@@ -42,29 +41,21 @@ export class ModelCopy {
 
   /** Brings back the model as it was. Nobody may look at it before the end. @param {Pump} pump */
   *putBack(pump) {
-    for (const [view, own] of this.#pieces()) {
-      view().set(own);
+    for (const [model, copy] of this.#pieces()) {
+      model.set(copy);
       if (pump.look()) yield;
     }
     this.#model.core.modelSetStep(this.#model.address, this.step);
   }
 
   /**
-   * Pairs views of the model, made when they are asked for, with those of the copy.
-   * @returns {Generator<[() => Uint8Array, Uint8Array], void>}
+   * Pairs views of the model with those of the copy, each until the next one is asked for.
+   * @returns {Generator<[Uint8Array, Uint8Array], void>}
    */
   *#pieces() {
     const { memory } = this.#model.core;
-    let at = 0;
-    for (const { address, size } of this.#tensors) {
-      for (let from = 0; from < 4 * size; from += COPIED_AT_ONCE) {
-        const count = Math.min(COPIED_AT_ONCE, 4 * size - from);
-        yield [
-          () => new Uint8Array(memory.buffer(), address + from, count),
-          this.bytes.subarray(at, at + count),
-        ];
-        at += count;
-      }
+    for (const { from, at, count } of slicesOf(this.#tensors)) {
+      yield [new Uint8Array(memory.buffer(), from, count), this.bytes.subarray(at, at + count)];
     }
   }
 }

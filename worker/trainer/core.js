@@ -565,10 +565,9 @@ export class Core {
     return { decided, rate: told[0] };
   }
 
-  /** Copies what decisions depend on. @param {number} control @returns {number[]} */
+  /** Copies what decisions depend on. @param {number} control */
   controlState(control) {
-    const at = this.#wasm.control_state(control, this.#out) >>> 0;
-    return [...new Float64Array(this.memory.buffer(), at, this.#mail()[0])];
+    return [...this.#state(this.#wasm.control_state(control, this.#out))];
   }
 
   /**
@@ -577,11 +576,9 @@ export class Core {
    * @returns {boolean} false: it cannot be this control's
    */
   controlRestore(control, state) {
-    const at = this.memory.alloc(8 * state.length || 8, 'the controls');
-    new Float64Array(this.memory.buffer(), at, state.length).set(state);
-    const status = this.#wasm.control_restore(control, at, state.length);
-    this.memory.free(at);
-    return status >= 0;
+    const restore = (/** @type {number} */ at, /** @type {number} */ n) =>
+      this.#wasm.control_restore(control, at, n);
+    return this.#restores(state, 'the controls', restore);
   }
 
   /* ---- metrics ---- */
@@ -655,8 +652,7 @@ export class Core {
 
   /** Copies the sums, for a checkpoint. @param {number} metrics */
   metricsState(metrics) {
-    const sums = this.#wasm.metrics_state(metrics, this.#out) >>> 0;
-    return new Float64Array(this.memory.buffer(), sums, this.#mail()[0]).slice();
+    return this.#state(this.#wasm.metrics_state(metrics, this.#out));
   }
 
   /**
@@ -665,10 +661,28 @@ export class Core {
    * @returns {boolean} false: they cannot be of these metrics
    */
   metricsRestore(metrics, sums) {
-    const from = this.memory.alloc(sums.byteLength || 8, 'sums of metrics');
-    new Float64Array(this.memory.buffer(), from, sums.length).set(sums);
-    const status = this.#wasm.metrics_restore(metrics, from, sums.length);
-    this.memory.free(from);
+    const restore = (/** @type {number} */ at, /** @type {number} */ n) =>
+      this.#wasm.metrics_restore(metrics, at, n);
+    return this.#restores(sums, 'sums of metrics', restore);
+  }
+
+  /** Copies a state, whose length the core has told. @param {number} at */
+  #state(at) {
+    return new Float64Array(this.memory.buffer(), at >>> 0, this.#mail()[0]).slice();
+  }
+
+  /**
+   * Hands numbers to the core for as long as a call takes.
+   * @param {ArrayLike<number>} numbers @param {string} what  they are
+   * @param {(at: number, n: number) => number} restore
+   * @returns {boolean} false: it refuses them
+   */
+  #restores(numbers, what, restore) {
+    const { length } = numbers;
+    const at = this.memory.alloc(8 * length || 8, what);
+    new Float64Array(this.memory.buffer(), at, length).set(numbers);
+    const status = restore(at, length);
+    this.memory.free(at);
     return status >= 0;
   }
 

@@ -5,7 +5,7 @@
  * put together, once, when the model is made. Nothing is computed or decided here but the labels'
  * number. */
 
-import { accuraciesOf } from './run/metrics.js';
+import { measuredBy } from './run/metrics.js';
 import { describeLayer, describeLoss } from '../spec/graph.js';
 import { enumName } from '../spec/schema.js';
 import { checkLabels, readBuilt } from '../spec/spec.js';
@@ -32,7 +32,7 @@ export function describeModel(core, address, spec, filled, asked) {
   const { parameters, trained: trainableParameters } = core.modelFacts(address);
   const [{ loss, labels, shape: outputShape, classes, targets }] = outputs;
   const several = outputs.length > 1;
-  const accuracies = accuraciesOf(spec.metrics, asked, outputs);
+  const measured = measuredBy(spec.metrics, asked, outputs);
   const about = {
     inputShape:
       inputs.length === 1 && inputs[0].name === 'input'
@@ -46,7 +46,7 @@ export function describeModel(core, address, spec, filled, asked) {
       ...built.get(spec.optimizer),
     }),
     metrics: /** @type {Metrics} */ (
-      spec.metrics ?? (accuracies.includes(true) ? ['accuracy'] : [])
+      spec.metrics ?? (measured.outputs.some(({ accuracy }) => accuracy) ? ['accuracy'] : [])
     ),
   };
   const names = !several
@@ -60,7 +60,7 @@ export function describeModel(core, address, spec, filled, asked) {
     /** The facts that data are checked against. */
     facts: { inputs, outputs, inputScale, inputOffset },
     counts: { parameters, trainableParameters },
-    measured: { outputs: outputs.map(({ name }, k) => ({ name, accuracy: accuracies[k] })) },
+    measured,
     /** The other fields of MODEL_READY that stay the same as long as there is the model. */
     about: {
       ...about,

@@ -9,7 +9,7 @@ import { describeModel } from './describe.js';
 import { rowOf } from '../data/columns.js';
 import { OffstageError } from '../host/errors.js';
 import { addStep, meansOf, noTotals, together } from './run/measures.js';
-import { Metrics, accuraciesOf, readMetrics } from './run/metrics.js';
+import { Metrics, measuredBy, readMetrics } from './run/metrics.js';
 import { NO_RUNS } from '../protocol.js';
 import { encodeSpec } from '../spec/spec.js';
 import { Store } from './datasets.js';
@@ -112,11 +112,7 @@ export class Model {
     const names = outputs.map(({ name }) => name);
     const asked = readMetrics(this.core.schema, given, names, 'INVALID_OPTION');
     this.openMetrics(asked, 1)?.free();
-    const accuracies = accuraciesOf(given, asked, outputs);
-    return {
-      asked,
-      measured: { outputs: names.map((name, k) => ({ name, accuracy: accuracies[k] })) },
-    };
+    return { asked, measured: measuredBy(given, asked, outputs) };
   }
 
   /** Describes the model itself, for MODEL_READY. */

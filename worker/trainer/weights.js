@@ -23,6 +23,23 @@ export function tensorsOf({ core, address, layers }) {
 }
 
 /**
+ * Cuts tensors that lie anywhere into slices that are copied at once.
+ * @param {{ address: number, size: number }[]} tensors
+ * @returns {Generator<{ from: number, at: number, count: number }, void>} from: an address; at:
+ *   where it is with all of them one behind the other; count: bytes
+ */
+export function* slicesOf(tensors) {
+  let at = 0;
+  for (const { address, size } of tensors) {
+    for (let done = 0; done < size; done += COPIED_AT_ONCE) {
+      const count = 4 * Math.min(COPIED_AT_ONCE, size - done);
+      yield { from: address + 4 * done, at, count };
+      at += count;
+    }
+  }
+}
+
+/**
  * Copies all weights at once, for the end of a run.
  * @param {Model} model @returns {import('../protocol.js').Weight[]}
  */

@@ -5,9 +5,7 @@
  * so that the model has the best weights, and a run that is resumed goes on from its own. The
  * object is the model's: it outlives the run, until another one begins or weights are set. */
 
-import { tensorsOf } from '../weights.js';
-
-const MOVED_AT_ONCE = 2 ** 18; // bytes: some 50 microseconds
+import { slicesOf, tensorsOf } from '../weights.js';
 
 export class Best {
   /** The epoch they are of; 0: none are kept yet. */ epoch = 0;
@@ -15,23 +13,29 @@ export class Best {
   restored = false;
   #model;
   #block;
-  /** Tensors of the model, and where each lies in the block. */ #tensors;
+  /** The model's. */ #tensors;
 
   /** @param {import('../model.js').Model} model  refused with OUT_OF_MEMORY */
   constructor(model) {
     this.#model = model;
-    let at = 0;
-    this.#tensors = tensorsOf(model).map(({ name, shape, size, data }) => {
-      const tensor = { name, shape, bytes: 4 * size, from: data, at };
-      at += 4 * size;
-      return tensor;
-    });
-    this.#block = model.core.memory.alloc(at, 'the best weights');
+    this.#tensors = tensorsOf(model).map(({ name, shape, size, data }) => ({
+      name,
+      shape,
+      size,
+      address: data,
+    }));
+    const bytes = this.#tensors.reduce((sum, { size }) => sum + 4 * size, 0);
+    this.#block = model.core.memory.alloc(bytes, 'the best weights');
   }
 
   /** Tensors as checkpoints have them. */
   get tensors() {
-    return this.#tensors.map(({ name, shape, at }) => ({ name, shape, address: this.#block + at }));
+    let address = this.#block;
+    return this.#tensors.map(({ name, shape, size }) => {
+      const tensor = { name, shape, address };
+      address += 4 * size;
+      return tensor;
+    });
   }
 
   /**
@@ -39,8 +43,8 @@ export class Best {
    * @param {import('../../host/pump.js').Pump} pump @param {number} epoch
    */
   *keep(pump, epoch) {
-    for (const [to, from] of this.#pieces()) {
-      to().set(from());
+    for (const [kept, own] of this.#pieces()) {
+      kept.set(own);
       if (pump.look()) yield;
     }
     this.epoch = epoch;
@@ -51,12 +55,10 @@ export class Best {
    * @param {import('../../host/pump.js').Pump} pump
    */
   *swap(pump) {
-    const between = new Uint8Array(MOVED_AT_ONCE);
     for (const [kept, own] of this.#pieces()) {
-      const here = between.subarray(0, kept().length);
-      here.set(kept());
-      kept().set(own());
-      own().set(here);
+      const between = kept.slice();
+      kept.set(own);
+      own.set(between);
       if (pump.look()) yield;
     }
     this.restored = !this.restored;
@@ -67,19 +69,16 @@ export class Best {
   }
 
   /**
-   * Pairs views of the kept weights, made when they are asked for, with those of the model.
-   * @returns {Generator<[() => Uint8Array, () => Uint8Array], void>}
+   * Pairs views of the kept weights with those of the model, each until the next one is asked for.
+   * @returns {Generator<[Uint8Array, Uint8Array], void>}
    */
   *#pieces() {
     const { memory } = this.#model.core;
-    for (const { bytes, from, at } of this.#tensors) {
-      for (let i = 0; i < bytes; i += MOVED_AT_ONCE) {
-        const count = Math.min(MOVED_AT_ONCE, bytes - i);
-        yield [
-          () => new Uint8Array(memory.buffer(), this.#block + at + i, count),
-          () => new Uint8Array(memory.buffer(), from + i, count),
-        ];
-      }
+    for (const { from, at, count } of slicesOf(this.#tensors)) {
+      yield [
+        new Uint8Array(memory.buffer(), this.#block + at, count),
+        new Uint8Array(memory.buffer(), from, count),
+      ];
     }
   }
 }

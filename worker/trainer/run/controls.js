@@ -171,7 +171,7 @@ export class Controls {
   #monitors;
   /** Says that a schedule sets the rate. */ isScheduled;
   /** Says that the best weights are kept. */ restores;
-  /** Says that limits end the run. */ #limited;
+  /** Says that it has limits. */ isLimited;
 
   /**
    * @param {import('../core.js').Core} core
@@ -210,8 +210,8 @@ export class Controls {
     for (const [name, value] of Object.entries(until ?? {})) {
       add('decision', 'until', { ...watch(`until has '${name}'`, name), value });
     }
-    this.#limited = maxSteps !== undefined || maxSeconds !== undefined;
-    if (this.#limited) add('decision', 'limits', { maxSteps, maxSeconds });
+    this.isLimited = maxSteps !== undefined || maxSeconds !== undefined;
+    if (this.isLimited) add('decision', 'limits', { maxSteps, maxSeconds });
     this.isScheduled = typeof learningRate === 'object';
     this.restores = earlyStopping?.restoreBest === true;
     this.#core = core;
@@ -236,7 +236,7 @@ export class Controls {
 
   /** @param {number} steps @param {number} seconds */
   atLimit(steps, seconds) {
-    return this.#limited && this.#core.controlAtLimit(this.#address, steps, seconds);
+    return this.#core.controlAtLimit(this.#address, steps, seconds);
   }
 
   /**
@@ -254,11 +254,6 @@ export class Controls {
       reason: then.decided & STOP_REACHED ? 'reached' : early,
       rate: then.rate,
     };
-  }
-
-  /** The epoch whose weights are the best; 0: none are kept. */
-  get bestEpoch() {
-    return this.state[KEPT];
   }
 
   get state() {

@@ -52,13 +52,15 @@ export const SHARE = {
   allowed: 'a number above 0 and up to 1',
   accepts: (value) => typeof value === 'number' && value > 0 && value <= 1,
 };
+/** @param {unknown} value */
+const areOptions = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 /**
  * Takes options by name, which are read where they are used.
  * @param {string} like @returns {Pick<Rule<any>, 'allowed' | 'accepts'>}
  */
 const options = (like) => ({
   allowed: `an object such as ${like}`,
-  accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  accepts: areOptions,
 });
 /** @type {Pick<Rule<boolean>, 'allowed' | 'accepts'>} */
 const FLAG = { allowed: 'true or false', accepts: (value) => typeof value === 'boolean' };
@@ -98,7 +100,7 @@ export const SETTINGS = Object.freeze({
    */
   learningRate: {
     allowed: `${RATE.allowed}, or a schedule such as { type: 'cosine', decaySteps: 1000 }`,
-    accepts: (value) => RATE.accepts(value) || options('').accepts(value),
+    accepts: (value) => RATE.accepts(value) || areOptions(value),
     otherwise: undefined,
     sparse: true,
   },

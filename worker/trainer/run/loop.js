@@ -303,7 +303,9 @@ export class Run {
   }
 
   get #isAtLimit() {
-    return this.#controls?.atLimit(this.#state.steps, this.#stopwatch.seconds) ?? false;
+    const controls = this.#controls;
+    if (!controls?.isLimited) return false;
+    return controls.atLimit(this.#state.steps, this.#stopwatch.seconds);
   }
 
   /** Sets the rate of a step, where a schedule has it. @param {number} steps  before it */

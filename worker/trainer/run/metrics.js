@@ -5,6 +5,7 @@
  * state are the core's (src/metrics): who asks for nothing else has no object of this class. */
 
 import { OffstageError, isRecord, meant, oneOf, show } from '../../host/errors.js';
+import { PLACE_FIELDS } from '../../protocol.js';
 import { prefixed } from './measures.js';
 import { readOptions } from '../../spec/options.js';
 import { refuseName } from '../../spec/refused.js';
@@ -27,21 +28,10 @@ import { refuseName } from '../../spec/refused.js';
 
 const MOST = 64;
 const MOST_LETTERS = 100;
-/** Fields of records that are not measured. */
+/** Fields of records that are not metrics. */
 const TAKEN = [
-  ...[
-    'kind',
-    'epoch',
-    'totalEpochs',
-    'batch',
-    'totalBatches',
-    'step',
-    'loss',
-    'outputs',
-    'percent',
-  ],
-  ...['etaSeconds', 'elapsedSeconds', 'samplesPerSecond', 'samples', 'timestamp', 'threadId'],
-  ...['learningRate', 'rollbacks', 'batchLoss', 'batchAccuracy'],
+  ...PLACE_FIELDS,
+  ...['epoch', 'loss', 'outputs', 'learningRate', 'samples', 'batchLoss', 'batchAccuracy'],
 ];
 
 /**
@@ -157,16 +147,19 @@ export const directionsOf = ({ measures }) =>
  * Which outputs have an accuracy: as they were asked for; where nothing was, those with classes.
  * @param {unknown} given @param {Asked | null} asked  of it
  * @param {{ name: string, classes: number }[]} outputs
- * @returns {boolean[]} of each
+ * @returns {import('./measures.js').Measured}
  */
-export function accuraciesOf(given, asked, outputs) {
+export function measuredBy(given, asked, outputs) {
   const classifies = outputs.some(({ classes }) => classes > 0);
-  return outputs.map(({ name, classes }) => {
-    if (!asked) return classes > 0;
-    if (!asked.accuracy.includes(name)) return false;
-    // One list is meant for those outputs that it fits.
-    return !Array.isArray(given) || classes > 0 || !classifies;
-  });
+  // One list is meant for those outputs that it fits.
+  const isFor = (/** @type {number} */ classes) =>
+    !Array.isArray(given) || classes > 0 || !classifies;
+  return {
+    outputs: outputs.map(({ name, classes }) => ({
+      name,
+      accuracy: asked ? asked.accuracy.includes(name) && isFor(classes) : classes > 0,
+    })),
+  };
 }
 
 /**

@@ -207,14 +207,12 @@ export function readAnswer(payload) {
 export function readRange(payload) {
   const allowed = [...DATA_FIELDS, ...Object.keys(SEARCH)];
   checkFields(payload, allowed, 'FIND_LEARNING_RATE', 'INVALID_OPTION');
-  for (const [name, rule] of Object.entries(SEARCH)) follow(name, payload[name], rule);
-  const { from, to, steps, batchSize } = { ...payload };
-  const range = {
-    from: from ?? SEARCH.from.otherwise,
-    to: to ?? SEARCH.to.otherwise,
-    steps: steps ?? SEARCH.steps.otherwise,
-    batchSize: batchSize ?? SEARCH.batchSize.otherwise,
-  };
+  const entries = Object.entries(SEARCH).map(([name, rule]) => {
+    follow(name, payload[name], rule);
+    return [name, payload[name] ?? rule.otherwise];
+  });
+  /** @type {import('../rate-search.js').Range} */
+  const range = Object.fromEntries(entries);
   if (range.from < range.to) return range;
   refuse(`from is ${range.from}, expected a number below to, which is ${range.to}`);
 }
